@@ -1,0 +1,1 @@
+"""Reading, the schema contract, encoding, splits, fold statistics, batches."""

@@ -1,0 +1,198 @@
+"""The data card: what every column is, what was decided about it, and what looks wrong. Development rows only."""
+
+from __future__ import annotations
+
+import textwrap
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from tenfold.data import suspects
+from tenfold.data.schema import TWIN, ColumnSchema, Schema
+from tenfold.data.table import Table
+from tenfold.errors import BadInput
+
+Array = np.ndarray
+SHOWN = 30  # columns that the terminal lists
+EXAMPLE = 18  # characters of an example
+MOSTLY = 0.5  # share of missing cells from which a column is mostly missing
+LISTED = 4  # names in one warning
+
+
+@dataclass(frozen=True)
+class CardColumn:
+    """One line of the card. missing: share of cells; levels: distinct values; decision: in words."""
+
+    name: str
+    kind: str
+    used: bool
+    missing: float
+    levels: int
+    example: str
+    decision: str
+
+
+@dataclass(frozen=True)
+class Card:
+    """The data card. rows: development rows; target: name and what it is, in words; dropped_rows: without a target."""
+
+    rows: int
+    columns: tuple[CardColumn, ...]
+    warnings: tuple[str, ...]
+    notes: tuple[str, ...]
+    target: str
+    dropped_rows: int = 0
+
+    def __post_init__(self) -> None:
+        if self.rows < 0 or self.dropped_rows < 0:
+            raise BadInput(f"a card of {self.rows} rows, {self.dropped_rows} dropped", expected="no negative numbers")
+
+    def to_dict(self) -> dict[str, Any]:
+        """The card as JSON values."""
+        return asdict(self)
+
+    def lines(self, width: int = 100) -> list[str]:
+        """The card for a terminal of that many characters (at least 60): heading, columns, notes, warnings."""
+        width = max(60, width)
+        used = sum(column.used for column in self.columns)
+        out = [f"{self.rows:,} development rows, {len(self.columns)} columns ({used} used); target {self.target}"]
+        if self.dropped_rows:
+            out.append(f"{self.dropped_rows:,} rows without a target dropped")
+        out += ["", *_grid(self.columns[:SHOWN], width)]
+        if len(self.columns) > SHOWN:
+            out.append(f"... and {len(self.columns) - SHOWN} more")
+        for heading, items in (("noticed", self.notes), ("warnings", self.warnings)):
+            if items:
+                out += ["", f"{heading}:"]
+            for item in items:
+                out += textwrap.wrap(printable(item), width, initial_indent="  - ", subsequent_indent="    ")
+        return out
+
+
+def printable(text: str) -> str:
+    """Text without control characters, which a terminal would obey."""
+    return "".join(c if c.isprintable() else " " for c in text)
+
+
+def _grid(columns: tuple[CardColumn, ...], width: int) -> list[str]:
+    titles = ("column", "kind", "missing", "values", "example", "decision")
+    rows = [
+        (
+            printable(column.name),
+            column.kind,
+            "" if not column.missing else f"{column.missing:.1%}",
+            f"{column.levels:,}",
+            _cut(printable(column.example), EXAMPLE),
+            ("" if column.used else "not used: ") + printable(column.decision),
+        )
+        for column in columns
+    ]
+    sizes = [max(len(row[i]) for row in [titles, *rows]) for i in range(5)]
+    sizes[0] = min(sizes[0], max(12, width // 4))
+    last = max(12, width - sum(sizes) - 2 * len(sizes))
+    right = (False, False, True, True, False)
+    out = []
+    for row in [titles, *rows]:
+        cells = [_cut(cell, size) for cell, size in zip(row, sizes, strict=False)]
+        cells = [c.rjust(s) if r else c.ljust(s) for c, s, r in zip(cells, sizes, right, strict=True)]
+        out.append("  ".join([*cells, _cut(row[5], last)]).rstrip())
+    return out
+
+
+def _cut(text: str, size: int) -> str:
+    return text if len(text) <= size else text[: size - 3] + "..."
+
+
+def make_card(table: Table, schema: Schema, target_values: Array, *, dropped_rows: int = 0) -> Card:
+    """The card of the development rows: the input columns, their schema, and the target's values.
+
+    target_values (rows,): int codes into schema.classes, or float64. dropped_rows: rows without a target.
+    """
+    columns = tuple(
+        CardColumn(
+            column.name,
+            column.kind,
+            column.used,
+            round(column.missing, 6),
+            _distinct(table, column),
+            column.example,
+            column.reason,
+        )
+        for column in schema.columns
+    )
+    warnings = (
+        *_column_warnings(table, schema),
+        *_leak_warnings(table, schema, target_values),
+        *_row_warnings(table, schema, target_values),
+    )
+    return Card(table.rows, columns, warnings, table.notes, _target(schema, target_values), dropped_rows)
+
+
+def _distinct(table: Table, column: ColumnSchema) -> int:
+    found = table.column(column.name)
+    present = found.values[~found.missing]
+    return len(set(present)) if found.kind == "text" else len(np.unique(present))
+
+
+def _target(schema: Schema, values: Array) -> str:
+    if schema.task == "regression":
+        return f"'{schema.target}': regression, {values.min():.6g} to {values.max():.6g}"
+    counts = np.bincount(values, minlength=len(schema.classes))
+    order = np.argsort(-counts, kind="stable")
+    shares = ", ".join(f"{_cut(schema.classes[c], EXAMPLE)} {counts[c] / len(values):.1%}" for c in order[:LISTED])
+    more = f", and {len(order) - LISTED} more" if len(order) > LISTED else ""
+    return f"'{schema.target}': classification, {shares}{more}"
+
+
+def _listed(names: list[str]) -> str:
+    shown = ", ".join(f"'{name}'" for name in names[:LISTED])
+    return shown + (f" and {len(names) - LISTED} more" if len(names) > LISTED else "")
+
+
+def _column_warnings(table: Table, schema: Schema) -> list[str]:
+    groups = {
+        "ID-like, not used": [c.name for c in schema.columns if c.kind == "id"],
+        "free text, not used": [c.name for c in schema.columns if c.kind == "text"],
+        "constant or empty, not used": [c.name for c in schema.columns if c.kind == "constant"],
+        "duplicates of an earlier column, not used": [c.name for c in schema.columns if c.reason.startswith(TWIN)],
+        "mostly missing": [c.name for c in schema.columns if c.kind != "constant" and c.missing > MOSTLY],
+    }
+    found = [f"{what}: {_listed(names)}" for what, names in groups.items() if names]
+    for column in schema.columns:
+        values = table.column(column.name)
+        if values.doubt:
+            found.append(f"column '{column.name}': {values.doubt}")
+        apart = suspects.placeholder(values) if column.used else ""
+        if apart:
+            found.append(f"column '{column.name}': {apart}; if it means missing, leave those cells empty")
+    return found
+
+
+def _leak_warnings(table: Table, schema: Schema, target: Array) -> list[str]:
+    found: list[str] = []
+    classification = schema.task == "classification"
+    for column in schema.used if len(target) >= suspects.LEAST_ROWS else ():
+        values = table.column(column.name)
+        share = suspects.settled_share(values, target, classification=classification)
+        line = not classification and suspects.follows(values, target)
+        if share >= suspects.PREDICTIVE or line:
+            found.append(
+                f"column '{column.name}' alone settles {'nearly all' if line else f'{share:.0%}'} of the target: "
+                "is it known before the target is, or does it name groups of rows?"
+            )
+    return found
+
+
+def _row_warnings(table: Table, schema: Schema, target: Array) -> list[str]:
+    found: list[str] = []
+    repeated = suspects.repeated_rows(table, target)
+    if repeated:
+        found.append(f"{repeated:,} rows ({repeated / len(target):.1%}) repeat an earlier row exactly")
+    if schema.task == "classification":
+        rare = suspects.rare_classes(target, schema.classes)
+        if rare:
+            shown = ", ".join(f"'{name}' ({count} rows)" for name, count in rare[:LISTED])
+            more = f" and {len(rare) - LISTED} more" if len(rare) > LISTED else ""
+            found.append(f"rare class{'es' * (len(rare) > 1)}: {shown}{more}")
+    return found

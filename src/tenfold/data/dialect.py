@@ -1,0 +1,144 @@
+"""How a text file separates its cells: detected from its head, explicit from then on."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+DELIMITERS = {"\t": "tab", ";": "semicolon", "|": "bar", ",": "comma"}  # the first wins a tie: commas occur in text
+HEAD_LINES = 400
+HEAD_CHARACTERS = 262_144
+SEPARATOR_LINE = re.compile(r"sep=(.)\s*", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """delimiter and quote character; skip: lines before the header; header_comment: the header starts with '#'."""
+
+    delimiter: str = ","
+    quote: str = '"'
+    skip: int = 0
+    header_comment: bool = False
+    notes: tuple[str, ...] = ()
+
+    def options(self) -> dict[str, Any]:
+        """The options for csv.reader: strict, so that a damaged quote is an error and not a guess."""
+        return {
+            "delimiter": self.delimiter,
+            "quotechar": self.quote,
+            "doublequote": True,
+            "skipinitialspace": self.delimiter != "\t",
+            "strict": True,
+        }
+
+
+def text_lines(raw: bytes, skip: int = 0) -> Iterator[str]:
+    """The lines of UTF-8 text, with their line ends (LF, CRLF or CR), after the first `skip` of them."""
+    stream = io.TextIOWrapper(io.BytesIO(raw), encoding="utf-8", newline="")
+    for _ in range(skip):
+        next(stream, "")
+    return stream
+
+
+def detect(raw: bytes, *, tabs: bool = False) -> Dialect:
+    """The dialect of UTF-8 text. tabs: the file's name says that it holds tabs, which decides a tie only.
+
+    The delimiter is the one under which the most lines of the head have as many cells as the header (at least 2);
+    among equals the one with the most cells, then tab, semicolon, bar, comma. None: one column, read with commas.
+    """
+    lines = _head(raw)
+    skip, notes, forced = 0, [], ""
+    while skip < len(lines) and (not lines[skip].strip() or lines[skip].startswith("#") or _separator(lines[skip], skip)):
+        forced = _separator(lines[skip], skip) or forced
+        skip += 1
+    comments = sum(1 for line in lines[:skip] if line.startswith("#"))
+    body = lines[skip:] or lines[:0]
+    quote = _quote(body)
+    delimiter = forced or _delimiter(body, quote, tabs)
+    header_comment = comments > 0 and _comment_is_header(lines[:skip], body, delimiter, quote)
+    if header_comment:
+        skip = max(i for i, line in enumerate(lines[:skip]) if line.startswith("#"))
+        comments = sum(1 for line in lines[:skip] if line.startswith("#"))
+        notes.append("the header is the last line that starts with '#'")
+    if comments:
+        notes.append(f"{comments} comment line{'s' * (comments > 1)} before the header skipped")
+    if delimiter != ("\t" if tabs else ","):
+        notes.append(f"delimiter: {DELIMITERS.get(delimiter, repr(delimiter))}")
+    if quote != '"':
+        notes.append("quotes: '")
+    return Dialect(delimiter, quote, skip, header_comment, tuple(notes))
+
+
+def _head(raw: bytes) -> list[str]:
+    lines: list[str] = []
+    budget = HEAD_CHARACTERS
+    for line in text_lines(raw):
+        lines.append(line)
+        budget -= len(line)
+        if len(lines) >= HEAD_LINES or budget < 0:
+            break
+    return lines
+
+
+def _separator(line: str, number: int) -> str:
+    """The delimiter that a first line such as 'sep=;' declares (Excel writes it), else ""."""
+    found = SEPARATOR_LINE.fullmatch(line.strip("\r\n").lstrip()) if number == 0 else None
+    return found.group(1) if found else ""
+
+
+def _quote(lines: list[str]) -> str:
+    """The double quote, or the single one where no cell starts with a double and most lines with a single quote."""
+    if any('"' in line for line in lines):
+        return '"'
+    single = sum(1 for line in lines if re.search(r"(^|[,;\t|])\s*'[^']*'\s*($|[,;\t|])", line))
+    return "'" if lines and single > len(lines) / 2 else '"'
+
+
+def _delimiter(lines: list[str], quote: str, tabs: bool) -> str:
+    best: tuple[float, int, int] = (0.0, 0, 0)
+    chosen = "\t" if tabs else ","
+    for rank, delimiter in enumerate(reversed(DELIMITERS)):
+        widths = _widths(lines, delimiter, quote)
+        if not widths or widths[0] < 2:
+            continue
+        # one cell more counts as agreement too: a delimiter at the end of each line but the header's
+        agreement = max(sum(1 for w in widths if w == widths[0] + extra) + (extra > 0) for extra in (0, 1))
+        score = (agreement / len(widths), widths[0], rank)
+        if score > best:
+            best, chosen = score, delimiter
+    return chosen
+
+
+def _widths(lines: list[str], delimiter: str, quote: str) -> list[int]:
+    """Cells of each record of the head (blank lines left out), as far as it can be parsed."""
+    widths: list[int] = []
+    options: dict[str, Any] = {"skipinitialspace": delimiter != "\t"}
+    try:
+        for record in csv.reader(lines, delimiter=delimiter, quotechar=quote, **options):
+            if record:
+                widths.append(len(record))
+    except csv.Error:
+        return widths
+    return widths
+
+
+def _comment_is_header(before: list[str], body: list[str], delimiter: str, quote: str) -> bool:
+    """Whether the last comment line has a name for every cell of the first data line, which holds a number."""
+    comment = [line for line in before if line.startswith("#")][-1].lstrip("# ")
+    first = next(csv.reader(body[:1], delimiter=delimiter, quotechar=quote, skipinitialspace=True), [])
+    names = _widths([comment], delimiter, quote)
+    return names == [len(first)] and len(first) > 1 and any(_is_number(cell) for cell in first) and not any(
+        _is_number(cell) for cell in comment.split(delimiter)
+    )
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell.strip().replace(",", "."))
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,104 @@
+"""What makes a table suspicious: features that give the answer away, repeated rows, rare classes, placeholder numbers."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tenfold.data.numbers import spell_number
+from tenfold.data.table import Column, Table
+
+Array = np.ndarray
+PLACEHOLDERS = (-99.0, -999.0, -9999.0, -99999.0, -999999.0, 99.0, 999.0, 9999.0, 99999.0, 999999.0)
+PREDICTIVE = 0.97  # share of what is uncertain about the target that one column alone settles
+BINS = 20  # quantile bins of a number with many values
+LEAST_ROWS = 50  # rows from which a single column can be called too good
+RARE_SHARE, RARE_ROWS = 0.01, 10
+MIX = np.uint64(0x9E3779B97F4A7C15)
+
+
+def codes_of(column: Column) -> Array:
+    """One integer for each distinct value (rows,) int64; missing cells share one."""
+    if column.kind == "text":
+        index = {value: code for code, value in enumerate(dict.fromkeys(column.values))}
+        return np.fromiter(map(index.__getitem__, column.values), np.int64, len(column.values))
+    return np.unique(column.values, return_inverse=True)[1].astype(np.int64)
+
+
+def repeated_rows(table: Table, target: Array) -> int:
+    """How many rows equal an earlier one in every cell, the target included (by 64-bit hashes)."""
+    mixed = np.zeros(len(target), np.uint64)
+    for codes in [*map(codes_of, table.columns), np.unique(target, return_inverse=True)[1]]:
+        mixed = (mixed ^ codes.astype(np.uint64)) * MIX
+        mixed ^= mixed >> np.uint64(29)
+    return len(mixed) - len(np.unique(mixed))
+
+
+def settled_share(column: Column, target: Array, *, classification: bool) -> float:
+    """Share of the uncertainty about the target that this column alone settles, in [0, 1]; 0 for a guess.
+
+    Classification: (a - b) / (1 - b), where b is the share of the largest class and a the share of rows whose class
+    is the most frequent one among the *other* rows of their bin. Regression: between-bin share of the variance,
+    each row held against the mean of the other rows of its bin. Bins: values, or quantiles of many numbers.
+    """
+    bins = _bins(column)
+    size = np.bincount(bins)
+    if classification:
+        labels = np.unique(target, return_inverse=True)[1]
+        base = np.bincount(labels).max() / len(labels)
+        if base == 1:
+            return 0.0
+        table = np.zeros((len(size), labels.max() + 1), np.int64)
+        np.add.at(table, (bins, labels), 1)
+        top = np.argmax(table, axis=1)
+        most = table.max(1)
+        table[np.arange(len(table)), top] = 0
+        right = np.where(most - 1 > table.max(1), most, 0).sum() / len(labels)
+        return max(0.0, float((right - base) / (1 - base)))
+    sums = np.bincount(bins, target)
+    others = size[bins] - 1
+    guess = np.where(others > 0, (sums[bins] - target) / np.maximum(others, 1), target.mean())
+    spread = float(((target - target.mean()) ** 2).sum())
+    return max(0.0, 1 - float(((target - guess) ** 2).sum()) / spread) if spread else 0.0
+
+
+def _bins(column: Column) -> Array:
+    codes = codes_of(column)
+    distinct = int(codes.max()) + 1
+    if column.kind == "text" or distinct <= max(BINS, len(codes) // 10):
+        return codes
+    # codes of numbers and dates are in order of value, missing last
+    edges = np.unique(np.quantile(codes, np.linspace(0, 1, BINS + 1)[1:-1]))
+    return np.searchsorted(edges, codes, side="right")
+
+
+def follows(column: Column, target: Array) -> bool:
+    """Whether a regression target is almost a straight line in this column (correlation of at least 0.999)."""
+    if column.kind == "text":
+        return False
+    present = ~column.missing
+    x = column.values[present].astype("datetime64[s]").astype(np.int64) if column.kind == "date" else column.values[present]
+    y = target[present]
+    if len(x) < LEAST_ROWS or x.min() == x.max() or y.min() == y.max():
+        return False
+    return bool(abs(np.corrcoef(x.astype(np.float64), y)[0, 1]) >= 0.999)
+
+
+def placeholder(column: Column) -> str:
+    """A value such as -999 that stands apart from all other numbers, in words; "" for none."""
+    if column.kind != "number":
+        return ""
+    values, counts = np.unique(column.values[~column.missing], return_counts=True)
+    if len(values) < 3:
+        return ""
+    for end, rest in ((0, values[1:]), (-1, values[:-1])):
+        gap = abs(values[end] - (rest[0] if end == 0 else rest[-1]))
+        if values[end] in PLACEHOLDERS and gap >= max(rest[-1] - rest[0], 1.0) / 2:
+            return f"{spell_number(values[end])} ({counts[end]} cells) stands apart from the other values"
+    return ""
+
+
+def rare_classes(target: Array, classes: tuple[str, ...]) -> list[tuple[str, int]]:
+    """Classes with fewer than 10 rows or 1 % of them, with their numbers of rows, the rarest first."""
+    counts = np.bincount(target, minlength=len(classes))
+    found = [(classes[c], int(n)) for c, n in enumerate(counts) if n < max(RARE_ROWS, RARE_SHARE * len(target))]
+    return sorted(found, key=lambda item: item[1])

@@ -1,0 +1,126 @@
+"""A table of typed columns: what every source is read into."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from typing import Literal
+
+import numpy as np
+
+from tenfold.errors import BadInput
+
+Array = np.ndarray
+Kind = Literal["number", "boolean", "date", "text"]
+DTYPES: dict[str, str] = {"number": "float64", "boolean": "float64", "date": "datetime64[s]", "text": "object"}
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: a name, a kind, and one value a row.
+
+    values (rows,): float64 with NaN for missing (number; boolean as 0 and 1), datetime64[s] with NaT (date), or
+    an object array of str | None (text). spelled (rows,): the cells of a number, boolean or date column as the
+    file spells them (None for missing), kept where it can be needed to turn the column back into text.
+    format: how the cells were read, in words ("decimal comma", "day.month.year"; "" for the plain way).
+    doubt: what makes the kind questionable, in words, with the first such line.
+    """
+
+    name: str
+    kind: Kind
+    values: Array
+    spelled: Array | None = None
+    format: str = ""
+    doubt: str = ""
+
+    def __post_init__(self) -> None:
+        if self.kind not in DTYPES or self.values.dtype != DTYPES[self.kind] or self.values.ndim != 1:
+            raise BadInput(f"column '{self.name}' of kind {self.kind} has values of type {self.values.dtype}")
+
+    @property
+    def missing(self) -> Array:
+        """Boolean (rows,): which cells are missing."""
+        if self.kind == "text":
+            return np.equal(self.values, None).astype(bool)
+        return np.isnat(self.values) if self.kind == "date" else np.isnan(self.values)
+
+    def take(self, rows: Array) -> Column:
+        """The same column for some rows (an index array)."""
+        return replace(self, values=self.values[rows], spelled=None if self.spelled is None else self.spelled[rows])
+
+
+@dataclass(frozen=True)
+class Table:
+    """Columns of equal length with distinct names.
+
+    source: where they come from (a path, "sklearn:iris", "pandas frame"); notes: what was noticed on reading, in
+    words; lines (rows,) int64: the line on which each row starts in the file, None where there are no lines;
+    target: the column that this source itself declares as its target ("" for none).
+    """
+
+    name: str
+    source: str
+    columns: tuple[Column, ...]
+    notes: tuple[str, ...] = ()
+    lines: Array | None = None
+    target: str = ""
+
+    def __post_init__(self) -> None:
+        if len({len(column.values) for column in self.columns}) > 1:
+            raise BadInput("columns of different lengths", where=self.source)
+        if len(set(self.names)) < len(self.columns):
+            twice = next(name for name in self.names if self.names.count(name) > 1)
+            raise BadInput(f"two columns are named '{twice}'", where=self.source, do="rename one of them")
+
+    @property
+    def rows(self) -> int:
+        """Number of rows."""
+        return len(self.columns[0].values) if self.columns else 0
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The column names, in order."""
+        return tuple(column.name for column in self.columns)
+
+    def column(self, name: str) -> Column:
+        """The column of that name; BadInput with the nearest name when there is none."""
+        for column in self.columns:
+            if column.name == name:
+                return column
+        raise missing_column(name, self.names, self.source)
+
+    def take(self, rows: Array) -> Table:
+        """The same columns for some rows (an index array), in that order."""
+        lines = None if self.lines is None else self.lines[rows]
+        return replace(self, columns=tuple(column.take(rows) for column in self.columns), lines=lines)
+
+    def drop(self, name: str) -> Table:
+        """The table without one column; BadInput with the nearest name when there is none."""
+        self.column(name)
+        return replace(self, columns=tuple(column for column in self.columns if column.name != name))
+
+    def place(self, row: int, name: str = "") -> str:
+        """Where a row (from 0) lies in its source, in words: file and line (or row from 1), and column."""
+        line = f"row {row + 1}" if self.lines is None else f"line {int(self.lines[row])}"
+        return f"{self.source}, {line}, column {self.names.index(name) + 1} ('{name}')" if name else f"{self.source}, {line}"
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """The name most like `name`, whatever the letter case; "" when none is like it."""
+    folded = {candidate.casefold(): candidate for candidate in names}
+    found = get_close_matches(name.casefold(), folded, n=1, cutoff=0.6)
+    return folded[found[0]] if found else ""
+
+
+def missing_column(name: str, names: Iterable[str], source: str) -> BadInput:
+    """The error for a column that is not there: names the nearest of `names`, or lists the first few."""
+    names = list(names)
+    near = nearest(name, names)
+    listed = ", ".join(f"'{n}'" for n in names[:8]) + (", ..." if len(names) > 8 else "")
+    return BadInput(
+        f"there is no column '{name}'",
+        where=source,
+        expected=f"one of {listed}",
+        do=f"'{near}'" if near else "one of the names above",
+    )

@@ -1,0 +1,74 @@
+"""Cutting a search into packs: which trials train together, from a fixed cost model (never from timings).
+
+Only shapes split packs. Within a shape, recipes are sorted so that like stands with like (no dropout, the same
+activation, the same kind of optimizer), because a pack does what any of its lanes needs. All folds of a recipe
+are in one pack, so its fold-mean curve is there at every epoch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tenfold.data.batches import Dealing
+from tenfold.data.folds import Fold
+from tenfold.engine.lanes import Lane
+from tenfold.engine.shape import Layout, Shape
+from tenfold.recipe.cost import lane_step_seconds
+from tenfold.recipe.recipe import Recipe
+from tenfold.rules.record import rule_name
+
+PACK_SECONDS = 2.5e-3  # work of one stacked update at which the fixed cost of starting its operations is small
+PACK_BYTES = 1 << 30  # the most that one pack may hold
+
+
+@dataclass(frozen=True)
+class PackPlan:
+    """The recipes (by number) that one pack trains on all folds, and its shape."""
+
+    numbers: tuple[int, ...]
+    shape: Shape
+
+    def lanes(self, recipes: Sequence[Recipe], folds: int) -> list[Lane]:
+        """Every recipe on every fold."""
+        return [Lane(recipes[number], number, fold) for number in self.numbers for fold in range(folds)]
+
+
+def plan_packs(
+    recipes: Sequence[Recipe], folds: Sequence[Fold], *, inputs: int, outputs: int, workers: int
+) -> list[PackPlan]:
+    """Packs of all recipes on all folds, longest first."""
+    groups: dict[Shape, list[int]] = {}
+    for number, recipe in enumerate(recipes):
+        dealing = Dealing.of(folds, recipe.batch_size)
+        groups.setdefault(Shape.of(recipe.network, inputs=inputs, outputs=outputs, dealing=dealing), []).append(number)
+    plans: list[tuple[float, PackPlan]] = []
+    for shape, numbers in groups.items():
+        numbers.sort(key=lambda n: _likeness(recipes[n], n))
+        cost = len(folds) * lane_step_seconds(
+            recipes[numbers[0]], columns=inputs, outputs=outputs, batch=shape.dealing.rows
+        )
+        wide = max(1, min(int(PACK_SECONDS / cost), int(PACK_BYTES / (_lane_bytes(shape) * len(folds)))))
+        count = -(-len(numbers) // wide)
+        if count % workers and len(numbers) >= workers:
+            count += workers - count % workers  # no worker idles while another trains the last pack
+        bounds = [i * len(numbers) // count for i in range(count + 1)]
+        for first, last in zip(bounds[:-1], bounds[1:], strict=True):
+            if part := tuple(numbers[first:last]):
+                work = cost * shape.dealing.updates * sum(recipes[n].epochs for n in part)
+                plans.append((work, PackPlan(part, shape)))
+    return [plan for _, plan in sorted(plans, key=lambda item: (-item[0], item[1].numbers))]
+
+
+def _likeness(recipe: Recipe, number: int) -> tuple[object, ...]:
+    network, optimizer = recipe.network, recipe.optimizer
+    return (
+        network.dropout > 0, rule_name(network.activation), optimizer.moments, recipe.epochs,
+        repr(recipe.preprocess), recipe.clip_norm is None, number,
+    )  # fmt: skip
+
+
+def _lane_bytes(shape: Shape) -> int:
+    """Parameters, gradient, optimizer state and scratch, and about six copies of the activations of a batch."""
+    units = shape.inputs + sum(shape.hidden) + shape.outputs
+    return 4 * (6 * Layout.of(shape).total + 6 * max(shape.dealing.rows, 512) * units)

@@ -1,0 +1,75 @@
+"""What splits packs, and where each parameter of a lane lies in its row of numbers."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from tenfold.data.batches import ALIGN, Dealing, align
+from tenfold.recipe.network import MLP
+from tenfold.rules.normalization import BatchNorm
+
+Kind = Literal["weight", "bias", "gamma", "beta"]
+
+
+@dataclass(frozen=True)
+class Shape:
+    """The structure that all lanes of a pack share; everything else about a trial is a value."""
+
+    inputs: int
+    hidden: tuple[int, ...]
+    outputs: int
+    normalized: bool
+    dealing: Dealing
+
+    @staticmethod
+    def of(network: MLP, *, inputs: int, outputs: int, dealing: Dealing) -> Shape:
+        """The shape of a network on these data."""
+        return Shape(inputs, network.hidden, outputs, isinstance(network.normalization, BatchNorm), dealing)
+
+
+@dataclass(frozen=True)
+class Slot:
+    """One parameter of a lane: its layer, its kind, where it starts in the lane's row, and its shape (in, out)."""
+
+    layer: int
+    kind: Kind
+    start: int
+    size: tuple[int, int]
+
+    @property
+    def stop(self) -> int:
+        """One past its last number."""
+        return self.start + math.prod(self.size)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """All parameters of a lane in one row of `total` numbers, each starting at a multiple of ALIGN.
+
+    moments: start of the running mean and variance of each normalized layer in a row of `moment_total` numbers.
+    """
+
+    slots: tuple[Slot, ...]
+    total: int
+    moments: tuple[tuple[int, int, int], ...]  # (start of mean, start of variance, units)
+    moment_total: int
+
+    @staticmethod
+    def of(shape: Shape) -> Layout:
+        """Layer by layer: the weight, then its bias, or gamma and beta where batch normalization replaces it."""
+        sizes = (shape.inputs, *shape.hidden, shape.outputs)
+        slots: list[Slot] = []
+        start, moments, moment_start = 0, [], 0
+        for layer, (fan_in, fan_out) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
+            normalized = shape.normalized and layer < len(shape.hidden)
+            kinds: tuple[Kind, ...] = ("weight", "gamma", "beta") if normalized else ("weight", "bias")
+            for kind in kinds:
+                slot = Slot(layer, kind, start, (fan_in if kind == "weight" else 1, fan_out))
+                slots.append(slot)
+                start = align(slot.stop)
+            if normalized:
+                moments.append((moment_start, moment_start + align(fan_out), fan_out))
+                moment_start += 2 * align(fan_out)
+        return Layout(tuple(slots), max(start, ALIGN), tuple(moments), moment_start)

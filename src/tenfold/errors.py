@@ -1,0 +1,65 @@
+"""The one exception that a user's mistake raises, and the shape of its message."""
+
+from __future__ import annotations
+
+
+class TenfoldError(Exception):
+    """Base of every exception that Tenfold raises on purpose."""
+
+
+class BadInput(TenfoldError, ValueError):
+    """Something that the user gave cannot be used: a file, a column, a recipe, an option.
+
+    The message has at most four lines: what was found and where (file, line, column), what was
+    expected, and one thing to do. The command line prints it and exits with code 2.
+    """
+
+    def __init__(self, found: str, *, where: str = "", expected: str = "", do: str = "") -> None:
+        self.found, self.where, self.expected, self.do = found, where, expected, do
+        parts = [f"{where}: {found}" if where else found]
+        if expected:
+            parts.append(f"  expected: {expected}")
+        if do:
+            parts.append(f"  try: {do}")
+        super().__init__("\n".join(parts))
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (_rebuild, (self.found, self.where, self.expected, self.do))
+
+
+def _rebuild(found: str, where: str, expected: str, do: str) -> BadInput:
+    return BadInput(found, where=where, expected=expected, do=do)
+
+
+class Corrupt(TenfoldError):
+    """Something that Tenfold wrote is not what it wrote any more: damage or tampering, exit code 1.
+
+    `file` names the file, `expected` and `found` are the two hashes (or empty strings, when no
+    hash is at stake); the message has at most four lines.
+    """
+
+    def __init__(self, what: str, *, file: str = "", expected: str = "", found: str = "") -> None:
+        self.what, self.file, self.expected, self.found = what, file, expected, found
+        parts = [f"{file}: {what}" if file else what]
+        if expected or found:
+            parts += [f"  expected: {expected or 'nothing'}", f"  found: {found or 'nothing'}"]
+        super().__init__("\n".join(parts))
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (_rebuild_corrupt, (self.what, self.file, self.expected, self.found))
+
+
+def _rebuild_corrupt(what: str, file: str, expected: str, found: str) -> Corrupt:
+    return Corrupt(what, file=file, expected=expected, found=found)
+
+
+class RunFailed(TenfoldError):
+    """The work itself failed (every recipe diverged, a disk is full): exit code 1."""
+
+
+class Stopped(TenfoldError):
+    """The run was asked to stop and can be resumed: exit code 130 (SIGINT) or 143 (SIGTERM)."""
+
+    def __init__(self, message: str, exit_code: int = 130) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code

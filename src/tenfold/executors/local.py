@@ -1,0 +1,89 @@
+"""Packs in worker threads of this process, one thread of arithmetic each.
+
+Tensor operations release the interpreter lock, so packs run side by side without a copy of the data; a pack's
+numbers do not depend on how many workers there are, because each computes on one thread.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+
+Emit = Callable[[Any], None]
+Job = Callable[[Emit, Callable[[], bool]], None]  # job(emit, stopping)
+
+
+def available_workers() -> int:
+    """Processor cores that this process may use."""
+    return max(1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1))
+
+
+def run_jobs(
+    jobs: Sequence[Job], *, workers: int, receive: Callable[[Any], None], idle: Callable[[], None] = lambda: None
+) -> None:
+    """Run the jobs, in order as workers become free; what they emit is received in the calling thread.
+
+    `idle` is called about ten times a second. If it or `receive` raises (or a signal handler does), the jobs are
+    asked to stop, what they still emit is received, and the exception goes on; so does the first error of a job.
+    """
+    messages: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
+    stop = threading.Event()
+    waiting = iter(list(jobs))
+    lock = threading.Lock()
+
+    def work() -> None:
+        torch.set_num_threads(1)
+        try:
+            while not stop.is_set():
+                with lock:
+                    job = next(waiting, None)
+                if job is None:
+                    break
+                job(lambda message: messages.put(("message", message)), stop.is_set)
+        except BaseException as error:
+            stop.set()
+            messages.put(("error", error))
+        finally:
+            messages.put(("end", None))
+
+    threads_before = torch.get_num_threads()
+    threads = [threading.Thread(target=work, daemon=True) for _ in range(max(1, min(workers, len(jobs))))]
+    for thread in threads:
+        thread.start()
+    alive, failure = len(threads), None
+    try:
+        while alive:
+            try:
+                kind, value = messages.get(timeout=0.1)
+                if kind == "message":
+                    receive(value)
+                elif kind == "error":
+                    failure = failure or value
+                else:
+                    alive -= 1
+                idle()
+            except queue.Empty:
+                idle()
+    except BaseException:
+        stop.set()
+        _drain(messages, alive, receive)
+        raise
+    finally:
+        torch.set_num_threads(threads_before)
+    if failure is not None:
+        raise failure
+
+
+def _drain(messages: queue.SimpleQueue[tuple[str, Any]], alive: int, receive: Callable[[Any], None]) -> None:
+    """Receive what stopping jobs still say (their last checkpoints), until all have ended."""
+    while alive:
+        kind, value = messages.get()
+        if kind == "message":
+            receive(value)
+        elif kind == "end":
+            alive -= 1

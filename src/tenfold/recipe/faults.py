@@ -1,0 +1,94 @@
+"""Faults of a recipe or a space: each with its path, all of them reported at once."""
+
+from __future__ import annotations
+
+import difflib
+import numbers
+import reprlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tenfold.errors import BadInput
+
+Path = tuple[str | int, ...]
+MOST = 10  # faults that one message spells out
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What is wrong at a path, in one line."""
+
+    path: Path
+    what: str
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the data came from: a file's name (or nothing) and the (line, column) of each path in it, from 1."""
+
+    name: str = ""
+    marks: Mapping[Path, tuple[int, int]] = field(default_factory=dict)
+
+    def place(self, path: Path) -> tuple[int, int]:
+        """(line, column) of the path, or of the nearest place above it; (0, 0) when unknown."""
+        ends = range(len(path), -1, -1)
+        return next((self.marks[path[:end]] for end in ends if path[:end] in self.marks), (0, 0))
+
+    def mark(self, path: Path) -> str:
+        """ "line:column" of the path; nothing when unknown."""
+        line, column = self.place(path)
+        return f"{line}:{column}" if line else ""
+
+
+def spell(path: Path) -> str:
+    """("optimizer", 1, "adam") -> "optimizer[1].adam"."""
+    parts = [f"[{part}]" if isinstance(part, int) else f".{part}" for part in path]
+    return "".join(parts).removeprefix(".")
+
+
+def raise_all(faults: Iterable[Fault], source: Source) -> None:
+    """Raise one `BadInput` that lists the faults (the first ten), each with its place; nothing when there is none."""
+    distinct = sorted(dict.fromkeys(faults), key=lambda fault: source.place(fault.path))
+    if not distinct:
+        return
+    if len(distinct) == 1:
+        only = distinct[0]
+        place = ":".join(part for part in (source.name, source.mark(only.path)) if part)
+        raise BadInput(only.what, where=": ".join(part for part in (place, spell(only.path)) if part))
+    lines = [f"{len(distinct)} faults"]
+    lines += ["  " + f"{source.mark(fault.path)} {_line(fault)}".strip() for fault in distinct[:MOST]]
+    if len(distinct) > MOST:
+        lines.append(f"  and {len(distinct) - MOST} more")
+    raise BadInput("\n".join(lines), where=source.name)
+
+
+def _line(fault: Fault) -> str:
+    return f"{spell(fault.path)}: {fault.what}" if fault.path else fault.what
+
+
+def unknown(name: object, known: Iterable[str]) -> str:
+    """ "unknown name; nearest: adam; one of: sgd, ..." (the nearest only when one is near)."""
+    names = list(known)
+    asked = str(name).lower().replace("-", "_").replace(" ", "_")
+    near = difflib.get_close_matches(asked, names, 1, 0.5)
+    return "; ".join(["unknown name", *(f"nearest: {n}" for n in near), f"one of: {', '.join(names) or 'nothing'}"])
+
+
+def say(value: Any) -> str:
+    """What was found, in words: "the text 'abc'", "a list", "nothing", "true"."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return f"{str(value).lower()} (a boolean)"
+    if isinstance(value, str):
+        return f"the text {reprlib.repr(value)}"
+    if isinstance(value, numbers.Real):
+        return str(value)
+    if isinstance(value, Mapping):
+        return f"a mapping ({reprlib.repr(', '.join(map(str, value)))[1:-1]})" if value else "an empty mapping"
+    if isinstance(value, list | tuple):
+        return f"a list of {len(value)}"
+    if isinstance(value, type):
+        return f"the class {value.__name__} (write {value.__name__}())"
+    return f"a {type(value).__name__}: {reprlib.repr(value)}"

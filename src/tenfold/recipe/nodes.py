@@ -1,0 +1,147 @@
+"""A parsed recipe or space: a tree of fixed values, choices, ranges and records, and what can be done with it."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+RangeName = Literal["uniform", "log_uniform", "int_log_uniform"]
+RANGES: tuple[RangeName, ...] = ("uniform", "log_uniform", "int_log_uniform")
+COUNTED = 20_000  # options of one choice up to which overlaps are looked for
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """One value: a number, a word, nothing, or a tuple of sizes."""
+
+    value: Any
+
+
+@dataclass(frozen=True)
+class Range:
+    """Numbers between low and high; see `draw` for the distributions."""
+
+    name: RangeName
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of the options, each equally likely."""
+
+    options: tuple[Node, ...]
+
+
+@dataclass(frozen=True)
+class Items:
+    """A list whose items are drawn one by one."""
+
+    items: tuple[Node, ...]
+
+
+@dataclass(frozen=True)
+class Group:
+    """A record with the fields that were written; the others keep their defaults."""
+
+    record: type
+    fields: tuple[tuple[str, Node], ...]
+
+
+Node = Fixed | Range | Choice | Items | Group
+
+
+def draw(node: Node, rng: np.random.Generator) -> Any:
+    """One value of the node: options of a choice with equal probability, fields independently."""
+    match node:
+        case Fixed(value):
+            return value
+        case Range():
+            return _draw_number(node, rng)
+        case Choice(options):
+            return draw(options[int(rng.integers(len(options)))], rng)
+        case Items(items):
+            return tuple(draw(item, rng) for item in items)
+        case Group(record, fields):
+            return record(**{name: draw(child, rng) for name, child in fields})
+
+
+def _draw_number(span: Range, rng: np.random.Generator) -> float:
+    """uniform: U(low, high). log_uniform: exp U(log low, log high). int_log_uniform: whole numbers, k with
+    probability proportional to log((k + 1/2) / (k - 1/2)). Real numbers are rounded to four digits, unless the
+    range is narrower than 1 % of its ends."""
+    if span.name == "int_log_uniform":
+        drawn = round(math.exp(rng.uniform(math.log(span.low - 0.5), math.log(span.high + 0.5))))
+        return int(min(max(drawn, span.low), span.high))
+    if span.name == "log_uniform":
+        x = math.exp(rng.uniform(math.log(span.low), math.log(span.high)))
+    else:
+        x = rng.uniform(span.low, span.high)
+    if span.high - span.low >= 0.01 * max(abs(span.low), abs(span.high)):
+        x = float(f"{x:.4g}")
+    return float(min(max(x, span.low), span.high))
+
+
+def values(node: Node) -> Iterator[Any]:
+    """All values of a node without real ranges, in the order written; equal ones may repeat."""
+    match node:
+        case Fixed(value):
+            yield value
+        case Range(low=low, high=high):
+            yield from range(int(low), int(high) + 1)
+        case Choice(options):
+            for option in options:
+                yield from values(option)
+        case Items(items):
+            yield from itertools.product(*(list(values(item)) for item in items))
+        case Group(record, fields):
+            names = [name for name, _ in fields]
+            for combination in itertools.product(*(list(values(child)) for _, child in fields)):
+                yield record(**dict(zip(names, combination, strict=True)))
+
+
+def only(node: Node) -> Any:
+    """The value of a node that holds no set."""
+    return next(values(node))
+
+
+def count(node: Node) -> int | None:
+    """How many distinct values; None is infinite. In a choice of over 20,000 values overlaps are counted twice."""
+    match node:
+        case Fixed():
+            return 1
+        case Range(name, low, high):
+            return int(high) - int(low) + 1 if name == "int_log_uniform" else None
+        case Choice(options):
+            total = _total([count(option) for option in options], sum)
+            return len(set(values(node))) if total is not None and total <= COUNTED else total
+        case Items(items):
+            return _total([count(item) for item in items], math.prod)
+        case Group(_, fields):
+            return _total([count(child) for _, child in fields], math.prod)
+
+
+def _total(sizes: list[int | None], combine: Any) -> int | None:
+    known = [size for size in sizes if size is not None]
+    return combine(known) if len(known) == len(sizes) else None
+
+
+def corners(node: Node) -> list[Any]:
+    """The values to check a field by: every option, both ends of every range; of records the first is enough."""
+    match node:
+        case Fixed(value):
+            return [value]
+        case Range(name, low, high):
+            return [int(low), int(high)] if name == "int_log_uniform" else [low, high]
+        case Choice(options):
+            return [corner for option in options for corner in corners(option)]
+        case Items(items):
+            ends = [corners(item) for item in items]
+            return [tuple(end[0] for end in ends), tuple(end[-1] for end in ends)]
+        case Group(record, fields):
+            return [record(**{name: corners(child)[0] for name, child in fields})]

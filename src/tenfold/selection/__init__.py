@@ -1,0 +1,1 @@
+"""Choosing a recipe: cross-validation, baselines, the sealed test rows, the refit."""

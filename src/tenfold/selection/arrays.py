@@ -1,0 +1,123 @@
+"""A problem from what a Python user holds: X as a matrix, a frame or a list, and y."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tenfold.data.encode import Inputs, make_inputs, matrix_inputs
+from tenfold.data.folds import make_folds, usable_folds
+from tenfold.data.read import read
+from tenfold.data.schema import Schema, conform, decide
+from tenfold.data.target import Target
+from tenfold.errors import BadInput
+from tenfold.selection.problem import Problem
+from tenfold.statistics.metrics import metric_for
+
+Array = np.ndarray
+MOST_CLASSES = 20  # an integer target with more distinct values than this is a number
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """X and y understood: inputs, the schema (None for a plain numeric matrix), y as learned, the labels of classes."""
+
+    inputs: Inputs
+    schema: Schema | None
+    y: Array
+    labels: tuple[Any, ...]
+
+    @property
+    def task(self) -> str:
+        """classification or regression."""
+        return "classification" if self.labels else "regression"
+
+    def problem(
+        self, folds: Any = 5, *, seed: int = 0, metric: str | None = None, repeats: int = 1, groups: Any = None
+    ) -> Problem:
+        """Divided into folds; a number of folds is lowered to the smallest class (see `usable_folds`)."""
+        classification = bool(self.labels)
+        if isinstance(folds, int):
+            folds, _ = usable_folds(self.y, folds, classification=classification)
+        groups = None if groups is None else np.asarray(groups)
+        parts = make_folds(self.y, folds, classification=classification, seed=seed, repeats=repeats, groups=groups)
+        names = tuple(str(label) for label in self.labels)
+        return Problem(self.inputs, self.y, names, parts, metric_for(self.task, metric))
+
+
+def understand(x: Any, y: Any, task: str | None = None) -> Labelled:
+    """X: a 2-D numeric array or nested list, or any frame that narwhals reads; y: one value a row.
+
+    Text and booleans, and integers of at most 20 distinct values, are classes; other numbers a regression target;
+    `task` decides otherwise. Raises `BadInput`.
+    """
+    values, labels = _target(y, task)
+    matrix = _as_matrix(x)
+    rows = len(matrix) if matrix is not None else None
+    inputs, schema = (matrix_inputs(matrix), None) if matrix is not None else (None, None)
+    if inputs is None:
+        table = read(x)
+        names = tuple(str(label) for label in labels)
+        kind = "classification" if labels else "regression"
+        target = Target("y", kind, "given", values, names, np.arange(len(values)), 0)
+        rows = table.rows
+        _same_length(rows, len(values))
+        schema = decide(table, target)
+        inputs = make_inputs(conform(table, schema)[0], schema)
+    _same_length(rows or 0, len(values))
+    if inputs.numbers.shape[1] + inputs.codes.shape[1] == 0:
+        raise BadInput("X has no column to learn from", expected="at least one number, date or category column")
+    return Labelled(inputs, schema, values, labels)
+
+
+def _same_length(rows: int, targets: int) -> None:
+    if rows != targets:
+        raise BadInput(f"X has {rows} rows and y has {targets} values", expected="one value of y for every row of X")
+
+
+def _as_matrix(x: Any) -> Array | None:
+    """X as float64 (rows, columns) if it is a plain numeric array or list; infinities are refused."""
+    if not isinstance(x, np.ndarray | list | tuple):
+        return None
+    array = np.asarray(x)
+    if array.ndim != 2:
+        raise BadInput(f"X has shape {array.shape}", expected="(rows, columns)", do="X.reshape(-1, 1) for one column")
+    if array.dtype.kind not in "biuf":
+        return None
+    if np.isinf(array).any():
+        row, column = np.argwhere(np.isinf(array))[0]
+        raise BadInput(f"X[{row}, {column}] is infinite", expected="finite numbers, or NaN for missing")
+    return np.ascontiguousarray(array, np.float64)
+
+
+def _target(y: Any, task: str | None) -> tuple[Array, tuple[Any, ...]]:
+    """y as learned (int64 classes or float64) and the labels of the classes (empty for regression)."""
+    if task not in (None, "classification", "regression"):
+        raise BadInput(f"task {task!r}", expected="classification or regression")
+    y = np.asarray(y)
+    if y.ndim == 2 and y.shape[1] == 1:
+        y = y[:, 0]
+    if y.ndim != 1 or len(y) == 0:
+        raise BadInput(f"y has shape {y.shape}", expected="(rows,), one value a row")
+    number = y.dtype.kind in "iuf"
+    missing = np.isnan(y) if y.dtype.kind == "f" else np.array([v is None or v != v for v in y], bool)
+    if missing.any():
+        raise BadInput(f"y[{int(np.flatnonzero(missing)[0])}] is missing", expected="a value for every row")
+    if task is None:
+        whole = number and bool((y == np.floor(y)).all())
+        few = whole and len(np.unique(y)) <= MOST_CLASSES
+        task = "classification" if few or not number else "regression"
+    if task == "regression":
+        try:
+            values = y.astype(np.float64)
+        except (TypeError, ValueError):
+            raise BadInput(f"y holds {y.dtype} values", expected="numbers, for regression") from None
+        if not np.isfinite(values).all():
+            raise BadInput("y holds an infinite value", expected="finite numbers")
+        return values, ()
+    labels, codes = np.unique(y, return_inverse=True)
+    if len(labels) < 2:
+        raise BadInput(f"y has one class only: {labels[0]!r}", expected="at least two classes")
+    return codes.astype(np.int64), tuple(labels)

@@ -1,0 +1,20 @@
+"""How a trial ended: a value with its sentence and its remedy, never an exception."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class Outcome(Enum):
+    """The member's value is its name in files; `sentence` and `remedy` are what a person reads."""
+
+    OK = ("ok", "trained to its last epoch", "")
+    DIVERGED = (
+        "diverged",
+        "the loss became infinite or not a number",
+        "a lower learning rate, He or LeCun initialization, standardized inputs, or clip_norm: 1.0",
+    )
+    TIMEOUT = ("timeout", "the time limit came first", "a longer --time-limit, or fewer --trials")
+
+    def __init__(self, label: str, sentence: str, remedy: str) -> None:
+        self.label, self.sentence, self.remedy = label, sentence, remedy

@@ -1,0 +1,295 @@
+"""The `model/` directory: a trained model as JSON, safetensors and Markdown under a manifest of hashes.
+
+Nothing in it is code, and nothing of it is believed before its hash, its size and its form are right: the reader
+has one format and no way around it. A manifest protects against damage; whoever can write the directory can also
+write a new manifest, so its own hash is what the run records.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import re
+import shutil
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tenfold.errors import BadInput, Corrupt, RunFailed
+from tenfold.store.blobs import pack, unpack
+from tenfold.store.files import (
+    DIRECTORY_MODE,
+    TEMPORARY,
+    sha256,
+    swap_directory,
+    synchronize_directory,
+    told,
+    write_synchronized,
+)
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+CONTENTS = (
+    "card.md",
+    "model.safetensors",
+    "preprocess.json",
+    "preprocess.safetensors",
+    "schema.json",
+    "spec.json",
+)
+MAXIMUM_MANIFEST = 2**20
+MAXIMUM_TEXT = 256 * 2**20
+_CODE = (
+    ".pkl",
+    ".pickle",
+    ".joblib",
+    ".pt",
+    ".pth",
+    ".bin",
+    ".ckpt",
+    ".h5",
+    ".hdf5",
+    ".keras",
+    ".npy",
+    ".npz",
+    ".py",
+    ".dill",
+)
+_HASH = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """What `write_bundle` was given, read back and verified; `sha` is the SHA-256 of the manifest."""
+
+    spec: Any
+    arrays: dict[str, np.ndarray]
+    schema: Any
+    preprocess: Any
+    preprocess_arrays: dict[str, np.ndarray]
+    card: str
+    meta: Any
+    versions: dict[str, str]
+    sha: str
+
+    def __post_init__(self) -> None:
+        if not _HASH.fullmatch(self.sha):
+            raise ValueError(f"not a SHA-256: {self.sha!r}")
+
+
+def write_bundle(
+    path: str | os.PathLike[str],
+    *,
+    spec: Any,
+    arrays: Mapping[str, np.ndarray],
+    schema: Any,
+    preprocess: Any,
+    preprocess_arrays: Mapping[str, np.ndarray],
+    card: str,
+    meta: Any = None,
+) -> str:
+    """Write the bundle directory `path`, replacing an older one in one step; gives the SHA-256 of its manifest.
+
+    `spec`, `schema`, `preprocess` and `meta` are JSON values (no NaN); the arrays are of bool, integer or float
+    dtype and any shape. Equal parts give equal bytes. Errors: `RunFailed` when the disk refuses, ValueError or
+    TypeError for a value that cannot be stored.
+    """
+    path = Path(path)
+    with told(path.parent):
+        staged, manifest = stage_bundle(
+            path,
+            spec=spec,
+            arrays=arrays,
+            schema=schema,
+            preprocess=preprocess,
+            preprocess_arrays=preprocess_arrays,
+            card=card,
+            meta=meta,
+        )
+        install_bundle(staged, path)
+    return sha256(manifest)
+
+
+def stage_bundle(path: Path, *, card: str, meta: Any = None, **parts: Any) -> tuple[Path, bytes]:
+    """Write the bundle beside `path`; gives the folder and the bytes of the manifest. Errors: OSError."""
+    contents = {
+        "card.md": card.encode("utf-8"),
+        "model.safetensors": pack(parts["arrays"]),
+        "preprocess.json": _json(parts["preprocess"]),
+        "preprocess.safetensors": pack(parts["preprocess_arrays"]),
+        "schema.json": _json(parts["schema"]),
+        "spec.json": _json(parts["spec"]),
+    }
+    files = {name: {"sha256": sha256(data), "size": len(data)} for name, data in contents.items()}
+    manifest = _json({"format": FORMAT, "files": files, "versions": _versions(), "meta": meta})
+    staged = path.with_name(path.name + TEMPORARY)
+    shutil.rmtree(staged, ignore_errors=True)
+    try:
+        staged.mkdir(mode=DIRECTORY_MODE, parents=True)
+        for name, data in contents.items():
+            write_synchronized(staged / name, data)
+        write_synchronized(staged / MANIFEST, manifest)
+        synchronize_directory(staged)
+    except BaseException:
+        shutil.rmtree(staged, ignore_errors=True)
+        raise
+    return staged, manifest
+
+
+def install_bundle(staged: Path, path: Path) -> None:
+    """Put a staged bundle in its place. Errors: OSError."""
+    swap_directory(staged, path)
+
+
+def read_bundle(path: str | os.PathLike[str]) -> Bundle:
+    """Read and verify a bundle directory; nothing in it is executed, nothing unverified is parsed.
+
+    Errors: `BadInput` when there is no bundle of this format (no directory, no manifest, another format number, a
+    file that may hold code), `Corrupt` when a file is missing, extra, a link, of another size or hash, or malformed.
+    """
+    path = Path(path)
+    _check_names(path)
+    raw = _read_file(path / MANIFEST, MAXIMUM_MANIFEST)
+    manifest = _parse(raw, path / MANIFEST)
+    _check_manifest(manifest, path / MANIFEST)
+    data = {name: _read_listed(path / name, manifest["files"][name]) for name in CONTENTS}
+    try:
+        card = data["card.md"].decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise Corrupt(f"not UTF-8 text ({error})", file=str(path / "card.md")) from error
+    return Bundle(
+        spec=_parse(data["spec.json"], path / "spec.json"),
+        arrays=unpack(data["model.safetensors"], str(path / "model.safetensors")),
+        schema=_parse(data["schema.json"], path / "schema.json"),
+        preprocess=_parse(data["preprocess.json"], path / "preprocess.json"),
+        preprocess_arrays=unpack(data["preprocess.safetensors"], str(path / "preprocess.safetensors")),
+        card=card,
+        meta=manifest["meta"],
+        versions=manifest["versions"],
+        sha=sha256(raw),
+    )
+
+
+def _versions() -> dict[str, str]:
+    versions = {"python": platform.python_version()}
+    for name in ("numpy", "safetensors", "tenfold"):
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            versions[name] = "not installed as a package"
+    return versions
+
+
+def _json(value: Any) -> bytes:
+    return (json.dumps(value, allow_nan=False, indent=1, sort_keys=True) + "\n").encode("ascii")
+
+
+def _check_names(path: Path) -> None:
+    """The directory holds exactly the files of a bundle, and every one is a regular file."""
+    if not path.is_dir():
+        raise BadInput(
+            "is no directory" if path.exists() else "does not exist",
+            where=str(path),
+            expected="the model directory of a run",
+            do="give the directory of a run, or its model/",
+        )
+    names = set(os.listdir(path))
+    for name in sorted(names):
+        if Path(name).suffix.lower() in _CODE:
+            raise BadInput(
+                "a file of this kind can execute code when it is loaded, so it is refused",
+                where=str(path / name),
+                expected=", ".join((MANIFEST, *CONTENTS)),
+                do="remove the file, after asking who put it there",
+            )
+    if MANIFEST not in names:
+        raise BadInput("there is no manifest.json here", where=str(path), expected="the model directory of a run")
+    for name in sorted(names - {MANIFEST, *CONTENTS}):
+        raise Corrupt("this file does not belong to a bundle", file=str(path / name))
+    for name in sorted({*CONTENTS} - names):
+        raise Corrupt("the file is missing", file=str(path / name))
+
+
+def _read_file(path: Path, maximum: int) -> bytes:
+    """The bytes of a regular file that is no link and has at most `maximum` bytes."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        if path.is_symlink():
+            raise Corrupt("a link, where a file belongs", file=str(path)) from error
+        raise RunFailed(f"{path}: cannot be read ({error.strerror})") from error
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise Corrupt("not a regular file", file=str(path))
+        if status.st_size > maximum:
+            raise Corrupt(f"{status.st_size} bytes, where at most {maximum} are expected", file=str(path))
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            return file.read(maximum + 1)
+    except OSError as error:
+        raise RunFailed(f"{path}: cannot be read ({error.strerror})") from error
+    finally:
+        os.close(descriptor)
+
+
+def _read_listed(path: Path, entry: dict[str, Any]) -> bytes:
+    data = _read_file(path, entry["size"])
+    found = sha256(data)
+    if len(data) != entry["size"] or found != entry["sha256"]:
+        raise Corrupt("the content has changed", file=str(path), expected=entry["sha256"], found=found)
+    return data
+
+
+def _parse(data: bytes, path: Path) -> Any:
+    try:
+        return json.loads(data.decode("utf-8"), parse_constant=_no_constant, object_pairs_hook=_no_duplicates)
+    except (ValueError, RecursionError) as error:
+        raise Corrupt(f"not the JSON that Tenfold writes ({str(error):.80})", file=str(path)) from error
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no number of JSON")
+
+
+def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        raise ValueError("a name occurs twice")
+    return value
+
+
+def _check_manifest(manifest: Any, path: Path) -> None:
+    if not isinstance(manifest, dict) or type(manifest.get("format")) is not int:
+        raise Corrupt("the manifest has no format number", file=str(path))
+    if manifest["format"] != FORMAT:
+        raise BadInput(
+            f"the bundle has format {manifest['format']}",
+            where=str(path),
+            expected=f"format {FORMAT}",
+            do="use the version of Tenfold that wrote it",
+        )
+    files, versions = manifest.get("files"), manifest.get("versions")
+    if set(manifest) != {"format", "files", "versions", "meta"} or not isinstance(versions, dict):
+        raise Corrupt("the manifest has other fields than a manifest has", file=str(path))
+    if not isinstance(files, dict) or set(files) != set(CONTENTS):
+        raise Corrupt("the manifest lists other files than a bundle has", file=str(path))
+    for name, entry in files.items():
+        if not _is_entry(entry) or (not name.endswith(".safetensors") and entry["size"] > MAXIMUM_TEXT):
+            raise Corrupt(f"the manifest's entry for {name} is malformed", file=str(path))
+
+
+def _is_entry(entry: Any) -> bool:
+    return (
+        isinstance(entry, dict)
+        and set(entry) == {"sha256", "size"}
+        and isinstance(entry["sha256"], str)
+        and _HASH.fullmatch(entry["sha256"]) is not None
+        and type(entry["size"]) is int
+        and entry["size"] >= 0
+    )

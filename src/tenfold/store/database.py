@@ -1,0 +1,267 @@
+"""The tables of `run.db`, and rows that carry their own checksum.
+
+SQLite's `integrity_check` sees a damaged structure, not a damaged value: every row therefore ends in the CRC-32
+of its values, which is verified whenever the row is read. The file is in WAL mode with synchronous=FULL: when a
+commit returns, it survives a kill and a power cut.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import sqlite3
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tenfold.errors import BadInput, Corrupt
+from tenfold.store.files import FILE_MODE, synchronize_directory, told
+
+SCHEMA = 1
+APPLICATION = 0x54454E46
+NAME = "run.db"
+_BATCH = 4096
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table: its columns as (name, SQLite type) and how many of the first ones are the key."""
+
+    columns: tuple[tuple[str, str], ...]
+    key: int
+
+    def __post_init__(self) -> None:
+        if not 0 < self.key <= len(self.columns):
+            raise ValueError(f"a key of {self.key} columns out of {len(self.columns)}")
+
+
+def _table(key: int, columns: str) -> Table:
+    pairs = [column.split() for column in columns.split(", ")]
+    return Table(tuple((name, kind) for name, kind in pairs), key)
+
+
+TABLES = {
+    "facts": _table(1, "name TEXT, value TEXT"),
+    "arrays": _table(2, "kind TEXT, key TEXT, sha TEXT, size INTEGER, meta TEXT"),
+    "files": _table(1, "name TEXT, sha TEXT, size INTEGER, settled INTEGER, previous TEXT"),
+    "metrics": _table(5, "recipe INTEGER, fold INTEGER, seed INTEGER, epoch INTEGER, name TEXT, value REAL"),
+    "trials": _table(
+        3, "recipe INTEGER, fold INTEGER, seed INTEGER, outcome TEXT, score REAL, epoch INTEGER, message TEXT"
+    ),
+    "events": _table(1, "id INTEGER, time REAL, kind TEXT, detail TEXT"),
+    "openings": _table(1, "id INTEGER, rows_sha TEXT, model_sha TEXT, time REAL, times INTEGER, result TEXT"),
+}
+
+
+def _create_statement(name: str) -> str:
+    table = TABLES[name]
+    columns = [f"{column} {kind}" for column, kind in table.columns]
+    key = ", ".join(column for column, _ in table.columns[: table.key])
+    return f"CREATE TABLE {name} ({', '.join(columns)}, crc INTEGER, PRIMARY KEY ({key})) STRICT, WITHOUT ROWID"
+
+
+def _plain(value: Any, kind: str) -> Any:
+    """`value` as SQLite will give it back: NaN is NULL, -0.0 is 0.0, text is valid Unicode."""
+    if value is None:
+        return None
+    if kind == "INTEGER":
+        return int(value)
+    if kind == "REAL":
+        return None if math.isnan(value) else float(value) + 0.0
+    return value if value.isascii() else value.encode("utf-8", "backslashreplace").decode()
+
+
+def _checksum(row: tuple[Any, ...]) -> int:
+    return zlib.crc32(repr(row).encode())
+
+
+def _address(path: Path, options: str) -> str:
+    return f"{path.absolute().as_uri()}?{options}"
+
+
+class Database:
+    """An open `run.db`. Rows go in and out as tuples in the order of `TABLES`; one thread uses it.
+
+    `depth` counts the open `transaction()` blocks.
+    """
+
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+        self.path, self.depth = path, 0
+        self._connection = connection
+
+    @staticmethod
+    def create(directory: Path) -> Database:
+        """Make an empty database in `directory`; it exists for `open` once its tables are committed."""
+        path = directory / NAME
+        with told(directory):
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, FILE_MODE))
+            database = Database(path, _connect(path, "mode=rw"))
+            database._execute("PRAGMA journal_mode=WAL")
+            with database.transaction():
+                for name in TABLES:
+                    database._execute(_create_statement(name))
+                database._execute(f"PRAGMA application_id={APPLICATION}")
+                database._execute(f"PRAGMA user_version={SCHEMA}")
+            synchronize_directory(directory)
+        return database
+
+    @staticmethod
+    def open(directory: Path) -> Database:
+        """Open for writing, after the quick check of SQLite. Errors: `BadInput`, `Corrupt`, `RunFailed`."""
+        database = _open(directory, "mode=rw")
+        try:
+            problems = database.problems("quick_check")
+            if problems:
+                raise Corrupt(f"the database is damaged ({problems[0]})", file=str(database.path))
+        except BaseException:
+            database.close()
+            raise
+        return database
+
+    @staticmethod
+    def read(directory: Path) -> Database:
+        """Open for reading beside a possible writer. Errors: `BadInput`, `Corrupt`, `RunFailed`.
+
+        A cleanly closed database is read as it lies, without any auxiliary file, so the directory may be
+        read-only; a reader that wants to follow a writer who came later opens it again.
+        """
+        live = (directory / (NAME + "-wal")).exists()
+        return _open(directory, "mode=ro" if live else "mode=ro&immutable=1")
+
+    def problems(self, pragma: str = "integrity_check") -> list[str]:
+        """What SQLite's `integrity_check` or `quick_check` finds, a sentence each; empty when all is well."""
+        found = [str(line) for (line,) in self._fetch(f"PRAGMA {pragma}")]
+        return [] if found == ["ok"] else found
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All writes of the block, or none of them; a block inside a block joins it."""
+        if self.depth == 0:
+            self._execute("BEGIN IMMEDIATE")
+        self.depth += 1
+        try:
+            yield
+            if self.depth == 1:
+                self._execute("COMMIT")
+        except BaseException:
+            if self.depth == 1 and self._connection.in_transaction:
+                self._execute("ROLLBACK")
+            raise
+        finally:
+            self.depth -= 1
+
+    def write(self, table: str, rows: Iterable[tuple[Any, ...]]) -> None:
+        """Insert `rows`; a row with the key of an older one replaces it."""
+        kinds = [kind for _, kind in TABLES[table].columns]
+        marks = ", ".join("?" * (len(kinds) + 1))
+        sealed = (_sealed(row, kinds) for row in rows)
+        with told(self.path.parent), self.transaction():
+            self._connection.executemany(f"INSERT OR REPLACE INTO {table} VALUES ({marks})", sealed)
+
+    def rows(self, table: str, **where: Any) -> Iterator[tuple[Any, ...]]:
+        """The rows whose columns equal `where`, in the order of the key, each verified. Errors: `Corrupt`."""
+        clause = " AND ".join(f"{column} = ?" for column in where) or "1"
+        order = ", ".join(str(index + 1) for index in range(TABLES[table].key))
+        cursor = self._execute(f"SELECT * FROM {table} WHERE {clause} ORDER BY {order}", tuple(where.values()))
+        while True:
+            with told(self.path.parent):
+                batch = cursor.fetchmany(_BATCH)
+            if not batch:
+                return
+            for *values, crc in batch:
+                row = tuple(values)
+                if _checksum(row) != crc:
+                    raise Corrupt(f"a row of the table {table} is damaged: {row!r:.120}", file=str(self.path))
+                yield row
+
+    def first(self, table: str, **where: Any) -> tuple[Any, ...] | None:
+        """The first row whose columns equal `where`, or None."""
+        return next(self.rows(table, **where), None)
+
+    def next_id(self, table: str) -> int:
+        """One more than the largest `id` of the table; 1 in an empty one."""
+        return int(self._fetch(f"SELECT coalesce(max(id), 0) + 1 FROM {table}")[0][0])
+
+    def delete(self, table: str, **where: Any) -> None:
+        """Delete the rows whose columns equal `where`."""
+        clause = " AND ".join(f"{column} = ?" for column in where)
+        with self.transaction():
+            self._execute(f"DELETE FROM {table} WHERE {clause}", tuple(where.values()))
+
+    def close(self) -> None:
+        """Close the file; the last writer folds the WAL into it."""
+        with told(self.path.parent):
+            self._connection.close()
+
+    def _execute(self, statement: str, values: tuple[Any, ...] = ()) -> sqlite3.Cursor:
+        with told(self.path.parent):
+            return self._connection.execute(statement, values)
+
+    def _fetch(self, statement: str) -> list[tuple[Any, ...]]:
+        with told(self.path.parent):
+            return self._connection.execute(statement).fetchall()
+
+
+def _sealed(row: tuple[Any, ...], kinds: list[str]) -> tuple[Any, ...]:
+    values = tuple(_plain(value, kind) for value, kind in zip(row, kinds, strict=True))
+    return (*values, _checksum(values))
+
+
+def _decoded(text: bytes) -> str:
+    """Damaged text is read as well: the row's checksum is what refuses it."""
+    return text.decode("utf-8", "replace")
+
+
+def _connect(path: Path, options: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(_address(path, options), uri=True, isolation_level=None, timeout=10.0)
+    connection.text_factory = _decoded
+    try:
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA trusted_schema=OFF")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _open(directory: Path, options: str) -> Database:
+    path = directory / NAME
+    if not path.is_file():
+        raise BadInput(
+            "there is no run.db here" if directory.is_dir() else "there is no such directory",
+            where=str(directory),
+            expected="the directory of a run",
+            do="give the directory that `tenfold fit` printed",
+        )
+    with told(directory):
+        database = Database(path, _connect(path, options))
+    try:
+        _check_kind(database)
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def _check_kind(database: Database) -> None:
+    version = database._fetch("PRAGMA user_version")[0][0]
+    application = database._fetch("PRAGMA application_id")[0][0]
+    statements = {sql for (sql,) in database._fetch("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL")}
+    if not statements and not version and not application:
+        raise BadInput(
+            "the run was stopped before it began; nothing was saved",
+            where=str(database.path.parent),
+            do="delete the directory and start again",
+        )
+    if application == APPLICATION and version > SCHEMA:
+        raise BadInput(
+            f"the run has schema {version}, written by a newer Tenfold",
+            where=str(database.path),
+            expected=f"schema {SCHEMA}",
+            do="upgrade Tenfold",
+        )
+    if application != APPLICATION or version != SCHEMA or statements != {_create_statement(name) for name in TABLES}:
+        raise Corrupt("this is not the database of a run, or its tables are damaged", file=str(database.path))

@@ -1,0 +1,129 @@
+"""Files that are either the old one or the new one, whole, whatever happens: the write protocol on the file system.
+
+A file is written under a temporary name, synchronized, renamed over its final name, and its folder is
+synchronized; what a crash leaves behind ends in `.tmp` and is swept when the run is next opened.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import shlex
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tenfold.errors import Corrupt, RunFailed
+
+TEMPORARY = ".tmp"
+SET_ASIDE = ".old.tmp"
+DIRECTORY_MODE = 0o700
+FILE_MODE = 0o600
+
+_ADVICE = {
+    errno.ENOSPC: "free some space",
+    errno.EDQUOT: "free some space",
+    errno.EFBIG: "raise the limit on file sizes",
+    errno.EROFS: "make the file system writable",
+    errno.EACCES: "make the directory writable",
+    errno.EPERM: "make the directory writable",
+}
+_DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT}
+
+
+def sha256(data: bytes) -> str:
+    """The SHA-256 of `data` as 64 hexadecimal digits."""
+    return hashlib.sha256(data).hexdigest()
+
+
+@contextmanager
+def told(run: Path) -> Iterator[None]:
+    """Turn what the system says about a failed read or write in the run directory `run` into one line.
+
+    Errors: `Corrupt` when SQLite finds its file damaged, `RunFailed` for every other OSError or database
+    error. Mistakes of the calling code (a closed run, a value of the wrong type) pass unchanged.
+    """
+    try:
+        yield
+    except (sqlite3.ProgrammingError, sqlite3.IntegrityError):
+        raise
+    except sqlite3.DatabaseError as error:
+        if (getattr(error, "sqlite_errorcode", 0) & 0xFF) in _DAMAGE:
+            raise Corrupt(f"the database is damaged ({error})", file=str(run / "run.db")) from error
+        raise RunFailed(_sentence(run, str(error), "free some space, or check the disk")) from error
+    except UnicodeDecodeError as error:
+        raise Corrupt("the database is damaged (its messages are no text)", file=str(run / "run.db")) from error
+    except OSError as error:
+        advice = _ADVICE.get(error.errno or 0, "check the disk")
+        raise RunFailed(_sentence(run, error.strerror or str(error), advice)) from error
+
+
+def _sentence(run: Path, what: str, advice: str) -> str:
+    command = f"tenfold resume {shlex.quote(str(run))}"
+    return f"{run}: {what}; everything saved before is intact: {advice}, then go on with `{command}`"
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Replace the file `path` by `data` in one step that is durable when this returns (mode 0600).
+
+    Errors: OSError; the old file is then untouched and no temporary file is left.
+    """
+    temporary = path.with_name(path.name + TEMPORARY)
+    try:
+        write_synchronized(temporary, data)
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    synchronize_directory(path.parent)
+
+
+def write_synchronized(path: Path, data: bytes) -> None:
+    """Write `data` to `path` (mode 0600, truncated when it exists) and wait until the disk has it."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, FILE_MODE)
+    with os.fdopen(descriptor, "wb", buffering=0) as file:
+        view = memoryview(data)
+        while view:
+            view = view[file.write(view) :]
+        os.fsync(descriptor)
+
+
+def synchronize_directory(path: Path) -> None:
+    """Wait until the names in the folder `path` are on the disk."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def swap_directory(new: Path, path: Path) -> None:
+    """Put the folder `new` in the place of the folder `path`, which may or may not exist.
+
+    A crash between the two renames leaves the old folder under a name that `sweep` puts back.
+    """
+    aside = path.with_name(path.name + SET_ASIDE)
+    if path.exists():
+        shutil.rmtree(aside, ignore_errors=True)
+        os.rename(path, aside)
+    os.rename(new, path)
+    synchronize_directory(path.parent)
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def sweep(path: Path) -> None:
+    """Remove what a killed writer left in the folder `path`: everything whose name ends in `.tmp`.
+
+    A folder that was set aside for a swap which did not happen is put back instead.
+    """
+    for entry in sorted(path.glob("*" + TEMPORARY)):
+        original = entry.with_name(entry.name.removesuffix(SET_ASIDE))
+        if entry.name.endswith(SET_ASIDE) and not original.exists():
+            os.rename(entry, original)
+        elif entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        else:
+            entry.unlink()
