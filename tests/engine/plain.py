@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from tenfold.data.batches import Dealing, deal
+from tenfold.data.batches import Dealing, align, deal
 from tenfold.data.encode import fit_encoding, matrix_inputs
 from tenfold.data.folds import Fold
 from tenfold.data.moments import target_scale, training_moments
@@ -15,7 +15,7 @@ from tenfold.data.randomness import derive
 from tenfold.engine.feed import Feed, FoldInputs
 from tenfold.engine.lanes import Lane
 from tenfold.engine.pack import Pack
-from tenfold.engine.shape import Shape
+from tenfold.engine.shape import UNITS, Shape
 from tenfold.recipe.recipe import Recipe
 from tenfold.rules.normalization import BatchNorm
 
@@ -73,6 +73,11 @@ def run(pack, updates):
     return pack
 
 
+def init_layers(pack):
+    """The initial layers of every lane, by (recipe number, fold)."""
+    return {(lane.number, lane.fold): pack.parameters(i) for i, lane in enumerate(pack.lanes)}
+
+
 def module_of(recipe, layers, dtype):
     parts = []
     network = recipe.network
@@ -123,12 +128,13 @@ def train_plain(recipe: Recipe, x, y, fold: Fold, updates: int, *, dealing: Deal
         real = weight[step] > 0
         batch = torch.from_numpy(rows[step][real])
         draw = derive(fold.seed, "dropout", fold.number, update)
-        uniform = draw.random((len(real), sum(recipe.network.hidden)), np.float32)[real]
+        widths = [align(units, UNITS) for units in recipe.network.hidden]
+        uniform = draw.random((len(real), sum(widths)), np.float32)[real]
         start = 0
-        for units, layer in zip(recipe.network.hidden, dropouts, strict=True):
+        for units, width, layer in zip(recipe.network.hidden, widths, dropouts, strict=True):
             kept = torch.from_numpy(uniform[:, start : start + units] >= recipe.network.dropout).to(dtype)
             layer.mask = kept / (1 - recipe.network.dropout)
-            start += units
+            start += width
         loss = criterion(model(z[batch]), t[batch])
         for o in optimizers:
             o.zero_grad()

@@ -19,9 +19,9 @@ Array = np.ndarray
 ALIGN = 32  # rows; a lane's block of numbers then never ends inside a vector register, whatever its neighbours
 
 
-def align(count: int) -> int:
-    """The next multiple of ALIGN."""
-    return -(-count // ALIGN) * ALIGN
+def align(count: int, to: int = ALIGN) -> int:
+    """The next multiple of `to`."""
+    return -(-count // to) * to
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from tenfold.errors import BadInput
 
 Array = np.ndarray
 SHOWN = 30  # columns that the terminal lists
-EXAMPLE = 18  # characters of an example
+CLASS_NAME = 18  # characters of a class name in the heading
 MOSTLY = 0.5  # share of missing cells from which a column is mostly missing
 LISTED = 4  # names in one warning
 
@@ -83,14 +83,14 @@ def _grid(columns: tuple[CardColumn, ...], width: int) -> list[str]:
             column.kind,
             "" if not column.missing else f"{column.missing:.1%}",
             f"{column.levels:,}",
-            _cut(printable(column.example), EXAMPLE),
+            printable(column.example),
             ("" if column.used else "not used: ") + printable(column.decision),
         )
         for column in columns
     ]
     sizes = [max(len(row[i]) for row in [titles, *rows]) for i in range(5)]
-    sizes[0] = min(sizes[0], max(12, width // 4))
-    last = max(12, width - sum(sizes) - 2 * len(sizes))
+    sizes[0], sizes[4] = min(sizes[0], width // 5), min(sizes[4], width // 7)
+    last = max(8, width - sum(sizes) - 2 * len(sizes))
     right = (False, False, True, True, False)
     out = []
     for row in [titles, *rows]:
@@ -140,7 +140,7 @@ def _target(schema: Schema, values: Array) -> str:
         return f"'{schema.target}': regression, {values.min():.6g} to {values.max():.6g}"
     counts = np.bincount(values, minlength=len(schema.classes))
     order = np.argsort(-counts, kind="stable")
-    shares = ", ".join(f"{_cut(schema.classes[c], EXAMPLE)} {counts[c] / len(values):.1%}" for c in order[:LISTED])
+    shares = ", ".join(f"{_cut(schema.classes[c], CLASS_NAME)} {counts[c] / len(values):.1%}" for c in order[:LISTED])
     more = f", and {len(order) - LISTED} more" if len(order) > LISTED else ""
     return f"'{schema.target}': classification, {shares}{more}"
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from tenfold.data.dates import DATE_RULES, parse_dates
+from tenfold.data.kinds import FALSE, TRUE
 from tenfold.data.numbers import is_number, parse_numbers, spell_number
 from tenfold.data.table import DTYPES, Column, Table
 from tenfold.errors import BadInput
@@ -123,13 +124,13 @@ def _to_boolean(table: Table, column: Column) -> tuple[Column, list[str]]:
         if odd.size:
             raise _bad(table, column, int(odd[0]), "boolean")
         return replace(column, kind="boolean"), [f"column '{column.name}': 0 and 1 taken as booleans"]
-    words = {"true": 1.0, "t": 1.0, "yes": 1.0, "y": 1.0, "1": 1.0, "false": 0.0, "f": 0.0, "no": 0.0, "n": 0.0, "0": 0.0}
     texts = _texts(column)
     values = np.full(len(texts), np.nan)
     for row in np.flatnonzero(~column.missing):
-        if texts[row].lower() not in words:
+        word = texts[row].lower()
+        if word not in TRUE and word not in FALSE and word not in ("0", "1"):
             raise _bad(table, column, int(row), "boolean")
-        values[row] = words[texts[row].lower()]
+        values[row] = word in TRUE or word == "1"
     return Column(column.name, "boolean", values, texts), [f"column '{column.name}': booleans in mixed spellings"]
 
 

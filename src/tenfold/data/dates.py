@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 import numpy as np
 
@@ -42,7 +42,7 @@ DATE_RULES: tuple[DateRule, ...] = (
 )
 
 
-def parse_dates(spellings: list[str], name: str = "") -> tuple[Array, tuple[str, ...]] | None:
+def parse_dates(spellings: list[str], name: str = "") -> tuple[Array, list[str]] | None:
     """The spellings as dates by the first rule that takes them all, or by the rule of that name only.
 
     Returns values (spellings,) datetime64[s], in UTC where zones are given, and the names of all rules that take
@@ -57,7 +57,7 @@ def parse_dates(spellings: list[str], name: str = "") -> tuple[Array, tuple[str,
         if found is not None:
             values = found if values is None else values
             names.append(rule.name)
-    return None if values is None else (values, tuple(names))
+    return None if values is None else (values, names)
 
 
 def _parse(spellings: list[str], rule: DateRule) -> Array | None:
@@ -87,6 +87,6 @@ def _to_utc(iso: str, zone: str) -> str:
     offset = "+00:00" if zone in "Zz" else zone if ":" in zone else f"{zone[:3]}:{zone[3:]}"
     try:
         moment = datetime.fromisoformat(iso + offset)
-        return moment.astimezone(timezone.utc).replace(tzinfo=None).isoformat()
+        return moment.astimezone(UTC).replace(tzinfo=None).isoformat()
     except (ValueError, OverflowError):
         return "not a date"

@@ -66,9 +66,9 @@ class _File:
                 good = len(next(csv.reader([text[:end]], **self.dialect.options())))
             except csv.Error:
                 continue
-        open_end = "unexpected end" in reason or "field limit" in reason
+        endless = "unexpected end" in reason or "field limit" in reason
         return BadInput(
-            f"unbalanced quote: {'a quoted cell that never ends' if open_end else 'text goes on after a closing quote'}",
+            f"unbalanced quote: {'a quoted cell that never ends' if endless else 'text goes on after a closing quote'}",
             where=self.place(line, good + 1),
             expected=f"a cell in {self.dialect.quote}quotes{self.dialect.quote}, quotes inside it doubled",
             do="close or remove that quote",
@@ -132,7 +132,8 @@ def _split(file: _File) -> tuple[list[str], list[Array], Array, list[str]]:
         row = int(np.flatnonzero(np.strings.str_len(columns[-1]))[0])
         raise _wrong_width(file, int(lines[row]), len(titles), titles[:-1], ends=False)
     if empty:
-        titles.pop(), columns.pop()
+        titles.pop()
+        columns.pop()
     names, notes = _names(file, titles, header_line)
     if not file.text.endswith((b"\n", b"\r")):
         notes.append("the last line has no line end: is the file whole?")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import re
@@ -52,11 +53,12 @@ def detect(raw: bytes, *, tabs: bool = False) -> Dialect:
     """
     lines = _head(raw)
     skip, notes, forced = 0, [], ""
-    while skip < len(lines) and (not lines[skip].strip() or lines[skip].startswith("#") or _separator(lines[skip], skip)):
-        forced = _separator(lines[skip], skip) or forced
+    if lines and _separator(lines[0]):
+        forced, skip = _separator(lines[0]), 1
+    while skip < len(lines) and (not lines[skip].strip() or lines[skip].startswith("#")):
         skip += 1
     comments = sum(1 for line in lines[:skip] if line.startswith("#"))
-    body = lines[skip:] or lines[:0]
+    body = lines[skip:]
     quote = _quote(body)
     delimiter = forced or _delimiter(body, quote, tabs)
     header_comment = comments > 0 and _comment_is_header(lines[:skip], body, delimiter, quote)
@@ -84,9 +86,9 @@ def _head(raw: bytes) -> list[str]:
     return lines
 
 
-def _separator(line: str, number: int) -> str:
+def _separator(line: str) -> str:
     """The delimiter that a first line such as 'sep=;' declares (Excel writes it), else ""."""
-    found = SEPARATOR_LINE.fullmatch(line.strip("\r\n").lstrip()) if number == 0 else None
+    found = SEPARATOR_LINE.fullmatch(line.strip("\r\n").lstrip())
     return found.group(1) if found else ""
 
 
@@ -116,13 +118,9 @@ def _delimiter(lines: list[str], quote: str, tabs: bool) -> str:
 def _widths(lines: list[str], delimiter: str, quote: str) -> list[int]:
     """Cells of each record of the head (blank lines left out), as far as it can be parsed."""
     widths: list[int] = []
-    options: dict[str, Any] = {"skipinitialspace": delimiter != "\t"}
-    try:
-        for record in csv.reader(lines, delimiter=delimiter, quotechar=quote, **options):
-            if record:
-                widths.append(len(record))
-    except csv.Error:
-        return widths
+    records = csv.reader(lines, delimiter=delimiter, quotechar=quote, skipinitialspace=delimiter != "\t")
+    with contextlib.suppress(csv.Error):
+        widths.extend(len(record) for record in records if record)
     return widths
 
 
@@ -131,8 +129,11 @@ def _comment_is_header(before: list[str], body: list[str], delimiter: str, quote
     comment = [line for line in before if line.startswith("#")][-1].lstrip("# ")
     first = next(csv.reader(body[:1], delimiter=delimiter, quotechar=quote, skipinitialspace=True), [])
     names = _widths([comment], delimiter, quote)
-    return names == [len(first)] and len(first) > 1 and any(_is_number(cell) for cell in first) and not any(
-        _is_number(cell) for cell in comment.split(delimiter)
+    return (
+        names == [len(first)]
+        and len(first) > 1
+        and any(_is_number(cell) for cell in first)
+        and not any(_is_number(cell) for cell in comment.split(delimiter))
     )
 
 

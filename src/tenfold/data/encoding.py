@@ -110,20 +110,22 @@ def _checked_utf8(raw: bytes, where: str, *, marked: bool) -> tuple[bytes, list[
     valid = sum(1 for c in replaced if c > "\x7f") - broken
     if marked or valid > broken:
         cut = fault.reason == "unexpected end of data"
-        found = "the file ends inside a character" if cut else f"byte 0x{raw[fault.start]:02x} is not UTF-8, the rest is"
+        byte = f"0x{raw[fault.start]:02x}"
+        found = "the file ends inside a character" if cut else f"byte {byte} is not UTF-8, the rest is"
         raise BadInput(
             found,
             where=_place(raw, fault.start, where),
             expected="one encoding throughout",
             do="fetch the file again" if cut else "save the file again, as UTF-8",
         )
-    encoding, name = ("cp1252", "Windows-1252 (Latin-1)")
+    name = "Windows-1252 (Latin-1)"
     try:
-        text = raw.decode(encoding)
+        text = raw.decode("cp1252")
     except UnicodeDecodeError:
         text, name = raw.decode("latin-1"), "Latin-1"
     line = _place(raw, fault.start, "")[2:].split(",")[0]
-    return text.encode("utf-8"), [f"encoding: {name}, for {line} is not UTF-8; save the file as UTF-8 if letters are wrong"]
+    note = f"encoding: {name}, for {line} is not UTF-8; save the file as UTF-8 if letters are wrong"
+    return text.encode("utf-8"), [note]
 
 
 def _refuse_markup(text: bytes, where: str) -> None:
@@ -133,7 +135,9 @@ def _refuse_markup(text: bytes, where: str) -> None:
         found = "an HTML or XML page instead of a table"
         raise BadInput(found, where=where, expected="a header line and rows", do="fetch the data itself, not its page")
     if head.startswith((b"{", b"[{", b"[[")):
-        raise BadInput("JSON instead of a table", where=where, expected="a header line and rows", do="convert it to CSV")
+        raise BadInput(
+            "JSON instead of a table", where=where, expected="a header line and rows", do="convert it to CSV"
+        )
     if head.startswith(b"version https://git-lfs"):
         raise BadInput("a Git LFS pointer instead of the file itself", where=where, do="git lfs pull")
 

@@ -54,7 +54,9 @@ def from_npz(raw: bytes, *, name: str, source: str) -> Table:
             raise
         code = "Object arrays" in str(error)
         reason = "it holds Python objects, which could execute code" if code else f"damaged ({error})"
-        raise BadInput(f"the npz file cannot be read: {reason}", where=source, expected="numeric arrays x, y") from error
+        raise BadInput(
+            f"the npz file cannot be read: {reason}", where=source, expected="numeric arrays x, y"
+        ) from error
     y = y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
     if x.ndim != 2 or y.ndim != 1 or len(x) != len(y) or not len(x):
         raise BadInput(
@@ -72,10 +74,12 @@ def from_parquet(path: str, *, name: str, source: str) -> Table:
     """A Parquet file, read by DuckDB, which may neither fetch extensions nor open anything else."""
     import duckdb
 
-    settings = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
+    settings: dict[str, Any] = {"autoinstall_known_extensions": False, "autoload_known_extensions": False}
     try:
         with duckdb.connect(config=settings) as connection:
-            relation = connection.execute("SELECT * FROM read_parquet(?, hive_partitioning = false)", [glob.escape(path)])
+            relation = connection.execute(
+                "SELECT * FROM read_parquet(?, hive_partitioning = false)", [glob.escape(path)]
+            )
             types = {column[0]: str(column[1]) for column in relation.description or ()}
             found = relation.fetchnumpy()
     except duckdb.Error as error:
@@ -96,7 +100,9 @@ def from_array(x: Array, *, name: str, source: str) -> Table:
     """A 2-D array (rows, columns) of numbers, booleans, text or objects; columns x0, x1, ..."""
     if x.ndim != 2:
         shape = f"the shape {x.shape}"
-        raise BadInput(f"the array has {shape}", where=source, expected="2-D: (rows, columns)", do="x.reshape(len(x), -1)")
+        raise BadInput(
+            f"the array has {shape}", where=source, expected="2-D: (rows, columns)", do="x.reshape(len(x), -1)"
+        )
     typed = [_typed(f"x{j}", x[:, j]) for j in range(x.shape[1])]
     notes = tuple(note for _, said in typed for note in said)
     return _nonempty(Table(name, source, tuple(column for column, _ in typed), notes))
@@ -156,13 +162,18 @@ def _objects(values: Iterable[Any]) -> Array:
 
 def _nested(title: str, kind: str, source: str) -> BadInput:
     return BadInput(
-        f"column '{title}' holds {kind}", where=source, expected="numbers, booleans, dates or text", do="flatten or drop it"
+        f"column '{title}' holds {kind}",
+        where=source,
+        expected="numbers, booleans, dates or text",
+        do="flatten or drop it",
     )
 
 
 def _nonempty(table: Table) -> Table:
     if not table.columns or not table.rows:
-        raise BadInput(f"{table.rows} rows and {len(table.columns)} columns", where=table.source, expected="at least one")
+        raise BadInput(
+            f"{table.rows} rows and {len(table.columns)} columns", where=table.source, expected="at least one"
+        )
     return table
 
 
@@ -185,7 +196,7 @@ def _typed(name: str, values: Any, *, infer_text: bool = True) -> tuple[Column, 
         raise _nested(name, "complex numbers", "the table")
     objects = plain.astype(object)
     if mask is not None:
-        objects = np.where(mask, None, objects)
+        objects[mask] = None
     return _object(name, objects, infer_text)
 
 

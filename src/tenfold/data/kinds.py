@@ -29,7 +29,8 @@ from tenfold.data.table import Column, Kind
 Array = np.ndarray
 MISSING: tuple[str, ...] = (
     *("", "?", "na", "n/a", "n.a.", "n/k", "nan", "-nan", "<na>", "nat", "null", "(null)", "none", "nil", "\\n"),
-    *("-", "--", "---", ".", "#n/a", "#na", "#null!", "#div/0!", "#num!", "#value!", "#ref!", "#name?", "1.#ind", "1.#qnan"),
+    *("-", "--", "---", ".", "#n/a", "#na", "#null!", "#div/0!", "#num!", "#value!", "#ref!", "#name?"),
+    *("1.#ind", "1.#qnan"),
 )  # compared without regard to letter case, after the blanks around the cell are taken off
 TRUE = {"yes": "no", "true": "false", "t": "f", "y": "n"}  # each spelling of true, and of the false beside it
 FALSE = frozenset(TRUE.values())
@@ -87,10 +88,10 @@ def _number(cells: list[str], mark: Mark) -> Parsed | None:
     if found is None or has_leading_zero(cells) or np.isnan(found.values).all():
         return None
     notes = ["thousands separators taken out"] if found.grouped else []
-    large = np.abs(found.values) > EXACT
-    whole = np.flatnonzero(large & np.array([large.any() and cell.lstrip("+-").isdigit() for cell in cells]))
-    if whole.size:
-        notes.append(f"integers beyond 2^53, such as {cells[whole[0]]}, are rounded")
+    large = [cells[i].lstrip("+-") for i in np.flatnonzero(np.abs(found.values) >= EXACT)]
+    rounded = next((digits for digits in large if digits.isdigit() and int(digits) > EXACT), "")
+    if rounded:
+        notes.append(f"integers beyond 2^53, such as {rounded}, are rounded")
     form = MARK_NAMES[","] if mark == "," else ""
     return Parsed("number", found.values, form, tuple(notes), overflow=found.overflow)
 
@@ -122,14 +123,14 @@ KINDS: tuple[KindRule, ...] = (
     KindRule(
         "boolean",
         "boolean",
-        "yes/no, true/false, t/f or y/n in any letter case; spellings may be mixed, also with 1 and 0, if one pair is whole",
+        "yes/no, true/false, t/f, y/n in any letter case; mixed spellings too, also with 1 and 0, if one pair is whole",
         "Yes, no, TRUE",
         _boolean,
     ),
     KindRule(
         "number",
         "number",
-        "digits with sign, decimal point, exponent; thousands in groups of three, set off by comma, space or apostrophe; "
+        "digits with sign, decimal point, exponent; thousands in groups of three, set off by comma, space, apostrophe; "
         "in files whose delimiter is no comma also a decimal comma; inf and what overflows is missing",
         "-1,234.5e3",
         _number,
@@ -233,7 +234,8 @@ def _doubt(cells: Cells, mark: Mark, lines: Array | None) -> str:
         return f"numbers with a sign such as '{texts[0]}' are text: take out the sign to have numbers"
     if mark == "." and all(is_number(text, ",") for text in texts):
         return f"'{texts[0]}' looks like a decimal comma: write a point, or separate the columns by semicolons"
-    for what, holds in (("numbers", lambda text: is_number(text, mark)), ("dates", lambda t: parse_dates([t]) is not None)):
+    tests = (("numbers", lambda text: is_number(text, mark)), ("dates", lambda text: parse_dates([text]) is not None))
+    for what, holds in tests:
         if sum(map(holds, texts[:20])) < len(texts[:20]) / 2:
             continue
         strays = [i for i in cells.present if not holds(cells.distinct[i])]
@@ -287,12 +289,12 @@ def _marks(columns: Sequence[Callable[[], Cells]]) -> tuple[list[Mark], list[str
         names.append(cells.name)
         samples.append(next((text for text in cells.texts if "," in text or "." in text), ""))
         decided.append(decide_mark(cells.texts))
-    sure = {mark for mark, evidence in decided if evidence == "only"}
+    sure: set[Mark] = {mark for mark, evidence in decided if evidence == "only"}
     marks: list[Mark] = []
     notes: list[str] = []
     for name, sample, (mark, evidence) in zip(names, samples, decided, strict=True):
         if evidence == "both":
-            mark = next(iter(sure)) if len(sure) == 1 else mark
+            mark = sure.copy().pop() if len(sure) == 1 else mark
             notes.append(f"column '{name}': '{sample}' can be read two ways; taken with a {MARK_NAMES[mark]}")
         marks.append(mark)
     return marks, notes

@@ -15,7 +15,7 @@ MARK_NAMES: dict[str, str] = {".": "decimal point", ",": "decimal comma"}
 PLAIN = frozenset("0123456789+-.eE")
 INFINITE = frozenset(sign + word for sign in ("", "+", "-") for word in ("inf", "infinity"))
 LEADING_ZERO = re.compile(r"^[+-]?0[0-9]", re.MULTILINE)
-EXACT = 2.0**53  # integers beyond it are not all float64
+EXACT = 2**53  # integers beyond it are not all float64
 
 
 def _grammar(mark: str, other: str) -> re.Pattern[str]:
@@ -101,7 +101,7 @@ def decide_mark(spellings: list[str]) -> tuple[Mark, Evidence]:
     """Which decimal mark makes numbers of all spellings, and on what evidence.
 
     only: this one and not the other; same: both, with equal values; both: both, with different values ("1.234"),
-    the mark is then the separator that occurs; none: neither, or no reading is safe ("1,234" beside "1.234").
+    the mark is then the separator that occurs, a point where both do; none: neither makes numbers of them.
     """
     point, comma = parse_numbers(spellings, "."), parse_numbers(spellings, ",")
     if point is None or comma is None:
@@ -109,9 +109,7 @@ def decide_mark(spellings: list[str]) -> tuple[Mark, Evidence]:
     if np.array_equal(point.values, comma.values, equal_nan=True):
         return ".", "same"
     text = "".join(spellings)
-    if "," in text and "." in text:
-        return ".", "none"
-    return ("," if "," in text else "."), "both"
+    return ("," if "," in text and "." not in text else "."), "both"
 
 
 def spell_number(value: float) -> str:

@@ -22,7 +22,9 @@ UNUSED = ("id", "constant", "text")
 DISTINCT = 0.95  # share of distinct values from which text is an ID or free text
 LONG, WORDS = 40, 4  # mean characters or words from which mostly distinct text is free text
 DENSE = 2.0  # a strictly monotone integer column that spans at most so many times its rows counts the rows
-ID_NAME = re.compile(r"(^|[\W_])(id|ids|uuid|guid|key|index|idx|rowid|row|nr|unnamed)($|[\W_\d])|[a-z](Id|ID|Key|UUID)($|[\W_\d])", re.ASCII)
+ID_NAME = re.compile(
+    r"(?i:(^|[\W_])(id|ids|uuid|guid|key|index|idx|rowid|row|nr|unnamed)($|[\W_\d]))|[a-z](Id|ID|Key|UUID)($|[\W_\d])"
+)
 TWIN = "the same as"  # begins the reason of a column that repeats an earlier one
 WARN_SHARE = 0.05  # share of unseen categories or of numbers outside the training range that is a warning
 
@@ -53,7 +55,9 @@ class ColumnSchema:
         if self.kind not in KIND_NAMES or (self.used and self.kind in UNUSED):
             raise BadInput(f"column '{self.name}' of kind '{self.kind}' cannot be used", where="schema")
         if len(set(self.levels)) < len(self.levels) or not 0 <= self.missing <= 1:
-            raise BadInput(f"column '{self.name}' has repeated levels or a missing share outside [0, 1]", where="schema")
+            raise BadInput(
+                f"column '{self.name}' has repeated levels or a missing share outside [0, 1]", where="schema"
+            )
 
 
 @dataclass(frozen=True)
@@ -91,9 +95,12 @@ class Schema:
         except ValidationError as error:
             fault = error.errors()[0]
             place = ".".join(str(part) for part in fault["loc"])
-            near = nearest(str(fault["loc"][-1]), (*Schema.__dataclass_fields__, *ColumnSchema.__dataclass_fields__))
-            do = f"'{near}'" if near and near != fault["loc"][-1] else ""
-            raise BadInput(f"{place}: {fault['msg']}", where="schema", do=do) from error
+            near = nearest(str(fault["loc"][-1]), _FIELDS) if fault["type"] == "unexpected_keyword_argument" else ""
+            found = f"{place}: {fault['msg']}" if place else fault["msg"]
+            raise BadInput(found, where="schema", do=f"'{near}'" if near else "") from error
+
+
+_FIELDS = (*Schema.__dataclass_fields__, *ColumnSchema.__dataclass_fields__)
 
 
 def decide(table: Table, target: Target) -> Schema:

@@ -1,4 +1,4 @@
-"""What makes a table suspicious: features that give the answer away, repeated rows, rare classes, placeholder numbers."""
+"""What makes a table suspicious: features that give the answer away, repeated rows, rare classes, placeholders."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tenfold.data.table import Column, Table
 Array = np.ndarray
 PLACEHOLDERS = (-99.0, -999.0, -9999.0, -99999.0, -999999.0, 99.0, 999.0, 9999.0, 99999.0, 999999.0)
 PREDICTIVE = 0.97  # share of what is uncertain about the target that one column alone settles
-BINS = 20  # quantile bins of a number with many values
+BINS, BIN_ROWS = 200, 5  # a number with many values falls into so many quantile bins, of at least so many rows
 LEAST_ROWS = 50  # rows from which a single column can be called too good
 RARE_SHARE, RARE_ROWS = 0.01, 10
 MIX = np.uint64(0x9E3779B97F4A7C15)
@@ -64,10 +64,11 @@ def settled_share(column: Column, target: Array, *, classification: bool) -> flo
 def _bins(column: Column) -> Array:
     codes = codes_of(column)
     distinct = int(codes.max()) + 1
-    if column.kind == "text" or distinct <= max(BINS, len(codes) // 10):
+    bins = min(BINS, max(1, len(codes) // BIN_ROWS))
+    if column.kind == "text" or distinct <= bins:
         return codes
     # codes of numbers and dates are in order of value, missing last
-    edges = np.unique(np.quantile(codes, np.linspace(0, 1, BINS + 1)[1:-1]))
+    edges = np.unique(np.quantile(codes, np.linspace(0, 1, bins + 1)[1:-1]))
     return np.searchsorted(edges, codes, side="right")
 
 
@@ -76,10 +77,10 @@ def follows(column: Column, target: Array) -> bool:
     if column.kind == "text":
         return False
     present = ~column.missing
-    x = column.values[present].astype("datetime64[s]").astype(np.int64) if column.kind == "date" else column.values[present]
-    y = target[present]
+    x, y = column.values[present], target[present]
     if len(x) < LEAST_ROWS or x.min() == x.max() or y.min() == y.max():
         return False
+    x = x.astype(np.int64) if column.kind == "date" else x
     return bool(abs(np.corrcoef(x.astype(np.float64), y)[0, 1]) >= 0.999)
 
 

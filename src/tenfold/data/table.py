@@ -42,7 +42,7 @@ class Column:
     def missing(self) -> Array:
         """Boolean (rows,): which cells are missing."""
         if self.kind == "text":
-            return np.equal(self.values, None).astype(bool)
+            return np.array([value is None for value in self.values], bool)
         return np.isnat(self.values) if self.kind == "date" else np.isnan(self.values)
 
     def take(self, rows: Array) -> Column:
@@ -103,7 +103,11 @@ class Table:
     def place(self, row: int, name: str = "") -> str:
         """Where a row (from 0) lies in its source, in words: file and line (or row from 1), and column."""
         line = f"row {row + 1}" if self.lines is None else f"line {int(self.lines[row])}"
-        return f"{self.source}, {line}, column {self.names.index(name) + 1} ('{name}')" if name else f"{self.source}, {line}"
+        return (
+            f"{self.source}, {line}, column {self.names.index(name) + 1} ('{name}')"
+            if name
+            else f"{self.source}, {line}"
+        )
 
 
 def nearest(name: str, names: Iterable[str]) -> str:

@@ -36,7 +36,9 @@ class Target:
 
     def __post_init__(self) -> None:
         if self.task not in TASKS or len(self.values) != len(self.keep):
-            raise BadInput(f"target '{self.name}': task {self.task}, {len(self.values)} values of {len(self.keep)} rows")
+            raise BadInput(
+                f"target '{self.name}': task {self.task}, {len(self.values)} values of {len(self.keep)} rows"
+            )
 
 
 def read_target(table: Table, name: str | None, task: str | None = None) -> Target:
@@ -50,7 +52,9 @@ def read_target(table: Table, name: str | None, task: str | None = None) -> Targ
         raise BadInput(f"task is '{task}'", expected="classification or regression")
     if not name and not table.target:
         names = ", ".join(f"'{n}'" for n in table.names[:8]) + (", ..." if len(table.names) > 8 else "")
-        raise BadInput("no target column is named", where=table.source, expected=f"one of {names}", do="--target COLUMN")
+        raise BadInput(
+            "no target column is named", where=table.source, expected=f"one of {names}", do="--target COLUMN"
+        )
     name = name or table.target
     if name not in table.names:
         raise missing_column(name, table.names, table.source)
@@ -126,8 +130,10 @@ def _spelling(column: Column, value: float) -> str | None:
 
 def _check_classes(table: Table, column: Column, keep: Array, codes: Array, classes: tuple[str, ...]) -> None:
     if len(classes) < 2:
-        found = f"every row has the class '{classes[0]}'"
-        raise _refuse(table, column.name, found, "at least two classes", "give another column, or rows of other classes")
+        found = f"every row has the class '{''.join(classes)}'"
+        raise _refuse(
+            table, column.name, found, "at least two classes", "give another column, or rows of other classes"
+        )
     counts = np.bincount(codes)
     alone = np.flatnonzero(counts == 1)
     if not alone.size:

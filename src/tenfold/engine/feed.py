@@ -12,8 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tenfold.data.batches import align
 from tenfold.data.encode import Encoding, Inputs
 from tenfold.data.folds import Fold
+from tenfold.engine.shape import UNITS
 from tenfold.rules.preprocessing import Affine, Moments, Preprocessing
 
 
@@ -35,14 +37,14 @@ class FoldInputs:
 class Feed:
     """All rows on the device, once, and the encodings of all folds side by side.
 
-    `width` is that of the widest fold; narrower folds have columns of zeros behind their own.
+    `width` is that of the widest fold, padded; narrower folds have columns of zeros behind their own.
     """
 
     def __init__(
         self, inputs: Inputs, target: np.ndarray, folds: Sequence[FoldInputs], device: torch.device, dtype: torch.dtype
     ) -> None:
         self.folds, self.device, self.dtype = tuple(folds), device, dtype
-        self.width = max(1, *(fold.encoding.width for fold in folds))
+        self.width = align(max(1, *(fold.encoding.width for fold in folds)), UNITS)
         self.numbers = torch.from_numpy(inputs.numbers).to(device)  # (rows, N) float64
         self.classification = target.dtype.kind in "iu"
         self.target = torch.from_numpy(target).to(device)  # (rows,) int64 or float64

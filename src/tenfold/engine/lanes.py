@@ -122,8 +122,9 @@ def initial_parameters(
     for row, lane in zip(out, lanes, strict=True):
         fold, rule = folds[lane.fold], lane.recipe.init
         for slot in layout.slots:
+            block = row[slot.start : slot.stop].reshape(slot.padded)
             if slot.kind == "gamma":
-                row[slot.start : slot.stop] = 1.0
+                block[:, : slot.size[1]] = 1.0
             if slot.kind != "weight":
                 continue
             fan_in = widths[lane.fold] if slot.layer == 0 else slot.size[0]
@@ -132,6 +133,5 @@ def initial_parameters(
                 rng = derive(fold.seed, "init", fold.number, slot.layer)
                 size = (fan_in, slot.size[1])
                 base[key] = rng.standard_normal(size) if rule.draw == "normal" else rng.uniform(-1, 1, size)
-            weights = rule.weights(base[key], fan_in, slot.size[1])
-            row[slot.start : slot.start + weights.size] = weights.ravel()
+            block[:fan_in, : slot.size[1]] = rule.weights(base[key], fan_in, slot.size[1])
     return out

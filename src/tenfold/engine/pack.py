@@ -13,7 +13,7 @@ from tenfold.data.batches import align, deal
 from tenfold.data.randomness import derive
 from tenfold.engine.feed import Feed
 from tenfold.engine.lanes import Lane, LaneValues, coefficient_table, initial_parameters, loss_of, split_coefficients
-from tenfold.engine.shape import Layout, Shape
+from tenfold.engine.shape import UNITS, Layout, Shape
 from tenfold.rules.dropout import dropout_scale
 from tenfold.rules.normalization import batch_norm, batch_norm_inference, running
 from tenfold.rules.optimizers.update import first_order_update
@@ -66,7 +66,10 @@ class Pack:
         self.losses = loss_of(self.lanes[0].recipe, self.feed.classification)
         self.g = torch.zeros_like(self.w)  # zeros between the slots stay: a norm over a row is that of its gradient
         scratch = torch.empty_like(self.w)
-        self.leaves, self.gradients = self._views(self.w, leaf=True), self._views(self.g)
+        self.leaves = [view.detach().requires_grad_() for view in self._views(self.w)]
+        self.gradients = [
+            view[:, : slot.size[0], : slot.size[1]] for view, slot in zip(self._views(self.g), self.layout.slots, strict=True)
+        ]
         size = max(1, CHUNK_BYTES // (5 * self.w.element_size() * self.layout.total))
         self.chunks = []
         for first in range(0, len(self.lanes), size):
@@ -77,10 +80,9 @@ class Pack:
         self.chunk_size = size
         self._epoch: tuple[int, Tensor, Tensor, Sequence[Tensor]] | None = None
 
-    def _views(self, flat: Tensor, leaf: bool = False) -> list[Tensor]:
-        """One view (L, in, out) for each slot of the layout."""
-        views = [flat[:, s.start : s.stop].view(len(flat), *s.size) for s in self.layout.slots]
-        return [view.detach().requires_grad_() for view in views] if leaf else views
+    def _views(self, flat: Tensor) -> list[Tensor]:
+        """One view (L, in, out), padded, for each slot of the layout."""
+        return [flat[:, s.start : s.stop].view(len(flat), *s.padded) for s in self.layout.slots]
 
     def keep(self, stay: Sequence[bool]) -> None:
         """Drop the lanes that do not stay: they cost no more time, and nothing changes for the others."""
@@ -140,7 +142,7 @@ class Pack:
     def _forward(self, x: Tensor, weight: Tensor | None, scales: Sequence[Tensor] | None) -> Tensor:
         """Outputs (L, B, C) for inputs x (L, B, D); weight (L, 1, B) of the rows in training, None in evaluation."""
         h, leaves = x, iter(self.leaves)
-        for layer, units in enumerate(self.shape.hidden):
+        for layer in range(len(self.shape.hidden)):
             if self.shape.normalized:
                 h = self._normalize(h.bmm(next(leaves)), next(leaves), next(leaves), layer, weight)
             else:
@@ -150,7 +152,7 @@ class Pack:
             if scales is not None:
                 h = h * scales[layer]
         w, bias = next(leaves), next(leaves)
-        return torch.baddbmm(bias, h, w)
+        return torch.baddbmm(bias, h, w)[..., : self.shape.outputs]
 
     def _normalize(self, z: Tensor, gamma: Tensor, beta: Tensor, layer: int, weight: Tensor | None) -> Tensor:
         at_mean, at_var, units = self.layout.moments[layer]
@@ -171,12 +173,13 @@ class Pack:
         if not self.values.drops:
             return None
         folds = self.feed.folds
-        shape = (batch, sum(self.shape.hidden))
+        widths = [align(units, UNITS) for units in self.shape.hidden]
+        shape = (batch, sum(widths))
         draws = [derive(f.fold.seed, "dropout", f.fold.number, self.update).random(shape, np.float32) for f in folds]
         uniform = torch.from_numpy(np.stack(draws)).to(self.feed.device)  # (F, B, all units)
         rate = self.values.rate
         return [
-            dropout_scale(part.index_select(0, self.fold_of), rate) for part in uniform.split(self.shape.hidden, 2)
+            dropout_scale(part.index_select(0, self.fold_of), rate) for part in uniform.split(widths, 2)
         ]
 
     def _gradient(self, rows: Tensor, weights: Tensor) -> None:
@@ -187,8 +190,8 @@ class Pack:
         output = self._forward(x, weight[:, None], self._dropout_scales(rows.shape[1]))
         loss = (self.losses.formula(output, target) * weight).sum(1)  # (L,)
         gradients = torch.autograd.grad(loss.sum(), self.leaves)
-        for view, gradient in zip(self.gradients, gradients, strict=True):
-            view.copy_(gradient)
+        for view, gradient, slot in zip(self.gradients, gradients, self.layout.slots, strict=True):
+            view.copy_(gradient[:, : slot.size[0], : slot.size[1]])
         loss = loss.detach()
         self.loss_sum.add_(loss)
         self.bad.copy_(torch.where((self.bad < 0) & ~loss.isfinite(), self.update, self.bad))
@@ -201,7 +204,9 @@ class Pack:
         weights = [i for i, slot in enumerate(self.layout.slots) if slot.kind == "weight"]
         if self.values.l2 is not None:
             for i in weights:
-                self.gradients[i].copy_(l2_gradient(self.gradients[i], self.leaves[i], self.values.l2))
+                rows, units = self.layout.slots[i].size
+                gradient = self.gradients[i]
+                gradient.copy_(l2_gradient(gradient, self.leaves[i][:, :rows, :units], self.values.l2))
         if self.values.decoupled:
             lr_decay = torch.cat([k[7] for k in coefficients])[:, :, None]  # (L, 1, 1), rate times strength
             for i in weights:
@@ -258,12 +263,12 @@ class Pack:
         width = self.feed.folds[self.lanes[lane].fold].encoding.width
         layers: list[tuple[np.ndarray, ...]] = []
         for slot, view in zip(self.layout.slots, self.leaves, strict=True):
-            array = view.detach()[lane].cpu().numpy().copy()
+            array = view.detach()[lane, : slot.size[0], : slot.size[1]].cpu().numpy().copy()
             if slot.kind == "weight":
                 layers.append((array[:width] if slot.layer == 0 else array,))
             else:
                 layers[-1] = (*layers[-1], array[0])
-        for layer, (mean, var, units) in enumerate(self.layout.moments):
-            row = self.moments[lane].cpu().numpy()
+        for layer, (mean, var, _) in enumerate(self.layout.moments):
+            row, units = self.moments[lane].cpu().numpy(), self.shape.hidden[layer]
             layers[layer] = (*layers[layer], row[mean : mean + units].copy(), row[var : var + units].copy())
         return layers

@@ -11,6 +11,8 @@ from tenfold.recipe.network import MLP
 from tenfold.rules.normalization import BatchNorm
 
 Kind = Literal["weight", "bias", "gamma", "beta"]
+UNITS = 4  # widths are padded to a multiple of this with units of weight 0: a matrix product's last bits depend on
+# whether each lane's matrices start at a multiple of 16 bytes, and so, without it, on the lane's place in the pack
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,8 @@ class Shape:
 
 @dataclass(frozen=True)
 class Slot:
-    """One parameter of a lane: its layer, its kind, where it starts in the lane's row, and its shape (in, out)."""
+    """One parameter of a lane: its layer, its kind, where it starts in the lane's row, its shape (in, out), and the
+    padded shape in which it is stored; what lies outside `size` is 0 and stays 0."""
 
     layer: int
     kind: Kind
@@ -39,16 +42,23 @@ class Slot:
     size: tuple[int, int]
 
     @property
+    def padded(self) -> tuple[int, int]:
+        """The stored shape."""
+        fan_in, fan_out = self.size
+        return align(fan_in, UNITS) if self.kind == "weight" else 1, align(fan_out, UNITS)
+
+    @property
     def stop(self) -> int:
         """One past its last number."""
-        return self.start + math.prod(self.size)
+        return self.start + math.prod(self.padded)
 
 
 @dataclass(frozen=True)
 class Layout:
     """All parameters of a lane in one row of `total` numbers, each starting at a multiple of ALIGN.
 
-    moments: start of the running mean and variance of each normalized layer in a row of `moment_total` numbers.
+    moments: start of the running mean and variance of each normalized layer, and its padded units, in a row of
+    `moment_total` numbers.
     """
 
     slots: tuple[Slot, ...]
@@ -70,6 +80,7 @@ class Layout:
                 slots.append(slot)
                 start = align(slot.stop)
             if normalized:
-                moments.append((moment_start, moment_start + align(fan_out), fan_out))
-                moment_start += 2 * align(fan_out)
+                units = align(fan_out, UNITS)
+                moments.append((moment_start, moment_start + align(units), units))
+                moment_start += 2 * align(units)
         return Layout(tuple(slots), max(start, ALIGN), tuple(moments), moment_start)

@@ -6,7 +6,6 @@ numbers do not depend on how many workers there are, because each computes on on
 
 from __future__ import annotations
 
-import os
 import queue
 import threading
 from collections.abc import Callable, Sequence
@@ -16,11 +15,6 @@ import torch
 
 Emit = Callable[[Any], None]
 Job = Callable[[Emit, Callable[[], bool]], None]  # job(emit, stopping)
-
-
-def available_workers() -> int:
-    """Processor cores that this process may use."""
-    return max(1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1))
 
 
 def run_jobs(

@@ -27,6 +27,7 @@ class CrossValidation:
     """
 
     trained: Trained
+    data: Labelled
 
     @property
     def table(self) -> list[dict[str, Any]]:
@@ -118,7 +119,7 @@ def cross_validate(
         raise BadInput("recipes holds something else than recipes", expected="a Recipe or a non-empty list of them")
     data = understand(X, y, task)
     problem = data.problem(folds, seed=seed, metric=metric, repeats=repeats, groups=groups)
-    return CrossValidation(train_all(problem, recipes, Crew.local(device)))
+    return CrossValidation(train_all(problem, recipes, Crew.local(device)), data)
 
 
 def search(

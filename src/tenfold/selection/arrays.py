@@ -72,6 +72,13 @@ def understand(x: Any, y: Any, task: str | None = None) -> Labelled:
     return Labelled(inputs, schema, values, labels)
 
 
+def is_frame(x: Any) -> bool:
+    """Whether narwhals reads x as a frame (pandas, polars, pyarrow, ...)."""
+    import narwhals as nw
+
+    return isinstance(nw.from_native(x, eager_only=True, pass_through=True), nw.DataFrame)
+
+
 def _same_length(rows: int, targets: int) -> None:
     if rows != targets:
         raise BadInput(f"X has {rows} rows and y has {targets} values", expected="one value of y for every row of X")

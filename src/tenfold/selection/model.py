@@ -144,3 +144,8 @@ def _from_bundle(bundle: Bundle) -> Model:
         epochs=spec["epochs"],
         updates=spec["updates"],
     )
+
+
+def load(path: str | Path) -> Model:
+    """The fitted model of a run directory (or of a saved model): `load("runs/churn-1").predict("new.csv")`."""
+    return Model.load(path)

@@ -61,7 +61,7 @@ class Crew:
         """Worker threads for every core on the CPU, one worker on another device."""
         import torch
 
-        from tenfold.executors.local import available_workers
+        from tenfold.executors.cores import available_workers
 
         place = device_named(device)
         workers = available_workers() if place.type == "cpu" else 1

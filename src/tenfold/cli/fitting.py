@@ -1,0 +1,152 @@
+"""`fit`, `resume` and `demo`: a run from the data card to the verdict."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tenfold.cli.options import Data, Json, RunDirectory, Target, next_directory, print_json, seconds, shown
+from tenfold.errors import BadInput, RunFailed, Stopped
+
+if TYPE_CHECKING:
+    from tenfold.cli.screen import Screen
+    from tenfold.selection.fit import Stop
+    from tenfold.selection.prepare import Plan, Prepared, Settings
+    from tenfold.store.run import Run
+
+
+def fit(
+    data: Data,
+    target: Target = None,
+    trials: Annotated[int | None, typer.Option(help="Recipes to sample from the space; default: by the cost.")] = None,
+    recipe: Annotated[Path | None, typer.Option(metavar="FILE", help="One recipe (YAML) instead of a search.")] = None,
+    space: Annotated[Path | None, typer.Option(metavar="FILE", help="The space (YAML) to sample from.")] = None,
+    folds: Annotated[int, typer.Option(help="Folds of the cross-validation.")] = 5,
+    holdout: Annotated[float, typer.Option(help="Share of the rows sealed as a test set; 0: none.")] = 0.2,
+    task: Annotated[str | None, typer.Option(help="classification or regression; default: by the target.")] = None,
+    metric: Annotated[str | None, typer.Option(help="What is maximized; default: accuracy, or R2.")] = None,
+    device: Annotated[str, typer.Option(help="cpu, cuda, or auto.")] = "auto",
+    seed: Annotated[int, typer.Option(help="The seed that everything random derives from.")] = 0,
+    out: Annotated[Path | None, typer.Option(help="The run directory; default: runs/NAME-N.")] = None,
+    time_limit: Annotated[str | None, typer.Option(help="Such as 90s, 10m or 1h.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Stop after the data card and the plan.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Cross-validate many recipes on DATA, train the winner, and test it once."""
+    from tenfold.selection.prepare import Settings
+
+    if out is not None and out.exists():
+        raise BadInput("exists already", where=str(out), expected="a new directory", do=f"--out {out}-2")
+    settings = Settings(
+        data=data, target=target, trials=trials, recipe=_recipe(recipe), space=_space(space), folds=folds,
+        holdout=holdout, task=task, metric=metric, device=device, seed=seed, time_limit=seconds(time_limit),
+    )  # fmt: skip
+    _fit(settings, out, dry_run=dry_run, as_json=as_json)
+
+
+def demo(
+    out: Annotated[Path | None, typer.Option(help="The run directory; default: runs/demo-N.")] = None,
+    as_json: Json = False,
+) -> None:
+    """The whole of `fit` on a data set that comes with scikit-learn, in under a minute."""
+    from tenfold.selection.prepare import Settings
+
+    _fit(Settings(data="sklearn:breast_cancer"), out or next_directory("demo"), as_json=as_json)
+
+
+def resume(run: RunDirectory, as_json: Json = False) -> None:
+    """Go on with a run that was stopped or killed; it ends as it would have without the stop."""
+    from tenfold.cli.screen import Screen
+    from tenfold.selection.fit import reopen
+
+    screen = Screen(quiet=as_json)
+    with _signals(run) as stop:
+        opened, prepared, plan = reopen(run)
+        with opened:
+            _work(opened, prepared, plan, screen, stop, as_json)
+
+
+def _recipe(path: Path | None) -> dict[str, Any] | None:
+    from tenfold.recipe import Recipe
+
+    return None if path is None else Recipe.from_yaml(path).to_dict()
+
+
+def _space(path: Path | None) -> dict[str, Any] | None:
+    from tenfold.recipe import Space
+
+    return None if path is None else Space.from_yaml(path).to_dict()
+
+
+def _fit(settings: Settings, out: Path | None, *, dry_run: bool = False, as_json: bool = False) -> None:
+    from tenfold.cli.screen import Screen, plan_dict
+    from tenfold.executors.cores import available_workers
+    from tenfold.selection.fit import start
+    from tenfold.selection.prepare import make_plan, prepare
+
+    screen = Screen(quiet=as_json)
+    prepared = prepare(settings)
+    plan = make_plan(prepared, available_workers())
+    screen.planned(prepared, plan)
+    if dry_run:
+        if as_json:
+            print_json(plan_dict(prepared, plan))
+        return
+    path = out or next_directory(prepared.name)
+    with _signals(path) as stop, start(settings, path, prepared, plan) as run:
+        _work(run, prepared, plan, screen, stop, as_json)
+
+
+def _work(run: Run, prepared: Prepared, plan: Plan, screen: Screen, stop: Stop, as_json: bool) -> None:
+    """Do what is left of a run and say how it ended."""
+    from tenfold.cli.showing import write_report
+    from tenfold.selection.fit import Fit
+    from tenfold.selection.summary import finite
+    from tenfold.selection.verdict import verdict
+
+    failure = None
+    try:
+        result = Fit(run, prepared, plan, screen, stop).advance()
+        lines = verdict(result)
+    except RunFailed as error:
+        if not run.has("report"):
+            raise
+        failure, lines = error, []
+    finally:
+        screen.close()
+    write_report(run)
+    if as_json:
+        print_json(finite(run.get("report")["summary"]))
+    where = shown(run.path)
+    screen.say("", *lines, "", f"report   {where}/report.html", f"predict  tenfold predict {where} NEW_DATA -o predictions.csv",
+               f"check    tenfold check {where}")  # fmt: skip
+    if failure is not None:
+        raise failure
+
+
+@contextmanager
+def _signals(path: Path) -> Iterator[Stop]:
+    """SIGINT and SIGTERM stop the work at the next update, with a checkpoint; a second one leaves at once."""
+    from tenfold.selection.fit import Stop
+
+    stop = Stop()
+
+    def receive(number: int, frame: object) -> None:
+        if stop.signal:
+            os._exit(128 + number)
+        stop.signal = number
+
+    before = {number: signal.signal(number, receive) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    except Stopped as error:
+        raise Stopped(f"{error}\n  go on with: tenfold resume {shown(path)}", error.exit_code) from None
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,85 @@
+"""The program `tenfold`: its verbs, and how every ending becomes an exit code.
+
+0 done, 1 failed, 2 wrong usage or bad input, 130 or 143 stopped and resumable. Errors go to standard error.
+Nothing here imports torch: help, the version and usage errors answer at once.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from tenfold._version import __version__
+from tenfold.cli import fitting, predicting, showing
+from tenfold.errors import BadInput, Stopped, TenfoldError
+
+app = typer.Typer(
+    name="tenfold",
+    help="Choose and cross-validate the training configuration of a neural network: every fold of every "
+    "configuration is trained at once.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+MOST_LINES = 12  # of an error message
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"tenfold {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+) -> None:
+    """Global options; `--debug` is taken out of the arguments by `entry`, wherever it stands."""
+
+
+for verb in (fitting.fit, predicting.predict, fitting.resume, showing.report, showing.check):
+    app.command()(verb)
+for verb in (showing.recipes, showing.space, fitting.demo):
+    app.command()(verb)
+
+
+def entry() -> None:
+    """Run the program and exit with its code."""
+    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    debug = len(arguments) < len(sys.argv) - 1
+    try:
+        app(arguments, prog_name="tenfold")
+    except TenfoldError as error:
+        if debug:
+            raise
+        _say(str(error))
+        sys.exit(2 if isinstance(error, BadInput) else error.exit_code if isinstance(error, Stopped) else 1)
+    except KeyboardInterrupt:
+        _say("stopped")
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except Exception as error:
+        if debug:
+            raise
+        _say(f"internal error: {type(error).__name__}: {error}\n  try: the same command with --debug, and report it")
+        sys.exit(1)
+
+
+def _say(message: str) -> None:
+    lines = message.splitlines() or [""]
+    if len(lines) > MOST_LINES:
+        lines = [*lines[: MOST_LINES - 1], f"... and {len(lines) - MOST_LINES + 1} lines more"]
+    print("\n".join([f"tenfold: {lines[0]}", *lines[1:]]), file=sys.stderr)
+
+
+if __name__ == "__main__":
+    entry()

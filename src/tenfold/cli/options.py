@@ -1,0 +1,57 @@
+"""Options that several verbs share, and what their text means."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from tenfold.errors import BadInput
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output, and nothing else there.")]
+Data = Annotated[str, typer.Argument(help="A .csv, .tsv (also gzipped), .parquet or .npz file, or sklearn:NAME.")]
+Target = Annotated[str | None, typer.Option(help="The column to learn.")]
+RunDirectory = Annotated[Path, typer.Argument(metavar="RUN", help="The run directory.")]
+
+_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
+
+
+def seconds(text: str | None) -> float | None:
+    """"90", "90s", "10m" or "1.5h" in seconds."""
+    if text is None:
+        return None
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", text.strip())
+    if match is None:
+        raise BadInput(f"--time-limit {text!r}", expected="a number of seconds, or one with s, m or h", do="10m")
+    return float(match[1]) * _UNITS[match[2]]
+
+
+def print_json(value: Any) -> None:
+    """One JSON object on standard output."""
+    sys.stdout.write(json.dumps(value, indent=1, allow_nan=False, ensure_ascii=False) + "\n")
+
+
+def shown(path: Path | str) -> str:
+    """A path as one would type it."""
+    return shlex.quote(os_relative(path))
+
+
+def os_relative(path: Path | str) -> str:
+    """Relative to the working directory where that is shorter."""
+    try:
+        return str(Path(path).resolve().relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
+
+
+def next_directory(name: str) -> Path:
+    """runs/<name>-<n> with the first n that is free."""
+    number = 1
+    while (path := Path("runs") / f"{name}-{number}").exists():
+        number += 1
+    return path

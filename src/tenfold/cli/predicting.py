@@ -1,0 +1,77 @@
+"""`predict`: predictions of a run's model for new data, as CSV or Parquet."""
+
+from __future__ import annotations
+
+import csv
+import os
+import sys
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Annotated
+
+import typer
+
+from tenfold.cli.options import Data, Json, RunDirectory, print_json, shown
+from tenfold.errors import BadInput
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+def predict(
+    run: RunDirectory,
+    data: Data,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="A .csv or .parquet file; default: CSV on standard output.")] = None,
+    proba: Annotated[bool, typer.Option("--proba", help="Add a column p_<class> for every class.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Predict every row of DATA, in its order; the columns must be those of the training data."""
+    from tenfold.selection.model import load
+
+    if output is not None and output.suffix not in (".csv", ".parquet"):
+        raise BadInput(f"output {output.name}", expected="a name that ends in .csv or .parquet")
+    if as_json and output is None:
+        raise BadInput("--json without an output file", do="-o predictions.csv")
+    model = load(run)
+    if proba and not model.classes:
+        raise BadInput("--proba with a regression model", expected="a classifier", do="leave --proba out")
+    inputs, notes = model.inputs(data)
+    outputs = model.outputs(inputs)
+    columns: dict[str, np.ndarray] = {"prediction": model.labels(outputs)}
+    if proba:
+        columns |= {f"p_{label}": outputs[:, i] for i, label in enumerate(model.classes)}
+    for note in notes:
+        print(f"note: {note}", file=sys.stderr)
+    if output is None:
+        _write_csv(sys.stdout, columns)
+        return
+    _write_file(output, columns)
+    if as_json:
+        print_json({"rows": inputs.rows, "output": str(output), "columns": list(columns), "notes": notes})
+    else:
+        print(f"{inputs.rows} predictions in {shown(output)}")
+
+
+def _write_csv(file: IO[str], columns: dict[str, np.ndarray]) -> None:
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(zip(*(column.tolist() for column in columns.values()), strict=True))
+
+
+def _write_file(path: Path, columns: dict[str, np.ndarray]) -> None:
+    """Write beside the final name, then rename: a reader never sees half a file."""
+    partial = path.with_name(path.name + ".tmp")
+    try:
+        if path.suffix == ".csv":
+            with partial.open("w", encoding="utf-8", newline="") as file:
+                _write_csv(file, columns)
+        else:
+            import duckdb
+
+            table = {name: column.astype(object) if column.dtype.kind == "U" else column for name, column in columns.items()}
+            with duckdb.connect() as connection:
+                connection.register("predictions", table)
+                connection.sql("select * from predictions").write_parquet(str(partial))
+        os.replace(partial, path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise BadInput(f"cannot be written: {error.strerror}", where=str(path)) from None

@@ -1,0 +1,120 @@
+"""What a person sees while `fit` works: the card and the plan, one live line of progress, the verdict."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any
+
+from tenfold.selection.baselines import Baseline
+from tenfold.selection.prepare import Plan, Prepared
+from tenfold.selection.verdict import METRIC_WORDS, number
+
+PLAIN_STEP = 0.1  # share of the training between two lines, when the output is no terminal
+
+
+class Screen:
+    """A listener that writes to standard output, with one line rewritten in place on a terminal.
+
+    quiet: write nothing (for --json).
+    """
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self.quiet = quiet
+        self._live: Any = None
+        self._baselines: list[str] = []
+        self._metric = ""
+        self._next = PLAIN_STEP
+        self._begun: tuple[float, float] | None = None  # (time, share) when this session's training began
+
+    def say(self, *lines: str) -> None:
+        """Plain lines."""
+        if not self.quiet:
+            print(*lines, sep="\n", flush=True)
+
+    def planned(self, prepared: Prepared, plan: Plan) -> None:
+        """The data card and the plan."""
+        self._metric = METRIC_WORDS[plan.metric.name]
+        self.say(*prepared.card.lines(), "", *plan_lines(prepared, plan), "")
+
+    def baseline(self, result: Baseline) -> None:
+        """Remembered for the progress line."""
+        cut = "" if len(result.scores) == result.folds else f" ({len(result.scores)} of {result.folds} folds)"
+        self._baselines.append(f"{result.name} {number(result.mean)}{cut}")
+        if len(self._baselines) == 3:
+            self.say(f"baselines on the same folds: {self._metric} " + ", ".join(self._baselines))
+
+    def progress(self, share: float, best: float | None) -> None:
+        """One live line, or a plain line for every tenth of the training."""
+        if self.quiet:
+            return
+        self._begun = self._begun or (time.monotonic(), share)
+        score = "-" if best is None else number(best)
+        if not sys.stdout.isatty():
+            if share >= self._next:
+                self.say(f"{100 * share:3.0f} % trained, best {self._metric} so far {score} ({', '.join(self._baselines)})")
+                self._next = PLAIN_STEP * (int(share / PLAIN_STEP + 1e-9) + 1)
+            return
+        line = f"{100 * share:3.0f} %  best {self._metric} {score}  |  {'  '.join(self._baselines)}{self._left(share)}"
+        if self._live is None:
+            from rich.live import Live
+
+            self._live = Live(refresh_per_second=8, transient=False)
+            self._live.start()
+        self._live.update(line)
+        if share >= 1:
+            self.close()
+
+    def _left(self, share: float) -> str:
+        begun, before = self._begun or (0.0, 0.0)
+        spent = time.monotonic() - begun
+        if share <= before or share >= 1 or spent < 1:
+            return ""
+        return f"  |  {spent * (1 - share) / (share - before):.0f} s left"
+
+    def step(self, what: str) -> None:
+        """A later step begins."""
+        self.close()
+        self.say(f"{what} ...")
+
+    def close(self) -> None:
+        """Leave the live line as it stands."""
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+
+def plan_lines(prepared: Prepared, plan: Plan) -> list[str]:
+    """The plan in words."""
+    _, development, test, dropped = prepared.rows
+    sealed = f", {test} sealed for the test" if test else ", no test rows sealed"
+    gone = f"; {dropped} without a target left out" if dropped else ""
+    shapes = len({(r.network.hidden, type(r.network.normalization), r.batch_size) for r in plan.recipes})
+    recipes = "1 recipe" if len(plan.recipes) == 1 else f"{len(plan.recipes)} recipes of {shapes} shapes"
+    return [
+        f"task     {plan.why_task}",
+        f"metric   {METRIC_WORDS[plan.metric.name]} ({plan.why_metric})",
+        f"rows     {development} to develop on{sealed}{gone}",
+        f"plan     {recipes} x {plan.folds} folds = {len(plan.recipes) * plan.folds} trials, "
+        f"about {_duration(plan.seconds)} of training and {plan.memory / 1e6:.0f} MB",
+        *(f"note     {note}" for note in plan.notes),
+    ]
+
+
+def _duration(value: float) -> str:
+    return f"{max(value, 1):.0f} s" if value < 120 else f"{value / 60:.0f} min"
+
+
+def plan_dict(prepared: Prepared, plan: Plan) -> dict[str, Any]:
+    """The card and the plan as JSON, for `--dry-run --json`."""
+    return {
+        "card": prepared.card.to_dict(),
+        "task": prepared.problem.task,
+        "metric": plan.metric.name,
+        "rows": {"development": prepared.rows[1], "test": prepared.rows[2], "without_target": prepared.rows[3]},
+        "folds": plan.folds,
+        "recipes": len(plan.recipes),
+        "trials": len(plan.recipes) * plan.folds,
+        "estimate": {"training_seconds": round(plan.seconds, 1), "memory_bytes": plan.memory},
+        "notes": list(plan.notes),
+    }

@@ -1,0 +1,77 @@
+"""`report`, `check`, `recipes` and `space`: what is there, shown or verified."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from tenfold.cli.options import Data, Json, RunDirectory, Target, print_json, shown
+from tenfold.errors import BadInput
+
+if TYPE_CHECKING:
+    from tenfold.store.run import Run
+
+
+def write_report(run: Run) -> None:
+    """Draw report.html from what the run has stored."""
+    from tenfold.report.page import render
+
+    run.write_file("report.html", render(run.get("report")))
+
+
+def report(run: RunDirectory, as_json: Json = False) -> None:
+    """Write RUN/report.html again and print the verdict."""
+    from tenfold.store.run import Run
+
+    with Run.open(run) as opened:
+        if not opened.has("report"):
+            raise BadInput("the run is not finished", where=str(run), do=f"tenfold resume {shown(run)}")
+        write_report(opened)
+        data = opened.get("report")
+    path = run / "report.html"
+    if as_json:
+        print_json({"report": str(path), "summary": data["summary"]})
+    else:
+        print(*data["verdict"], "", shown(path), sep="\n")
+
+
+def check(run: RunDirectory, as_json: Json = False) -> None:
+    """Verify the hash of everything in RUN; exit code 1 if anything is damaged."""
+    from tenfold.store.check import check as find_problems
+
+    problems = find_problems(run)
+    if as_json:
+        found = [{"file": p.file, "what": p.what, "expected": p.expected, "found": p.found} for p in problems]
+        print_json({"ok": not problems, "problems": found})
+    elif not problems:
+        print(f"{shown(run)}: everything is as it was written")
+    for problem in problems if not as_json else ():
+        print(f"{problem.file}: {problem.what}\n  expected {problem.expected}\n  found    {problem.found}")
+    if problems:
+        raise typer.Exit(1)
+
+
+def recipes(as_json: Json = False) -> None:
+    """Print the default recipe as YAML, with a comment on every line, to edit and give to `fit --recipe`."""
+    from tenfold.recipe import Recipe, commented_default
+
+    if as_json:
+        print_json({"recipe": Recipe().to_dict()})
+    else:
+        print(commented_default(), end="")
+
+
+def space(data: Data, target: Target = None, as_json: Json = False) -> None:
+    """Print the default space for this data as YAML, to edit and give to `fit --space`."""
+    from tenfold.recipe import default_space
+    from tenfold.selection.prepare import Settings, prepare
+
+    problem = prepare(Settings(data=data, target=target)).problem
+    found = default_space(
+        rows=problem.inputs.rows, columns=problem.width, task=problem.task, outputs=problem.outputs
+    )
+    if as_json:
+        print_json({"space": found.to_dict()})
+    else:
+        print(found.to_yaml(), end="")
