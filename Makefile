@@ -6,6 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 PINS := constraints.txt
+EXTRA := dev
 PACKAGING := pyproject.toml $(PINS)
 CODE := src tests $(wildcard bench)
 # One thread a process: workers share the cores, and results are the same bit by bit.
@@ -27,11 +28,11 @@ $(VENV)/.run: $(PACKAGING)
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.run
-	@$(PIP) --constraint $(PINS) --no-build-isolation --editable '.[dev]'
+	@$(PIP) --constraint $(PINS) --no-build-isolation --editable '.[$(EXTRA)]'
 	@touch $@
 
 $(VENV)/.bench: $(VENV)/.dev
-	@$(PIP) --constraint $(PINS) --no-build-isolation --editable '.[dev,bench]'
+	@$(PIP) --constraint $(PINS) --no-build-isolation --editable '.[$(EXTRA),bench]'
 	@touch $@
 
 demo: $(VENV)/.run
@@ -45,7 +46,7 @@ test-long: setup
 
 # The tests again on the oldest versions that pyproject.toml admits.
 test-floor:
-	@$(MAKE) VENV=.venv-floor PINS=constraints-floor.txt test
+	@$(MAKE) VENV=.venv-floor PINS=constraints-floor.txt EXTRA=test test
 
 check: format lint types imports wheel
 

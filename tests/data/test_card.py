@@ -34,7 +34,8 @@ def text(found: Card) -> str:
 
 
 def test_a_clean_table_has_no_warnings() -> None:
-    found = card(number("a", NOISE), number("b", NOISE**2), number("weak", NOISE + Y))
+    percent = number("percent", RNG.permutation(N) % 100)
+    found = card(number("a", NOISE), number("b", NOISE**2), number("weak", NOISE + Y), percent)
     assert found.warnings == ()
     assert found.rows == N
     assert "'y': classification, 0 7" in found.target
@@ -70,6 +71,8 @@ def test_a_column_that_names_groups_of_rows_is_a_leak_and_random_labels_are_not(
     assert "'mouse' alone settles 100%" in text(card(number("a", NOISE), groups, y=y))
     labels = Column("many", "text", np.array([f"v{i}" for i in RNG.integers(0, 180, N)], object))
     assert suspects.settled_share(labels, Y.astype(int), classification=True) < 0.1
+    own = Column("own", "text", np.array([f"v{i}" for i in range(N)], object))
+    assert suspects.settled_share(own, Y.astype(int), classification=True) == 0
 
 
 def test_a_regression_leak() -> None:

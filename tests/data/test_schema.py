@@ -185,6 +185,7 @@ def test_what_training_did_not_see_is_counted(tmp_path: Path, schema: Schema) ->
     columns["colour"][3] = "pink"
     notes = conform(write(tmp_path, columns, "new.csv"), schema)[1]
     assert notes == ["column 'colour': 1 of 100 rows (1.0%) have unseen categories, such as 'pink'"]
+    assert conform(new(tmp_path, age=[""] * 8), schema)[1] == ["column 'age': every cell is missing"]
 
 
 def test_a_category_keeps_its_spelling_when_a_part_looks_like_numbers_or_booleans(tmp_path: Path) -> None:

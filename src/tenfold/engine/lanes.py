@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
@@ -33,7 +33,7 @@ class Lane:
     def order(self) -> tuple[Any, ...]:
         """Lanes are sorted by this, so that equal activations and equal kinds of optimizer lie side by side."""
         network, optimizer = self.recipe.network, self.recipe.optimizer
-        return rule_name(network.activation), optimizer.moments, self.number, self.fold
+        return rule_name(network.activation), numbers(network.activation), optimizer.moments, self.number, self.fold
 
 
 def loss_of(recipe: Recipe, classification: bool) -> CrossEntropy | Squared:
@@ -49,7 +49,7 @@ class LaneValues:
     def __init__(self, lanes: Sequence[Lane], device: torch.device, dtype: torch.dtype) -> None:
         self._to = {"device": device, "dtype": dtype}
         recipes = [lane.recipe for lane in lanes]
-        self.activations = self._activation_segments(recipes)
+        self.activations = activation_blocks(recipes)
         self.rate = self._column([r.network.dropout for r in recipes])[:, :, None]  # (L, 1, 1)
         self.drops = any(r.network.dropout > 0 for r in recipes)
         self.clip = None
@@ -65,23 +65,21 @@ class LaneValues:
     def _column(self, values: Sequence[float]) -> Tensor:
         return torch.tensor(values, **self._to)[:, None]  # (L, 1)
 
-    def _activation_segments(self, recipes: Sequence[Recipe]) -> list[tuple[int, Any, tuple[Tensor, ...]]]:
-        """(lanes, formula, numbers (lanes, 1, 1)) for each run of lanes with the same kind of activation."""
-        segments = []
-        for _, run in groupby(recipes, key=lambda r: rule_name(r.network.activation)):
-            rules = [r.network.activation for r in run]
-            values = zip(*(numbers(rule) for rule in rules), strict=True)
-            stacked = tuple(self._column(value)[:, :, None] for value in values)
-            segments.append((len(rules), type(rules[0]).formula, stacked))
-        return segments
-
     def activate(self, z: Tensor) -> Tensor:
         """Each lane's activation of its sums z (L, B, H)."""
         if len(self.activations) == 1:
-            _, formula, values = self.activations[0]
-            return formula(z, *values)
-        parts = z.split([count for count, _, _ in self.activations])
-        return torch.cat([f(part, *values) for part, (_, f, values) in zip(parts, self.activations, strict=True)])
+            return self.activations[0][1](z)
+        parts = z.split([count for count, _ in self.activations])
+        return torch.cat([formula(part) for part, (_, formula) in zip(parts, self.activations, strict=True)])
+
+
+def activation_blocks(recipes: Sequence[Recipe]) -> list[tuple[int, Callable[[Tensor], Tensor]]]:
+    """(lanes, function) for each run of neighbouring lanes with the same activation."""
+    blocks = []
+    for rule, run in groupby(recipe.network.activation for recipe in recipes):
+        formula, values = type(rule).formula, numbers(rule)
+        blocks.append((len(list(run)), lambda z, formula=formula, values=values: formula(z, *values)))
+    return blocks
 
 
 def coefficient_table(lanes: Sequence[Lane], first: int, count: int, per_epoch: int) -> np.ndarray:

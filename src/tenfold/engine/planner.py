@@ -18,7 +18,7 @@ from tenfold.recipe.cost import lane_step_seconds
 from tenfold.recipe.recipe import Recipe
 from tenfold.rules.record import rule_name
 
-PACK_SECONDS = 2.5e-3  # work of one stacked update at which the fixed cost of starting its operations is small
+PACK_SECONDS = 6e-3  # work of one stacked update at which the fixed cost of starting its operations is small
 PACK_BYTES = 1 << 30  # the most that one pack may hold
 
 

@@ -9,6 +9,7 @@ from itertools import pairwise
 from tenfold.errors import BadInput
 from tenfold.recipe.recipe import Recipe
 from tenfold.recipe.space import Space
+from tenfold.rules.normalization import BatchNorm
 
 SAMPLE = 16  # recipes whose mean cost stands for a space
 
@@ -20,7 +21,9 @@ class CostModel:
     flops: float = 50e9  # of stacked matrix products, a second
     weight: float = 4e-9  # optimizer update, a weight and step
     unit: float = 3e-9  # element-wise work forward and backward, a row and unit
-    step: float = 4e-6  # fixed, a lane and step
+    normalized: float = 4e-9  # more of it where a unit is normalized
+    dropped: float = 3e-9  # more of it where a unit can be dropped
+    step: float = 12e-6  # a lane's share of starting the operations of a step
 
 
 MODEL = CostModel()
@@ -38,7 +41,9 @@ def lane_step_seconds(
     if rows == "full":
         raise BadInput("a full batch has no size of its own", where="batch_size", do="give batch=, the training rows")
     weights, units = _sizes(recipe, columns, outputs)
-    return 6 * rows * weights / model.flops + weights * model.weight + rows * units * model.unit + model.step
+    unit = model.unit + model.normalized * isinstance(recipe.network.normalization, BatchNorm)
+    unit += model.dropped * (recipe.network.dropout > 0)
+    return 6 * rows * weights / model.flops + weights * model.weight + rows * units * unit + model.step
 
 
 def recipe_seconds(
@@ -73,12 +78,12 @@ def mean_seconds(space: Space, *, rows: int, columns: int, outputs: int, folds: 
 
 
 def plan_trials(
-    space: Space, *, rows: int, columns: int, outputs: int, folds: int, budget_seconds: float, cores: int = 2
+    space: Space, *, rows: int, columns: int, outputs: int, folds: int, budget_seconds: float, cores: int = 2, most: int = 48
 ) -> int:
     """How many recipes fit into the budget on that many cores: budget cores / `mean_seconds`, at least 8, at most
-    48, never more than the space has."""
+    `most`, never more than the space has."""
     mean = mean_seconds(space, rows=rows, columns=columns, outputs=outputs, folds=folds)
-    fitting = min(max(math.floor(budget_seconds * cores / mean), 8), 48)
+    fitting = min(max(math.floor(budget_seconds * cores / mean), 8), most)
     return fitting if space.size is None else min(fitting, space.size)
 
 

@@ -4,8 +4,8 @@ Each record states what is claimed of it and tested: `gain` (1 / sqrt(E[f(z)^2])
 under z ~ N(0, 1); ReLU's is He's sqrt(2)), `mean` and `second_moment` under N(0, 1), `bounds` of the output
 and whether the derivative vanishes (`saturates`) to the left and to the right.
 
-Formulas are functions of a tensor and of the record's numbers, which may be tensors themselves: one number
-for each lane of a pack, shaped to broadcast.
+Formulas are functions of a tensor and of the record's numbers. A pack applies each distinct record to the block
+of its lanes that have it.
 """
 
 from __future__ import annotations
@@ -34,14 +34,18 @@ def relu(z: Any) -> Any:
     return z.relu()
 
 
-def leaky_relu(z: Any, slope: Any) -> Any:
+def leaky_relu(z: Any, slope: float) -> Any:
     """z where z > 0, slope * z elsewhere; derivative at 0 is the slope (torch convention)."""
-    return z.where(z > 0, slope * z)
+    from torch.nn import functional
+
+    return functional.leaky_relu(z, slope)
 
 
-def elu(z: Any, alpha: Any) -> Any:
+def elu(z: Any, alpha: float) -> Any:
     """z where z > 0, alpha (exp(z) - 1) elsewhere (expm1: no cancellation near 0); not max(z, ...)."""
-    return z.where(z > 0, alpha * z.clamp(max=0).expm1())
+    from torch.nn import functional
+
+    return functional.elu(z, alpha)
 
 
 @dataclass(frozen=True, kw_only=True)

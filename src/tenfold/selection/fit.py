@@ -137,6 +137,8 @@ def _folds_sha(prepared: Prepared) -> str:
 class Fit:
     """One session of work on a run: `advance` does whatever is not committed yet and returns the result."""
 
+    every: float = 15.0  # seconds of training between two checkpoints of a pack
+
     def __init__(self, run: Run, prepared: Prepared, plan: Plan, listener: Listener, stop: Stop) -> None:
         self.run, self.prepared, self.plan, self.listener, self.stop = run, prepared, plan, listener, stop
         self._begun = time.monotonic()
@@ -202,6 +204,7 @@ class Fit:
             receive=keeper.receive,
             idle=self.stop.check,
             limit=self._left(),
+            every=self.every,
         )
         before = self.run.get("seconds")["training"]
         begun = time.monotonic()

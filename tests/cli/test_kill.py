@@ -1,0 +1,111 @@
+"""Law of reliability 2: SIGKILL at any moment loses nothing acknowledged; the resumed run ends bit-identical."""
+
+import hashlib
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tenfold.selection.model import load
+from tenfold.store.check import check
+
+# A real fit in a process of its own. Checkpoints come every 0.15 s instead of 15 s, so that kills fall among them.
+PROGRAM = """
+import sys
+from pathlib import Path
+from tenfold.cli.screen import Screen
+from tenfold.selection.fit import Fit, Stop, reopen, start
+from tenfold.selection.prepare import Settings, make_plan, prepare
+Fit.every = 0.15
+out = Path(sys.argv[1])
+space = {"network": {"hidden": [[16], [24, 8]], "activation": ["relu", "tanh", "elu"], "normalization": ["none", "batch"],
+         "dropout": [0.0, 0.3]}, "optimizer": [{"adam": {"lr": {"log_uniform": [1e-3, 1e-1]}}}, "nesterov"],
+         "decay": ["none", "cosine"], "batch_size": 32, "epochs": 40}
+settings = Settings("sklearn:breast_cancer", space=space, trials=8, folds=3)
+if (out / "run.db").exists():
+    run, prepared, plan = reopen(out)
+else:
+    prepared = prepare(settings)
+    plan = make_plan(prepared, 2)
+    run = start(settings, out, prepared, plan)
+class Told(Screen):
+    def progress(self, share, best):
+        print("progress", share, flush=True)
+with run:
+    print("open", flush=True)
+    Fit(run, prepared, plan, Told(), Stop()).advance()
+print("finished", flush=True)
+"""
+
+
+def launch(out: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen([sys.executable, "-c", PROGRAM, str(out)], stdout=subprocess.PIPE, text=True)
+
+
+def finish(out: Path) -> None:
+    process = launch(out)
+    said = process.communicate(timeout=240)[0]
+    assert process.returncode == 0 and said.endswith("finished\n"), said
+
+
+def fingerprint(out: Path) -> dict[str, str]:
+    """Hashes of everything that must not depend on how often the run was stopped."""
+    files = ["leaderboard.csv", "trials.csv", "metrics.csv", "recipe.yaml", "model/manifest.json"]
+    files += [f"model/{path.name}" for path in sorted((out / "model").iterdir())]
+    return {name: hashlib.sha256((out / name).read_bytes()).hexdigest() for name in files}
+
+
+def test_ten_kills_then_the_same_bits(tmp_path: Path) -> None:
+    finish(tmp_path / "whole")
+    golden = fingerprint(tmp_path / "whole")
+    rng, out, kills = random.Random(7), tmp_path / "killed", 0
+    while kills < 10:
+        process = launch(out)
+        assert process.stdout is not None
+        # A moment: before the directory is there, or so many seconds or lines after the run is open.
+        if kills % 5 == 0:
+            time.sleep(rng.uniform(0.5, 4.0))
+        else:
+            lines = rng.randint(1, 40)
+            for _ in range(lines):
+                if not process.stdout.readline():
+                    break
+            time.sleep(rng.uniform(0.0, 0.3))
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        kills += 1
+        if (out / "model" / "manifest.json").exists() and (out / "summary.json").exists():
+            break  # it was done before the last kill
+    assert kills >= 4
+    finish(out)
+    assert fingerprint(out) == golden
+    assert check(out) == []
+    assert (load(out).predict_proba("sklearn:breast_cancer") == load(tmp_path / "whole").predict_proba("sklearn:breast_cancer")).all()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_at_once_and_resume_finishes(tmp_path: Path, number: int) -> None:
+    out = tmp_path / "run with a space"
+    space = tmp_path / "space.yaml"
+    space.write_text("network: {hidden: [24], activation: [relu, tanh, elu]}\noptimizer: {adam: {lr: {log_uniform: [1e-3, 0.1]}}}\nepochs: 400\n")
+    command = [sys.executable, "-m", "tenfold.cli.main"]
+    arguments = ["fit", "sklearn:iris", "--space", str(space), "--trials", "6", "--folds", "3", "--out", str(out)]
+    process = subprocess.Popen([*command, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.startswith("baselines"):
+            break
+    time.sleep(1.0)
+    process.send_signal(number)
+    error = process.communicate(timeout=60)[1]
+    assert process.returncode == 128 + number, error
+    assert f"tenfold resume '{out}'" in error and "Traceback" not in error
+    resumed = subprocess.run([*command, "resume", str(out)], capture_output=True, text=True, timeout=240)
+    assert resumed.returncode == 0, resumed.stderr
+    assert "Winner" in resumed.stdout and (out / "report.html").exists()
+    again = subprocess.run([*command, "resume", str(out)], capture_output=True, text=True, timeout=240)
+    assert again.returncode == 0 and "Winner" in again.stdout
