@@ -79,8 +79,10 @@ class _Network(BaseEstimator):
         """What was tried and what won, as text; best first."""
         check_is_fitted(self, "model_")
         lines = [f"{self.search_.trained.problem.metric.name} over {len(self.search_.trained.problem.folds)} folds"]
-        for row in self.search_.table:
-            lines.append(f"{row['mean']:10.4f} +- {row['se']:.4f}  {row['recipe'].describe()}, {row['epochs']} epochs")
+        lines += [
+            f"{row['mean']:10.4f} +- {row['se']:.4f}  {row['recipe'].describe()}, {row['epochs']} epochs"
+            for row in self.search_.table
+        ]
         return "\n".join(lines)
 
 

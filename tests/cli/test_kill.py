@@ -22,10 +22,11 @@ from tenfold.selection.fit import Fit, Stop, reopen, start
 from tenfold.selection.prepare import Settings, make_plan, prepare
 Fit.every = 0.15
 out = Path(sys.argv[1])
-space = {"network": {"hidden": [[16], [24, 8]], "activation": ["relu", "tanh", "elu"], "normalization": ["none", "batch"],
-         "dropout": [0.0, 0.3]}, "optimizer": [{"adam": {"lr": {"log_uniform": [1e-3, 1e-1]}}}, "nesterov"],
-         "decay": ["none", "cosine"], "batch_size": 32, "epochs": 40}
-settings = Settings("sklearn:breast_cancer", space=space, trials=8, folds=3)
+network = {"hidden": [[16], [24, 8]], "activation": ["relu", "tanh", "elu"]}
+network |= {"normalization": ["none", "batch"], "dropout": [0.0, 0.3]}
+optimizer = [{"adam": {"lr": {"log_uniform": [1e-3, 1e-1]}}}, "nesterov"]
+space = {"network": network, "optimizer": optimizer, "decay": ["none", "cosine"], "batch_size": 32, "epochs": 40}
+settings = Settings("sklearn:breast_cancer", space=space, trials=16, folds=3)
 if (out / "run.db").exists():
     run, prepared, plan = reopen(out)
 else:
@@ -49,7 +50,8 @@ def launch(out: Path) -> subprocess.Popen[str]:
 def finish(out: Path) -> None:
     process = launch(out)
     said = process.communicate(timeout=240)[0]
-    assert process.returncode == 0 and said.endswith("finished\n"), said
+    assert process.returncode == 0, said
+    assert said.endswith("finished\n")
 
 
 def fingerprint(out: Path) -> dict[str, str]:
@@ -84,14 +86,18 @@ def test_ten_kills_then_the_same_bits(tmp_path: Path) -> None:
     finish(out)
     assert fingerprint(out) == golden
     assert check(out) == []
-    assert (load(out).predict_proba("sklearn:breast_cancer") == load(tmp_path / "whole").predict_proba("sklearn:breast_cancer")).all()
+    assert (
+        load(out).predict_proba("sklearn:breast_cancer")
+        == load(tmp_path / "whole").predict_proba("sklearn:breast_cancer")
+    ).all()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_stops_at_once_and_resume_finishes(tmp_path: Path, number: int) -> None:
     out = tmp_path / "run with a space"
     space = tmp_path / "space.yaml"
-    space.write_text("network: {hidden: [24], activation: [relu, tanh, elu]}\noptimizer: {adam: {lr: {log_uniform: [1e-3, 0.1]}}}\nepochs: 400\n")
+    rate = "optimizer: {adam: {lr: {log_uniform: [1e-3, 0.1]}}}"
+    space.write_text(f"network: {{hidden: [24], activation: [relu, tanh, elu]}}\n{rate}\nepochs: 400\n")
     command = [sys.executable, "-m", "tenfold.cli.main"]
     arguments = ["fit", "sklearn:iris", "--space", str(space), "--trials", "6", "--folds", "3", "--out", str(out)]
     process = subprocess.Popen([*command, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -103,9 +109,12 @@ def test_a_signal_stops_at_once_and_resume_finishes(tmp_path: Path, number: int)
     process.send_signal(number)
     error = process.communicate(timeout=60)[1]
     assert process.returncode == 128 + number, error
-    assert f"tenfold resume '{out}'" in error and "Traceback" not in error
+    assert f"tenfold resume '{out}'" in error
+    assert "Traceback" not in error
     resumed = subprocess.run([*command, "resume", str(out)], capture_output=True, text=True, timeout=240)
     assert resumed.returncode == 0, resumed.stderr
-    assert "Winner" in resumed.stdout and (out / "report.html").exists()
+    assert "Winner" in resumed.stdout
+    assert (out / "report.html").exists()
     again = subprocess.run([*command, "resume", str(out)], capture_output=True, text=True, timeout=240)
-    assert again.returncode == 0 and "Winner" in again.stdout
+    assert again.returncode == 0
+    assert "Winner" in again.stdout

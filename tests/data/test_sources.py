@@ -156,7 +156,7 @@ def test_arrays_and_lists() -> None:
         *(np.zeros(3), np.zeros((2, 2, 2)), np.zeros((0, 2)), np.zeros((1, 1), complex)),
         *([], [1, 2], [[1], [1, 2]], [[object()]], 5, {}, "sklearn:boston"),
     ],
-    ids=str,
+    ids=range(11),
 )
 def test_what_is_no_table(source: object) -> None:
     with pytest.raises(BadInput):

@@ -25,18 +25,25 @@ PREPROCESS = ["standardize", "min_max"]
 
 def mixed_recipes(normalization: str, dropout: float) -> list[Recipe]:
     """Every activation with every optimizer; decay, weight decay, clipping and preprocessing vary along."""
-    recipes = []
-    for i, (activation, optimizer) in enumerate(itertools.product(ACTIVATIONS, OPTIMIZERS)):
-        recipes.append(
-            Recipe.from_dict({
-                "network": {"hidden": [32, 20], "activation": activation, "normalization": normalization,
-                            "dropout": dropout * (i % 3 > 0)},
-                "optimizer": optimizer, "decay": DECAYS[i % 5], "weight_decay": [0.0, 1e-3, 1e-2][i % 3],
-                "clip_norm": [None, 0.5][i % 2], "preprocess": PREPROCESS[i % 2], "init": ["he", "xavier", "lecun"][i % 3],
-                "batch_size": 32, "epochs": 20,
-            })  # fmt: skip
+
+    def recipe(i: int, activation: object, optimizer: object) -> Recipe:
+        network = {"hidden": [32, 20], "activation": activation, "normalization": normalization}
+        return Recipe.from_dict(
+            {
+                "network": {**network, "dropout": dropout * (i % 3 > 0)},
+                "optimizer": optimizer,
+                "decay": DECAYS[i % 5],
+                "weight_decay": [0.0, 1e-3, 1e-2][i % 3],
+                "clip_norm": [None, 0.5][i % 2],
+                "preprocess": PREPROCESS[i % 2],
+                "init": ["he", "xavier", "lecun"][i % 3],
+                "batch_size": 32,
+                "epochs": 20,
+            }
         )
-    return recipes
+
+    pairs = itertools.product(ACTIVATIONS, OPTIMIZERS)
+    return [recipe(i, activation, optimizer) for i, (activation, optimizer) in enumerate(pairs)]
 
 
 @pytest.fixture(scope="module")
@@ -149,7 +156,8 @@ def test_state_goes_on_bitwise(cancer):
         second = make_pack(recipes, x, y, folds)
         second.restore(arrays, meta)
         run(second, 40)
-        assert torch.equal(second.w, whole.w) and torch.equal(second.moments, whole.moments)
+        assert torch.equal(second.w, whole.w)
+        assert torch.equal(second.moments, whole.moments)
         np.testing.assert_array_equal(second.train_loss(), whole.train_loss())
 
 

@@ -22,7 +22,7 @@ _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
 
 
 def seconds(text: str | None) -> float | None:
-    """"90", "90s", "10m" or "1.5h" in seconds."""
+    """ "90", "90s", "10m" or "1.5h" in seconds."""
     if text is None:
         return None
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", text.strip())

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 def predict(
     run: RunDirectory,
     data: Data,
-    output: Annotated[Path | None, typer.Option("-o", "--output", help="A .csv or .parquet file; default: CSV on standard output.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="A .csv or .parquet file; default: CSV on standard output.")
+    ] = None,
     proba: Annotated[bool, typer.Option("--proba", help="Add a column p_<class> for every class.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -67,7 +69,9 @@ def _write_file(path: Path, columns: dict[str, np.ndarray]) -> None:
         else:
             import duckdb
 
-            table = {name: column.astype(object) if column.dtype.kind == "U" else column for name, column in columns.items()}
+            table = {
+                name: column.astype(object) if column.dtype.kind == "U" else column for name, column in columns.items()
+            }
             with duckdb.connect() as connection:
                 connection.register("predictions", table)
                 connection.sql("select * from predictions").write_parquet(str(partial))

@@ -52,7 +52,9 @@ class Screen:
         score = "-" if best is None else number(best)
         if not sys.stdout.isatty():
             if share >= self._next:
-                self.say(f"{100 * share:3.0f} % trained, best {self._metric} so far {score} ({', '.join(self._baselines)})")
+                self.say(
+                    f"{100 * share:3.0f} % trained, best {self._metric} so far {score} ({', '.join(self._baselines)})"
+                )
                 self._next = PLAIN_STEP * (int(share / PLAIN_STEP + 1e-9) + 1)
             return
         line = f"{100 * share:3.0f} %  best {self._metric} {score}  |  {'  '.join(self._baselines)}{self._left(share)}"

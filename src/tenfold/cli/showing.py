@@ -68,9 +68,7 @@ def space(data: Data, target: Target = None, as_json: Json = False) -> None:
     from tenfold.selection.prepare import Settings, prepare
 
     problem = prepare(Settings(data=data, target=target)).problem
-    found = default_space(
-        rows=problem.inputs.rows, columns=problem.width, task=problem.task, outputs=problem.outputs
-    )
+    found = default_space(rows=problem.inputs.rows, columns=problem.width, task=problem.task, outputs=problem.outputs)
     if as_json:
         print_json({"space": found.to_dict()})
     else:

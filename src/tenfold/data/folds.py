@@ -107,6 +107,8 @@ def _splitter(folds: Any, classification: bool, state: int, grouped: bool) -> An
 
 def _check_part(train: Array, validation: Array, number: int) -> None:
     if len(train) == 0 or len(validation) == 0:
-        raise BadInput(f"fold {number} has {len(train)} training and {len(validation)} validation rows", expected="some")
+        raise BadInput(
+            f"fold {number} has {len(train)} training and {len(validation)} validation rows", expected="some"
+        )
     if np.intersect1d(train, validation).size:
         raise BadInput(f"fold {number} trains on rows that it is scored on", expected="disjoint parts")

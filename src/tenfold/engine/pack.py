@@ -31,9 +31,7 @@ class Pack:
     block of a batch is a multiple of ALIGN rows, and no formula looks across lanes. `lanes` may be reordered.
     """
 
-    def __init__(
-        self, lanes: Sequence[Lane], shape: Shape, feed: Feed, *, schedule_updates: int | None = None
-    ) -> None:
+    def __init__(self, lanes: Sequence[Lane], shape: Shape, feed: Feed, *, schedule_updates: int | None = None) -> None:
         self.schedule_updates = schedule_updates or shape.dealing.updates  # what the schedules call an epoch
         self.lanes = sorted(lanes, key=lambda lane: lane.order)
         self.shape, self.feed, self.layout = shape, feed, Layout.of(shape)
@@ -68,7 +66,8 @@ class Pack:
         scratch = torch.empty_like(self.w)
         self.leaves = [view.detach().requires_grad_() for view in self._views(self.w)]
         self.gradients = [
-            view[:, : slot.size[0], : slot.size[1]] for view, slot in zip(self._views(self.g), self.layout.slots, strict=True)
+            view[:, : slot.size[0], : slot.size[1]]
+            for view, slot in zip(self._views(self.g), self.layout.slots, strict=True)
         ]
         size = max(1, CHUNK_BYTES // (5 * self.w.element_size() * self.layout.total))
         self.chunks = []
@@ -178,9 +177,7 @@ class Pack:
         draws = [derive(f.fold.seed, "dropout", f.fold.number, self.update).random(shape, np.float32) for f in folds]
         uniform = torch.from_numpy(np.stack(draws)).to(self.feed.device)  # (F, B, all units)
         rate = self.values.rate
-        return [
-            dropout_scale(part.index_select(0, self.fold_of), rate) for part in uniform.split(widths, 2)
-        ]
+        return [dropout_scale(part.index_select(0, self.fold_of), rate) for part in uniform.split(widths, 2)]
 
     def _gradient(self, rows: Tensor, weights: Tensor) -> None:
         """The gradient of each lane's mean loss over its batch, into self.g. rows, weights: (F, B)."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from tenfold.data.batches import Dealing
 from tenfold.data.folds import Fold
@@ -53,7 +54,7 @@ def plan_packs(
         if count % workers and len(numbers) >= workers:
             count += workers - count % workers  # no worker idles while another trains the last pack
         bounds = [i * len(numbers) // count for i in range(count + 1)]
-        for first, last in zip(bounds[:-1], bounds[1:], strict=True):
+        for first, last in pairwise(bounds):
             if part := tuple(numbers[first:last]):
                 work = cost * shape.dealing.updates * sum(recipes[n].epochs for n in part)
                 plans.append((work, PackPlan(part, shape)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 from tenfold.data.batches import ALIGN, Dealing, align
@@ -72,7 +73,7 @@ class Layout:
         sizes = (shape.inputs, *shape.hidden, shape.outputs)
         slots: list[Slot] = []
         start, moments, moment_start = 0, [], 0
-        for layer, (fan_in, fan_out) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
+        for layer, (fan_in, fan_out) in enumerate(pairwise(sizes)):
             normalized = shape.normalized and layer < len(shape.hidden)
             kinds: tuple[Kind, ...] = ("weight", "gamma", "beta") if normalized else ("weight", "bias")
             for kind in kinds:

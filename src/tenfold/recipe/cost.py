@@ -78,7 +78,15 @@ def mean_seconds(space: Space, *, rows: int, columns: int, outputs: int, folds: 
 
 
 def plan_trials(
-    space: Space, *, rows: int, columns: int, outputs: int, folds: int, budget_seconds: float, cores: int = 2, most: int = 48
+    space: Space,
+    *,
+    rows: int,
+    columns: int,
+    outputs: int,
+    folds: int,
+    budget_seconds: float,
+    cores: int = 2,
+    most: int = 48,
 ) -> int:
     """How many recipes fit into the budget on that many cores: budget cores / `mean_seconds`, at least 8, at most
     `most`, never more than the space has."""

@@ -40,10 +40,10 @@ def merge(one: Moments, two: Moments) -> Moments:
     safe = np.maximum(count, 1)
     delta = two.mean - one.mean
     mean = np.where(one.count == 0, two.mean, one.mean + delta * (two.count / safe))
-    squares = one.squares + two.squares + np.where(one.count * two.count == 0, 0.0, delta**2 * one.count * two.count / safe)
-    return Moments(
-        count, mean, squares, np.minimum(one.minimum, two.minimum), np.maximum(one.maximum, two.maximum)
+    squares = (
+        one.squares + two.squares + np.where(one.count * two.count == 0, 0.0, delta**2 * one.count * two.count / safe)
     )
+    return Moments(count, mean, squares, np.minimum(one.minimum, two.minimum), np.maximum(one.maximum, two.maximum))
 
 
 def _nonzero(scale: Array, reference: Array) -> Array:

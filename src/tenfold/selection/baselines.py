@@ -76,7 +76,8 @@ def _model(problem: Problem, name: str, number: int, seed: int) -> Any:
     kind = HistGradientBoostingClassifier if problem.classes else HistGradientBoostingRegressor
     numeric = problem.inputs.numbers.shape[1]
     categorical = np.arange(numeric, numeric + len(problem.inputs.sizes))
-    return kind(categorical_features=categorical if len(categorical) else None, random_state=seed)
+    options: dict[str, Any] = {"categorical_features": categorical} if len(categorical) else {}
+    return kind(random_state=seed, **options)
 
 
 def _inputs(problem: Problem, name: str, number: int) -> Array:

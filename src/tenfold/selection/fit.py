@@ -269,4 +269,3 @@ class Fit:
             self.run.write_file(name, content)
         self.run.write_file("summary.json", summary_text(result, self.run))
         self.run.put("report", finite(report_data(result, self.run)))
-

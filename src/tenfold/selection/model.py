@@ -103,7 +103,12 @@ class Model:
         pre |= {"shift": self.affine.shift, "scale": self.affine.scale}
         classes = [c.item() if isinstance(c, np.generic) else c for c in self.classes]
         return {
-            "spec": {"recipe": self.recipe.to_dict(), "classes": classes, "epochs": self.epochs, "updates": self.updates},
+            "spec": {
+                "recipe": self.recipe.to_dict(),
+                "classes": classes,
+                "epochs": self.epochs,
+                "updates": self.updates,
+            },
             "arrays": weights,
             "schema": self.schema.to_dict() if self.schema else None,
             "preprocess": {"width": self.encoding.width, "target_scale": list(self.target_scale)},

@@ -123,9 +123,7 @@ def prepare(settings: Settings) -> Prepared:
     columns = table.drop(target.name).take(target.keep)
     if len(target.values) < settings.folds:
         usable_folds(target.values, settings.folds, classification=False)  # says so
-    development, test = hold_out(
-        target.values, settings.holdout, classification=classification, seed=settings.seed
-    )
+    development, test = hold_out(target.values, settings.holdout, classification=classification, seed=settings.seed)
     y = target.values[development]
     folds, note = usable_folds(y, settings.folds, classification=classification)
     dev_table = columns.take(development)
@@ -160,7 +158,7 @@ def make_plan(prepared: Prepared, workers: int) -> Plan:
     """The recipes to compare - the one given, or sampled from the space given or the default one - and estimates."""
     settings, problem = prepared.settings, prepared.problem
     rows, columns, outputs = problem.inputs.rows, problem.width, problem.outputs
-    size = {"rows": rows, "columns": columns, "outputs": outputs}
+    size: dict[str, Any] = {"rows": rows, "columns": columns, "outputs": outputs}
     notes = list(prepared.notes)
     if settings.recipe is not None:
         recipes = [Recipe.from_dict(settings.recipe)]
@@ -183,10 +181,9 @@ def make_plan(prepared: Prepared, workers: int) -> Plan:
     )  # fmt: skip
 
 
-def _trials(space: Space, settings: Settings, size: dict[str, int], workers: int) -> int:
+def _trials(space: Space, settings: Settings, size: dict[str, Any], workers: int) -> int:
     """As many recipes as fit the time: by the cost formula, between 8 and 48; up to 400 for a long time limit."""
     if settings.time_limit is None:
         return plan_trials(space, folds=settings.folds, budget_seconds=TRAINING_SECONDS, cores=2, **size)
     budget = settings.time_limit * SHARE_FOR_TRAINING
     return plan_trials(space, folds=settings.folds, budget_seconds=budget, cores=workers, most=MOST_TRIALS, **size)
-

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
-import numpy as np
 import torch
 
 from tenfold.data.batches import Dealing
@@ -27,7 +25,7 @@ def refit(
     seed: int,
     schema: Schema | None = None,
     classes: tuple[object, ...] | None = None,
-    device: torch.device = torch.device("cpu"),
+    device: torch.device | None = None,
     dtype: torch.dtype = torch.float32,
     tick: Callable[[], Order] = lambda: "go on",
 ) -> Model:
@@ -44,7 +42,9 @@ def refit(
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        pack = Pack([Lane(recipe, 0, 0)], shape, whole.feed(device, dtype), schedule_updates=per_epoch)
+        pack = Pack(
+            [Lane(recipe, 0, 0)], shape, whole.feed(device or torch.device("cpu"), dtype), schedule_updates=per_epoch
+        )
         last = epoch * per_epoch
         while pack.update < last:
             if not pack.run_epoch(tick, last):

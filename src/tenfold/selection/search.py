@@ -124,7 +124,7 @@ class Trained:
         return [self.row(number) for number in range(len(self.recipes))]
 
     def trials(self) -> list[dict[str, Any]]:
-        """One line a trial: recipe (number), fold, seed, score, outcome, epoch (the recipe's), curve (validation score)."""
+        """One line a trial: recipe (number), fold, seed, score, outcome, epoch (the recipe's), curve (its scores)."""
         lines = []
         for number, record in sorted(self.records.items()):
             scores = record.scores()
@@ -157,10 +157,12 @@ def plan(problem: Problem, recipes: Sequence[Recipe], workers: int) -> list[Pack
     return plan_packs(recipes, problem.folds, inputs=problem.width, outputs=problem.outputs, workers=workers)
 
 
-def train_all(problem: Problem, recipes: Sequence[Recipe], crew: Crew, plans: Sequence[PackPlan] | None = None) -> Trained:
+def train_all(
+    problem: Problem, recipes: Sequence[Recipe], crew: Crew, plans: Sequence[PackPlan] | None = None
+) -> Trained:
     """Train every recipe on every fold to its end (or to the crew's limit)."""
     from tenfold.executors.local import run_jobs
-    from tenfold.selection.training import Book, PackJob, RecipeRecord
+    from tenfold.selection.training import Book, PackJob
 
     plans = plan(problem, recipes, crew.workers) if plans is None else plans
     start = time.monotonic()

@@ -135,15 +135,17 @@ def run_tables(result: RunResult) -> dict[str, str]:
     it was stopped."""
     trained = result.trained
     folds = range(len(trained.problem.folds))
-    board = [["rank", "recipe", "mean", "se", *(f"fold_{f}" for f in folds), "epochs", "outcomes", "settings"]]
+    board: list[list[Any]] = [
+        ["rank", "recipe", "mean", "se", *(f"fold_{f}" for f in folds), "epochs", "outcomes", "settings"]
+    ]
     for rank, number in enumerate(result.ranking, 1):
         row = trained.row(number)
         outcomes = " ".join(f"{label}={count}" for label, count in row["outcomes"].items())
         settings = json.dumps(row["recipe"].to_dict(), sort_keys=True)
         board.append([rank, number, row["mean"], row["se"], *row["scores"], row["epochs"], outcomes, settings])
-    trials = [["recipe", "fold", "seed", "score", "outcome", "epoch"]]
+    trials: list[list[Any]] = [["recipe", "fold", "seed", "score", "outcome", "epoch"]]
     trials += [[t[key] for key in trials[0]] for t in trained.trials()]
-    metrics = [["recipe", "fold", "seed", "epoch", *CURVES]]
+    metrics: list[list[Any]] = [["recipe", "fold", "seed", "epoch", *CURVES]]
     for number, record in sorted(trained.records.items()):
         for f, fold in enumerate(trained.problem.folds):
             for epoch, values in enumerate(record.curves[:, f].T, 1):

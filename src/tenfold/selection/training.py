@@ -74,10 +74,15 @@ class Book:
         folds = len(problem.folds)
         return Book(
             problem,
-            {n: RecipeRecord(np.full((3, folds, recipes[n].epochs), np.nan), [None] * folds, [0] * folds) for n in numbers},
+            {
+                n: RecipeRecord(np.full((3, folds, recipes[n].epochs), np.nan), [None] * folds, [0] * folds)
+                for n in numbers
+            },
         )
 
-    def record(self, epoch: int, lanes: Sequence[Lane], train_loss: Array, outputs: Sequence[Array], bad: Array) -> list[bool]:
+    def record(
+        self, epoch: int, lanes: Sequence[Lane], train_loss: Array, outputs: Sequence[Array], bad: Array
+    ) -> list[bool]:
         """Enter epoch (from 1) of these lanes; returns which lanes go on."""
         predictions: dict[tuple[int, int], Array] = {}
         by_fold: dict[int, list[int]] = {}

@@ -23,7 +23,7 @@ def number(value: float) -> str:
 
 
 def verdict(result: RunResult) -> list[str]:
-    """What a person needs to know, in order: the winner, its score, the baselines, the runner-up, what failed, the test."""
+    """What a person needs to know: the winner, its score, the baselines, the runner-up, what failed, the test."""
     if not result.has_winner:
         counts = ", ".join(f"{count} {label}" for label, count in result.trained.outcomes().items())
         return [f"No recipe has a score: {counts}.", f"Try {Outcome.DIVERGED.remedy}."]
@@ -75,7 +75,11 @@ def _runner_up_line(result: RunResult) -> str:
     if not np.isfinite(row["mean"]):
         return "No other recipe has a score."
     p = result.p_value(row["scores"])
-    sure = "not known" if np.isnan(p) else (f"significant, p = {p:.2g}" if p < LEVEL else f"not distinguishable, p = {p:.2f}")
+    sure = (
+        "not known"
+        if np.isnan(p)
+        else (f"significant, p = {p:.2g}" if p < LEVEL else f"not distinguishable, p = {p:.2f}")
+    )
     return f"Runner-up: {row['recipe'].describe()}: {number(row['mean'])} ({sure})."
 
 
@@ -103,6 +107,7 @@ def report_data(result: RunResult, run: Run) -> dict[str, Any]:
         "source": result.prepared.source,
         "target": result.prepared.schema.target,
         "why_task": result.plan.why_task,
+        "baselines": [{"name": b.name, "scores": list(b.scores), "seconds": b.seconds} for b in result.baselines],
         "leaderboard": board,
         "curves": curves,
         "recipe_yaml": best.to_yaml() if result.has_winner else "",

@@ -34,7 +34,9 @@ def fold_interval(scores: Array, folds: int, level: float = 0.95) -> tuple[float
     return float(scores.mean() - half), float(scores.mean() + half)
 
 
-def test_interval(metric: Metric, y: Array, prediction: Array, level: float = 0.95, draws: int = 2000) -> tuple[float, float]:
+def test_interval(
+    metric: Metric, y: Array, prediction: Array, level: float = 0.95, draws: int = 2000
+) -> tuple[float, float]:
     """Interval of a score on test rows: exact binomial (Clopper & Pearson 1934) for accuracy, else the percentile
     bootstrap over rows with a fixed seed. y (rows,), prediction (rows, classes or 1)."""
     if metric.name == "accuracy":

@@ -250,7 +250,7 @@ def _parse(data: bytes, path: Path) -> Any:
     try:
         return json.loads(data.decode("utf-8"), parse_constant=_no_constant, object_pairs_hook=_no_duplicates)
     except (ValueError, RecursionError) as error:
-        raise Corrupt(f"not the JSON that Tenfold writes ({str(error):.80})", file=str(path)) from error
+        raise Corrupt(f"not the JSON that Tenfold writes ({error!s:.80})", file=str(path)) from error
 
 
 def _no_constant(name: str) -> Any:

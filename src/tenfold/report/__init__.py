@@ -1,0 +1,1 @@
+"""Pages and figures, drawn from what a run has stored."""
