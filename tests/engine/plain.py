@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from tenfold.data.batches import Dealing, align, deal
+from tenfold.data.batches import Dealing, deal
 from tenfold.data.encode import fit_encoding, matrix_inputs
 from tenfold.data.folds import Fold
 from tenfold.data.moments import target_scale, training_moments
@@ -15,7 +15,7 @@ from tenfold.data.randomness import derive
 from tenfold.engine.feed import Feed, FoldInputs
 from tenfold.engine.lanes import Lane
 from tenfold.engine.pack import Pack
-from tenfold.engine.shape import UNITS, Shape
+from tenfold.engine.shape import Shape, padded
 from tenfold.recipe.recipe import Recipe
 from tenfold.rules.normalization import BatchNorm
 
@@ -128,7 +128,7 @@ def train_plain(recipe: Recipe, x, y, fold: Fold, updates: int, *, dealing: Deal
         real = weight[step] > 0
         batch = torch.from_numpy(rows[step][real])
         draw = derive(fold.seed, "dropout", fold.number, update)
-        widths = [align(units, UNITS) for units in recipe.network.hidden]
+        widths = [padded(units) for units in recipe.network.hidden]
         uniform = draw.random((len(real), sum(widths)), np.float32)[real]
         start = 0
         for units, width, layer in zip(recipe.network.hidden, widths, dropouts, strict=True):

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from tenfold.data.batches import align
 from tenfold.data.encode import Encoding, Inputs
 from tenfold.data.folds import Fold
-from tenfold.engine.shape import UNITS
+from tenfold.engine.shape import padded
 from tenfold.rules.preprocessing import Affine, Moments, Preprocessing
 
 
@@ -34,6 +34,15 @@ class FoldInputs:
         return preprocessing.fit(self.moments)
 
 
+class GroupAffine(NamedTuple):
+    """x -> (x - shift) / scale for each group. fold_of (G,): its fold, None where group g is fold g; shift and scale
+    (G, 1, N)."""
+
+    fold_of: Tensor | None
+    shift: Tensor
+    scale: Tensor
+
+
 class Feed:
     """All rows on the device, once, and the encodings of all folds side by side.
 
@@ -44,7 +53,7 @@ class Feed:
         self, inputs: Inputs, target: np.ndarray, folds: Sequence[FoldInputs], device: torch.device, dtype: torch.dtype
     ) -> None:
         self.folds, self.device, self.dtype = tuple(folds), device, dtype
-        self.width = align(max(1, *(fold.encoding.width for fold in folds)), UNITS)
+        self.width = padded(max(1, *(fold.encoding.width for fold in folds)))
         self.numbers = torch.from_numpy(inputs.numbers).to(device)  # (rows, N) float64
         self.classification = target.dtype.kind in "iu"
         self.target = torch.from_numpy(target).to(device)  # (rows,) int64 or float64
@@ -69,34 +78,40 @@ class Feed:
     def _stack(self, arrays: list[np.ndarray]) -> Tensor:
         return torch.from_numpy(np.stack(arrays)).to(self.device)
 
-    def affine(self, groups: Sequence[tuple[int, Preprocessing]]) -> tuple[Tensor, Tensor, Tensor]:
-        """Fold number (G,), shift and scale (G, 1, N) of each group."""
+    def affine(self, groups: Sequence[tuple[int, Preprocessing]]) -> GroupAffine:
+        """The affine maps of groups: (fold number, preprocessing) pairs."""
         maps = [self.folds[f].affine(preprocessing) for f, preprocessing in groups]
-        fold_of = torch.tensor([f for f, _ in groups], device=self.device)
-        return fold_of, self._stack([m.shift for m in maps])[:, None], self._stack([m.scale for m in maps])[:, None]
+        folds = [f for f, _ in groups]
+        fold_of = None if folds == list(range(len(self.folds))) else torch.tensor(folds, device=self.device)
+        shift, scale = (self._stack([part[i] for part in maps])[:, None] for i in (0, 1))
+        return GroupAffine(fold_of, shift, scale)
 
-    def inputs(self, rows: Tensor, affine: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+    def inputs(self, rows: Tensor, affine: GroupAffine) -> Tensor:
         """Inputs (G, B, width) of rows (F, B), the rows of each fold, for groups with these affine maps."""
         fold_of, shift, scale = affine
         folds, batch = rows.shape
         flat = rows.reshape(-1)
         numbers = self.numbers.index_select(0, flat).view(folds, batch, -1)  # (F, B, N)
         behind = None
-        if self.extra:
+        if self.gaps is not None or self.codes is not None:
             behind = torch.zeros(folds, batch, self.extra + 1, dtype=self.dtype, device=self.device)
-        if self.gaps is not None:
+        if self.gaps is not None and behind is not None:
             missing = numbers.isnan()
             numbers = torch.where(missing, self.medians, numbers)
-            if behind is not None:
-                place = torch.where(missing.index_select(2, self.gaps), self.flag, self.extra)
-                behind.scatter_(2, place, 1.0)
+            place = torch.where(missing.index_select(2, self.gaps), self.flag, self.extra)
+            behind.scatter_(2, place, 1.0)
         if self.codes is not None and behind is not None:
             codes = self.codes.index_select(0, flat).view(folds, -1)  # (F, B C)
             behind.scatter_(2, self.slots.gather(1, codes).view(folds, batch, -1), 1.0)
-        scaled = ((numbers.index_select(0, fold_of) - shift) / scale).to(self.dtype)  # (G, B, N)
-        if behind is None:
-            return scaled if scaled.shape[2] else scaled.new_zeros(len(fold_of), batch, self.width)
-        return torch.cat([scaled, behind.index_select(0, fold_of)[..., : self.extra]], 2)
+        if fold_of is not None:
+            numbers = numbers.index_select(0, fold_of)
+            behind = None if behind is None else behind.index_select(0, fold_of)
+        out = torch.zeros(len(shift), batch, self.width, dtype=self.dtype, device=self.device)
+        count = numbers.shape[2]
+        out[..., :count] = (numbers - shift) / scale
+        if behind is not None:
+            out[..., count:] = behind[..., : self.extra]
+        return out
 
     def targets(self, rows: Tensor) -> Tensor:
         """Targets (F, B) of rows (F, B): class indices, or numbers standardized with the fold's training rows."""

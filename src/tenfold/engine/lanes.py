@@ -102,10 +102,17 @@ def coefficient_table(lanes: Sequence[Lane], first: int, count: int, per_epoch: 
     return np.stack([columns[lane.number] for lane in lanes], 2)
 
 
-def split_coefficients(k: Tensor) -> tuple[Coefficients, Tensor]:
-    """(8, lanes, 1) -> the update's coefficients, each (lanes, 1), and the decoupled decay (lanes, 1)."""
-    *seven, decay = k.unbind(0)
-    return Coefficients(*seven), decay
+def by_update(table: Tensor) -> list[tuple[Coefficients, Tensor]]:
+    """For each update of a table (updates, 8, lanes, 1): its coefficients, each (lanes, 1), and its decoupled decay.
+
+    What stays the same from update to update is one tensor.
+    """
+    first = table[0].unbind(0)
+    columns = [
+        [first[i]] * len(table) if bool((column == column[0]).all()) else column.unbind(0)
+        for i, column in enumerate(table.unbind(1))
+    ]
+    return [(Coefficients(*row[:7]), row[7]) for row in zip(*columns, strict=True)]
 
 
 def initial_parameters(
@@ -120,7 +127,7 @@ def initial_parameters(
     for row, lane in zip(out, lanes, strict=True):
         fold, rule = folds[lane.fold], lane.recipe.init
         for slot in layout.slots:
-            block = row[slot.start : slot.stop].reshape(slot.padded)
+            block = row[slot.start : slot.stop].reshape(slot.stored)
             if slot.kind == "gamma":
                 block[:, : slot.size[1]] = 1.0
             if slot.kind != "weight":

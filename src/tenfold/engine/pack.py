@@ -12,16 +12,17 @@ from torch import Tensor
 from tenfold.data.batches import align, deal
 from tenfold.data.randomness import derive
 from tenfold.engine.feed import Feed
-from tenfold.engine.lanes import Lane, LaneValues, coefficient_table, initial_parameters, loss_of, split_coefficients
-from tenfold.engine.shape import UNITS, Layout, Shape
+from tenfold.engine.lanes import Lane, LaneValues, by_update, coefficient_table, initial_parameters, loss_of
+from tenfold.engine.shape import Layout, Shape, padded
 from tenfold.rules.dropout import dropout_scale
 from tenfold.rules.normalization import batch_norm, batch_norm_inference, running
-from tenfold.rules.optimizers.update import first_order_update
+from tenfold.rules.optimizers.update import Coefficients, first_order_update
 from tenfold.rules.penalties import clip_factor, decoupled_decay, l2_gradient
 
-CHUNK_BYTES = 700_000  # optimizer state worked on at a time: what a core's second-level cache holds
+CHUNK_BYTES = 1400000  # optimizer state worked on at a time: what a core's second-level cache holds
 CHUNK_ROWS = 512  # rows evaluated at a time
 Order = Literal["go on", "stop"]
+Updates = list[tuple[Coefficients, Tensor]]  # coefficients and decoupled decay, one a chunk or one an update
 
 
 class Pack:
@@ -75,13 +76,14 @@ class Pack:
             part = slice(first, first + size)
             uses_m, uses_v = (any(lane.recipe.optimizer.moments[i] for lane in self.lanes[part]) for i in (0, 1))
             m, v = self.m[part] if uses_m else None, self.v[part] if uses_v else None
-            self.chunks.append((self.w[part], self.g[part], m, v, scratch[part]))
+            plain = any(lane.recipe.optimizer.uses_gradient for lane in self.lanes[part])
+            self.chunks.append((self.w[part], self.g[part], m, v, scratch[part], plain))
         self.chunk_size = size
-        self._epoch: tuple[int, Tensor, Tensor, Sequence[Tensor]] | None = None
+        self._epoch: tuple[int, Tensor, Tensor, list[Updates]] | None = None
 
     def _views(self, flat: Tensor) -> list[Tensor]:
         """One view (L, in, out), padded, for each slot of the layout."""
-        return [flat[:, s.start : s.stop].view(len(flat), *s.padded) for s in self.layout.slots]
+        return [flat[:, s.start : s.stop].view(len(flat), *s.stored) for s in self.layout.slots]
 
     def keep(self, stay: Sequence[bool]) -> None:
         """Drop the lanes that do not stay: they cost no more time, and nothing changes for the others."""
@@ -104,7 +106,7 @@ class Pack:
         """Whole epochs made."""
         return self.update // self.per_epoch
 
-    def _plan_epoch(self, epoch: int) -> tuple[Tensor, Tensor, Sequence[Tensor]]:
+    def _plan_epoch(self, epoch: int) -> tuple[Tensor, Tensor, list[Updates]]:
         """Rows (updates, F, B), weights (updates, F, B) and, for each chunk of lanes, coefficients of one epoch."""
         if self._epoch is None or self._epoch[0] != epoch:
             dealt = [deal(f.fold, self.shape.dealing, epoch) for f in self.feed.folds]
@@ -112,7 +114,7 @@ class Pack:
             weights = torch.from_numpy(np.stack([w for _, w in dealt], 1)).to(self.feed.device, self.feed.dtype)
             table = coefficient_table(self.lanes, epoch * self.per_epoch, self.per_epoch, self.schedule_updates)
             k = torch.from_numpy(table).to(self.feed.device, self.feed.dtype)[..., None]  # (updates, 8, L, 1)
-            self._epoch = epoch, rows, weights, k.split(self.chunk_size, 2)
+            self._epoch = epoch, rows, weights, [by_update(part) for part in k.split(self.chunk_size, 2)]
         return self._epoch[1:]
 
     def run_epoch(self, tick: Callable[[], Order] = lambda: "go on", last: int | None = None) -> bool:
@@ -172,7 +174,7 @@ class Pack:
         if not self.values.drops:
             return None
         folds = self.feed.folds
-        widths = [align(units, UNITS) for units in self.shape.hidden]
+        widths = [padded(units) for units in self.shape.hidden]
         shape = (batch, sum(widths))
         draws = [derive(f.fold.seed, "dropout", f.fold.number, self.update).random(shape, np.float32) for f in folds]
         uniform = torch.from_numpy(np.stack(draws)).to(self.feed.device)  # (F, B, all units)
@@ -194,7 +196,7 @@ class Pack:
         self.bad.copy_(torch.where((self.bad < 0) & ~loss.isfinite(), self.update, self.bad))
 
     @torch.no_grad()
-    def _step(self, coefficients: Sequence[Tensor]) -> None:
+    def _step(self, coefficients: Updates) -> None:
         """Clip, decay and update every lane, a cache-sized chunk of lanes at a time."""
         if self.values.clip is not None:
             self.g.mul_(clip_factor(self.g.norm(dim=1, keepdim=True), self.values.clip))
@@ -205,11 +207,11 @@ class Pack:
                 gradient = self.gradients[i]
                 gradient.copy_(l2_gradient(gradient, self.leaves[i][:, :rows, :units], self.values.l2))
         if self.values.decoupled:
-            lr_decay = torch.cat([k[7] for k in coefficients])[:, :, None]  # (L, 1, 1), rate times strength
+            lr_decay = torch.cat([decay for _, decay in coefficients])[:, :, None]  # (L, 1, 1), rate times strength
             for i in weights:
                 self.leaves[i].copy_(decoupled_decay(self.leaves[i], 1.0, lr_decay))
-        for (w, g, m, v, scratch), k in zip(self.chunks, coefficients, strict=True):
-            first_order_update(w, g, m, v, scratch, split_coefficients(k)[0])
+        for (w, g, m, v, scratch, plain), (k, _) in zip(self.chunks, coefficients, strict=True):
+            first_order_update(w, g, m, v, scratch, k, plain=plain)
 
     # ---- predictions --------------------------------------------------------------------------------------------
 

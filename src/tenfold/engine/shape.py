@@ -12,8 +12,15 @@ from tenfold.recipe.network import MLP
 from tenfold.rules.normalization import BatchNorm
 
 Kind = Literal["weight", "bias", "gamma", "beta"]
-UNITS = 4  # widths are padded to a multiple of this with units of weight 0: a matrix product's last bits depend on
-# whether each lane's matrices start at a multiple of 16 bytes, and so, without it, on the lane's place in the pack
+
+
+def padded(units: int) -> int:
+    """A width with units of weight 0 added, to a multiple of 4; of 16 up to 48 units.
+
+    A matrix product's last bits depend on whether each lane's matrices start at a multiple of 16 bytes, and so,
+    without padding, on the lane's place in the pack. Narrow ones run up to twice as fast at multiples of 16.
+    """
+    return align(units, 16 if units <= 48 else 4)
 
 
 @dataclass(frozen=True)
@@ -43,15 +50,15 @@ class Slot:
     size: tuple[int, int]
 
     @property
-    def padded(self) -> tuple[int, int]:
-        """The stored shape."""
+    def stored(self) -> tuple[int, int]:
+        """The padded shape."""
         fan_in, fan_out = self.size
-        return align(fan_in, UNITS) if self.kind == "weight" else 1, align(fan_out, UNITS)
+        return padded(fan_in) if self.kind == "weight" else 1, padded(fan_out)
 
     @property
     def stop(self) -> int:
         """One past its last number."""
-        return self.start + math.prod(self.padded)
+        return self.start + math.prod(self.stored)
 
 
 @dataclass(frozen=True)
@@ -81,7 +88,7 @@ class Layout:
                 slots.append(slot)
                 start = align(slot.stop)
             if normalized:
-                units = align(fan_out, UNITS)
+                units = padded(fan_out)
                 moments.append((moment_start, moment_start + align(units), units))
                 moment_start += 2 * align(units)
         return Layout(tuple(slots), max(start, ALIGN), tuple(moments), moment_start)

@@ -1,100 +1,177 @@
-"""Figures as inline SVG: strokes in the page's own colours (currentColor), the same bytes for the same data."""
+"""The figures of the page: scores, learning curves, and how all recipes did."""
 
 from __future__ import annotations
 
-import io
-import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
+from markupsafe import Markup
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogLocator, MaxNLocator
 
-INK = "#010203"  # stands for currentColor while matplotlib draws
-ACCENT, QUIET = "#0b7285", "#868e96"
-STYLE: dict[str, Any] = {
-    "svg.fonttype": "none",
-    "svg.hashsalt": "tenfold",
-    "font.family": "sans-serif",
-    "font.size": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "text.color": INK,
-    "axes.edgecolor": INK,
-    "axes.labelcolor": INK,
-    "xtick.color": INK,
-    "ytick.color": INK,
-}
+from tenfold.report.svg import ACCENT, INK, LINE, PAGE, SOFT, drawable, style, to_svg
+from tenfold.selection.verdict import number
+
+WIDE, NARROW = 9.6, 4.3  # inches; a page shows one or the other, by its width
+REACH = 3.0  # a row farther from the winner than this many ranges of the winner is an arrow at the edge
+FENCE = 4.0  # quartile ranges beyond the quartiles, after which a recipe is counted, not drawn
+POINTS = 4000  # of one panel of learning curves
 
 
-def to_svg(figure: Figure, label: str) -> str:
-    """The figure as an <svg> element with an accessible label; `label` must be plain text of our own."""
-    out = io.StringIO()
-    figure.savefig(out, format="svg", transparent=True, metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
-    svg = out.getvalue()
-    svg = svg[svg.index("<svg") :].replace(INK, "currentColor")
-    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
-    svg = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", svg, count=1), count=1)
-    prefix = re.sub(r"[^a-z]", "", label.lower())[:16]
-    svg = re.sub(r'(id="|href="#|url\(#)', rf"\g<1>{prefix}-", svg)  # ids stay apart when a page holds several
-    return svg.replace("<svg", f'<svg role="img" aria-label="{label}"', 1)
+@dataclass(frozen=True)
+class Row:
+    """One line of the score figure. label: text of ours; scores: of the folds; mean: the mark; interval: (low, high)
+    or None; kind: "winner", "baseline" or "test"."""
+
+    label: str
+    scores: tuple[float, ...]
+    mean: float
+    interval: tuple[float, float] | None
+    kind: str
+
+    def extent(self) -> np.ndarray:
+        """Every finite number of the row."""
+        values = drawable([*self.scores, self.mean, *(self.interval or ())])
+        return values[np.isfinite(values)]
 
 
-def _curve(axes: Any, curves: np.ndarray, chosen: int, title: str) -> None:
-    epochs = np.arange(1, curves.shape[1] + 1)
-    for fold in curves:
-        axes.plot(epochs, fold, color=QUIET, linewidth=0.8, alpha=0.8)
-    axes.plot(epochs, curves.mean(0), color=ACCENT, linewidth=1.8)
-    if chosen:
-        axes.axvline(chosen, color=INK, linewidth=0.8, linestyle=":")
-    axes.set_title(title, loc="left", fontsize=9)
-    axes.set_xlabel("epoch")
-    axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+def _limits(rows: Sequence[Row]) -> tuple[float, float]:
+    """What the axis covers: winner and test wholly, then each baseline that is not far away."""
+    core = np.concatenate([row.extent() for row in rows if row.kind != "baseline"])
+    low, high = float(core.min()), float(core.max())
+    span = max(high - low, 0.02 * max(abs(low), abs(high)), 1e-9)
+    reach = low - REACH * span, high + REACH * span
+    for row in rows:
+        extent = row.extent()
+        if len(extent) and extent.min() >= reach[0] and extent.max() <= reach[1]:
+            low, high = min(low, float(extent.min())), max(high, float(extent.max()))
+    edge = 0.05 * max(high - low, span)
+    return low - edge, high + edge
 
 
-def learning_curves(curves: dict[str, list[list[float]]], chosen: int, metric: str) -> str:
-    """Training loss, validation loss and score of the winner: one thin line a fold, the mean in colour, the chosen
-    epoch dotted."""
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(9, 2.6), layout="constrained")
-        panels = (("train_loss", "training loss"), ("loss", "validation loss"), ("score", f"validation {metric}"))
-        for axes, (name, title) in zip(figure.subplots(1, 3), panels, strict=True):
-            values = np.array([[np.nan if v is None else v for v in fold] for fold in curves[name]], float)
-            _curve(axes, values, chosen, title)
-        return to_svg(figure, "learning curves of the winner, one line a fold")
+def _draw_row(axes: Any, place: int, row: Row, limits: tuple[float, float]) -> None:
+    colour = SOFT if row.kind == "baseline" else ACCENT
+    mean = float(drawable([row.mean])[0])
+    right = axes.get_yaxis_transform()
+    axes.text(1.02, place, number(row.mean) if np.isfinite(row.mean) else "–", transform=right, va="center")
+    if not np.isfinite(mean):
+        return
+    if not limits[0] <= mean <= limits[1]:
+        left = mean < limits[0]
+        axes.plot([0.012 if left else 0.988], [place], "<" if left else ">", color=colour, transform=right)
+        axes.text(0.03 if left else 0.97, place, "off the scale", transform=right, va="center", color=SOFT,
+                  ha="left" if left else "right", fontsize=9)  # fmt: skip
+        return
+    if row.interval is not None:
+        axes.plot(row.interval, [place, place], "-", color=colour, linewidth=2.2, alpha=0.4, solid_capstyle="butt")
+    scores = drawable(row.scores)
+    axes.plot(scores, np.full(len(scores), place), "o", color=colour, markersize=5, alpha=0.65, markeredgewidth=0)
+    if row.kind == "test":
+        axes.plot([mean], [place], "D", color=ACCENT, markersize=7, markeredgewidth=0)
+    else:
+        axes.plot([mean], [place], "|", color=INK, markersize=17, markeredgewidth=2.4)
 
 
-def scores(rows: Sequence[tuple[str, Sequence[float]]], metric: str, test: tuple[float, float, float] | None) -> str:
-    """Fold scores of the winner and the baselines, one row each, means as bars of ink; the test score below."""
-    names = [name for name, _ in rows] + (["test set"] if test else [])
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(7, 0.42 * len(names) + 0.7), layout="constrained")
-        axes = figure.subplots()
-        for place, (name, values) in enumerate(rows):
-            colour = ACCENT if name == "winner" else QUIET
-            axes.plot(values, [place] * len(values), "o", color=colour, markersize=4.5, alpha=0.6)
-            if len(values):
-                axes.plot([float(np.mean(values))], [place], "|", color=INK, markersize=16, markeredgewidth=2)
-        if test:
-            low, value, high = test
-            axes.plot([low, high], [len(rows)] * 2, color=INK, linewidth=1)
-            axes.plot([value], [len(rows)], "D", color=ACCENT, markersize=6)
-        axes.set_yticks(range(len(names)), names)
-        axes.set_ylim(len(names) - 0.4, -0.6)
+def score_figure(rows: Sequence[Row], metric: str, *, width: float = WIDE) -> Markup:
+    """Winner, baselines and test score, one row each: a dot a fold, an upright stroke at the mean, a band for the
+    interval, a diamond for the test score, an arrow for a row that is off the scale."""
+    with style():
+        figure = Figure(figsize=(width, 0.44 * len(rows) + 0.75), layout="constrained")
+        axes: Any = figure.subplots()
+        limits = _limits(rows)
+        axes.set_xlim(*limits)
+        axes.set_ylim(len(rows) - 0.4, -0.6)
+        axes.hlines(range(len(rows)), 0, 1, color=LINE, linewidth=0.8, transform=axes.get_yaxis_transform(), zorder=0)
+        if np.isfinite(drawable([rows[0].mean])[0]):
+            axes.axvline(rows[0].mean, color=ACCENT, linewidth=0.8, linestyle=(0, (2, 3)), zorder=0.5)
+        for place, row in enumerate(rows):
+            _draw_row(axes, place, row, limits)
+        axes.set_yticks(range(len(rows)), [row.label for row in rows], color=INK)
         axes.set_xlabel(metric)
-        return to_svg(figure, "scores of the winner and the baselines, one dot a fold")
+        axes.xaxis.set_major_locator(MaxNLocator(6 if width == WIDE else 4))
+        what = "; ".join(f"{row.label} {number(row.mean)}" for row in rows if np.isfinite(row.mean))
+        return to_svg(figure, f"scores{int(width)}", f"{metric}, one dot a fold: {what}")
 
 
-def all_recipes(means: Sequence[float], best: float, metric: str) -> str:
-    """Mean scores of all recipes as dots on one axis, sorted; the winner in colour."""
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(7, 1.9), layout="constrained")
-        axes = figure.subplots()
-        axes.plot(range(1, len(means) + 1), means, "o", color=QUIET, markersize=3.5)
-        axes.plot([1], [best], "o", color=ACCENT, markersize=6)
-        axes.set_xlabel("rank of the recipe")
-        axes.set_ylabel(metric)
-        axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-        return to_svg(figure, "mean score of every recipe by rank")
+def curve_figure(curves: Any, chosen: int, title: str, name: str) -> Markup:
+    """One panel: a thin line a fold, their mean thick (where every fold has a value), the chosen epoch marked.
+
+    curves (folds, epochs); at most 4,000 points are drawn. A positive curve that spans two decades gets a log scale.
+    """
+    values = drawable(curves)
+    epochs = values.shape[1]
+    step = max(1, -(-values.size // POINTS))
+    shown = np.unique(np.r_[np.arange(0, epochs, step), epochs - 1, max(chosen, 1) - 1])
+    with style():
+        figure = Figure(figsize=(3.5, 2.7), layout="constrained")
+        axes: Any = figure.subplots()
+        mark = "o" if epochs == 1 else ""
+        for fold in values:
+            axes.plot(shown + 1, fold[shown], color=SOFT, linewidth=0.8, alpha=0.75, marker=mark, markersize=3)
+        axes.plot(shown + 1, values.mean(0)[shown], color=ACCENT, linewidth=2.2, marker=mark, markersize=5)
+        finite = values[np.isfinite(values)]
+        if len(finite) and finite.min() > 0 and finite.max() / finite.min() > 100:
+            axes.set_yscale("log")
+            axes.yaxis.set_major_locator(LogLocator(numticks=6))
+            axes.yaxis.set_major_formatter("{x:g}")
+            axes.minorticks_off()
+        axes.set_xlim(min(1, epochs - 1), max(epochs, 2))
+        if 1 <= chosen <= epochs:
+            axes.axvline(chosen, color=INK, linewidth=1, linestyle=(0, (3, 2)))
+            early = chosen < 0.6 * epochs
+            axes.annotate(f"epoch {chosen}", (chosen, 1.0), (-1 if early else 1, 3), textcoords="offset points",
+                          xycoords=axes.get_xaxis_transform(), ha="left" if early else "right", fontsize=9)  # fmt: skip
+        axes.grid(axis="y")
+        axes.set_title(title, loc="left", fontsize=10.5, pad=19)
+        axes.set_xlabel("epoch")
+        axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+        return to_svg(figure, name, f"{title} by epoch, one line a fold and their mean; chosen: epoch {chosen}")
+
+
+def spread(means: Sequence[float], best: float) -> tuple[float, float, int]:
+    """(low, high, left out): the range in which recipes are drawn, and how many have a score outside it."""
+    values = drawable(list(means))
+    values = values[np.isfinite(values)]
+    first, last = np.quantile(values, [0.25, 0.75])
+    fence = FENCE * max(last - first, 1e-3 * max(abs(first), abs(last), 1e-9))
+    low, high = max(first - fence, values.min()), min(last + fence, values.max())
+    low, high = min(low, best), max(high, best)
+    return float(low), float(high), int(np.sum((values < low) | (values > high)))
+
+
+def recipes_figure(means: Sequence[float], best: float, baselines: Sequence[tuple[str, float]], metric: str,
+                   *, width: float = WIDE) -> Markup:  # fmt: skip
+    """How many recipes reach which mean score: a histogram, with the winner and the
+    baselines (label, mean) that fall within the range as labelled lines. At least one finite mean."""
+    low, high, _ = spread(means, best)
+    edge = 0.03 * max(high - low, 1e-3 * max(abs(best), 1e-9))
+    values = drawable(list(means))
+    values = values[(values >= low) & (values <= high)]
+    lines = [(label, value) for label, value in baselines if low - edge <= value <= high + edge]
+    with style():
+        figure = Figure(figsize=(width, 2.5 + 0.2 * len(lines)), layout="constrained")
+        axes: Any = figure.subplots()
+        bins = int(np.clip(2.5 * np.sqrt(len(values)), 6, 30))
+        counts, _, _ = axes.hist(values, bins=bins, range=(low - edge, high + edge), color=ACCENT, alpha=0.3,
+                                 edgecolor=PAGE, linewidth=1.2)  # fmt: skip
+        below = axes.get_xaxis_transform()
+        marks = [("Winner", best, ACCENT, "-"), *((label, value, SOFT, (0, (3, 2))) for label, value in lines)]
+        for level, (label, value, colour, dashes) in enumerate(marks):
+            top = 1.05 + 0.105 * level
+            axes.plot(
+                [value, value], [0, top], color=colour, linewidth=1.4, linestyle=dashes, transform=below, clip_on=False
+            )
+            right = value > (low + high) / 2
+            axes.annotate(f"{label} {number(value)}", (value, top), (-5 if right else 5, -4), textcoords="offset points",
+                          xycoords=below, ha="right" if right else "left", fontsize=9.5)  # fmt: skip
+        axes.set_xlim(low - edge, high + edge)
+        axes.set_ylim(0, 1.05 * max(counts.max(), 1))
+        axes.yaxis.set_major_locator(MaxNLocator(3, integer=True))
+        axes.grid(axis="y")
+        axes.set_ylabel("recipes")
+        axes.set_xlabel(f"mean {metric} over the folds")
+        axes.xaxis.set_major_locator(MaxNLocator(7 if width == WIDE else 4))
+        label = f"how many of {len(means)} recipes reach which mean {metric}; winner {number(best)}"
+        return to_svg(figure, f"recipes{int(width)}", label)

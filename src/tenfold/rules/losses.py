@@ -9,8 +9,9 @@ Task = Literal["classification", "regression"]
 
 
 def cross_entropy(output: Any, target: Any) -> Any:
-    """-log softmax(output)[target] in nats. output (..., C) logits, target (...) class indices -> (...)."""
-    return -output.log_softmax(-1).gather(-1, target.unsqueeze(-1)).squeeze(-1)
+    """-log softmax(output)[target] in nats. output (..., B, C) logits, target (..., B) class indices -> (..., B)."""
+    log_p = output.transpose(-1, -2).log_softmax(-2)  # (..., C, B): many rows beside each other are many times faster
+    return -log_p.gather(-2, target.unsqueeze(-2)).squeeze(-2)
 
 
 def squared(output: Any, target: Any) -> Any:

@@ -23,6 +23,7 @@ class Adagrad:
 
     decoupled: ClassVar[bool] = False
     moments: ClassVar[tuple[bool, bool]] = (False, True)
+    uses_gradient: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         require_number(self, "lr", "eps")

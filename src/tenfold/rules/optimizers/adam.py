@@ -50,6 +50,7 @@ class Adam:
 
     decoupled: ClassVar[bool] = False
     moments: ClassVar[tuple[bool, bool]] = (True, True)
+    uses_gradient: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         _check(self)
@@ -74,6 +75,7 @@ class AdamW:
     NAME: ClassVar[str] = "adamw"
     decoupled: ClassVar[bool] = True
     moments: ClassVar[tuple[bool, bool]] = (True, True)
+    uses_gradient: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         _check(self)

@@ -26,6 +26,7 @@ class RMSProp:
     NAME: ClassVar[str] = "rmsprop"
     decoupled: ClassVar[bool] = False
     moments: ClassVar[tuple[bool, bool]] = (False, True)
+    uses_gradient: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         require_number(self, "lr", "rho", "eps")

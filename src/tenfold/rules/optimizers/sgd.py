@@ -28,6 +28,7 @@ class SGD:
     NAME: ClassVar[str] = "sgd"
     decoupled: ClassVar[bool] = False
     moments: ClassVar[tuple[bool, bool]] = (False, False)
+    uses_gradient: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         _check(self)
@@ -49,6 +50,7 @@ class Momentum:
 
     decoupled: ClassVar[bool] = False
     moments: ClassVar[tuple[bool, bool]] = (True, False)
+    uses_gradient: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         _check(self)
@@ -68,6 +70,7 @@ class Nesterov:
 
     decoupled: ClassVar[bool] = False
     moments: ClassVar[tuple[bool, bool]] = (True, False)
+    uses_gradient: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         _check(self)

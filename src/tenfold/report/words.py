@@ -1,0 +1,108 @@
+"""Numbers, times, names and commands as the page prints them."""
+
+from __future__ import annotations
+
+import math
+import re
+import shlex
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from markupsafe import Markup
+
+from tenfold.selection.verdict import number
+
+DASH = "–"
+CONTROL = re.compile(
+    r"[\x00-\x09\x0b-\x1f\x7f-\x9f\ud800-\udfff\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufffe\uffff]"
+)
+BASELINES = {"dummy": "Dummy", "linear": "Linear", "boosting": "Boosted trees"}
+OPTIONS = ("trials", "folds", "holdout", "task", "metric", "device", "time_limit")
+DEFAULTS = {"folds": 5, "holdout": 0.2, "device": "auto"}
+
+
+def known(value: Any) -> bool:
+    """Whether it is a finite number."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def score(value: Any) -> str:
+    """Four digits that matter, or a dash for what is not known."""
+    return number(value) if known(value) else DASH
+
+
+def count(value: Any) -> str:
+    """A whole number with separators of thousands, or a dash."""
+    return f"{value:,.0f}" if known(value) else DASH
+
+
+def percent(value: Any) -> str:
+    """A share as a percentage with one decimal; a dash for none at all."""
+    return f"{100 * value:.1f} %" if known(value) and value else DASH
+
+
+def duration(value: Any) -> str:
+    """Seconds as "4.2 s", "3 min 20 s" or "2 h 05 min"."""
+    if not known(value):
+        return DASH
+    if value < 60:
+        return f"{value:.1f} s"
+    minutes, seconds = divmod(round(value), 60)
+    return f"{minutes} min {seconds:02} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02} min"
+
+
+def when(value: Any) -> str:
+    """Seconds since 1970 as a date and time in UTC, or a dash."""
+    return f"{datetime.fromtimestamp(value, UTC):%Y-%m-%d %H:%M:%S} UTC" if known(value) else DASH
+
+
+def short(text: str, length: int = 100) -> str:
+    """Text cut to that many characters, with an ellipsis where something is missing."""
+    return text if len(text) <= length else text[: length - 1] + "…"
+
+
+def printed(value: Any) -> Any:
+    """What the page prints for any value: a dash for None and NaN; text without control characters, lone surrogates
+    and marks that turn the direction of writing (a line break stays)."""
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+        return DASH
+    return CONTROL.sub("\ufffd", value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def headline(data: Mapping[str, Any], metric: str) -> str:
+    """The verdict in one sentence: the winner's score, the best baseline's, the test score. Means only: what differs
+    significantly stands in the verdict's lines."""
+    summary = data["summary"]
+    best, test = summary["best"], summary["test"]
+    if best is None:
+        return data["verdict"][0] if data["verdict"] else "No recipe has a score."
+    sign = 1 if summary["higher_is_better"] else -1
+    recipes = summary["recipes"]
+    start = f"The best of {recipes:,} recipes" if recipes > 1 else "The recipe"
+    text = f"{start} reaches {metric} {score(best['cv_mean'])} over {summary['folds']} folds"
+    rivals = {name: value for name, value in summary["baselines"].items() if known(value)}
+    if rivals and known(best["cv_mean"]):
+        name = max(rivals, key=lambda rival: sign * rivals[rival])
+        ahead = sign * best["cv_mean"] >= sign * rivals[name]
+        rival = f"the best baseline, {BASELINES.get(name, name).lower()}, "
+        text += f"; {rival}reaches {score(rivals[name])}" if ahead else f", behind {rival}with {score(rivals[name])}"
+    if known(test["score"]):
+        text += f"; on {count(test.get('rows'))} sealed test rows the winner has {score(test['score'])}"
+    return text + "."
+
+
+def fit_command(data: Mapping[str, Any]) -> str:
+    """The command that makes such a run again. data["settings"], where it is stored, gives every option; else the
+    summary gives recipes, folds and seed."""
+    summary = data["summary"]
+    asked = data.get("settings") or {"trials": summary["recipes"], "folds": summary["folds"], "seed": summary["seed"]}
+    parts = ["tenfold", "fit", data["source"]]
+    if not data["source"].startswith("sklearn:"):
+        parts += ["--target", data["target"]]
+    for name in OPTIONS:
+        value = asked.get(name)
+        if value is not None and value != DEFAULTS.get(name):
+            parts += [f"--{name.replace('_', '-')}", f"{value:g}s" if name == "time_limit" else str(value)]
+    parts += [part for name in ("recipe", "space") if asked.get(name) for part in (f"--{name}", f"{name}.yaml")]
+    return shlex.join([*parts, "--seed", str(asked["seed"])])
