@@ -59,7 +59,7 @@ def test_one_update_or_many_are_the_same(rule):
     many = rule.factor(UPDATES, PER, TOTAL)
     assert many.shape == (TOTAL,)
     assert many.dtype == np.float64
-    assert [float(rule.factor(np.array(u), PER, TOTAL)) for u in range(TOTAL)] == many.tolist()
+    assert [float(rule.factor(np.array([u]), PER, TOTAL)[0]) for u in range(TOTAL)] == many.tolist()
     np.testing.assert_array_equal(rule.factor(UPDATES[40:60], PER, TOTAL), many[40:60])
 
 

@@ -46,9 +46,11 @@ def merge(one: Moments, two: Moments) -> Moments:
     return Moments(count, mean, squares, np.minimum(one.minimum, two.minimum), np.maximum(one.maximum, two.maximum))
 
 
-def _nonzero(scale: Array, reference: Array) -> Array:
-    """Scale 1 where a column is constant up to rounding."""
-    return np.where(scale > 10 * np.finfo(np.float64).eps * np.abs(reference), scale, 1.0)
+def _nonzero(scale: Array, moments: Moments) -> Array:
+    """Scale 1 where a column is constant up to rounding: by its range, since a sum of many rows is not exact."""
+    size = np.maximum(np.abs(moments.minimum), np.abs(moments.maximum))
+    varies = moments.maximum - moments.minimum > 10 * np.finfo(np.float64).eps * size
+    return np.where(varies & (scale > 0), scale, 1.0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +80,7 @@ class Standardize:
     def fit(self, moments: Moments) -> Affine:
         """shift mean, scale std (1 for a constant column)."""
         std = np.sqrt(moments.squares / np.maximum(moments.count, 1))
-        return Affine(moments.mean, _nonzero(std, moments.mean))
+        return Affine(moments.mean, _nonzero(std, moments))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +96,7 @@ class MinMax:
 
     def fit(self, moments: Moments) -> Affine:
         """scale = range / (high - low), shift = minimum - low * scale."""
-        scale = _nonzero((moments.maximum - moments.minimum) / (self.high - self.low), moments.maximum)
+        scale = _nonzero((moments.maximum - moments.minimum) / (self.high - self.low), moments)
         return Affine(moments.minimum - self.low * scale, scale)
 
 

@@ -66,6 +66,11 @@ class RunResult:
         mine = self.trained.scores(self.ranking[0])
         return corrected_t_test(mine, other, self.plan.folds) if len(other) == len(mine) else float("nan")
 
+    def interval(self) -> tuple[float, float]:
+        """95 % interval of the winner's mean over the folds, cut to what the metric can be."""
+        low, high = fold_interval(self.trained.scores(self.ranking[0]), self.plan.folds)
+        return tuple(np.clip((low, high), *self.trained.problem.metric.bounds).tolist())
+
     def winner_scores(self) -> dict[str, float]:
         """Every metric of the task on the winner's out-of-fold predictions, all rows pooled."""
         problem = self.trained.problem
@@ -93,11 +98,10 @@ class RunResult:
         trained, problem, rows = self.trained, self.trained.problem, self.prepared.rows
         best, second = None, None
         if self.has_winner:
-            scores = trained.scores(self.ranking[0])
             row = trained.row(self.ranking[0])
             best = {
                 "recipe": row["recipe"].to_dict(), "cv_mean": row["mean"], "cv_se": row["se"], "corrected": None,
-                "interval": list(fold_interval(scores, self.plan.folds)), "epochs": row["epochs"],
+                "interval": list(self.interval()), "epochs": row["epochs"],
                 "scores": self.winner_scores(),
             }  # fmt: skip
             if len(self.ranking) > 1 and np.isfinite(trained.scores(self.ranking[1]).mean()):

@@ -8,7 +8,6 @@ import numpy as np
 
 from tenfold.selection.outcome import Outcome
 from tenfold.selection.summary import LEVEL, RunResult
-from tenfold.statistics.intervals import fold_interval
 from tenfold.store.run import Run
 
 METRIC_WORDS = {
@@ -29,8 +28,8 @@ def verdict(result: RunResult) -> list[str]:
         return [f"No recipe has a score: {counts}.", f"Try {Outcome.DIVERGED.remedy}."]
     trained, metric = result.trained, result.trained.problem.metric
     best = result.ranking[0]
-    row, scores = trained.row(best), trained.scores(best)
-    low, high = fold_interval(scores, result.plan.folds)
+    row = trained.row(best)
+    low, high = result.interval()
     spread = f" [{number(low)}, {number(high)}]" if np.isfinite(low) else ""
     word = METRIC_WORDS[metric.name]
     lines = [

@@ -26,7 +26,7 @@ class Metric:
     task: str
     higher_is_better: bool
     score: Callable[[Array, Array], Array]
-    binary_only: bool = False
+    bounds: tuple[float, float] = (-np.inf, np.inf)  # what a score can be; intervals are cut to it
 
     @property
     def sign(self) -> float:
@@ -100,13 +100,13 @@ def r2(y: Array, p: Array) -> Array:
 METRICS: dict[str, Metric] = {
     metric.name: metric
     for metric in (
-        Metric("accuracy", "classification", True, accuracy),
-        Metric("log_loss", "classification", False, log_loss),
-        Metric("balanced_accuracy", "classification", True, balanced_accuracy),
-        Metric("roc_auc", "classification", True, roc_auc),
-        Metric("r2", "regression", True, r2),
-        Metric("rmse", "regression", False, root_mean_squared_error),
-        Metric("mae", "regression", False, mean_absolute_error),
+        Metric("accuracy", "classification", True, accuracy, (0.0, 1.0)),
+        Metric("log_loss", "classification", False, log_loss, (0.0, np.inf)),
+        Metric("balanced_accuracy", "classification", True, balanced_accuracy, (0.0, 1.0)),
+        Metric("roc_auc", "classification", True, roc_auc, (0.0, 1.0)),
+        Metric("r2", "regression", True, r2, (-np.inf, 1.0)),
+        Metric("rmse", "regression", False, root_mean_squared_error, (0.0, np.inf)),
+        Metric("mae", "regression", False, mean_absolute_error, (0.0, np.inf)),
     )
 }
 
