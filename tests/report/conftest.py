@@ -54,7 +54,7 @@ class Browser:
         self._from, to_write = os.pipe()
         # The browser reads its commands from descriptor 3 and writes its answers to 4.
         script = f'exec 3<&{to_read} 4>&{to_write}; exec "$@"'
-        command = ["sh", "-c", script, "sh", binary, *FLAGS, f"--user-data-dir={profile}", "about:blank"]
+        command = ["bash", "-c", script, "bash", binary, *FLAGS, f"--user-data-dir={profile}", "about:blank"]
         mine += [to_read, to_write]
         self._process = subprocess.Popen(command, pass_fds=mine, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         for descriptor in mine:

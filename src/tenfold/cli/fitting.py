@@ -89,8 +89,11 @@ def _fit(settings: Settings, out: Path | None, *, dry_run: bool = False, as_json
     from tenfold.executors.cores import available_workers
     from tenfold.selection.fit import start
     from tenfold.selection.prepare import make_plan, prepare
+    from tenfold.selection.search import device_named
 
     screen = Screen(quiet=as_json)
+    if settings.device not in ("auto", "cpu"):
+        device_named(settings.device)  # says at once if there is no such device
     prepared = prepare(settings)
     plan = make_plan(prepared, available_workers())
     screen.planned(prepared, plan)

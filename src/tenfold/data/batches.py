@@ -1,7 +1,8 @@
 """Which rows each update sees: an epoch deals the shuffled training rows into batches of nearly equal size.
 
 An epoch has ceil(rows / batch_size) updates, and its batches differ in size by one row at most: no row is
-dropped, none counts twice, and no batch is a leftover of a row or two. All folds make the same number of
+dropped, none counts twice, and no batch is a leftover of a row or two. An odd number of rows dealt in twos gives
+one batch of three: a single row, which cannot be normalized, is a batch only where the batch size is 1. All folds make the same number of
 updates, so they advance in lock-step. Batches are padded to a multiple of ALIGN rows of weight 0.
 """
 
@@ -37,7 +38,7 @@ class Dealing:
         most = max(len(fold.train) for fold in folds)
         least = min(len(fold.train) for fold in folds)
         size = most if batch_size == "full" else min(int(batch_size), most)
-        updates = min(-(-most // size), least)
+        updates = min(-(-most // size), least if size == 1 else max(1, least // 2))
         return Dealing(updates, align(-(-most // updates)))
 
 

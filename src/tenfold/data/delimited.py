@@ -161,7 +161,7 @@ def _collect(
                 raise _wrong_width(file, line, len(record), titles, ends=next(records, None) is None)
             blank.append(line)
             continue
-        if record == header:
+        if record == header and width > 1:  # in a single column it may well be a value
             raise BadInput(
                 "the header is repeated",
                 where=file.place(line, 1),

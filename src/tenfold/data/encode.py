@@ -148,8 +148,8 @@ def fit_encoding(inputs: Inputs, train: Array) -> Encoding:
     count = numbers.shape[1]
     medians = np.zeros(count)
     some = ~missing.all(0)
-    if missing.any():
-        medians[some] = np.nanmedian(numbers[:, some], axis=0)
+    middle = np.nanmedian if missing.any() else np.median
+    medians[some] = middle(numbers[:, some], axis=0)  # of every column: a scored row may be the first with a gap
     indicators = np.flatnonzero(missing.any(0) & inputs.own_flag)
     width = count + len(indicators)
     least = max(2, min(10, round(0.005 * len(train))))

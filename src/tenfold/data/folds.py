@@ -31,13 +31,11 @@ def hold_out(y: Array, share: float, *, classification: bool, seed: int) -> tupl
     rows = np.arange(len(y))
     if share == 0:
         return rows, rows[:0]
-    movable, strata = rows, None
+    movable, classes = rows, 0
     if classification:
         counts = np.bincount(y)
         movable = rows[counts[y] >= SMALL_CLASS]
-        strata = y[movable]
-        if round(share * len(movable)) < len(np.unique(strata)):
-            strata = None  # fewer test rows than classes: a plain random choice
+        classes = len(np.unique(y[movable]))
     size = min(round(share * len(rows)), len(movable) - 1)
     if size < 1:
         raise BadInput(
@@ -45,6 +43,8 @@ def hold_out(y: Array, share: float, *, classification: bool, seed: int) -> tupl
             expected="at least one test row and one row to train on",
             do="--holdout 0",
         )
+    # Fewer rows than classes on either side: a plain random choice.
+    strata = y[movable] if 0 < classes <= min(size, len(movable) - size) else None
     state = derive_int(seed, "holdout")
     test = train_test_split(movable, test_size=size, random_state=state, stratify=strata)[1]
     return np.setdiff1d(rows, test), np.sort(test)

@@ -51,9 +51,11 @@ def run_baseline(
 
 
 def _score(problem: Problem, name: str, number: int, fold: Fold, seed: int) -> float:
+    from threadpoolctl import threadpool_limits
+
     model = _model(problem, name, number, seed)
     x = _inputs(problem, name, number)
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), threadpool_limits(1):  # more threads wait for each other on a busy machine
         warnings.simplefilter("ignore")  # a baseline that has not converged is still a baseline
         model.fit(x[fold.train], problem.y[fold.train])
         if problem.classes:

@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
+
 from tenfold.errors import BadInput, RunFailed, Stopped
 from tenfold.recipe.recipe import Recipe
 from tenfold.selection.baselines import NAMES, Baseline, run_baseline
@@ -180,15 +182,16 @@ class Fit:
         for name in NAMES:
             stored = self.run.get(f"baseline.{name}")
             if stored is None:
-                budget = max(self.plan.seconds, 5.0)
+                budget = max(self.plan.seconds, 20.0)
                 limit = self._left()
                 budget = budget if limit is None else min(budget, limit / 4)
                 result = run_baseline(
                     self.prepared.problem, name, seed=self.prepared.settings.seed, budget=budget, idle=self.stop.check
                 )
-                stored = {"scores": list(result.scores), "seconds": result.seconds}
+                stored = finite({"scores": result.scores, "seconds": result.seconds})
                 self.run.put(f"baseline.{name}", stored)
-            result = Baseline(name, tuple(stored["scores"]), stored["seconds"], self.plan.folds)
+            scores = tuple(np.nan if score is None else score for score in stored["scores"])
+            result = Baseline(name, scores, stored["seconds"], self.plan.folds)
             self.listener.baseline(result)
             found.append(result)
         return found
@@ -260,7 +263,7 @@ class Fit:
         scores = {name: float(value[0]) for name, value in all_scores(metric.task, y, prediction[None]).items()}
         low, high = test_interval(metric, y, prediction)
         test = TestScore(len(y), scores[metric.name], (low, high), scores)
-        self.run.open_result(number, test.to_dict())
+        self.run.open_result(number, finite(test.to_dict()))
         return test
 
     def _write(self, result: RunResult) -> None:

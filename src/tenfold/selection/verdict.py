@@ -33,7 +33,7 @@ def verdict(result: RunResult) -> list[str]:
     spread = f" [{number(low)}, {number(high)}]" if np.isfinite(low) else ""
     word = METRIC_WORDS[metric.name]
     lines = [
-        f"Winner: {row['recipe'].describe()}, {row['epochs']} epochs.",
+        f"Winner: {row['recipe'].describe()}, {row['epochs']} epoch{'s' if row['epochs'] != 1 else ''}.",
         f"{word[0].upper()}{word[1:]} {number(row['mean'])}{spread} over {result.plan.folds} folds "
         f"(95 % interval; not yet corrected for having picked the best of {len(trained.recipes)}).",
         _baseline_line(result, float(row["mean"])),
@@ -65,7 +65,9 @@ def _baseline_line(result: RunResult, mean: float) -> str:
     trees = result.baselines[-1]
     honest = ""
     if sign * trees.mean > sign * mean:
-        honest = " Boosted trees win here: use them unless you need a network."
+        sure = result.p_value(trees.scores) < LEVEL
+        honest = " Boosted trees win here" if sure else " Boosted trees are as good here, and simpler"
+        honest += ": use them unless you need a network."
     return "It is " + ", ".join(parts) + "." + honest
 
 

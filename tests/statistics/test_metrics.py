@@ -1,0 +1,107 @@
+"""Metrics of stacks of predictions against scikit-learn's, one prediction at a time."""
+
+import numpy as np
+import pytest
+from sklearn import metrics as sk
+
+from tenfold.errors import BadInput
+from tenfold.statistics.metrics import METRICS, all_scores, metric_for
+
+TRIALS = 4
+
+
+def probabilities(rows, classes, seed, ties=False, dtype=np.float64):
+    rng = np.random.default_rng(seed)
+    p = rng.dirichlet(np.ones(classes), (TRIALS, rows))
+    if ties:  # a few levels only, whole rows alike
+        p = np.round(p * 4) + 1
+        p[:, ::3] = 1
+    return (p / p.sum(-1, keepdims=True)).astype(dtype)
+
+
+def areas(y, p):
+    """Mean area over the classes that occur, one against the rest; of the second class if there are two."""
+    columns = [1] if p.shape[1] == 2 else [c for c in range(p.shape[1]) if (y == c).any()]
+    return np.mean([sk.roc_auc_score(y == c, p[:, c]) for c in columns])
+
+
+ORACLES = {
+    "accuracy": lambda y, p: sk.accuracy_score(y, p.argmax(1)),
+    "balanced_accuracy": lambda y, p: sk.recall_score(y, p.argmax(1), labels=np.unique(y), average="macro"),
+    "log_loss": lambda y, p: sk.log_loss(y, p, labels=range(p.shape[1])),
+    "roc_auc": areas,
+    "r2": lambda y, p: sk.r2_score(y, p[:, 0]),
+    "rmse": lambda y, p: sk.root_mean_squared_error(y, p[:, 0]),
+    "mae": lambda y, p: sk.mean_absolute_error(y, p[:, 0]),
+}
+OF_CLASSES = [name for name, metric in METRICS.items() if metric.task == "classification"]
+OF_NUMBERS = [name for name, metric in METRICS.items() if metric.task == "regression"]
+
+
+def test_every_metric_has_an_oracle():
+    assert set(ORACLES) == set(METRICS)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("ties", [False, True], ids=["", "ties"])
+@pytest.mark.parametrize("absent", [False, True], ids=["", "absent"])
+@pytest.mark.parametrize("classes", [2, 7])
+@pytest.mark.parametrize("name", OF_CLASSES)
+def test_classification(name, classes, absent, ties, dtype):
+    if absent and classes == 2:
+        pytest.skip("one class alone has its own test")
+    y = np.random.default_rng(1).choice([0, 1] if classes == 2 else [0, 2, 3, 6] if absent else 7, 60)
+    p = probabilities(60, classes, 2, ties, dtype)
+    expected = [ORACLES[name](y, one) for one in p]
+    scores = METRICS[name].score(y, p)
+    assert scores.shape == (TRIALS,)
+    np.testing.assert_allclose(scores, expected, rtol=1e-12 if dtype == np.float64 else 2e-6)
+
+
+def test_all_classes_present_is_scikit_learns_own_average():
+    y, p = np.arange(70) % 7, probabilities(70, 7, 3)
+    np.testing.assert_allclose(METRICS["roc_auc"].score(y, p), [sk.roc_auc_score(y, o, multi_class="ovr") for o in p])
+    np.testing.assert_allclose(
+        METRICS["balanced_accuracy"].score(y, p), [sk.balanced_accuracy_score(y, o.argmax(1)) for o in p]
+    )
+
+
+def test_certain_and_wrong_is_finite():
+    p = np.array([[[1.0, 0.0], [0.0, 1.0]]])
+    y = np.array([1, 1])
+    assert METRICS["log_loss"].score(y, p) == pytest.approx(sk.log_loss(y, p[0], labels=[0, 1]))
+
+
+def test_an_area_needs_both_sides():
+    assert np.isnan(METRICS["roc_auc"].score(np.zeros(5, int), probabilities(5, 2, 0))).all()
+
+
+@pytest.mark.parametrize("unit", [1.0, 1e6])
+@pytest.mark.parametrize("name", OF_NUMBERS)
+def test_regression(name, unit):
+    rng = np.random.default_rng(4)
+    y = unit * (rng.standard_normal(50) + 3)
+    p = y[None, :, None] + unit * rng.standard_normal((TRIALS, 50, 1))
+    np.testing.assert_allclose(METRICS[name].score(y, p), [ORACLES[name](y, one) for one in p], rtol=1e-12)
+
+
+def test_r2_of_a_constant_target_is_scikit_learns():
+    y = np.full(4, 2.0)
+    p = np.array([[2.0] * 4, [2.0, 2, 2, 3]])[..., None]
+    assert METRICS["r2"].score(y, p).tolist() == [sk.r2_score(y, one[:, 0]) for one in p] == [1.0, 0.0]
+
+
+def test_signs_defaults_and_refusals():
+    assert {name for name, metric in METRICS.items() if not metric.higher_is_better} == {"log_loss", "rmse", "mae"}
+    assert all(metric.sign == (1 if metric.higher_is_better else -1) for metric in METRICS.values())
+    assert (metric_for("classification", None).name, metric_for("regression", None).name) == ("accuracy", "r2")
+    for task, name in (("regression", "accuracy"), ("classification", "rmse"), ("classification", "acuracy")):
+        with pytest.raises(BadInput, match=f"metric '{name}' is not one for {task}"):
+            metric_for(task, name)
+
+
+def test_all_scores_are_those_of_the_task():
+    p = probabilities(30, 3, 0)
+    found = all_scores("classification", np.arange(30) % 3, p)
+    assert list(found) == OF_CLASSES
+    assert list(all_scores("regression", np.arange(30.0), p[..., :1])) == OF_NUMBERS
