@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
-from sklearn.utils import check_random_state
+from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _num_features, check_is_fitted, validate_data
 
@@ -73,7 +73,20 @@ class _Network(BaseEstimator):
                 self.feature_names_in_ = np.array([str(name) for name in x.columns], object)
                 self.n_features_in_ = len(self.feature_names_in_)
             return x
-        return validate_data(self, x, reset=fitting, dtype=np.float64, ensure_all_finite="allow-nan")
+        return validate_data(
+            self, x, reset=fitting, dtype=np.float64, ensure_all_finite="allow-nan", ensure_min_samples=1 + fitting
+        )
+
+    def _target(self, y: Any, dtype: Any = None) -> Array:
+        if y is None:
+            raise BadInput(f"{type(self).__name__} requires y to be passed, but the target y is None")
+        return column_or_1d(y, dtype=dtype, warn=True)
+
+    def __sklearn_tags__(self) -> Any:
+        """scikit-learn's tags: NaN is a missing cell."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        return tags
 
     def report(self) -> str:
         """What was tried and what won, as text; best first."""
@@ -100,9 +113,7 @@ class Classifier(ClassifierMixin, _Network):
     def fit(self, X: Any, y: Any) -> Classifier:
         """Search, choose, and train the winner on all rows."""
         X = self._check(X, fitting=True)
-        y = np.asarray(y)
-        if y.ndim == 2 and y.shape[1] == 1:
-            y = y[:, 0]
+        y = self._target(y)
         check_classification_targets(y)
         self.classes_ = np.unique(y)
         if len(self.classes_) < 2:
@@ -117,7 +128,8 @@ class Classifier(ClassifierMixin, _Network):
 
     def predict(self, X: Any) -> Array:
         """The most probable class of each row."""
-        return self.classes_[self.predict_proba(X).argmax(1)]
+        probabilities = self.predict_proba(X)
+        return self.classes_[probabilities.argmax(1)]
 
 
 class Regressor(RegressorMixin, _Network):
@@ -131,8 +143,7 @@ class Regressor(RegressorMixin, _Network):
     def fit(self, X: Any, y: Any) -> Regressor:
         """Search, choose, and train the winner on all rows."""
         X = self._check(X, fitting=True)
-        y = np.asarray(y, np.float64)
-        self._fit(X, y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y)
+        self._fit(X, self._target(y, np.float64))
         return self
 
     def predict(self, X: Any) -> Array:

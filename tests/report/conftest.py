@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
-FLAGS = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync --remote-debugging-pipe"
-).split()
+FLAGS = """
+    --headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking
+    --disable-component-update --disable-sync --remote-debugging-pipe
+""".split()  # noqa: SIM905
 
 
 class Elements(HTMLParser):

@@ -11,27 +11,63 @@ from tenfold.report.page import render
 
 OUT = "http://127.0.0.1:9/"  # nobody listens; an attempt is seen all the same
 PAYLOADS = [
-    "<script>alert(1)</script>", "</script><script>alert(1)</script>", "</style><script>alert(1)</script>",
-    "</title><script>alert(1)</script>", "</pre><script>alert(1)</script>", "</td></tr></table><script>alert(1)</script>",
-    "</svg><script>alert(1)</script>", "<svg><script>alert(1)</script></svg>", "<svg onload=alert(1)>",
-    "<svg/onload=alert(1)//", "<svg><animate onbegin=alert(1) attributeName=x dur=1s>", "<img src=x onerror=alert(1)>",
-    f"<img src={OUT}a.png>", "<IMG SRC=javascript:alert(1)>", "<img src=x:x onerror=alert(1)//", "<body onload=alert(1)>",
-    "<iframe src=javascript:alert(1)></iframe>", "<iframe srcdoc='<script>parent.alert(1)</script>'></iframe>",
-    "<video><source onerror=alert(1)></video>", "<audio src=x onerror=alert(1)>", "<input autofocus onfocus=alert(1)>",
-    "<details open ontoggle=alert(1)>", "<marquee onstart=alert(1)>", "<object data=javascript:alert(1)></object>",
-    "<embed src=javascript:alert(1)>", f"<link rel=stylesheet href={OUT}a.css>", f"<style>@import '{OUT}b.css';</style>",
-    f"<meta http-equiv=refresh content='0;url={OUT}r'>", f"<base href={OUT}>", f"<form action={OUT}><button autofocus>",
-    "\" onmouseover=alert(1) autofocus onfocus=alert(1) x=\"", "' onfocus=alert(1) autofocus tabindex=1 x='",
-    "\"><script>alert(1)</script>", "'><script>alert(1)</script>", "--><script>alert(1)</script>", "<!--<script>alert(1)//-->",
-    "]]><script>alert(1)</script>", "{{ 7 * 7 }}{% raw %}", "{{ cycler.__init__.__globals__.os.popen('id').read() }}",
-    "<math><mtext><img src=x onerror=alert(1)></mtext></math>", "&lt;script&gt;alert(1)&lt;/script&gt;",
-    "&#60;script&#62;alert(1)&#60;/script&#62;", "<scr\x00ipt>alert(1)</scr\x00ipt>", "+ADw-script+AD4-alert(1)+ADw-/script+AD4-",
-    "<a href=javascript:alert(1)>x</a>", f"url({OUT}u)", f"<image xlink:href={OUT}i.png>", "$\\frac{<script>}{$", "\ud800<b>\u202e",
-    "<noscript><p title='</noscript><img src=x onerror=alert(1)>'>", "<template><script>alert(1)</script></template>",
-]  # fmt: skip
+    "<script>alert(1)</script>",
+    "</script><script>alert(1)</script>",
+    "</style><script>alert(1)</script>",
+    "</title><script>alert(1)</script>",
+    "</pre><script>alert(1)</script>",
+    "</td></tr></table><script>alert(1)</script>",
+    "</svg><script>alert(1)</script>",
+    "<svg><script>alert(1)</script></svg>",
+    "<svg onload=alert(1)>",
+    "<svg/onload=alert(1)//",
+    "<svg><animate onbegin=alert(1) attributeName=x dur=1s>",
+    "<img src=x onerror=alert(1)>",
+    f"<img src={OUT}a.png>",
+    "<IMG SRC=javascript:alert(1)>",
+    "<img src=x:x onerror=alert(1)//",
+    "<body onload=alert(1)>",
+    "<iframe src=javascript:alert(1)></iframe>",
+    "<iframe srcdoc='<script>parent.alert(1)</script>'></iframe>",
+    "<video><source onerror=alert(1)></video>",
+    "<audio src=x onerror=alert(1)>",
+    "<input autofocus onfocus=alert(1)>",
+    "<details open ontoggle=alert(1)>",
+    "<marquee onstart=alert(1)>",
+    "<object data=javascript:alert(1)></object>",
+    "<embed src=javascript:alert(1)>",
+    f"<link rel=stylesheet href={OUT}a.css>",
+    f"<style>@import '{OUT}b.css';</style>",
+    f"<meta http-equiv=refresh content='0;url={OUT}r'>",
+    f"<base href={OUT}>",
+    f"<form action={OUT}><button autofocus>",
+    '" onmouseover=alert(1) autofocus onfocus=alert(1) x="',
+    "' onfocus=alert(1) autofocus tabindex=1 x='",
+    '"><script>alert(1)</script>',
+    "'><script>alert(1)</script>",
+    "--><script>alert(1)</script>",
+    "<!--<script>alert(1)//-->",
+    "]]><script>alert(1)</script>",
+    "{{ 7 * 7 }}{% raw %}",
+    "{{ cycler.__init__.__globals__.os.popen('id').read() }}",
+    "<math><mtext><img src=x onerror=alert(1)></mtext></math>",
+    "&lt;script&gt;alert(1)&lt;/script&gt;",
+    "&#60;script&#62;alert(1)&#60;/script&#62;",
+    "<scr\x00ipt>alert(1)</scr\x00ipt>",
+    "+ADw-script+AD4-alert(1)+ADw-/script+AD4-",
+    "<a href=javascript:alert(1)>x</a>",
+    f"url({OUT}u)",
+    f"<image xlink:href={OUT}i.png>",
+    "$\\frac{<script>}{$",
+    "\ud800<b>\u202e",
+    "<noscript><p title='</noscript><img src=x onerror=alert(1)>'>",
+    "<template><script>alert(1)</script></template>",
+]
 ALLOWED = set(
-    "html head meta title style body main header h1 h2 h3 p dl div dt dd small ul li details summary pre code bdi figure "
-    "figcaption table thead tbody tr th td span svg g path defs clippath clipPath rect use text line circle style title".split()
+    """
+    html head meta title style body main header h1 h2 h3 p dl div dt dd small ul li details summary pre code bdi
+    figure figcaption table thead tbody tr th td span svg g path defs clippath clipPath rect use text line circle
+    """.split()  # noqa: SIM905
 )
 
 
@@ -57,7 +93,7 @@ def hostile(data):
     data = attack(data)
     for key in ("outcomes", "baselines"):
         data["summary"][key] |= {payload(): 1.0 for _ in PAYLOADS}
-    data["summary"]["best"]["scores"] |= {p: 0.5 for p in PAYLOADS}
+    data["summary"]["best"]["scores"] |= dict.fromkeys(PAYLOADS, 0.5)
     data["leaderboard"][0]["outcomes"] = dict.fromkeys(PAYLOADS, 1)
     data["versions"] = dict(zip(PAYLOADS, PAYLOADS, strict=True))
     data["settings"] = {"seed": PAYLOADS[0], "task": PAYLOADS[1], "metric": PAYLOADS[32]}

@@ -48,7 +48,7 @@ class Inputs:
 
 def matrix_inputs(x: Array) -> Inputs:
     """Inputs of a plain numeric matrix (rows, columns)."""
-    x = np.ascontiguousarray(x, np.float64)
+    x = np.require(x, np.float64, ["C", "W"])  # torch shares no memory that is read-only
     names = tuple(f"x{column}" for column in range(x.shape[1]))
     return Inputs(x, np.zeros((len(x), 0), np.int64), names, (), (), np.ones(x.shape[1], bool))
 

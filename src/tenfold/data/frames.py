@@ -137,8 +137,7 @@ def from_frame(frame: Any, *, name: str) -> Table:
     source = f"{type(frame).__module__.split('.')[0]} frame"
     columns: list[Column] = []
     notes: list[str] = []
-    for title in found.columns:
-        series = found[title]
+    for title, series in zip(found.columns, found.iter_columns(), strict=True):
         if series.dtype.is_nested() or series.dtype == nw.Binary:
             raise _nested(str(title), str(series.dtype), source)
         if series.dtype.is_numeric() or series.dtype == nw.Boolean:

@@ -17,6 +17,7 @@ from tenfold.selection.verdict import number
 WIDE, NARROW = 9.6, 4.3  # inches; a page shows one or the other, by its width
 REACH = 3.0  # a row farther from the winner than this many ranges of the winner is an arrow at the edge
 FENCE = 4.0  # quartile ranges beyond the quartiles, after which a recipe is counted, not drawn
+TINY = 1e-30  # nothing below it is drawn on a log scale
 POINTS = 4000  # of one panel of learning curves
 
 
@@ -103,7 +104,7 @@ def curve_figure(curves: Any, chosen: int, title: str, name: str) -> Markup:
     values = drawable(curves)
     epochs = values.shape[1]
     step = max(1, -(-values.size // POINTS))
-    shown = np.unique(np.r_[np.arange(0, epochs, step), epochs - 1, max(chosen, 1) - 1])
+    shown = np.unique(np.r_[np.arange(0, epochs, step), epochs - 1, min(max(chosen, 1), epochs) - 1])
     with style():
         figure = Figure(figsize=(3.5, 2.7), layout="constrained")
         axes: Any = figure.subplots()
@@ -112,7 +113,7 @@ def curve_figure(curves: Any, chosen: int, title: str, name: str) -> Markup:
             axes.plot(shown + 1, fold[shown], color=SOFT, linewidth=0.8, alpha=0.75, marker=mark, markersize=3)
         axes.plot(shown + 1, values.mean(0)[shown], color=ACCENT, linewidth=2.2, marker=mark, markersize=5)
         finite = values[np.isfinite(values)]
-        if len(finite) and finite.min() > 0 and finite.max() / finite.min() > 100:
+        if len(finite) and finite.min() > TINY and finite.max() > 100 * finite.min():
             axes.set_yscale("log")
             axes.yaxis.set_major_locator(LogLocator(numticks=6))
             axes.yaxis.set_major_formatter("{x:g}")
@@ -164,8 +165,8 @@ def recipes_figure(means: Sequence[float], best: float, baselines: Sequence[tupl
                 [value, value], [0, top], color=colour, linewidth=1.4, linestyle=dashes, transform=below, clip_on=False
             )
             right = value > (low + high) / 2
-            axes.annotate(f"{label} {number(value)}", (value, top), (-5 if right else 5, -4), textcoords="offset points",
-                          xycoords=below, ha="right" if right else "left", fontsize=9.5)  # fmt: skip
+            axes.annotate(f"{label} {number(value)}", (value, top), (-5 if right else 5, -4), xycoords=below,
+                          textcoords="offset points", ha="right" if right else "left", fontsize=9.5)  # fmt: skip
         axes.set_xlim(low - edge, high + edge)
         axes.set_ylim(0, 1.05 * max(counts.max(), 1))
         axes.yaxis.set_major_locator(MaxNLocator(3, integer=True))

@@ -1,4 +1,4 @@
-"""From a matplotlib figure to an <svg> element of the page: the page's colours, its fonts, the same bytes every time."""
+"""From a matplotlib figure to an <svg> element of the page: its colours and fonts, the same bytes every time."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 SVG, LINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
 INK, SOFT, LINE, ACCENT, PAGE = "#010203", "#010204", "#010205", "#010206", "#010207"
 VARIABLES = {INK: "var(--ink)", SOFT: "var(--soft)", LINE: "var(--line)", ACCENT: "var(--accent)", PAGE: "var(--page)"}
-STYLE: dict[str, Any] = {
+STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",  # text stays text: smaller, selectable, in the page's font
     "svg.hashsalt": "tenfold",
     "path.simplify": True,

@@ -81,7 +81,7 @@ def headline(data: Mapping[str, Any], metric: str) -> str:
     recipes = summary["recipes"]
     start = f"The best of {recipes:,} recipes" if recipes > 1 else "The recipe"
     text = f"{start} reaches {metric} {score(best['cv_mean'])} over {summary['folds']} folds"
-    rivals = {name: value for name, value in summary["baselines"].items() if known(value)}
+    rivals: dict[str, float] = {name: value for name, value in summary["baselines"].items() if known(value)}
     if rivals and known(best["cv_mean"]):
         name = max(rivals, key=lambda rival: sign * rivals[rival])
         ahead = sign * best["cv_mean"] >= sign * rivals[name]

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from tenfold.data.batches import align
 from tenfold.data.encode import Encoding, Inputs, make_inputs, matrix_inputs
 from tenfold.data.read import read
 from tenfold.data.schema import Schema, conform
@@ -72,9 +73,12 @@ class Model:
         import torch
 
         pieces = []
+        module = self.module  # built outside of inference mode: it may be trained further
         with torch.inference_mode():
             for first in range(0, inputs.rows, CHUNK):
-                out = self.module(torch.from_numpy(self.encode(inputs, slice(first, first + CHUNK))))
+                x = self.encode(inputs, slice(first, first + CHUNK))
+                aligned = np.pad(x, ((0, align(len(x)) - len(x)), (0, 0)))  # a row's bits do not depend on the others
+                out = module(torch.from_numpy(aligned))[: len(x)]
                 if self.classes:
                     pieces.append(out.softmax(-1).numpy())
                 else:

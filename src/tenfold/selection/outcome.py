@@ -1,9 +1,10 @@
-"""How a trial ended: a value with its sentence and its remedy, never an exception."""
+"""How a trial ended: a value with its sentence and its remedy, never an exception. And what is recorded of it."""
 
 from __future__ import annotations
 
 from enum import Enum
 
+CURVES = ("train_loss", "loss", "score")  # recorded at every epoch
 
 class Outcome(Enum):
     """The member's value is its name in files; `sentence` and `remedy` are what a person reads."""

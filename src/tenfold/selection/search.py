@@ -139,10 +139,12 @@ class Trained:
     def out_of_fold(self, number: int) -> Array:
         """Predictions (rows, classes or 1) at the chosen epoch by the folds that did not see the row, averaged over
         repeats; NaN for rows that no trial scored."""
-        total = np.zeros((self.problem.inputs.rows, self.problem.outputs))
-        count = np.zeros((self.problem.inputs.rows, 1))
-        record = self.records[number]
-        for fold, part in zip(self.problem.folds, record.out_of_fold or [], strict=False):
+        parts = self.records[number].out_of_fold or []
+        of_none = np.dtype(np.float32 if self.problem.classes else np.float64)
+        dtype = next((part.dtype for part in parts if part is not None), of_none)  # log loss clips by its precision
+        total = np.zeros((self.problem.inputs.rows, self.problem.outputs), dtype)
+        count = np.zeros((self.problem.inputs.rows, 1), dtype)
+        for fold, part in zip(self.problem.folds, parts, strict=False):
             if part is not None:
                 total[fold.validation] += part
                 count[fold.validation] += 1

@@ -14,10 +14,9 @@ from typing import Any
 import numpy as np
 
 from tenfold.selection.baselines import Baseline
-from tenfold.selection.outcome import Outcome
+from tenfold.selection.outcome import CURVES, Outcome
 from tenfold.selection.prepare import Plan, Prepared
 from tenfold.selection.search import Trained
-from tenfold.selection.training import CURVES
 from tenfold.statistics.intervals import corrected_t_test, fold_interval
 from tenfold.statistics.metrics import all_scores
 from tenfold.store.run import Run

@@ -14,12 +14,11 @@ from tenfold.engine.lanes import Lane
 from tenfold.engine.pack import Order, Pack
 from tenfold.engine.planner import PackPlan
 from tenfold.recipe.recipe import Recipe
-from tenfold.selection.outcome import Outcome
+from tenfold.selection.outcome import CURVES, Outcome
 from tenfold.selection.problem import Problem
 from tenfold.statistics.metrics import METRICS
 
 Array = np.ndarray
-CURVES = ("train_loss", "loss", "score")
 
 
 @dataclass
@@ -75,7 +74,7 @@ class Book:
         return Book(
             problem,
             {
-                n: RecipeRecord(np.full((3, folds, recipes[n].epochs), np.nan), [None] * folds, [0] * folds)
+                n: RecipeRecord(np.full((len(CURVES), folds, recipes[n].epochs), np.nan), [None] * folds, [0] * folds)
                 for n in numbers
             },
         )

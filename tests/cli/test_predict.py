@@ -1,0 +1,131 @@
+"""`predict`: rows in order, the schema contract, CSV and Parquet."""
+
+import csv
+import io
+import json
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from tenfold import load
+
+from .program import HEADER, rows, tenfold, write
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("predict")
+
+
+@pytest.fixture(scope="module")
+def run(folder):
+    data = write(folder / "churn.csv", rows())
+    (folder / "recipe.yaml").write_text("network: {hidden: [8]}\nepochs: 5\nbatch_size: 16\n")
+    done = tenfold(
+        "fit", data, "--target", "churned", "--recipe", folder / "recipe.yaml", "--folds", 2, "--out", folder / "run"
+    )
+    assert done.code == 0, done.err
+    return folder / "run"
+
+
+@pytest.fixture(scope="module")
+def expected(run, folder):
+    return load(run).predict_proba(folder / "churn.csv")
+
+
+def columns(done):
+    assert done.code == 0, done.err
+    lines = list(csv.DictReader(io.StringIO(done.out)))
+    return {name: [line[name] for line in lines] for name in lines[0]}
+
+
+def fresh(path, lines, header="age,income,colour,when"):
+    return write(path, lines, header)
+
+
+def test_one_row_for_each_in_order_with_probabilities(run, folder, expected):
+    found = columns(tenfold("predict", run, folder / "churn.csv", "--proba"))
+    assert list(found) == ["prediction", "p_left", "p_stayed"]
+    p = np.array([found["p_left"], found["p_stayed"]], float).T
+    np.testing.assert_allclose(p, expected, rtol=1e-6)
+    assert found["prediction"] == [("left", "stayed")[i] for i in expected.argmax(1)]
+    assert list(columns(tenfold("predict", run, folder / "churn.csv"))) == ["prediction"]
+
+
+def test_reordered_and_extra_columns_are_handled_and_said(run, folder, tmp_path, expected):
+    lines = [line.split(",") for line in rows()]
+    turned = [",".join([colour, when, "x", income, age]) for age, income, colour, when, _ in lines]
+    data = write(tmp_path / "turned.csv", turned, "colour,when,extra,income,age")
+    done = tenfold("predict", run, data, "--proba")
+    np.testing.assert_allclose(np.array(columns(done)["p_left"], float), expected[:, 0], rtol=1e-6)
+    assert "extra" in done.err
+    assert "order" in done.err
+
+
+def test_a_missing_column_is_refused_by_name_with_the_nearest(run, tmp_path):
+    lines = [line.rsplit(",", 1)[0] for line in rows(5)]
+    done = tenfold("predict", run, fresh(tmp_path / "new.csv", lines, "age,incme,colour,when"))
+    assert (done.code, done.out) == (2, "")
+    assert "'income'" in done.err
+    assert "'incme'" in done.err
+
+
+def test_unseen_categories_and_gaps_have_a_place(run, tmp_path):
+    lines = ["41,2.5,violet,2024-03-01", ",,,", "41,2.5,red,2024-03-01"]
+    found = columns(tenfold("predict", run, fresh(tmp_path / "new.csv", lines), "--proba"))
+    assert len(found["prediction"]) == 3
+    assert np.isfinite(np.array(found["p_left"], float)).all()
+
+
+@pytest.mark.parametrize("row", ["old,2.5,red,2024-03-01", "41,2.5,red,some day"])
+def test_a_changed_kind_is_refused_with_the_row(run, tmp_path, row):
+    lines = ["40,2.5,red,2024-03-01"] * 3 + [row]
+    done = tenfold("predict", run, fresh(tmp_path / "new.csv", lines))
+    assert (done.code, done.out) == (2, "")
+    assert "line 5" in done.err
+    assert len(done.err.splitlines()) <= 12
+
+
+def test_parquet_holds_the_same_values(run, folder, tmp_path, expected):
+    done = tenfold("predict", run, folder / "churn.csv", "-o", tmp_path / "p.parquet", "--proba", "--json")
+    said = json.loads(done.out)
+    assert (said["rows"], said["columns"]) == (90, ["prediction", "p_left", "p_stayed"])
+    table = pq.read_table(tmp_path / "p.parquet").to_pydict()
+    assert table["prediction"] == [("left", "stayed")[i] for i in expected.argmax(1)]
+    np.testing.assert_array_equal(np.array(table["p_left"], np.float32), expected[:, 0])
+    assert [path.name for path in tmp_path.iterdir()] == ["p.parquet"]
+
+
+def test_csv_files_are_what_standard_output_is(run, folder, tmp_path):
+    tenfold("predict", run, folder / "churn.csv", "-o", tmp_path / "p.csv", "--proba")
+    assert (tmp_path / "p.csv").read_text() == tenfold("predict", run, folder / "churn.csv", "--proba").out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("-o", "p.xlsx"), "p.xlsx"),
+        (("--json",), "-o predictions.csv"),
+        (("-o", "no/such/folder/p.csv"), "no/such/folder"),
+    ],
+)
+def test_output_that_cannot_be_is_refused(run, folder, arguments, message):
+    done = tenfold("predict", run, folder / "churn.csv", *arguments)
+    assert (done.code, done.out) == (2, "")
+    assert message in done.err
+
+
+def test_what_is_no_run_is_refused(folder, tmp_path):
+    for verb in (("predict", tmp_path, folder / "churn.csv"), ("report", tmp_path), ("resume", tmp_path / "none")):
+        done = tenfold(*verb)
+        assert done.code in (1, 2)
+        assert "Traceback" not in done.err
+        assert done.err.startswith("tenfold: ")
+        assert "internal error" not in done.err
+
+
+def test_the_target_in_the_data_is_ignored_and_said(run, folder):
+    done = tenfold("predict", run, folder / "churn.csv")
+    assert "'churned'" in done.err
+    assert HEADER.endswith("churned")

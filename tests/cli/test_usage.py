@@ -1,0 +1,160 @@
+"""Usage and bad input: exit code 2, a message that names the place and one thing to do, no traceback, no torch."""
+
+import pickle
+import subprocess
+import sys
+
+import pytest
+
+from .program import SPACE, rows, tenfold, write
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """A folder with a good table, a space and a recipe, and us in it."""
+    write(tmp_path / "good.csv", rows())
+    (tmp_path / "space.yaml").write_text(SPACE)
+    (tmp_path / "recipe.yaml").write_text("epochs: 1\n")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def refused(done, *words):
+    assert done.code == 2, (done.out, done.err)
+    assert done.out == ""
+    assert len(done.err.splitlines()) <= 12
+    assert "Traceback" not in done.err
+    assert "internal error" not in done.err
+    for word in words:
+        assert word in done.err, done.err
+
+
+def changed(change):
+    """The lines of the good table with every line's fields changed."""
+    return [",".join(change(i, line.split(","))) for i, line in enumerate(rows())]
+
+
+TABLES = {
+    "no target column": (rows(), ["--target", "chruned"], ["bad.csv", "'chruned'", "'churned'"]),
+    "no target named": (rows(), [], ["bad.csv", "--target"]),
+    "one class": (changed(lambda i, f: [*f[:4], "left"]), None, ["'churned'", "'left'", "two classes"]),
+    "no target at all": (changed(lambda i, f: [*f[:4], ""]), None, ["'churned'", "every row"]),
+    "a class of one": (changed(lambda i, f: [*f[:4], "odd" if i == 3 else f[4]]), None, ["'odd'", "line 5"]),
+    "few rows": (changed(lambda i, f: [*f[:4], "ab"[i % 2]])[:4], None, ["fewer than 5 folds", "--folds"]),
+    "a short row": ([*rows()[:6], "40,2.5,red", *rows()[6:]], None, ["line 8", "3", "5"]),
+    "text to regress": (rows(), ["--target", "churned", "--task", "regression"], ["'churned'", "line 2"]),
+    "a date to learn": (rows(), ["--target", "when"], ["'when'", "date"]),
+    "nothing to learn from": (changed(lambda i, f: ["1", "1", "1", "1", f[4]]), None, ["no column is left"]),
+}
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_a_table_that_cannot_be_used(name, here):
+    lines, arguments, words = TABLES[name]
+    write(here / "bad.csv", lines)
+    arguments = ["--target", "churned"] if arguments is None else arguments
+    done = tenfold("fit", "bad.csv", *arguments, "--out", "run")
+    refused(done, *words)
+    assert "try:" in done.err or "expected:" in done.err
+    assert not (here / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("empty.csv", b"", ["empty.csv"]),
+        ("page.csv", b"<!DOCTYPE html>\n<html><body><p>Not found</p></body></html>\n", ["page.csv", "HTML"]),
+        ("header.csv", b"a,b,churned\n", ["header.csv"]),
+        ("model.pkl", pickle.dumps({"x": 1}), ["model.pkl", "pickle"]),
+        ("book.xlsx", b"PK\x03\x04rest", ["book.xlsx", "CSV"]),
+        ("table.parquet", b"PAR1 but not really", ["table.parquet"]),
+    ],
+)
+def test_a_file_that_is_no_table(name, content, words, here):
+    (here / name).write_bytes(content)
+    refused(tenfold("fit", name, "--target", "churned", "--out", "run"), *words)
+    assert not (here / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--recipe", "recipe.yaml", "--space", "space.yaml"], ["both a recipe and a space"]),
+        (["--recipe", "recipe.yaml", "--trials", "3"], ["--trials 3", "--recipe"]),
+        (["--metric", "acuracy"], ["'acuracy'", "accuracy", "roc_auc"]),
+        (["--metric", "rmse"], ["'rmse'", "classification"]),
+        (["--task", "ranking"], ["ranking", "classification or regression"]),
+        (["--device", "abacus"], ["abacus", "cpu"]),
+        (["--folds", "1"], ["--folds 1", "at least 2"]),
+        (["--folds", "many"], ["--folds"]),
+        (["--trials", "0"], ["--trials 0"]),
+        (["--holdout", "2"], ["--holdout 2.0"]),
+        (["--holdout", "0.999"], []),
+        (["--seed", "-1"], ["--seed -1"]),
+        (["--time-limit", "soon"], ["'soon'", "10m"]),
+        (["--time-limit", "0"], ["time limit"]),
+        (["--space", "nowhere.yaml"], ["nowhere.yaml"]),
+        (["--out", "good.csv"], ["good.csv", "exists already"]),
+        (["--targt", "churned"], ["--targt", "--target"]),
+        (["extra"], ["extra"]),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) and value else None,
+)
+def test_options_that_cannot_be(arguments, words, here):
+    before = sorted(path.name for path in here.iterdir())
+    refused(tenfold("fit", "good.csv", "--target", "churned", *arguments), *words)
+    assert sorted(path.name for path in here.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("epoch: 3\n", ["bad.yaml:1:8: epoch", "nearest: epochs"]),
+        ("optimizer: {adma: {lr: 0.1}}\n", ["adma", "adam"]),
+        ("optimizer: {adam: {lr: -1}}\n", ["lr", "> 0"]),
+        ("loss: squared\n", ["Squared", "regression"]),
+        ("network: {hidden: [8]\n", ["line"]),
+        ("- 1\n- 2\n", ["bad.yaml"]),
+        ("network: {hidden: [[8], [9]]}\n", ["hidden"]),
+    ],
+)
+def test_recipe_files_that_cannot_be_read(text, words, here):
+    (here / "bad.yaml").write_text(text)
+    refused(tenfold("fit", "good.csv", "--target", "churned", "--recipe", "bad.yaml", "--out", "run"), *words)
+    assert not (here / "run").exists()
+
+
+def test_a_file_that_is_not_there_and_a_set_that_is_unknown(here):
+    refused(tenfold("fit", "god.csv", "--target", "churned"), "god.csv")
+    refused(tenfold("fit", "sklearn:iriss"), "iris")
+
+
+def test_an_existing_directory_is_never_written(here):
+    (here / "run").mkdir()
+    refused(tenfold("fit", "good.csv", "--target", "churned", "--out", "run"), "run", "exists already")
+    assert list((here / "run").iterdir()) == []
+
+
+def test_debug_shows_the_traceback(here):
+    from tenfold import BadInput
+
+    with pytest.raises(BadInput):
+        tenfold("fit", "nowhere.csv", "--debug")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["--help"], 0), (["fit", "--help"], 0), (["--version"], 0), (["fit"], 2), (["fitt"], 2), (["fit", "a", "--x"], 2),
+        (["fit", "a", "--folds", "x"], 2), (["fit", "nowhere.csv"], 2), (["recipes"], 0), (["check", "nowhere"], 2),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) and value else None,
+)  # fmt: skip
+def test_answers_that_need_no_torch(arguments, code):
+    """In processes of their own: what is imported, and that nothing is slow about it."""
+    program = "import sys; from tenfold.cli.main import entry\n"
+    program += f"sys.argv = ['tenfold', *{arguments!r}]\n"
+    program += "try:\n    entry()\n    code = 0\nexcept SystemExit as ending:\n    code = ending.code or 0\n"
+    program += "print('CODE', code, [m for m in ('torch', 'sklearn', 'scipy', 'matplotlib') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+    assert done.stdout.splitlines()[-1] == f"CODE {code} []", done.stderr

@@ -1,0 +1,76 @@
+"""The public face: every name is there, documented and typed, and importing it is cheap."""
+
+import ast
+import inspect
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import tenfold
+
+HEAVY = ("torch", "sklearn", "matplotlib", "duckdb", "pandas", "polars", "pyarrow", "scipy")
+
+
+def python(code):
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_names_of_the_design_are_importable():
+    wanted = {"Recipe", "Space", "MLP", "Adam", "cross_validate", "search", "load", "Classifier", "Regressor"}
+    assert wanted <= set(tenfold.__all__)
+    assert set(tenfold.__all__) <= set(dir(tenfold))
+    for name in tenfold.__all__:
+        assert getattr(tenfold, name) is not None
+    assert "tenfold.selection.api" in tenfold.search.__module__  # the function, not the module of that name
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no attribute 'watch'"):
+        _ = tenfold.watch
+
+
+@pytest.mark.parametrize("name", [n for n in tenfold.__all__ if not n.startswith("_")])
+def test_every_public_name_is_documented(name):
+    thing = getattr(tenfold, name)
+    assert inspect.getdoc(thing)
+    if inspect.isclass(thing):
+        for part, value in vars(thing).items():
+            if inspect.isfunction(value) and not part.startswith("_"):
+                assert inspect.getdoc(value), f"{name}.{part}"
+
+
+def test_names_loaded_late_are_those_that_type_checkers_see():
+    tree = ast.parse(Path(inspect.getfile(tenfold)).read_text())
+    block = next(node for node in tree.body if isinstance(node, ast.If))
+    seen = {alias.name for node in block.body if isinstance(node, ast.ImportFrom) for alias in node.names}
+    assert seen | {"__version__"} == set(tenfold.__all__)
+    assert (Path(inspect.getfile(tenfold)).parent / "py.typed").exists()
+
+
+def test_importing_it_imports_nothing_heavy():
+    code = f"import sys, tenfold; tenfold.__version__; print([m for m in {HEAVY} if m in sys.modules])"
+    assert python(code) == "[]\n"
+
+
+def test_recipes_and_spaces_need_no_torch():
+    code = "import sys, tenfold; r = tenfold.Recipe(optimizer=tenfold.Adam(lr=1e-3)); r.to_yaml(); "
+    code += "tenfold.Space.from_dict({'epochs': [1, 2]}).sample(2); print('torch' in sys.modules)"
+    assert python(code) == "False\n"
+
+
+def test_the_example_of_the_design_works():
+    network = tenfold.MLP(hidden=(128, 128), activation="relu")
+    recipe = tenfold.Recipe(network=network, optimizer=tenfold.Adam(lr=1e-3))
+    assert tenfold.Recipe.from_yaml(recipe.to_yaml()) == recipe
+    assert tenfold.Recipe.from_dict(recipe.to_dict()) == recipe
+    assert len(tenfold.Space.from_dict({"epochs": [1, 2, 3]}).sample(64, seed=0)) == 3
+
+
+def test_errors_are_one_family():
+    for error in (tenfold.BadInput, tenfold.Corrupt, tenfold.RunFailed, tenfold.Stopped):
+        assert issubclass(error, tenfold.TenfoldError)
+    assert issubclass(tenfold.BadInput, ValueError)
