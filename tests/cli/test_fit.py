@@ -30,7 +30,18 @@ def folder(tmp_path_factory):
 def said(folder):
     """A real process: fit, with --json."""
     command = [sys.executable, "-m", "tenfold.cli.main", "fit", "churn.csv", "--target", "churned", "--json"]
-    command += ["--space", "space.yaml", "--trials", str(TRIALS), "--folds", str(FOLDS), "--out", "a run", "--seed", "1"]
+    command += [
+        "--space",
+        "space.yaml",
+        "--trials",
+        str(TRIALS),
+        "--folds",
+        str(FOLDS),
+        "--out",
+        "a run",
+        "--seed",
+        "1",
+    ]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
@@ -198,10 +209,10 @@ def test_a_dry_run_makes_nothing(folder, tmp_path, monkeypatch):
 
 
 def test_regression(tmp_path):
-    lines = [f"{i},{np.sin(i):.4f},{1000 + 20 * i + 5 * np.sin(9 * i):.3f}" for i in range(60)]
+    lines = [f"{1.37 * i:.2f},{np.sin(i):.4f},{1000 + 20 * i + 5 * np.sin(9 * i):.3f}" for i in range(60)]
     data = write(tmp_path / "price.csv", lines, "n,s,price")
     (tmp_path / "recipe.yaml").write_text(
-        "network: {hidden: [16]}\noptimizer: {adam: {lr: 0.05}}\nepochs: 60\nbatch_size: 16\n"
+        "network: {hidden: [16]}\noptimizer: {adam: {lr: 0.05}}\nepochs: 30\nbatch_size: 16\n"
     )
     options = ("--recipe", tmp_path / "recipe.yaml", "--folds", 2, "--metric", "rmse", "--out", tmp_path / "run")
     done = tenfold("fit", data, "--target", "price", *options, "--json")

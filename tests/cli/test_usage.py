@@ -145,8 +145,8 @@ def test_debug_shows_the_traceback(here):
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [
-        (["--help"], 0), (["fit", "--help"], 0), (["--version"], 0), (["fit"], 2), (["fitt"], 2), (["fit", "a", "--x"], 2),
-        (["fit", "a", "--folds", "x"], 2), (["fit", "nowhere.csv"], 2), (["recipes"], 0), (["check", "nowhere"], 2),
+        (["--help"], 0), (["fit", "--help"], 0), (["--version"], 0), (["recipes"], 0), (["fit"], 2), (["fitt"], 2),
+        (["fit", "a", "--x"], 2), (["fit", "a", "--folds", "x"], 2), (["fit", "nowhere.csv"], 2), (["check", "x"], 2),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) and value else None,
 )  # fmt: skip

@@ -75,7 +75,11 @@ def worst_against_plain(recipes, x, y, folds, dtype, picked):
 @pytest.mark.parametrize("normalization", ["none", "batch"])
 def test_pack_equals_plain_torch(cancer, normalization, dropout, dtype):
     x, y, folds = cancer
-    assert worst_against_plain(mixed_recipes(normalization, dropout), x, y, folds, dtype, (4,)) <= TOLERANCE[dtype]
+    recipes = mixed_recipes(normalization, dropout)
+    recipes = (
+        recipes if dtype is torch.float64 else recipes[::2]
+    )  # every activation and every optimizer, half the pairs
+    assert worst_against_plain(recipes, x, y, folds, dtype, (4,)) <= TOLERANCE[dtype]
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=["float64", "float32"])

@@ -3,6 +3,7 @@
 import copy
 import json
 import os
+import select
 import shutil
 import subprocess
 import time
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+PATIENCE = 20.0  # seconds for one page
 HERE = Path(__file__).parent
 FLAGS = """
     --headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking
@@ -60,6 +62,7 @@ class Browser:
         for descriptor in mine:
             os.close(descriptor)
         self._number, self._buffer, self._session = 0, b"", None
+        self._deadline = time.monotonic() + PATIENCE
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for domain in ("Page", "Network", "Runtime"):
@@ -67,6 +70,8 @@ class Browser:
 
     def _receive(self):
         while b"\0" not in self._buffer:
+            if time.monotonic() > self._deadline or not select.select([self._from], [], [], PATIENCE)[0]:
+                raise TimeoutError("the browser does not come to rest")
             part = os.read(self._from, 1 << 20)
             if not part:
                 raise EOFError("the browser ended")
@@ -96,6 +101,7 @@ class Browser:
 
     def open(self, path, width=1000, height=1400):
         """Load the file; (dialogs, addresses asked for beside the page itself)."""
+        self._deadline = time.monotonic() + PATIENCE
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
         self._events.clear()
         address = path.as_uri()
@@ -115,9 +121,8 @@ class Browser:
         return found["result"].get("value")
 
     def close(self):
-        self._session = None
-        self._send("Browser.close")
-        self._process.wait(20)
+        self._process.kill()
+        self._process.wait()
         os.close(self._to)
         os.close(self._from)
 

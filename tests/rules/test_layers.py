@@ -2,6 +2,7 @@
 
 import math
 import typing
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -109,11 +110,12 @@ def test_share_and_mean_of_what_is_kept(rate):
 def test_rates_zero_and_one():
     assert (dropout_scale(UNIFORM, torch.tensor(0.0, dtype=F64)) == 1).all()
     assert (dropout_scale(UNIFORM, torch.tensor(1.0, dtype=F64)) == 0).all()
+    assert dropout_scale(torch.zeros(1, dtype=F64), torch.tensor(0.0, dtype=F64)) == 1  # a draw may be exactly 0
 
 
 def test_a_higher_rate_drops_a_superset():
     masks = [dropout_scale(UNIFORM, torch.tensor(rate, dtype=F64)) == 0 for rate in (0.1, 0.3, 0.31, 0.9)]
-    for one, two in zip(masks, masks[1:], strict=False):
+    for one, two in pairwise(masks):
         assert (two | ~one).all()
         assert two.sum() > one.sum()
 

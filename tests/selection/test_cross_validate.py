@@ -1,4 +1,4 @@
-"""`cross_validate`: the table, the trials and the out-of-fold predictions agree with each other and with scikit-learn."""
+"""`cross_validate`: table, trials and out-of-fold predictions agree with each other and with scikit-learn."""
 
 import math
 

@@ -188,7 +188,9 @@ def _row_warnings(table: Table, schema: Schema, target: Array) -> list[str]:
     found: list[str] = []
     repeated = suspects.repeated_rows(table, target)
     if repeated:
-        found.append(f"{repeated:,} rows ({repeated / len(target):.1%}) repeat an earlier row exactly")
+        found.append(
+            f"{repeated:,} row{'s' * (repeated > 1)} ({repeated / len(target):.1%}) repeat{'s' * (repeated == 1)} an earlier row exactly"
+        )
     if schema.task == "classification":
         rare = suspects.rare_classes(target, schema.classes)
         if rare:

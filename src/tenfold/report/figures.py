@@ -62,7 +62,7 @@ def _draw_row(axes: Any, place: int, row: Row, limits: tuple[float, float]) -> N
     if not limits[0] <= mean <= limits[1]:
         left = mean < limits[0]
         axes.plot([0.012 if left else 0.988], [place], "<" if left else ">", color=colour, transform=right)
-        axes.text(0.03 if left else 0.97, place, "off the scale", transform=right, va="center", color=SOFT,
+        axes.text(0.03 if left else 0.97, place - 0.08, "off the scale", transform=right, va="bottom", color=SOFT,
                   ha="left" if left else "right", fontsize=9)  # fmt: skip
         return
     if row.interval is not None:

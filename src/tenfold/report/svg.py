@@ -35,6 +35,7 @@ STYLE: dict[Any, Any] = {
     "ytick.color": SOFT,
     "xtick.major.size": 3,
     "ytick.major.size": 0,
+    "ytick.major.pad": 7,
     "grid.color": LINE,
     "grid.linewidth": 0.8,
     "axes.axisbelow": True,

@@ -96,7 +96,8 @@ def fit_command(data: Mapping[str, Any]) -> str:
     """The command that makes such a run again. data["settings"], where it is stored, gives every option; else the
     summary gives recipes, folds and seed."""
     summary = data["summary"]
-    asked = data.get("settings") or {"trials": summary["recipes"], "folds": summary["folds"], "seed": summary["seed"]}
+    trials = summary["recipes"] if summary["recipes"] > 1 else None
+    asked = data.get("settings") or {"trials": trials, "folds": summary["folds"], "seed": summary["seed"]}
     parts = ["tenfold", "fit", data["source"]]
     if not data["source"].startswith("sklearn:"):
         parts += ["--target", data["target"]]

@@ -6,6 +6,7 @@ from enum import Enum
 
 CURVES = ("train_loss", "loss", "score")  # recorded at every epoch
 
+
 class Outcome(Enum):
     """The member's value is its name in files; `sentence` and `remedy` are what a person reads."""
 

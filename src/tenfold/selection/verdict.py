@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -59,7 +60,7 @@ def _baseline_line(result: RunResult, mean: float) -> str:
         p = result.p_value(baseline.scores)
         better = sign * mean > sign * baseline.mean
         sure = "" if np.isnan(p) else ("significantly " if p < LEVEL else "")
-        tie = "" if np.isnan(p) or p < LEVEL else f", not distinguishable (p = {p:.2f})"
+        tie = "" if np.isnan(p) or p < LEVEL else f", not distinguishable, p = {p:.2f}"
         side = "better" if better else "worse"
         parts.append(f"{sure}{side} than {baseline.name} ({number(baseline.mean)}{tie})")
     trees = result.baselines[-1]
@@ -113,4 +114,6 @@ def report_data(result: RunResult, run: Run) -> dict[str, Any]:
         "curves": curves,
         "recipe_yaml": best.to_yaml() if result.has_winner else "",
         "ledger": openings,
+        "settings": result.prepared.settings.to_dict(),
+        "versions": {name: version(name) for name in ("tenfold", "torch", "numpy", "scikit-learn")},
     }

@@ -1,0 +1,230 @@
+"""The documentation holds: its code runs, its links lead somewhere, and its tables are those of the source."""
+
+import dataclasses
+import json
+import os
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import typer
+
+from tenfold.cli.main import app
+from tenfold.data.dates import DATE_RULES
+from tenfold.data.frames import BUNDLED
+from tenfold.data.kinds import KINDS, MISSING
+from tenfold.data.schema import KIND_NAMES
+from tenfold.recipe import MLP, Recipe, Space
+from tenfold.recipe.kinds import Family, kinds
+from tenfold.selection.outcome import Outcome
+from tenfold.statistics.metrics import METRICS
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+MANUAL = [page for page in PAGES if page.name != "log.md"]  # the log says what was, not what is
+OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
+FOREIGN = ("python -m bench", ".venv/bin/python")  # lines of other programs begin with these
+FAMILIES = {name: kind for record in (Recipe, MLP) for name, kind in kinds(record).items() if isinstance(kind, Family)}
+RULES = [(family, name, rule) for family, kind in FAMILIES.items() for name, rule in kind.members.items()]
+HEADINGS = {
+    "preprocess": "Preprocessing", "activation": "Activations", "normalization": "Normalization",
+    "init": "Initialization", "loss": "Losses", "optimizer": "Optimizers", "decay": "Decay",
+}  # fmt: skip
+
+
+def text_of(name):
+    return next(page for page in PAGES if page.name == name).read_text(encoding="utf-8")
+
+
+def section(text, heading):
+    """What stands under a heading, up to the next one."""
+    return re.split(r"^#+ ", text.split(f"# {heading}\n", 1)[1], maxsplit=1, flags=re.MULTILINE)[0]
+
+
+def blocks(page, language):
+    return re.findall(rf"^```{language}\n(.*?)^```$", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+
+
+def rows(text):
+    """The rows of the tables in a text, as lists of cells."""
+    lines = [line.strip("| ") for line in text.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in line.split(" | ")] for line in lines]
+
+
+def verbs():
+    """Options of every verb, and under "" those of the program."""
+    command = typer.main.get_command(app)
+    found = {"": {opt for param in command.params for opt in param.opts}}
+    for name, verb in command.commands.items():
+        found[name] = {opt for param in verb.params for opt in param.opts if opt.startswith("-")}
+    return found
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory):
+    """A folder with the data files and the finished run that the pages speak of."""
+    folder = tmp_path_factory.mktemp("docs")
+    plans = ("basic", "plus", "pro")
+    lines = [f"{20 + i % 50},{plans[i % 3]},{'yes' if i % 50 + i % 3 > 25 else 'no'}\n" for i in range(120)]
+    (folder / "churn.csv").write_text("age,plan,churn\n" + "".join(lines))
+    (folder / "new_customers.csv").write_text("plan,age\nplus,33\nother,61\n")
+    (folder / "recipe.yaml").write_text("{network: {hidden: [8]}, epochs: 4}")
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        command = "fit churn.csv --target churn --recipe recipe.yaml --folds 3 --out runs/churn-1 --device cpu"
+        app(shlex.split(command), standalone_mode=False)
+    finally:
+        os.chdir(before)
+    return folder
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python")], ids=lambda page: page.name)
+def test_the_python_blocks_run(page, workplace, monkeypatch, tmp_path):
+    for path in workplace.iterdir():
+        (tmp_path / path.name).symlink_to(path)
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    for number, block in enumerate(blocks(page, "python"), 1):
+        exec(compile(block, f"{page.name}, block {number}", "exec"), names)
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "yaml")], ids=lambda page: page.name)
+def test_the_yaml_blocks_are_recipes_and_spaces(page):
+    for block in blocks(page, "yaml"):
+        space = Space.from_yaml(block)
+        assert space.sample(2)
+        if space.size == 1:
+            assert Recipe.from_yaml(block) == space.sample(1)[0]
+        assert set(re.findall(r"^(\w+):", block, re.MULTILINE)) == set(space.to_dict())
+
+
+def test_every_option_of_fit_is_in_the_manual():
+    said = set(OPTION.findall("".join(page.read_text(encoding="utf-8") for page in MANUAL)))
+    assert {option for option in verbs()["fit"] if option.startswith("--")} - {"--help"} <= said
+    table = section(text_of("README.md"), "Options of fit")
+    assert set(OPTION.findall(table)) == {o for o in verbs()["fit"] if o.startswith("--")} - {"--help"}
+
+
+@pytest.mark.parametrize("page", MANUAL, ids=lambda page: page.name)
+def test_no_option_or_verb_is_mentioned_that_does_not_exist(page):
+    known = verbs()
+    lines = [line for line in page.read_text(encoding="utf-8").splitlines() if not line.startswith(FOREIGN)]
+    assert set(OPTION.findall("\n".join(lines))) <= set().union(*known.values())
+    code = [part for line in lines for part in re.findall(r"`([^`]+)`", line)] + lines
+    for verb, rest in (found for part in code for found in re.findall(r"^(?:\$ )?tenfold ([a-z]+)([^`]*)", part)):
+        assert verb in known, f"tenfold {verb}"
+        used = set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", rest))
+        assert used <= known[verb], f"tenfold {verb}{rest}"
+
+
+def test_every_verb_is_in_the_table_of_commands():
+    named = re.findall(r"^\| `tenfold (\w+)", section(text_of("README.md"), "The commands"), re.MULTILINE)
+    assert set(named) == set(verbs()) - {""}
+
+
+@pytest.mark.parametrize(("family", "name", "rule"), RULES, ids=lambda value: value if isinstance(value, str) else "")
+def test_every_rule_is_described_with_its_defaults(family, name, rule):
+    table = rows(section(text_of("recipes.md"), HEADINGS[family]))
+    found = [row for row in table if row[0] == f"`{name}`"]
+    assert [row[1] != "" for row in found] == [True]
+    defaults = re.findall(r"`(\w+) = ([^`]+)`", " ".join(found[0][2:]))
+    fields = [(field.name, f"{field.default:g}") for field in dataclasses.fields(rule)]
+    assert defaults == fields
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_no_rule_is_described_that_does_not_exist(family):
+    named = re.findall(r"^\| `(\w+)` \|", section(text_of("recipes.md"), HEADINGS[family]), re.MULTILINE)
+    assert named == list(FAMILIES[family].members)
+
+
+def test_every_field_of_a_recipe_is_described_with_its_default():
+    table = {row[0].strip("`"): row for row in rows(section(text_of("recipes.md"), "Fields"))[2:]}
+    plain = {**Recipe().to_dict(), **Recipe().to_dict()["network"]}
+    assert set(table) == set(plain)
+    for name, value in plain.items():
+        if name != "network":
+            said = table[name][2].strip("`")
+            assert said == {None: "null", 0.0: "0"}.get(value if not isinstance(value, list) else "", str(value)), name
+
+
+def test_the_rules_for_kinds_are_the_published_ones_in_order():
+    table = rows(section(text_of("data.md"), "Kinds of cells"))[2:]
+    assert [row[0].strip("`") for row in table] == [rule.name for rule in KINDS]
+    assert [row[2] for row in table] == [rule.kind for rule in KINDS]
+    assert [row[3] for row in table] == [rule.example for rule in KINDS]
+    formats = rows(section(text_of("data.md"), "Dates"))[2:]
+    assert formats == [[rule.name, rule.example] for rule in DATE_RULES]
+
+
+def test_missing_markers_kinds_and_bundled_sets_are_the_published_ones():
+    text = text_of("data.md")
+    said = re.findall(r"`([^`]+)`", section(text, "Missing cells"))
+    assert {*said, ""} == set(MISSING)
+    decided = {row[1].split(" ")[0].strip("`") for row in rows(section(text, "What becomes of a column"))[2:]}
+    assert decided == set(KIND_NAMES)
+    for name in BUNDLED:
+        assert f"`{name}`" in text
+
+
+def test_every_metric_and_outcome_is_described():
+    table = {row[0].strip("`"): row for row in rows(section(text_of("statistics.md"), "Scores"))[2:]}
+    assert set(table) == set(METRICS)
+    for name, metric in METRICS.items():
+        assert table[name][1].startswith(metric.task)
+        assert (table[name][2] == "higher") == metric.higher_is_better
+    for outcome in Outcome:
+        for name in ("index.md", "files.md"):
+            assert f"`{outcome.label}`" in text_of(name)
+
+
+def test_every_file_of_a_run_is_described(workplace):
+    text = text_of("files.md")
+    run = workplace / "runs" / "churn-1"
+    for folder, heading in ((run, "The run directory"), (run / "model", "model/")):
+        named = {name for row in rows(section(text, heading))[2:] for name in re.findall(r"`([^`]+)`", row[0])}
+        there = {path.name + "/" * path.is_dir() for path in folder.iterdir()}
+        assert there == named
+    for name in ("leaderboard.csv", "trials.csv", "metrics.csv"):
+        header = (run / name).read_text().splitlines()[0].split(",")
+        paragraph = next(part for part in section(text, "Tables").strip().split("\n\n") if part.startswith(f"`{name}`"))
+        said = re.findall(r"`([^`]+)`", paragraph)[1:]
+        assert [column for column in said if not column.startswith("fold_")] == [
+            column for column in header if not column.startswith("fold_")
+        ]
+
+
+def test_every_field_of_the_summary_is_described(workplace):
+    summary = json.loads((workplace / "runs" / "churn-1" / "summary.json").read_text())
+    table = section(text_of("files.md"), "summary.json")
+    named = {name for row in rows(table)[2:] for name in re.findall(r"`([^`]+)`", row[0])}
+    inside = {f"best.{name}" for name in summary["best"]}
+    assert named == set(summary) | inside
+    for part in ("rows", "baselines", "outcomes", "test", "seconds"):
+        line = next(row for row in rows(table) if row[0] == f"`{part}`")
+        assert set(summary[part]) <= set(re.findall(r"`([^`]+)`", line[1])), part
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_between_pages_lead_somewhere(page):
+    for target in re.findall(r"\]\((?!https?://)([^)]+)\)", page.read_text(encoding="utf-8")):
+        name, _, anchor = target.partition("#")
+        goal = (page.parent / name).resolve() if name else page
+        assert goal.exists(), target
+        if anchor:
+            titles = re.findall(r"^#+ (.+)$", goal.read_text(encoding="utf-8"), re.MULTILINE)
+            assert anchor in {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}, target
+
+
+def test_every_page_is_on_the_map():
+    for page in PAGES[1:]:
+        assert page.name == "index.md" or f"({page.name})" in text_of("index.md")
+
+
+def test_the_changelog_has_the_version_that_is_built():
+    from tenfold import __version__
+
+    versions = re.findall(r"^## \[([^\]]+)\]", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert versions[0] == __version__
