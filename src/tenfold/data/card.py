@@ -188,9 +188,8 @@ def _row_warnings(table: Table, schema: Schema, target: Array) -> list[str]:
     found: list[str] = []
     repeated = suspects.repeated_rows(table, target)
     if repeated:
-        found.append(
-            f"{repeated:,} row{'s' * (repeated > 1)} ({repeated / len(target):.1%}) repeat{'s' * (repeated == 1)} an earlier row exactly"
-        )
+        verb = "row repeats" if repeated == 1 else "rows repeat"
+        found.append(f"{repeated:,} {verb} an earlier row exactly ({repeated / len(target):.1%})")
     if schema.task == "classification":
         rare = suspects.rare_classes(target, schema.classes)
         if rare:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tenfold._version import __version__
 from tenfold.selection.outcome import Outcome
 from tenfold.selection.summary import LEVEL, RunResult
 from tenfold.store.run import Run
@@ -115,5 +116,5 @@ def report_data(result: RunResult, run: Run) -> dict[str, Any]:
         "recipe_yaml": best.to_yaml() if result.has_winner else "",
         "ledger": openings,
         "settings": result.prepared.settings.to_dict(),
-        "versions": {name: version(name) for name in ("tenfold", "torch", "numpy", "scikit-learn")},
+        "versions": {"tenfold": __version__} | {name: version(name) for name in ("torch", "numpy", "scikit-learn")},
     }
