@@ -30,7 +30,7 @@ def fit(
     folds: Annotated[int, typer.Option(help="Folds of the cross-validation.")] = 5,
     holdout: Annotated[float, typer.Option(help="Share of the rows sealed as a test set; 0: none.")] = 0.2,
     task: Annotated[str | None, typer.Option(help="classification or regression; default: by the target.")] = None,
-    metric: Annotated[str | None, typer.Option(help="What is maximized; default: accuracy, or R2.")] = None,
+    metric: Annotated[str | None, typer.Option(help="What recipes are chosen by; default: accuracy, or r2.")] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, or auto.")] = "auto",
     seed: Annotated[int, typer.Option(help="The seed that everything random derives from.")] = 0,
     out: Annotated[Path | None, typer.Option(help="The run directory; default: runs/NAME-N.")] = None,

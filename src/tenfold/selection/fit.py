@@ -11,13 +11,14 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from tenfold._version import __version__
 from tenfold.errors import BadInput, RunFailed, Stopped
 from tenfold.recipe.recipe import Recipe
 from tenfold.selection.baselines import NAMES, Baseline, run_baseline
 from tenfold.selection.model import Model
 from tenfold.selection.prepare import Plan, Prepared, Settings, make_plan, prepare
 from tenfold.selection.search import Crew, Trained, train_all
-from tenfold.selection.summary import RunResult, TestScore, finite, run_tables, summary_text
+from tenfold.selection.summary import RunResult, TestScore, finite, metric_rows, run_tables, summary_text, trial_rows
 from tenfold.selection.verdict import report_data
 from tenfold.statistics.intervals import test_interval
 from tenfold.statistics.metrics import all_scores
@@ -148,6 +149,7 @@ class Fit:
 
     def advance(self) -> RunResult:
         """Baselines, training, refit, test, files. Raises `Stopped` (resumable) or `RunFailed`."""
+        self.run.event("session", {"version": __version__, "workers": self.plan.workers})
         try:
             baselines = self._baselines()
             trained = self._train()
@@ -160,8 +162,11 @@ class Fit:
             test = self._test(model, sha)
             result = RunResult(self.prepared, self.plan, baselines, trained, test, self._seconds(trained))
             self._write(result)
-            self.run.put("finished", True)
+            self.run.event("finished")
             return result
+        except Stopped as stopped:
+            self.run.event("stopped", {"exit_code": stopped.exit_code})
+            raise
         finally:
             self.run.put("seconds", self._clock())
 
@@ -268,6 +273,9 @@ class Fit:
 
     def _write(self, result: RunResult) -> None:
         self.listener.step("writing the report")
+        with self.run.transaction():
+            self.run.add_trials(trial_rows(result.trained))
+            self.run.add_metrics(metric_rows(result.trained))
         for name, content in run_tables(result).items():
             self.run.write_file(name, content)
         self.run.write_file("summary.json", summary_text(result, self.run))

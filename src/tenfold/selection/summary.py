@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -131,6 +131,23 @@ def finite(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [finite(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def trial_rows(trained: Trained) -> Iterator[tuple[int, int, int, str, float, int, str]]:
+    """Every trial as a row of run.db: recipe, fold, seed, outcome, score, epoch, what happened in words."""
+    for trial in trained.trials():
+        outcome = next(o for o in Outcome if o.label == trial["outcome"])
+        key = trial["recipe"], trial["fold"], trial["seed"]
+        yield (*key, outcome.label, trial["score"], trial["epoch"], outcome.sentence)
+
+
+def metric_rows(trained: Trained) -> Iterator[tuple[int, int, int, int, str, float]]:
+    """Every point of every curve as a row of run.db: recipe, fold, seed, epoch, name, value."""
+    for number, record in sorted(trained.records.items()):
+        for f, fold in enumerate(trained.problem.folds):
+            for name, curve in zip(CURVES, record.curves[:, f], strict=True):
+                for epoch in np.flatnonzero(np.isfinite(curve)):
+                    yield number, fold.number, fold.seed, int(epoch) + 1, name, float(curve[epoch])
 
 
 def run_tables(result: RunResult) -> dict[str, str]:

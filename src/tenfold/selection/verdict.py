@@ -34,10 +34,12 @@ def verdict(result: RunResult) -> list[str]:
     low, high = result.interval()
     spread = f" [{number(low)}, {number(high)}]" if np.isfinite(low) else ""
     word = METRIC_WORDS[metric.name]
+    tried = len(trained.recipes)
+    picked = f"; not yet corrected for having picked the best of {tried}" if tried > 1 else ""
     lines = [
         f"Winner: {row['recipe'].describe()}, {row['epochs']} epoch{'s' if row['epochs'] != 1 else ''}.",
         f"{word[0].upper()}{word[1:]} {number(row['mean'])}{spread} over {result.plan.folds} folds "
-        f"(95 % interval; not yet corrected for having picked the best of {len(trained.recipes)}).",
+        f"(95 % interval{picked}).",
         _baseline_line(result, float(row["mean"])),
     ]
     if len(result.ranking) > 1:
