@@ -86,7 +86,7 @@ def test_a_regression_leak() -> None:
 def test_repeated_rows_and_rare_classes() -> None:
     values, y = NOISE.copy(), Y.copy()
     values[10:15], y[10:15] = values[0], y[0]
-    assert "5 rows (1.2%) repeat" in text(card(number("a", values), y=y))
+    assert "5 rows repeat an earlier row exactly (1.2%)" in text(card(number("a", values), y=y))
     y[:3] = 2
     assert "rare class: '2' (3 rows)" in text(card(number("a", NOISE), y=y))
 

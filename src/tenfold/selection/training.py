@@ -23,9 +23,12 @@ Array = np.ndarray
 
 @dataclass
 class RecipeRecord:
-    """What is known of one recipe. curves (3, folds, epochs): training loss (the recipe's), validation loss (log loss,
-    or root mean squared error in the target's unit) and score (the metric), NaN where not measured; out_of_fold: for each
-    fold its predictions (validation rows, classes or 1) at the best epoch of the fold-mean curve."""
+    """What is known of one recipe.
+
+    curves (3, folds, epochs): training loss (the recipe's), validation loss (log loss, or root mean squared error in
+    the target's unit) and score (the metric), NaN where not measured. out_of_fold: for each fold its predictions
+    (validation rows, classes or 1) at the best epoch of the fold-mean curve.
+    """
 
     curves: Array
     outcomes: list[Outcome | None]

@@ -64,8 +64,9 @@ def _baseline_line(result: RunResult, mean: float) -> str:
         better = sign * mean > sign * baseline.mean
         sure = "" if np.isnan(p) else ("significantly " if p < LEVEL else "")
         tie = "" if np.isnan(p) or p < LEVEL else f", not distinguishable, p = {p:.2f}"
-        side = "better" if better else "worse"
-        parts.append(f"{sure}{side} than {baseline.name} ({number(baseline.mean)}{tie})")
+        side = "better" if better else "as good" if mean == baseline.mean else "worse"
+        than = "as" if side == "as good" else "than"
+        parts.append(f"{sure}{side} {than} {baseline.name} ({number(baseline.mean)}{tie})")
     trees = result.baselines[-1]
     honest = ""
     if sign * trees.mean > sign * mean:
