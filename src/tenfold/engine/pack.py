@@ -19,7 +19,7 @@ from tenfold.rules.normalization import batch_norm, batch_norm_inference, runnin
 from tenfold.rules.optimizers.update import Coefficients, first_order_update
 from tenfold.rules.penalties import clip_factor, decoupled_decay, l2_gradient
 
-CHUNK_BYTES = 1400000  # optimizer state worked on at a time: what a core's second-level cache holds
+CHUNK_BYTES = 1_400_000  # optimizer state worked on at a time: about what a core's second-level cache holds
 CHUNK_ROWS = 512  # rows evaluated at a time
 Order = Literal["go on", "stop"]
 Updates = list[tuple[Coefficients, Tensor]]  # coefficients and decoupled decay, one a chunk or one an update
