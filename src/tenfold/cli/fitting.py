@@ -127,11 +127,8 @@ def _work(run: Run, prepared: Prepared, plan: Plan, screen: Screen, stop: Stop, 
     if as_json:
         print_json(finite(run.get("report")["summary"]))
     where = shown(run.path)
-    next_steps = [
-        f"report   {where}/report.html",
-        f"predict  tenfold predict {where} NEW_DATA -o predictions.csv",
-        f"check    tenfold check {where}",
-    ]
+    predicting = [f"predict  tenfold predict {where} NEW_DATA -o predictions.csv"] if run.has("model") else []
+    next_steps = [f"report   {where}/report.html", *predicting, f"check    tenfold check {where}"]
     screen.say("", *lines, "", *next_steps)
     if failure is not None:
         raise failure

@@ -17,6 +17,8 @@ METRIC_WORDS = {
     "r2": "R2", "rmse": "RMSE", "mae": "mean absolute error",
 }  # fmt: skip
 
+SIMPLER = {"linear": "Linear models", "boosting": "Boosted trees"}  # what the verdict sends a reader to
+
 
 def number(value: float) -> str:
     """Four digits that matter."""
@@ -67,11 +69,11 @@ def _baseline_line(result: RunResult, mean: float) -> str:
         side = "better" if better else "as good" if mean == baseline.mean else "worse"
         than = "as" if side == "as good" else "than"
         parts.append(f"{sure}{side} {than} {baseline.name} ({number(baseline.mean)}{tie})")
-    trees = result.baselines[-1]
+    best = max(result.baselines, key=lambda baseline: sign * baseline.mean)
     honest = ""
-    if sign * trees.mean > sign * mean:
-        sure = result.p_value(trees.scores) < LEVEL
-        honest = " Boosted trees win here" if sure else " Boosted trees are as good here, and simpler"
+    if best.name in SIMPLER and sign * best.mean > sign * mean:
+        sure = result.p_value(best.scores) < LEVEL
+        honest = f" {SIMPLER[best.name]} " + ("win here" if sure else "are ahead here, if not distinguishably")
         honest += ": use them unless you need a network."
     return "It is " + ", ".join(parts) + "." + honest
 
