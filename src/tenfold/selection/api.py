@@ -13,7 +13,7 @@ from tenfold.recipe.recipe import Recipe
 from tenfold.recipe.space import Space
 from tenfold.selection.arrays import Labelled, understand
 from tenfold.selection.model import Model
-from tenfold.selection.search import Crew, Trained, train_all
+from tenfold.selection.search import Crew, Trained, device_named, train_all
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,6 @@ class Search:
         from tenfold.selection.refit import refit
 
         best = self.trained.best()
-        crew = Crew.local(self.device)
         return refit(
             self.trained.problem,
             self.trained.recipes[best],
@@ -90,7 +89,7 @@ class Search:
             seed=self.seed,
             schema=self.data.schema,
             classes=self.data.labels,
-            device=crew.device,
+            device=device_named(self.device),
         )
 
 

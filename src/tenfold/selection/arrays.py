@@ -11,13 +11,12 @@ from tenfold.data.encode import Inputs, make_inputs, matrix_inputs
 from tenfold.data.folds import make_folds, usable_folds
 from tenfold.data.read import read
 from tenfold.data.schema import Schema, conform, decide
-from tenfold.data.target import Target
+from tenfold.data.target import MOST_CLASSES, Target
 from tenfold.errors import BadInput
 from tenfold.selection.problem import Problem
 from tenfold.statistics.metrics import metric_for
 
 Array = np.ndarray
-MOST_CLASSES = 20  # an integer target with more distinct values than this is a number
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from tenfold.recipe.recipe import Recipe
 from tenfold.selection.baselines import NAMES, Baseline, run_baseline
 from tenfold.selection.model import Model
 from tenfold.selection.prepare import Plan, Prepared, Settings, make_plan, prepare
-from tenfold.selection.search import Crew, Trained, train_all
+from tenfold.selection.search import Crew, Trained, device_named, train_all
 from tenfold.selection.summary import RunResult, TestScore, finite, metric_rows, run_tables, summary_text, trial_rows
 from tenfold.selection.verdict import report_data
 from tenfold.statistics.intervals import test_interval
@@ -26,7 +26,7 @@ from tenfold.store.run import Run
 
 
 class Listener(Protocol):
-    """Who is told what happens (the command line's screen, or nobody)."""
+    """Who is told what happens: the command line's screen."""
 
     def planned(self, prepared: Prepared, plan: Plan) -> None:
         """The data card and the plan."""
@@ -43,22 +43,6 @@ class Listener(Protocol):
     def step(self, what: str) -> None:
         """A later step begins: the refit, the test, the report."""
         ...
-
-
-class Quiet:
-    """A listener that tells nobody."""
-
-    def planned(self, prepared: Prepared, plan: Plan) -> None:
-        """Nothing."""
-
-    def baseline(self, result: Baseline) -> None:
-        """Nothing."""
-
-    def progress(self, share: float, best: float | None) -> None:
-        """Nothing."""
-
-    def step(self, what: str) -> None:
-        """Nothing."""
 
 
 @dataclass
@@ -241,7 +225,7 @@ class Fit:
             trained.records[best].epoch,
             seed=settings.seed,
             schema=self.prepared.schema,
-            device=Crew.local(settings.device).device,
+            device=device_named(settings.device),
             tick=tick,
         )
         sha = self.run.write_model(**model.parts(self._card(trained, best)))

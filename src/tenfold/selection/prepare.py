@@ -137,12 +137,6 @@ def prepare(settings: Settings) -> Prepared:
         make_folds(y, folds, classification=classification, seed=settings.seed),
         metric,
     )
-    if problem.inputs.numbers.shape[1] + problem.inputs.codes.shape[1] == 0:
-        raise BadInput(
-            "no column is left to learn from: all are constant, identifiers or free text",
-            where=table.source,
-            expected="at least one number, date or category column beside the target",
-        )
     counts = len(target.values), len(development), len(test), target.dropped
     return Prepared(
         settings, table.name, table.source, schema, card, problem, (note,) if note else (), _reason(target), counts,
