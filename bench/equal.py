@@ -76,7 +76,7 @@ def compare(found: list[Recipe], dtype: torch.dtype, device: str, every: int) ->
         single = plain.make_pack(found, x, y, folds, dtype, keep={key}, device=device)
         alone = plain.run(single, UPDATES).evaluate()[0]
         model, rows = plain.train_plain(
-            lane.recipe, x, y, folds[FOLD], UPDATES, dealing=pack.shape.dealing, layers=start[key], dtype=dtype
+            lane.recipe, x, y, folds[FOLD], UPDATES, shape=pack.shape, layers=start[key], dtype=dtype
         )
         twin = model(rows).detach().numpy()
         size = max(1.0, float(np.abs(twin).max()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -59,15 +60,21 @@ class _Network(BaseEstimator):
             space = self.recipe
             if space is None:
                 outputs = len(np.unique(y)) if self._task == "classification" else 1
-                size = {"rows": len(y), "columns": _num_features(x), "outputs": outputs}
-                space = default_space(task=self._task, **size)
+                image = (*x.shape[1:], 1)[:3] if _is_images(x) else None
+                columns = math.prod(image) if image else _num_features(x)
+                space = default_space(rows=len(y), columns=columns, task=self._task, outputs=outputs, image=image)
             found = search(space, x, y, trials=self.trials, time_limit=self.time_limit, **options)
         self.search_ = found
         self.best_recipe_ = found.best
         self.model_: Model = found.refit()
 
     def _check(self, x: Any, *, fitting: bool) -> Any:
-        """Frames go through as they are (their columns are typed and checked by the schema), else a float matrix."""
+        """Frames go through as they are (their columns are typed and checked by the schema), and images; else a float
+        matrix."""
+        if _is_images(x):
+            if fitting:
+                self.n_features_in_ = math.prod(x.shape[1:])
+            return x
         if is_frame(x):
             if fitting:
                 self.feature_names_in_ = np.array([str(name) for name in x.columns], object)
@@ -99,13 +106,19 @@ class _Network(BaseEstimator):
         return "\n".join(lines)
 
 
+def _is_images(x: Any) -> bool:
+    """Whether x is an array (rows, height, width) or (rows, height, width, channels)."""
+    return isinstance(x, np.ndarray) and x.ndim in (3, 4)
+
+
 class Classifier(ClassifierMixin, _Network):
     """A network classifier whose training configuration is chosen by cross-validation.
 
     recipe: a `Recipe`, a `Space` to search, or None (the default space for the data). trials: recipes sampled from
     a space; folds; metric (default accuracy); time_limit: seconds of training; random_state: seed. After `fit`:
     classes_, best_recipe_, model_ (the refitted `Model`), search_ (the table of all recipes). X: numeric array, NaN
-    for missing, or a frame with any columns.
+    for missing; a frame with any columns; or images (rows, height, width) or (rows, height, width, channels), uint8 or
+    float.
     """
 
     _task = "classification"

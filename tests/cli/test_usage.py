@@ -1,5 +1,6 @@
 """Usage and bad input: exit code 2, a message that names the place and one thing to do, no traceback, no torch."""
 
+import json
 import pickle
 import subprocess
 import sys
@@ -135,6 +136,18 @@ def test_an_existing_directory_is_never_written(here):
     assert list((here / "run").iterdir()) == []
 
 
+def test_explain_says_all_about_a_rule(here):
+    done = tenfold("recipes", "--explain", "adam")
+    assert done.code == 0
+    assert done.out.startswith("adam (optimizer)\n")
+    for word in ("Formula ", "Shapes ", "Defaults ", "Convention ", "Claim ", "Choose ", "Source "):
+        assert f"\n  {word}" in done.out
+    assert all(len(line) <= 110 for line in done.out.splitlines())
+    found = json.loads(tenfold("recipes", "--explain", "none", "--json").out)["rules"]
+    assert [rule["family"] for rule in found] == ["preprocess", "normalization", "decay"]
+    refused(tenfold("recipes", "--explain", "adma"), "'adma'", "nearest: adam", "optimizer: sgd", "layer: dense")
+
+
 def test_debug_shows_the_traceback(here):
     from tenfold import BadInput
 
@@ -146,6 +159,7 @@ def test_debug_shows_the_traceback(here):
     ("arguments", "code"),
     [
         (["--help"], 0), (["fit", "--help"], 0), (["--version"], 0), (["recipes"], 0), (["fit"], 2), (["fitt"], 2),
+        (["recipes", "--explain", "conv"], 0), (["recipes", "--explain", "x"], 2),
         (["fit", "a", "--x"], 2), (["fit", "a", "--folds", "x"], 2), (["fit", "nowhere.csv"], 2), (["check", "x"], 2),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) and value else None,

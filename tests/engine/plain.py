@@ -1,5 +1,5 @@
 """The slow twin: one network trained alone with torch.nn, torch.optim and a LambdaLR, from the same initial
-weights, batches and dropout masks that a pack uses."""
+weights, batches, dropout masks and augmentation draws that a pack uses."""
 
 from __future__ import annotations
 
@@ -8,16 +8,19 @@ import torch
 from torch import nn
 
 from tenfold.data.batches import Dealing, deal
-from tenfold.data.encode import fit_encoding, matrix_inputs
+from tenfold.data.encode import Inputs, fit_encoding, matrix_inputs
 from tenfold.data.folds import Fold
 from tenfold.data.moments import target_scale, training_moments
 from tenfold.data.randomness import derive
 from tenfold.engine.feed import Feed, FoldInputs
 from tenfold.engine.lanes import Lane
+from tenfold.engine.module import build_module
 from tenfold.engine.pack import Pack
 from tenfold.engine.shape import Shape, padded
-from tenfold.recipe.recipe import Recipe
-from tenfold.rules.normalization import BatchNorm
+from tenfold.recipe.architecture import Drop, size_of
+from tenfold.recipe.recipe import Recipe, loss_of
+from tenfold.rules.dropout import dropout_scale
+from tenfold.rules.preprocessing import apply
 
 OPTIMIZERS = {
     "SGD": lambda p, o, wd: torch.optim.SGD(p, lr=o.lr, weight_decay=wd),
@@ -25,15 +28,18 @@ OPTIMIZERS = {
     "Nesterov": lambda p, o, wd: torch.optim.SGD(p, lr=o.lr, momentum=o.momentum, nesterov=True, weight_decay=wd),
     "Adagrad": lambda p, o, wd: torch.optim.Adagrad(p, lr=o.lr, eps=o.eps, weight_decay=wd),
     "RMSProp": lambda p, o, wd: torch.optim.RMSprop(p, lr=o.lr, alpha=o.rho, eps=o.eps, weight_decay=wd),
+    "Adadelta": lambda p, o, wd: torch.optim.Adadelta(p, lr=o.lr, rho=o.rho, eps=o.eps, weight_decay=wd),
     "Adam": lambda p, o, wd: torch.optim.Adam(p, lr=o.lr, betas=(o.beta1, o.beta2), eps=o.eps, weight_decay=wd),
+    "AMSGrad": lambda p, o, wd: torch.optim.Adam(
+        p, lr=o.lr, betas=(o.beta1, o.beta2), eps=o.eps, weight_decay=wd, amsgrad=True
+    ),
     "AdamW": lambda p, o, wd: torch.optim.AdamW(p, lr=o.lr, betas=(o.beta1, o.beta2), eps=o.eps, weight_decay=wd),
 }
-ACTIVATIONS = {
-    "Sigmoid": lambda a: nn.Sigmoid(),
-    "Tanh": lambda a: nn.Tanh(),
-    "ReLU": lambda a: nn.ReLU(),
-    "LeakyReLU": lambda a: nn.LeakyReLU(a.slope),
-    "ELU": lambda a: nn.ELU(a.alpha),
+LOSSES = {
+    "CrossEntropy": lambda o: nn.CrossEntropyLoss(label_smoothing=o.smoothing),
+    "Squared": lambda o: nn.MSELoss(),
+    "Absolute": lambda o: nn.L1Loss(),
+    "Huber": lambda o: nn.HuberLoss(delta=o.delta),
 }
 
 
@@ -43,13 +49,17 @@ class MaskedDropout(nn.Module):
     mask = None
 
     def forward(self, h):
-        return h * self.mask if self.training and self.mask is not None else h
+        return h * self.mask if self.training else h
 
 
-def make_feed(x, y, folds, dtype, device="cpu"):
-    inputs = matrix_inputs(x)
+def as_inputs(x) -> Inputs:
+    return x if isinstance(x, Inputs) else matrix_inputs(x)
+
+
+def make_feed(x, y, folds, dtype, device="cpu", scatter=False):
+    inputs = as_inputs(x)
     encodings = [fit_encoding(inputs, fold.train) for fold in folds]
-    moments = training_moments(inputs, folds, encodings)
+    moments = training_moments(inputs, folds, encodings, scatter=scatter)
     scale = [(0.0, 1.0) if y.dtype.kind == "i" else target_scale(y, fold) for fold in folds]
     parts = [FoldInputs(f, e, m, *s) for f, e, m, s in zip(folds, encodings, moments, scale, strict=True)]
     return Feed(inputs, y, parts, torch.device(device), dtype)
@@ -57,10 +67,13 @@ def make_feed(x, y, folds, dtype, device="cpu"):
 
 def make_pack(recipes, x, y, folds, dtype=torch.float32, keep=None, device="cpu"):
     """A pack of all recipes on all folds, or of the (recipe, fold) pairs in keep. Recipes must share their shape."""
-    feed = make_feed(x, y, folds, dtype, device)
+    feed = make_feed(x, y, folds, dtype, device, any(recipe.preprocess.needs_scatter for recipe in recipes))
     dealing = Dealing.of(folds, recipes[0].batch_size)
     outputs = int(y.max()) + 1 if y.dtype.kind == "i" else 1
-    shape = Shape.of(recipes[0].network, inputs=feed.width, outputs=outputs, dealing=dealing)
+    width = max(fold.encoding.width for fold in feed.folds)
+    size = {"inputs": width, "outputs": outputs, "image": as_inputs(x).image}
+    shape = Shape.of(recipes[0], dealing=dealing, **size)
+    assert all(Shape.of(recipe, dealing=dealing, **size) == shape for recipe in recipes)
     lanes = [Lane(recipe, n, f) for n, recipe in enumerate(recipes) for f in range(len(folds))]
     if keep is not None:
         lanes = [lane for lane in lanes if (lane.number, lane.fold) in keep]
@@ -74,75 +87,87 @@ def run(pack, updates):
 
 
 def init_layers(pack):
-    """The initial layers of every lane, by (recipe number, fold)."""
+    """The initial parameters of every lane, by (recipe number, fold)."""
     return {(lane.number, lane.fold): pack.parameters(i) for i, lane in enumerate(pack.lanes)}
 
 
-def module_of(recipe, layers, dtype):
-    parts = []
-    network = recipe.network
-    for i, layer in enumerate(layers):
-        normalized = isinstance(network.normalization, BatchNorm) and i < len(network.hidden)
-        linear = nn.Linear(*layer[0].shape, bias=not normalized, dtype=dtype)
-        linear.weight.data.copy_(torch.from_numpy(layer[0].T.copy()))
-        parts.append(linear)
-        if normalized:
-            norm = network.normalization
-            parts.append(nn.BatchNorm1d(layer[0].shape[1], eps=norm.eps, momentum=1 - norm.keep, dtype=dtype))
-        else:
-            nn.init.zeros_(linear.bias)
-        if i < len(network.hidden):
-            parts += [ACTIVATIONS[type(network.activation).__name__](network.activation), MaskedDropout()]
-    return nn.Sequential(*parts)
+def module_of(steps, arrays, image):
+    """The module of the product with its dropouts replaced; and them, by the number of their operation."""
+    model = build_module(steps, arrays, image)
+    drops = [number for number, step in enumerate(steps) if isinstance(step.op, Drop) and step.layer.rate]
+    found = {}
+    for parent in list(model.modules()):
+        for name, child in list(parent.named_children()):
+            if isinstance(child, nn.Dropout | nn.Dropout2d):
+                found[drops[len(found)]] = MaskedDropout()
+                setattr(parent, name, found[drops[len(found) - 1]])
+    return model.train(), found
 
 
-def train_plain(recipe: Recipe, x, y, fold: Fold, updates: int, *, dealing: Dealing, layers, dtype):
-    """Train one module; returns it and its inputs for the validation rows. Preprocessing is scikit-learn's."""
-    from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, StandardScaler
+def masks_for(steps, dropouts, fold, update, rows, dtype):
+    for number, layer in dropouts.items():
+        op, rate = steps[number].op, torch.tensor(steps[number].layer.rate, dtype=dtype)
+        size = size_of(op)
+        shape = (padded(size[0]),) if len(size) == 1 else size
+        uniform = derive(fold.seed, "dropout", fold.number, update, number).random((rows, *shape), np.float32)
+        mask = dropout_scale(torch.from_numpy(uniform), rate).to(dtype)
+        layer.mask = mask[:, : size[0]] if len(size) == 1 else mask.permute(0, 3, 1, 2)
 
-    scaler = {
-        "NoPreprocessing": lambda p: FunctionTransformer(),
-        "Center": lambda p: StandardScaler(with_std=False),
-        "Standardize": lambda p: StandardScaler(),
-        "MinMax": lambda p: MinMaxScaler((p.low, p.high)),
-    }[type(recipe.preprocess).__name__](recipe.preprocess)
-    scaler.fit(x[fold.train])
-    z = torch.from_numpy(scaler.transform(x)).to(dtype)
+
+def train_plain(recipe: Recipe, x, y, fold: Fold, updates: int, *, shape: Shape, layers, dtype):
+    """Train one module; returns it and its inputs for the validation rows. The preprocessing is the rule's own
+    (which has its own oracles), fitted with numpy on the training rows."""
+    inputs, dealing = as_inputs(x), shape.dealing
+    parts = [fold]
+    moments = training_moments(inputs, parts, [fit_encoding(inputs, fold.train)], scatter=True)[0]
+    z = torch.from_numpy(apply(recipe.preprocess.fit(moments), inputs.values(slice(None)))).to(dtype)
+    criterion = LOSSES[type(loss_of(recipe, y.dtype.kind == "i")).__name__](loss_of(recipe, y.dtype.kind == "i"))
     if y.dtype.kind == "i":
-        t, criterion = torch.from_numpy(y), nn.CrossEntropyLoss()
+        t = torch.from_numpy(y)
     else:
         part = y[fold.train]
-        t, criterion = torch.from_numpy((y - part.mean()) / part.std()).to(dtype)[:, None], nn.MSELoss()
-    model = module_of(recipe, layers, dtype)
-    weights = [m.weight for m in model if isinstance(m, nn.Linear)]
+        t = torch.from_numpy((y - part.mean()) / part.std()).to(dtype)[:, None]
+    steps = shape.steps(recipe)
+    model, dropouts = module_of(steps, layers, shape.image)
+    weights = [m.weight for m in model.modules() if isinstance(m, nn.Linear | nn.Conv2d)]
     others = [p for p in model.parameters() if not any(p is w for w in weights)]
     make = OPTIMIZERS[type(recipe.optimizer).__name__]
-    optimizers = [make(weights, recipe.optimizer, recipe.weight_decay), make(others, recipe.optimizer, 0.0)]
+    optimizers = [make(weights, recipe.optimizer, recipe.weight_decay)]
+    optimizers += [make(others, recipe.optimizer, 0.0)] if others else []
     total = dealing.updates * recipe.epochs
     factor = lambda u: float(recipe.decay.factor(np.array([u]), dealing.updates, total)[0])  # noqa: E731
     schedules = [torch.optim.lr_scheduler.LambdaLR(o, factor) for o in optimizers]
-    dropouts = [m for m in model if isinstance(m, MaskedDropout)]
     for update in range(updates):
         epoch, step = divmod(update, dealing.updates)
         rows, weight = deal(fold, dealing, epoch)
         real = weight[step] > 0
         batch = torch.from_numpy(rows[step][real])
-        draw = derive(fold.seed, "dropout", fold.number, update)
-        widths = [padded(units) for units in recipe.network.hidden]
-        uniform = draw.random((len(real), sum(widths)), np.float32)[real]
-        start = 0
-        for units, width, layer in zip(recipe.network.hidden, widths, dropouts, strict=True):
-            kept = torch.from_numpy(uniform[:, start : start + units] >= recipe.network.dropout).to(dtype)
-            layer.mask = kept / (1 - recipe.network.dropout)
-            start += width
+        masks_for(steps, dropouts, fold, update, len(real), dtype)
+        for layer in dropouts.values():
+            layer.mask = layer.mask[: len(batch)]
         loss = criterion(model(z[batch]), t[batch])
         for o in optimizers:
             o.zero_grad()
         loss.backward()
+        if recipe.clip_value is not None:
+            nn.utils.clip_grad_value_(model.parameters(), recipe.clip_value)
         if recipe.clip_norm is not None:
             nn.utils.clip_grad_norm_(model.parameters(), recipe.clip_norm)
+        if recipe.l1:
+            for w in weights:
+                w.grad += recipe.l1 * w.detach().sign()
         for o in optimizers:
             o.step()
+        if recipe.max_norm is not None:
+            limit_norms(weights, recipe.max_norm)
         for s in schedules:
             s.step()
     return model.eval(), z[torch.from_numpy(fold.validation)]
+
+
+@torch.no_grad()
+def limit_norms(weights, limit):
+    """Scale the inputs of each unit (rows of a Linear's weight, channels of a Conv2d's) down to the limit."""
+    for w in weights:
+        norm = w.flatten(1).norm(dim=1).view(-1, *[1] * (w.dim() - 1))
+        w.mul_((limit / norm).clamp(max=1))

@@ -63,7 +63,7 @@ def worst_against_plain(recipes, x, y, folds, dtype, picked):
             continue
         model, rows = train_plain(
             lane.recipe, x, y, folds[lane.fold], UPDATES,
-            dealing=pack.shape.dealing, layers=start[lane.number, lane.fold], dtype=dtype,
+            shape=pack.shape, layers=start[lane.number, lane.fold], dtype=dtype,
         )  # fmt: skip
         expected = model(rows).detach().numpy()
         worst = max(worst, float(np.abs(outputs - expected).max() / max(1.0, np.abs(expected).max())))
@@ -160,7 +160,7 @@ def test_state_goes_on_bitwise(cancer):
         second.restore(arrays, meta)
         run(second, 40)
         assert torch.equal(second.w, whole.w)
-        assert torch.equal(second.moments, whole.moments)
+        assert torch.equal(second.rows["moments"], whole.rows["moments"])
         np.testing.assert_array_equal(second.train_loss(), whole.train_loss())
 
 

@@ -1,17 +1,23 @@
 """The default space and the cost formula that sizes it."""
 
+import math
+from dataclasses import replace
+
 import pytest
 
 from tenfold.errors import BadInput
 from tenfold.recipe import MLP, Recipe, Space, default_space
+from tenfold.recipe.architecture import Unroll, plan_network
 from tenfold.recipe.cost import (
     CostModel,
     epochs_within,
     lane_step_seconds,
     mean_seconds,
+    network_work,
     plan_trials,
     recipe_seconds,
 )
+from tenfold.recipe.wording import describe_shape
 from tenfold.rules.optimizers import AdamW
 from tenfold.rules.schedules import Cosine
 
@@ -77,9 +83,119 @@ def test_another_task_is_refused():
 def test_step_formula_by_hand():
     recipe = Recipe(network=MLP(hidden=(10, 20)), batch_size=32)
     model = CostModel(flops=1e9, weight=1e-6, unit=1e-7, step=1e-3)
-    weights, units = 5 * 10 + 10 * 20 + 20 * 3, 10 + 20 + 3
-    expected = 6 * 32 * weights / 1e9 + weights * 1e-6 + 32 * units * 1e-7 + 1e-3
+    products, units = 5 * 10 + 10 * 20 + 20 * 3, 10 + 20 + 3
+    expected = 6 * 32 * products / 1e9 + (products + units) * 1e-6 + 32 * units * 1e-7 + 1e-3
     assert lane_step_seconds(recipe, columns=5, outputs=3, model=model) == pytest.approx(expected, rel=1e-12)
+
+
+LAYERS = [
+    {"conv": 4}, "batch_norm", "relu", {"max_pool": 2}, {"residual": [{"conv": {"channels": 6, "stride": 2}}]},
+    {"dense": 5}, {"maxout": 3}, {"dropout": 0.5},
+]  # fmt: skip
+
+
+def test_work_of_layers_by_hand():
+    work = network_work(Recipe(network={"layers": LAYERS}), columns=192, outputs=2, image=(8, 8, 3))
+    first, second, shortcut = 8 * 8 * 4 * 3 * 9, 2 * 2 * 6 * 4 * 9, 2 * 2 * 6 * 4
+    assert work.conv_products == first + second + shortcut
+    assert work.convs == 3
+    assert work.products == 24 * 15 + 5 * 2
+    assert work.units == 256 + 256 + 24 + 24 + 15 + 2  # the pool takes 256 in
+    assert work.normalized == 256
+    assert work.dropped == 5
+    # no bias in front of the batch normalization, none in the shortcut
+    assert work.weights == 4 * 27 + 2 * 4 + 6 * 37 + 6 * 4 + 25 * 15 + 6 * 2
+    still = Recipe(network={"layers": [*LAYERS[:-1], {"dropout": 0.0}]})
+    assert network_work(still, columns=192, outputs=2, image=(8, 8, 3)) == replace(work, dropped=0)
+
+
+def test_step_formula_of_convolutions_by_hand():
+    model = CostModel(
+        flops=1e9, conv_flops=1e8, conv=1e-2, weight=0, unit=1e-7, normalized=1e-6, dropped=1e-5, step=1e-3
+    )
+    size = {"columns": 192, "outputs": 2, "image": (8, 8, 3)}
+    recipe = Recipe(network={"layers": LAYERS}, batch_size=16)
+    work = network_work(recipe, **size)
+    units = work.units * 1e-7 + work.normalized * 1e-6 + work.dropped * 1e-5
+    expected = 16 * (6 * work.products / 1e9 + 6 * work.conv_products / 1e8 + units) + 3 * 1e-2 + 1e-3
+    assert lane_step_seconds(recipe, **size, model=model) == pytest.approx(expected, rel=1e-12)
+
+
+def test_work_counts_what_the_network_has():
+    """Against torch: parameters, and floating point operations of the forward pass as its counter has them."""
+    torch = pytest.importorskip("torch")
+    from torch.utils.flop_counter import FlopCounterMode
+
+    nn = torch.nn
+    net = nn.Sequential(
+        nn.Conv2d(3, 8, 3, padding=1, bias=False), nn.BatchNorm2d(8), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Conv2d(8, 16, 5, stride=2, padding=2), nn.Flatten(), nn.Linear(16 * 16, 12), nn.ReLU(), nn.Linear(12, 4),
+    )  # fmt: skip
+    layers = [{"conv": 8}, "batch_norm", "relu", "max_pool", {"conv": {"channels": 16, "kernel": 5, "stride": 2}}]
+    recipe = Recipe(network={"layers": [*layers, "flatten", {"dense": 12}, "relu"]})
+    work = network_work(recipe, columns=768, outputs=4, image=(16, 16, 3))
+    with FlopCounterMode(display=False) as counter:
+        net(torch.zeros(2, 3, 16, 16))
+    assert 2 * 2 * (work.products + work.conv_products) == counter.get_total_flops()
+    assert work.weights == sum(p.numel() for p in net.parameters())
+
+
+def test_second_order_costs_gradients():
+    size = {"columns": 4, "outputs": 3, "batch": 100}
+    model = CostModel(flops=float("inf"), conv_flops=float("inf"), weight=0, unit=0, step=1.0)
+    network = MLP(hidden=(2,))
+    gradients = {
+        name: lane_step_seconds(Recipe(network=network, optimizer=name), **size, model=model)
+        for name in ("sgd", "lbfgs", "hessian_free", "gauss_newton", "newton")
+    }
+    weights = 4 * 2 + 2 + 2 * 3 + 3
+    steps = HessianFree().cg_steps
+    assert gradients == {
+        "sgd": 1, "lbfgs": 2, "hessian_free": 2 * steps + 2, "gauss_newton": 5, "newton": 2 * weights
+    }  # fmt: skip
+    wide = Recipe(optimizer="newton")
+    assert lane_step_seconds(wide, **size) > 1000 * lane_step_seconds(Recipe(optimizer="lbfgs"), **size)
+
+
+def test_layers_that_do_not_fit_are_refused():
+    with pytest.raises(BadInput, match=r"network\.layers\[0\]: conv needs an image|first layer on a row of numbers"):
+        lane_step_seconds(Recipe(network={"layers": LAYERS}), columns=192, outputs=2)
+
+
+IMAGES = [(1_437, (8, 8, 1)), (8_000, (28, 28, 1)), (4_350, (32, 32, 3)), (400, (96, 96, 3)), (300, (9, 100, 3))]
+
+
+@pytest.mark.parametrize(("rows", "image"), IMAGES)
+def test_images_get_convolutions(rows, image):
+    size = {"rows": rows, "columns": math.prod(image), "outputs": 10, "image": image}
+    space = default_space(**size, task="classification")
+    sample = space.sample(60, seed=0)
+    shapes = {describe_shape(recipe.network) for recipe in sample}
+    assert len(shapes) == 3
+    assert "256 ReLU" in shapes
+    assert {type(recipe.preprocess).__name__ for recipe in sample} == {"StandardizeChannel", "CenterImage"}
+    assert {type(recipe.optimizer).__name__ for recipe in sample} == {"AdamW", "Nesterov"}
+    assert {recipe.augment.shift for recipe in sample} == ({0, 1, 2} if min(image[:2]) >= 24 else {0, 1})
+    assert any(recipe.augment.flip for recipe in sample) == (image[2] == 3 and min(image[:2]) >= 24)
+    for recipe in sample:
+        steps = plan_network(recipe.network, inputs=size["columns"], outputs=10, image=image)
+        flat = next((step.op.of for step in steps if isinstance(step.op, Unroll)), None)
+        assert flat is None or (max(flat[:2]) <= 8 or min(flat[:2]) == 1)
+    assert Space.from_yaml(space.to_yaml()) == space
+    assert 5 <= sample[0].epochs <= 40
+
+
+def test_a_few_minutes_for_ten_thousand_small_images():
+    size = {"rows": 10_000, "columns": 784, "outputs": 10, "image": (28, 28, 1)}
+    space = default_space(**size, task="classification")
+    assert plan_trials(space, folds=5, budget_seconds=100, **size) == 8
+    minutes = sum(recipe_seconds(recipe, folds=5, **size) for recipe in space.sample(8)) / 2 / 60
+    assert 1 < minutes < 6
+
+
+def test_tiny_images_are_tables():
+    size = {"rows": 500, "columns": 48, "outputs": 2, "task": "classification"}
+    assert default_space(**size, image=(4, 4, 3)) == default_space(**size)
 
 
 def test_recipe_formula_by_hand():

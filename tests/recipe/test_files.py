@@ -7,9 +7,14 @@ import pytest
 from tenfold.errors import BadInput
 from tenfold.recipe import Recipe, Space, commented_default
 from tenfold.recipe.comments import MEANINGS
+from tenfold.recipe.explain import catalogue
 from tenfold.recipe.kinds import kinds
-from tenfold.recipe.network import MLP
-from tenfold.rules.optimizers import AdamW
+from tenfold.recipe.network import MLP, Layers
+from tenfold.rules.augmentation import Augmentation
+from tenfold.rules.optimizers import Adam, AdamW
+from tenfold.rules.record import rule_name
+
+from .unions import LAYER
 
 
 def refusal(source):
@@ -28,7 +33,22 @@ def test_a_file_with_faults_names_file_line_and_column(tmp_path):
         f"{path}: 3 faults",
         "  1:9 epochs: must be >= 1; got 0",
         "  3:15 network.hidden[1]: found the text 'x'; expected a whole number",
-        "  4:9 network.drop: unknown field; nearest: dropout; one of: hidden, activation, normalization, dropout",
+        "  4:9 network.drop: unknown field; nearest: dropout; one of: hidden, activation, normalization, normalize, "
+        "dropout, input_dropout, layers",
+    ]
+
+
+def test_places_inside_layers(tmp_path):
+    path = tmp_path / "recipe.yaml"
+    path.write_text(
+        "network:\n  layers:\n  - conv: 16\n  - relu\n  - conv: {channels: 8, kernel: 4}\n"
+        "  - residual:\n    - dense: none\n  - {dropout: 1}\n"
+    )
+    assert refusal(path).splitlines() == [
+        f"{path}: 3 faults",
+        "  5:33 network.layers[2].conv.kernel: must be odd where padding is same; got 4",
+        "  7:14 network.layers[3].residual[0].dense: found the text 'none'; expected a whole number",
+        "  8:15 network.layers[4].dropout.rate: must be in [0, 1); got 1.0",
     ]
 
 
@@ -122,18 +142,35 @@ def test_not_a_file(tmp_path):
 def test_commented_default_parses_back_and_names_every_rule():
     text = commented_default()
     assert Recipe.from_yaml(text) == Recipe()
-    for record in (Recipe, MLP):
+    lines = {line.split(":")[0].strip(): line.split("#")[1] for line in text.splitlines() if not line.startswith("#")}
+    assert set(lines) == {*kinds(Recipe), *kinds(MLP), *kinds(Augmentation)}
+    for record in (Recipe, MLP, Augmentation):
         for name, kind in kinds(record).items():
-            line = next(line for line in text.splitlines() if line.strip().startswith(f"{name}:"))
-            assert MEANINGS[name] in line.split("#")[1]
-            for rule in getattr(kind, "names", ()):
-                assert rule in line.split("#")[1]
+            assert MEANINGS[name] in lines[name]
+            for word in (*getattr(kind, "names", ()), *getattr(kind, "words", ())):
+                assert word in lines[name]
+    assert set(MEANINGS) == {*lines, *kinds(Layers)}
     assert all("#" in line for line in text.splitlines())
 
 
 def test_commented_rules_with_fields_are_recipes():
     lines = [line.removeprefix("#   ") for line in commented_default().splitlines() if line.startswith("#   ")]
-    assert len(lines) > 10
+    seen = set()
     for line in lines:
-        inside = line.split(":")[0] in kinds(MLP)
-        assert Recipe.from_yaml(f"network: {{{line}}}" if inside else line) != Recipe() or "adam:" in line
+        code = line.split("  #")[0]
+        inside = line.split(":")[0] in (*kinds(MLP), *kinds(Layers))
+        recipe = Recipe.from_yaml(f"network: {{{code}}}" if inside else code)
+        assert recipe != Recipe() or line.split("{")[1].startswith(("adam:", "he:", "none:"))
+        seen.add(line.split("{")[1].split(":")[0])
+    assert {entry.name for entry in catalogue() if entry.defaults} - seen == {
+        "augment", *(LAYER.name(rule) for rule in LAYER.rules if LAYER.name(rule) != rule_name(rule))
+    }  # fmt: skip
+
+
+def test_commented_rules_say_their_words_and_presets():
+    text = commented_default()
+    assert "#   layers: [{global_pool: {of: average}}]  # of: average | max\n" in text
+    assert "gelu: {approximate: none}}  # approximate: none | tanh" in text
+    assert "padding: same}}]  # padding: a number | same\n" in text
+    adam = next(line for line in text.splitlines() if line.startswith("#   optimizer: {adam:"))
+    assert adam.endswith(f"preset: {' | '.join(Adam.PRESETS)}")

@@ -11,13 +11,17 @@ from hypothesis import given, settings
 
 from tenfold.errors import BadInput
 from tenfold.recipe import MLP, Recipe
-from tenfold.rules.activations import ELU, ReLU
+from tenfold.recipe.kinds import kinds
+from tenfold.recipe.layers import Conv, Flatten, MaxPool, Residual
+from tenfold.recipe.network import Layers
+from tenfold.rules.activations import ELU, GELU, ReLU
 from tenfold.rules.initialization import Constant, Normal
+from tenfold.rules.normalization import BatchNorm
 from tenfold.rules.optimizers import SGD, Adam, AdamW, Nesterov
-from tenfold.rules.record import rule_name
+from tenfold.rules.record import main_field, preset, rule_name
 from tenfold.rules.schedules import Cosine
 
-from .unions import MEMBERS, at, changed, place, recipes
+from .unions import LAYER, MEMBERS, RULES, at, changed, place, recipes
 
 
 def faults(data):
@@ -29,13 +33,25 @@ def faults(data):
 def test_defaults_are_the_documented_ones():
     assert Recipe().to_dict() == {
         "preprocess": "standardize",
-        "network": {"hidden": [128, 128], "activation": "relu", "normalization": "none", "dropout": 0.0},
+        "augment": {"flip": False, "shift": 0},
+        "network": {
+            "hidden": [128, 128],
+            "activation": "relu",
+            "normalization": "none",
+            "normalize": "before",
+            "dropout": 0.0,
+            "input_dropout": 0.0,
+        },
         "init": "he",
         "loss": "auto",
         "optimizer": "adam",
         "decay": "none",
         "weight_decay": 0.0,
+        "l1": 0.0,
+        "max_norm": None,
         "clip_norm": None,
+        "clip_value": None,
+        "weight_average": 0.0,
         "batch_size": 64,
         "epochs": 40,
     }
@@ -54,11 +70,52 @@ def test_every_rule_by_name_and_by_fields(path, rule):
     assert (moved != rule()) == bool(fields)
     assert Recipe.from_dict(recipe.to_dict()) == recipe == Recipe.from_yaml(recipe.to_yaml())
     assert Recipe.from_dict(place(path, moved)) == recipe
-    if len(fields) == 1:
-        (number,) = fields.values()
-        assert Recipe.from_dict(place(path, {name: number})) == recipe
-    if len(fields) > 1:
+    assert recipe.key() != Recipe.from_dict(place(path, name)).key() or not fields
+    main = main_field(rule)
+    if main is not None:
+        short = at(Recipe.from_dict(place(path, {name: fields[main]})), path)
+        assert getattr(short, main) == fields[main]
+    elif fields:
         assert "its fields" in faults(place(path, {name: 0.5}))
+
+
+@pytest.mark.parametrize("rule", LAYER.rules, ids=lambda rule: rule.__name__)
+def test_every_layer_by_name_and_by_fields(rule):
+    name, moved, main = LAYER.name(rule), changed(rule), main_field(rule)
+    for written in (name, {name: None}, {name: {}}, rule()):
+        assert layers_of([written]) == (rule(),)
+    fields = {field.name: getattr(moved, field.name) for field in dataclasses.fields(rule)}
+    recipe = Recipe.from_dict({"network": {"layers": ["flatten", {name: fields}]}})
+    assert recipe.network.layers == (Flatten(), moved)
+    assert (moved != rule()) == bool(fields)
+    assert Recipe.from_dict(recipe.to_dict()) == recipe == Recipe.from_yaml(recipe.to_yaml())
+    assert Recipe.from_dict(json.loads(json.dumps(recipe.to_dict()))).key() == recipe.key()
+    assert hash(Recipe.from_dict(recipe.to_dict())) == hash(recipe)
+    if main is not None:
+        (short,) = layers_of([{name: fields[main]}])
+        assert getattr(short, main) == fields[main]
+
+
+def layers_of(written):
+    return Recipe.from_dict({"network": {"layers": written}}).network.layers
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
+def test_every_field_of_every_rule_can_change(rule):
+    """So that the tests above mean what they say: no field stays at its default."""
+    default, moved = rule(), changed(rule)
+    same = [name for name in kinds(rule) if getattr(moved, name) == getattr(default, name)]
+    assert same == []
+
+
+@pytest.mark.parametrize("rule", [rule for rule in RULES if getattr(rule, "PRESETS", None)], ids=lambda r: r.__name__)
+def test_presets_fill_in_fields_and_are_written_out(rule):
+    path = next(path for path, one in MEMBERS if one is rule)
+    for library, fields in rule.PRESETS.items():
+        recipe = Recipe.from_dict(place(path, {rule_name(rule): {"preset": library}}))
+        assert at(recipe, path) == rule(**fields) == preset(rule, library)
+        assert "preset" not in recipe.to_yaml()
+        assert Recipe.from_dict(recipe.to_dict()) == recipe
 
 
 @settings(max_examples=60, deadline=None)
@@ -69,6 +126,63 @@ def test_round_trips(recipe):
     assert Recipe.from_dict(json.loads(json.dumps(recipe.to_dict()))) == recipe
     assert Recipe.from_yaml(recipe.to_yaml()).key() == recipe.key()
     assert recipe.describe()
+
+
+def test_presets():
+    adam = Recipe.from_dict({"optimizer": {"adam": {"preset": "keras", "lr": "1e-2"}}}).optimizer
+    assert adam == preset(Adam, "keras", lr=0.01)
+    assert adam.lr == 0.01
+    assert adam != Adam(lr=0.01)
+    assert "optimizer.adam.preset: found the text 'kers'; expected one of " in faults(
+        {"optimizer": {"adam": {"preset": "kers"}}}
+    )
+    assert "preset: found a list of 1; expected one of" in faults({"optimizer": {"adam": {"preset": ["keras"]}}})
+    assert "network.activation.relu.preset: unknown field" in faults(
+        {"network": {"activation": {"relu": {"preset": "torch"}}}}
+    )
+
+
+def test_layers_in_short_and_in_full():
+    short = [{"conv": 16}, "batch_norm", {"gelu": "tanh"}, {"max_pool": 2}, {"residual": [{"conv": 8}, "relu"]}]
+    conv = {"conv": {"channels": 16, "kernel": 3, "stride": 1, "padding": "same"}}
+    full = [conv, {"batch_norm": {}}, {"gelu": {"approximate": "tanh"}}, {"max_pool": {"size": 2, "stride": None}}]
+    full.append({"residual": {"layers": [{"conv": {"channels": 8}}, "relu"]}})
+    records = (
+        Conv(channels=16),
+        BatchNorm(),
+        GELU(approximate="tanh"),
+        MaxPool(),
+        Residual(layers=(Conv(channels=8), ReLU())),
+    )
+    assert layers_of(short) == layers_of(full) == layers_of(records) == records
+    assert Layers(layers=short) == Layers(layers=records)
+    assert Recipe(network={"layers": short}) == Recipe(network=Layers(layers=records))
+    assert isinstance(Recipe(network={"layers": []}).network, Layers)
+    assert Recipe(network={"layers": []}) != Recipe(network=MLP(hidden=()))
+
+
+def test_the_batch_is_full_for_second_order():
+    assert Recipe().batch_size == Recipe(optimizer="sgd").batch_size == 64
+    assert Recipe(optimizer="lbfgs").batch_size == "full" == Recipe.from_yaml("optimizer: newton").batch_size
+    assert Recipe(optimizer="hessian_free", batch_size=256).batch_size == 256
+    assert Recipe(optimizer="hessian_free").batch_size == "full"
+    for name in ("lbfgs", "newton", "gauss_newton"):
+        assert f"batch_size: must be full for {name}" in faults({"optimizer": name, "batch_size": 64})
+
+
+def test_batch_norm_needs_two_rows_where_it_has_nothing_else():
+    one = {"batch_size": 1}
+    flat = [
+        ["flatten", "batch_norm"],
+        [{"dense": 3}, {"residual": ["batch_norm"]}],
+        ["global_pool", "relu", "batch_norm"],
+    ]
+    for layers in flat:
+        assert "batch_size: must be >= 2 with batch norm" in faults({"network": {"layers": layers}, **one})
+    assert "batch_size: must be >= 2" in faults({"network": {"normalization": "batch"}, **one})
+    images = ["conv", "batch_norm", {"residual": ["batch_norm"]}, "flatten", "layer_norm"]
+    for good in ({"layers": images}, {"normalization": "layer"}, {"hidden": [], "normalization": "batch"}):
+        assert Recipe.from_dict({"network": good, **one}).batch_size == 1
 
 
 def test_written_in_python():
@@ -104,6 +218,15 @@ def test_key_depends_on_the_values_only():
     assert Recipe().key() == Recipe.from_dict({"optimizer": {"adam": {"lr": 0.001}}}).key() == "f9315b259225"
     keys = {Recipe(optimizer=Adam(lr=lr), epochs=n).key() for lr in (0.1, 0.01, 0.1 + 1e-17 + 1e-15) for n in (1, 2)}
     assert len(keys) == 6
+    assert Recipe(weight_decay=-0.0).key() == Recipe(l1=-0.0).key() == Recipe().key()
+    layers = (
+        [{"conv": 8}, "relu"],
+        [{"conv": 9}, "relu"],
+        ["relu", {"conv": 8}],
+        [{"conv": 8}, {"residual": ["relu"]}],
+        [],
+    )
+    assert len({Recipe(network={"layers": one}).key() for one in layers}) == 5
     assert Recipe(optimizer=Adam(lr=0.01)).key() != Recipe(optimizer=AdamW(lr=0.01)).key()
 
 
@@ -117,6 +240,38 @@ def test_describe():
     assert loud.describe() == (
         "128-128 ReLU, He, Adam at 0.001, inverse time, dropout 0.2, weight decay 0.0001, "
         "gradients clipped at 1, min max inputs"
+    )
+
+
+def test_describe_layers_and_the_rest():
+    layers = [
+        {"conv": 16},
+        "batch_norm",
+        "relu",
+        {"conv": 32},
+        "batch_norm",
+        "relu",
+        "flatten",
+        "dense",
+        {"dropout": 0.3},
+    ]
+    loud = Recipe(
+        network={"layers": layers}, augment={"flip": True, "shift": 2}, l1=1e-3, max_norm=3, clip_norm=1,
+        clip_value=0.5, weight_average=0.999, loss="hinge", init={"he": {"distribution": "uniform", "zero_last": True}},
+    )  # fmt: skip
+    assert loud.describe() == (
+        "conv 16-32, dense 64, ReLU, He zero last uniform, batch norm, Adam at 0.001, hinge loss, dropout 0.3, "
+        "L1 0.001, norms up to 3, gradients clipped at 1 and 0.5, weights averaged at 0.999, mirror images, "
+        "shifts up to 2"
+    )
+    block = Recipe(
+        network={"layers": [{"conv": 8}, {"residual": [{"conv": 8}, "tanh", {"conv": 8}]}, "relu", "global_pool"]}
+    )
+    assert block.describe() == "conv 8, residual (conv 8-8), Tanh, ReLU, He, Adam at 0.001"
+    assert Recipe(network={"layers": []}).describe() == "linear, He, Adam at 0.001"
+    behind = MLP(normalization="layer", normalize="after", input_dropout=0.1, dropout=0.5)
+    assert Recipe(network=behind).describe() == (
+        "128-128 ReLU, He, layer norm after, Adam at 0.001, dropout 0.5, input dropout 0.1"
     )
 
 
@@ -144,6 +299,17 @@ def test_all_faults_at_once():
     ):
         assert part in message
     assert len(message.splitlines()) <= 12
+
+
+def test_faults_in_many_layers():
+    message = faults({"network": {"layers": ["relu", {"conv": {"stride": 0}}, "rellu"], "hidden": [3]}, "epochs": 0})
+    assert message.splitlines() == [
+        "4 faults",
+        "  network.layers[1].conv.stride: must be >= 1; got 0",
+        f"  network.layers[2].rellu: unknown name; nearest: relu; one of: {', '.join(LAYER.names)}",
+        "  network.hidden: does not go with layers; leave one out",
+        "  epochs: must be >= 1; got 0",
+    ]
 
 
 def test_many_faults_stay_within_twelve_lines():
@@ -182,6 +348,53 @@ def test_many_faults_stay_within_twelve_lines():
         ({"weight_decay": -1}, "weight_decay: must be >= 0; got -1.0"),
         ({"preprocess": {"min_max": {"low": 2}}}, "preprocess.min_max.low: must be below high (1.0); got 2"),
         ({3: 4}, "3: unknown field"),
+        ({"l1": -1}, "l1: must be >= 0; got -1.0"),
+        ({"max_norm": 0}, "max_norm: must be > 0, or null; got 0.0"),
+        ({"clip_value": -1}, "clip_value: must be > 0, or null; got -1.0"),
+        ({"weight_average": 1}, "weight_average: must be in [0, 1); got 1.0"),
+        ({"batch_size": None}, "batch_size: found nothing; expected a whole number or full"),
+        ({"augment": {"flip": 1}}, "augment.flip: found 1; expected true or false"),
+        ({"augment": {"flip": "yes"}}, "augment.flip: found the text 'yes'; expected true or false"),
+        ({"augment": {"flip": {"uniform": [0, 1]}}}, "augment.flip: found a mapping (uniform); expected true or false"),
+        ({"augment": {"shift": -1}}, "augment.shift: must be a whole number >= 0; got -1"),
+        ({"augment": {"turn": 1}}, "augment.turn: unknown field; one of: flip, shift"),
+        ({"augment": True}, "augment: found true (a boolean); expected a mapping with flip, shift"),
+        ({"network": {"normalize": "behind"}}, "normalize: found the text 'behind'; expected one of before, after"),
+        (
+            {"network": {"activation": {"gelu": {"approximate": "tan"}}}},
+            "gelu.approximate: found the text 'tan'; expected one of none",
+        ),
+        ({"network": {"activation": {"gelu": 3}}}, "gelu: found 3; expected one of none, tanh"),
+        ({"network": {"activation": {"gelu": ["none"]}}}, "found a list, a choice that only a space may hold"),
+        ({"init": {"he": {"gain": "activaton"}}}, "gain: found the text 'activaton'; expected a number or activation"),
+        ({"network": {"layers": "relu"}}, "network.layers: found the text 'relu'; expected a list of layers, such as"),
+        ({"network": {"layers": ["rel"]}}, "network.layers[0].rel: unknown name; nearest: relu; one of: dense, conv"),
+        ({"network": {"layers": [{"covn": 3}]}}, "network.layers[0].covn: unknown name; nearest: conv"),
+        ({"network": {"layers": [3]}}, "network.layers[0]: found 3; expected one of dense, conv"),
+        (
+            {"network": {"layers": [["relu"]]}},
+            "network.layers[0]: found a list; expected a layer (a choice is a list of",
+        ),
+        ({"network": {"layers": ["batch"]}}, "network.layers[0].batch: unknown name; nearest: batch_norm"),
+        (
+            {"network": {"layers": [{"conv": 1, "relu": 2}]}},
+            "network.layers[0]: found a mapping (conv, relu); expected one",
+        ),
+        (
+            {"network": {"layers": [{"conv": {"kernel": 2}}]}},
+            "layers[0].conv.kernel: must be odd where padding is same",
+        ),
+        (
+            {"network": {"layers": [{"conv": {"padding": "sam"}}]}},
+            "found the text 'sam'; expected a whole number or same",
+        ),
+        ({"network": {"layers": [{"conv": "big"}]}}, "network.layers[0].conv: found the text 'big'"),
+        ({"network": {"layers": [{"flatten": 1}]}}, "network.layers[0].flatten: found 1; expected nothing here"),
+        ({"network": {"layers": [{"residual": "relu"}]}}, "residual: found the text 'relu'; expected a list of"),
+        ({"network": {"layers": [{"residual": [{"conv": 0}]}]}}, "layers[0].residual[0].conv.channels: must be >="),
+        ({"network": {"layers": [], "dropout": 0.1}}, "network.dropout: does not go with layers; leave one out"),
+        ({"network": {"hidden": [3], "layer": []}}, "network.layer: unknown field; nearest: layers; one of: hidden"),
+        ({"network": Flatten()}, "network: found a Flatten"),
         ([1], "found a list"),
         ("adam", "found the text 'adam'; expected a mapping with preprocess"),
     ],
@@ -195,6 +408,12 @@ def test_one_fault(data, expected):
 def test_faults_in_python_name_the_record():
     with pytest.raises(BadInput, match=r"^MLP: activation\.reluu: unknown name; nearest: relu"):
         MLP(activation="reluu")
+    with pytest.raises(BadInput, match=r"^Layers: layers\[1\]\.reluu: unknown name; nearest: relu"):
+        Layers(layers=("relu", "reluu"))
+    with pytest.raises(BadInput, match=r"^Conv: kernel: found 2\.5; expected a whole number"):
+        Conv(kernel=2.5)  # type: ignore[arg-type]
+    with pytest.raises(BadInput, match=r"^Residual: layers\[0\]: found a list"):
+        Residual(layers=[["relu"]])
     with pytest.raises(BadInput, match=r"^Recipe\.epochs must be >= 1"):
         Recipe(epochs=0)
 

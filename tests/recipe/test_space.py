@@ -11,6 +11,9 @@ from scipy import stats
 
 from tenfold.errors import BadInput
 from tenfold.recipe import Recipe, Space
+from tenfold.recipe.layers import Conv, Flatten
+from tenfold.rules.activations import GELU, ReLU
+from tenfold.rules.normalization import BatchNorm
 from tenfold.rules.optimizers import Adam, AdamW, Momentum
 from tenfold.rules.record import rule_name
 
@@ -84,6 +87,26 @@ def test_prefix_property(k, n, seed):
         assert len(set(sample)) == min(n, space.size or n)
 
 
+def test_a_space_over_layers():
+    space = Space.from_yaml(
+        "network:\n  layers:\n"
+        "  - [{conv: {channels: [4, 8]}}, batch_norm, relu, flatten, {dropout: {uniform: [0, 0.5]}}]\n"
+        "  - [flatten, {dense: {int_log_uniform: [8, 64]}}, [relu, tanh]]\n".replace(
+            "[relu, tanh]", "{gelu: [none, tanh]}"
+        )
+    )
+    sample = space.sample(200, seed=2)
+    assert len(set(sample)) == len(set(space.sample(300, seed=2)) & set(sample)) == 200
+    convs = [r.network.layers for r in sample if isinstance(r.network.layers[0], Conv)]
+    dense = [r.network.layers for r in sample if isinstance(r.network.layers[0], Flatten)]
+    assert {layers[0] for layers in convs} == {Conv(channels=4), Conv(channels=8)}
+    assert all(layers[1:4] == (BatchNorm(), ReLU(), Flatten()) and 0 <= layers[4].rate <= 0.5 for layers in convs)
+    assert {layers[2] for layers in dense} == {GELU(), GELU(approximate="tanh")}
+    assert {layers[1].units for layers in dense} <= set(range(8, 65))
+    assert len(convs) + len(dense) == 200
+    assert Space.from_dict(space.to_dict()) == space == Space.from_yaml(space.to_yaml())
+
+
 def test_seeds_differ():
     space = Space.from_yaml(MIXED)
     assert space.sample(20, seed=0) != space.sample(20, seed=1)
@@ -145,6 +168,18 @@ def test_options_are_equally_likely_and_an_inner_list_shares():
         ("epochs: {int_log_uniform: [1, 100000]}", 100000),
         ("weight_decay: {uniform: [0, 1]}", None),
         ("init: [he, {normal: {uniform: [0, 1]}}]", None),
+        ("augment: {flip: [true, false], shift: [0, 1, 2]}", 6),
+        ("augment: [{shift: 0}, {flip: false}, {flip: [true, false], shift: 1}]", 3),
+        ("network: {activation: {gelu: [none, tanh]}}", 2),
+        ("init: {he: {gain: [activation, 1, 1.0]}}", 2),
+        ("optimizer: {adam: {preset: [torch, keras], lr: [0.1, 0.01]}}", 4),
+        ("network: {layers: []}", 1),
+        ("network: {layers: [relu]}", 1),
+        ("network: {layers: [[], [{dense: 3}, relu], [{dense: [3, 4]}]]}", 4),
+        ("network: {layers: [{conv: [8, 16]}, relu, {conv: {channels: [8, 16], kernel: [1, 3]}}]}", 8),
+        ("network: {layers: [{residual: [{conv: [8, 16]}]}, {residual: {layers: [[relu], [tanh], []]}}]}", 6),
+        ("network: {layers: [{dropout: {uniform: [0, 0.5]}}]}", None),
+        ("network: [{hidden: [3]}, {layers: [{dense: 3}, relu]}, {layers: [{dense: [3, 4]}, relu]}]", 3),
     ],
 )
 def test_size(text, size):
@@ -190,6 +225,26 @@ def test_a_rare_recipe_of_a_small_space_is_found():
         ),
         ({"preprocess": {"min_max": {"low": {"uniform": [0, 2]}, "high": [3, 1]}}}, "must be below high (1.0)"),
         ([], "found an empty list"),
+        ({"augment": {"flip": [True, 1]}}, "augment.flip[1]: found 1; expected true or false"),
+        ({"augment": {"flip": []}}, "an empty list; a choice needs an option; expected true or false"),
+        ({"network": {"layers": [["relu"], "tanh"]}}, "network.layers[0]: found a list; expected a layer"),
+        ({"network": {"layers": [["relu"], ["tahn"]]}}, "network.layers[1][0].tahn: unknown name; nearest: tanh"),
+        ({"network": {"layers": [{"conv": {"kernel": [3, 4]}}]}}, "network.layers[0].conv.kernel: must be odd"),
+        (
+            {"network": {"layers": [{"dropout": {"uniform": [0, 1]}}]}},
+            "layers[0].dropout.rate: must be in [0, 1); got 1",
+        ),
+        ({"network": [{"hidden": []}, {"layers": [], "dropout": 0}]}, "network[1].dropout: does not go with layers"),
+        ({"optimizer": {"adam": {"preset": ["torch", "kers"]}}}, "optimizer.adam.preset: found the text 'kers'"),
+        ({"optimizer": ["adam", "lbfgs"], "batch_size": [32, "full"]}, "batch_size: must be full for lbfgs"),
+        (
+            {"network": {"normalization": ["none", "batch"]}, "batch_size": [8, 1]},
+            "batch_size: must be >= 2 with batch norm",
+        ),
+        (
+            {"network": {"layers": [["relu"], ["flatten", {"dense": [3, 4]}, "batch_norm"]]}, "batch_size": [8, 1]},
+            "batch_size: must be >= 2 with batch norm",
+        ),
     ],
 )
 def test_one_fault(data, expected):
@@ -207,8 +262,8 @@ def test_all_faults_of_all_branches_with_places():
         "3 faults",
         "  2:11 optimizer[0].adam.lr: uniform: low must be below high; got [1, 0]",
         "  3:15 optimizer[1].momentum.momentum: must be in [0, 1); got 1.5",
-        "  4:8 epoch: unknown field; nearest: epochs; one of: preprocess, network, init, loss, optimizer, decay, "
-        "weight_decay, clip_norm, batch_size, epochs",
+        "  4:8 epoch: unknown field; nearest: epochs; one of: preprocess, augment, network, init, loss, optimizer, "
+        "decay, weight_decay, l1, max_norm, clip_norm, clip_value, weight_average, batch_size, epochs",
     ]
 
 
@@ -216,6 +271,8 @@ def test_records_may_stand_in_a_space():
     space = Space.from_dict({"optimizer": [Adam(lr=0.1), AdamW()], "network": Recipe().network})
     assert {recipe.optimizer for recipe in space.sample(9)} == {Adam(lr=0.1), AdamW()}
     assert Space.from_dict([Recipe(), Recipe(epochs=3)]).size == 2
+    layers = Space.from_dict({"network": {"layers": [[Conv(), "relu"], [ReLU()]]}})
+    assert {recipe.network.layers for recipe in layers.sample(9)} == {(Conv(), ReLU()), (ReLU(),)}
 
 
 @pytest.mark.parametrize(("n", "seed"), [(-1, 0), (1, -1)])

@@ -1,33 +1,61 @@
 """Every rule of every union, and strategies for whole recipes: derived, so that a new rule is covered by itself."""
 
-import dataclasses
-import typing
-
 from hypothesis import strategies as st
 
+from tenfold.errors import BadInput
 from tenfold.recipe import MLP, Recipe
-from tenfold.rules import activations, initialization, losses, normalization, preprocessing, schedules
-from tenfold.rules.optimizers import Optimizer
+from tenfold.recipe.kinds import Either, Family, Flag, LayerList, Number, Sizes, Words, kinds
+from tenfold.recipe.layers import Dense, Residual
+from tenfold.recipe.network import Layers
+from tenfold.rules.augmentation import Augmentation
 
-FAMILIES = {
-    ("preprocess",): preprocessing.Preprocessing,
-    ("network", "activation"): activations.Activation,
-    ("network", "normalization"): normalization.Normalization,
-    ("init",): initialization.Initialization,
-    ("loss",): losses.Loss,
-    ("optimizer",): Optimizer,
-    ("decay",): schedules.Decay,
-}
-MEMBERS = [(path, rule) for path, union in FAMILIES.items() for rule in typing.get_args(union)]
+
+def _families(record, above=()):
+    for name, kind in kinds(record).items():
+        if isinstance(kind, Family):
+            yield (*above, name), kind.rules
+        for inner in kind.records if isinstance(kind, Either) else ():
+            yield from _families(inner, (*above, name))
+
+
+FAMILIES = dict(_families(Recipe))
+MEMBERS = [(path, rule) for path, rules in FAMILIES.items() for rule in rules]
+LAYER = kinds(Layers)["layers"].layer  # the family of layers
+RULES = list(dict.fromkeys([rule for _, rule in MEMBERS] + list(LAYER.rules) + [Augmentation]))
+
+
+def others(kind, value):
+    """Values of a field that differ from one that it has, the likeliest to be accepted first."""
+    match kind:
+        case Flag():
+            return [not value]
+        case Words(words):
+            return [word for word in words if word != value]
+        case Number(integer, words):
+            known = value if isinstance(value, int | float) else None
+            near = [known + 1, known + 2, known - 1] if known is not None and integer else []
+            near += [known * 0.75, known * 1.25] if known is not None and not integer else []
+            more = [1, 2] if integer else [0.5, 0.25, 1.5]
+            return [item for item in (*near, *more, *words) if item != value]
+        case LayerList():
+            return [(Dense(units=3), "relu")]
+        case Sizes():
+            return [(3, 4)]
+    raise TypeError(kind)
 
 
 def changed(rule):
-    """The rule with every number moved a little, inside its bounds, and never equal to its default."""
-    default = rule()
-    fields = {field.name: getattr(default, field.name) for field in dataclasses.fields(rule)}
-    return rule(
-        **{name: value + 1 if isinstance(value, int) else value * 0.75 or 0.5 for name, value in fields.items()}
-    )
+    """The rule with every field changed that the others let change, and never equal to its default."""
+    fields = {}
+    for name, kind in kinds(rule).items():
+        for other in others(kind, getattr(rule(), name)):
+            try:
+                rule(**fields, **{name: other})
+            except BadInput:
+                continue
+            fields[name] = other
+            break
+    return rule(**fields)
 
 
 def place(path, value):
@@ -44,33 +72,56 @@ def at(recipe, path):
     return recipe
 
 
-def rules(union):
-    """Members of a union, at their defaults or moved."""
-    members = typing.get_args(union)
-    return st.sampled_from([rule() for rule in members] + [changed(rule) for rule in members])
+def rules(*path):
+    """Members of a family, at their defaults or changed."""
+    return st.sampled_from([rule() for rule in FAMILIES[path]] + [changed(rule) for rule in FAMILIES[path]])
 
 
 def unit(**bounds):
     return st.floats(allow_nan=False, allow_infinity=False, **bounds)
 
 
-networks = st.builds(
+def limit():
+    return st.none() | unit(min_value=0, exclude_min=True)
+
+
+shares = unit(min_value=0, max_value=1, exclude_max=True)
+mlps = st.builds(
     MLP,
     hidden=st.lists(st.integers(1, 4096), max_size=5),
-    activation=rules(activations.Activation),
-    normalization=rules(normalization.Normalization),
-    dropout=unit(min_value=0, max_value=1, exclude_max=True),
+    activation=rules("network", "activation"),
+    normalization=rules("network", "normalization"),
+    normalize=st.sampled_from(["before", "after"]),
+    dropout=shares,
+    input_dropout=shares,
 )
+layers = st.sampled_from([rule() for rule in LAYER.rules] + [changed(rule) for rule in LAYER.rules])
+blocks = st.builds(Residual, layers=st.lists(layers, max_size=3))
+networks = mlps | st.builds(Layers, layers=st.lists(layers | blocks, max_size=6))
+
+
+def _recipe(**fields):
+    try:
+        return Recipe(**fields)
+    except BadInput:  # a second-order optimizer on a minibatch
+        return Recipe(**{**fields, "batch_size": "full"})
+
+
 recipes = st.builds(
-    Recipe,
-    preprocess=rules(preprocessing.Preprocessing),
+    _recipe,
+    preprocess=rules("preprocess"),
+    augment=st.builds(Augmentation, flip=st.booleans(), shift=st.integers(0, 9)),
     network=networks,
-    init=rules(initialization.Initialization),
-    loss=st.just("auto") | rules(losses.Loss),
-    optimizer=rules(Optimizer) | st.builds(typing.get_args(Optimizer)[0], lr=unit(min_value=0, exclude_min=True)),
-    decay=rules(schedules.Decay),
+    init=rules("init"),
+    loss=st.just("auto") | rules("loss"),
+    optimizer=rules("optimizer"),
+    decay=rules("decay"),
     weight_decay=unit(min_value=0),
-    clip_norm=st.none() | unit(min_value=0, exclude_min=True),
-    batch_size=st.just("full") | st.integers(1, 10**9),
+    l1=unit(min_value=0),
+    max_norm=limit(),
+    clip_norm=limit(),
+    clip_value=limit(),
+    weight_average=shares,
+    batch_size=st.none() | st.just("full") | st.integers(1, 10**9),
     epochs=st.integers(1, 10**6),
 )

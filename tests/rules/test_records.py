@@ -17,17 +17,39 @@ UNIONS = (
 )  # fmt: skip
 MEMBERS = [member for union in UNIONS for member in typing.get_args(union)]
 FIELDS = [(member, field.name) for member in MEMBERS for field in dataclasses.fields(member)]
+SHARE, POSITIVE = [-0.1, 1.0], [0, -1]  # outside [0, 1), outside (0, inf)
+LIMITS = {  # the same for schedules and optimizers
+    **dict.fromkeys(("lr", "eps", "adam_lr"), POSITIVE),
+    **dict.fromkeys(("momentum", "momentum_from", "rho", "beta1", "beta2", "warmup", "momentum_low"), SHARE),
+    **dict.fromkeys(("initial_scale", "momentum_decay", "k"), [-0.1]),
+    **dict.fromkeys(("form", "eps_form", "of", "scale", "output", "time"), []),
+    **dict.fromkeys(("eps_inside", "rate_inside", "bias_correction", "nesterov", "cycle_momentum"), []),
+    "momentum_ramp": [0, 1.1], "drop": [0, -0.1, 1.1], "every": [0, -3, 2.5], "patience": [-1, 0.5],
+    "threshold": SHARE, "end": [-0.1, 1.1], "restarts": [-1, 0.5], "stretch": POSITIVE, "rise": [0, 1.0],
+    "start": [0.9], "momentum_high": [0.5, 1.0],
+}  # fmt: skip
 OUTSIDE: dict[str, list[float]] = {  # numbers that a field cannot have, by Class.field; [] where any number will do
     "LeakyReLU.slope": [], "ELU.alpha": [-1e-9], "Constant.value": [], "Normal.std": [-1e-9],
+    "UniformWithin.bound": [-1e-9], "Sparse.connections": [0, -1, 2.5], "Sparse.std": [-1e-9],
+    **{f"{name}.gain": [0, -1] for name in ("LeCun", "Xavier", "He", "Orthogonal")},
+    **{f"{name}.{word}": [] for name in ("LeCun", "Xavier", "He") for word in ("distribution", "fan")},
+    **{
+        f"{member.__name__}.{field}": bad
+        for member in typing.get_args(initialization.Initialization)
+        for field, bad in (("bias", []), ("zero_last", [0]))
+    },
     "BatchNorm.eps": [0, -1], "BatchNorm.keep": [-0.1, 1.0], "MinMax.low": [1.0, 2.0], "MinMax.high": [],
-    "Exponential.k": [-0.1], "InverseTime.k": [-0.1], "Step.drop": [0, -0.1, 1.1], "Step.every": [0, -3],
-    "Cosine.warmup": [-0.1, 1.0], "Cosine.end": [-0.1, 1.1],
-    "SGD.lr": [0, -1], "Momentum.lr": [0, -1], "Momentum.momentum": [-0.1, 1.0],
-    "Nesterov.lr": [0, -1], "Nesterov.momentum": [-0.1, 1.0], "Adagrad.lr": [0, -1], "Adagrad.eps": [0, -1],
-    "RMSProp.lr": [0, -1], "RMSProp.rho": [-0.1, 1.0], "RMSProp.eps": [0, -1],
-    **{f"{name}.lr": [0, -1] for name in ("Adam", "AdamW")},
-    **{f"{name}.{beta}": [-0.1, 1.0] for name in ("Adam", "AdamW") for beta in ("beta1", "beta2")},
-    **{f"{name}.eps": [0, -1] for name in ("Adam", "AdamW")},
+    **{f"{name}.components": [0, -1, 2.5] for name in ("PCA", "WhitenPCA")},
+    **{f"{name}.variance": [0, -0.1, 1.1] for name in ("PCA", "WhitenPCA")},
+    **{f"{name}.standardize": [0, 2.0] for name in ("PCA", "WhitenPCA", "WhitenZCA")},
+    **{f"{name}.epsilon": [-1e-9] for name in ("WhitenPCA", "WhitenZCA")},
+    **{
+        f"{member.__name__}.{field.name}": LIMITS[field.name]
+        for member in (*typing.get_args(schedules.Decay), *typing.get_args(Optimizer))
+        if getattr(member, "family", "") != "second_order"
+        for field in dataclasses.fields(member)
+    },
+    "Plateau.drop": [0, 1.0], "OneCycle.end": [0.9],
 }  # fmt: skip
 
 
@@ -37,7 +59,9 @@ def test_every_field_is_listed():
 
 @pytest.mark.parametrize(("member", "field"), FIELDS)
 def test_a_field_refuses_what_it_cannot_be(member, field):
-    bad = [math.nan, math.inf, -math.inf, True, "1", None, *OUTSIDE[f"{member.__name__}.{field}"]]
+    flag = isinstance(getattr(member(), field), bool)
+    nothing = [] if type(None) in typing.get_args(typing.get_type_hints(member)[field]) else [None]
+    bad = [math.nan, math.inf, -math.inf, 1 if flag else True, "1", *nothing, *OUTSIDE[f"{member.__name__}.{field}"]]
     for value in bad:
         with pytest.raises(BadField) as caught:
             member(**{field: value})

@@ -26,7 +26,11 @@ def predict(
     proba: Annotated[bool, typer.Option("--proba", help="Add a column p_<class> for every class.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Predict every row of DATA, in its order; the columns must be those of the training data."""
+    """Predict every row of DATA, in its order; the columns must be those of the training data.
+
+    For a model of images: every image of a folder and its subfolders, sorted by path, one image file, or an npz file.
+    """
+    from tenfold.data.read import read_images
     from tenfold.selection.model import load
 
     if output is not None and output.suffix not in (".csv", ".parquet"):
@@ -36,9 +40,11 @@ def predict(
     model = load(run)
     if proba and not model.classes:
         raise BadInput("--proba with a regression model", expected="a classifier", do="leave --proba out")
-    inputs, notes = model.inputs(data)
+    images = read_images(data, model.contract) if model.contract is not None else None
+    inputs, notes = model.inputs(data if images is None else images)
     outputs = model.outputs(inputs)
-    columns: dict[str, np.ndarray] = {"prediction": model.labels(outputs)}
+    columns = {} if images is None or not images.files else {"file": _texts(images.files)}
+    columns["prediction"] = model.labels(outputs)
     if proba:
         columns |= {f"p_{label}": outputs[:, i] for i, label in enumerate(model.classes)}
     for note in notes:
@@ -51,6 +57,13 @@ def predict(
         print_json({"rows": inputs.rows, "output": str(output), "columns": list(columns), "notes": notes})
     else:
         print(f"{inputs.rows} predictions in {shown(output)}")
+
+
+def _texts(values: tuple[str, ...]) -> np.ndarray:
+    """Text as an array; names that are no UTF-8 with a mark for each byte that is not."""
+    import numpy as np
+
+    return np.array([os.fsencode(value).decode("utf-8", "replace") for value in values])
 
 
 def _write_csv(file: IO[str], columns: dict[str, np.ndarray]) -> None:

@@ -6,6 +6,7 @@ import sys
 import time
 from typing import Any
 
+from tenfold.recipe.architecture import plan_network
 from tenfold.selection.baselines import Baseline
 from tenfold.selection.prepare import Plan, Prepared
 from tenfold.selection.verdict import METRIC_WORDS, number
@@ -91,12 +92,15 @@ def plan_lines(prepared: Prepared, plan: Plan) -> list[str]:
     _, development, test, dropped = prepared.rows
     sealed = f", {test} sealed for the test" if test else ", no test rows sealed"
     gone = f"; {dropped} without a target left out" if dropped else ""
-    shapes = len({(r.network.hidden, type(r.network.normalization), r.batch_size) for r in plan.recipes})
-    recipes = "1 recipe" if len(plan.recipes) == 1 else f"{len(plan.recipes)} recipes of {shapes} shapes"
+    problem = prepared.problem
+    sizes: dict[str, Any] = {"inputs": problem.width, "outputs": problem.outputs, "image": problem.inputs.image}
+    structures = {(tuple(s.op for s in plan_network(r.network, **sizes)), r.batch_size) for r in plan.recipes}
+    shapes = f"{len(structures)} shape{'s' * (len(structures) > 1)}"
+    recipes = "1 recipe" if len(plan.recipes) == 1 else f"{len(plan.recipes)} recipes of {shapes}"
     return [
         f"task     {plan.why_task}",
         f"metric   {METRIC_WORDS[plan.metric.name]} ({plan.why_metric})",
-        f"rows     {development} to develop on{sealed}{gone}",
+        f"{'rows  ' if problem.inputs.image is None else 'images'}   {development} to develop on{sealed}{gone}",
         f"plan     {recipes} x {plan.folds} folds = {len(plan.recipes) * plan.folds} trials, "
         f"about {_duration(plan.seconds)} of training and {plan.memory / 1e6:.0f} MB",
         *(f"note     {note}" for note in plan.notes),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import shutil
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -52,11 +53,26 @@ def check(run: RunDirectory, as_json: Json = False) -> None:
         raise typer.Exit(1)
 
 
-def recipes(as_json: Json = False) -> None:
+def recipes(
+    explain: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Say all about one rule or layer: formula, claim, when to choose it."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
     """Print the default recipe as YAML, with a comment on every line, to edit and give to `fit --recipe`."""
     from tenfold.recipe import Recipe, commented_default
+    from tenfold.recipe.explain import explain as find
+    from tenfold.recipe.explain import explanation
 
-    if as_json:
+    if explain is not None:
+        found = find(explain)
+        if as_json:
+            print_json({"rules": [entry.to_dict() for entry in found]})
+        else:
+            width = shutil.get_terminal_size().columns
+            print("\n".join(explanation(entry, width=width) for entry in found), end="")
+    elif as_json:
         print_json({"recipe": Recipe().to_dict()})
     else:
         print(commented_default(), end="")
@@ -68,7 +84,8 @@ def space(data: Data, target: Target = None, as_json: Json = False) -> None:
     from tenfold.selection.prepare import Settings, prepare
 
     problem = prepare(Settings(data=data, target=target)).problem
-    found = default_space(rows=problem.inputs.rows, columns=problem.width, task=problem.task, outputs=problem.outputs)
+    size = {"rows": problem.inputs.rows, "columns": problem.width, "outputs": problem.outputs}
+    found = default_space(task=problem.task, image=problem.inputs.image, **size)
     if as_json:
         print_json({"space": found.to_dict()})
     else:

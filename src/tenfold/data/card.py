@@ -1,4 +1,7 @@
-"""The data card: what every column is, what was decided about it, and what looks wrong. Development rows only."""
+"""The data card: what every column is, what was decided about it, and what looks wrong. Development rows only.
+
+Images have a card without columns; `image_card` makes it.
+"""
 
 from __future__ import annotations
 
@@ -34,8 +37,35 @@ class CardColumn:
 
 
 @dataclass(frozen=True)
+class ImageFacts:
+    """What a card says of images. means, stds: of each channel, over images and pixels; unit: of these, in words;
+    constant: pixel values that are the same in every image; classes: name and number of images of each."""
+
+    height: int
+    width: int
+    channels: int
+    unit: str
+    means: tuple[float, ...]
+    stds: tuple[float, ...]
+    constant: int
+    classes: tuple[tuple[str, int], ...]
+
+    def lines(self, width: int) -> list[str]:
+        """The facts for a terminal."""
+        of = {1: ("grey",), 3: ("red", "green", "blue")}.get(self.channels, range(self.channels))
+        spread = ", ".join(f"{c} {m:.4g} +- {s:.4g}" for c, m, s in zip(of, self.means, self.stds, strict=True))
+        count = self.height * self.width * self.channels
+        items = [f"channels  mean and deviation, {self.unit}: {spread}"]
+        items += [f"constant  {self.constant:,} of {count:,} pixel values are the same in every image"]
+        counts = ", ".join(f"{printable(_cut(name, CLASS_NAME))} {number:,}" for name, number in self.classes)
+        items += [f"classes   {counts}"] if self.classes else []
+        return [line for item in items for line in textwrap.wrap(item, width, subsequent_indent=" " * 10)]
+
+
+@dataclass(frozen=True)
 class Card:
-    """The data card. rows: development rows; target: name and what it is, in words; dropped_rows: without a target."""
+    """The data card. rows: development rows; target: name and what it is, in words; dropped_rows: without a target;
+    images: what is said of images, which have no columns."""
 
     rows: int
     columns: tuple[CardColumn, ...]
@@ -43,6 +73,7 @@ class Card:
     notes: tuple[str, ...]
     target: str
     dropped_rows: int = 0
+    images: ImageFacts | None = None
 
     def __post_init__(self) -> None:
         if self.rows < 0 or self.dropped_rows < 0:
@@ -52,14 +83,21 @@ class Card:
         """The card as JSON values."""
         return asdict(self)
 
+    @property
+    def what(self) -> str:
+        """What the rows are, in words."""
+        if self.images is None:
+            return f"rows, {len(self.columns)} columns ({sum(column.used for column in self.columns)} used)"
+        facts = self.images
+        return f"images of {facts.height} x {facts.width} pixels, {facts.channels} channel{'s' * (facts.channels > 1)}"
+
     def lines(self, width: int = 100) -> list[str]:
         """The card for a terminal of that many characters (at least 60): heading, columns, notes, warnings."""
         width = max(60, width)
-        used = sum(column.used for column in self.columns)
-        out = [f"{self.rows:,} development rows, {len(self.columns)} columns ({used} used); target {self.target}"]
+        out = [f"{self.rows:,} development {self.what}; target {self.target}"]
         if self.dropped_rows:
             out.append(f"{self.dropped_rows:,} rows without a target dropped")
-        out += ["", *_grid(self.columns[:SHOWN], width)]
+        out += ["", *(self.images.lines(width) if self.images else _grid(self.columns[:SHOWN], width))]
         if len(self.columns) > SHOWN:
             out.append(f"... and {len(self.columns) - SHOWN} more")
         for heading, items in (("noticed", self.notes), ("warnings", self.warnings)):
@@ -126,7 +164,7 @@ def make_card(table: Table, schema: Schema, target_values: Array, *, dropped_row
         *_leak_warnings(table, schema, target_values),
         *_row_warnings(table, schema, target_values),
     )
-    return Card(table.rows, columns, warnings, table.notes, _target(schema, target_values), dropped_rows)
+    return Card(table.rows, columns, warnings, table.notes, describe_target(schema.target, schema.classes, target_values), dropped_rows)
 
 
 def _distinct(table: Table, column: ColumnSchema) -> int:
@@ -135,14 +173,15 @@ def _distinct(table: Table, column: ColumnSchema) -> int:
     return len(set(present)) if found.kind == "text" else len(np.unique(present))
 
 
-def _target(schema: Schema, values: Array) -> str:
-    if schema.task == "regression":
-        return f"'{schema.target}': regression, {values.min():.6g} to {values.max():.6g}"
-    counts = np.bincount(values, minlength=len(schema.classes))
+def describe_target(name: str, classes: tuple[str, ...], values: Array) -> str:
+    """The target's name and what it is, in words."""
+    if not classes:
+        return f"'{name}': regression, {values.min():.6g} to {values.max():.6g}"
+    counts = np.bincount(values, minlength=len(classes))
     order = np.argsort(-counts, kind="stable")
-    shares = ", ".join(f"{_cut(schema.classes[c], CLASS_NAME)} {counts[c] / len(values):.1%}" for c in order[:LISTED])
+    shares = ", ".join(f"{_cut(classes[c], CLASS_NAME)} {counts[c] / len(values):.1%}" for c in order[:LISTED])
     more = f", and {len(order) - LISTED} more" if len(order) > LISTED else ""
-    return f"'{schema.target}': classification, {shares}{more}"
+    return f"'{name}': classification, {shares}{more}"
 
 
 def _listed(names: list[str]) -> str:
@@ -191,9 +230,15 @@ def _row_warnings(table: Table, schema: Schema, target: Array) -> list[str]:
         verb = "row repeats" if repeated == 1 else "rows repeat"
         found.append(f"{repeated:,} {verb} an earlier row exactly ({repeated / len(target):.1%})")
     if schema.task == "classification":
-        rare = suspects.rare_classes(target, schema.classes)
-        if rare:
-            shown = ", ".join(f"'{name}' ({count} rows)" for name, count in rare[:LISTED])
-            more = f" and {len(rare) - LISTED} more" if len(rare) > LISTED else ""
-            found.append(f"rare class{'es' * (len(rare) > 1)}: {shown}{more}")
+        found += rare_warning(target, schema.classes)
     return found
+
+
+def rare_warning(target: Array, classes: tuple[str, ...], what: str = "rows") -> list[str]:
+    """A warning of the classes that are rare, if there are any."""
+    rare = suspects.rare_classes(target, classes)
+    if not rare:
+        return []
+    shown = ", ".join(f"'{name}' ({count} {what})" for name, count in rare[:LISTED])
+    more = f" and {len(rare) - LISTED} more" if len(rare) > LISTED else ""
+    return [f"rare class{'es' * (len(rare) > 1)}: {shown}{more}"]

@@ -1,16 +1,19 @@
 """From typed columns to the numbers that a network takes, fitted on the training rows of each fold.
 
-`Inputs` holds every row once: numbers with NaN for missing cells, and categories as codes. An `Encoding` is
+`Inputs` holds every row once: numbers with NaN for missing cells (or the pixels of images, as bytes), and categories
+as codes. An `Encoding` is
 what one training part decided: medians, missing indicators, and which code goes to which input column. Levels
 that its training rows lack or hold rarely share the unknown slot. Nothing in it depends on any other row.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from tenfold.errors import BadInput
 
 if TYPE_CHECKING:
     from tenfold.data.schema import Schema
@@ -27,6 +30,8 @@ class Inputs:
 
     Code c of category j lies in [0, sizes[j]): one for each level of the schema, then "missing", then "unseen".
     `own_flag` says which numeric columns may have a missing indicator (the parts of one date share one).
+    image: (height, width, channels) where the numeric columns are the pixels of an image, in that order, and nothing
+    else; then no cell is missing, and numbers may be uint8, which stand for value / 255 (see `values`).
     """
 
     numbers: Array
@@ -35,15 +40,28 @@ class Inputs:
     sizes: tuple[int, ...]
     categories: tuple[str, ...]
     own_flag: Array
+    image: tuple[int, int, int] | None = None
+
+    def __post_init__(self) -> None:
+        columns, dtype = self.numbers.shape[1], self.numbers.dtype
+        if self.image is not None and (int(np.prod(self.image)) != columns or self.sizes):
+            raise BadInput(f"{columns} numbers and {len(self.sizes)} categories are no image of {self.image} pixels")
+        if dtype != np.float64 and (dtype != np.uint8 or self.image is None):
+            raise BadInput(f"numbers of type {dtype}", expected="float64, or uint8 for the pixels of images")
 
     @property
     def rows(self) -> int:
         """Number of rows."""
         return len(self.numbers)
 
+    def values(self, rows: Array | slice = slice(None)) -> Array:
+        """The numbers of some rows as float64 (rows, numeric columns); pixels in bytes lie in [0, 1]."""
+        numbers = self.numbers[rows]
+        return numbers / 255.0 if numbers.dtype == np.uint8 else numbers
+
     def take(self, rows: Array) -> Inputs:
         """The same columns for some rows."""
-        return Inputs(self.numbers[rows], self.codes[rows], self.names, self.sizes, self.categories, self.own_flag)
+        return replace(self, numbers=self.numbers[rows], codes=self.codes[rows])
 
 
 def matrix_inputs(x: Array) -> Inputs:
@@ -51,6 +69,17 @@ def matrix_inputs(x: Array) -> Inputs:
     x = np.require(x, np.float64, ["C", "W"])  # torch shares no memory that is read-only
     names = tuple(f"x{column}" for column in range(x.shape[1]))
     return Inputs(x, np.zeros((len(x), 0), np.int64), names, (), (), np.ones(x.shape[1], bool))
+
+
+def pixel_inputs(pixels: Array) -> Inputs:
+    """Inputs of images (rows, height, width, channels), uint8 or float64."""
+    rows, height, width, channels = pixels.shape
+    count = height * width * channels
+    numbers = np.require(pixels.reshape(rows, count), None, ["C", "W"])
+    names = tuple(f"p{pixel}" for pixel in range(count))
+    return Inputs(
+        numbers, np.zeros((rows, 0), np.int64), names, (), (), np.zeros(count, bool), (height, width, channels)
+    )
 
 
 def make_inputs(table: Table, schema: Schema) -> Inputs:
@@ -120,7 +149,9 @@ class Encoding:
 
     def matrix(self, inputs: Inputs, rows: Array | slice = slice(None)) -> Array:
         """The encoded rows (rows, width) float64, before the recipe's preprocessing."""
-        numbers = inputs.numbers[rows]
+        numbers = inputs.values(rows)
+        if inputs.image is not None:
+            return numbers if numbers.base is None else numbers.copy()  # the caller's own, to write into
         missing = np.isnan(numbers)
         out = np.zeros((len(numbers), self.width))
         count = numbers.shape[1]
@@ -142,7 +173,10 @@ class Encoding:
 
 
 def fit_encoding(inputs: Inputs, train: Array) -> Encoding:
-    """The encoding that the training rows decide."""
+    """The encoding that the training rows decide; images are taken as they are."""
+    if inputs.image is not None:
+        count = inputs.numbers.shape[1]
+        return Encoding(np.zeros(count), np.zeros(0, np.int64), (), count)
     numbers = inputs.numbers[train]
     missing = np.isnan(numbers)
     count = numbers.shape[1]

@@ -1,4 +1,7 @@
-"""Tables from things that have types already: arrays, lists, frames of any library, Parquet, npz, bundled sets."""
+"""Tables from things that have types already: arrays, lists, frames of any library, Parquet, npz, bundled sets.
+
+Two of the sources can hold images instead: an npz file, and scikit-learn's digits.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from tenfold.data.images import Images, as_pixels
 from tenfold.data.kinds import Cells, infer
 from tenfold.data.numbers import EXACT, spell_number
 from tenfold.data.table import Column, Table
@@ -40,15 +44,59 @@ def bundled(name: str) -> Table:
     return Table(name, f"sklearn:{name}", (*columns, target), target=TARGET)
 
 
-def from_npz(raw: bytes, *, name: str, source: str) -> Table:
-    """The arrays x (rows, columns) and y (rows,) of an npz file; columns x0, x1, ... and "target"."""
+def bundled_digits() -> Images:
+    """scikit-learn's digits as 1,797 images of 8 x 8 x 1 pixels, 0 to 16."""
+    from sklearn import datasets
+
+    found: Any = datasets.load_digits()
+    classes = np.array([str(label) for label in found.target_names], object)
+    pixels = as_pixels(found.images, source="sklearn:digits")
+    target = Column(TARGET, "text", classes[found.target])
+    return Images(name="digits", source="sklearn:digits", pixels=pixels, target=target)
+
+
+def from_npz(raw: bytes, *, name: str, source: str, labelled: bool = True) -> Table | Images:
+    """The arrays x and y (rows,) of an npz file: x (rows, columns) is a table with columns x0, x1, ... and "target",
+    x (rows, height, width) or (rows, height, width, channels) images.
+
+    x_train and y_train stand for x and y where these are absent, and an array `classes` names the classes that
+    integers in y count. labelled: whether images need a y.
+    """
+    arrays, notes = _npz_arrays(raw, source, ("x", "y") if labelled else ("x",))
+    x, y = arrays["x"], arrays.get("y")
+    images = x.ndim in (3, 4)
+    if y is None and images:
+        return Images(name=name, source=source, pixels=as_pixels(x, source=source), notes=notes)
+    y = y if y is not None else np.zeros(0)
+    y = y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
+    if x.ndim not in (2, 3, 4) or y.ndim != 1 or len(x) != len(y) or not len(x):
+        raise BadInput(
+            f"x has the shape {x.shape} and y {y.shape}",
+            where=source,
+            expected="x (rows, columns), or images (rows, height, width, channels), and y (rows,) with as many rows",
+            do="x.reshape(len(x), -1) where a row of x is no image",
+        )
+    target, said = _npz_target(y, arrays.get("classes"), source)
+    if images:
+        pixels = as_pixels(x, source=source)
+        return Images(name=name, source=source, pixels=pixels, target=target, notes=(*notes, *said))
+    table = from_array(x, name=name, source=source)
+    return Table(name, source, (*table.columns, target), (*table.notes, *notes, *said), target=TARGET)
+
+
+def _npz_arrays(raw: bytes, source: str, wanted: tuple[str, ...]) -> tuple[dict[str, Array], tuple[str, ...]]:
+    """The arrays x, y and classes, as far as they are there, and notes; BadInput where one of `wanted` is not."""
     try:
         with np.load(io.BytesIO(raw), allow_pickle=False) as archive:
-            missing = [key for key in ("x", "y") if key not in archive.files]
+            names = {key: key for key in ("x", "y", "classes") if key in archive.files}
+            if "x" not in names and "x_train" in archive.files:
+                names |= {key: f"{key}_train" for key in ("x", "y") if f"{key}_train" in archive.files}
+            missing = [key for key in wanted if key not in names]
             if missing:
                 found = ", ".join(archive.files) or "none"
                 raise BadInput(f"no array '{missing[0]}' (arrays: {found})", where=source, expected="arrays x and y")
-            x, y = archive["x"], archive["y"]
+            arrays = {key: archive[stored] for key, stored in names.items()}
+            others = [stored for stored in archive.files if stored not in names.values()]
     except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
         if isinstance(error, BadInput):
             raise
@@ -57,17 +105,22 @@ def from_npz(raw: bytes, *, name: str, source: str) -> Table:
         raise BadInput(
             f"the npz file cannot be read: {reason}", where=source, expected="numeric arrays x, y"
         ) from error
-    y = y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
-    if x.ndim != 2 or y.ndim != 1 or len(x) != len(y) or not len(x):
+    notes = [f"arrays {names['x']} and {names['y']} stand for x and y"] if names.get("y") == "y_train" else []
+    notes += [f"not used: {', '.join(others)}"] if others else []
+    return arrays, tuple(notes)
+
+
+def _npz_target(y: Array, classes: Array | None, source: str) -> tuple[Column, list[str]]:
+    """The target; integers that count classes by the names of these."""
+    if classes is None or classes.ndim != 1 or classes.dtype.kind != "U" or y.dtype.kind not in "iu":
+        return _typed(TARGET, y)
+    if y.min() < 0 or y.max() >= len(classes):
         raise BadInput(
-            f"x has the shape {x.shape} and y {y.shape}",
+            f"y holds {y.min()} to {y.max()} and there are {len(classes)} classes",
             where=source,
-            expected="x (rows, columns) and y (rows,) with equally many rows, at least one",
-            do="x.reshape(len(x), -1) where x has more axes",
+            expected="y counts the names in `classes` from 0",
         )
-    table = from_array(x, name=name, source=source)
-    target, notes = _typed(TARGET, y)
-    return Table(name, source, (*table.columns, target), (*table.notes, *notes), target=TARGET)
+    return Column(TARGET, "text", _objects(classes.tolist())[y]), []
 
 
 def from_parquet(path: str, *, name: str, source: str) -> Table:

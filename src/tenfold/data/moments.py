@@ -16,6 +16,8 @@ from tenfold.data.folds import Fold
 from tenfold.rules.preprocessing import Moments, merge
 
 Array = np.ndarray
+CHUNK = 1 << 25  # bytes of float64 values that are looked at together
+MANY = 4  # blocks a fold from which on merging their scatters costs more than it saves
 
 
 def blocks(folds: Sequence[Fold], rows: int) -> tuple[list[Array], list[list[int]]]:
@@ -29,8 +31,9 @@ def blocks(folds: Sequence[Fold], rows: int) -> tuple[list[Array], list[list[int
     return parts, [[b for b, part in enumerate(parts) if member[part[0], f]] for f in range(len(folds))]
 
 
-def column_moments(values: Array) -> Moments:
-    """Moments of the non-missing cells of each column of values (rows, columns)."""
+def column_moments(values: Array, *, scatter: bool = False) -> Moments:
+    """Moments of the non-missing cells of each column of values (rows, columns); with their scatter if asked for, which
+    takes values without missing cells."""
     present = ~np.isnan(values)
     count = present.sum(0).astype(np.float64)
     filled = np.where(present, values, 0.0)
@@ -42,27 +45,65 @@ def column_moments(values: Array) -> Moments:
         (centred * centred).sum(0),
         np.where(present, values, np.inf).min(0, initial=np.inf),
         np.where(present, values, -np.inf).max(0, initial=-np.inf),
+        centred.T @ centred if scatter else None,
     )
 
 
-def training_moments(inputs: Inputs, folds: Sequence[Fold], encodings: Sequence[Encoding]) -> list[Moments]:
-    """Moments of the imputed numeric columns for the training part of every fold: missing cells count as the median."""
+def _chunks(inputs: Inputs, rows: Array) -> list[Array]:
+    """The rows in pieces whose float64 values take CHUNK bytes; at least one piece."""
+    size = max(1, CHUNK // (8 * max(1, inputs.numbers.shape[1])))
+    return [rows[start : start + size] for start in range(0, max(1, len(rows)), size)]
+
+
+def block_moments(inputs: Inputs, rows: Array, *, scatter: bool = False) -> Moments:
+    """Moments of the numeric columns of some rows, in one pass, a chunk of rows at a time."""
+    pieces = (column_moments(inputs.values(piece), scatter=scatter) for piece in _chunks(inputs, rows))
+    return reduce(merge, pieces)._replace(image=inputs.image)
+
+
+def imputed_scatter(inputs: Inputs, rows: Array, medians: Array, mean: Array) -> Array:
+    """Sum over the rows of (x - mean)(x - mean)^T, missing cells filled with the medians; a chunk at a time."""
+    total = np.zeros((len(mean), len(mean)))
+    for piece in _chunks(inputs, rows):
+        values = inputs.values(piece)
+        centred = np.where(np.isnan(values), medians, values) - mean
+        total += centred.T @ centred
+    return total
+
+
+def training_moments(
+    inputs: Inputs, folds: Sequence[Fold], encodings: Sequence[Encoding], scatter: bool = False
+) -> list[Moments]:
+    """Moments of the imputed numeric columns for the training part of every fold: missing cells count as the median.
+
+    The scatter, if asked for, is merged over the blocks like the rest. It is taken from each training part by itself
+    where that is impossible (imputed cells differ from fold to fold) or slower (far more blocks than folds).
+    """
     parts, members = blocks(folds, inputs.rows)
-    of_block = [column_moments(inputs.numbers[rows]) for rows in parts]
+    complete = inputs.numbers.dtype.kind == "u" or not np.isnan(inputs.numbers).any()
+    shared = scatter and complete and len(parts) <= MANY * len(folds)
+    users: list[list[int]] = [[] for _ in parts]
+    for f, mine in enumerate(members):
+        for b in mine:
+            users[b].append(f)
+    merged = [block_moments(inputs, parts[0][:0], scatter=shared)] * len(folds)  # of no rows: neutral
+    for rows, using in zip(parts, users, strict=True):
+        block = block_moments(inputs, rows, scatter=shared)
+        for f in using:
+            merged[f] = merge(merged[f], block)
     found: list[Moments] = []
-    for fold, encoding, mine in zip(folds, encodings, members, strict=True):
-        present = reduce(merge, (of_block[b] for b in mine))
-        gaps = len(fold.train) - present.count
-        imputed = Moments(gaps, encoding.medians, np.zeros_like(present.mean), encoding.medians, encoding.medians)
-        merged = merge(present, imputed)
-        none = gaps == 0  # an imputed value that never occurs does not widen the range
-        found.append(
-            merged._replace(
-                minimum=np.where(none, present.minimum, merged.minimum),
-                maximum=np.where(none, present.maximum, merged.maximum),
-            )
-        )
+    for fold, encoding, present in zip(folds, encodings, merged, strict=True):
+        moments = present if complete else _impute(present, encoding.medians, len(fold.train))
+        if scatter and not shared:
+            total = imputed_scatter(inputs, fold.train, encoding.medians, moments.mean)
+            moments = moments._replace(scatter=total)
+        found.append(moments)
     return found
+
+
+def _impute(present: Moments, medians: Array, rows: int) -> Moments:
+    """The moments of all rows from those of the cells that are present: the other cells are the medians."""
+    return merge(present, Moments(rows - present.count, medians, np.zeros_like(present.mean), medians, medians))
 
 
 def target_scale(y: Array, fold: Fold) -> tuple[float, float]:

@@ -10,8 +10,10 @@ from typing import Literal
 
 import numpy as np
 
-Purpose = Literal["init", "order", "dropout", "folds", "holdout"]
-_PURPOSES: dict[str, int] = {"init": 1, "order": 2, "dropout": 3, "folds": 4, "holdout": 5}
+Purpose = Literal["init", "order", "dropout", "folds", "holdout", "bias", "augment", "lsuv"]
+_PURPOSES: dict[str, int] = {
+    "init": 1, "order": 2, "dropout": 3, "folds": 4, "holdout": 5, "bias": 6, "augment": 7, "lsuv": 8,
+}  # fmt: skip
 
 
 def derive(seed: int, purpose: Purpose, *place: int) -> np.random.Generator:

@@ -1,4 +1,4 @@
-"""Reading: from a file, a bundled set, an array, a list or a frame to a typed table."""
+"""Reading: from a file, a folder, a bundled set, an array, a list or a frame to a typed table, or to images."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ import numpy as np
 
 from tenfold.data.delimited import read_delimited
 from tenfold.data.encoding import unpack
-from tenfold.data.frames import bundled, from_array, from_frame, from_list, from_npz, from_parquet
+from tenfold.data.frames import bundled, bundled_digits, from_array, from_frame, from_list, from_npz, from_parquet
+from tenfold.data.image_files import read_files, read_folder
+from tenfold.data.images import ImageContract, Images, as_pixels
 from tenfold.data.table import Table, nearest
 from tenfold.errors import BadInput
 
@@ -31,6 +33,51 @@ EXECUTES = {
 }
 PARQUET = b"PAR1"
 ZIP = b"PK\x03\x04"
+DIGITS = "sklearn:digits"
+
+
+def read_any(source: str | os.PathLike[str] | object, *, name: str | None = None) -> Table | Images:
+    """The table in a source (see `read`), or the images: of a folder with one subfolder a class, of an npz file whose
+    x has more than two axes, or scikit-learn's digits."""
+    if isinstance(source, str) and source == DIGITS:
+        return bundled_digits()
+    if isinstance(source, (str, os.PathLike)) and os.path.isdir(source):
+        try:
+            return read_folder(os.fsdecode(source), name=name)
+        except OSError as error:
+            raise BadInput(f"cannot be read: {error.strerror}", where=os.fsdecode(source)) from error
+    if isinstance(source, os.PathLike) or (isinstance(source, str) and not source.startswith("sklearn:")):
+        return _read_file(os.fspath(source), name)
+    return read(source, name=name)
+
+
+def read_images(source: Any, contract: ImageContract) -> Images:
+    """Images to predict, held to the contract of a model: a folder or a file of images, an npz file with x, scikit-learn's
+    digits, or an array (images, height, width, channels)."""
+    if isinstance(source, Images):
+        found = source
+    elif isinstance(source, str) and source == DIGITS:
+        found = bundled_digits()
+    elif isinstance(source, (str, os.PathLike)):
+        found = _images_at(os.fsdecode(source), contract)
+    else:
+        found = Images(name="data", source="the array", pixels=as_pixels(np.asarray(source), source="the array"))
+    contract.check(found.pixels, found.source)
+    return found
+
+
+def _images_at(path: str, contract: ImageContract) -> Images:
+    if PurePath(path).suffix.lower() == ".npz":
+        found = _read_file(path, None, labelled=False)
+        if not isinstance(found, Images):
+            raise BadInput("a table, but the model was trained on images", where=path, expected=f"x of {contract.size}")
+        return found
+    if not os.path.exists(path):
+        raise BadInput("there is no such file or folder", where=path, do=_other(path))
+    try:
+        return read_files(path, contract)
+    except OSError as error:
+        raise BadInput(f"cannot be read: {error.strerror}", where=path) from error
 
 
 def read(source: str | os.PathLike[str] | object, *, name: str | None = None) -> Table:
@@ -46,7 +93,12 @@ def read(source: str | os.PathLike[str] | object, *, name: str | None = None) ->
     if isinstance(source, str) and source.startswith("sklearn:"):
         return bundled(source.removeprefix("sklearn:"))
     if isinstance(source, (str, os.PathLike)):
-        return _read_file(os.fspath(source), name)
+        found = _read_file(os.fspath(source), name)
+        if isinstance(found, Images):
+            height, width, channels = found.pixels.shape[1:]
+            size = f"{height} x {width} x {channels}"
+            raise BadInput(f"images of {size} pixels", where=found.source, expected="a table")
+        return found
     if isinstance(source, (list, tuple)):
         return from_list(source, name=name or "data", source="list")
     if isinstance(source, np.ndarray):
@@ -54,7 +106,7 @@ def read(source: str | os.PathLike[str] | object, *, name: str | None = None) ->
     return from_frame(source, name=name or "data")
 
 
-def _read_file(path: Any, name: str | None) -> Table:
+def _read_file(path: Any, name: str | None, *, labelled: bool = True) -> Table | Images:
     if isinstance(path, bytes):
         path = os.fsdecode(path)
     raw = _bytes(path)
@@ -65,7 +117,7 @@ def _read_file(path: Any, name: str | None) -> Table:
     if ".parquet" in endings[-1:]:
         raise BadInput("not a Parquet file (no PAR1 at its start)", where=path, do="write it again, or rename it")
     if ".npz" in endings[-1:] and raw.startswith(ZIP):
-        return from_npz(raw, name=name, source=path)
+        return from_npz(raw, name=name, source=path, labelled=labelled)
     if ".npz" in endings[-1:]:
         raise BadInput("not an npz file (no zip archive)", where=path, do="write it with numpy.savez(path, x=x, y=y)")
     plain, notes = unpack(raw, path)

@@ -1,12 +1,13 @@
 """The rows of a batch as network inputs: gathered from the one copy of the data, encoded and preprocessed.
 
-A group is a (fold, preprocessing) pair: lanes of one group share their inputs, which are computed once.
+A group is a (fold, preprocessing, augmentation) triple: lanes of one group share their inputs, computed once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from threading import Lock
 from typing import NamedTuple
 
 import numpy as np
@@ -15,7 +16,9 @@ from torch import Tensor
 
 from tenfold.data.encode import Encoding, Inputs
 from tenfold.data.folds import Fold
+from tenfold.data.randomness import derive
 from tenfold.engine.shape import padded
+from tenfold.rules.augmentation import Augmentation, augment, draws
 from tenfold.rules.preprocessing import Affine, Moments, Preprocessing
 
 
@@ -34,13 +37,16 @@ class FoldInputs:
         return preprocessing.fit(self.moments)
 
 
-class GroupAffine(NamedTuple):
-    """x -> (x - shift) / scale for each group. fold_of (G,): its fold, None where group g is fold g; shift and scale
-    (G, 1, N)."""
+class Groups(NamedTuple):
+    """What turns rows into inputs for each group of lanes. fold_of (G,): its fold, None where group g is fold g;
+    shift and scale (G, 1, N); rotations: (N, N) of each group, None where it has none; augment: of each group."""
 
+    folds: tuple[int, ...]
     fold_of: Tensor | None
     shift: Tensor
     scale: Tensor
+    rotations: tuple[Tensor | None, ...]
+    augment: tuple[Augmentation, ...]
 
 
 class Feed:
@@ -53,12 +59,16 @@ class Feed:
         self, inputs: Inputs, target: np.ndarray, folds: Sequence[FoldInputs], device: torch.device, dtype: torch.dtype
     ) -> None:
         self.folds, self.device, self.dtype = tuple(folds), device, dtype
+        self._fitted: dict[tuple[int, Preprocessing], Affine] = {}
+        self._fitting = Lock()
         self.width = padded(max(1, *(fold.encoding.width for fold in folds)))
-        self.numbers = torch.from_numpy(inputs.numbers).to(device)  # (rows, N) float64
+        self.numbers = torch.from_numpy(inputs.numbers).to(device)  # (rows, N) float64, or uint8 pixels
+        self.image = inputs.image
         self.classification = target.dtype.kind in "iu"
         self.target = torch.from_numpy(target).to(device)  # (rows,) int64 or float64
         count = inputs.numbers.shape[1]
-        gaps = np.flatnonzero(np.isnan(inputs.numbers).any(0))
+        whole = inputs.numbers.dtype == np.uint8
+        gaps = np.zeros(0, np.int64) if whole else np.flatnonzero(np.isnan(inputs.numbers).any(0))
         self.gaps = torch.from_numpy(gaps).to(device) if len(gaps) else None
         self.medians = self._stack([fold.encoding.medians for fold in folds])[:, None]  # (F, 1, N)
         self.extra = self.width - count  # input columns behind the numbers
@@ -75,23 +85,36 @@ class Feed:
         self.target_mean = torch.tensor([fold.target_mean for fold in folds], dtype=torch.float64, device=device)
         self.target_std = torch.tensor([fold.target_std for fold in folds], dtype=torch.float64, device=device)
 
+    def _affine(self, f: int, preprocessing: Preprocessing) -> Affine:
+        """The preprocessing of fold f, fitted once for all packs: an eigenvalue problem of all pixels takes seconds."""
+        with self._fitting:
+            if (f, preprocessing) not in self._fitted:
+                self._fitted[f, preprocessing] = self.folds[f].affine(preprocessing)
+            return self._fitted[f, preprocessing]
+
     def _stack(self, arrays: list[np.ndarray]) -> Tensor:
         return torch.from_numpy(np.stack(arrays)).to(self.device)
 
-    def affine(self, groups: Sequence[tuple[int, Preprocessing]]) -> GroupAffine:
-        """The affine maps of groups: (fold number, preprocessing) pairs."""
-        maps = [self.folds[f].affine(preprocessing) for f, preprocessing in groups]
-        folds = [f for f, _ in groups]
-        fold_of = None if folds == list(range(len(self.folds))) else torch.tensor(folds, device=self.device)
+    def groups(self, keys: Sequence[tuple[int, Preprocessing, Augmentation]]) -> Groups:
+        """What the groups need: keys are (fold number, preprocessing, augmentation)."""
+        maps = [self._affine(f, preprocessing) for f, preprocessing, _ in keys]
+        folds = tuple(f for f, _, _ in keys)
+        fold_of = None if folds == tuple(range(len(self.folds))) else torch.tensor(folds, device=self.device)
         shift, scale = (self._stack([part[i] for part in maps])[:, None] for i in (0, 1))
-        return GroupAffine(fold_of, shift, scale)
+        rotations = tuple(
+            None if part.rotation is None else torch.from_numpy(part.rotation).to(self.device) for part in maps
+        )
+        return Groups(folds, fold_of, shift, scale, rotations, tuple(augmentation for _, _, augmentation in keys))
 
-    def inputs(self, rows: Tensor, affine: GroupAffine) -> Tensor:
-        """Inputs (G, B, width) of rows (F, B), the rows of each fold, for groups with these affine maps."""
-        fold_of, shift, scale = affine
+    def inputs(self, rows: Tensor, groups: Groups, update: int | None = None) -> Tensor:
+        """Inputs (G, B, width) of rows (F, B), the rows of each fold, for these groups; augmented where `update`, the
+        number of a training update, is given."""
         folds, batch = rows.shape
+        fold_of, shift, scale = groups.fold_of, groups.shift, groups.scale
         flat = rows.reshape(-1)
         numbers = self.numbers.index_select(0, flat).view(folds, batch, -1)  # (F, B, N)
+        if numbers.dtype == torch.uint8:
+            numbers = numbers.double() / 255
         behind = None
         if self.gaps is not None or self.codes is not None:
             behind = torch.zeros(folds, batch, self.extra + 1, dtype=self.dtype, device=self.device)
@@ -106,12 +129,38 @@ class Feed:
         if fold_of is not None:
             numbers = numbers.index_select(0, fold_of)
             behind = None if behind is None else behind.index_select(0, fold_of)
+        if update is not None and any(augmentation.active for augmentation in groups.augment):
+            numbers = self._augmented(numbers, groups, update)
+        numbers = (numbers - shift) / scale
+        turned = [g for g, rotation in enumerate(groups.rotations) if rotation is not None]
+        for g in turned:
+            numbers[g] = numbers[g] @ groups.rotations[g]
         out = torch.zeros(len(shift), batch, self.width, dtype=self.dtype, device=self.device)
         count = numbers.shape[2]
-        out[..., :count] = (numbers - shift) / scale
+        out[..., :count] = numbers
         if behind is not None:
             out[..., count:] = behind[..., : self.extra]
         return out
+
+    def _augmented(self, numbers: Tensor, groups: Groups, update: int) -> Tensor:
+        """Images (G, B, N) mirrored and shifted, by draws that all recipes of a fold share at this update."""
+        assert self.image is not None
+        images = numbers.unflatten(2, self.image)  # (G, B, H, W, C)
+        out = images.clone()
+        for g, (f, augmentation) in enumerate(zip(groups.folds, groups.augment, strict=True)):
+            if augmentation.active:
+                fold = self.folds[f].fold
+                rng = derive(fold.seed, "augment", fold.number, update)
+                flip, down, right = (
+                    torch.from_numpy(d).to(self.device) for d in draws(rng, images.shape[1], augmentation.shift)
+                )
+                flip = flip & augmentation.flip
+                out[g] = augment(images[g][None], flip[None], down[None], right[None])[0]
+        return out.flatten(2)
+
+    def rates(self, rows: Tensor) -> Tensor:
+        """Targets (F, B) of rows (F, B) divided by their mean over the fold's training rows: for counts."""
+        return (self.target[rows] / self.target_mean[:, None]).to(self.dtype)
 
     def targets(self, rows: Tensor) -> Tensor:
         """Targets (F, B) of rows (F, B): class indices, or numbers standardized with the fold's training rows."""

@@ -11,14 +11,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tenfold.data.folds import Fold
-from tenfold.data.randomness import derive
-from tenfold.engine.shape import Layout, Shape
+from tenfold.engine.shape import Shape
+from tenfold.recipe.architecture import Activate, Drop, Normalize, Step
 from tenfold.recipe.recipe import Recipe
-from tenfold.rules.losses import CrossEntropy, Squared
 from tenfold.rules.normalization import BatchNorm
-from tenfold.rules.optimizers.update import Coefficients
+from tenfold.rules.optimizers.update import Coefficients, Time
 from tenfold.rules.record import numbers, rule_name
+
+Block = tuple[int, Callable[..., Tensor]]  # so many neighbouring lanes, and the function of all of them
 
 
 @dataclass(frozen=True)
@@ -31,79 +31,113 @@ class Lane:
 
     @property
     def order(self) -> tuple[Any, ...]:
-        """Lanes are sorted by this, so that equal activations and equal kinds of optimizer lie side by side."""
-        network, optimizer = self.recipe.network, self.recipe.optimizer
-        return rule_name(network.activation), numbers(network.activation), optimizer.moments, self.number, self.fold
+        """Lanes are sorted by this, so that equal optimizers and equal activations lie side by side."""
+        optimizer = self.recipe.optimizer
+        layers = [layer for layer in self.recipe.network.sequence() if hasattr(layer, "formula")]
+        activations = [(rule_name(layer), repr(numbers(layer))) for layer in layers[:1]]
+        kind = (optimizer.family, optimizer.moments)
+        return optimizer.family, activations, kind, self.number, self.fold
 
 
-def loss_of(recipe: Recipe, classification: bool) -> CrossEntropy | Squared:
-    """The recipe's loss; `auto` is cross-entropy for classes and squared error for numbers."""
-    if recipe.loss == "auto":
-        return CrossEntropy() if classification else Squared()
-    return recipe.loss
+class NormValues:
+    """The numbers of one normalization layer for all lanes, as tensors (L, 1, 1)."""
+
+    def __init__(self, rules: Sequence[Any], column: Callable[[Sequence[float]], Tensor]) -> None:
+        self.eps_list = [rule.eps for rule in rules]
+        self.eps = column(self.eps_list)[:, :, None]
+        batch = [rule if isinstance(rule, BatchNorm) else BatchNorm() for rule in rules]
+        self.unbiased = column([rule.unbiased for rule in batch])[:, :, None] > 0
+        self.initial_variance = [rule.initial_variance for rule in batch]
+        self._rules, self._column = batch, column
+        steady = all(rule.average == "exponential" for rule in batch)
+        self._keep = column([rule.keep for rule in batch])[:, :, None] if steady else None
+
+    def keep_at(self, update: int) -> Tensor:
+        """The share of the running moments that update 1, 2, ... keeps."""
+        if self._keep is not None:
+            return self._keep
+        return self._column([float(rule.keep_at(update)) for rule in self._rules])[:, :, None]
 
 
 class LaneValues:
-    """The values of a pack's lanes as tensors that broadcast over (lanes, ...)."""
+    """The values of a pack's lanes as tensors that broadcast over (lanes, ...), operation by operation."""
 
-    def __init__(self, lanes: Sequence[Lane], device: torch.device, dtype: torch.dtype) -> None:
+    def __init__(self, lanes: Sequence[Lane], shape: Shape, device: torch.device, dtype: torch.dtype) -> None:
         self._to = {"device": device, "dtype": dtype}
         recipes = [lane.recipe for lane in lanes]
-        self.activations = activation_blocks(recipes)
-        self.rate = self._column([r.network.dropout for r in recipes])[:, :, None]  # (L, 1, 1)
-        self.drops = any(r.network.dropout > 0 for r in recipes)
-        self.clip = None
-        if any(r.clip_norm is not None for r in recipes):
-            self.clip = self._column([np.inf if r.clip_norm is None else r.clip_norm for r in recipes])
+        planned = {recipe: shape.steps(recipe) for recipe in dict.fromkeys(recipes)}
+        self.steps: list[tuple[Step, ...]] = [planned[recipe] for recipe in recipes]
+        self.activations: dict[int, list[Block]] = {}
+        self.norms: dict[int, NormValues] = {}
+        self.rates: dict[int, Tensor] = {}  # (L, 1, 1) of every dropout that drops something
+        for number, op in enumerate(shape.ops):
+            layers = [steps[number].layer for steps in self.steps]
+            if isinstance(op, Activate):
+                self.activations[number] = blocks(layers)
+            elif isinstance(op, Normalize):
+                self.norms[number] = NormValues(layers, self._column)
+            elif isinstance(op, Drop) and any(layer.rate > 0 for layer in layers):
+                self.rates[number] = self._column([layer.rate for layer in layers])[:, :, None]
+        self.clip = self._limit([r.clip_norm for r in recipes])
+        self.clip_value = self._limit([r.clip_value for r in recipes])
+        largest = self._limit([r.max_norm for r in recipes])
+        self.max_norm = None if largest is None else largest[:, :, None]
         coupled = [0.0 if r.optimizer.decoupled else r.weight_decay for r in recipes]
         self.l2 = self._column(coupled)[:, :, None] if any(coupled) else None
+        self.l1 = self._column([r.l1 for r in recipes])[:, :, None] if any(r.l1 for r in recipes) else None
         self.decoupled = any(r.optimizer.decoupled and r.weight_decay for r in recipes)
-        norms = [r.network.normalization for r in recipes]
-        self.eps = self._column([n.eps if isinstance(n, BatchNorm) else 1.0 for n in norms])[:, :, None]
-        self.keep = self._column([n.keep if isinstance(n, BatchNorm) else 0.0 for n in norms])[:, :, None]
+        average = [r.weight_average for r in recipes]
+        self.average = self._column(average) if any(average) else None
 
     def _column(self, values: Sequence[float]) -> Tensor:
         return torch.tensor(values, **self._to)[:, None]  # (L, 1)
 
-    def activate(self, z: Tensor) -> Tensor:
-        """Each lane's activation of its sums z (L, B, H)."""
-        if len(self.activations) == 1:
-            return self.activations[0][1](z)
-        parts = z.split([count for count, _ in self.activations])
-        return torch.cat([formula(part) for part, (_, formula) in zip(parts, self.activations, strict=True)])
+    def _limit(self, values: Sequence[float | None]) -> Tensor | None:
+        """(L, 1) with infinity for no limit; None where no lane has one."""
+        if all(value is None for value in values):
+            return None
+        return self._column([np.inf if value is None else value for value in values])
 
 
-def activation_blocks(recipes: Sequence[Recipe]) -> list[tuple[int, Callable[[Tensor], Tensor]]]:
-    """(lanes, function) for each run of neighbouring lanes with the same activation."""
-    blocks = []
-    for rule, run in groupby(recipe.network.activation for recipe in recipes):
+def blocks(rules: Sequence[Any]) -> list[Block]:
+    """(lanes, formula with the rule's numbers behind its tensors) for each run of neighbouring lanes with one rule."""
+    found: list[Block] = []
+    for rule, run in groupby(rules):
         formula, values = type(rule).formula, numbers(rule)
-        blocks.append((len(list(run)), lambda z, formula=formula, values=values: formula(z, *values)))
-    return blocks
+        found.append((len(list(run)), lambda *tensors, formula=formula, values=values: formula(*tensors, *values)))
+    return found
 
 
-def coefficient_table(lanes: Sequence[Lane], first: int, count: int, per_epoch: int) -> np.ndarray:
-    """Coefficients of updates first .. first + count - 1 for every lane: (count, 8, lanes) float64.
+def times(
+    lane: Lane, first: int, count: int, per_epoch: int, factor: float = 1.0
+) -> tuple[np.ndarray, Time]:  # factor: what a plateau schedule has come to
+    """The decayed rates of updates first .. first + count - 1 of a lane, and what its optimizer takes."""
+    recipe, update = lane.recipe, np.arange(first, first + count)
+    total = per_epoch * recipe.epochs
+    rate = recipe.optimizer.lr * factor * recipe.decay.factor(update, per_epoch, total)
+    share = np.minimum(update / total, 1.0)
+    return rate, Time(update + 1.0, rate, share, recipe.decay.momentum(update, per_epoch, total))
 
-    The first seven are `Coefficients` with the decayed rate inside e and f; the last is rate * weight_decay for
-    decoupled decay, else 0. Each recipe's column is computed by itself.
+
+def coefficient_table(lanes: Sequence[Lane], first: int, count: int, per_epoch: int, factors: np.ndarray) -> np.ndarray:
+    """Coefficients of updates first .. first + count - 1 for every lane: (count, 10, lanes) float64.
+
+    The first nine are `Coefficients` with the decayed rate inside; the last is rate * weight_decay for decoupled
+    decay, else 0. Each recipe's column is computed by itself. factors (lanes,): of plateau schedules.
     """
-    update = np.arange(first, first + count)
-    columns: dict[int, np.ndarray] = {}
-    for lane in lanes:
-        if lane.number in columns:
+    columns: dict[tuple[int, float], np.ndarray] = {}
+    for lane, factor in zip(lanes, factors, strict=True):
+        if (lane.number, factor) in columns:
             continue
-        recipe = lane.recipe
-        rate = recipe.optimizer.lr * recipe.decay.factor(update, per_epoch, per_epoch * recipe.epochs)
-        k = recipe.optimizer.coefficients(update + 1.0)
-        k = k._replace(e=k.e * rate, f=k.f * rate)
-        decay = rate * recipe.weight_decay if recipe.optimizer.decoupled else 0 * rate
-        columns[lane.number] = np.stack([*k, decay], 1)
-    return np.stack([columns[lane.number] for lane in lanes], 2)
+        rate, time = times(lane, first, count, per_epoch, factor)
+        k = lane.recipe.optimizer.coefficients(time)
+        decay = rate * lane.recipe.weight_decay if lane.recipe.optimizer.decoupled else 0 * rate
+        columns[lane.number, factor] = np.stack([*k, decay], 1)
+    return np.stack([columns[lane.number, factor] for lane, factor in zip(lanes, factors, strict=True)], 2)
 
 
 def by_update(table: Tensor) -> list[tuple[Coefficients, Tensor]]:
-    """For each update of a table (updates, 8, lanes, 1): its coefficients, each (lanes, 1), and its decoupled decay.
+    """For each update of a table (updates, 10, lanes, 1): its coefficients, each (lanes, 1), and its decoupled decay.
 
     What stays the same from update to update is one tensor.
     """
@@ -112,31 +146,4 @@ def by_update(table: Tensor) -> list[tuple[Coefficients, Tensor]]:
         [first[i]] * len(table) if bool((column == column[0]).all()) else column.unbind(0)
         for i, column in enumerate(table.unbind(1))
     ]
-    return [(Coefficients(*row[:7]), row[7]) for row in zip(*columns, strict=True)]
-
-
-def initial_parameters(
-    lanes: Sequence[Lane], folds: Sequence[Fold], widths: Sequence[int], shape: Shape, layout: Layout
-) -> np.ndarray:
-    """Initial parameters (lanes, layout.total) float64, from base draws that all recipes of a fold and seed share.
-
-    widths: the number of input columns that each fold really has; weights of padding columns are 0.
-    """
-    base: dict[tuple[int, int, str], np.ndarray] = {}
-    out = np.zeros((len(lanes), layout.total))
-    for row, lane in zip(out, lanes, strict=True):
-        fold, rule = folds[lane.fold], lane.recipe.init
-        for slot in layout.slots:
-            block = row[slot.start : slot.stop].reshape(slot.stored)
-            if slot.kind == "gamma":
-                block[:, : slot.size[1]] = 1.0
-            if slot.kind != "weight":
-                continue
-            fan_in = widths[lane.fold] if slot.layer == 0 else slot.size[0]
-            key = (lane.fold, slot.layer, rule.draw)
-            if key not in base:
-                rng = derive(fold.seed, "init", fold.number, slot.layer)
-                size = (fan_in, slot.size[1])
-                base[key] = rng.standard_normal(size) if rule.draw == "normal" else rng.uniform(-1, 1, size)
-            block[:fan_in, : slot.size[1]] = rule.weights(base[key], fan_in, slot.size[1])
-    return out
+    return [(Coefficients(*row[:-1]), row[-1]) for row in zip(*columns, strict=True)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -12,17 +12,45 @@ from torch import Tensor
 from tenfold.data.batches import align, deal
 from tenfold.data.randomness import derive
 from tenfold.engine.feed import Feed
-from tenfold.engine.lanes import Lane, LaneValues, by_update, coefficient_table, initial_parameters, loss_of
-from tenfold.engine.shape import Layout, Shape, padded
+from tenfold.engine.forward import Batch, Flow, Forward
+from tenfold.engine.lanes import Lane, LaneValues, blocks, by_update, coefficient_table, times
+from tenfold.engine.second_order import SecondOrderStep
+from tenfold.engine.shape import Layout, Shape, Slot, as_column, padded
+from tenfold.engine.start import initial_moments, initial_parameters, initial_state, lsuv_rows, unit_variance
+from tenfold.recipe.architecture import Drop, size_of
+from tenfold.recipe.recipe import loss_of
 from tenfold.rules.dropout import dropout_scale
-from tenfold.rules.normalization import batch_norm, batch_norm_inference, running
-from tenfold.rules.optimizers.update import Coefficients, first_order_update
-from tenfold.rules.penalties import clip_factor, decoupled_decay, l2_gradient
+from tenfold.rules.optimizers.update import UPDATES, Coefficients, Flat, Matrix, Need
+from tenfold.rules.penalties import (
+    clip_factor, clip_value, decoupled_decay, ema, ema_correction, l1_gradient, l2_gradient, max_norm_factor,
+)  # fmt: skip
+from tenfold.rules.schedules import PlateauState, plateau_next
 
 CHUNK_BYTES = 1_400_000  # optimizer state worked on at a time: about what a core's second-level cache holds
 CHUNK_ROWS = 512  # rows evaluated at a time
+CHUNK_IMAGES = 128  # images evaluated at a time
 Order = Literal["go on", "stop"]
 Updates = list[tuple[Coefficients, Tensor]]  # coefficients and decoupled decay, one a chunk or one an update
+
+
+class Plan(NamedTuple):
+    """One epoch: rows and weights (updates, F, B), real rows (updates, F), and the coefficients of each chunk of
+    lanes, or for second-order methods the rates (updates, L)."""
+
+    rows: Tensor
+    weights: Tensor
+    counts: np.ndarray
+    coefficients: list[Updates]
+    rates: np.ndarray
+
+
+class Chunk(NamedTuple):
+    """Neighbouring lanes of one family of optimizers, whose state fits a cache."""
+
+    part: slice
+    family: str
+    state: Flat
+    need: Need
 
 
 class Pack:
@@ -39,58 +67,91 @@ class Pack:
         folds = [f.fold for f in feed.folds]
         widths = [f.encoding.width for f in feed.folds]
         start = initial_parameters(self.lanes, folds, widths, shape, self.layout)
-        self.w = torch.from_numpy(start).to(feed.device, feed.dtype)
-        self.m = torch.zeros_like(self.w)
-        self.v = torch.zeros_like(self.w)
-        moments = np.zeros((len(lanes), self.layout.moment_total))
-        for _, var, units in self.layout.moments:
-            moments[:, var : var + units] = 1.0
-        self.moments = torch.from_numpy(moments).to(feed.device, feed.dtype)
+        self.rows: dict[str, Tensor] = {"w": self._tensor(start)}  # all state by lane, (L, ...)
+        if shape.second_order is None:
+            for name, first in initial_state(self.lanes).items():
+                self.rows[name] = self._tensor(np.broadcast_to(first, start.shape).copy())
+        if any(lane.recipe.weight_average for lane in self.lanes):
+            self.rows["average"] = torch.zeros_like(self.rows["w"])
+        self.rows["loss_sum"] = torch.zeros(len(lanes), dtype=torch.float64, device=feed.device)
+        self.rows["bad"] = torch.full((len(lanes),), -1, dtype=torch.int64, device=feed.device)
+        plateau = [(np.inf, 0.0, 1.0)] * len(lanes)  # best training loss, epochs waited, factor of the rate
+        self.rows["plateau"] = torch.tensor(plateau, dtype=torch.float64)
         self.update = 0  # updates made
-        self.loss_sum = torch.zeros(len(lanes), dtype=torch.float64, device=feed.device)
-        self.bad = torch.full((len(lanes),), -1, dtype=torch.int64, device=feed.device)  # first non-finite update
         self._arrange()
+        self.rows["moments"] = self._tensor(initial_moments(self.values, self.layout))
+        self._unit_variance()
+        if shape.second_order is not None:
+            self.rows |= self._second.start(self.w)
+
+    def _tensor(self, array: np.ndarray) -> Tensor:
+        return torch.from_numpy(array).to(self.feed.device, self.feed.dtype)
+
+    @property
+    def bad(self) -> Tensor:
+        """The first update whose loss was not finite, (L,); -1 for none."""
+        return self.rows["bad"]
+
+    @property
+    def w(self) -> Tensor:
+        """The parameters, (L, layout.total)."""
+        return self.rows["w"]
 
     # ---- what follows from the lanes ----------------------------------------------------------------------------
 
     def _arrange(self) -> None:
         """Everything that depends on which lanes are there; called again when lanes leave."""
         device = self.feed.device
-        self.values = LaneValues(self.lanes, device, self.feed.dtype)
-        groups = sorted({(lane.fold, lane.recipe.preprocess) for lane in self.lanes}, key=lambda g: (g[0], repr(g[1])))
+        self.values = LaneValues(self.lanes, self.shape, device, self.feed.dtype)
+        self.forward = Forward(self.shape, self.layout, self.values)
+        keys = [(lane.fold, lane.recipe.preprocess, lane.recipe.augment) for lane in self.lanes]
+        groups = sorted(set(keys), key=lambda key: (key[0], repr(key[1:])))
         place = {group: g for g, group in enumerate(groups)}
-        self.group_of = torch.tensor([place[lane.fold, lane.recipe.preprocess] for lane in self.lanes], device=device)
+        self.group_list = [place[key] for key in keys]
+        self.group_of = torch.tensor(self.group_list, device=device)
         self.fold_of = torch.tensor([lane.fold for lane in self.lanes], device=device)
-        self.affine = self.feed.affine(groups)
-        self.losses = loss_of(self.lanes[0].recipe, self.feed.classification)
+        self.groups = self.feed.groups(groups)
+        losses = [loss_of(lane.recipe, self.feed.classification) for lane in self.lanes]
+        self.losses = blocks(losses)
+        counted = torch.tensor([loss.link == "exp" for loss in losses], device=device)
+        self.counts = counted[:, None] if bool(counted.any()) else None  # lanes whose target is a rate
+        self.leaves = [view.detach().requires_grad_() for view in self.layout.views(self.w)]
+        if self.shape.second_order is None:
+            self._arrange_updates()
+        else:
+            self._second = SecondOrderStep(self.shape.second_order, self.layout, self.values.l2, self.w)
+        self._epoch: tuple[int, Plan] | None = None
+
+    def _arrange_updates(self) -> None:
+        """The gradient and the chunks of lanes that are updated together."""
         self.g = torch.zeros_like(self.w)  # zeros between the slots stay: a norm over a row is that of its gradient
         scratch = torch.empty_like(self.w)
-        self.leaves = [view.detach().requires_grad_() for view in self._views(self.w)]
-        self.gradients = [
-            view[:, : slot.size[0], : slot.size[1]]
-            for view, slot in zip(self._views(self.g), self.layout.slots, strict=True)
-        ]
+        pairs = zip(self.layout.views(self.g), self.layout.slots, strict=True)
+        self.gradients = [slot.real(view) for view, slot in pairs]
+        matrices = [_matrix(slot) for slot in self.layout.slots if slot.kind == "weight"]
         size = max(1, CHUNK_BYTES // (5 * self.w.element_size() * self.layout.total))
-        self.chunks = []
-        for first in range(0, len(self.lanes), size):
-            part = slice(first, first + size)
-            uses_m, uses_v = (any(lane.recipe.optimizer.moments[i] for lane in self.lanes[part]) for i in (0, 1))
-            m, v = self.m[part] if uses_m else None, self.v[part] if uses_v else None
-            plain = any(lane.recipe.optimizer.uses_gradient for lane in self.lanes[part])
-            self.chunks.append((self.w[part], self.g[part], m, v, scratch[part], plain))
-        self.chunk_size = size
-        self._epoch: tuple[int, Tensor, Tensor, list[Updates]] | None = None
-
-    def _views(self, flat: Tensor) -> list[Tensor]:
-        """One view (L, in, out), padded, for each slot of the layout."""
-        return [flat[:, s.start : s.stop].view(len(flat), *s.stored) for s in self.layout.slots]
+        self.chunks: list[Chunk] = []
+        first = 0
+        while first < len(self.lanes):
+            family = self.lanes[first].recipe.optimizer.family
+            last = first
+            while last < min(first + size, len(self.lanes)) and self.lanes[last].recipe.optimizer.family == family:
+                last += 1
+            part = slice(first, last)
+            rules = [lane.recipe.optimizer for lane in self.lanes[part]]
+            state = [
+                self.rows[name][part] if any(rule.moments[i] for rule in rules) else None
+                for i, name in enumerate("mvu")
+            ]
+            need = Need(any(r.uses_gradient for r in rules), any(r.uses_inside for r in rules), matrices)
+            self.chunks.append(Chunk(part, family, Flat(self.w[part], self.g[part], *state, scratch[part]), need))
+            first = last
 
     def keep(self, stay: Sequence[bool]) -> None:
         """Drop the lanes that do not stay: they cost no more time, and nothing changes for the others."""
-        index = torch.tensor(np.flatnonzero(stay), device=self.feed.device)
+        index = torch.tensor(np.flatnonzero(stay))
         self.lanes = [lane for lane, kept in zip(self.lanes, stay, strict=True) if kept]
-        for name in ("w", "m", "v", "moments", "loss_sum", "bad"):
-            setattr(self, name, getattr(self, name).detach().index_select(0, index))
+        self.rows = {n: t.detach().index_select(0, index.to(t.device)) for n, t in self.rows.items()}
         if self.lanes:
             self._arrange()
 
@@ -106,114 +167,212 @@ class Pack:
         """Whole epochs made."""
         return self.update // self.per_epoch
 
-    def _plan_epoch(self, epoch: int) -> tuple[Tensor, Tensor, list[Updates]]:
-        """Rows (updates, F, B), weights (updates, F, B) and, for each chunk of lanes, coefficients of one epoch."""
+    def _plan_epoch(self, epoch: int) -> Plan:
         if self._epoch is None or self._epoch[0] != epoch:
             dealt = [deal(f.fold, self.shape.dealing, epoch) for f in self.feed.folds]
             rows = torch.from_numpy(np.stack([rows for rows, _ in dealt], 1)).to(self.feed.device)
-            weights = torch.from_numpy(np.stack([w for _, w in dealt], 1)).to(self.feed.device, self.feed.dtype)
-            table = coefficient_table(self.lanes, epoch * self.per_epoch, self.per_epoch, self.schedule_updates)
-            k = torch.from_numpy(table).to(self.feed.device, self.feed.dtype)[..., None]  # (updates, 8, L, 1)
-            self._epoch = epoch, rows, weights, [by_update(part) for part in k.split(self.chunk_size, 2)]
-        return self._epoch[1:]
+            weights = np.stack([w for _, w in dealt], 1)
+            span = epoch * self.per_epoch, self.per_epoch, self.schedule_updates
+            factors = self.rows["plateau"][:, 2].numpy()
+            coefficients: list[Updates] = []
+            rates = np.zeros(0)
+            if self.shape.second_order is None:
+                table = self._tensor(coefficient_table(self.lanes, *span, factors))[..., None]  # (updates, 10, L, 1)
+                coefficients = [by_update(table[:, :, chunk.part]) for chunk in self.chunks]
+            else:
+                lanes = zip(self.lanes, factors, strict=True)
+                rates = np.stack([times(lane, *span, float(factor))[0] for lane, factor in lanes], 1)
+            plan = Plan(rows, self._tensor(weights), (weights > 0).sum(2), coefficients, rates)
+            self._epoch = epoch, plan
+        return self._epoch[1]
 
     def run_epoch(self, tick: Callable[[], Order] = lambda: "go on", last: int | None = None) -> bool:
         """Go on to the end of the epoch (or to update `last`). False if `tick`, asked before each update, says stop."""
         end = (self.epoch + 1) * self.per_epoch
         end = end if last is None else min(end, last)
-        rows, weights, coefficients = self._plan_epoch(self.epoch)
+        plan = self._plan_epoch(self.epoch)
         if self.update % self.per_epoch == 0:
-            self.loss_sum.zero_()
+            self.rows["loss_sum"].zero_()
         while self.update < end:
             if tick() == "stop":
                 return False
             step = self.update % self.per_epoch
-            self._gradient(rows[step], weights[step])
-            self._step([k[step] for k in coefficients])
+            if self.shape.second_order is None:
+                self._gradient(plan, step)
+                self._step([k[step] for k in plan.coefficients])
+            else:
+                self._advance(plan, step)
+            self._restrict()
             self.update += 1
+        if self.update % self.per_epoch == 0:
+            self._watch_plateau()
         return True
 
     def train_loss(self) -> np.ndarray:
         """Mean loss of each lane's batches in the epoch just made (in training mode), (L,)."""
         done = (self.update - 1) % self.per_epoch + 1
-        return (self.loss_sum / done).cpu().numpy()
+        return (self.rows["loss_sum"] / done).cpu().numpy()
+
+    def _watch_plateau(self) -> None:
+        """Lower the rate of the lanes whose training loss no longer falls, where their schedule watches it."""
+        state, losses = self.rows["plateau"], None
+        for i, lane in enumerate(self.lanes):
+            if lane.recipe.decay.watches:
+                losses = self.train_loss() if losses is None else losses
+                best, waited, factor = state[i].tolist()
+                after = plateau_next(lane.recipe.decay, PlateauState(best, int(waited), factor), float(losses[i]))
+                state[i] = torch.tensor(after, dtype=torch.float64)
 
     # ---- one update ---------------------------------------------------------------------------------------------
 
-    def _forward(self, x: Tensor, weight: Tensor | None, scales: Sequence[Tensor] | None) -> Tensor:
-        """Outputs (L, B, C) for inputs x (L, B, D); weight (L, 1, B) of the rows in training, None in evaluation."""
-        h, leaves = x, iter(self.leaves)
-        for layer in range(len(self.shape.hidden)):
-            if self.shape.normalized:
-                h = self._normalize(h.bmm(next(leaves)), next(leaves), next(leaves), layer, weight)
-            else:
-                w, bias = next(leaves), next(leaves)
-                h = torch.baddbmm(bias, h, w)  # (L, B, units)
-            h = self.values.activate(h)
-            if scales is not None:
-                h = h * scales[layer]
-        w, bias = next(leaves), next(leaves)
-        return torch.baddbmm(bias, h, w)[..., : self.shape.outputs]
+    def _inputs(self, rows: Tensor, counts: np.ndarray | None) -> Flow:
+        """Inputs of rows (F, B): (L, B, D), or one image tensor a lane, in training without the padding rows."""
+        update = self.update if counts is not None else None
+        x = self.feed.inputs(rows, self.groups, update)  # (G, B, D)
+        if self.shape.image is None:
+            return x.index_select(0, self.group_of)
+        height, width, channels = self.shape.image
+        images = x[..., : height * width * channels].unflatten(2, self.shape.image).permute(0, 1, 4, 2, 3)
+        count = [images.shape[1]] * len(self.lanes)
+        if counts is not None:
+            count = [int(counts[lane.fold]) for lane in self.lanes]
+        return [images[group][:n] for group, n in zip(self.group_list, count, strict=True)]
 
-    def _normalize(self, z: Tensor, gamma: Tensor, beta: Tensor, layer: int, weight: Tensor | None) -> Tensor:
-        at_mean, at_var, units = self.layout.moments[layer]
-        mean = self.moments[:, None, at_mean : at_mean + units]  # (L, 1, units)
-        var = self.moments[:, None, at_var : at_var + units]
-        if weight is None:
-            return batch_norm_inference(z, mean, var, gamma, beta, self.values.eps)
-        y, batch_mean, batch_var = batch_norm(z, weight, gamma, beta, self.values.eps)
-        with torch.no_grad():
-            rows = 1 / weight.amax(2, keepdim=True)  # rows of each lane's batch
-            unbiased = batch_var * (rows / (rows - 1).clamp(min=1))
-            mean.copy_(running(mean, batch_mean, self.values.keep))
-            var.copy_(running(var, unbiased, self.values.keep))
-        return y
+    def _targets(self, rows: Tensor) -> Tensor:
+        """Targets (L, B) of rows (F, B): classes, standardized numbers, or for a loss of rates y / mean."""
+        target = self.feed.targets(rows).index_select(0, self.fold_of)
+        if self.counts is None:
+            return target
+        return torch.where(self.counts, self.feed.rates(rows).index_select(0, self.fold_of), target)
 
-    def _dropout_scales(self, batch: int) -> list[Tensor] | None:
-        """The factor of each hidden unit, one (L, B, units) a layer; draws are shared by all recipes of a fold."""
-        if not self.values.drops:
-            return None
-        folds = self.feed.folds
-        widths = [padded(units) for units in self.shape.hidden]
-        shape = (batch, sum(widths))
-        draws = [derive(f.fold.seed, "dropout", f.fold.number, self.update).random(shape, np.float32) for f in folds]
-        uniform = torch.from_numpy(np.stack(draws)).to(self.feed.device)  # (F, B, all units)
-        rate = self.values.rate
-        return [dropout_scale(part.index_select(0, self.fold_of), rate) for part in uniform.split(widths, 2)]
+    def _loss(self, output: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+        """Mean loss of each lane (L,) for outputs (L, B, C), targets (L, B) and row weights (L, B)."""
+        if len(self.losses) == 1:
+            return (self.losses[0][1](output, target) * weight).sum(1)
+        sizes = [count for count, _ in self.losses]
+        parts = zip(output.split(sizes), target.split(sizes), self.losses, strict=True)
+        return (torch.cat([formula(o, t) for o, t, (_, formula) in parts]) * weight).sum(1)
 
-    def _gradient(self, rows: Tensor, weights: Tensor) -> None:
-        """The gradient of each lane's mean loss over its batch, into self.g. rows, weights: (F, B)."""
-        x = self.feed.inputs(rows, self.affine).index_select(0, self.group_of)  # (L, B, D)
-        target = self.feed.targets(rows).index_select(0, self.fold_of)  # (L, B)
-        weight = weights.index_select(0, self.fold_of)  # (L, B)
-        output = self._forward(x, weight[:, None], self._dropout_scales(rows.shape[1]))
-        loss = (self.losses.formula(output, target) * weight).sum(1)  # (L,)
+    def _batch(self, plan: Plan, step: int) -> tuple[Flow, Tensor, Tensor, Batch]:
+        """Inputs, targets (L, B), row weights (L, B) and the rest of one training batch."""
+        rows, counts = plan.rows[step], plan.counts[step]
+        weight = plan.weights[step].index_select(0, self.fold_of)
+        scales = {number: self._dropout_scale(number, rows.shape[1], counts) for number in self.values.rates}
+        real = [int(counts[lane.fold]) for lane in self.lanes]
+        return (
+            self._inputs(rows, counts),
+            self._targets(rows),
+            weight,
+            Batch(weight[:, None], real, self.update + 1, scales),
+        )
+
+    def _dropout_scale(self, number: int, batch: int, counts: np.ndarray) -> Flow:
+        """The factors of dropout operation `number`; draws are shared by all recipes of a fold."""
+        op, rate, folds = self.shape.ops[number], self.values.rates[number], self.feed.folds
+        assert isinstance(op, Drop)
+        size = size_of(op)
+        shape = (padded(size[0]),) if len(size) == 1 else size
+        streams = [derive(f.fold.seed, "dropout", f.fold.number, self.update, number) for f in folds]
+        uniform = torch.from_numpy(np.stack([s.random((batch, *shape), np.float32) for s in streams]))
+        uniform = uniform.to(self.feed.device)  # (F, B, units), or (F, B, H, W, C)
+        if len(shape) == 1:
+            return dropout_scale(uniform.index_select(0, self.fold_of), rate).to(self.feed.dtype)
+        images = uniform.permute(0, 1, 4, 2, 3)
+        return [
+            dropout_scale(images[lane.fold][: int(counts[lane.fold])], rate[i, 0, 0]).to(self.feed.dtype)
+            for i, lane in enumerate(self.lanes)
+        ]
+
+    def _note(self, loss: Tensor) -> None:
+        loss = loss.detach()
+        self.rows["loss_sum"].add_(loss)
+        self.bad.copy_(torch.where((self.bad < 0) & ~loss.isfinite(), self.update, self.bad))
+
+    def _gradient(self, plan: Plan, step: int) -> None:
+        """The gradient of each lane's mean loss over its batch, into self.g."""
+        x, target, weight, batch = self._batch(plan, step)
+        output = self.forward(x, self.leaves, self.rows["moments"], batch)
+        loss = self._loss(output, target, weight)  # (L,)
         gradients = torch.autograd.grad(loss.sum(), self.leaves)
         for view, gradient, slot in zip(self.gradients, gradients, self.layout.slots, strict=True):
-            view.copy_(gradient[:, : slot.size[0], : slot.size[1]])
-        loss = loss.detach()
-        self.loss_sum.add_(loss)
-        self.bad.copy_(torch.where((self.bad < 0) & ~loss.isfinite(), self.update, self.bad))
+            view.copy_(slot.real(gradient))
+        self._note(loss)
 
     @torch.no_grad()
     def _step(self, coefficients: Updates) -> None:
-        """Clip, decay and update every lane, a cache-sized chunk of lanes at a time."""
-        if self.values.clip is not None:
-            self.g.mul_(clip_factor(self.g.norm(dim=1, keepdim=True), self.values.clip))
-        weights = [i for i, slot in enumerate(self.layout.slots) if slot.kind == "weight"]
-        if self.values.l2 is not None:
-            for i in weights:
-                rows, units = self.layout.slots[i].size
-                gradient = self.gradients[i]
-                gradient.copy_(l2_gradient(gradient, self.leaves[i][:, :rows, :units], self.values.l2))
-        if self.values.decoupled:
+        """Penalize, clip, decay and update every lane, a cache-sized chunk of lanes at a time."""
+        values = self.values
+        if values.clip_value is not None:
+            self.g.copy_(clip_value(self.g, values.clip_value))
+        if values.clip is not None:
+            self.g.mul_(clip_factor(self.g.norm(dim=1, keepdim=True), values.clip))
+        for i in self.layout.weights if values.l2 is not None or values.l1 is not None else ():
+            gradient, weight = self.gradients[i], self.layout.slots[i].real(self.leaves[i])
+            if values.l2 is not None:
+                gradient.copy_(l2_gradient(gradient, weight, as_column(values.l2, weight)))
+            if values.l1 is not None:
+                gradient.copy_(l1_gradient(gradient, weight, as_column(values.l1, weight)))
+        if values.decoupled:
             lr_decay = torch.cat([decay for _, decay in coefficients])[:, :, None]  # (L, 1, 1), rate times strength
-            for i in weights:
-                self.leaves[i].copy_(decoupled_decay(self.leaves[i], 1.0, lr_decay))
-        for (w, g, m, v, scratch, plain), (k, _) in zip(self.chunks, coefficients, strict=True):
-            first_order_update(w, g, m, v, scratch, k, plain=plain)
+            for i in self.layout.weights:
+                leaf = self.leaves[i]
+                leaf.copy_(decoupled_decay(leaf, 1.0, as_column(lr_decay, leaf)))
+        for chunk, (k, _) in zip(self.chunks, coefficients, strict=True):
+            UPDATES[chunk.family](chunk.state, k, chunk.need)
+
+    @torch.no_grad()
+    def _restrict(self) -> None:
+        """What follows an update: the largest norm of a unit's weights, and the running average of all parameters."""
+        if self.values.max_norm is not None:
+            for i in self.layout.weights:
+                leaf = self.leaves[i]
+                over = (1,) if leaf.dim() == 3 else (2, 3, 4)  # (L, in, out) or (L, out, in, k, k): inputs of a unit
+                norm = torch.linalg.vector_norm(leaf, dim=over, keepdim=True)
+                leaf.mul_(max_norm_factor(norm, as_column(self.values.max_norm, leaf)))
+        if self.values.average is not None:
+            self.rows["average"].copy_(ema(self.rows["average"], self.w, self.values.average))
+
+    def _advance(self, plan: Plan, step: int) -> None:
+        """One update of a second-order method on its batch."""
+        x, target, weight, batch = self._batch(plan, step)
+        with torch.no_grad():
+            self._note(self._loss(self.forward(x, self.leaves, self.rows["moments"], batch), target, weight))
+        still = Batch(batch.weight, batch.rows, batch.update, batch.scales, frozen=True)
+        w, state = self._second.advance(
+            self.rows, lambda views: self.forward(x, views, self.rows["moments"], still),
+            lambda output: self._loss(output, target, weight), self._tensor(plan.rates[step]),
+        )  # fmt: skip
+        self.rows["w"].copy_(w)
+        self.rows |= state
+
+    @torch.no_grad()
+    def _unit_variance(self) -> None:
+        """Scale the weights of the lanes whose initialization asks for unit variance, on their training rows."""
+        if any(lane.recipe.init.unit_variance for lane in self.lanes):
+            folds = [f.fold for f in self.feed.folds]
+            rows = torch.from_numpy(lsuv_rows(folds)).to(self.feed.device)
+            x = self._inputs(rows, None)
+            unit_variance(self.forward, self.lanes, x, self.leaves, self.rows["moments"])
 
     # ---- predictions --------------------------------------------------------------------------------------------
+
+    def shown(self) -> Tensor:
+        """The parameters that predict, (L, total): the weights, their average, or the iterate that the optimizer
+        reports."""
+        w = self.w
+        reporting = [lane.recipe.optimizer for lane in self.lanes]
+        if self.shape.second_order is None and self.update and any(rule.reports for rule in reporting):
+            span = self.update - 1, 1, self.schedule_updates
+            factors = self.rows["plateau"][:, 2].tolist()
+            found = [
+                rule.reported(times(lane, *span, factor)[1]) if rule.reports else np.zeros(1)
+                for rule, lane, factor in zip(reporting, self.lanes, factors, strict=True)
+            ]
+            w = w + self._tensor(np.stack(found)) * self.rows["m"]
+        if self.values.average is not None and self.update:
+            correction = ema_correction(self.values.average, self.update)
+            w = torch.where(self.values.average > 0, self.rows["average"] * correction, w)
+        return w
 
     @torch.no_grad()
     def evaluate(self) -> list[np.ndarray]:
@@ -225,16 +384,17 @@ class Pack:
     def predict(self, rows: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Outputs (rows, C) of each lane for the rows of its fold: logits, or standardized predictions."""
         longest = max(len(part) for part in rows)
+        chunk = CHUNK_IMAGES if self.shape.image is not None else CHUNK_ROWS
+        parameters = self.layout.views(self.shown())
         pieces = []
-        for first in range(0, longest, CHUNK_ROWS):
-            size = align(min(CHUNK_ROWS, longest - first))
+        for first in range(0, longest, chunk):
+            size = align(min(chunk, longest - first))
             index = np.zeros((len(rows), size), np.int64)
             for f, part in enumerate(rows):
                 piece = part[first : first + size]
                 index[f, : len(piece)] = piece
-            here = torch.from_numpy(index).to(self.feed.device)
-            x = self.feed.inputs(here, self.affine).index_select(0, self.group_of)
-            pieces.append(self._forward(x, None, None).cpu().numpy())
+            x = self._inputs(torch.from_numpy(index).to(self.feed.device), None)
+            pieces.append(self.forward(x, parameters, self.rows["moments"], None).cpu().numpy())
         out = np.concatenate(pieces, 1)  # (L, longest + padding, C)
         return [lane_out[: len(rows[lane.fold])] for lane_out, lane in zip(out, self.lanes, strict=True)]
 
@@ -242,32 +402,42 @@ class Pack:
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, object]]:
         """Everything needed to go on later, bit by bit: arrays and a JSON value."""
-        names = ("w", "m", "v", "moments", "loss_sum", "bad")
-        arrays = {name: getattr(self, name).detach().cpu().numpy().copy() for name in names}
+        arrays = {name: tensor.detach().cpu().numpy().copy() for name, tensor in self.rows.items()}
         return arrays, {"update": self.update, "lanes": [[lane.number, lane.fold] for lane in self.lanes]}
 
     def restore(self, arrays: dict[str, np.ndarray], meta: dict) -> None:
         """Take up a state that `state` gave: lanes that had left are gone again."""
         there = {(number, fold) for number, fold in meta["lanes"]}
         self.lanes = [lane for lane in self.lanes if (lane.number, lane.fold) in there]
-        for name, array in arrays.items():
-            old = getattr(self, name)
-            setattr(self, name, torch.from_numpy(array.copy()).to(old.device, old.dtype))
+        old = self.rows
+        self.rows = {
+            name: torch.from_numpy(array.copy()).to(old[name].device, old[name].dtype) for name, array in arrays.items()
+        }
         self.update = int(meta["update"])
         self._arrange()
 
-    def parameters(self, lane: int) -> list[tuple[np.ndarray, ...]]:
-        """The layers of one lane as arrays, [(weight (in, out), bias (out,)), ...], or for a normalized layer
-        (weight, gamma, beta, running mean, running variance), the first cut to its fold's input columns."""
+    def parameters(self, lane: int) -> dict[str, np.ndarray]:
+        """One lane as arrays by name, "OP.KIND" with OP the number of the operation: weight (in, out), the first cut
+        to its fold's input columns, or (channels, channels in, kernel, kernel); bias, gamma, beta, slope (units,);
+        running_mean and running_var (units,) of batch normalization."""
         width = self.feed.folds[self.lanes[lane].fold].encoding.width
-        layers: list[tuple[np.ndarray, ...]] = []
-        for slot, view in zip(self.layout.slots, self.leaves, strict=True):
-            array = view.detach()[lane, : slot.size[0], : slot.size[1]].cpu().numpy().copy()
-            if slot.kind == "weight":
-                layers.append((array[:width] if slot.layer == 0 else array,))
-            else:
-                layers[-1] = (*layers[-1], array[0])
-        for layer, (mean, var, _) in enumerate(self.layout.moments):
-            row, units = self.moments[lane].cpu().numpy(), self.shape.hidden[layer]
-            layers[layer] = (*layers[layer], row[mean : mean + units].copy(), row[var : var + units].copy())
-        return layers
+        found: dict[str, np.ndarray] = {}
+        for slot, view in zip(self.layout.slots, self.layout.views(self.shown().detach()), strict=True):
+            array = slot.real(view)[lane].cpu().numpy().copy()
+            array = array[:width] if slot.first else array
+            found[f"{slot.op}.{slot.kind}"] = array if slot.kind == "weight" else array[0]
+        for number, (mean, var, _) in self.layout.moments.items():
+            row, units = self.rows["moments"][lane].cpu().numpy(), found[f"{number}.gamma"].size
+            found[f"{number}.running_mean"] = row[mean : mean + units].copy()
+            found[f"{number}.running_var"] = row[var : var + units].copy()
+        return found
+
+
+def _matrix(slot: Slot) -> Matrix:
+    """A weight as the matrix that Muon orthogonalizes."""
+    if len(slot.size) == 2:
+        return Matrix(
+            slot.start, slot.stop, (slot.stored[0], slot.stored[1]), (slot.size[0], slot.size[1]), slot.output
+        )
+    shape = slot.matrix[1], slot.matrix[0]
+    return Matrix(slot.start, slot.stop, shape, shape, slot.output, rows_are_units=True)

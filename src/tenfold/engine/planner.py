@@ -15,6 +15,7 @@ from tenfold.data.batches import Dealing
 from tenfold.data.folds import Fold
 from tenfold.engine.lanes import Lane
 from tenfold.engine.shape import Layout, Shape
+from tenfold.recipe.architecture import Image, count
 from tenfold.recipe.cost import lane_step_seconds
 from tenfold.recipe.recipe import Recipe
 from tenfold.rules.record import rule_name
@@ -36,18 +37,25 @@ class PackPlan:
 
 
 def plan_packs(
-    recipes: Sequence[Recipe], folds: Sequence[Fold], *, inputs: int, outputs: int, workers: int
+    recipes: Sequence[Recipe],
+    folds: Sequence[Fold],
+    *,
+    inputs: int,
+    outputs: int,
+    workers: int,
+    image: Image | None = None,
 ) -> list[PackPlan]:
     """Packs of all recipes on all folds, longest first."""
     groups: dict[Shape, list[int]] = {}
     for number, recipe in enumerate(recipes):
         dealing = Dealing.of(folds, recipe.batch_size)
-        groups.setdefault(Shape.of(recipe.network, inputs=inputs, outputs=outputs, dealing=dealing), []).append(number)
+        shape = Shape.of(recipe, inputs=inputs, outputs=outputs, dealing=dealing, image=image)
+        groups.setdefault(shape, []).append(number)
     plans: list[tuple[float, PackPlan]] = []
     for shape, numbers in groups.items():
         numbers.sort(key=lambda n: _likeness(recipes[n], n))
         cost = len(folds) * lane_step_seconds(
-            recipes[numbers[0]], columns=inputs, outputs=outputs, batch=shape.dealing.rows
+            recipes[numbers[0]], columns=inputs, outputs=outputs, batch=shape.dealing.rows, image=image
         )
         wide = max(1, min(int(PACK_SECONDS / cost), int(PACK_BYTES / (_lane_bytes(shape) * len(folds)))))
         count = -(-len(numbers) // wide)
@@ -62,14 +70,19 @@ def plan_packs(
 
 
 def _likeness(recipe: Recipe, number: int) -> tuple[object, ...]:
-    network, optimizer = recipe.network, recipe.optimizer
+    layers, optimizer = recipe.network.sequence(), recipe.optimizer
+    drops = any(getattr(layer, "rate", 0) for layer in layers)
+    kinds = tuple(rule_name(layer) for layer in layers)
     return (
-        network.dropout > 0, rule_name(network.activation), optimizer.moments, recipe.epochs,
+        drops, kinds, rule_name(recipe.loss), optimizer.family, optimizer.moments, recipe.epochs,
         repr(recipe.preprocess), recipe.clip_norm is None, number,
     )  # fmt: skip
 
 
 def _lane_bytes(shape: Shape) -> int:
     """Parameters, gradient, optimizer state and scratch, and about six copies of the activations of a batch."""
-    units = shape.inputs + sum(shape.hidden) + shape.outputs
-    return 4 * (6 * Layout.of(shape).total + 6 * max(shape.dealing.rows, 512) * units)
+    rows, total = max(shape.dealing.rows, 512), Layout.of(shape).total
+    curvature = getattr(shape.second_order, "MOST_PARAMETERS", None)
+    matrices = 3 * total * total if curvature is not None else 0
+    units = shape.inputs + sum(count(op) for op in shape.ops)
+    return 4 * (6 * total + 6 * rows * units + matrices)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from itertools import pairwise
-from typing import Literal
+from typing import Any, Literal
 
 from tenfold.data.batches import ALIGN, Dealing, align
-from tenfold.recipe.network import MLP
-from tenfold.rules.normalization import BatchNorm
+from tenfold.recipe.architecture import (
+    Add, Affine, Convolve, Image, Normalize, Op, Slopes, Step, plan_network, sees_images,
+)  # fmt: skip
+from tenfold.recipe.recipe import Recipe
+from tenfold.rules.initialization import Fans
 
-Kind = Literal["weight", "bias", "gamma", "beta"]
+Kind = Literal["weight", "bias", "gamma", "beta", "slope"]
 
 
 def padded(units: int) -> int:
@@ -25,70 +27,136 @@ def padded(units: int) -> int:
 
 @dataclass(frozen=True)
 class Shape:
-    """The structure that all lanes of a pack share; everything else about a trial is a value."""
+    """The structure that all lanes of a pack share; everything else about a trial is a value.
+
+    image: the size of what enters the network where that is an image, None where it is a row of numbers.
+    second_order: the optimizer where it is of second order, None for all others, which mix freely.
+    """
 
     inputs: int
-    hidden: tuple[int, ...]
+    image: Image | None
     outputs: int
-    normalized: bool
+    ops: tuple[Op, ...]
     dealing: Dealing
+    second_order: Any = None
 
     @staticmethod
-    def of(network: MLP, *, inputs: int, outputs: int, dealing: Dealing) -> Shape:
-        """The shape of a network on these data."""
-        return Shape(inputs, network.hidden, outputs, isinstance(network.normalization, BatchNorm), dealing)
+    def of(recipe: Recipe, *, inputs: int, outputs: int, dealing: Dealing, image: Image | None = None) -> Shape:
+        """The shape of a recipe's network on rows of `inputs` numbers, the pixels of `image` if they are."""
+        steps = plan_network(recipe.network, inputs=inputs, outputs=outputs, image=image)
+        second = recipe.optimizer if recipe.optimizer.family == "second_order" else None
+        enters = image if sees_images(steps) else None
+        return Shape(inputs, enters, outputs, tuple(step.op for step in steps), dealing, second)
+
+    def steps(self, recipe: Recipe) -> tuple[Step, ...]:
+        """The operations with the values of a recipe of this shape."""
+        return plan_network(recipe.network, inputs=self.inputs, outputs=self.outputs, image=self.image)
 
 
 @dataclass(frozen=True)
 class Slot:
-    """One parameter of a lane: its layer, its kind, where it starts in the lane's row, its shape (in, out), and the
-    padded shape in which it is stored; what lies outside `size` is 0 and stays 0."""
+    """One parameter of a lane: its operation (a number), its kind, where it starts in the lane's row, its shape, and
+    the shape in which it is stored; what lies outside `size` is 0 and stays 0.
 
-    layer: int
+    A dense weight is (inputs, units), a convolution's (channels, channels in, kernel, kernel), all others (1, units).
+    """
+
+    op: int
     kind: Kind
     start: int
-    size: tuple[int, int]
-
-    @property
-    def stored(self) -> tuple[int, int]:
-        """The padded shape."""
-        fan_in, fan_out = self.size
-        return padded(fan_in) if self.kind == "weight" else 1, padded(fan_out)
+    size: tuple[int, ...]
+    stored: tuple[int, ...]
+    fans: Fans | None = None  # of a weight or its bias, gain 1
+    first: bool = False  # its rows are the network's input columns
+    output: bool = False
 
     @property
     def stop(self) -> int:
         """One past its last number."""
         return self.start + math.prod(self.stored)
 
+    @property
+    def matrix(self) -> tuple[int, int]:
+        """(rows, columns) that an initialization draws: inputs of a unit, units."""
+        return (self.size[0], self.size[1]) if len(self.size) == 2 else (math.prod(self.size[1:]), self.size[0])
+
+    def real(self, view: Any) -> Any:
+        """A view (lanes, *stored) without its padding, (lanes, *size)."""
+        return view[:, : self.size[0], : self.size[1]] if len(self.size) == 2 else view
+
 
 @dataclass(frozen=True)
 class Layout:
     """All parameters of a lane in one row of `total` numbers, each starting at a multiple of ALIGN.
 
-    moments: start of the running mean and variance of each normalized layer, and its padded units, in a row of
-    `moment_total` numbers.
+    moments: for each batch normalization (by the number of its operation) the start of its running mean and of its
+    running variance, and their length, in a row of `moment_total` numbers.
     """
 
     slots: tuple[Slot, ...]
     total: int
-    moments: tuple[tuple[int, int, int], ...]  # (start of mean, start of variance, units)
+    moments: dict[int, tuple[int, int, int]]
     moment_total: int
+
+    @property
+    def weights(self) -> list[int]:
+        """The numbers of the slots that hold weights."""
+        return [i for i, slot in enumerate(self.slots) if slot.kind == "weight"]
+
+    def views(self, flat: Any) -> list[Any]:
+        """One view (L, *stored) for each slot of rows (L, total)."""
+        return [flat[:, s.start : s.stop].view(len(flat), *s.stored) for s in self.slots]
 
     @staticmethod
     def of(shape: Shape) -> Layout:
-        """Layer by layer: the weight, then its bias, or gamma and beta where batch normalization replaces it."""
-        sizes = (shape.inputs, *shape.hidden, shape.outputs)
+        """Operation by operation: the weight and its bias, gamma and beta, slopes."""
         slots: list[Slot] = []
-        start, moments, moment_start = 0, [], 0
-        for layer, (fan_in, fan_out) in enumerate(pairwise(sizes)):
-            normalized = shape.normalized and layer < len(shape.hidden)
-            kinds: tuple[Kind, ...] = ("weight", "gamma", "beta") if normalized else ("weight", "bias")
-            for kind in kinds:
-                slot = Slot(layer, kind, start, (fan_in if kind == "weight" else 1, fan_out))
-                slots.append(slot)
-                start = align(slot.stop)
-            if normalized:
-                units = padded(fan_out)
-                moments.append((moment_start, moment_start + align(units), units))
-                moment_start += 2 * align(units)
-        return Layout(tuple(slots), max(start, ALIGN), tuple(moments), moment_start)
+        moments: dict[int, tuple[int, int, int]] = {}
+        start, moment_start, seen_weight = 0, 0, False
+        for number, op in enumerate(shape.ops):
+            for slot in _slots(number, op, shape):
+                first = slot.kind == "weight" and not seen_weight and slot.size[0] == shape.inputs
+                seen_weight = seen_weight or slot.kind == "weight"
+                slots.append(Slot(**{**slot.__dict__, "start": start, "first": first and len(slot.size) == 2}))
+                start = align(slots[-1].stop)
+            if isinstance(op, Normalize) and op.groups == 0:
+                width = _width(op.features, op.size)
+                moments[number] = (moment_start, moment_start + align(width), width)
+                moment_start += 2 * align(width)
+        return Layout(tuple(slots), max(start, ALIGN), moments, moment_start)
+
+
+def _width(features: int, size: Any) -> int:
+    """The stored length of a vector of features: padded where rows of numbers flow, exact for images."""
+    return features if isinstance(size, tuple) else padded(features)
+
+
+def _slots(number: int, op: Op, shape: Shape) -> list[Slot]:
+    """The parameters of one operation, not placed yet."""
+    weighty = op.shortcut if isinstance(op, Add) else op
+    match weighty:
+        case Affine(inputs, units, bias, pieces, output):
+            columns = units * pieces
+            fans = Fans(inputs, units, 1.0)
+            weight = Slot(
+                number, "weight", 0, (inputs, columns), (padded(inputs), padded(columns)), fans, output=output
+            )
+            vector = Slot(number, "bias", 0, (1, columns), (1, padded(columns)), fans, output=output)
+            return [weight, vector] if bias else [weight]
+        case Convolve(of, to, kernel, bias=bias, pieces=pieces):
+            columns, rows = to[2] * pieces, of[2] * kernel * kernel
+            fans = Fans(rows, to[2] * kernel * kernel, 1.0)
+            size = (columns, of[2], kernel, kernel)
+            weight = Slot(number, "weight", 0, size, size, fans)
+            return [weight, Slot(number, "bias", 0, (1, columns), (1, columns), fans)] if bias else [weight]
+        case Normalize():
+            stored = (1, _width(weighty.features, weighty.size))
+            return [Slot(number, kind, 0, (1, weighty.features), stored) for kind in ("gamma", "beta")]
+        case Slopes(size, count):
+            return [Slot(number, "slope", 0, (1, count), (1, _width(count, size)))]
+    return []
+
+
+def as_column(column: Any, like: Any) -> Any:
+    """A column (L, 1, 1) with as many dimensions as a weight (L, in, out) or (L, out, in, k, k)."""
+    return column.reshape(-1, *[1] * (like.dim() - 1))

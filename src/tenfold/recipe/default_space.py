@@ -1,4 +1,4 @@
-"""The space that is searched when the user gives none: one that adapts to rows, columns and task."""
+"""The space that is searched when the user gives none: one that adapts to rows, columns, images and task."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import math
 from typing import Any, get_args
 
 from tenfold.errors import BadInput
+from tenfold.recipe.architecture import Image
 from tenfold.recipe.cost import epochs_within
 from tenfold.recipe.recipe import Recipe
 from tenfold.recipe.space import Space
@@ -27,17 +28,27 @@ HIDDEN = {  # up to so many rows: widths of two networks; with and without batch
 NORMALIZATION = ("none", "batch")
 BATCH = {2_000: 32, 5_000: 64, 40_000: 128, 150_000: 256, math.inf: 512}  # up to so many rows
 
+SMALLEST = 8  # rows and columns of an image for which convolutions are tried
+POOLED = 8  # rows and columns up to which pooling shrinks an image
+LARGE = 24  # rows and columns from which an image bears a shift by two pixels, and a photograph a mirror
+IMAGE_BATCH = {20_000: 64, 100_000: 128, math.inf: 256}
+IMAGE_FEWEST, IMAGE_MOST = 5, 40  # epochs
+IMAGE_CORE_SECONDS = 75.0  # for one recipe on its folds: 8 recipes in five minutes on two cores
 
-def default_space(*, rows: int, columns: int, task: str, outputs: int) -> Space:
-    """The space for a table of `rows` development rows and `columns` encoded inputs.
 
-    task: "classification" or "regression"; outputs: units of the output layer. Widths and depths grow with the
-    rows, dropout and weight decay matter more for few rows, the batch grows from 32 to 512. Only four shapes,
-    so that packs stay wide; activation, initialization, optimizer, rates and regularization vary freely.
-    Half of the recipes use AdamW; three quarters a cosine. Epochs: `epochs_for`. Raises `BadInput` for another task.
+def default_space(*, rows: int, columns: int, task: str, outputs: int, image: Image | None = None) -> Space:
+    """The space for a table of `rows` development rows and `columns` encoded inputs, or for images (`image_space`).
+
+    task: "classification" or "regression"; outputs: units of the output layer; image: (height, width, channels) where
+    the columns are pixels; under 8 x 8 they are a table. Widths and depths grow with the rows, dropout and weight
+    decay matter more for few rows, the batch grows from 32 to 512. Only four shapes, so that packs stay wide;
+    activation, initialization, optimizer, rates and regularization vary freely. Half of the recipes use AdamW; three
+    quarters a cosine. Epochs: `epochs_for`. Raises `BadInput` for another task.
     """
     if task not in get_args(Task):
         raise BadInput(f"the task {task!r}", expected=" or ".join(get_args(Task)))
+    if image is not None and min(image[:2]) >= SMALLEST:
+        return image_space(rows, image=image, outputs=outputs)
     small = rows <= SMALL
     return Space.from_dict(
         {
@@ -75,6 +86,57 @@ def epochs_for(rows: int, *, columns: int, outputs: int) -> int:
     ]
     fitting = epochs_within(shapes, rows=rows, columns=columns, outputs=outputs, folds=FOLDS, core_seconds=CORE_SECONDS)
     return max(min(wanted, fitting), FEWEST)
+
+
+def image_space(rows: int, *, image: Image, outputs: int) -> Space:
+    """The space for images: two convolutional networks and an MLP, with and without augmentation.
+
+    Convolution, batch norm, ReLU and pooling are repeated until the image is at most 8 x 8. Half of the recipes
+    shift the training images, and mirror photographs. Epochs: as many as 2,500 updates take, but 5 to 40, and at
+    least 5 or as many as 75 seconds of one core a recipe pay for.
+    """
+    dropout = {"uniform": [0.05, 0.5]}
+    networks, batch = _image_networks(image, dropout), _upto(IMAGE_BATCH, rows)
+    shapes = [Recipe(network=network, batch_size=batch) for network in _image_networks(image, 0.25)]
+    size = {"rows": rows, "columns": math.prod(image), "outputs": outputs, "folds": FOLDS, "image": image}
+    fitting = epochs_within(shapes, **size, core_seconds=IMAGE_CORE_SECONDS)
+    steps = max(1, math.ceil(rows * (FOLDS - 1) / FOLDS / batch))
+    wanted = min(max(math.ceil(UPDATES / steps), IMAGE_FEWEST), IMAGE_MOST)
+    large = min(image[:2]) >= LARGE
+    return Space.from_dict(
+        {
+            "preprocess": ["standardize_channel", "center_image"],
+            "augment": [{"shift": 0}, {"flip": large and image[2] == 3, "shift": [1, 2] if large else 1}],
+            "network": networks,
+            "optimizer": [
+                {"adamw": {"lr": {"log_uniform": [5e-4, 5e-3]}}},
+                {"nesterov": {"lr": {"log_uniform": [1e-2, 0.1]}, "momentum": 0.9}},
+            ],
+            "decay": {"cosine": {"warmup": {"uniform": [0.02, 0.2]}}},
+            "weight_decay": {"log_uniform": [1e-5, 1e-2]},
+            "batch_size": batch,
+            "epochs": max(min(wanted, fitting), IMAGE_FEWEST),
+        }
+    )
+
+
+def _image_networks(image: Image, dropout: Any) -> list[dict[str, Any]]:
+    """A small and a larger convolutional network, and an MLP. A layer pools while the longer side is over 8 and
+    the shorter one bears it."""
+    pools = max(2, math.ceil(math.log2(max(image[:2]) / POOLED)))
+    pools = min(pools, int(math.log2(min(image[:2]))))
+    small, larger = _convolutions(pools, 16), _convolutions(pools, 24)
+    return [
+        {"layers": [*small, "flatten", {"dense": 64}, "relu", {"dropout": dropout}]},
+        {"layers": [*larger, "flatten", {"dense": 128}, "relu", {"dropout": dropout}]},
+        {"hidden": [256], "normalization": "batch", "dropout": dropout},
+    ]
+
+
+def _convolutions(pools: int, channels: int) -> list[Any]:
+    """Channels double twice at most."""
+    blocks = [({"conv": channels << min(i, 2)}, "batch_norm", "relu", {"max_pool": 2}) for i in range(pools)]
+    return [layer for block in blocks for layer in block]
 
 
 def _upto(table: dict[Any, Any], rows: int) -> Any:

@@ -4,14 +4,34 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import math
 import types
 import typing
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from tenfold.rules.record import rule_name
 
 Written = Any  # in annotations: besides the record, its bare name or {name: {field: value}} is accepted
+
+
+@dataclass(frozen=True)
+class Flag:
+    """True or false."""
+
+    def __str__(self) -> str:
+        return "true or false"
+
+
+@dataclass(frozen=True)
+class Words:
+    """One of the words."""
+
+    words: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"one of {', '.join(self.words)}"
 
 
 @dataclass(frozen=True)
@@ -46,16 +66,43 @@ class Fields:
 
 
 @dataclass(frozen=True)
+class Either:
+    """One of several records, each written as a mapping of its fields: its own fields tell which."""
+
+    records: tuple[type, ...]
+
+    @property
+    def fields(self) -> list[str]:
+        """The fields of all records, in order."""
+        return list(dict.fromkeys(name for record in self.records for name in kinds(record)))
+
+    def record_for(self, names: Iterable[Any]) -> type:
+        """The record that a mapping with these fields stands for: the first, unless one names a field that only
+        another has."""
+        first, given = kinds(self.records[0]), set(names)
+        return next((r for r in self.records if any(n in given and n not in first for n in kinds(r))), self.records[0])
+
+    def __str__(self) -> str:
+        return f"a mapping with {', '.join(self.fields)}"
+
+
+@dataclass(frozen=True)
 class Family:
-    """One rule of a union, written by its name; or one of the `words`."""
+    """One rule of a union, written by its name (in a list of layers, by its name there); or one of the `words`."""
 
     rules: tuple[type, ...]
     words: tuple[str, ...] = ()
+    in_layers: bool = False
+
+    def name(self, rule: type) -> str:
+        """The name of a rule here."""
+        own = getattr(rule, "LAYER", None) if self.in_layers else None
+        return own or rule_name(rule)
 
     @property
     def members(self) -> dict[str, type]:
         """Rules by name, in the order of the union."""
-        return {rule_name(rule): rule for rule in self.rules}
+        return {self.name(rule): rule for rule in self.rules}
 
     @property
     def names(self) -> list[str]:
@@ -66,7 +113,18 @@ class Family:
         return f"one of {', '.join(self.names)}"
 
 
-Kind = Number | Sizes | Fields | Family
+@dataclass(frozen=True)
+class LayerList:
+    """A list of layers, each of which is one of the family."""
+
+    layer: Family
+
+    def __str__(self) -> str:
+        return f"a list of layers, such as [{{dense: 64}}, relu]; a layer is {self.layer}"
+
+
+Kind = Number | Flag | Words | Sizes | LayerList | Fields | Either | Family
+Scalar = Number | Flag | Words
 
 
 @functools.cache
@@ -77,19 +135,54 @@ def kinds(record: type) -> dict[str, Kind]:
 
 
 def kind_of(hint: Any) -> Kind:
-    """int, float, int | Literal["full"], float | None, tuple[int, ...], a record, a union of rules -> its kind."""
+    """int, bool, int | Literal["full"], float | None, tuple[int, ...], a record, a union of rules -> its kind."""
     options = typing.get_args(hint) if typing.get_origin(hint) in (types.UnionType, typing.Union) else (hint,)
     words = tuple(
         word for option in options if typing.get_origin(option) is Literal for word in typing.get_args(option)
     )
-    optional = type(None) in options
     records = tuple(option for option in options if dataclasses.is_dataclass(option) and isinstance(option, type))
+    lists = [option for option in options if typing.get_origin(option) is tuple]
     if int in options or float in options:
-        return Number(float not in options, words, optional)
-    if any(typing.get_origin(option) is tuple for option in options):
-        return Sizes()
+        return Number(float not in options, words, type(None) in options)
+    if bool in options:
+        return Flag()
+    if lists:
+        item = kind_of(typing.get_args(lists[0])[0])
+        return LayerList(dataclasses.replace(item, in_layers=True)) if isinstance(item, Family) else Sizes()
     if len(records) == 1 and not words:
         return Fields(records[0])
     if records:
-        return Family(records, words)
+        return Either(records) if hasattr(records[0], "BY_FIELDS") else Family(records, words)
+    if words:
+        return Words(words)
     raise TypeError(f"no grammar for a field of type {hint}")
+
+
+def is_plain(kind: Kind, value: Any) -> bool:
+    """Whether a value is already what reading it gives, so that a record that holds it need not read it again."""
+    match kind:
+        case Number():
+            if value is None or isinstance(value, str):
+                return kind.optional if value is None else value in kind.words
+            exact = type(value) is (int if kind.integer else float)
+            return exact and math.isfinite(value) and (value != 0 or math.copysign(1, value) > 0)
+        case Flag():
+            return isinstance(value, bool)
+        case Words(words):
+            return isinstance(value, str) and value in words
+        case Sizes():
+            return isinstance(value, tuple) and all(type(item) is int for item in value)
+        case LayerList(layer):
+            return isinstance(value, tuple) and all(is_plain(layer, item) for item in value)
+        case Family(rules, words):
+            if isinstance(value, str):
+                return value in words
+            return type(value) in rules and _all_plain(value)
+        case Either(records):
+            return type(value) in records and _all_plain(value)
+        case Fields(record):
+            return type(value) is record and _all_plain(value)
+
+
+def _all_plain(record: Any) -> bool:
+    return all(is_plain(kind, getattr(record, name)) for name, kind in kinds(type(record)).items())

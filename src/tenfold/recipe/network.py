@@ -1,11 +1,13 @@
-"""The network of a recipe."""
+"""The network of a recipe: a multi-layer perceptron, or layers written out one by one."""
 
 # ruff: noqa: RUF009 (the defaults are frozen records)
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar, Literal
 
 from tenfold.recipe.kinds import Written
+from tenfold.recipe.layers import Dense, Dropout, Layer
 from tenfold.recipe.reader import settle
 from tenfold.rules.activations import Activation, ReLU
 from tenfold.rules.normalization import NoNormalization, Normalization
@@ -15,19 +17,57 @@ from tenfold.rules.record import require
 @dataclass(frozen=True, kw_only=True)
 class MLP:
     """A multi-layer perceptron: for each hidden layer an affine map, the normalization, the activation, dropout;
-    then an affine output layer.
+    then an affine output layer. An image is one row of numbers to it.
 
-    hidden: units of each hidden layer, default (128, 128); none is a linear model. dropout: probability of
-    dropping a unit of a hidden activation in training, in [0, 1), default 0. Rules are given as records or by
-    name (`activation="relu"`). Raises `BadInput` naming the field.
+    hidden: units of each hidden layer, default (128, 128); none is a linear model. normalize: where the
+    normalization stands, before (the default) or after the activation. dropout: probability of dropping a unit of a
+    hidden activation in training, in [0, 1), default 0; input_dropout: the same for the inputs. Rules are given as
+    records or by name (`activation="relu"`). Raises `BadInput` naming the field.
     """
 
     hidden: tuple[int, ...] | Written = (128, 128)
     activation: Activation | Written = ReLU()
     normalization: Normalization | Written = NoNormalization()
+    normalize: Literal["before", "after"] = "before"
     dropout: float = 0.0
+    input_dropout: float = 0.0
+
+    BY_FIELDS: ClassVar[bool] = True  # written as a mapping of its fields, without a name
 
     def __post_init__(self) -> None:
         settle(self)
         require(all(units >= 1 for units in self.hidden), self, "hidden", "units, each >= 1")
         require(0 <= self.dropout < 1, self, "dropout", "in [0, 1)")
+        require(0 <= self.input_dropout < 1, self, "input_dropout", "in [0, 1)")
+
+    def sequence(self) -> tuple[Layer, ...]:
+        """The same network as layers. Dropout is there at any rate, 0 too: a rate is a value, not structure."""
+        norm = () if isinstance(self.normalization, NoNormalization) else (self.normalization,)
+        inner = (*norm, self.activation) if self.normalize == "before" else (self.activation, *norm)
+        layers: list[Layer] = [Dropout(rate=self.input_dropout)]
+        for units in self.hidden:
+            layers += [Dense(units=units), *inner, Dropout(rate=self.dropout)]
+        return tuple(layers)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layers:
+    """A network written out layer by layer: `Layers(layers=[Conv(channels=16), "batch_norm", "relu", "flatten"])`.
+
+    The output layer is always appended. Layers are records, names, or `{name: {field: value}}`. Raises `BadInput`
+    naming the layer.
+    """
+
+    layers: tuple[Layer, ...] | Written = ()
+
+    BY_FIELDS: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        settle(self)
+
+    def sequence(self) -> tuple[Layer, ...]:
+        """The layers."""
+        return self.layers
+
+
+Network = MLP | Layers

@@ -132,7 +132,8 @@ def _total(sizes: list[int | None], combine: Any) -> int | None:
 
 
 def corners(node: Node) -> list[Any]:
-    """The values to check a field by: every option, both ends of every range; of records the first is enough."""
+    """The values to check a field by: every option, both ends of every range; of a list and of a record's fields
+    one at a time, the others at their first."""
     match node:
         case Fixed(value):
             return [value]
@@ -141,7 +142,15 @@ def corners(node: Node) -> list[Any]:
         case Choice(options):
             return [corner for option in options for corner in corners(option)]
         case Items(items):
-            ends = [corners(item) for item in items]
-            return [tuple(end[0] for end in ends), tuple(end[-1] for end in ends)]
+            return one_at_a_time([corners(item) for item in items])
         case Group(record, fields):
-            return [record(**{name: corners(child)[0] for name, child in fields})]
+            names = [name for name, _ in fields]
+            ends = one_at_a_time([corners(child) for _, child in fields])
+            return [record(**dict(zip(names, values, strict=True))) for values in ends]
+
+
+def one_at_a_time(ends: list[list[Any]]) -> list[tuple[Any, ...]]:
+    """The first of each, and every other value of each beside the first of the others."""
+    first = tuple(end[0] for end in ends)
+    others = [(*first[:i], value, *first[i + 1 :]) for i, end in enumerate(ends) for value in end[1:]]
+    return [first, *others]

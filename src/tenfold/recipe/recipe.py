@@ -5,24 +5,31 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from tenfold.recipe.faults import Source
 from tenfold.recipe.files import dump_yaml, load_yaml, write_text
 from tenfold.recipe.kinds import Written
-from tenfold.recipe.network import MLP
+from tenfold.recipe.layers import Dense, Flatten, GlobalPool, Residual
+from tenfold.recipe.network import MLP, Layers
 from tenfold.recipe.nodes import only
 from tenfold.recipe.reader import read_tree, settle
-from tenfold.recipe.writer import describe_rule, plain, plain_in_full
+from tenfold.recipe.wording import describe_dropout, describe_norms, describe_rule, describe_shape, describe_values
+from tenfold.recipe.writer import plain, plain_in_full
+from tenfold.rules.augmentation import Augmentation
 from tenfold.rules.initialization import He, Initialization
-from tenfold.rules.losses import Loss
-from tenfold.rules.normalization import NoNormalization
+from tenfold.rules.losses import CrossEntropy, Loss, Squared
+from tenfold.rules.normalization import BatchNorm
 from tenfold.rules.optimizers import Adam, Optimizer
 from tenfold.rules.preprocessing import Preprocessing, Standardize
-from tenfold.rules.record import numbers, require
+from tenfold.rules.record import require, rule_name
 from tenfold.rules.schedules import Decay, NoDecay
+
+BATCH = 64
+MINIBATCH = ("hessian_free",)  # second-order optimizers that average over enough products to bear one
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,30 +37,56 @@ class Recipe:
     """One complete training configuration; every field has a default.
 
     Each rule may be given as its record (`Adam(lr=1e-2)`), its bare name (`"adam"`), or `{name: {field: value}}`;
-    a rule with one field also as `{name: value}`. Raises `BadInput` that names each wrong field.
+    `{name: value}` sets its only or main field. Raises `BadInput` that names each wrong field.
 
-    loss: "auto" is cross-entropy for classification and squared error for regression. weight_decay: >= 0,
-    decoupled for AdamW, an L2 gradient for the others, never on biases and normalization. clip_norm: the largest
-    global norm of the gradient, > 0, or None. batch_size: rows, or "full". epochs: passes over the training rows.
+    augment: of training images; off by default. loss: "auto" is cross-entropy for classification and squared error
+    for regression. weight_decay: >= 0, decoupled for AdamW, Lion and Muon, an L2 gradient for the others, never on
+    biases and normalization; l1: the same for absolute values. max_norm: the largest norm of the weights into a unit,
+    or None. clip_norm, clip_value: the largest norm of the gradient, the largest of its numbers, or None.
+    weight_average: decay of the average of the weights that is used for predictions, in [0, 1); 0 is off.
+    batch_size: rows, or "full"; by default 64, and "full" for second-order optimizers. epochs: passes over the
+    training rows.
     """
 
     preprocess: Preprocessing | Written = Standardize()
-    network: MLP | Written = MLP()
+    augment: Augmentation | Written = Augmentation()
+    network: MLP | Layers | Written = MLP()
     init: Initialization | Written = He()
     loss: Literal["auto"] | Loss | Written = "auto"
     optimizer: Optimizer | Written = Adam()
     decay: Decay | Written = NoDecay()
     weight_decay: float = 0.0
+    l1: float = 0.0
+    max_norm: float | None = None
     clip_norm: float | None = None
-    batch_size: int | Literal["full"] = 64
+    clip_value: float | None = None
+    weight_average: float = 0.0
+    batch_size: int | Literal["full"] | Written = None
     epochs: int = 40
 
+    TOGETHER: ClassVar = (("optimizer", "batch_size"), ("network", "batch_size"))
+
     def __post_init__(self) -> None:
+        undecided = self.batch_size is None
+        if undecided:
+            object.__setattr__(self, "batch_size", BATCH)
         settle(self)
-        require(self.weight_decay >= 0, self, "weight_decay", ">= 0")
-        require(self.clip_norm is None or self.clip_norm > 0, self, "clip_norm", "> 0, or null")
+        second_order = getattr(self.optimizer, "family", "shared") == "second_order"
+        if undecided and second_order:
+            object.__setattr__(self, "batch_size", "full")
+        for field in ("weight_decay", "l1"):
+            require(getattr(self, field) >= 0, self, field, ">= 0")
+        for field in ("max_norm", "clip_norm", "clip_value"):
+            value = getattr(self, field)
+            require(value is None or value > 0, self, field, "> 0, or null")
+        require(0 <= self.weight_average < 1, self, "weight_average", "in [0, 1)")
         require(self.batch_size == "full" or self.batch_size >= 1, self, "batch_size", ">= 1, or full")
         require(self.epochs >= 1, self, "epochs", ">= 1")
+        name = rule_name(self.optimizer)
+        noisy = second_order and self.batch_size != "full" and name not in MINIBATCH
+        require(not noisy, self, "batch_size", f"full for {name}, whose steps a minibatch would mislead")
+        lone = self.batch_size == 1 and _normalizes_rows(self.network.sequence())
+        require(not lone, self, "batch_size", ">= 2 with batch norm on dense layers, which compares the rows")
 
     @classmethod
     def from_dict(cls, data: Any) -> Recipe:
@@ -83,14 +116,37 @@ class Recipe:
 
     def describe(self) -> str:
         """The recipe in words: "128-128 ReLU, He, batch norm, Adam at 0.001, cosine"; what is off is not said."""
-        net = self.network
-        shape = "-".join(map(str, net.hidden)) + f" {type(net.activation).__name__}" if net.hidden else "linear"
-        parts = [shape, " ".join([type(self.init).__name__, *(f"{number:.3g}" for number in numbers(self.init))])]
-        parts += [f"{describe_rule(net.normalization)} norm"] if net.normalization != NoNormalization() else []
+        parts = [describe_shape(self.network), describe_values(self.init), *describe_norms(self.network)]
         parts.append(f"{type(self.optimizer).__name__} at {self.optimizer.lr:.3g}")
-        parts += [describe_rule(self.decay)] if self.decay != NoDecay() else []
-        parts += [f"dropout {net.dropout:.2g}"] if net.dropout else []
+        decays = "warm-up" if isinstance(self.decay, NoDecay) else describe_rule(self.decay)
+        parts += [decays] if self.decay != NoDecay() else []
+        parts += [f"{describe_rule(self.loss)} loss"] if self.loss != "auto" else []
+        parts += describe_dropout(self.network)
         parts += [f"weight decay {self.weight_decay:.2g}"] if self.weight_decay else []
-        parts += [f"gradients clipped at {self.clip_norm:.3g}"] if self.clip_norm is not None else []
+        parts += [f"L1 {self.l1:.2g}"] if self.l1 else []
+        parts += [f"norms up to {self.max_norm:.3g}"] if self.max_norm is not None else []
+        clips = [clip for clip in (self.clip_norm, self.clip_value) if clip is not None]
+        parts += [f"gradients clipped at {' and '.join(f'{clip:.3g}' for clip in clips)}"] if clips else []
+        parts += [f"weights averaged at {self.weight_average:.4g}"] if self.weight_average else []
+        parts += ["mirror images"] if self.augment.flip else []
+        parts += [f"shifts up to {self.augment.shift}"] if self.augment.shift else []
         parts += [f"{describe_rule(self.preprocess)} inputs"] if self.preprocess != Standardize() else []
         return ", ".join(parts)
+
+
+def loss_of(recipe: Recipe, classification: bool) -> Loss:
+    """The recipe's loss; `auto` is cross-entropy for classes and squared error for numbers."""
+    if recipe.loss == "auto":
+        return CrossEntropy() if classification else Squared()
+    return recipe.loss
+
+
+def _normalizes_rows(layers: Sequence[Any], *, flat: bool = False) -> bool:
+    """Whether a batch normalization has only the rows of a batch to take its moments over (an image has more)."""
+    for layer in layers:
+        if isinstance(layer, BatchNorm) and flat:
+            return True
+        if isinstance(layer, Residual) and _normalizes_rows(layer.layers, flat=flat):
+            return True
+        flat = flat or isinstance(layer, Dense | Flatten | GlobalPool)
+    return False

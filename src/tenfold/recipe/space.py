@@ -14,6 +14,7 @@ from tenfold.errors import BadInput
 from tenfold.recipe.comments import commented_space
 from tenfold.recipe.faults import Source
 from tenfold.recipe.files import load_yaml, write_text
+from tenfold.recipe.kinds import Fields
 from tenfold.recipe.nodes import COUNTED, Node, count, draw, values
 from tenfold.recipe.reader import read_tree
 from tenfold.recipe.recipe import Recipe
@@ -48,7 +49,7 @@ class Space:
 
     def to_dict(self) -> Any:
         """The fields that were given, as JSON-able data that `from_dict` reads back."""
-        return plain_node(self.tree)
+        return plain_node(self.tree, Fields(Recipe))
 
     def to_yaml(self, path: str | Path | None = None) -> str:
         """`to_dict` as commented YAML text; written to `path` too when given."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from tenfold.recipe.kinds import Family, Fields, Kind, kinds
+from tenfold.recipe.kinds import Either, Family, Fields, Kind, LayerList, kinds
 from tenfold.recipe.nodes import Choice, Fixed, Group, Items, Node, Range
 from tenfold.rules.record import rule_name
 
@@ -16,13 +16,16 @@ def plain(record: Any) -> dict[str, Any]:
 
 
 def _value(kind: Kind, value: Any) -> Any:
-    if isinstance(kind, Fields):
-        return plain(value)
-    if isinstance(kind, Family) and isinstance(value, kind.rules):
-        default = type(value)()
-        changed = {name: getattr(value, name) for name in kinds(type(value)) if value != default}
-        changed = {name: number for name, number in changed.items() if number != getattr(default, name)}
-        return {rule_name(value): changed} if changed else rule_name(value)
+    match kind:
+        case Fields() | Either():
+            return plain(value)
+        case LayerList(layer):
+            return [_value(layer, item) for item in value]
+        case Family(rules) if isinstance(value, rules):
+            default, inside = type(value)(), kinds(type(value))
+            names = [name for name in inside if getattr(value, name) != getattr(default, name)]
+            changed = {name: _value(inside[name], getattr(value, name)) for name in names}
+            return {kind.name(type(value)): changed} if changed else kind.name(type(value))
     return list(value) if isinstance(value, tuple) else value
 
 
@@ -31,28 +34,22 @@ def plain_in_full(record: Any) -> Any:
     if dataclasses.is_dataclass(record) and not isinstance(record, type):
         inside = {field.name: plain_in_full(getattr(record, field.name)) for field in dataclasses.fields(record)}
         return {rule_name(record): inside}
-    return list(record) if isinstance(record, tuple) else record
+    return [plain_in_full(item) for item in record] if isinstance(record, tuple) else record
 
 
-def plain_node(node: Node, *, named: bool = False) -> Any:
-    """A tree as plain data; `named`: a record stands under its name (a rule), else as its fields alone."""
+def plain_node(node: Node, kind: Kind) -> Any:
+    """A tree as plain data; a rule of a family stands under its name, another record as its fields alone."""
     match node:
         case Fixed(value):
             return list(value) if isinstance(value, tuple) else value
         case Range(name, low, high):
             return {name: [low, high]}
         case Choice(options):
-            return [plain_node(option, named=named) for option in options]
+            return [plain_node(option, kind) for option in options]
         case Items(items):
-            return [plain_node(item) for item in items]
+            return [plain_node(item, kind.layer if isinstance(kind, LayerList) else kind) for item in items]
         case Group(record, fields):
-            known = kinds(record)
-            inside = {name: plain_node(child, named=isinstance(known[name], Family)) for name, child in fields}
-            if not named:
+            inside = {name: plain_node(child, kinds(record)[name]) for name, child in fields}
+            if not isinstance(kind, Family):
                 return inside
-            return {rule_name(record): inside} if inside else rule_name(record)
-
-
-def describe_rule(rule: Any) -> str:
-    """A rule's name in words: MinMax -> "min max"."""
-    return rule_name(rule).replace("_", " ")
+            return {kind.name(record): inside} if inside else kind.name(record)

@@ -99,7 +99,7 @@ def fit_command(data: Mapping[str, Any]) -> str:
     trials = summary["recipes"] if summary["recipes"] > 1 else None
     asked = data.get("settings") or {"trials": trials, "folds": summary["folds"], "seed": summary["seed"]}
     parts = ["tenfold", "fit", data["source"]]
-    if not data["source"].startswith("sklearn:"):
+    if not data["source"].startswith("sklearn:") and not data["card"].get("images"):
         parts += ["--target", data["target"]]
     for name in OPTIONS:
         value = asked.get(name)

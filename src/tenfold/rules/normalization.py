@@ -1,11 +1,11 @@
-"""Batch normalization: standardize each unit over the rows of a batch, then scale and shift."""
+"""Normalization between layers: standardize each unit over the rows of a batch, or each row over its units."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
-from tenfold.rules.record import require, require_number
+from tenfold.rules.record import require, require_flag, require_number, require_word
 
 
 def batch_norm(z: Any, weight: Any, gamma: Any, beta: Any, eps: Any) -> tuple[Any, Any, Any]:
@@ -31,32 +31,135 @@ def running(old: Any, new: Any, keep: Any) -> Any:
     return keep * old + (1 - keep) * new
 
 
+def group_norm(z: Any, groups: int, gamma: Any, beta: Any, eps: Any) -> Any:
+    """y = gamma (z - mean) / sqrt(var + eps) + beta with the (biased) moments of each row's groups of neighbouring units.
+
+    z (L, B, H) sums, H divisible by `groups`; gamma, beta (L, 1, H); eps (L, 1, 1). One group is layer normalization.
+    Source: Wu & He 2018; Ba, Kiros & Hinton 2016.
+    """
+    parts = z.unflatten(-1, (groups, -1))  # (L, B, groups, H / groups)
+    centred = parts - parts.mean(-1, keepdim=True)
+    var = centred.square().mean(-1, keepdim=True)
+    return (centred * (var + eps.unsqueeze(-1)).rsqrt()).flatten(-2) * gamma + beta
+
+
 @dataclass(frozen=True, kw_only=True)
 class NoNormalization:
-    """Layers are affine maps with a bias."""
+    """Nothing between the affine map, which keeps its bias, and the activation.
+
+    Formula: y = z.
+    Shapes: any.
+    Convention: -
+    Claim: the scale of the weights decides the scale of everything behind them: the initialization matters.
+    Choose: for shallow networks, and for second-order methods.
+    Source: -
+    """
 
     NAME: ClassVar[str] = "none"
 
 
 @dataclass(frozen=True, kw_only=True)
 class BatchNorm:
-    """Batch normalization before the activation; the affine map in front of it then has no bias.
+    """Standardizes every unit over the rows of the batch, then gives it a learned scale and shift.
 
-    eps: added to the variance under the root. keep: share of the running moments kept at each update
-    (torch calls 1 - keep "momentum"). Running variance is unbiased (n / (n - 1)), it starts at 1 and the
-    running mean at 0, as in torch. gamma starts at 1, beta at 0. Claim: the output of each unit has mean beta
-    and variance gamma^2 var / (var + eps) over the batch, whatever the scale of the weights.
+    Formula: y = gamma (z - mean) / sqrt(var + eps) + beta, mean and biased variance of the batch in training (of a
+    convolution over rows and pixels), running ones at prediction: run <- keep run + (1 - keep) batch.
+    Shapes: z (rows, units) or (rows, channels, H, W); gamma, beta and the running moments (units,) or (channels,).
+    Options: eps - added to the variance under the root; keep - share of the running moments that stays at an update;
+    average - exponential, or cumulative: the plain mean of all batches so far; unbiased - whether the running variance
+    is multiplied by n / (n - 1); initial_variance - where it starts (the running mean starts at 0).
+    Convention: torch, whose momentum is 1 - keep = 0.1, with an unbiased running variance. Keras and flax keep 0.99
+    and a biased one; with few updates the start then still weighs (0.82 after 20 updates). The affine map directly in
+    front has no bias. Rows that pad a batch do not count; no batch has a single row.
+    Claim: the output has mean beta and variance gamma^2 var / (var + eps), whatever the scale of the weights; gamma =
+    sqrt(var + eps) and beta = mean undo it. It makes networks trainable at higher rates and from nearly any
+    initialization; it does not make features Gaussian, it makes gradients of deep plain ReLU networks explode at
+    first (1.47 a layer in squared norm), and it does not replace dropout.
+    Choose: for convolutions, and for dense networks at high rates; with batches of at least 16 rows.
+    Source: Ioffe & Szegedy 2015.
     """
 
     eps: float = 1e-5
     keep: float = 0.9
+    average: Literal["exponential", "cumulative"] = "exponential"
+    unbiased: bool = True
+    initial_variance: float = 1.0
 
     NAME: ClassVar[str] = "batch"
+    LAYER: ClassVar[str] = "batch_norm"
+    PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
+        "torch": {"eps": 1e-5, "keep": 0.9},
+        "keras": {"eps": 1e-3, "keep": 0.99, "unbiased": False},
+        "flax": {"eps": 1e-5, "keep": 0.99, "unbiased": False},
+        "cs231n": {"eps": 1e-5, "keep": 0.9, "unbiased": False, "initial_variance": 0.0},
+    }
 
     def __post_init__(self) -> None:
-        require_number(self, "eps", "keep")
+        require_number(self, "eps", "keep", "initial_variance")
         require(self.eps > 0, self, "eps", "> 0")
         require(0 <= self.keep < 1, self, "keep", "in [0, 1)")
+        require_word(self, "average", ("exponential", "cumulative"))
+        require_flag(self, "unbiased")
+        require(self.initial_variance >= 0, self, "initial_variance", ">= 0")
+
+    def keep_at(self, t: int) -> float:
+        """The share that stays at update t = 1, 2, ...: keep, or (t - 1) / t for the cumulative mean."""
+        return (t - 1) / t if self.average == "cumulative" else self.keep
 
 
-Normalization = NoNormalization | BatchNorm
+@dataclass(frozen=True, kw_only=True)
+class LayerNorm:
+    """Standardizes every row over its units, then gives each unit a learned scale and shift.
+
+    Formula: y = gamma (z - mean) / sqrt(var + eps) + beta, mean and biased variance over the units of the row.
+    Shapes: z (rows, units) or (rows, channels, H, W); gamma and beta (units,) or (channels,).
+    Options: eps - added to the variance under the root.
+    Convention: eps 1e-5 (torch; Keras 1e-3). On images it is one group over channels and pixels, with gamma and beta
+    for each channel.
+    Claim: training and prediction compute the same; no row depends on another.
+    Choose: for small batches, and where rows of a batch must not mix.
+    Source: Ba, Kiros & Hinton 2016.
+    """
+
+    eps: float = 1e-5
+
+    NAME: ClassVar[str] = "layer"
+    LAYER: ClassVar[str] = "layer_norm"
+    PRESETS: ClassVar[dict[str, dict[str, Any]]] = {"torch": {"eps": 1e-5}, "keras": {"eps": 1e-3}}
+
+    def __post_init__(self) -> None:
+        require_number(self, "eps")
+        require(self.eps > 0, self, "eps", "> 0")
+
+
+@dataclass(frozen=True, kw_only=True)
+class GroupNorm:
+    """Standardizes every row over groups of its units or channels, then gives each a learned scale and shift.
+
+    Formula: y = gamma (z - mean) / sqrt(var + eps) + beta, mean and biased variance over each group of the row (of an
+    image over the group's channels and all pixels).
+    Shapes: z (rows, units) or (rows, channels, H, W); gamma and beta (units,) or (channels,).
+    Options: groups - of neighbouring units or channels, a divisor of their number; eps - added to the variance.
+    Convention: eps 1e-5 (torch; Keras 1e-3 and 32 groups).
+    Claim: one group is layer normalization, as many as channels instance normalization; no row depends on another.
+    Choose: for convolutions with batches too small for batch normalization.
+    Source: Wu & He 2018.
+    """
+
+    groups: int = 8
+    eps: float = 1e-5
+
+    NAME: ClassVar[str] = "group"
+    LAYER: ClassVar[str] = "group_norm"
+    MAIN: ClassVar[str] = "groups"
+    PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
+        "torch": {"eps": 1e-5}, "keras": {"groups": 32, "eps": 1e-3}
+    }  # fmt: skip
+
+    def __post_init__(self) -> None:
+        require_number(self, "groups", "eps")
+        require(self.groups >= 1 and self.groups == int(self.groups), self, "groups", "a whole number >= 1")
+        require(self.eps > 0, self, "eps", "> 0")
+
+
+Normalization = NoNormalization | BatchNorm | LayerNorm | GroupNorm

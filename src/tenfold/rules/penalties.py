@@ -1,4 +1,4 @@
-"""What acts on gradients and weights beside the loss: weight decay and clipping."""
+"""What acts on gradients and weights beside the loss: penalties, clipping, norms, averages."""
 
 from __future__ import annotations
 
@@ -8,6 +8,11 @@ from typing import Any
 def l2_gradient(gradient: Any, weight: Any, strength: Any) -> Any:
     """g + strength * w: the gradient of (strength / 2) |w|^2 added to g (torch's `weight_decay`)."""
     return gradient + strength * weight
+
+
+def l1_gradient(gradient: Any, weight: Any, strength: Any) -> Any:
+    """g + strength * sign(w): a subgradient of strength * |w|_1 added to g; 0 at w = 0 (Tibshirani 1996)."""
+    return gradient + strength * weight.sign()
 
 
 def decoupled_decay(weight: Any, lr: Any, strength: Any) -> Any:
@@ -21,3 +26,26 @@ def clip_factor(norm: Any, limit: Any) -> Any:
     The 1e-6 is torch's `clip_grad_norm_`. A limit of infinity leaves gradients as they are.
     """
     return (limit / (norm + 1e-6)).clamp(max=1.0)
+
+
+def clip_value(gradient: Any, limit: Any) -> Any:
+    """Every number of the gradient cut to [-limit, limit] (torch's `clip_grad_value_`); infinity is no limit."""
+    return gradient.clamp(min=-limit, max=limit)
+
+
+def max_norm_factor(norm: Any, limit: Any) -> Any:
+    """min(1, limit / norm): what the weights into a unit, of that norm, are multiplied by; 1 at norm 0.
+
+    Source: Srivastava et al. 2014, who take limits of 3 to 4. torch's `renorm` divides by norm + 1e-7.
+    """
+    return (limit / norm.clamp(min=1e-30)).clamp(max=1.0)
+
+
+def ema(average: Any, weight: Any, decay: Any) -> Any:
+    """decay * average + (1 - decay) * weight: an exponential moving average that starts at 0 (Polyak & Juditsky 1992)."""
+    return decay * average + (1 - decay) * weight
+
+
+def ema_correction(decay: Any, t: int) -> Any:
+    """1 / (1 - decay^t): what the average is multiplied by after t updates, so that its weights sum to 1."""
+    return 1 / (1 - decay**t)

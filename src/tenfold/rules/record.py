@@ -1,13 +1,20 @@
-"""What every rule is: a frozen record of numbers that checks itself when built."""
+"""What every rule is: a frozen record of numbers and named options that checks itself when built.
+
+A rule's docstring is also what `tenfold recipes --explain NAME` prints. It begins with a sentence, and holds
+paragraphs that begin with the words of `SECTIONS`. `PRESETS` names the fields that reproduce a library's defaults.
+"""
 
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import math
 import re
 from typing import Any
 
 from tenfold.errors import BadInput
+
+SECTIONS = ("Formula", "Shapes", "Options", "Convention", "Claim", "Choose", "Source")
 
 
 class BadField(BadInput):
@@ -32,6 +39,29 @@ def require_number(owner: object, *fields: str) -> None:
         require(number, owner, field, "a finite number")
 
 
+def require_flag(owner: object, *fields: str) -> None:
+    """Each field is True or False."""
+    for field in fields:
+        require(isinstance(getattr(owner, field), bool), owner, field, "true or false")
+
+
+def require_word(owner: object, field: str, words: tuple[str, ...]) -> None:
+    """The field is one of the words."""
+    require(getattr(owner, field) in words, owner, field, f"one of {', '.join(words)}")
+
+
+def preset(rule: type, library: str, **changes: Any) -> Any:
+    """The rule with the defaults of a library (a name in its `PRESETS`), and these changes: `preset(Adam, "keras")`.
+
+    Raises `BadInput` with the names there are.
+    """
+    known = getattr(rule, "PRESETS", {})
+    if library not in known:
+        listed = ", ".join(known) or "none for this rule"
+        raise BadInput(f"preset {library!r} of {rule_name(rule)}", expected=f"one of: {listed}")
+    return rule(**{**known[library], **changes})
+
+
 def rule_name(rule: Any) -> str:
     """The name that recipe files use for a rule or its class: LeakyReLU -> leaky_relu, RMSProp -> rmsprop."""
     cls = rule if isinstance(rule, type) else type(rule)
@@ -39,6 +69,23 @@ def rule_name(rule: Any) -> str:
     return given if given else re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", cls.__name__).lower()
 
 
-def numbers(rule: Any) -> tuple[float, ...]:
-    """The numbers of a rule in the order of its fields: what a pack stacks over its lanes."""
+def main_field(rule: type) -> str | None:
+    """The field that `{name: value}` sets: the one that the rule names as `MAIN`, or its only one."""
+    fields = [field.name for field in dataclasses.fields(rule)]
+    return getattr(rule, "MAIN", fields[0] if len(fields) == 1 else None)
+
+
+def sections(rule: type) -> dict[str, str]:
+    """A rule's docstring: "" for what stands first, then each of SECTIONS that it has, as text of one line."""
+    found, at = {"": ""}, ""
+    for line in inspect.cleandoc(rule.__doc__ or "").splitlines():
+        word, colon, rest = line.partition(":")
+        if colon and word in SECTIONS:
+            at, line = word, rest
+        found[at] = f"{found.get(at, '')} {line.strip()}".strip()
+    return found
+
+
+def numbers(rule: Any) -> tuple[Any, ...]:
+    """The numbers (and options) of a rule in the order of its fields: what its formula takes behind the tensor."""
     return tuple(getattr(rule, field.name) for field in dataclasses.fields(rule))

@@ -1,102 +1,385 @@
 """Learning-rate decay: the factor of the base rate at each update, in closed form.
 
 `factor(update, per_epoch, total)` takes the number of updates already made (0, 1, ...; a numpy array), the
-updates in an epoch and the updates of the whole training. Rates that speak of time count it in EPOCHS,
-continuously: t = update / per_epoch. All start at 1 (or rise to it, with warm-up).
+updates in an epoch and the updates of the whole training. `momentum(...)` is what takes the place of the optimizer's
+momentum, or None. Any rule may stand behind a linear warm-up.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 
-from tenfold.rules.record import require, require_number
+from tenfold.rules.record import require, require_flag, require_number, require_word
 
 Array = np.ndarray
+SMALLEST_DROP = 1e-8  # a plateau lowers the factor no more once that would change it by less
 
 
 @dataclass(frozen=True, kw_only=True)
-class NoDecay:
-    """factor = 1."""
+class Scheduled(ABC):
+    """What every rule has: a warm-up over a share of the training, in W = round(warmup * total) updates.
+
+    At update u < W the factor is (u + 1) / (W + 1); the rule itself runs on the rest of the training.
+    watches: whether the factor also follows the training loss, through `plateau_next`.
+    """
+
+    warmup: float = 0.0
+
+    watches: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        require_number(self, "warmup")
+        require(0 <= self.warmup < 1, self, "warmup", "in [0, 1), a share of the training")
+
+    def warm_updates(self, total: int) -> int:
+        """W, the updates of warm-up; the last update is never one of them."""
+        return min(round(self.warmup * total), total - 1)
+
+    def factor(self, update: Array, per_epoch: int, total: int) -> Array:
+        """The factor of lr at each update."""
+        update, rise = np.asarray(update, dtype=np.float64), self.warm_updates(total)
+        after = self.decayed(np.maximum(update - rise, 0.0), per_epoch, total - rise)
+        return np.where(update < rise, (update + 1) / (rise + 1), after)
+
+    def momentum(self, update: Array, per_epoch: int, total: int) -> Array | None:
+        """What takes the place of the optimizer's momentum or beta1; None: it keeps its own."""
+        return None
+
+    @abstractmethod
+    def decayed(self, update: Array, per_epoch: int, total: int) -> Array:
+        """The factor at each update behind the warm-up, counted from there; `total` is what is left for it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clocked(Scheduled):
+    """A rule that speaks of time t, and says what it counts: epochs, whole epochs, or updates."""
+
+    time: Literal["epochs", "whole_epochs", "updates"] = "epochs"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_word(self, "time", ("epochs", "whole_epochs", "updates"))
+
+    def clock(self, update: Array, per_epoch: int) -> Array:
+        """t at each update."""
+        if self.time == "updates":
+            return update
+        return update / per_epoch if self.time == "epochs" else np.floor(update / per_epoch)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoDecay(Scheduled):
+    """A constant rate.
+
+    Formula: factor = 1.
+    Shapes: one factor an update.
+    Options: warmup - the share of the training over which the rate first rises linearly.
+    Convention: the default of every library's optimizers.
+    Claim: on a noisy quadratic of curvature 1 and noise 1 it stays at the floor E[x^2] = lr / (2 - lr).
+    Choose: for short trials; every decay ends far lower.
+    Source: Robbins & Monro 1951 shows that it does not converge.
+    """
 
     NAME: ClassVar[str] = "none"
 
-    def factor(self, update: Array, per_epoch: int, total: int) -> Array:
-        """1 at every update."""
+    def decayed(self, update: Array, per_epoch: int, total: int) -> Array:
+        """1."""
         return np.ones(np.shape(update))
 
 
 @dataclass(frozen=True, kw_only=True)
-class Exponential:
-    """factor = exp(-k t), t in epochs. A k that is too large freezes the training before it has arrived."""
+class Exponential(Clocked):
+    """A rate that falls by the same share in every unit of time.
+
+    Formula: factor = exp(-k t).
+    Shapes: one factor an update.
+    Options: k - how fast, in one unit of time; time - the unit: epochs (continuous: t = update / per_epoch),
+    whole_epochs (its floor), or updates; warmup - the share of the training over which the rate first rises linearly,
+    t counted from its end.
+    Convention: torch's ExponentialLR(gamma = exp(-k)) counts its own steps, usually whole epochs; Keras, optax and the
+    usual lecture summary count updates. The same k in the other unit is off by a factor of updates per epoch, the
+    commonest mistake in moving a schedule.
+    Claim: a k that is too large freezes the training before it has arrived: the whole way that is left is lr / k.
+    Choose: where the length of the training is open; otherwise cosine, which needs no k.
+    Source: -
+    """
 
     k: float = 0.05
 
+    MAIN: ClassVar[str] = "k"
+    PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
+        "torch": {"time": "whole_epochs"}, "keras": {"time": "updates"}, "optax": {"time": "updates"},
+        "lecture": {"time": "updates"},
+    }  # fmt: skip
+
     def __post_init__(self) -> None:
+        super().__post_init__()
         require_number(self, "k")
         require(self.k >= 0, self, "k", ">= 0")
 
-    def factor(self, update: Array, per_epoch: int, total: int) -> Array:
-        """exp(-k update / per_epoch)."""
-        return np.exp(-self.k * np.asarray(update) / per_epoch)
+    def decayed(self, update: Array, per_epoch: int, total: int) -> Array:
+        """exp(-k t)."""
+        return np.exp(-self.k * self.clock(update, per_epoch))
 
 
 @dataclass(frozen=True, kw_only=True)
-class InverseTime:
-    """factor = 1 / (1 + k t), t in epochs (Robbins & Monro 1951)."""
+class InverseTime(Clocked):
+    """A rate that falls as one over the time.
+
+    Formula: factor = 1 / (1 + k t).
+    Shapes: one factor an update.
+    Options: k - how fast, in one unit of time; time - the unit: epochs (continuous: t = update / per_epoch),
+    whole_epochs (its floor), or updates; warmup - the share of the training over which the rate first rises linearly,
+    t counted from its end.
+    Convention: Keras' InverseTimeDecay, torch's lr_decay of Adagrad and the usual lecture summary count updates; a
+    scheduler of torch usually whole epochs. optax has none.
+    Claim: with lr = 1, k = 1 per update, on a noisy quadratic of curvature 1, T E[x^2] stays near the noise's variance.
+    Choose: for convex problems, where it is optimal; for networks cosine.
+    Source: Robbins & Monro 1951.
+    """
 
     k: float = 0.1
 
+    MAIN: ClassVar[str] = "k"
+    PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
+        "torch": {"time": "whole_epochs"}, "keras": {"time": "updates"}, "lecture": {"time": "updates"},
+    }  # fmt: skip
+
     def __post_init__(self) -> None:
+        super().__post_init__()
         require_number(self, "k")
         require(self.k >= 0, self, "k", ">= 0")
 
-    def factor(self, update: Array, per_epoch: int, total: int) -> Array:
-        """1 / (1 + k update / per_epoch)."""
-        return 1.0 / (1.0 + self.k * np.asarray(update) / per_epoch)
+    def decayed(self, update: Array, per_epoch: int, total: int) -> Array:
+        """1 / (1 + k t)."""
+        return 1.0 / (1.0 + self.k * self.clock(update, per_epoch))
 
 
 @dataclass(frozen=True, kw_only=True)
-class Step:
-    """factor = drop^floor(t / every), t in epochs: the rate falls to `drop` of itself every `every` epochs."""
+class Step(Clocked):
+    """A rate that falls to a share of itself in steps.
+
+    Formula: factor = drop^floor(t / every).
+    Shapes: one factor an update.
+    Options: drop - the share; every - the time between two steps; time - its unit: epochs or whole_epochs (the same
+    here), or updates; warmup - the share of the training over which the rate first rises linearly, t counted from its
+    end.
+    Convention: torch's StepLR (drop 0.1) counts its own steps, usually epochs; optax's staircase counts updates.
+    Claim: piecewise constant: with epochs, the rate changes only where one begins.
+    Choose: where you know when the loss stalls; plateau finds out by itself.
+    Source: He et al. 2016 (drop 0.1).
+    """
 
     drop: float = 0.1
     every: int = 10
 
+    MAIN: ClassVar[str] = "every"
+    PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
+        "torch": {"drop": 0.1, "time": "whole_epochs"}, "optax": {"time": "updates"},
+    }  # fmt: skip
+
     def __post_init__(self) -> None:
+        super().__post_init__()
         require_number(self, "drop", "every")
         require(0 < self.drop <= 1, self, "drop", "in (0, 1]")
-        require(self.every >= 1, self, "every", ">= 1 (epochs)")
+        require(self.every >= 1 and self.every == int(self.every), self, "every", "a whole number >= 1")
 
-    def factor(self, update: Array, per_epoch: int, total: int) -> Array:
-        """drop^floor(update / (every per_epoch))."""
-        return self.drop ** np.floor(np.asarray(update) / (self.every * per_epoch))
+    def decayed(self, update: Array, per_epoch: int, total: int) -> Array:
+        """drop^floor(t / every)."""
+        return self.drop ** np.floor(self.clock(update, per_epoch) / self.every)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cosine:
-    """Linear warm-up over the share `warmup` of the training, then half a cosine down to `end`.
+class Plateau(Scheduled):
+    """A rate that falls to a share of itself once the training loss no longer does.
 
-    With W = round(warmup * total) updates of warm-up: (u + 1) / (W + 1) for u < W, then
-    end + (1 - end) (1 + cos(pi (u - W) / (total - W))) / 2. Source: Loshchilov & Hutter 2017; Goyal et al. 2017.
+    Formula: behind every epoch: if loss < best (1 - threshold), best = loss and waited = 0; else waited grows by 1;
+    where waited > patience, factor <- drop factor and waited = 0.
+    Shapes: one factor an epoch.
+    Options: drop - the share; patience - epochs without improvement that are let pass; threshold - the relative
+    improvement that counts; warmup - the share of the training over which the rate first rises linearly.
+    Convention: torch's ReduceLROnPlateau (min, rel), with its defaults; it too stops where the factor would change by
+    less than 1e-8. It watches the mean TRAINING loss of an epoch, never the validation rows, which are there to judge.
+    A loss that is not a number is no improvement. Keras' threshold is absolute.
+    Claim: the same factors as torch's on any sequence of losses.
+    Choose: where the length of the training is open; with patience well below the number of epochs.
+    Source: -
+    """
+
+    drop: float = 0.1
+    patience: int = 10
+    threshold: float = 1e-4
+
+    MAIN: ClassVar[str] = "patience"
+    PRESETS: ClassVar[dict[str, dict[str, Any]]] = {"torch": {"drop": 0.1, "patience": 10, "threshold": 1e-4}}
+    watches: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_number(self, "drop", "patience", "threshold")
+        require(0 < self.drop < 1, self, "drop", "in (0, 1)")
+        require(self.patience >= 0 and self.patience == int(self.patience), self, "patience", "a whole number >= 0")
+        require(0 <= self.threshold < 1, self, "threshold", "in [0, 1)")
+
+    def decayed(self, update: Array, per_epoch: int, total: int) -> Array:
+        """1: what follows the loss is the factor of `PlateauState`."""
+        return np.ones(np.shape(update))
+
+
+class PlateauState(NamedTuple):
+    """The lowest training loss so far, the epochs since, and the factor of the rate that has come of it."""
+
+    best: float = np.inf
+    waited: int = 0
+    factor: float = 1.0
+
+
+def plateau_next(rule: Plateau, state: PlateauState, loss: float) -> PlateauState:
+    """The state behind one more epoch of that mean training loss."""
+    if loss < state.best * (1 - rule.threshold):
+        return PlateauState(loss, 0, state.factor)
+    if state.waited < rule.patience:
+        return PlateauState(state.best, state.waited + 1, state.factor)
+    lower = state.factor * rule.drop
+    return PlateauState(state.best, 0, lower if state.factor - lower > SMALLEST_DROP else state.factor)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Linear(Scheduled):
+    """A rate that falls on a straight line to a share of itself.
+
+    Formula: factor = 1 - (1 - end) u / total, u the updates made.
+    Shapes: one factor an update.
+    Options: end - the share of the rate that it goes to, reached one update behind the last; warmup - the share of the
+    training over which the rate first rises linearly, the line begins behind it.
+    Convention: torch's LinearLR and optax's linear_schedule over all updates.
+    Claim: it reaches `end` exactly when the training is over, whatever its length.
+    Choose: as cosine; a little better where the training is short for its problem.
+    Source: Goyal et al. 2017 (warm-up); Defazio et al. 2023.
+    """
+
+    end: float = 0.0
+
+    MAIN: ClassVar[str] = "end"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_number(self, "end")
+        require(0 <= self.end <= 1, self, "end", "in [0, 1], a share of the rate")
+
+    def decayed(self, update: Array, per_epoch: int, total: int) -> Array:
+        """1 - (1 - end) update / total."""
+        return 1 - (1 - self.end) * np.minimum(update / total, 1.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cosine(Scheduled):
+    """A linear warm-up, then half a cosine down; with restarts, several of them.
+
+    Formula: factor = end + (1 - end) (1 + cos(pi u / T)) / 2, u the updates since the warm-up or the last restart, T
+    the updates of that cycle.
+    Shapes: one factor an update.
+    Options: warmup - the share of the training over which the rate first rises linearly; end - the share of the rate
+    that it goes to; restarts - how often it jumps back to 1; stretch - how many times longer each cycle is than the
+    one before.
+    Convention: torch's CosineAnnealingLR and optax's cosine_decay_schedule, counted in updates; with restarts torch's
+    CosineAnnealingWarmRestarts, the cycles filling the training: edges are rounded to updates.
+    Claim: 1 at the end of the warm-up and at each restart, half way between 1 and end in the middle of a cycle.
+    Choose: the default; restarts only where you want a good model after each cycle.
+    Source: Loshchilov & Hutter 2017; Goyal et al. 2017 (warm-up).
     """
 
     warmup: float = 0.05
     end: float = 0.0
+    restarts: int = 0
+    stretch: float = 1.0
+
+    PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
+        "torch": {"warmup": 0.0}, "keras": {"warmup": 0.0}, "optax": {"warmup": 0.0},
+    }  # fmt: skip
 
     def __post_init__(self) -> None:
-        require_number(self, "warmup", "end")
-        require(0 <= self.warmup < 1, self, "warmup", "in [0, 1), a share of the training")
+        super().__post_init__()
+        require_number(self, "end", "restarts", "stretch")
         require(0 <= self.end <= 1, self, "end", "in [0, 1], a share of the rate")
+        require(self.restarts >= 0 and self.restarts == int(self.restarts), self, "restarts", "a whole number >= 0")
+        require(self.stretch > 0, self, "stretch", "> 0")
 
-    def factor(self, update: Array, per_epoch: int, total: int) -> Array:
-        """Rises to 1 at update W and ends next to `end`."""
-        update = np.asarray(update, dtype=np.float64)
-        rise = min(round(self.warmup * total), total - 1)
-        fall = self.end + (1 - self.end) * (1 + np.cos(np.pi * (update - rise) / (total - rise))) / 2
-        return np.where(update < rise, (update + 1) / (rise + 1), fall)
+    def edges(self, total: int) -> Array:
+        """The updates where cycles begin, and the end, (restarts + 2,)."""
+        lengths = float(self.stretch) ** np.arange(int(self.restarts) + 1)
+        return np.round(total * np.concatenate([[0.0], lengths.cumsum() / lengths.sum()]))
+
+    def decayed(self, update: Array, per_epoch: int, total: int) -> Array:
+        """1 where a cycle begins, next to `end` where it ends."""
+        edges = self.edges(total)
+        cycle = np.clip(np.searchsorted(edges, update, side="right") - 1, 0, len(edges) - 2)
+        length = np.maximum(edges[cycle + 1] - edges[cycle], 1.0)
+        turn = np.minimum((update - edges[cycle]) / length, 1.0)
+        return self.end + (1 - self.end) * (1 + np.cos(np.pi * turn)) / 2
 
 
-Decay = NoDecay | Exponential | InverseTime | Step | Cosine
+@dataclass(frozen=True, kw_only=True)
+class OneCycle(Scheduled):
+    """A rate that rises to lr and falls far below its start, while the momentum falls and rises again.
+
+    Formula: from 1 / start up to 1 over the updates 0 ... rise total - 1, from there down to 1 / (start end) at total -
+    1, both on half a cosine; the momentum on the same curve from momentum_high to momentum_low and back.
+    Shapes: one factor an update, and one momentum.
+    Options: rise - the share of the training that it rises; start, end - divisors: it begins at lr / start and ends at
+    lr / (start end); cycle_momentum - whether it moves the optimizer's momentum (or beta1) too; momentum_low,
+    momentum_high - between which values; warmup - a linear rise before all that, not needed.
+    Convention: lr is the PEAK rate. torch's OneCycleLR (cos, not three_phase) with its defaults; optax's
+    cosine_onecycle_schedule puts the peak one update later and ends elsewhere (0.003 apart). It replaces the momentum
+    that the optimizer names, as torch does; an optimizer without one keeps none.
+    Claim: the factor is 1 at update rise total - 1, and nowhere more.
+    Choose: with momentum and a large lr, where the length of the training is fixed.
+    Source: Smith & Topin 2018.
+    """
+
+    rise: float = 0.3
+    start: float = 25.0
+    end: float = 1e4
+    cycle_momentum: bool = True
+    momentum_low: float = 0.85
+    momentum_high: float = 0.95
+
+    PRESETS: ClassVar[dict[str, dict[str, Any]]] = {"torch": {"rise": 0.3, "start": 25.0, "end": 1e4}}
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_number(self, "rise", "start", "end", "momentum_low", "momentum_high")
+        require(0 < self.rise < 1, self, "rise", "in (0, 1), a share of the training")
+        require(self.start >= 1, self, "start", ">= 1, what lr is divided by")
+        require(self.end >= 1, self, "end", ">= 1, what lr / start is divided by")
+        require_flag(self, "cycle_momentum")
+        require(0 <= self.momentum_low < 1, self, "momentum_low", "in [0, 1)")
+        require(self.momentum_low <= self.momentum_high < 1, self, "momentum_high", "in [momentum_low, 1)")
+
+    def curve(self, update: Array, total: int, ends: tuple[float, float, float]) -> Array:
+        """From the first of `ends` to the second and on to the third, on half a cosine each."""
+        first, peak, last = ends
+        top = self.rise * total - 1
+        up = update / top if top > 0 else np.ones(np.shape(update))
+        down = np.clip((update - top) / (total - 1 - top), 0.0, 1.0)
+        rising = peak + (first - peak) / 2 * (np.cos(np.pi * up) + 1)
+        return np.where(update <= top, rising, last + (peak - last) / 2 * (np.cos(np.pi * down) + 1))
+
+    def decayed(self, update: Array, per_epoch: int, total: int) -> Array:
+        """1 / start, 1, 1 / (start end)."""
+        return self.curve(update, total, (1 / self.start, 1.0, 1 / self.start / self.end))
+
+    def momentum(self, update: Array, per_epoch: int, total: int) -> Array | None:
+        """momentum_high, momentum_low, momentum_high; during the warm-up momentum_high."""
+        if not self.cycle_momentum:
+            return None
+        warm = self.warm_updates(total)
+        behind = np.maximum(np.asarray(update, dtype=np.float64) - warm, 0.0)
+        return self.curve(behind, total - warm, (self.momentum_high, self.momentum_low, self.momentum_high))
+
+
+Decay = NoDecay | Exponential | InverseTime | Step | Plateau | Linear | Cosine | OneCycle

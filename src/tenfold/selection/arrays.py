@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from tenfold.data.encode import Inputs, make_inputs, matrix_inputs
+from tenfold.data.encode import Inputs, make_inputs, matrix_inputs, pixel_inputs
 from tenfold.data.folds import make_folds, usable_folds
+from tenfold.data.images import as_pixels
 from tenfold.data.read import read
 from tenfold.data.schema import Schema, conform, decide
 from tenfold.data.target import MOST_CLASSES, Target
@@ -21,7 +22,7 @@ Array = np.ndarray
 
 @dataclass(frozen=True)
 class Labelled:
-    """X and y understood: inputs, the schema (None for a plain numeric matrix), y as learned, the labels of classes."""
+    """X and y understood: inputs, the schema (None for a numeric matrix and images), y as learned, the classes."""
 
     inputs: Inputs
     schema: Schema | None
@@ -47,25 +48,23 @@ class Labelled:
 
 
 def understand(x: Any, y: Any, task: str | None = None) -> Labelled:
-    """X: a 2-D numeric array or nested list, or any frame that narwhals reads; y: one value a row.
+    """X: a 2-D numeric array or nested list, any frame that narwhals reads, or images (rows, height, width) or (rows,
+    height, width, channels), uint8 or float; y: one value a row.
 
     Text and booleans, and integers of at most 20 distinct values, are classes; other numbers a regression target;
     `task` decides otherwise. Raises `BadInput`.
     """
     values, labels = _target(y, task)
-    matrix = _as_matrix(x)
-    rows = len(matrix) if matrix is not None else None
-    inputs, schema = (matrix_inputs(matrix), None) if matrix is not None else (None, None)
+    inputs, schema = _numeric_inputs(x), None
     if inputs is None:
         table = read(x)
         names = tuple(str(label) for label in labels)
         kind = "classification" if labels else "regression"
         target = Target("y", kind, "given", values, names, np.arange(len(values)), 0)
-        rows = table.rows
-        _same_length(rows, len(values))
+        _same_length(table.rows, len(values))
         schema = decide(table, target)
         inputs = make_inputs(conform(table, schema)[0], schema)
-    _same_length(rows or 0, len(values))
+    _same_length(inputs.rows, len(values))
     if inputs.numbers.shape[1] + inputs.codes.shape[1] == 0:
         raise BadInput("X has no column to learn from", expected="at least one number, date or category column")
     return Labelled(inputs, schema, values, labels)
@@ -83,19 +82,23 @@ def _same_length(rows: int, targets: int) -> None:
         raise BadInput(f"X has {rows} rows and y has {targets} values", expected="one value of y for every row of X")
 
 
-def _as_matrix(x: Any) -> Array | None:
-    """X as float64 (rows, columns) if it is a plain numeric array or list; infinities are refused."""
+def _numeric_inputs(x: Any) -> Inputs | None:
+    """Inputs of a plain numeric array or list, rows of columns or images; None for other things. Infinities are
+    refused."""
     if not isinstance(x, np.ndarray | list | tuple):
         return None
     array = np.asarray(x)
+    if array.ndim in (3, 4):
+        return pixel_inputs(as_pixels(array, source="X"))
     if array.ndim != 2:
-        raise BadInput(f"X has shape {array.shape}", expected="(rows, columns)", do="X.reshape(-1, 1) for one column")
+        expected = "(rows, columns), or images (rows, height, width, channels)"
+        raise BadInput(f"X has shape {array.shape}", expected=expected, do="X.reshape(-1, 1) for one column")
     if array.dtype.kind not in "biuf":
         return None
     if np.isinf(array).any():
         row, column = np.argwhere(np.isinf(array))[0]
         raise BadInput(f"X[{row}, {column}] is infinite", expected="finite numbers, or NaN for missing")
-    return np.ascontiguousarray(array, np.float64)
+    return matrix_inputs(array)
 
 
 def _target(y: Any, task: str | None) -> tuple[Array, tuple[Any, ...]]:

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from tenfold._version import __version__
+from tenfold.data.image_files import folder_sha
 from tenfold.errors import BadInput, RunFailed, Stopped
 from tenfold.recipe.recipe import Recipe
 from tenfold.selection.baselines import NAMES, Baseline, run_baseline
@@ -108,6 +109,8 @@ def _data_sha(data: str) -> str:
     if data.startswith("sklearn:"):
         return data
     try:
+        if os.path.isdir(data):
+            return folder_sha(data)
         with open(data, "rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
@@ -236,7 +239,7 @@ class Fit:
         row = trained.row(best)
         metric = self.prepared.problem.metric.name
         return (
-            f"# {self.prepared.name}: {self.prepared.schema.target}\n\n{trained.recipes[best].describe()}\n\n"
+            f"# {self.prepared.name}: {self.prepared.target}\n\n{trained.recipes[best].describe()}\n\n"
             f"{metric} {row['mean']:.4f} over {self.plan.folds} folds of {trained.problem.inputs.rows} rows\n"
         )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,13 +11,16 @@ from typing import Any
 import numpy as np
 
 from tenfold.data.batches import align
-from tenfold.data.encode import Encoding, Inputs, make_inputs, matrix_inputs
-from tenfold.data.read import read
+from tenfold.data.encode import Encoding, Inputs, make_inputs, matrix_inputs, pixel_inputs
+from tenfold.data.images import ImageContract
+from tenfold.data.read import read, read_images
 from tenfold.data.schema import Schema, conform
 from tenfold.data.table import Table
 from tenfold.errors import BadInput
-from tenfold.recipe.recipe import Recipe
-from tenfold.rules.preprocessing import Affine
+from tenfold.recipe.architecture import plan_network, sees_images
+from tenfold.recipe.recipe import Recipe, loss_of
+from tenfold.rules.preprocessing import Affine, apply
+from tenfold.selection.problem import in_unit
 from tenfold.store.bundle import Bundle, read_bundle, write_bundle
 
 Array = np.ndarray
@@ -29,7 +32,8 @@ class Model:
     """A fitted network. `predict(X)`: labels or numbers (rows,); `predict_proba(X)`: (rows, classes).
 
     X is what the model was trained on: a file, a frame or a table with the named columns (in any order; see
-    `notes` of `predict_table`), or a matrix of as many columns. Raises `BadInput` where the schema is not met.
+    `inputs`), a matrix of as many columns, or images of the same size (an array, an npz file, or image files in a
+    folder). Raises `BadInput` where the schema or the contract of the images is not met.
     """
 
     recipe: Recipe
@@ -38,19 +42,30 @@ class Model:
     encoding: Encoding
     affine: Affine
     target_scale: tuple[float, float]
-    layers: tuple[tuple[Array, ...], ...]
+    weights: dict[str, Array]
     epochs: float
     updates: int
+    contract: ImageContract | None = None
+
+    @property
+    def image(self) -> tuple[int, int, int] | None:
+        """(height, width, channels) of the images that it was trained on; None for columns."""
+        return self.contract.image if self.contract else None
 
     @cached_property
     def module(self) -> Any:
         """The network as a torch `nn.Sequential` in evaluation mode; it takes what `encode` gives."""
         from tenfold.engine.module import build_module
 
-        return build_module(self.recipe.network, self.layers)
+        outputs = len(self.classes) or 1
+        steps = plan_network(self.recipe.network, inputs=self.encoding.width, outputs=outputs, image=self.image)
+        return build_module(steps, self.weights, self.image if sees_images(steps) else None)
 
     def inputs(self, x: Any) -> tuple[Inputs, list[str]]:
         """The columns that the model uses, checked against the schema, and what was noticed on the way."""
+        if self.contract is not None:
+            images = read_images(x, self.contract)
+            return pixel_inputs(images.pixels), list(images.notes)
         if self.schema is None:
             matrix = np.asarray(x, np.float64)
             if matrix.ndim != 2 or matrix.shape[1] != len(self.encoding.medians):
@@ -65,25 +80,47 @@ class Model:
         """Encoded and preprocessed rows (rows, width), in the dtype of the weights."""
         out = self.encoding.matrix(inputs, rows)
         count = len(self.affine.shift)
-        out[:, :count] = (out[:, :count] - self.affine.shift) / self.affine.scale
-        return out.astype(self.layers[0][0].dtype)
+        out[:, :count] = apply(self.affine, out[:, :count])
+        return out.astype(next(iter(self.weights.values())).dtype)
 
     def outputs(self, inputs: Inputs) -> Array:
         """Probabilities (rows, classes), or predictions in the target's unit (rows, 1)."""
+        pieces = list(self._forward(inputs, self.module))
+        return np.concatenate(pieces) if pieces else np.zeros((0, len(self.classes) or 1))
+
+    def samples(self, inputs: Inputs, count: int, *, seed: int = 0) -> tuple[Array, Array]:
+        """Monte-Carlo dropout: mean and standard deviation of `outputs` over `count` passes with dropout left on.
+
+        Both (rows, classes or 1). Probabilities (not logits) are averaged (Gal & Ghahramani 2016); the deviation is
+        how much the prediction depends on which units are there. Raises `BadInput` for a network without dropout.
+        """
         import torch
 
-        pieces = []
-        module = self.module  # built outside of inference mode: it may be trained further
-        with torch.inference_mode():
-            for first in range(0, inputs.rows, CHUNK):
-                x = self.encode(inputs, slice(first, first + CHUNK))
-                aligned = np.pad(x, ((0, align(len(x)) - len(x)), (0, 0)))  # a row's bits do not depend on the others
+        from tenfold.engine.module import with_dropout
+
+        module = with_dropout(self.module)
+        if module is None:
+            raise BadInput("samples of a network without dropout", expected="a recipe with dropout above 0")
+        total = square = np.zeros((inputs.rows, len(self.classes) or 1))
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            for _ in range(count):
+                drawn = np.concatenate(list(self._forward(inputs, module))).astype(np.float64)
+                total, square = total + drawn, square + drawn**2
+        mean = total / count
+        return mean, np.sqrt(np.maximum(square / count - mean**2, 0.0))
+
+    def _forward(self, inputs: Inputs, module: Any) -> Iterator[Array]:
+        """Readable outputs of the module, a chunk of rows at a time."""
+        import torch
+
+        loss = loss_of(self.recipe, bool(self.classes))
+        for first in range(0, inputs.rows, CHUNK):
+            x = self.encode(inputs, slice(first, first + CHUNK))
+            aligned = np.pad(x, ((0, align(len(x)) - len(x)), (0, 0)))  # a row's bits do not depend on the others
+            with torch.inference_mode():
                 out = module(torch.from_numpy(aligned))[: len(x)]
-                if self.classes:
-                    pieces.append(out.softmax(-1).numpy())
-                else:
-                    pieces.append(out.double().numpy() * self.target_scale[1] + self.target_scale[0])
-        return np.concatenate(pieces) if pieces else np.zeros((0, len(self.classes) or 1))
+                yield out.softmax(-1).numpy() if self.classes else in_unit(out.numpy(), loss.link, *self.target_scale)
 
     def predict_proba(self, x: Any) -> Array:
         """Probabilities (rows, classes) in the order of `classes`; classification only."""
@@ -101,10 +138,9 @@ class Model:
 
     def parts(self, card: str = "", meta: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """What a bundle holds: the arguments of `write_bundle`."""
-        weights = {f"layer{i}.{j}": a for i, layer in enumerate(self.layers) for j, a in enumerate(layer)}
         pre = {"medians": self.encoding.medians, "indicators": self.encoding.indicators}
         pre |= {f"slots{j}": slots for j, slots in enumerate(self.encoding.slots)}
-        pre |= {"shift": self.affine.shift, "scale": self.affine.scale}
+        pre |= {name: part for name, part in self.affine._asdict().items() if part is not None}
         classes = [c.item() if isinstance(c, np.generic) else c for c in self.classes]
         return {
             "spec": {
@@ -112,8 +148,9 @@ class Model:
                 "classes": classes,
                 "epochs": self.epochs,
                 "updates": self.updates,
+                "images": self.contract.to_dict() if self.contract else None,
             },
-            "arrays": weights,
+            "arrays": self.weights,
             "schema": self.schema.to_dict() if self.schema else None,
             "preprocess": {"width": self.encoding.width, "target_scale": list(self.target_scale)},
             "preprocess_arrays": pre,
@@ -134,10 +171,6 @@ class Model:
 
 def _from_bundle(bundle: Bundle) -> Model:
     spec, pre = bundle.spec, bundle.preprocess_arrays
-    layers: list[tuple[Array, ...]] = []
-    while f"layer{len(layers)}.0" in bundle.arrays:
-        names = [f"layer{len(layers)}.{j}" for j in range(5)]
-        layers.append(tuple(bundle.arrays[name] for name in names if name in bundle.arrays))
     slots = []
     while f"slots{len(slots)}" in pre:
         slots.append(pre[f"slots{len(slots)}"])
@@ -147,11 +180,12 @@ def _from_bundle(bundle: Bundle) -> Model:
         classes=tuple(spec["classes"]),
         schema=Schema.from_dict(bundle.schema) if bundle.schema else None,
         encoding=Encoding(pre["medians"], pre["indicators"], tuple(slots), bundle.preprocess["width"]),
-        affine=Affine(pre["shift"], pre["scale"]),
+        affine=Affine(pre["shift"], pre["scale"], pre.get("rotation")),
         target_scale=(mean, std),
-        layers=tuple(layers),
+        weights=dict(bundle.arrays),
         epochs=spec["epochs"],
         updates=spec["updates"],
+        contract=ImageContract.from_dict(spec["images"]) if spec.get("images") else None,
     )
 
 

@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 
 from tenfold.data.card import Card, make_card
-from tenfold.data.encode import Inputs, make_inputs
+from tenfold.data.encode import Inputs, make_inputs, pixel_inputs
 from tenfold.data.folds import hold_out, make_folds, usable_folds
-from tenfold.data.read import read
+from tenfold.data.image_card import make_image_card
+from tenfold.data.images import Images
+from tenfold.data.read import read_any
 from tenfold.data.schema import Schema, conform, decide
 from tenfold.data.table import Table
 from tenfold.data.target import Target, read_target
@@ -21,6 +23,7 @@ from tenfold.recipe.cost import plan_trials, recipe_seconds
 from tenfold.recipe.default_space import default_space
 from tenfold.recipe.recipe import Recipe
 from tenfold.recipe.space import Space
+from tenfold.selection.baselines import coarse_size
 from tenfold.selection.problem import Problem
 from tenfold.statistics.metrics import Metric, metric_for
 
@@ -84,24 +87,28 @@ class Plan:
 
 @dataclass(frozen=True)
 class Prepared:
-    """The development rows as a problem, and the sealed rows, whose labels nothing has looked at."""
+    """The development rows as a problem, and the sealed rows, whose labels nothing has looked at.
+
+    schema: of the columns, None for images. target: the name of what is learned.
+    """
 
     settings: Settings
     name: str
     source: str
-    schema: Schema
+    target: str
+    schema: Schema | None
     card: Card
     problem: Problem
     notes: tuple[str, ...]
     why_task: str
     rows: tuple[int, ...]  # (with a target, development, test, without a target)
-    _sealed: Table
+    _sealed: Table | Images
     _sealed_y: Array
 
     @cached_property
     def sealed_inputs(self) -> Inputs:
         """The test rows' inputs; unseen categories go to their own slot."""
-        return make_inputs(conform(self._sealed, self.schema)[0], self.schema)
+        return _inputs(self._sealed, self.schema)
 
     @cached_property
     def sealed_sha(self) -> str:
@@ -116,32 +123,41 @@ class Prepared:
 
 def prepare(settings: Settings) -> Prepared:
     """Read the data and divide it. Raises `BadInput` for whatever cannot be used."""
-    table = read(settings.data)
-    target = read_target(table, settings.target, settings.task)
+    found = read_any(settings.data)
+    target = read_target(found.labels if isinstance(found, Images) else found, settings.target, settings.task)
     metric = metric_for(target.task, settings.metric)
     classification = target.task == "classification"
-    columns = table.drop(target.name).take(target.keep)
+    usable = (found if isinstance(found, Images) else found.drop(target.name)).take(target.keep)
     if len(target.values) < settings.folds:
         usable_folds(target.values, settings.folds, classification=False)  # says so
     development, test = hold_out(target.values, settings.holdout, classification=classification, seed=settings.seed)
     y = target.values[development]
     folds, note = usable_folds(y, settings.folds, classification=classification)
-    dev_table = columns.take(development)
-    dev_target = replace(target, values=y, keep=target.keep[development])
-    schema = decide(dev_table, dev_target)
-    card = make_card(dev_table, schema, y, dropped_rows=target.dropped)
-    problem = Problem(
-        make_inputs(conform(dev_table, schema)[0], schema),
-        y,
-        target.classes,
-        make_folds(y, folds, classification=classification, seed=settings.seed),
-        metric,
-    )
+    ours = replace(target, values=y, keep=target.keep[development])
+    schema, card, inputs = _understand(usable.take(development), ours)
+    parts = make_folds(y, folds, classification=classification, seed=settings.seed)
+    problem = Problem(inputs, y, target.classes, parts, metric)
     counts = len(target.values), len(development), len(test), target.dropped
     return Prepared(
-        settings, table.name, table.source, schema, card, problem, (note,) if note else (), _reason(target), counts,
-        columns.take(test), target.values[test],
+        settings, found.name, found.source, target.name, schema, card, problem, (note,) if note else (),
+        _reason(target), counts, usable.take(test), target.values[test],
     )  # fmt: skip
+
+
+def _understand(rows: Table | Images, target: Target) -> tuple[Schema | None, Card, Inputs]:
+    """The schema, the card and the inputs of the development rows."""
+    if isinstance(rows, Images):
+        inputs = _inputs(rows, None)
+        return None, make_image_card(rows, inputs, target), inputs
+    schema = decide(rows, target)
+    return schema, make_card(rows, schema, target.values, dropped_rows=target.dropped), _inputs(rows, schema)
+
+
+def _inputs(rows: Table | Images, schema: Schema | None) -> Inputs:
+    if isinstance(rows, Images):
+        return pixel_inputs(rows.pixels)
+    assert schema is not None
+    return make_inputs(conform(rows, schema)[0], schema)
 
 
 def _reason(target: Target) -> str:
@@ -152,7 +168,7 @@ def make_plan(prepared: Prepared, workers: int) -> Plan:
     """The recipes to compare - the one given, or sampled from the space given or the default one - and estimates."""
     settings, problem = prepared.settings, prepared.problem
     rows, columns, outputs = problem.inputs.rows, problem.width, problem.outputs
-    size: dict[str, Any] = {"rows": rows, "columns": columns, "outputs": outputs}
+    size: dict[str, Any] = {"rows": rows, "columns": columns, "outputs": outputs, "image": problem.inputs.image}
     notes = list(prepared.notes)
     if settings.recipe is not None:
         recipes = [Recipe.from_dict(settings.recipe)]
@@ -164,6 +180,7 @@ def make_plan(prepared: Prepared, workers: int) -> Plan:
         if settings.trials and len(recipes) < settings.trials:
             notes.append(f"the space has {len(recipes)} distinct recipes, fewer than {settings.trials}")
     problem.check_recipes(recipes)
+    notes += _image_note(problem)
     work = sum(recipe_seconds(recipe, folds=len(problem.folds), **size) for recipe in recipes)
     why = "the default for " + problem.task if settings.metric is None else "asked for"
     data = problem.inputs.numbers.nbytes + problem.inputs.codes.nbytes
@@ -173,6 +190,15 @@ def make_plan(prepared: Prepared, workers: int) -> Plan:
         tuple(recipes), len(problem.folds), problem.metric, why, prepared.why_task, workers,
         work / min(workers, 2), memory, tuple(notes),
     )  # fmt: skip
+
+
+def _image_note(problem: Problem) -> list[str]:
+    """What the baselines see of images, where that is not all."""
+    image = problem.inputs.image
+    if image is None or coarse_size(image) == image:
+        return []
+    height, width, _ = coarse_size(image)
+    return [f"the linear and the boosting baseline see the images averaged down to {height} x {width} pixels"]
 
 
 def _trials(space: Space, settings: Settings, size: dict[str, Any], workers: int) -> int:

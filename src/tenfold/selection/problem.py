@@ -13,8 +13,11 @@ from tenfold.data.encode import Encoding, Inputs, fit_encoding
 from tenfold.data.folds import Fold
 from tenfold.data.moments import target_scale, training_moments
 from tenfold.errors import BadInput
+from tenfold.recipe.architecture import Step, parameter_count, plan_network
 from tenfold.recipe.recipe import Recipe
+from tenfold.rules.losses import Link
 from tenfold.rules.preprocessing import Moments
+from tenfold.rules.record import rule_name
 from tenfold.statistics.metrics import Metric
 
 if TYPE_CHECKING:
@@ -55,6 +58,15 @@ class Problem:
         """The moments of each fold's training rows."""
         return tuple(training_moments(self.inputs, self.folds, self.encodings))
 
+    @cached_property
+    def scatters(self) -> tuple[Moments, ...]:
+        """The same with the products of every two columns, for principal components and whitening."""
+        return tuple(training_moments(self.inputs, self.folds, self.encodings, scatter=True))
+
+    def moments_for(self, recipes: Sequence[Recipe]) -> tuple[Moments, ...]:
+        """The moments that the preprocessing of these recipes needs."""
+        return self.scatters if any(recipe.preprocess.needs_scatter for recipe in recipes) else self.moments
+
     @property
     def width(self) -> int:
         """Input columns of the widest fold."""
@@ -69,31 +81,68 @@ class Problem:
         rows = np.arange(self.inputs.rows)
         return replace(self, folds=(Fold(rows, rows[:0], len(self.folds), seed),))
 
-    def feed(self, device: torch.device, dtype: torch.dtype) -> Feed:
-        """The rows on the device."""
+    def feed(self, recipes: Sequence[Recipe], device: torch.device, dtype: torch.dtype) -> Feed:
+        """The rows on the device, and what their preprocessing needs."""
         from tenfold.engine.feed import Feed, FoldInputs
 
         parts = [
             FoldInputs(fold, encoding, moments, *self.scale(f))
-            for f, (fold, encoding, moments) in enumerate(zip(self.folds, self.encodings, self.moments, strict=True))
+            for f, (fold, encoding, moments) in enumerate(
+                zip(self.folds, self.encodings, self.moments_for(recipes), strict=True)
+            )
         ]
         return Feed(self.inputs, self.y, parts, device, dtype)
 
-    def readable(self, outputs: Array, fold: int) -> Array:
-        """Outputs (..., rows, C) of a network as probabilities, or as predictions in the target's own unit."""
+    def readable(self, outputs: Array, fold: int, link: Link) -> Array:
+        """Outputs (..., rows, C) of a network as probabilities, or as predictions in the target's own unit.
+
+        Scores of a hinge loss become shares by softmax: their order is right, they are no calibrated probabilities.
+        """
         if self.classes:
             from scipy.special import softmax
 
             return softmax(outputs, axis=-1)
-        mean, std = self.scale(fold)
-        return outputs.astype(np.float64) * std + mean
+        return in_unit(outputs, link, *self.scale(fold))
 
     def check_recipes(self, recipes: Sequence[Recipe]) -> None:
-        """Refuse a recipe whose loss does not fit the task."""
+        """Refuse a recipe that does not fit the task, the target or the inputs."""
         for number, recipe in enumerate(recipes):
-            if recipe.loss != "auto" and recipe.loss.task != self.task:
-                name = type(recipe.loss).__name__
-                raise BadInput(
-                    f"recipe {number}: loss {name} is for {recipe.loss.task}; the task is {self.task}",
-                    do="loss: auto, or another --task",
+            wrong = self._misfit(recipe)
+            if wrong is not None:
+                found, do = wrong
+                raise BadInput(f"recipe {number}: {found}", do=do)
+            steps = plan_network(recipe.network, inputs=self.width, outputs=self.outputs, image=self.inputs.image)
+            refuse_size(recipe, steps)
+
+    def _misfit(self, recipe: Recipe) -> tuple[str, str] | None:
+        """What does not fit, and one thing to do."""
+        if recipe.loss != "auto":
+            name = rule_name(recipe.loss)
+            if recipe.loss.task != self.task:
+                return (
+                    f"loss {name} is for {recipe.loss.task}; the task is {self.task}",
+                    "loss: auto, or another --task",
                 )
+            if recipe.loss.link == "exp" and (self.y.min() < 0 or self.y.max() <= 0):
+                return f"loss {name} is for counts; the target has {self.y.min():g}", "loss: squared"
+        images = self.inputs.image is not None
+        if recipe.preprocess.images_only and not images:
+            return f"preprocess {rule_name(recipe.preprocess)} is for images; these are rows of columns", "standardize"
+        if recipe.augment.active and not images:
+            return "augment is for images; these are rows of columns", "leave augment out"
+        return None
+
+
+def in_unit(outputs: Array, link: Link, mean: float, std: float) -> Array:
+    """Outputs of a regression network in the target's unit: outputs std + mean, or exp(outputs) mean for counts."""
+    outputs = outputs.astype(np.float64)
+    return np.exp(outputs) * mean if link == "exp" else outputs * std + mean
+
+
+def refuse_size(recipe: Recipe, steps: Sequence[Step]) -> None:
+    """Refuse a second-order method for a network that is too large for it. Raises `BadInput`."""
+    if recipe.optimizer.family == "second_order":
+        parameters = sum(parameter_count(step.op) for step in steps)
+        refusal = recipe.optimizer.refusal(parameters)
+        if refusal:
+            raise BadInput(refusal, where="optimizer", do="a smaller network, or lbfgs, or adam")

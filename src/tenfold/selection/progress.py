@@ -35,7 +35,8 @@ class Keeper:
     def _pack(self, numbers: Any) -> PackPlan:
         recipe = self.recipes[numbers[0]]
         dealing = Dealing.of(self.problem.folds, recipe.batch_size)
-        shape = Shape.of(recipe.network, inputs=self.problem.width, outputs=self.problem.outputs, dealing=dealing)
+        size = {"inputs": self.problem.width, "outputs": self.problem.outputs, "image": self.problem.inputs.image}
+        shape = Shape.of(recipe, **size, dealing=dealing)
         return PackPlan(tuple(numbers), shape)
 
     def _stored(self, kind: str) -> dict[int, Saved]:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import torch
 
 from tenfold.data.batches import Dealing
+from tenfold.data.images import ImageContract
 from tenfold.data.schema import Schema
 from tenfold.engine.lanes import Lane
 from tenfold.engine.pack import Order, Pack
@@ -38,13 +39,13 @@ def refit(
     per_epoch = Dealing.of(problem.folds, recipe.batch_size).updates
     whole = problem.whole(seed)
     dealing = Dealing.of(whole.folds, recipe.batch_size)
-    shape = Shape.of(recipe.network, inputs=whole.width, outputs=whole.outputs, dealing=dealing)
+    device = device or torch.device("cpu")
+    feed = whole.feed([recipe], device, dtype)
+    shape = Shape.of(recipe, inputs=whole.width, outputs=whole.outputs, dealing=dealing, image=whole.inputs.image)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        pack = Pack(
-            [Lane(recipe, 0, 0)], shape, whole.feed(device or torch.device("cpu"), dtype), schedule_updates=per_epoch
-        )
+        pack = Pack([Lane(recipe, 0, 0)], shape, feed, schedule_updates=per_epoch)
         last = epoch * per_epoch
         while pack.update < last:
             if not pack.run_epoch(tick, last):
@@ -62,9 +63,10 @@ def refit(
         classes=tuple(problem.classes if classes is None else classes),
         schema=schema,
         encoding=whole.encodings[0],
-        affine=recipe.preprocess.fit(whole.moments[0]),
+        affine=recipe.preprocess.fit(whole.moments_for([recipe])[0]),
         target_scale=(mean, std),
-        layers=tuple(pack.parameters(0)),
+        weights=pack.parameters(0),
+        contract=ImageContract.of(whole.inputs),
         epochs=last / dealing.updates,
         updates=last,
     )

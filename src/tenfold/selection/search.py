@@ -156,7 +156,8 @@ def plan(problem: Problem, recipes: Sequence[Recipe], workers: int) -> list[Pack
     from tenfold.engine.planner import plan_packs
 
     problem.check_recipes(recipes)
-    return plan_packs(recipes, problem.folds, inputs=problem.width, outputs=problem.outputs, workers=workers)
+    size = {"inputs": problem.width, "outputs": problem.outputs, "image": problem.inputs.image}
+    return plan_packs(recipes, problem.folds, **size, workers=workers)
 
 
 def train_all(
@@ -180,7 +181,7 @@ def train_all(
             records.update(Book.of(problem, message.arrays, message.meta).records)
         crew.receive(message)
 
-    feed = problem.feed(crew.device, crew.dtype)
+    feed = problem.feed(recipes, crew.device, crew.dtype)
     jobs = [
         PackJob(index, pack, recipes, problem, feed, crew.saved.get(index), crew.every, out_of_time)
         for index, pack in enumerate(plans)

@@ -13,7 +13,8 @@ from tenfold.engine.feed import Feed
 from tenfold.engine.lanes import Lane
 from tenfold.engine.pack import Order, Pack
 from tenfold.engine.planner import PackPlan
-from tenfold.recipe.recipe import Recipe
+from tenfold.recipe.recipe import Recipe, loss_of
+from tenfold.rules.losses import Link
 from tenfold.selection.outcome import CURVES, Outcome
 from tenfold.selection.problem import Problem
 from tenfold.statistics.metrics import METRICS
@@ -87,16 +88,17 @@ class Book:
     ) -> list[bool]:
         """Enter epoch (from 1) of these lanes; returns which lanes go on."""
         predictions: dict[tuple[int, int], Array] = {}
-        by_fold: dict[int, list[int]] = {}
+        by_fold: dict[tuple[int, Link], list[int]] = {}
+        classification = bool(self.problem.classes)
         for i, lane in enumerate(lanes):
             if bad[i] >= 0 or not np.isfinite(outputs[i]).all():
                 self._diverged(lane, int(bad[i]))
             else:
                 self.records[lane.number].curves[0, lane.fold, epoch - 1] = train_loss[i]
-                by_fold.setdefault(lane.fold, []).append(i)
-        for fold, members in by_fold.items():
+                by_fold.setdefault((lane.fold, loss_of(lane.recipe, classification).link), []).append(i)
+        for (fold, link), members in by_fold.items():
             y = self.problem.y[self.problem.folds[fold].validation]
-            stack = self.problem.readable(np.stack([outputs[i] for i in members]), fold)
+            stack = self.problem.readable(np.stack([outputs[i] for i in members]), fold, link)
             loss, score = self._loss.score(y, stack), self.problem.metric.score(y, stack)
             for place, i in enumerate(members):
                 curves = self.records[lanes[i].number].curves

@@ -113,7 +113,7 @@ def report_data(result: RunResult, run: Run) -> dict[str, Any]:
         "card": result.prepared.card.to_dict(),
         "name": result.prepared.name,
         "source": result.prepared.source,
-        "target": result.prepared.schema.target,
+        "target": result.prepared.target,
         "why_task": result.plan.why_task,
         "baselines": [{"name": b.name, "scores": list(b.scores), "seconds": b.seconds} for b in result.baselines],
         "leaderboard": board,

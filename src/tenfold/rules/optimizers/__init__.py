@@ -1,17 +1,23 @@
-"""First-order optimizers: one update with different coefficients.
+"""Optimizers: records of numbers whose `coefficients(time)` say what an update does at each time.
 
-    m <- a m + b g        v <- c v + d g^2        w <- w - lr (e m + f g) / (sqrt(v) + eps)
+First-order rules of the family "shared" are one update with different coefficients:
 
-Every rule is a record of numbers whose `coefficients(t)` gives a, b, c, d, e, f, eps at update t = 1, 2, ...
-A rule without a second moment has c = d = 0 and eps = 1. `moments` says which of m and v a rule has,
-`uses_gradient` whether f is not 0. `update.py` holds the one implementation.
+    m <- a m + b g        v <- c v + d g^2        w <- w - (e m + f g) / (sqrt(v + inside) + eps)
+
+The other families have an update each; all stand in `update.py`, by family.
 """
 
+from tenfold.rules.optimizers.adadelta import Adadelta
 from tenfold.rules.optimizers.adagrad import Adagrad
-from tenfold.rules.optimizers.adam import Adam, AdamW
+from tenfold.rules.optimizers.adam import Adam, AdamW, AMSGrad, NAdam
+from tenfold.rules.optimizers.lion import Lion
+from tenfold.rules.optimizers.muon import Muon
 from tenfold.rules.optimizers.rmsprop import RMSProp
 from tenfold.rules.optimizers.sgd import SGD, Momentum, Nesterov
 
-Optimizer = SGD | Momentum | Nesterov | Adagrad | RMSProp | Adam | AdamW
+Optimizer = SGD | Momentum | Nesterov | Adagrad | RMSProp | Adadelta | Adam | NAdam | AMSGrad | AdamW | Lion | Muon
 
-__all__ = ["SGD", "Adagrad", "Adam", "AdamW", "Momentum", "Nesterov", "Optimizer", "RMSProp"]
+__all__ = [
+    "SGD", "AMSGrad", "Adadelta", "Adagrad", "Adam", "AdamW", "Lion", "Momentum", "Muon", "NAdam", "Nesterov",
+    "Optimizer", "RMSProp",
+]  # fmt: skip

@@ -3,33 +3,61 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
-import numpy as np
-
-from tenfold.rules.optimizers.update import Coefficients, constant
-from tenfold.rules.record import require, require_number
+from tenfold.rules.optimizers.base import Coefficients, FirstOrder, Time, constant, require_initial, require_positive
+from tenfold.rules.record import require_flag
 
 
 @dataclass(frozen=True, kw_only=True)
-class Adagrad:
-    """v <- v + g^2; w <- w - lr g / (sqrt(v) + eps), v starting at 0, eps outside the root (torch convention).
+class Adagrad(FirstOrder):
+    """A rate for each parameter, from the sum of its squared gradients.
 
-    With a constant gradient its steps shrink as lr / sqrt(t). Source: Duchi, Hazan & Singer 2011.
+    Formula: v <- v + g^2; w <- w - lr g / (sqrt(v) + eps), or with eps_inside w <- w - lr g / sqrt(v + eps).
+    Shapes: any; every parameter by itself.
+    Options: lr - the learning rate; eps - keeps the denominator from 0; eps_inside - whether it stands under the root;
+    initial_scale - where v starts.
+    Convention: torch: outside, 1e-10, from 0. Keras and optax: inside, 1e-7, from 0.1. torch's lr_decay is the decay
+    inverse_time counted in updates.
+    Claim: under a constant gradient its steps shrink as lr / sqrt(t), whatever the gradient's size.
+    Choose: for rare features (words) and convex problems; in long trainings its rate dies, take rmsprop or adam.
+    Source: Duchi, Hazan & Singer 2011.
     """
 
-    lr: float = 0.01
     eps: float = 1e-10
+    eps_inside: bool = False
+    initial_scale: float = 0.0
 
-    decoupled: ClassVar[bool] = False
-    moments: ClassVar[tuple[bool, bool]] = (False, True)
-    uses_gradient: ClassVar[bool] = True
+    moments: ClassVar[tuple[bool, bool, bool]] = (False, True, False)
+    PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
+        "torch": {"lr": 1e-2, "eps": 1e-10},
+        "keras": {"lr": 1e-3, "eps": 1e-7, "eps_inside": True, "initial_scale": 0.1},
+        "optax": {"eps": 1e-7, "eps_inside": True, "initial_scale": 0.1},
+        "lecture": {"eps": 1e-7},
+    }
 
     def __post_init__(self) -> None:
-        require_number(self, "lr", "eps")
-        require(self.lr > 0, self, "lr", "> 0")
-        require(self.eps > 0, self, "eps", "> 0")
+        super().__post_init__()
+        require_positive(self, "eps")
+        require_flag(self, "eps_inside")
+        require_initial(self)
 
-    def coefficients(self, t: np.ndarray) -> Coefficients:
-        """c = d = f = 1."""
-        return constant(t, c=1.0, d=1.0, f=1.0, eps=self.eps)
+    @property
+    def initial(self) -> tuple[float, float, float]:
+        """v starts at initial_scale."""
+        return 0.0, self.initial_scale, 0.0
+
+    @property
+    def uses_gradient(self) -> bool:
+        """f = lr."""
+        return True
+
+    @property
+    def uses_inside(self) -> bool:
+        """Where eps stands."""
+        return self.eps_inside
+
+    def coefficients(self, time: Time) -> Coefficients:
+        """c = d = 1, f = lr."""
+        eps, inside = (0.0, self.eps) if self.eps_inside else (self.eps, 0.0)
+        return constant(time.t, c=1.0, d=1.0, f=time.rate, eps=eps, inside=inside)

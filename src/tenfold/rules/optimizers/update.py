@@ -1,52 +1,97 @@
-"""The update that all first-order optimizers share, and the record of its coefficients."""
+"""The updates themselves, one a family of optimizers: in place, on rows of (lanes, parameters).
+
+`UPDATES[family](state, k, need)` makes one update; k holds (lanes, 1) tensors. Leaving out what is zero gives the same
+bits as doing it, so a lane's result never depends on its neighbours. Gradients and scratch are overwritten.
+"""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any
 
-import numpy as np
-
-
-class Coefficients(NamedTuple):
-    """a, b, c, d, e, f, eps of the shared update; each a float64 array over the updates t that were asked for."""
-
-    a: Any
-    b: Any
-    c: Any
-    d: Any
-    e: Any
-    f: Any
-    eps: Any
+from tenfold.rules.optimizers.base import Coefficients, Flat, Matrix, Need, Time, constant
+from tenfold.rules.optimizers.muon import muon_update
 
 
-def constant(t: np.ndarray, *, a: float = 0, b: float = 0, e: float = 0, f: float = 0, **second: float) -> Coefficients:
-    """Coefficients that do not change with t; without c, d and eps there is no second moment (eps = 1)."""
-    one = np.ones(np.shape(t))
-    c, d, eps = second.get("c", 0.0), second.get("d", 0.0), second.get("eps", 1.0)
-    return Coefficients(*(value * one for value in (a, b, c, d, e, f, eps)))
-
-
-def first_order_update(w: Any, g: Any, m: Any, v: Any, scratch: Any, k: Coefficients, *, plain: bool) -> None:
-    """One update in place of w, m and v, each (lanes, parameters): w <- w - (e m + f g) / (sqrt(v) + eps).
-
-    k holds (lanes, 1) tensors, with the learning rate already inside e and f. m is None when no lane here has
-    a first moment (a = b = e = 0); v is None when none has a second (c = d = 0, eps = 1); plain says whether any
-    lane has f != 0. Leaving out what is zero gives the same numbers for less work, so a lane's result never
-    depends on its neighbours. g and scratch are overwritten.
-    """
-    import torch
-
+def shared_update(state: Flat, k: Coefficients, need: Need) -> None:
+    """m <- a m + b g; v <- c v + d g^2; w <- w - (e m + f g) / (sqrt(v + inside) + eps)."""
+    w, g, m, v, _, scratch = state
+    _square(state, k)
+    _direction(g, m, k, need)
     if v is not None:
-        v.mul_(k.c).addcmul_(torch.mul(g, k.d, out=scratch), g)
-    if m is not None:
-        m.mul_(k.a).addcmul_(g, k.b)
-        if plain:
-            g.mul_(k.f).addcmul_(m, k.e)
-        else:
-            torch.mul(m, k.e, out=g)
-    else:
-        g.mul_(k.f)
-    if v is not None:
-        w.addcdiv_(g, torch.sqrt(v, out=scratch).add_(k.eps), value=-1)
+        w.addcdiv_(g, _root(v, scratch, k, need), value=-1)
     else:
         w.sub_(g)
+
+
+def amsgrad_update(state: Flat, k: Coefficients, need: Need) -> None:
+    """As the shared update, divided by the root of the largest s v so far: u <- max(u, s v), sqrt(u) + eps."""
+    import torch
+
+    w, g, m, v, u, scratch = state
+    _square(state, k)
+    _direction(g, m, k, need)
+    torch.maximum(u, torch.mul(v, k.s, out=scratch), out=u)
+    w.addcdiv_(g, _root(u, scratch, k, need), value=-1)
+
+
+def adadelta_update(state: Flat, k: Coefficients, need: Need) -> None:
+    """v <- c v + d g^2; x = g sqrt(u + inside) / sqrt(v + inside); u <- c u + d x^2; w <- w - f x."""
+    import torch
+
+    w, g, _, v, u, scratch = state
+    _square(state, k)
+    g.div_(torch.add(v, k.inside, out=scratch).sqrt_()).mul_(torch.add(u, k.inside, out=scratch).sqrt_())
+    u.mul_(k.c).addcmul_(torch.mul(g, k.d, out=scratch), g)
+    w.sub_(g.mul_(k.f))
+
+
+def lion_update(state: Flat, k: Coefficients, need: Need) -> None:
+    """w <- w - s sign(e m + f g); then m <- a m + b g. What is not a number shows in w too, whose sign would be 0."""
+    import torch
+
+    w, g, m, _, _, scratch = state
+    torch.mul(m, k.e, out=scratch).addcmul_(g, k.f)
+    m.mul_(k.a).addcmul_(g, k.b)
+    w.sub_(scratch.sign_().mul_(k.s)).add_(m, alpha=0.0)
+
+
+def _square(state: Flat, k: Coefficients) -> None:
+    """v <- c v + d g^2, where there is one."""
+    import torch
+
+    if state.v is not None:
+        state.v.mul_(k.c).addcmul_(torch.mul(state.g, k.d, out=state.scratch), state.g)
+
+
+def _direction(g: Any, m: Any, k: Coefficients, need: Need) -> None:
+    """m <- a m + b g, and e m + f g into g."""
+    import torch
+
+    if m is None:
+        g.mul_(k.f)
+        return
+    m.mul_(k.a).addcmul_(g, k.b)
+    if need.plain:
+        g.mul_(k.f).addcmul_(m, k.e)
+    else:
+        torch.mul(m, k.e, out=g)
+
+
+def _root(v: Any, scratch: Any, k: Coefficients, need: Need) -> Any:
+    """sqrt(v + inside) + eps, in scratch."""
+    import torch
+
+    root = torch.add(v, k.inside, out=scratch).sqrt_() if need.inside else torch.sqrt(v, out=scratch)
+    return root.add_(k.eps)
+
+
+UPDATES: dict[str, Callable[[Flat, Coefficients, Need], None]] = {
+    "shared": shared_update,
+    "amsgrad": amsgrad_update,
+    "adadelta": adadelta_update,
+    "lion": lion_update,
+    "muon": muon_update,
+}
+
+__all__ = ["UPDATES", "Coefficients", "Flat", "Matrix", "Need", "Time", "constant"]

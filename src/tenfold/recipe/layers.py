@@ -1,0 +1,216 @@
+"""The layers of a network that is written out: `network: {layers: [{conv: 32}, batch_norm, relu, flatten, ...]}`.
+
+A layer is one of these records, an activation, or a normalization. Images are (height, width, channels); the
+output layer is always appended, and what is not flat is flattened before a dense layer and before the output.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from tenfold.recipe.kinds import Written
+from tenfold.recipe.reader import settle
+from tenfold.rules.activations import Activation
+from tenfold.rules.normalization import BatchNorm, GroupNorm, LayerNorm
+from tenfold.rules.record import require
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dense:
+    """An affine map of all inputs.
+
+    Formula: z = x W + b.
+    Shapes: x (rows, inputs), W (inputs, units), b (units,), z (rows, units); an image is flattened first.
+    Options: units - of the output. A bias that a batch normalization directly behind it would remove is left out.
+    Convention: W is stored (inputs, units); torch and exported models store its transpose.
+    Claim: fan_in = inputs, fan_out = units; with the activation `maxout: k` it holds k such maps.
+    Choose: for tables, and behind the convolutions of a network for images.
+    Source: Rosenblatt 1958; Rumelhart, Hinton & Williams 1986.
+    """
+
+    units: int = 64
+
+    def __post_init__(self) -> None:
+        settle(self)
+        require(self.units >= 1, self, "units", ">= 1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conv:
+    """A two-dimensional convolution.
+
+    Formula: z[c, i, j] = b[c] + sum over k, u, v of W[c, k, u, v] x[k, i stride + u - padding, j stride + v - padding].
+    Shapes: x (rows, channels in, H, W), W (channels, channels in, kernel, kernel), z (rows, channels, H', W') with
+    H' = floor((H + 2 padding - kernel) / stride) + 1.
+    Options: channels - of the output; kernel - rows and columns of the window; stride - step of the window; padding -
+    zeros around the image, or same, which keeps the size at stride 1 (odd kernels).
+    Convention: a cross-correlation, as in every library; same is kernel // 2 on both sides.
+    Claim: fan_in = channels in * kernel^2, fan_out = channels * kernel^2.
+    Choose: for images; 3 x 3 with batch norm and ReLU behind it is the default.
+    Source: LeCun et al. 1989.
+    """
+
+    channels: int = 32
+    kernel: int = 3
+    stride: int = 1
+    padding: int | Literal["same"] = "same"
+
+    MAIN: ClassVar[str] = "channels"
+
+    def __post_init__(self) -> None:
+        settle(self)
+        for field in ("channels", "kernel", "stride"):
+            require(getattr(self, field) >= 1, self, field, ">= 1")
+        require(self.padding == "same" or self.padding >= 0, self, "padding", ">= 0, or same")
+        require(self.padding != "same" or self.kernel % 2 == 1, self, "kernel", "odd where padding is same")
+
+    @property
+    def pad(self) -> int:
+        """Zeros added on each side."""
+        return self.kernel // 2 if self.padding == "same" else int(self.padding)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MaxPool:
+    """The largest value of each window.
+
+    Formula: z[c, i, j] = max over u, v < size of x[c, i stride + u, j stride + v].
+    Shapes: (rows, channels, H, W) -> (rows, channels, floor((H - size) / stride) + 1, ...).
+    Options: size - of the window; stride - step of the window, null for size.
+    Convention: rows and columns that do not fill a window are left out (torch; Keras' valid).
+    Claim: at size 2 it keeps the largest quarter of the values; the gradient goes to the winner alone.
+    Choose: behind one or two convolutions, to halve the image.
+    Source: Ranzato et al. 2007.
+    """
+
+    size: int = 2
+    stride: int | None = None
+
+    MAIN: ClassVar[str] = "size"
+
+    def __post_init__(self) -> None:
+        settle(self)
+        require(self.size >= 1, self, "size", ">= 1")
+        require(self.stride is None or self.stride >= 1, self, "stride", ">= 1, or null")
+
+
+@dataclass(frozen=True, kw_only=True)
+class AvgPool:
+    """The mean of each window.
+
+    Formula: z[c, i, j] = mean over u, v < size of x[c, i stride + u, j stride + v].
+    Shapes: (rows, channels, H, W) -> (rows, channels, floor((H - size) / stride) + 1, ...).
+    Options: size - of the window; stride - step of the window, null for size.
+    Convention: rows and columns that do not fill a window are left out.
+    Claim: a linear map; it keeps the mean of what it covers.
+    Choose: where all parts of a window matter; max pooling is the usual default.
+    Source: LeCun et al. 1989.
+    """
+
+    size: int = 2
+    stride: int | None = None
+
+    MAIN: ClassVar[str] = "size"
+
+    def __post_init__(self) -> None:
+        settle(self)
+        require(self.size >= 1, self, "size", ">= 1")
+        require(self.stride is None or self.stride >= 1, self, "stride", ">= 1, or null")
+
+
+@dataclass(frozen=True, kw_only=True)
+class GlobalPool:
+    """One number for each channel: the mean, or the largest value, of its whole image.
+
+    Formula: z[c] = mean (or max) over i, j of x[c, i, j].
+    Shapes: (rows, channels, H, W) -> (rows, channels).
+    Options: of - average or max.
+    Convention: its output is flat: no flatten is needed behind it.
+    Claim: the number of parameters behind it does not depend on the size of the image.
+    Choose: in front of the output layer of a convolutional network; far fewer weights than flatten.
+    Source: Lin, Chen & Yan 2014.
+    """
+
+    of: Literal["average", "max"] = "average"
+
+    def __post_init__(self) -> None:
+        settle(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flatten:
+    """An image as one row of numbers.
+
+    Formula: x[c, i, j] -> z[c H W + i W + j].
+    Shapes: (rows, channels, H, W) -> (rows, channels H W).
+    Convention: channels first, as torch's Flatten; before a dense layer and the output it happens by itself.
+    Claim: no number changes.
+    Choose: before dense layers, where the place in the image matters.
+    Source: -
+    """
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dropout:
+    """Drops single numbers at random in training; see `dropout` of a recipe.
+
+    Formula: y = x m / (1 - rate), m = 0 with probability rate, else 1; at prediction y = x.
+    Shapes: any; one draw for every number.
+    Options: rate - the probability of DROPPING, in [0, 1).
+    Convention: inverted dropout: kept numbers are scaled up in training, prediction uses the network as it is.
+    Claim: E[y] = x.
+    Choose: before dense layers; for convolutions prefer channel_dropout.
+    Source: Srivastava et al. 2014.
+    """
+
+    rate: float = 0.5
+
+    def __post_init__(self) -> None:
+        settle(self)
+        require(0 <= self.rate < 1, self, "rate", "in [0, 1)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChannelDropout:
+    """Drops whole channels of an image at random in training (torch's Dropout2d).
+
+    Formula: y[c] = x[c] m[c] / (1 - rate), m[c] = 0 with probability rate, else 1; at prediction y = x.
+    Shapes: (rows, channels, H, W); one draw for every channel of every row.
+    Options: rate - the probability of DROPPING a channel, in [0, 1).
+    Convention: inverted, as dropout.
+    Claim: E[y] = x; neighbouring pixels, which carry the same information, leave together.
+    Choose: between convolutions.
+    Source: Tompson et al. 2015.
+    """
+
+    rate: float = 0.2
+
+    def __post_init__(self) -> None:
+        settle(self)
+        require(0 <= self.rate < 1, self, "rate", "in [0, 1)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Residual:
+    """Layers around which the input is added to the output.
+
+    Formula: y = f(x) + s(x), f the layers; s is the identity, or where f changes the shape a 1 x 1 convolution with
+    the stride that fits (a dense map where x is flat).
+    Shapes: f decides; the strides of f must divide the image as a single stride does.
+    Options: layers - f, a list of layers.
+    Convention: nothing behind the sum: write the activation after it (He et al. 2016a), or begin f with
+    normalization and activation (2016b).
+    Claim: the gradient reaches the input of the block with factor 1, whatever f is.
+    Choose: in networks of more than about ten layers.
+    Source: He et al. 2016.
+    """
+
+    layers: tuple[Layer, ...] | Written = ()
+
+    def __post_init__(self) -> None:
+        settle(self)
+
+
+Spatial = Conv | MaxPool | AvgPool | GlobalPool | Flatten | ChannelDropout
+Layer = Dense | Spatial | Dropout | Residual | Activation | BatchNorm | LayerNorm | GroupNorm

@@ -1,0 +1,56 @@
+"""Adadelta: steps in the units of the parameters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from tenfold.rules.optimizers.base import Coefficients, FirstOrder, Time, constant, require_positive, require_share
+
+
+@dataclass(frozen=True, kw_only=True)
+class Adadelta(FirstOrder):
+    """A rate for each parameter, from running means of its squared gradients and of its squared steps.
+
+    Formula: v <- rho v + (1 - rho) g^2; x = g sqrt(u + eps) / sqrt(v + eps); u <- rho u + (1 - rho) x^2;
+    w <- w - lr x.
+    Shapes: any; every parameter by itself.
+    Options: lr - a factor of the step; rho - the share of v and u that stays; eps - under both roots.
+    Convention: the same formula in torch, Keras and optax: u is the mean of x^2, without lr. torch 0.9, 1e-6, lr 1;
+    Keras 0.95, 1e-7 and lr 0.001, which learns next to nothing: the paper has lr 1.
+    Claim: the first step is lr sqrt(eps / (1 - rho)) sign(g), so it starts slowly: 3e-3 at the defaults; the steps do
+    not depend on the scale of the gradient.
+    Choose: rarely; where no rate at all shall be chosen. adam is faster.
+    Source: Zeiler 2012.
+    """
+
+    lr: float = 1.0
+    rho: float = 0.9
+    eps: float = 1e-6
+
+    family: ClassVar[str] = "adadelta"
+    moments: ClassVar[tuple[bool, bool, bool]] = (False, True, True)
+    PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
+        "torch": {"lr": 1.0, "rho": 0.9, "eps": 1e-6},
+        "keras": {"lr": 1e-3, "rho": 0.95, "eps": 1e-7},
+        "optax": {"rho": 0.9, "eps": 1e-6},
+    }
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_share(self, "rho")
+        require_positive(self, "eps")
+
+    @property
+    def uses_gradient(self) -> bool:
+        """f = lr."""
+        return True
+
+    @property
+    def uses_inside(self) -> bool:
+        """eps stands under the roots."""
+        return True
+
+    def coefficients(self, time: Time) -> Coefficients:
+        """c = rho, d = 1 - rho, f = lr, inside = eps."""
+        return constant(time.t, c=self.rho, d=1 - self.rho, f=time.rate, eps=0.0, inside=self.eps)

@@ -1,0 +1,154 @@
+"""What every first-order optimizer is: a record that turns time into coefficients, and the state they act on."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+
+from tenfold.rules.record import require, require_number
+
+Array = np.ndarray
+
+
+class Time(NamedTuple):
+    """When: float64 arrays over the updates asked for.
+
+    t: updates counted from 1; rate: lr times the decay; share: of the training done before the update, in [0, 1);
+    momentum: in place of the rule's momentum or beta1 (from a schedule that moves it), or None.
+    """
+
+    t: Array
+    rate: Array
+    share: Array
+    momentum: Array | None = None
+
+
+class Coefficients(NamedTuple):
+    """The numbers of an update, with the rate inside; arrays over the updates, or (lanes, 1) tensors at one of them.
+
+    m <- a m + b g; v <- c v + d g^2; w <- w - (e m + f g) / (sqrt(v + inside) + eps). Without a second moment
+    c = d = inside = 0 and eps = 1. s: a further factor that some families have, else 1.
+    """
+
+    a: Any
+    b: Any
+    c: Any
+    d: Any
+    e: Any
+    f: Any
+    eps: Any
+    inside: Any
+    s: Any
+
+
+class Matrix(NamedTuple):
+    """A weight of a lane's row: where it starts and stops, the (rows, columns) stored there, and how many of them are
+    used (the rest is zero); whether it is the output layer's; whether its rows, not its columns, are the units."""
+
+    start: int
+    stop: int
+    shape: tuple[int, int]
+    size: tuple[int, int]
+    output: bool
+    rows_are_units: bool = False
+
+
+class Flat(NamedTuple):
+    """Parameters, gradients and optimizer state of some lanes, each (lanes, parameters); None where no lane has it.
+
+    g and scratch may be overwritten.
+    """
+
+    w: Any
+    g: Any
+    m: Any
+    v: Any
+    u: Any
+    scratch: Any
+
+
+class Need(NamedTuple):
+    """What the lanes need: plain - some lane has f != 0; inside - some lane has inside != 0; matrices - the weights."""
+
+    plain: bool
+    inside: bool
+    matrices: Sequence[Matrix] = ()
+
+
+def constant(t: Array, *, a: Any = 0, b: Any = 0, e: Any = 0, f: Any = 0, **second: Any) -> Coefficients:
+    """Coefficients over the updates t from numbers or arrays; without c, d and eps there is no second moment."""
+    one = np.ones(np.shape(t))
+    c, d, eps = second.get("c", 0.0), second.get("d", 0.0), second.get("eps", 1.0)
+    inside, s = second.get("inside", 0.0), second.get("s", 1.0)
+    return Coefficients(*(value * one for value in (a, b, c, d, e, f, eps, inside, s)))
+
+
+def require_positive(owner: object, *fields: str) -> None:
+    """Each field is a number > 0."""
+    require_number(owner, *fields)
+    for field in fields:
+        require(getattr(owner, field) > 0, owner, field, "> 0")
+
+
+def require_share(owner: object, *fields: str) -> None:
+    """Each field is a number in [0, 1)."""
+    require_number(owner, *fields)
+    for field in fields:
+        require(0 <= getattr(owner, field) < 1, owner, field, "in [0, 1)")
+
+
+def require_initial(owner: Any) -> None:
+    """The start of an accumulator is a number >= 0."""
+    require_number(owner, "initial_scale")
+    require(owner.initial_scale >= 0, owner, "initial_scale", ">= 0")
+
+
+@dataclass(frozen=True, kw_only=True)
+class FirstOrder(ABC):
+    """A first-order optimizer.
+
+    family: the name of its update in `UPDATES`; decoupled: whether a recipe's weight_decay shrinks the weights beside
+    its step instead of entering its gradient.
+    """
+
+    lr: float = 0.01
+
+    MAIN: ClassVar[str] = "lr"
+    family: ClassVar[str] = "shared"
+    decoupled: ClassVar[bool] = False
+    moments: ClassVar[tuple[bool, bool, bool]] = (False, False, False)  # which of the rows m, v, u it has
+
+    def __post_init__(self) -> None:
+        require_positive(self, "lr")
+
+    @property
+    def initial(self) -> tuple[float, float, float]:
+        """Where the rows m, v and u start."""
+        return 0.0, 0.0, 0.0
+
+    @property
+    def uses_gradient(self) -> bool:
+        """Whether f is not 0 at some update."""
+        return False
+
+    @property
+    def uses_inside(self) -> bool:
+        """Whether `inside` may be other than 0."""
+        return False
+
+    @property
+    def reports(self) -> bool:
+        """Whether the parameters to predict with are others than those that are trained."""
+        return False
+
+    def reported(self, time: Time) -> Array | None:
+        """r such that w + r m predicts after the updates at `time`; None for w itself."""
+        return None
+
+    @abstractmethod
+    def coefficients(self, time: Time) -> Coefficients:
+        """The numbers of its update at each time."""

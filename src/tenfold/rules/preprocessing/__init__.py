@@ -1,0 +1,28 @@
+"""Preprocessing of numeric inputs as x -> ((x - shift) / scale) @ rotation, fitted on the training rows of a fold.
+
+`rule.fit(moments)` takes the moments of the training rows (never the rows that are scored) and returns an `Affine`;
+`apply` maps rows with it, `undo` maps them back. Divisors are population moments (ddof 0, as scikit-learn's scalers).
+"""
+
+from tenfold.rules.preprocessing.columns import Center, MinMax, NoPreprocessing, Standardize
+from tenfold.rules.preprocessing.components import PCA, WhitenPCA, WhitenZCA
+from tenfold.rules.preprocessing.images import CenterChannel, CenterImage, StandardizeChannel
+from tenfold.rules.preprocessing.moments import Affine, Moments, apply, merge, undo
+
+Preprocessing = (
+    NoPreprocessing
+    | Center
+    | Standardize
+    | MinMax
+    | PCA
+    | WhitenPCA
+    | WhitenZCA
+    | CenterImage
+    | CenterChannel
+    | StandardizeChannel
+)
+
+__all__ = [
+    "PCA", "Affine", "Center", "CenterChannel", "CenterImage", "MinMax", "Moments", "NoPreprocessing", "Preprocessing",
+    "Standardize", "StandardizeChannel", "WhitenPCA", "WhitenZCA", "apply", "merge", "undo",
+]  # fmt: skip
