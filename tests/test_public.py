@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import tenfold
+from tenfold.recipe.explain import catalogue
 
 HEAVY = ("torch", "sklearn", "matplotlib", "duckdb", "pandas", "polars", "pyarrow", "scipy")
 
@@ -26,6 +27,12 @@ def test_names_of_the_design_are_importable():
     for name in tenfold.__all__:
         assert getattr(tenfold, name) is not None
     assert "tenfold.selection.api" in tenfold.search.__module__  # the function, not the module of that name
+
+
+def test_every_rule_and_layer_is_public():
+    rules = {entry.rule for entry in catalogue()}
+    assert {rule.__name__ for rule in rules} <= set(tenfold.__all__)
+    assert all(getattr(tenfold, rule.__name__) is rule for rule in rules)
 
 
 def test_an_unknown_name_is_an_attribute_error():

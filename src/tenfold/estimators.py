@@ -60,7 +60,7 @@ class _Network(BaseEstimator):
             space = self.recipe
             if space is None:
                 outputs = len(np.unique(y)) if self._task == "classification" else 1
-                image = (*x.shape[1:], 1)[:3] if _is_images(x) else None
+                image = _image(x)
                 columns = math.prod(image) if image else _num_features(x)
                 space = default_space(rows=len(y), columns=columns, task=self._task, outputs=outputs, image=image)
             found = search(space, x, y, trials=self.trials, time_limit=self.time_limit, **options)
@@ -71,7 +71,7 @@ class _Network(BaseEstimator):
     def _check(self, x: Any, *, fitting: bool) -> Any:
         """Frames go through as they are (their columns are typed and checked by the schema), and images; else a float
         matrix."""
-        if _is_images(x):
+        if _image(x):
             if fitting:
                 self.n_features_in_ = math.prod(x.shape[1:])
             return x
@@ -106,9 +106,11 @@ class _Network(BaseEstimator):
         return "\n".join(lines)
 
 
-def _is_images(x: Any) -> bool:
-    """Whether x is an array (rows, height, width) or (rows, height, width, channels)."""
-    return isinstance(x, np.ndarray) and x.ndim in (3, 4)
+def _image(x: Any) -> tuple[int, int, int] | None:
+    """(height, width, channels) of an array (rows, height, width) or (rows, height, width, channels); else None."""
+    if not isinstance(x, np.ndarray) or x.ndim not in (3, 4):
+        return None
+    return x.shape[1], x.shape[2], x.shape[3] if x.ndim == 4 else 1
 
 
 class Classifier(ClassifierMixin, _Network):

@@ -129,3 +129,20 @@ def test_the_target_in_the_data_is_ignored_and_said(run, folder):
     done = tenfold("predict", run, folder / "churn.csv")
     assert "'churned'" in done.err
     assert HEADER.endswith("churned")
+
+
+def test_samples_add_a_spread(folder, tmp_path):
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text("network: {hidden: [8], dropout: 0.3}\nepochs: 4\nbatch_size: 16\n")
+    done = tenfold("fit", folder / "churn.csv", "--target", "churned", "--recipe", recipe, "--folds", 2,
+                   "--out", tmp_path / "run")  # fmt: skip
+    assert done.code == 0, done.err
+    found = columns(tenfold("predict", tmp_path / "run", folder / "churn.csv", "--samples", 20, "--proba"))
+    assert list(found) == ["prediction", "p_left", "p_stayed", "spread"]
+    assert (np.array(found["spread"], float) > 0).all()
+
+
+def test_samples_of_a_model_without_dropout_are_refused(run, folder):
+    done = tenfold("predict", run, folder / "churn.csv", "--samples", 20)
+    assert done.code == 2
+    assert "dropout" in done.err

@@ -113,7 +113,7 @@ def test_options_that_cannot_be(arguments, words, here):
         ("epoch: 3\n", ["bad.yaml:1:8: epoch", "nearest: epochs"]),
         ("optimizer: {adma: {lr: 0.1}}\n", ["adma", "adam"]),
         ("optimizer: {adam: {lr: -1}}\n", ["lr", "> 0"]),
-        ("loss: squared\n", ["Squared", "regression"]),
+        ("loss: squared\n", ["squared", "regression"]),
         ("network: {hidden: [8]\n", ["line"]),
         ("- 1\n- 2\n", ["bad.yaml"]),
         ("network: {hidden: [[8], [9]]}\n", ["hidden"]),

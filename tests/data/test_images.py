@@ -1,4 +1,4 @@
-"""Images from folders, npz files and arrays: what pixels they become, what is refused, and what a model holds them to."""
+"""Images from files: what pixels they become in training and in prediction, and what is refused by name."""
 
 import hashlib
 import os
@@ -9,43 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
-from sklearn.datasets import load_digits
+from PIL import Image, ImageOps
 
-from tenfold.data.card import Card
-from tenfold.data.encode import Encoding, Inputs, fit_encoding, pixel_inputs
-from tenfold.data.image_card import make_image_card
+from tenfold.data.encode import pixel_inputs
 from tenfold.data.image_files import FORMATS, folder_sha, read_files, read_folder
-from tenfold.data.images import ImageContract, Images, as_pixels
-from tenfold.data.read import read, read_any, read_images
-from tenfold.data.table import Table
-from tenfold.data.target import read_target
-from tenfold.errors import BadInput
+from tenfold.data.images import ImageContract
+from tenfold.data.read import read_any, read_images
 
-
-def colours(shape, seed=0):
-    return np.random.default_rng(seed).integers(0, 256, shape).astype(np.uint8)
-
-
-def folder(path: Path, images: dict[str, np.ndarray | Image.Image]) -> Path:
-    """A folder with these files; arrays are written as they are."""
-    for name, image in images.items():
-        file = path / name
-        file.parent.mkdir(parents=True, exist_ok=True)
-        (image if isinstance(image, Image.Image) else Image.fromarray(image)).save(file)
-    return path
-
-
-def four(path: Path, size=(8, 8, 3)) -> Path:
-    return folder(path, {f"{c}/{i}.png": colours(size, 10 * j + i) for j, c in enumerate("ab") for i in range(2)})
-
-
-def say(action, *arguments, **options) -> str:
-    with pytest.raises(BadInput) as caught:
-        action(*arguments, **options)
-    assert len(str(caught.value).splitlines()) <= 4
-    return str(caught.value)
-
+from .pictures import colours, folder, four, say
 
 # --- pixels ---
 
@@ -63,14 +34,16 @@ def test_96_pixels_are_kept_and_97_are_scaled(tmp_path):
     assert read_folder(four(tmp_path / "kept", (96, 50, 3))).pixels.shape == (4, 96, 50, 3)
     found = read_folder(four(tmp_path / "scaled", (97, 50, 3)))
     assert found.pixels.shape == (4, 50, 50, 3)
+    expected = ImageOps.fit(Image.fromarray(colours((97, 50, 3))), (50, 50), Image.Resampling.LANCZOS)
+    np.testing.assert_array_equal(found.pixels[0], np.asarray(expected))
     assert found.notes == ("4 images of 97 x 50 cropped to squares and scaled to 50 x 50",)
 
 
 def test_different_sizes_become_squares_of_the_median_shorter_side(tmp_path):
-    sizes = [(20, 12), (10, 10), (14, 30), (9, 40)]
+    sizes = [(20, 12), (10, 10), (40, 30), (9, 40)]
     images = {f"{'ab'[i % 2]}/{i}.png": colours((*size, 3), i) for i, size in enumerate(sizes)}
     found = read_folder(folder(tmp_path, images))
-    assert found.pixels.shape == (4, 11, 11, 3)  # the median of 12, 10, 14, 9
+    assert found.pixels.shape == (4, 11, 11, 3)  # the median of 12, 10, 30, 9
     assert found.notes == ("4 images of 4 sizes cropped to squares and scaled to 11 x 11",)
 
 
@@ -135,7 +108,7 @@ MODES = {  # name: (image, its pixel in the corner, its last pixel)
     "RGBA": (transparent(), (10, 20, 30), (255, 255, 255)),
     "LA": (Image.merge("LA", [Image.new("L", (8, 8), 7), Image.new("L", (8, 8), 0)]), (255,) * 3, (255,) * 3),
     "P": (palette(), (200, 100, 50), (200, 100, 50)),
-    "I;16": (Image.fromarray(np.full((8, 8), 257 * 90, np.uint16)), (90, 90, 90), (90, 90, 90)),
+    "I;16": (Image.fromarray(np.full((8, 8), 257 * 200, np.uint16)), (200, 200, 200), (200, 200, 200)),
 }
 
 
@@ -180,7 +153,11 @@ def test_no_format_that_runs_programs():
 
 def claiming(width, height):
     """A small PNG file that claims to be large."""
-    chunks = {b"IHDR": struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0), b"IDAT": zlib.compress(bytes(9)), b"IEND": b""}
+    chunks = {
+        b"IHDR": struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0),
+        b"IDAT": zlib.compress(bytes(9)),
+        b"IEND": b"",
+    }
     packed = [
         struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
         for name, content in chunks.items()
@@ -218,7 +195,8 @@ def test_every_damaged_file_is_named_with_its_reason(tmp_path):
     assert f"{len(wrong)} files are no readable images" in said
     for name, why in wrong.items():
         assert f"{name} ({why}" in said
-    assert "0.png" not in said.replace("a/0.png", "") and "try: remove or replace them" in said
+    assert "0.png" not in said.replace("a/0.png", "")
+    assert "try: remove or replace them" in said
 
 
 def test_ten_files_are_named_and_the_rest_counted(tmp_path):
@@ -226,7 +204,8 @@ def test_ten_files_are_named_and_the_rest_counted(tmp_path):
     for i in range(13):
         (path / "a" / f"bad{i:02d}.jpg").write_bytes(b"nothing")
     said = say(read_folder, path)
-    assert said.count("bad") == 10 and "and 3 more" in said
+    assert said.count("bad") == 10
+    assert "and 3 more" in said
 
 
 @pytest.mark.parametrize("kind", ["link", "fifo"])
@@ -245,7 +224,10 @@ def test_what_is_no_file_is_named_and_not_waited_for(tmp_path, kind):
         (lambda p: folder(p, {"c/0.png": colours((8, 8, 3))}), "the class folder 'c' holds a single image"),
         (lambda p: folder(p, {"b/deep/0.png": colours((8, 8, 3))}), "the class folder 'b' holds folders: deep"),
         (lambda p: [f.unlink() for f in (p / "b").iterdir()] and (p / "b").rmdir(), "one class folder only: 'a'"),
-        (lambda p: folder(p, {"c\x1b/0.png": colours((8, 8, 3)), "c\x1b/1.png": colours((8, 8, 3))}), "no printable name"),
+        (
+            lambda p: folder(p, {"c\x1b/0.png": colours((8, 8, 3)), "c\x1b/1.png": colours((8, 8, 3))}),
+            "no printable name",
+        ),
     ],
 )
 def test_other_layouts_are_refused(tmp_path, spoil, words):
@@ -295,171 +277,7 @@ def test_the_sha_of_a_folder_is_of_names_and_bytes(tmp_path):
     assert len({first, second, folder_sha(path)}) == 3
 
 
-# --- npz files and arrays ---
-
-
-def npz(path: Path, **arrays: np.ndarray) -> Path:
-    np.savez(path, **arrays)  # type: ignore[arg-type]
-    return path
-
-
-@pytest.mark.parametrize("shape", [(6, 4, 5, 3), (6, 4, 5)])
-def test_npz_of_bytes(tmp_path, shape):
-    x = colours(shape)
-    found = read_any(npz(tmp_path / "d.npz", x=x, y=np.arange(6) % 2))
-    assert isinstance(found, Images)
-    assert found.pixels.dtype == np.uint8
-    np.testing.assert_array_equal(found.pixels, x.reshape(6, 4, 5, -1))
-    assert read_target(found.labels, None).classes == ("0", "1")
-
-
-def test_npz_with_training_arrays_and_class_names(tmp_path):
-    x, y = colours((6, 4, 4, 3)), np.array([2, 0, 1, 2, 0, 1])
-    names = np.array(["cat", "dog", "emu"])
-    path = npz(tmp_path / "d.npz", x_train=x, y_train=y[:, None], x_test=x[:2], y_test=y[:2], classes=names)
-    found = read_any(path)
-    assert isinstance(found, Images)
-    assert found.labels.column("target").values.tolist() == names[y].tolist()
-    assert found.notes == ("arrays x_train and y_train stand for x and y", "not used: x_test, y_test")
-    flat = read(npz(tmp_path / "flat.npz", x_train=x.reshape(6, -1).astype(float), y_train=y, classes=names))
-    assert flat.column("target").values.tolist() == names[y].tolist()
-
-
-@pytest.mark.parametrize(
-    ("arrays", "words"),
-    [
-        ({"x": np.zeros((4, 3, 3), np.int64), "y": np.arange(4)}, "type int64"),
-        ({"x": np.zeros((4, 3, 3)), "y": np.arange(5)}, r"x has the shape (4, 3, 3) and y (5,)"),
-        ({"x": np.zeros((4, 3, 3, 1, 1)), "y": np.arange(4)}, "x has the shape (4, 3, 3, 1, 1)"),
-        ({"x": np.zeros((4, 3, 0)), "y": np.arange(4)}, "shape (4, 3, 0)"),
-        ({"x": np.full((4, 3, 3), np.nan), "y": np.arange(4)}, "the pixel (0, 0, 0) is nan"),
-        ({"x": np.zeros((4, 3, 3)), "y": np.arange(4), "classes": np.array(["a", "b"])}, "0 to 3 and there are 2 classes"),
-        ({"x_train": np.zeros((4, 3, 3))}, "no array 'y'"),
-    ],
-)
-def test_npz_that_is_refused(tmp_path, arrays, words):
-    assert words in say(read_any, npz(tmp_path / "d.npz", **arrays))
-
-
-def test_digits_are_images_to_a_fit_and_a_table_to_a_reader():
-    found, digits = read_any("sklearn:digits"), load_digits()
-    assert isinstance(found, Images)
-    np.testing.assert_array_equal(found.pixels[..., 0], digits.images)
-    assert found.pixels.dtype == np.float64
-    assert isinstance(read("sklearn:digits"), Table)
-
-
-def test_infinite_pixels_are_placed():
-    x = np.zeros((3, 2, 2), np.float32)
-    x[1, 0, 1] = np.inf
-    assert "the pixel (1, 0, 1) is inf" in say(as_pixels, x, source="X")
-
-
-# --- inputs ---
-
-
-def test_bytes_are_values_in_0_1_of_the_rows_asked_for():
-    x = colours((5, 3, 2, 3))
-    inputs = pixel_inputs(x)
-    assert inputs.numbers.dtype == np.uint8
-    assert np.shares_memory(inputs.numbers, x)
-    encoding = fit_encoding(inputs, np.arange(3))
-    assert (encoding.width, len(encoding.indicators), encoding.medians.any()) == (18, 0, False)
-    for rows in (slice(1, 3), np.array([4, 0])):
-        expected = x.reshape(5, -1)[rows] / 255
-        np.testing.assert_array_equal(inputs.values(rows), expected)
-        np.testing.assert_array_equal(encoding.matrix(inputs, rows), expected)
-        np.testing.assert_array_equal(inputs.take(rows).values(), expected)
-    assert inputs.take(np.array([1])).image == (3, 2, 3)
-    assert encoding.column_names(inputs)[:2] == ["p0", "p1"]
-
-
-@pytest.mark.parametrize("rows", [slice(None), slice(1, 3), np.array([0, 2])])
-def test_an_encoded_matrix_is_the_callers_to_write_into(rows):
-    inputs = pixel_inputs(np.ones((3, 2, 2, 1)))
-    encoding = fit_encoding(inputs, np.arange(3))
-    encoding.matrix(inputs, rows)[:] = 7
-    assert (inputs.numbers == 1).all()
-
-
-def test_inputs_that_are_no_image():
-    codes, flags = np.zeros((2, 0), np.int64), np.ones(4, bool)
-    names = tuple("abcd")
-    assert "no image" in say(Inputs, np.zeros((2, 4)), codes, names, (), (), flags, (2, 1, 1))
-    assert "uint8" in say(Inputs, np.zeros((2, 4), np.uint8), codes, names, (), (), flags)
-    assert "float32" in say(Inputs, np.zeros((2, 4), np.float32), codes, names, (), (), flags, (2, 2, 1))
-    assert isinstance(fit_encoding(pixel_inputs(colours((3, 2, 2, 1))), np.arange(2)), Encoding)
-
-
-# --- the card ---
-
-
-def card_of(pixels, values, notes=()) -> Card:
-    target = np.array([f"c{v}" for v in values], object)
-    from tenfold.data.table import Column
-
-    images = Images(name="d", source="d", pixels=pixels, target=Column("target", "text", target), notes=notes)
-    return make_image_card(images, pixel_inputs(pixels), read_target(images.labels, None))
-
-
-def test_the_card_against_numpy():
-    x = colours((40, 3, 4, 3))
-    x[:, 0, 0] = 9  # three constant pixel values
-    card = card_of(x, np.arange(40) % 2, ("a note",))
-    facts = card.images
-    assert facts is not None
-    np.testing.assert_allclose(facts.means, (x / 255).mean((0, 1, 2)), rtol=1e-12)
-    np.testing.assert_allclose(facts.stds, (x / 255).std((0, 1, 2)), rtol=1e-12)
-    assert (facts.constant, facts.classes, facts.unit) == (3, (("c0", 20), ("c1", 20)), "0 to 1")
-    text = "\n".join(card.lines(80))
-    assert "40 development images of 3 x 4 pixels, 3 channels; target 'target'" in text
-    assert "3 of 36 pixel values are the same" in text and "a note" in text
-    assert all(len(line) <= 80 for line in card.lines(80)[1:])
-    assert card.warnings == ()
-
-
-def test_repeated_images_and_rare_classes_are_warned_of():
-    x = colours((30, 3, 3, 1))
-    x[5], x[6], x[20] = x[1], x[1], x[0]
-    values = np.array([0] * 10 + [1] * 18 + [2] * 2)
-    warnings = card_of(x, values).warnings
-    assert warnings == (
-        "3 images repeat an earlier one exactly (10.0%), 1 of them with another target",
-        "rare class: 'c2' (2 images)",
-    )
-
-
-# --- the contract ---
-
-
-def test_the_contract_round_trips_and_refuses():
-    contract = ImageContract(height=8, width=6, channels=3)
-    assert ImageContract.from_dict(contract.to_dict()) == contract
-    assert ImageContract.of(pixel_inputs(colours((2, 8, 6, 3)))) == contract
-    for wrong in ({**contract.to_dict(), "depth": 1}, {"height": 8}, {**contract.to_dict(), "width": "wide"}):
-        assert "image contract" in say(ImageContract.from_dict, wrong)
-    say(ImageContract, height=0, width=6, channels=3)
-    say(ImageContract, height=1, width=6, channels=3, pixels="float32")
-
-
-@pytest.mark.parametrize(
-    ("x", "words"),
-    [
-        (colours((4, 6, 8, 3)), "4 images of 6 x 8 x 3 pixels"),
-        (colours((4, 8, 6)), "8 x 6 x 1 pixels"),
-        (np.zeros((4, 8, 6, 3)), "pixels of type float64"),
-        (colours((4, 144)), "the array has the shape (4, 144)"),
-    ],
-)
-def test_other_arrays_are_refused_by_numbers(x, words):
-    assert words in say(read_images, x, ImageContract(height=8, width=6, channels=3))
-
-
-def test_npz_needs_no_target_to_predict(tmp_path):
-    contract, x = ImageContract(height=4, width=4, channels=1), colours((3, 4, 4))
-    found = read_images(npz(tmp_path / "d.npz", x=x), contract)
-    np.testing.assert_array_equal(found.pixels[..., 0], x)
-    assert "a table" in say(read_images, npz(tmp_path / "t.npz", x=np.zeros((3, 4)), y=np.arange(3)), contract)
+# --- in prediction ---
 
 
 SETS = {
@@ -467,6 +285,8 @@ SETS = {
     "grey as rgb": {f"{c}/{i}.png": np.repeat(colours((30 + i, 9, 1), i), 3, 2) for c in "ab" for i in range(2)},
     "mixed sizes": {f"{c}/{i}.png": colours((90 + 40 * i, 70, 3), i) for c in "ab" for i in range(2)},
     "photos": {f"{c}/{i}.jpg": colours((150, 120 + i, 3), i) for c in "ab" for i in range(2)},
+    "small and large": {f"{c}/{i}.png": colours((200, 200, 3) if i else (20, 30, 3), i) for c in "ab" for i in range(3)}
+    | {f"a/more{i}.png": colours((20, 20, 3), i) for i in range(9)},
     "grey and colour": {"a/0.png": colours((120, 99)), "a/1.png": colours((9, 9)), "b/0.png": colours((70, 70, 3)),
                         "b/1.png": colours((99, 140, 3))},
 }  # fmt: skip
@@ -503,10 +323,11 @@ def test_a_folder_to_predict_is_read_by_path_with_notes(tmp_path):
 
 
 def test_large_images_of_an_array_are_not_shrunk_on_the_way(tmp_path):
-    x = colours((128, 128, 3))
-    path = folder(tmp_path, {"0.png": x})
+    x, large = colours((128, 128, 3)), colours((200, 200, 3))
+    path = folder(tmp_path, {"0.png": x, "1.png": large})
     contract = ImageContract(height=128, width=128, channels=3)
-    np.testing.assert_array_equal(read_images(path, contract).pixels[0], x)
+    expected = Image.fromarray(large).resize((128, 128), Image.Resampling.LANCZOS)
+    np.testing.assert_array_equal(read_images(path, contract).pixels, [x, np.asarray(expected)])
 
 
 def test_what_cannot_be_predicted_is_said(tmp_path):

@@ -164,6 +164,22 @@ def test_state_goes_on_bitwise(cancer):
         np.testing.assert_array_equal(second.train_loss(), whole.train_loss())
 
 
+@pytest.mark.parametrize("name", ["newton", "gauss_newton", "hessian_free", "lbfgs"])
+def test_second_order_lanes_are_bitwise_alone(cancer, name):
+    x, y, folds = cancer
+    network = {"hidden": [5], "activation": "tanh", "dropout": 0.2}
+    recipe = Recipe.from_dict({"network": network, "optimizer": name, "weight_decay": 1e-2, "epochs": 8})
+    whole = run(make_pack([recipe], x[:, :9], y, folds), 6)
+    assert (whole.bad < 0).all()
+    for i, lane in enumerate(whole.lanes):
+        alone = run(make_pack([recipe], x[:, :9], y, folds, keep={(0, lane.fold)}), 6)
+        assert torch.equal(alone.w[0], whole.w[i])
+    half = run(make_pack([recipe], x[:, :9], y, folds), 3)
+    again = make_pack([recipe], x[:, :9], y, folds)
+    again.restore(*half.state())
+    assert torch.equal(run(again, 6).w, whole.w)
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
 @pytest.mark.parametrize("normalization", ["none", "batch"])
 def test_gpu_equals_cpu(cancer, normalization):

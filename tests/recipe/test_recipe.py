@@ -215,7 +215,7 @@ def test_numbers_are_normalized():
 
 
 def test_key_depends_on_the_values_only():
-    assert Recipe().key() == Recipe.from_dict({"optimizer": {"adam": {"lr": 0.001}}}).key() == "f9315b259225"
+    assert Recipe().key() == Recipe.from_dict({"optimizer": {"adam": {"lr": 0.001}}}).key() == "5634c3a45199"
     keys = {Recipe(optimizer=Adam(lr=lr), epochs=n).key() for lr in (0.1, 0.01, 0.1 + 1e-17 + 1e-15) for n in (1, 2)}
     assert len(keys) == 6
     assert Recipe(weight_decay=-0.0).key() == Recipe(l1=-0.0).key() == Recipe().key()

@@ -117,30 +117,36 @@ def test_the_paper_in_float64(member, decay):
 
 
 OPTIONS = [  # fields that no preset has, against a library that can be told to do the same
-    (Momentum(lr=LR, momentum=0.5), "torch", TORCH),
-    (Nesterov(lr=LR, momentum=0.3), "torch", TORCH),
-    (Adagrad(lr=LR, eps=1e-2, initial_scale=0.3), "torch",
-     {Adagrad: lambda p, o: torch.optim.Adagrad(p, eps=1e-2, initial_accumulator_value=0.3)}),
-    (RMSProp(lr=LR, rho=0.9, eps=1e-3), "torch", TORCH),
-    (RMSProp(lr=LR, rho=0.9, eps_inside=True, bias_correction=True, initial_scale=0.2), "optax",
-     {RMSProp: lambda x, o: x.scale_by_rms(0.9, bias_correction=True, initial_scale=0.2)}),
-    (RMSProp(lr=LR, rho=0.95, bias_correction=True), "optax",
-     {RMSProp: lambda x, o: x.scale_by_rms(0.95, bias_correction=True, eps_in_sqrt=False)}),
-    (Adadelta(lr=LR, rho=0.8, eps=1e-3), "torch", TORCH),
-    (Adam(lr=LR, beta1=0.0, beta2=0.95, eps=1e-4), "torch", TORCH),
-    (AMSGrad(lr=LR, bias_correction=False, of="corrected"), "optax",
-     {AMSGrad: lambda x, o: x.scale_by_amsgrad(bias_correction_mu=False, bias_correction_nu=False)}),
-    (NAdam(lr=LR, beta1=0.8, beta2=0.9, momentum_decay=0.1), "torch", TORCH),
+    (Momentum(momentum=0.5), "torch", lambda p: torch.optim.SGD(p, momentum=0.5)),
+    (Nesterov(momentum=0.3), "torch", lambda p: torch.optim.SGD(p, momentum=0.3, nesterov=True)),
+    (Adagrad(eps=1e-2, initial_scale=0.3), "torch",
+     lambda p: torch.optim.Adagrad(p, eps=1e-2, initial_accumulator_value=0.3)),
+    (RMSProp(rho=0.9, eps=1e-3), "torch", lambda p: torch.optim.RMSprop(p, alpha=0.9, eps=1e-3)),
+    (RMSProp(rho=0.9, eps=1e-3, eps_inside=True, bias_correction=True), "optax",
+     lambda x: x.scale_by_rms(0.9, 1e-3, bias_correction=True)),
+    (RMSProp(rho=0.95, bias_correction=True), "optax",
+     lambda x: x.scale_by_rms(0.95, bias_correction=True, eps_in_sqrt=False)),
+    (RMSProp(rho=0.9, eps_inside=True, initial_scale=0.2), "optax", lambda x: x.scale_by_rms(0.9, initial_scale=0.2)),
+    (Adadelta(rho=0.8, eps=1e-3), "torch", lambda p: torch.optim.Adadelta(p, rho=0.8, eps=1e-3)),
+    (Adam(beta1=0.0, beta2=0.95, eps=1e-4), "torch", lambda p: torch.optim.Adam(p, betas=(0.0, 0.95), eps=1e-4)),
+    (AMSGrad(bias_correction=False, of="corrected"), "optax",
+     lambda x: x.scale_by_amsgrad(bias_correction_mu=False, bias_correction_nu=False)),
+    (NAdam(beta1=0.8, beta2=0.9, momentum_decay=0.1), "torch",
+     lambda p: torch.optim.NAdam(p, betas=(0.8, 0.9), momentum_decay=0.1)),
 ]  # fmt: skip
 
 
 @decays
-@pytest.mark.parametrize(("rule", "library", "table"), OPTIONS, ids=lambda x: x if isinstance(x, str) else "")
-def test_other_numbers_and_options(monkeypatch, rule, library, table, decay):
-    monkeypatch.setitem(globals(), library.upper(), table)
-    ours = iterates(rule, fixture(), rates(decay))
-    theirs = expected(rule, library, fixture(), rates(decay))
-    assert apart(ours, theirs) <= TOLERANCE.get((type(rule), library), 1e-12)
+@pytest.mark.parametrize(
+    ("rule", "library", "make"), OPTIONS, ids=[f"{rule} {library}" for rule, library, _ in OPTIONS]
+)
+def test_other_numbers_and_options(rule, library, make, decay):
+    gradients, rate = fixture(), rates(decay)
+    if library == "torch":
+        theirs = torch_path(make, gradients, rate)
+    else:
+        theirs = fx.optax_path(make(pytest.importorskip("optax")), gradients, rate)
+    assert apart(iterates(rule, gradients, rate), theirs) <= TOLERANCE.get((type(rule), library), 1e-12)
 
 
 def test_every_preset_and_every_rule_has_an_oracle():
@@ -336,12 +342,12 @@ def test_muon_makes_singular_values_equal(shape):
     assert not orthogonalize(torch.zeros(1, 3, 4)).any()
 
 
-@pytest.mark.parametrize("output", ["adam", "muon"])
-def test_what_is_no_hidden_matrix_gets_adam(output):
+@pytest.mark.parametrize(("output", "eps_form"), [("adam", "outside"), ("muon", "outside"), ("adam", "hat")])
+def test_what_is_no_hidden_matrix_gets_adam(output, eps_form):
     matrices = [Matrix(32, 48, (4, 4), (4, 4), True), Matrix(8, 24, (4, 4), (4, 4), False)]
-    rule, gradients = Muon(lr=LR, adam_lr=0.5 * LR, output=output), fixture()
+    rule, gradients = Muon(lr=LR, adam_lr=0.5 * LR, output=output, eps_form=eps_form), fixture()
     ours = iterates(rule, gradients, rates(0.97), matrices=matrices)
-    adam = iterates(Adam(lr=LR), gradients, 0.5 * rates(0.97))
+    adam = iterates(Adam(eps_form=eps_form), gradients, 0.5 * rates(0.97))
     matrix = [True if 8 <= i < 24 else output == "muon" and 32 <= i < 48 for i in range(D)]
     assert apart(ours[:, ~np.array(matrix)], adam[:, ~np.array(matrix)]) <= 1e-12
     hidden = iterates(rule, gradients[:, 8:24], rates(0.97), matrices=[Matrix(0, 16, (4, 4), (4, 4), False)])

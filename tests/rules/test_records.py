@@ -17,13 +17,13 @@ UNIONS = (
 )  # fmt: skip
 MEMBERS = [member for union in UNIONS for member in typing.get_args(union)]
 FIELDS = [(member, field.name) for member in MEMBERS for field in dataclasses.fields(member)]
-SHARE, POSITIVE = [-0.1, 1.0], [0, -1]  # outside [0, 1), outside (0, inf)
+SHARE, POSITIVE, NEGATIVE = [-0.1, 1.0], [0, -1], [-0.1]  # outside [0, 1), (0, inf), [0, inf)
 LIMITS = {  # the same for schedules and optimizers
     **dict.fromkeys(("lr", "eps", "adam_lr"), POSITIVE),
     **dict.fromkeys(("momentum", "momentum_from", "rho", "beta1", "beta2", "warmup", "momentum_low"), SHARE),
-    **dict.fromkeys(("initial_scale", "momentum_decay", "k"), [-0.1]),
-    **dict.fromkeys(("form", "eps_form", "of", "scale", "output", "time"), []),
-    **dict.fromkeys(("eps_inside", "rate_inside", "bias_correction", "nesterov", "cycle_momentum"), []),
+    **dict.fromkeys(("initial_scale", "momentum_decay", "k"), NEGATIVE),
+    **dict.fromkeys(("form", "eps_form", "of", "scale", "output", "time"), ()),
+    **dict.fromkeys(("eps_inside", "rate_inside", "bias_correction", "nesterov", "cycle_momentum"), ()),
     "momentum_ramp": [0, 1.1], "drop": [0, -0.1, 1.1], "every": [0, -3, 2.5], "patience": [-1, 0.5],
     "threshold": SHARE, "end": [-0.1, 1.1], "restarts": [-1, 0.5], "stretch": POSITIVE, "rise": [0, 1.0],
     "start": [0.9], "momentum_high": [0.5, 1.0],

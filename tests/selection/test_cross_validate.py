@@ -206,7 +206,7 @@ def test_other_metrics_are_scikit_learns(name):
         ({"metric": "rmse"}, "metric 'rmse'"),
         ({"task": "ranking"}, "task 'ranking'"),
         ({"device": "abacus"}, "abacus"),
-        ({"recipes": recipe(loss="squared")}, "loss Squared is for regression"),
+        ({"recipes": recipe(loss="squared")}, "loss squared is for regression"),
     ],
     ids=lambda value: None if isinstance(value, dict) else value.split()[0],
 )

@@ -45,7 +45,7 @@ def test_the_first_of_equal_epochs_is_chosen():
     assert record.outcomes == [Outcome.OK, Outcome.OK]
     assert stays == [[True, True]] * 3 + [[False, False]]
     for fold, part in enumerate(record.out_of_fold):
-        np.testing.assert_allclose(part, PROBLEM.readable(logits(fold, (0.8, 0.6)[fold]), fold))
+        np.testing.assert_allclose(part, PROBLEM.readable(logits(fold, (0.8, 0.6)[fold]), fold, "softmax"))
     assert book.best() == pytest.approx(record.scores().mean())
 
 

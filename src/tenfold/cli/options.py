@@ -14,7 +14,9 @@ import typer
 from tenfold.errors import BadInput
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output, and nothing else there.")]
-Data = Annotated[str, typer.Argument(help="A .csv, .tsv (also gzipped), .parquet or .npz file, a folder of images, or sklearn:NAME.")]
+Data = Annotated[
+    str, typer.Argument(help="A .csv, .tsv (also gzipped), .parquet or .npz file, a folder of images, or sklearn:NAME.")
+]
 Target = Annotated[str | None, typer.Option(help="The column to learn.")]
 RunDirectory = Annotated[Path, typer.Argument(metavar="RUN", help="The run directory.")]
 

@@ -24,12 +24,17 @@ def predict(
         Path | None, typer.Option("-o", "--output", help="A .csv or .parquet file; default: CSV on standard output.")
     ] = None,
     proba: Annotated[bool, typer.Option("--proba", help="Add a column p_<class> for every class.")] = False,
+    samples: Annotated[
+        int | None, typer.Option(help="Average so many passes with dropout on, and add a column spread.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Predict every row of DATA, in its order; the columns must be those of the training data.
 
     For a model of images: every image of a folder and its subfolders, sorted by path, one image file, or an npz file.
     """
+    import numpy as np
+
     from tenfold.data.read import read_images
     from tenfold.selection.model import load
 
@@ -42,11 +47,18 @@ def predict(
         raise BadInput("--proba with a regression model", expected="a classifier", do="leave --proba out")
     images = read_images(data, model.contract) if model.contract is not None else None
     inputs, notes = model.inputs(data if images is None else images)
-    outputs = model.outputs(inputs)
+    spread = None
+    if samples is None:
+        outputs = model.outputs(inputs)
+    else:
+        outputs, spread = model.samples(inputs, samples)
     columns = {} if images is None or not images.files else {"file": _texts(images.files)}
     columns["prediction"] = model.labels(outputs)
     if proba:
         columns |= {f"p_{label}": outputs[:, i] for i, label in enumerate(model.classes)}
+    if spread is not None:  # of the probability of the predicted class, or of the predicted number
+        chosen = outputs.argmax(1)[:, None] if model.classes else np.zeros((len(outputs), 1), np.int64)
+        columns["spread"] = np.take_along_axis(spread, chosen, 1)[:, 0]
     for note in notes:
         print(f"note: {note}", file=sys.stderr)
     if output is None:

@@ -164,7 +164,14 @@ def make_card(table: Table, schema: Schema, target_values: Array, *, dropped_row
         *_leak_warnings(table, schema, target_values),
         *_row_warnings(table, schema, target_values),
     )
-    return Card(table.rows, columns, warnings, table.notes, describe_target(schema.target, schema.classes, target_values), dropped_rows)
+    return Card(
+        table.rows,
+        columns,
+        warnings,
+        table.notes,
+        describe_target(schema.target, schema.classes, target_values),
+        dropped_rows,
+    )
 
 
 def _distinct(table: Table, column: ColumnSchema) -> int:

@@ -64,10 +64,8 @@ def from_npz(raw: bytes, *, name: str, source: str, labelled: bool = True) -> Ta
     """
     arrays, notes = _npz_arrays(raw, source, ("x", "y") if labelled else ("x",))
     x, y = arrays["x"], arrays.get("y")
-    images = x.ndim in (3, 4)
-    if y is None and images:
+    if y is None:
         return Images(name=name, source=source, pixels=as_pixels(x, source=source), notes=notes)
-    y = y if y is not None else np.zeros(0)
     y = y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
     if x.ndim not in (2, 3, 4) or y.ndim != 1 or len(x) != len(y) or not len(x):
         raise BadInput(
@@ -77,7 +75,7 @@ def from_npz(raw: bytes, *, name: str, source: str, labelled: bool = True) -> Ta
             do="x.reshape(len(x), -1) where a row of x is no image",
         )
     target, said = _npz_target(y, arrays.get("classes"), source)
-    if images:
+    if x.ndim > 2:
         pixels = as_pixels(x, source=source)
         return Images(name=name, source=source, pixels=pixels, target=target, notes=(*notes, *said))
     table = from_array(x, name=name, source=source)

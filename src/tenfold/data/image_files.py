@@ -152,14 +152,21 @@ def _check_class(folder: Path, files: list[Path], layout: str) -> None:
     inner = [file.name for file in files if file.is_dir()]
     if inner:
         found = f"the class folder '{folder.name}' holds folders: {_listed(inner)}"
-        raise BadInput(found, where=str(folder.parent), expected=layout, do=f"tenfold fit {folder}, or move the images up")
+        raise BadInput(
+            found, where=str(folder.parent), expected=layout, do=f"tenfold fit {folder}, or move the images up"
+        )
     if len(files) < 2:
         found = f"the class folder '{folder.name}' holds {'a single image' if files else 'no image'}"
         raise BadInput(
-            found, where=str(folder.parent), expected="at least two images of every class", do="add images, or remove it"
+            found,
+            where=str(folder.parent),
+            expected="at least two images of every class",
+            do="add images, or remove it",
         )
     if not folder.name.isprintable():
-        raise BadInput(f"the class folder {folder.name!a} has no printable name", where=str(folder.parent), do="rename it")
+        raise BadInput(
+            f"the class folder {folder.name!a} has no printable name", where=str(folder.parent), do="rename it"
+        )
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -222,7 +229,6 @@ def _upright(opened: Image) -> Image:
     from PIL import Image as pillow
     from PIL import ImageOps
 
-    opened.load()
     image = ImageOps.exif_transpose(opened)
     if image.mode.startswith("I;16"):
         return pillow.fromarray(np.round(np.asarray(image) / 257.0).astype(np.uint8))

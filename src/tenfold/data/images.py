@@ -108,7 +108,6 @@ class Images:
             raise BadInput("the images have no target", where=self.source, expected="one value an image")
         return Table(self.name, self.source, (self.target,), self.notes, target=self.target.name)
 
-
     def take(self, rows: Array) -> Images:
         """Some of the images (an index array), in that order."""
         files = tuple(self.files[row] for row in rows) if self.files else ()

@@ -52,8 +52,8 @@ def read_any(source: str | os.PathLike[str] | object, *, name: str | None = None
 
 
 def read_images(source: Any, contract: ImageContract) -> Images:
-    """Images to predict, held to the contract of a model: a folder or a file of images, an npz file with x, scikit-learn's
-    digits, or an array (images, height, width, channels)."""
+    """Images to predict, held to the contract of a model: a folder or a file of images, an npz file with x,
+    scikit-learn's digits, or an array (images, height, width, channels)."""
     if isinstance(source, Images):
         found = source
     elif isinstance(source, str) and source == DIGITS:

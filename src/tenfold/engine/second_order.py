@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from tenfold.engine.shape import Layout, as_column
+from tenfold.rules.optimizers.objective import AutogradObjective
 
 STATE = "second."  # begins the names of the method's own state among a pack's rows
 
@@ -47,8 +48,6 @@ class SecondOrderStep:
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """New parameter rows (L, total) and state. rows: the pack's, "w" and the method's own; outputs: of the
         network for one view a slot; loss: mean of each lane (L,) for outputs; rate (L,)."""
-        from tenfold.rules.optimizers.objective import AutogradObjective
-
         frame = torch.zeros_like(rows["w"])
 
         def outputs_of(w: Tensor) -> Tensor:

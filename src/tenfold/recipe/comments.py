@@ -80,8 +80,10 @@ def choices_of(rule: type) -> dict[str, list[str]]:
     for field, kind in kinds(rule).items():
         if isinstance(kind, Words | Number) and kind.words:
             found[field] = [*(["a number"] if isinstance(kind, Number) else []), *kind.words]
-    presets = list(getattr(rule, "PRESETS", ()))
-    return {**found, "preset": presets} if presets else found
+    presets: list[str] = list(getattr(rule, "PRESETS", ()))
+    if presets:
+        found["preset"] = presets
+    return found
 
 
 def commented_default() -> str:

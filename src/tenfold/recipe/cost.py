@@ -21,8 +21,7 @@ from tenfold.recipe.architecture import (
 )
 from tenfold.recipe.recipe import Recipe
 from tenfold.recipe.space import Space
-from tenfold.rules.optimizers import Optimizer
-from tenfold.rules.record import rule_name
+from tenfold.rules.optimizers import LBFGS, GaussNewton, HessianFree, Newton, Optimizer
 
 SAMPLE = 16  # recipes whose mean cost stands for a space
 
@@ -118,15 +117,15 @@ def second_order(optimizer: Optimizer, *, rows: int, weights: int, outputs: int)
     Gauss-Newton: a gradient for each output, their products rows outputs P^2, the factor. Hessian-free: two
     gradients for each step of the conjugate gradients. L-BFGS: two evaluations, and 4 P for each pair it keeps.
     """
-    match rule_name(optimizer):
-        case "newton":
+    match optimizer:
+        case Newton():
             return 2.0 * weights, 2 * weights**3 / 3
-        case "gauss_newton":
+        case GaussNewton():
             return 2.0 + outputs, 2 * rows * outputs * weights**2 + 2 * weights**3 / 3
-        case "hessian_free":
-            return 2.0 * optimizer.cg_steps + 2, 0.0
-        case "lbfgs":
-            return 2.0, 8.0 * optimizer.history * weights
+        case HessianFree(cg_steps=products):
+            return 2.0 * products + 2, 0.0
+        case LBFGS(history=pairs):
+            return 2.0, 8.0 * pairs * weights
     return 1.0, 0.0
 
 

@@ -121,15 +121,15 @@ def image_space(rows: int, *, image: Image, outputs: int) -> Space:
 
 
 def _image_networks(image: Image, dropout: Any) -> list[dict[str, Any]]:
-    """A small and a larger convolutional network, and an MLP. A layer pools while the longer side is over 8 and
-    the shorter one bears it."""
+    """A small convolutional network, an MLP, and a larger convolutional one, which pool while the longer side is
+    over 8 and the shorter one bears it."""
     pools = max(2, math.ceil(math.log2(max(image[:2]) / POOLED)))
     pools = min(pools, int(math.log2(min(image[:2]))))
     small, larger = _convolutions(pools, 16), _convolutions(pools, 24)
     return [
         {"layers": [*small, "flatten", {"dense": 64}, "relu", {"dropout": dropout}]},
-        {"layers": [*larger, "flatten", {"dense": 128}, "relu", {"dropout": dropout}]},
         {"hidden": [256], "normalization": "batch", "dropout": dropout},
+        {"layers": [*larger, "flatten", {"dense": 128}, "relu", {"dropout": dropout}]},
     ]
 
 

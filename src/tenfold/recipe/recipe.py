@@ -23,13 +23,12 @@ from tenfold.rules.augmentation import Augmentation
 from tenfold.rules.initialization import He, Initialization
 from tenfold.rules.losses import CrossEntropy, Loss, Squared
 from tenfold.rules.normalization import BatchNorm
-from tenfold.rules.optimizers import Adam, Optimizer
+from tenfold.rules.optimizers import Adam, HessianFree, Optimizer
 from tenfold.rules.preprocessing import Preprocessing, Standardize
 from tenfold.rules.record import require, rule_name
 from tenfold.rules.schedules import Decay, NoDecay
 
 BATCH = 64
-MINIBATCH = ("hessian_free",)  # second-order optimizers that average over enough products to bear one
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +70,7 @@ class Recipe:
         if undecided:
             object.__setattr__(self, "batch_size", BATCH)
         settle(self)
-        second_order = getattr(self.optimizer, "family", "shared") == "second_order"
+        second_order = self.optimizer.family == "second_order"
         if undecided and second_order:
             object.__setattr__(self, "batch_size", "full")
         for field in ("weight_decay", "l1"):
@@ -82,8 +81,8 @@ class Recipe:
         require(0 <= self.weight_average < 1, self, "weight_average", "in [0, 1)")
         require(self.batch_size == "full" or self.batch_size >= 1, self, "batch_size", ">= 1, or full")
         require(self.epochs >= 1, self, "epochs", ">= 1")
-        name = rule_name(self.optimizer)
-        noisy = second_order and self.batch_size != "full" and name not in MINIBATCH
+        name, bears_noise = rule_name(self.optimizer), isinstance(self.optimizer, HessianFree)
+        noisy = second_order and self.batch_size != "full" and not bears_noise
         require(not noisy, self, "batch_size", f"full for {name}, whose steps a minibatch would mislead")
         lone = self.batch_size == 1 and _normalizes_rows(self.network.sequence())
         require(not lone, self, "batch_size", ">= 2 with batch norm on dense layers, which compares the rows")

@@ -85,10 +85,10 @@ def reopen(path: str | Path) -> tuple[Run, Prepared, Plan]:
         settings = Settings(**run.get("settings"))
         if _data_sha(settings.data) != run.get("data_sha"):
             raise BadInput(
-                "the data file is not the one that the run was started with",
+                "the data are not those that the run was started with",
                 where=settings.data,
                 expected=f"SHA-256 {str(run.get('data_sha'))[:16]}...",
-                do="put the old file back, or start a new run",
+                do="put the old data back, or start a new run",
             )
         prepared = prepare(settings)
         if _folds_sha(prepared) != run.get("folds_sha"):

@@ -24,7 +24,7 @@ from tenfold.selection.problem import in_unit
 from tenfold.store.bundle import Bundle, read_bundle, write_bundle
 
 Array = np.ndarray
-CHUNK = 8192  # rows predicted at a time
+CHUNK, CHUNK_IMAGES = 8192, 256  # rows predicted at a time
 
 
 @dataclass(frozen=True)
@@ -98,6 +98,8 @@ class Model:
 
         from tenfold.engine.module import with_dropout
 
+        if count < 1:
+            raise BadInput(f"{count} samples", expected="at least 1; 50 give the mean to about a seventh of the spread")
         module = with_dropout(self.module)
         if module is None:
             raise BadInput("samples of a network without dropout", expected="a recipe with dropout above 0")
@@ -115,12 +117,18 @@ class Model:
         import torch
 
         loss = loss_of(self.recipe, bool(self.classes))
-        for first in range(0, inputs.rows, CHUNK):
-            x = self.encode(inputs, slice(first, first + CHUNK))
+        size = CHUNK if self.image is None else CHUNK_IMAGES
+        for first in range(0, inputs.rows, size):
+            x = self.encode(inputs, slice(first, first + size))
             aligned = np.pad(x, ((0, align(len(x)) - len(x)), (0, 0)))  # a row's bits do not depend on the others
             with torch.inference_mode():
                 out = module(torch.from_numpy(aligned))[: len(x)]
                 yield out.softmax(-1).numpy() if self.classes else in_unit(out.numpy(), loss.link, *self.target_scale)
+
+    def predict_samples(self, x: Any, samples: int = 50, *, seed: int = 0) -> tuple[Array, Array]:
+        """Monte-Carlo dropout: mean and standard deviation, each (rows, classes or 1), of what `samples` passes with
+        dropout left on predict (see `samples`)."""
+        return self.samples(self.inputs(x)[0], samples, seed=seed)
 
     def predict_proba(self, x: Any) -> Array:
         """Probabilities (rows, classes) in the order of `classes`; classification only."""

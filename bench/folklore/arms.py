@@ -1,0 +1,149 @@
+"""Trainings: all arms, rates and seeds of a claim in one call, and the trained networks where they are looked into."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from sklearn.datasets import load_digits
+from torch import nn
+
+from tenfold import cross_validate
+from tenfold.data.batches import Dealing
+from tenfold.engine.lanes import Lane
+from tenfold.engine.module import build_module
+from tenfold.engine.pack import Pack
+from tenfold.engine.shape import Shape
+from tenfold.recipe.recipe import Recipe
+from tenfold.rules.preprocessing import apply
+from tenfold.selection.arrays import understand
+
+CHANCE = 0.1  # of digits; what a diverged training counts
+TEST = 797
+
+
+class Rows(NamedTuple):
+    """Rows, their classes, and a (training, validation) pair of row numbers for each seed."""
+
+    x: np.ndarray
+    y: np.ndarray
+    folds: list[tuple[np.ndarray, np.ndarray]]
+
+
+def digits(seeds: int, train: int = 1000, noise: float = 0.0) -> Rows:
+    """Digits, shuffled anew for each seed: `train` rows, and 797 others to score on. noise: share of training labels
+    that are replaced by another class (never of the rows that score)."""
+    data: Any = load_digits()
+    x, y, folds = [], [], []
+    for seed in range(seeds):
+        rng = np.random.default_rng(seed)
+        order, first = rng.permutation(len(data.data)), seed * len(data.data)
+        labels = data.target[order].copy()
+        wrong = rng.random(train) < noise
+        labels[:train][wrong] = (labels[:train][wrong] + rng.integers(1, 10, wrong.sum())) % 10
+        x.append(data.data[order])
+        y.append(labels)
+        folds.append((first + np.arange(train), first + np.arange(len(order) - TEST, len(order))))
+    return Rows(np.concatenate(x), np.concatenate(y), folds)
+
+
+def recipe(hidden: Sequence[int] = (100, 100), **changes: Any) -> Recipe:
+    """A multi-layer perceptron with He weights, SGD at 0.1 and batches of 50, changed; network: its other fields."""
+    network = {"hidden": list(hidden), **changes.pop("network", {})}
+    plain = {"optimizer": {"sgd": {"lr": 0.1}}, "batch_size": 50, "epochs": 5, "network": network}
+    return Recipe.from_dict({**plain, **changes})
+
+
+def sgd(*rates: float) -> list[dict[str, Any]]:
+    """SGD at these rates."""
+    return [{"optimizer": {"sgd": {"lr": rate}}} for rate in rates]
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One side of a comparison. rates: of its recipes; scores (rates, seeds): accuracy after the last epoch."""
+
+    rates: tuple[float, ...]
+    scores: np.ndarray
+
+    @property
+    def place(self) -> int:
+        """Where its best rate stands."""
+        return int(self.scores.mean(1).argmax())
+
+    @property
+    def border(self) -> bool:
+        """Whether its best rate is the first or the last, so that a better one may lie outside."""
+        return self.place in (0, len(self.rates) - 1)
+
+    @property
+    def best(self) -> np.ndarray:
+        """The scores of its best rate, (seeds,)."""
+        return self.scores[self.place]
+
+    def at(self, rate: float) -> np.ndarray:
+        """The scores at a rate."""
+        return self.scores[self.rates.index(rate)]
+
+    def __str__(self) -> str:
+        spread = self.best.std(ddof=1) if len(self.best) > 1 else 0.0
+        mark = " (border)" if self.border else ""
+        return f"{self.best.mean():.3f} ± {spread:.3f} at {self.rates[self.place]:g}{mark}"
+
+
+def compete(arms: Mapping[str, Sequence[Recipe]], rows: Rows) -> dict[str, Arm]:
+    """Cross-validate all recipes of all arms together."""
+    recipes = [one for arm in arms.values() for one in arm]
+    found = cross_validate(recipes, rows.x, rows.y, folds=rows.folds, task="classification", device="cpu")
+    scores = np.full((len(recipes), len(rows.folds)), CHANCE)
+    for trial in found.trials:
+        if trial["outcome"] == "ok" and trial["curve"]:
+            scores[trial["recipe"], trial["fold"]] = trial["curve"][-1]
+    out, first = {}, 0
+    for name, arm in arms.items():
+        out[name] = Arm(tuple(one.optimizer.lr for one in arm), scores[first : first + len(arm)])
+        first += len(arm)
+    return out
+
+
+def better(one: np.ndarray, two: np.ndarray) -> int:
+    """1 or -1 where the means differ by more than two standard errors over the seeds, else 0."""
+    n = len(one)
+    if n < 2:
+        return int(np.sign(one.mean() - two.mean()))
+    error = np.sqrt((one.var(ddof=1) + two.var(ddof=1)) / n)
+    return int(np.sign(one.mean() - two.mean())) if abs(one.mean() - two.mean()) > 2 * error else 0
+
+
+class Trained(NamedTuple):
+    """A trained network (in evaluation mode), and the preprocessed rows of its fold with their classes."""
+
+    module: nn.Sequential
+    x: torch.Tensor
+    y: torch.Tensor
+    test_x: torch.Tensor
+    test_y: torch.Tensor
+
+
+def train(recipes: Sequence[Recipe], rows: Rows, epochs: int | None = None) -> list[list[Trained]]:
+    """The networks of recipes of one shape, trained in one pack: a list over the seeds for each recipe."""
+    problem = understand(rows.x, rows.y, "classification").problem(rows.folds)
+    feed = problem.feed(recipes, torch.device("cpu"), torch.float32)
+    dealing = Dealing.of(problem.folds, recipes[0].batch_size)
+    shape = Shape.of(recipes[0], inputs=feed.width, outputs=problem.outputs, dealing=dealing)
+    lanes = [Lane(one, number, fold) for number, one in enumerate(recipes) for fold in range(len(rows.folds))]
+    pack = Pack(lanes, shape, feed)
+    for _ in range(recipes[0].epochs if epochs is None else epochs):
+        pack.run_epoch()
+    moments = problem.moments_for(recipes)
+    found: list[list[Any]] = [[None] * len(rows.folds) for _ in recipes]
+    for i, lane in enumerate(pack.lanes):
+        module = build_module(shape.steps(lane.recipe), pack.parameters(i), shape.image)
+        affine, parts = lane.recipe.preprocess.fit(moments[lane.fold]), []
+        for part in rows.folds[lane.fold]:
+            parts += [torch.from_numpy(apply(affine, rows.x[part])).float(), torch.from_numpy(rows.y[part])]
+        found[lane.number][lane.fold] = Trained(module, *parts)
+    return found

@@ -1,0 +1,176 @@
+"""Preprocessing, batch normalization and dropout: formulas."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from scipy.stats import skew
+from sklearn.datasets import load_digits
+from torch import Tensor
+
+from bench.folklore.chain import square_chain, standardized
+from bench.folklore.entry import Finding, erratum, near
+from tenfold.data.moments import column_moments
+from tenfold.rules.activations import ReLU
+from tenfold.rules.initialization import He
+from tenfold.rules.normalization import batch_norm
+from tenfold.rules.preprocessing import PCA, WhitenPCA, WhitenZCA, apply
+
+DEPTH = 20
+
+
+@erratum(
+    "E13 C26", "preprocessing",
+    told="PCA makes the dimensions linearly independent",
+    right="uncorrelated, along orthogonal directions; neither independent nor otherwise unrelated",
+    where="`pca`",
+)  # fmt: skip
+def uncorrelated(seeds: int) -> Finding:
+    """Correlations of the components of digits, and of their squares."""
+    x = load_digits().data
+    moments = column_moments(x, scatter=True)
+    affine = PCA(variance=None).fit(moments)
+    z = apply(affine, x)[:, : affine.kept]
+    covariance = z.T @ z / len(z)
+    off = np.abs(covariance - np.diag(np.diag(covariance))).max() / covariance.max()
+    squares = np.corrcoef(z[:, :20].T ** 2)
+    most = np.abs(squares - np.eye(20)).max()
+    share = np.cumsum(np.diag(covariance)) / np.trace(covariance)
+    return Finding(
+        measured=f"digits: covariances off the diagonal {off:.0e} of the largest variance (1e-12); correlation of two "
+        f"components' squares up to {most:.2f} (> 0.2); {int((share < 0.95).sum()) + 1} of 64 hold 95 %",
+        holds=off < 1e-12 and most > 0.2,
+    )
+
+
+@erratum(
+    "E13 C27", "preprocessing",
+    told="whitening gives every direction one variance",
+    right="on directions that have variance and with ε = 0; divided by √(S + ε) they keep S / (S + ε), and null "
+    "directions must be left out",
+    where="`whiten_pca`, `whiten_zca`",
+)  # fmt: skip
+def whitening(seeds: int) -> Finding:
+    """The covariance of whitened digits, and what a naive epsilon does to other rows."""
+    x = load_digits().data
+    train, other = x[:100], x[100:]
+    moments = column_moments(train, scatter=True)
+    exact, soft = WhitenPCA(epsilon=0.0, variance=None).fit(moments), WhitenPCA(epsilon=1.0, variance=None).fit(moments)
+    z, s = (apply(a, train)[:, : a.kept] for a in (exact, soft))
+    off = np.abs(z.T @ z / len(z) - np.eye(exact.kept)).max()
+    least = float((s.T @ s / len(s)).diagonal().min())
+    zca = WhitenZCA(epsilon=1e-5).fit(moments).rotation
+    assert zca is not None
+    symmetric = float(np.abs(zca - zca.T).max())
+    values, vectors = np.linalg.eigh(np.cov(train.T, bias=True))
+    naive = (other - train.mean(0)) @ vectors / np.sqrt(np.maximum(values, 0) + 1e-5)
+    ours = apply(WhitenPCA(epsilon=1e-5, variance=None).fit(moments), other)
+    return Finding(
+        measured=f"100 digits, ε = 0: covariance − I {off:.0e} on {exact.kept} directions (1e-10); ε = 1 leaves a variance "
+        f"of {least:.3f}; ZCA symmetric to {symmetric:.0e}; other rows with ε = 1e-5 reach {np.abs(naive).max():.0f}, "
+        f"without the null directions {np.abs(ours).max():.0f}",
+        holds=off < 1e-10 and least < 0.9 and symmetric < 1e-10 and np.abs(naive).max() > 5 * np.abs(ours).max(),
+    )
+
+
+@erratum(
+    "E21 C42", "normalization",
+    told="batch normalization makes features Gaussian",
+    right="it sets mean and variance; the shape stays what it is",
+    where="`batch`",
+)  # fmt: skip
+def not_gaussian(seeds: int) -> Finding:
+    """The skewness of exponential numbers, before and after."""
+    z = np.random.default_rng(0).exponential(size=(10_000, 1))
+    after = standardized(torch.from_numpy(z)).numpy()
+    one, two = float(skew(z)[0]), float(skew(after)[0])
+    return Finding(measured=f"Exp(1): skewness {one:.4f} before, {two:.4f} after (equal to 1e-9)", holds=near(two, one, 1e-9))
+
+
+@erratum(
+    "E22 C41", "normalization",
+    told="γ equal to the variance and β equal to the mean undo it",
+    right="γ = √(variance + ε), β = mean",
+    where="`batch`",
+)  # fmt: skip
+def undone(seeds: int) -> Finding:
+    """The error of the identity with either gamma."""
+    z = torch.from_numpy(np.random.default_rng(0).normal(3.0, 2.0, (1, 256, 8)))
+    mean, var = z.mean(1, keepdim=True), z.var(1, correction=0, keepdim=True)
+    weight = torch.full((1, 1, 256), 1 / 256).double()
+    right, wrong = (
+        float((batch_norm(z, weight, gamma, mean, 1e-5)[0] - z).abs().max()) for gamma in ((var + 1e-5).sqrt(), var)
+    )
+    return Finding(
+        measured=f"error of the identity: γ = σ {right:.0e}, γ = σ² {wrong:.1f} (1e-12; > 1)",
+        holds=right < 1e-12 and wrong > 1,
+    )
+
+
+@erratum(
+    "E25 C49", "normalization",
+    told="FC - BN - ReLU; of the layer's bias nothing is said",
+    right="a bias in front of batch normalization does nothing: its gradient is 0, so it is left out",
+    where="`batch`",
+)  # fmt: skip
+def useless_bias(seeds: int) -> Finding:
+    """The gradient of a bias before batch normalization."""
+    rng = np.random.default_rng(0)
+    z, ahead = (torch.from_numpy(rng.standard_normal((64, 8))) for _ in range(2))
+    bias = torch.zeros(8, dtype=torch.float64, requires_grad=True)
+    (ReLU.formula(standardized(z + bias)) * ahead).sum().backward()
+    assert bias.grad is not None
+    size = float(bias.grad.abs().max())
+    return Finding(measured=f"largest gradient of such a bias {size:.0e} (1e-12)", holds=size < 1e-12)
+
+
+def growth(seeds: int, normalize: bool) -> tuple[float, float]:
+    """How much larger the gradient is in the first of 20 ReLU layers, and its squared growth a layer."""
+    found = [
+        square_chain(He(), ReLU.formula, depth=DEPTH, width=512, rows=128, seed=seed, normalize=normalize)
+        for seed in range(seeds)
+    ]
+    sizes = np.log([[float(g.square().sum()) for g in c.sums[1:-1]] for c in found])
+    return (
+        float(np.exp(np.mean([np.log(c.reach()) for c in found]))),
+        float(np.exp((sizes[:, 0] - sizes[:, -1]).mean() / (sizes.shape[1] - 1))),
+    )
+
+
+@erratum(
+    "E23 C44", "normalization",
+    told="batch normalization solves vanishing and exploding gradients together",
+    right="it takes the scale of the weights out; at the start of a plain ReLU network the gradient then grows by "
+    "π / (π − 1) = 1.467 a layer, squared",
+    where="`batch`; deep: `residual`",
+)  # fmt: skip
+def batch_norm_explodes(seeds: int) -> Finding:
+    """20 layers of 512 ReLU units, batch 128."""
+    (plain, _), (normal, factor) = growth(seeds, False), growth(seeds, True)
+    return Finding(
+        measured=f"first over last of 20 layers: He {plain:.2f}, with batch norm {normal:.1f}; squared growth a layer "
+        f"{factor:.3f} (1.467 ± 0.05; 10 to 100)",
+        holds=abs(factor - np.pi / (np.pi - 1)) < 0.05 and 10 < normal < 100 and 0.3 < plain < 3,
+    )
+
+
+@erratum(
+    "E20 C39", "initialization",
+    told="the outputs should be Gaussian for learning to work",
+    right="what counts is a constant second moment; half of ReLU's outputs are 0 whatever the weights",
+    where="`he` (distribution)",
+)  # fmt: skip
+def not_gaussian_either(seeds: int) -> Finding:
+    """Outputs of the tenth ReLU layer for three distributions of the weights."""
+    found = {}
+    for name in ("normal", "uniform", "truncated"):
+        h: Tensor = square_chain(
+            He(distribution=name), ReLU.formula, depth=10, width=500, rows=1000, seed=0, back=False
+        ).outputs[-1]
+        found[name] = float((h == 0).double().mean()), float(skew(h.numpy(), axis=None)), float(h.square().mean().sqrt())
+    return Finding(
+        measured="tenth layer (zeros, skewness, rms): "
+        + "; ".join(f"{name} {zero:.0%}, {lean:.1f}, {rms:.2f}" for name, (zero, lean, rms) in found.items())
+        + " (skewness > 1.5, rms 0.5 to 2)",
+        holds=all(0.4 < zero < 0.6 and lean > 1.5 and 0.5 < rms < 2 for zero, lean, rms in found.values()),
+    )

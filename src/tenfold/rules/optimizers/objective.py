@@ -1,0 +1,128 @@
+"""What a second-order method sees of a network: the loss of every lane as a function of its own parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+COLUMNS = 1 << 26  # numbers that the columns of a matrix which are computed together may hold
+
+
+class Objective(Protocol):
+    """The loss of each of L lanes as a function of its row of w (L, P); lanes do not see each other."""
+
+    def loss(self, w: Any) -> Any:
+        """(L,)."""
+        ...
+
+    def gradient(self, w: Any) -> tuple[Any, Any]:
+        """Loss (L,) and gradient (L, P)."""
+        ...
+
+    def hessian(self, w: Any) -> Any:
+        """(L, P, P)."""
+        ...
+
+    def hessian_product(self, w: Any, x: Any) -> Any:
+        """H x, (L, P)."""
+        ...
+
+    def gauss_newton(self, w: Any) -> Any:
+        """G = J^T H_L J, J of the outputs and H_L of the loss in the outputs; (L, P, P), positive semidefinite."""
+        ...
+
+    def gauss_newton_product(self, w: Any, x: Any) -> Any:
+        """G x, (L, P)."""
+        ...
+
+
+class AutogradObjective:
+    """An `Objective` by automatic differentiation.
+
+    outputs: (L, P) -> (L, B, C); loss_of_outputs: (L, B, C) -> (L,), the mean over a lane's rows; l2: strengths (L, P)
+    of the penalty sum of strength w^2 / 2, which is part of everything here, or None. Lanes are independent, so the
+    derivative of the sum over lanes holds each lane's own.
+    """
+
+    def __init__(self, outputs: Callable[[Any], Any], loss_of_outputs: Callable[[Any], Any], l2: Any = None) -> None:
+        self.outputs, self.loss_of_outputs, self.l2 = outputs, loss_of_outputs, l2
+
+    def _loss(self, w: Any) -> Any:
+        loss = self.loss_of_outputs(self.outputs(w))
+        return loss if self.l2 is None else loss + 0.5 * (self.l2 * w * w).sum(1)
+
+    def loss(self, w: Any) -> Any:
+        """(L,)."""
+        import torch
+
+        with torch.no_grad():
+            return self._loss(w)
+
+    def gradient(self, w: Any) -> tuple[Any, Any]:
+        """Loss (L,) and gradient (L, P)."""
+        import torch
+
+        w = w.detach().requires_grad_()
+        loss = self._loss(w)
+        return loss.detach(), torch.autograd.grad(loss.sum(), w)[0]
+
+    def hessian_product(self, w: Any, x: Any) -> Any:
+        """H x (L, P): the derivative of g . x (Pearlmutter 1994)."""
+        import torch
+
+        w = w.detach().requires_grad_()
+        g = torch.autograd.grad(self._loss(w).sum(), w, create_graph=True)[0]
+        return torch.autograd.grad(g, w, x, materialize_grads=True)[0]
+
+    def hessian(self, w: Any) -> Any:
+        """(L, P, P), symmetric; some columns at a time."""
+        import torch
+
+        w = w.detach().requires_grad_()
+        g = torch.autograd.grad(self._loss(w).sum(), w, create_graph=True)[0]
+
+        def columns(e: Any) -> Any:
+            return torch.autograd.grad(g, w, e, retain_graph=True, is_grads_batched=True, materialize_grads=True)[0]
+
+        return self._matrix(w, columns)
+
+    def gauss_newton(self, w: Any) -> Any:
+        """(L, P, P), symmetric; some columns at a time."""
+        w = w.detach().requires_grad_()
+        return self._matrix(w, self._gauss_newton_map(w))
+
+    def gauss_newton_product(self, w: Any, x: Any) -> Any:
+        """G x (L, P): J x by differentiating a vector-Jacobian product, then H_L, then J^T (Schraudolph 2002)."""
+        w = w.detach().requires_grad_()
+        return self._gauss_newton_map(w)(x[None])[0]
+
+    def _gauss_newton_map(self, w: Any) -> Callable[[Any], Any]:
+        """x (columns, L, P) -> G x, the graph of the network built once."""
+        import torch
+
+        grad = torch.autograd.grad
+        o = self.outputs(w)  # (L, B, C)
+        u = torch.zeros_like(o, requires_grad=True)
+        pulled = grad(o, w, u, create_graph=True)[0]  # J^T u, linear in u
+        leaf = o.detach().requires_grad_()
+        slope = grad(self.loss_of_outputs(leaf).sum(), leaf, create_graph=True)[0]
+
+        def product(x: Any) -> Any:
+            many = {"retain_graph": True, "is_grads_batched": True}
+            pushed = grad(pulled, u, x, **many)[0]  # J x, (columns, L, B, C)
+            bent = grad(slope, leaf, pushed, materialize_grads=True, **many)[0] if slope.requires_grad else pushed * 0
+            found = grad(o, w, bent, **many)[0]
+            return found if self.l2 is None else found + self.l2 * x
+
+        return product
+
+    def _matrix(self, w: Any, columns: Callable[[Any], Any]) -> Any:
+        """A symmetric matrix (L, P, P) from its products with unit vectors."""
+        import torch
+
+        lanes, size = w.shape
+        step = max(1, min(size, COLUMNS // max(1, lanes * size)))
+        eye = torch.eye(size, dtype=w.dtype, device=w.device)
+        parts = [columns(part[:, None].expand(-1, lanes, -1)) for part in eye.split(step)]
+        matrix = torch.cat(parts).transpose(0, 1)  # (L, P, P)
+        return 0.5 * (matrix + matrix.transpose(1, 2))
