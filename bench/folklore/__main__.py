@@ -32,7 +32,9 @@ def entries(only: str | None) -> list[Erratum]:
     wanted = None if only is None else set(only.replace(",", " ").split())
     unknown = (wanted or set()) - {name for entry in ENTRIES for name in entry.ids}
     if unknown:
-        sys.exit(f"no entry {', '.join(sorted(unknown))}; there are {' '.join(name for e in ENTRIES for name in e.ids)}")
+        sys.exit(
+            f"no entry {', '.join(sorted(unknown))}; there are {' '.join(name for e in ENTRIES for name in e.ids)}"
+        )
     chosen = [entry for entry in ENTRIES if wanted is None or wanted & set(entry.ids)]
     return sorted(chosen, key=lambda entry: FAMILIES.index(entry.family))
 

@@ -84,7 +84,9 @@ def not_gaussian(seeds: int) -> Finding:
     z = np.random.default_rng(0).exponential(size=(10_000, 1))
     after = standardized(torch.from_numpy(z)).numpy()
     one, two = float(skew(z)[0]), float(skew(after)[0])
-    return Finding(measured=f"Exp(1): skewness {one:.4f} before, {two:.4f} after (equal to 1e-9)", holds=near(two, one, 1e-9))
+    return Finding(
+        measured=f"Exp(1): skewness {one:.4f} before, {two:.4f} after (equal to 1e-9)", holds=near(two, one, 1e-9)
+    )
 
 
 @erratum(
@@ -167,7 +169,11 @@ def not_gaussian_either(seeds: int) -> Finding:
         h: Tensor = square_chain(
             He(distribution=name), ReLU.formula, depth=10, width=500, rows=1000, seed=0, back=False
         ).outputs[-1]
-        found[name] = float((h == 0).double().mean()), float(skew(h.numpy(), axis=None)), float(h.square().mean().sqrt())
+        found[name] = (
+            float((h == 0).double().mean()),
+            float(skew(h.numpy(), axis=None)),
+            float(h.square().mean().sqrt()),
+        )
     return Finding(
         measured="tenth layer (zeros, skewness, rms): "
         + "; ".join(f"{name} {zero:.0%}, {lean:.1f}, {rms:.2f}" for name, (zero, lean, rms) in found.items())

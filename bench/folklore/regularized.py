@@ -98,7 +98,8 @@ def correction(seeds: int) -> Finding:
     rates = [10 ** (k / 2) for k in range(-8, 0)]
     arms = {
         word: [
-            recipe(batch_size=100, optimizer={"adam": {"lr": rate, "bias_correction": word == "with"}}) for rate in rates
+            recipe(batch_size=100, optimizer={"adam": {"lr": rate, "bias_correction": word == "with"}})
+            for rate in rates
         ]
         for word in ("with", "without")
     }

@@ -79,9 +79,7 @@ def nesterov(seeds: int) -> Finding:
     rule = Nesterov(momentum=mu, rate_inside=True)
     path = descend([rule], quadratic, np.full(100, rate), torch.ones(2).double())[:, 0]
     points, ahead = look_ahead(rate, mu, 100)
-    same, plain, four = (
-        float((path - other).abs().max()) for other in (ahead, points, four_lines(rate, mu, 100))
-    )
+    same, plain, four = (float((path - other).abs().max()) for other in (ahead, points, four_lines(rate, mu, 100)))
     return Finding(
         measured=f"100 updates: from the look-ahead points {same:.0e}, from the plain points {plain:.2f}, "
         f"from the four lines {four:.2g} (1e-12; > 0.01)",
@@ -99,7 +97,9 @@ def adagrad(seeds: int) -> Finding:
     """step √t under a constant gradient."""
     found = steps(Adagrad(), 3.0) * np.sqrt(np.arange(1, 401))
     off = float(np.abs(found - 1).max())
-    return Finding(measured=f"constant gradient: step · √t / lr is 1 within {off:.0e} over 400 updates", holds=off < 1e-9)
+    return Finding(
+        measured=f"constant gradient: step · √t / lr is 1 within {off:.0e} over 400 updates", holds=off < 1e-9
+    )
 
 
 @erratum(

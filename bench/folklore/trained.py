@@ -274,9 +274,7 @@ def first_loss(seeds: int) -> Finding:
     inits = {"He": "he", "zero last layer": {"he": {"zero_last": True}}, "normal(1)": {"normal": 1.0}}
     found = train([recipe(init=init) for init in inits.values()], digits(seeds), epochs=0)
     with torch.no_grad():
-        losses = [
-            [float(CrossEntropy.formula(one.module(one.x), one.y, 0.0).mean()) for one in arm] for arm in found
-        ]
+        losses = [[float(CrossEntropy.formula(one.module(one.x), one.y, 0.0).mean()) for one in arm] for arm in found]
     means = dict(zip(inits, np.mean(losses, 1), strict=True))
     return Finding(
         measured="first loss: " + ", ".join(f"{name} {spread(values)}" for name, values in zip(inits, losses, strict=True))

@@ -238,6 +238,23 @@ def test_other_layouts_are_refused(tmp_path, spoil, words):
 
 def test_a_folder_without_class_folders(tmp_path):
     assert "a folder without class folders" in say(read_any, str(tmp_path))
+    (tmp_path / "table.csv").write_text("a,b\n")
+    assert "a folder without class folders" in say(read_any, str(tmp_path))
+    assert "2 files in no class folder: 0.png, table.csv" in say(
+        read_any, folder(tmp_path, {"0.png": colours((8, 8, 3))})
+    )
+
+
+def test_linked_folders_are_read_once_each(tmp_path):
+    stored, path = four(tmp_path / "stored"), tmp_path / "photos"
+    path.mkdir()
+    for name in "ab":
+        (path / name).symlink_to(stored / name)
+    assert folder_sha(path) == folder_sha(stored)
+    found = read_folder(path)
+    np.testing.assert_array_equal(found.pixels, read_folder(stored).pixels)
+    (stored / "b" / "round").symlink_to(path)
+    assert read_images(path, ImageContract(height=8, width=8, channels=3)).files == found.files
 
 
 def test_litter_is_ignored_and_said(tmp_path):
@@ -248,7 +265,7 @@ def test_litter_is_ignored_and_said(tmp_path):
     (path / "__MACOSX").mkdir()
     found = read_folder(path)
     assert len(found.pixels) == 4
-    assert found.notes == ("4 hidden or system files ignored: .DS_Store, .hidden.png, Thumbs.db, ...",)
+    assert found.notes == ("4 hidden or system files ignored: .DS_Store, .hidden.png, Thumbs.db, __MACOSX",)
     assert folder_sha(path) == before
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 Array = np.ndarray
 FORMATS = ("PNG", "JPEG", "MPO", "GIF", "BMP", "DIB", "WEBP", "AVIF", "TIFF", "PPM")  # none that runs programs
 LITTER = ("thumbs.db", "desktop.ini", "__macosx")  # what systems leave in folders, beside hidden files
+IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".avif", ".tif", ".tiff", ".ppm", ".pgm")
 KEPT = 96  # rows and columns up to which images of one size are kept as they are
 SIDE = 64  # of the squares that other images are scaled to, at most
 NAMED = 10  # files that a message names
@@ -74,9 +75,9 @@ def read_files(path: str | os.PathLike[str], contract: ImageContract) -> Images:
             where=str(top),
             expected=f"an npz file with x of {contract.size} {contract.pixels} pixels",
         )
-    everything = sorted((file for file in top.rglob("*") if file.is_file()), key=lambda f: _relative(top, f))
+    everything = _walk(top) if top.is_dir() else [top]
     ignored = [file for file in everything if _is_ignored(top, file)]
-    files = [file for file in everything if file not in set(ignored)] if top.is_dir() else [top]
+    files = [file for file in everything if file not in set(ignored)]
     if not files:
         raise BadInput("no image in this folder", where=str(top), expected="image files, also in subfolders")
     seen = _read_all(top, files, lambda image: _fitted(image, contract))
@@ -100,12 +101,29 @@ def read_files(path: str | os.PathLike[str], contract: ImageContract) -> Images:
 def folder_sha(path: str | os.PathLike[str]) -> str:
     """A hash of the relative paths and the bytes of every file in a folder that would be read."""
     top, digest = Path(path), hashlib.sha256()
-    files = [file for file in top.rglob("*") if file.is_file() and not _is_ignored(top, file)]
-    for file in sorted(files, key=lambda file: _relative(top, file)):
+    for file in (file for file in _walk(top) if file.is_file() and not _is_ignored(top, file)):
         with file.open("rb") as opened:
             content = hashlib.file_digest(opened, "sha256").digest()
         digest.update(os.fsencode(_relative(top, file)) + b"\0" + content)
     return digest.hexdigest()
+
+
+def _walk(top: Path) -> list[Path]:
+    """Every file in a folder and its subfolders, sorted by path; folders behind links too, each once."""
+
+    def refuse(error: OSError) -> None:
+        raise error
+
+    found: list[Path] = []
+    seen: set[str] = set()
+    for place, folders, names in os.walk(top, followlinks=True, onerror=refuse):
+        folders.sort()
+        if os.path.realpath(place) in seen:
+            folders.clear()
+            continue
+        seen.add(os.path.realpath(place))
+        found += [Path(place, name) for name in names]
+    return sorted(found, key=lambda file: _relative(top, file))
 
 
 def _relative(top: Path, file: Path) -> str:
@@ -113,15 +131,14 @@ def _relative(top: Path, file: Path) -> str:
 
 
 def _is_ignored(top: Path, file: Path) -> bool:
-    parts = file.relative_to(top).parts
+    parts = file.relative_to(top).parts if file != top else ()
     return any(part.startswith(".") or part.casefold() in LITTER for part in parts)
 
 
 def _ignored_note(files: Sequence[Path]) -> str:
     """What was passed over, by name."""
     names = sorted({file.name for file in files})
-    listed = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
-    return f"{len(files)} hidden or system file{'s' * (len(files) > 1)} ignored: {listed}" if files else ""
+    return f"{len(files)} hidden or system file{'s' * (len(files) > 1)} ignored: {_listed(names)}" if files else ""
 
 
 def _class_files(top: Path) -> tuple[dict[str, list[Path]], list[Path]]:
@@ -131,12 +148,15 @@ def _class_files(top: Path) -> tuple[dict[str, list[Path]], list[Path]]:
     folders = [entry for entry in entries if entry.is_dir() and entry not in ignored]
     beside = [entry.name for entry in entries if not entry.is_dir() and entry not in ignored]
     layout = "one subfolder for each class, with its images in it and nothing else"
+    if not folders and not any(file.suffix.lower() in IMAGE_ENDINGS for file in map(Path, beside)):
+        raise BadInput(
+            "a folder without class folders", where=str(top), expected=f"a table, or a folder of images: {layout}"
+        )
     if beside:
         found = f"{len(beside)} file{'s' * (len(beside) > 1)} in no class folder: {_listed(beside)}"
         raise BadInput(found, where=str(top), expected=layout, do="move each into the folder of its class, or away")
     if len(folders) < 2:
-        found = f"one class folder only: '{folders[0].name}'" if folders else "a folder without class folders"
-        raise BadInput(found, where=str(top), expected=f"a table, or a folder of images: {layout}, two or more")
+        raise BadInput(f"one class folder only: '{folders[0].name}'", where=str(top), expected=f"{layout}, two or more")
     classes: dict[str, list[Path]] = {}
     for folder in folders:
         inside = sorted(folder.iterdir())

@@ -44,11 +44,11 @@ class GaussNewton(SecondOrder):
         import torch
 
         loss, g = objective.gradient(w)
-        matrix = objective.gauss_newton(w)
-        step, damping = solve_damped(matrix, g, state["damping"])
+        step, damping = solve_damped(objective.gauss_newton(w), g, state["damping"])
+        bend = -dot(g, step) - damping * dot(step, step)  # step . G step
+        predicted = -rate * dot(g, step) - 0.5 * rate**2 * bend
         step = rate[:, None] * step
         reached = objective.loss(w + step)
-        predicted = -dot(g, step) - 0.5 * dot(step, (matrix @ step[..., None])[..., 0])
         ratio = (loss - reached + slack(loss)) / predicted.clamp(min=torch.finfo(w.dtype).tiny)
         good = reached.isfinite() & (ratio > 0)
         eased = damping * (1 - (2 * ratio - 1) ** 3).clamp(min=1 / 3, max=2.0)

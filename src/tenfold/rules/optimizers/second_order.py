@@ -60,12 +60,17 @@ def dot(a: Any, b: Any) -> Any:
 def solve_damped(matrix: Any, g: Any, damping: Any) -> tuple[Any, Any]:
     """x = -(matrix + damping I)^-1 g (L, P), the damping (L,) raised tenfold until the sum is positive definite.
 
-    Returns x, 0 where nothing finite was found, and the damping that was used.
+    Returns x, 0 where nothing finite was found, and the damping that was used. The matrices are filled up to a
+    multiple of 16 with a unit matrix, so that each starts aligned: a lane's bits do not depend on its place.
     """
     import torch
 
+    parameters = matrix.shape[1]
+    more = -parameters % 16
     size = matrix.diagonal(dim1=1, dim2=2).abs().amax(1).nan_to_num(1.0, 1.0, 1.0).clamp(min=1e-12)  # (L,)
+    matrix, g = torch.nn.functional.pad(matrix, (0, more, 0, more)), torch.nn.functional.pad(g, (0, more))
     eye = torch.eye(matrix.shape[1], dtype=matrix.dtype, device=matrix.device)
+    matrix[:, parameters:] += eye[parameters:]
     fine = matrix.isfinite().all(2).all(1)
     clean = torch.where(fine[:, None, None], matrix, eye)
     factor, info = torch.linalg.cholesky_ex(clean + damping[:, None, None] * eye)
@@ -76,7 +81,7 @@ def solve_damped(matrix: Any, g: Any, damping: Any) -> tuple[Any, Any]:
         again, new_info = torch.linalg.cholesky_ex(clean + damping[:, None, None] * eye)
         factor = torch.where((info > 0)[:, None, None], again, factor)
         info = torch.where(info > 0, new_info, info)
-    x = -torch.cholesky_solve(g[..., None], factor)[..., 0]
+    x = -torch.cholesky_solve(g[..., None], factor)[:, :parameters, 0]
     good = fine & (info == 0) & x.isfinite().all(1)
     return torch.where(good[:, None], x, torch.zeros_like(x)), damping
 
