@@ -209,7 +209,13 @@ def ways(lanes: int, batch: int, image: int, channels: tuple[int, int]) -> Itera
 def compare_ways() -> None:
     """A table of the ways to convolve many small networks, for several sizes."""
     print("| lanes, batch, image, channels | way | ms | bits of a lane alone |\n|---|---|---|---|")
-    sizes = [(40, 32, 8, (1, 8)), (40, 32, 8, (8, 16)), (8, 64, 28, (1, 16)), (8, 64, 14, (16, 32)), (8, 64, 32, (3, 16))]
+    sizes = [
+        (40, 32, 8, (1, 8)),
+        (40, 32, 8, (8, 16)),
+        (8, 64, 28, (1, 16)),
+        (8, 64, 14, (16, 32)),
+        (8, 64, 32, (3, 16)),
+    ]
     for lanes, batch, image, channels in sizes:
         for name, spent, same in ways(lanes, batch, image, channels):
             print(f"| {lanes}, {batch}, {image}, {channels[0]} to {channels[1]} | {name} | {spent:.1f} | {same} |")
@@ -238,8 +244,8 @@ def main(arguments: list[str] | None = None) -> None:
     print(f"{measured['data']}, {measured['rows']} images, {len(RATES)} recipes x 5 folds x {asked.epochs} epochs")
     print(f"packs {ours['seconds']:.0f} s; serial loop {peer['seconds']:.0f} s on {peer['threads']} threads "
           f"(scaled from {asked.trials} trials): {measured['ratio']:.2f} times")  # fmt: skip
-    print(f"accuracy on the same trials: {accuracy['tenfold']:.4f} packs, {accuracy['serial']:.4f} serial "
-          f"(standard error of the difference {accuracy['standard_error']:.4f}); best recipe {max(ours['best']):.4f}")  # fmt: skip
+    print(f"accuracy on the same trials: {accuracy['tenfold']:.4f} packs, {accuracy['serial']:.4f} serial (standard"
+          f" error of the difference {accuracy['standard_error']:.4f}); best recipe {max(ours['best']):.4f}")  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -45,9 +45,9 @@ def line(entry: Erratum, finding: Finding) -> list[str]:
     return [cell.replace("|", "\\|") for cell in cells]
 
 
-def document(found: list[tuple[Erratum, Finding]], command: str) -> str:
+def document(found: list[tuple[Erratum, Finding]], head: str) -> str:
     """The table of each family."""
-    parts = [f"Command: `{command}`\n\n{describe(facts())}\n"]
+    parts = [head]
     for family in FAMILIES:
         lines = [line(entry, finding) for entry, finding in found if entry.family == family]
         if lines:
@@ -63,6 +63,7 @@ def main(arguments: list[str] | None = None) -> None:
     asked.add_argument("--out", type=Path, default=RESULTS / "folklore.md")
     given = asked.parse_args(arguments)
     torch.set_num_threads(1)
+    head = f"Command: `python -m bench.folklore --seeds {given.seeds}`\n\n{describe(facts())}\n"
     found = []
     for entry in entries(given.only):
         start = time.perf_counter()
@@ -72,8 +73,8 @@ def main(arguments: list[str] | None = None) -> None:
               f"    {finding.measured}", flush=True)  # fmt: skip
     if given.only is None:
         given.out.parent.mkdir(parents=True, exist_ok=True)
-        given.out.write_text(document(found, f"python -m bench.folklore --seeds {given.seeds}"))
-    contradicted = [" ".join(entry.ids) for entry, finding in found if finding.holds is False]
+        given.out.write_text(document(found, head))
+    contradicted = [" ".join(entry.ids) for entry, finding in found if finding.contradicts]
     if contradicted:
         sys.exit(f"contradicted: {', '.join(contradicted)}")
 

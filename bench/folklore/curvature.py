@@ -101,7 +101,8 @@ def undamped(seeds: int) -> Finding:
 )  # fmt: skip
 def few_updates(seeds: int) -> Finding:
     """Regularized logistic regression on breast cancer, to a gradient of 1e-10."""
-    x, y = load_breast_cancer(return_X_y=True)
+    data: Any = load_breast_cancer()
+    x, y = data.data, data.target
     rows = torch.from_numpy(np.column_stack([(x - x.mean(0)) / x.std(0), np.ones(len(x))]))
     target = torch.from_numpy(y.astype(np.int64))
 

@@ -28,7 +28,8 @@ def descend(
     state = [torch.tensor([[r.initial[i]] for r in rules]).double().repeat(1, w.shape[1]) for i in range(3)]
     path = []
     for step, k in enumerate(torch.from_numpy(table).unbind(1), 1):
-        flat = Flat(w, gradient(w, step).clone(), *state, torch.empty_like(w))
+        m, v, u = state
+        flat = Flat(w, gradient(w, step).clone(), m, v, u, torch.empty_like(w))
         UPDATES[rules[0].family](flat, Coefficients(*k[..., None]), Need(True, True))
         path.append(w.clone())
     return torch.stack(path)

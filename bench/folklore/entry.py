@@ -17,9 +17,14 @@ class Finding:
     holds: bool | None
 
     @property
+    def contradicts(self) -> bool:
+        """Whether it is not what we print as right."""
+        return self.holds is not None and not self.holds
+
+    @property
     def verdict(self) -> str:
         """One word."""
-        return {True: "holds", False: "CONTRADICTED", None: "inconclusive"}[self.holds]
+        return "inconclusive" if self.holds is None else "CONTRADICTED" if self.contradicts else "holds"
 
 
 @dataclass(frozen=True, kw_only=True)

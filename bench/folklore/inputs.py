@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from scipy.stats import skew
@@ -22,12 +24,13 @@ DEPTH = 20
 @erratum(
     "E13 C26", "preprocessing",
     told="PCA makes the dimensions linearly independent",
-    right="uncorrelated, along orthogonal directions; neither independent nor otherwise unrelated",
+    right="uncorrelated, along orthogonal directions; that is less than independent",
     where="`pca`",
 )  # fmt: skip
 def uncorrelated(seeds: int) -> Finding:
     """Correlations of the components of digits, and of their squares."""
-    x = load_digits().data
+    data: Any = load_digits()
+    x = data.data
     moments = column_moments(x, scatter=True)
     affine = PCA(variance=None).fit(moments)
     z = apply(affine, x)[:, : affine.kept]
@@ -52,7 +55,8 @@ def uncorrelated(seeds: int) -> Finding:
 )  # fmt: skip
 def whitening(seeds: int) -> Finding:
     """The covariance of whitened digits, and what a naive epsilon does to other rows."""
-    x = load_digits().data
+    data: Any = load_digits()
+    x = data.data
     train, other = x[:100], x[100:]
     moments = column_moments(train, scatter=True)
     exact, soft = WhitenPCA(epsilon=0.0, variance=None).fit(moments), WhitenPCA(epsilon=1.0, variance=None).fit(moments)
@@ -66,9 +70,9 @@ def whitening(seeds: int) -> Finding:
     naive = (other - train.mean(0)) @ vectors / np.sqrt(np.maximum(values, 0) + 1e-5)
     ours = apply(WhitenPCA(epsilon=1e-5, variance=None).fit(moments), other)
     return Finding(
-        measured=f"100 digits, ε = 0: covariance − I {off:.0e} on {exact.kept} directions (1e-10); ε = 1 leaves a variance "
-        f"of {least:.3f}; ZCA symmetric to {symmetric:.0e}; other rows with ε = 1e-5 reach {np.abs(naive).max():.0f}, "
-        f"without the null directions {np.abs(ours).max():.0f}",
+        measured=f"100 digits, ε = 0: covariance − I {off:.0e} on {exact.kept} directions (1e-10); ε = 1 leaves a "
+        f"variance of {least:.3f}; ZCA symmetric to {symmetric:.0e}; other rows with "
+        f"ε = 1e-5 reach {np.abs(naive).max():.0f}, without the null directions {np.abs(ours).max():.0f}",
         holds=off < 1e-10 and least < 0.9 and symmetric < 1e-10 and np.abs(naive).max() > 5 * np.abs(ours).max(),
     )
 
@@ -171,7 +175,7 @@ def not_gaussian_either(seeds: int) -> Finding:
         ).outputs[-1]
         found[name] = (
             float((h == 0).double().mean()),
-            float(skew(h.numpy(), axis=None)),
+            float(skew(h.numpy().ravel())),
             float(h.square().mean().sqrt()),
         )
     return Finding(

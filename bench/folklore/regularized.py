@@ -81,8 +81,8 @@ def monte_carlo(seeds: int) -> Finding:
         ])  # fmt: skip
     scale, masks, geometric, hit, hits = np.mean(scores, 0)
     return Finding(
-        measured=f"NLL: scaling {scale:.3f}, {SAMPLES} masks {masks:.3f}, their geometric mean {geometric:.3f}; accuracy "
-        f"{hit:.3f} and {hits:.3f} (scaling no worse by more than 0.01 and 0.005)",
+        measured=f"NLL: scaling {scale:.3f}, {SAMPLES} masks {masks:.3f}, their geometric mean {geometric:.3f}; "
+        f"accuracy {hit:.3f} and {hits:.3f} (scaling no worse by more than 0.01 and 0.005)",
         holds=bool(scale < masks + 0.01 and hit > hits - 0.005),
     )
 
@@ -107,8 +107,8 @@ def correction(seeds: int) -> Finding:
     yes, no = found["with"], found["without"]
     at = rates.index(min(rates, key=lambda rate: abs(rate - 0.0316)))
     return Finding(
-        measured=f"at lr {rates[at]:.3f} with {yes.scores[at].mean():.3f}, without {no.scores[at].mean():.3f}; each at its "
-        f"best: with {yes}, without {no}",
+        measured=f"at lr {rates[at]:.3f} with {yes.scores[at].mean():.3f}, without {no.scores[at].mean():.3f}; each "
+        f"at its best: with {yes}, without {no}",
         holds=None if yes.border or no.border else better(yes.scores[at], no.scores[at]) == 1
         and abs(yes.best.mean() - no.best.mean()) < 0.05,
     )  # fmt: skip

@@ -116,8 +116,8 @@ def rmsprop(seeds: int) -> Finding:
         for eps, where in ((1e-7, False), (1e-7, True), (1e7, False))
     )
     return Finding(
-        measured=f"steps in lr: first {plain[0]:.2f}, settled {plain[-1]:.3f}, corrected first {corrected[0]:.3f}; for a "
-        f"gradient of 1e-6 eps 1e-7 outside {outside:.3f}, inside {inside:.4f}, 1e7 {huge:.0e} (to 1 %)",
+        measured=f"steps in lr: first {plain[0]:.2f}, settled {plain[-1]:.3f}, corrected first {corrected[0]:.3f}; for "
+        f"a gradient of 1e-6 eps 1e-7 outside {outside:.3f}, inside {inside:.4f}, 1e7 {huge:.0e} (to 1 %)",
         holds=near(plain[0], 10, 0.01) and near(plain[-1], 1, 0.01) and near(corrected[0], 1, 0.01)
         and near(outside, 1e-6 / 1.1e-6, 0.01) and near(inside, 1e-6 / (1e-12 + 1e-7) ** 0.5, 0.01),
     )  # fmt: skip
@@ -135,8 +135,8 @@ def adam_uncorrected(seeds: int) -> Finding:
     settled = int(np.flatnonzero(np.abs(raw - 1) > 0.05)[-1]) + 1
     peak, at = float(raw.max()), int(raw.argmax()) + 1
     return Finding(
-        measured=f"steps in lr: first {raw[0]:.2f}, largest {peak:.2f} at t = {at}, more than 5 % off until t = {settled}; "
-        f"corrected {corrected.min():.4f} to {corrected.max():.4f} (3.16, 6.57 at 12; to 0.1 %)",
+        measured=f"steps in lr: first {raw[0]:.2f}, largest {peak:.2f} at t = {at}, more than 5 % off until "
+        f"t = {settled}; corrected {corrected.min():.4f} to {corrected.max():.4f} (3.16, 6.57 at 12; to 0.1 %)",
         holds=near(raw[0], 10**0.5, 1e-3) and near(peak, 6.5685, 1e-3) and at == 12
         and bool(np.abs(corrected - 1).max() < 1e-6),
     )  # fmt: skip
@@ -154,8 +154,8 @@ def beta2(seeds: int) -> Finding:
     others = {value for library, value in found.items() if library != "lecture"}
     peak = float(steps(preset(Adam, "lecture")).max())
     return Finding(
-        measured=f"presets: the lecture summary's {found['lecture']}, all {len(found) - 1} libraries' {others}; largest "
-        f"uncorrected step {peak:.2f} lr in place of 6.57",
+        measured=f"presets: the lecture summary's {found['lecture']}, all {len(found) - 1} libraries' {others}; "
+        f"largest uncorrected step {peak:.2f} lr in place of 6.57",
         holds=others == {0.999} and near(peak, 2.97, 0.01),
     )
 
@@ -179,7 +179,8 @@ def reddi(seeds: int) -> Finding:
         for rule in (Adam(beta2=0.99), AMSGrad(beta2=0.99))
     ]
     return Finding(
-        measured=f"20,000 updates: Adam ends at {ends[0]:.3f}, AMSGrad at {ends[1]:.3f}, the best is −1 (> 0.9, < −0.7)",
+        measured=f"20,000 updates: Adam ends at {ends[0]:.3f}, AMSGrad at {ends[1]:.3f}, the best is −1 "
+        "(> 0.9, < −0.7)",
         holds=ends[0] > 0.9 and ends[1] < -0.7,
     )
 
@@ -214,7 +215,8 @@ def decays(seeds: int) -> Finding:
     u = np.arange(float(UPDATES))
     rules = {
         "constant": NoDecay(), "exponential": Exponential(k=np.log(100) / UPDATES, time="updates"),
-        "step": Step(drop=0.1, every=UPDATES // 3 + 1, time="updates"), "cosine": Cosine(warmup=0.0), "linear": Linear(),
+        "step": Step(drop=0.1, every=UPDATES // 3 + 1, time="updates"), "cosine": Cosine(warmup=0.0),
+        "linear": Linear(),
     }  # fmt: skip
     found = {name: noisy_quadratic(0.4 * rule.factor(u, 1, UPDATES)) for name, rule in rules.items()}
     floor = 0.4 / (2 - 0.4)

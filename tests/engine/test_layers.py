@@ -18,9 +18,11 @@ NETWORKS = {
     "conv batch norm": [
         {"conv": 6}, "batch_norm", "relu", {"max_pool": 2}, {"conv": 10}, "batch_norm", "tanh", "global_pool",
     ],
-    "norm behind the activation": [{"conv": 6}, "elu", "batch_norm", {"avg_pool": 2}, {"dense": 20}, "relu", "batch_norm"],
+    "norm behind the activation": [
+        {"conv": 6}, "elu", "batch_norm", {"avg_pool": 2}, {"dense": 20}, "relu", "batch_norm",
+    ],
     "layer and group norm": [
-        {"conv": 8}, {"group_norm": 2}, "elu", {"conv": 8}, "layer_norm", "relu", {"avg_pool": 2}, "flatten",
+        {"conv": 8}, {"group_norm": 2}, "gelu", {"conv": 8}, "layer_norm", "relu", {"avg_pool": 2}, "flatten",
         {"dense": 12}, "layer_norm", "tanh", {"dense": 12}, {"group_norm": 3}, "relu",
     ],
     "residual": [
@@ -34,7 +36,10 @@ NETWORKS = {
     "prelu": [{"conv": 6}, "prelu", {"conv": 6}, {"prelu": {"per": "channel"}}, "flatten", {"dense": 9}, "prelu",
               {"dense": 9}, {"prelu": {"per": "channel"}}],
     "maxout": [{"conv": 5}, "batch_norm", {"maxout": 3}, {"max_pool": 2}, {"dense": 7}, {"maxout": 2}],
-    "odd strides": [{"conv": {"channels": 5, "kernel": 4, "stride": 2, "padding": 1}}, "tanh", {"max_pool": {"size": 3, "stride": 1}}],
+    "odd strides": [
+        {"conv": {"channels": 5, "kernel": 4, "stride": 2, "padding": 1}}, "silu",
+        {"max_pool": {"size": 3, "stride": 1}},
+    ],
     "dropout": [{"conv": 8}, "relu", {"channel_dropout": 0.3}, {"conv": 6}, "relu", {"dropout": 0.2}, {"max_pool": 2},
                 {"dense": 16}, "relu", {"dropout": 0.4}],
 }  # fmt: skip
@@ -106,7 +111,9 @@ def test_a_saved_state_goes_on_bitwise(digits):
     """Averages, plateaus and three rows of optimizer state are part of it."""
     x, y, folds = digits
     found = [
-        Recipe.from_dict({**recipe.to_dict(), "weight_average": 0.9, "decay": {"plateau": {"patience": 1, "drop": 0.5}}})
+        Recipe.from_dict(
+            {**recipe.to_dict(), "weight_average": 0.9, "decay": {"plateau": {"patience": 1, "drop": 0.5}}}
+        )
         for recipe in recipes(NETWORKS["conv batch norm"])
     ]
     whole = run(make_pack(found, x, y, folds), 30)

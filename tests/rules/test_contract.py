@@ -105,7 +105,9 @@ def test_a_loss_is_one_number_a_row_and_differentiable(rule):
         assert loss.dtype == dtype
         assert loss.shape == (3, 16)
         for lane in range(3):
-            alone = rule.formula(output[lane].to(dtype), target[lane] if classes else target[lane].to(dtype), *numbers(record))
+            alone = rule.formula(
+                output[lane].to(dtype), target[lane] if classes else target[lane].to(dtype), *numbers(record)
+            )
             assert torch.equal(loss[lane], alone)
     free = output[0].clone().requires_grad_()
     assert torch.autograd.gradcheck(lambda o: rule.formula(o, target[0], *numbers(record)), free)
@@ -162,9 +164,7 @@ def steps(rule, lanes, parts):
     rngs = [np.random.default_rng(lane) for lane in parts]
     w = torch.from_numpy(np.stack([rng.normal(size=64) for rng in rngs]))
     records = [rule(lr=0.01 * (1 + lane)) for lane in parts]
-    state = [
-        torch.full_like(w, records[0].initial[i]) if records[0].moments[i] else None for i in range(3)
-    ]
+    state = [torch.full_like(w, records[0].initial[i]) if records[0].moments[i] else None for i in range(3)]
     need = Need(records[0].uses_gradient, records[0].uses_inside, [Matrix(0, 48, (8, 6), (8, 6), False)])
     for update in range(20):
         g = torch.from_numpy(np.stack([rng.normal(size=64) for rng in rngs]))

@@ -40,7 +40,7 @@ def logistic(x, y, classes, lanes=1):
     """Regularized softmax regression, standardized inputs, weights penalized, biases not; (objective, size)."""
     x = torch.from_numpy((x - x.mean(0)) / x.std(0))
     y = torch.from_numpy(y)
-    rows, columns = x.shape
+    columns = x.shape[1]
 
     def outputs(w):
         weight, bias = w[:, : columns * classes], w[:, columns * classes :]
@@ -62,7 +62,9 @@ def scipy_minimum(name):
         loss, g = objective.gradient(torch.from_numpy(v)[None])
         return float(loss[0]), g[0].numpy()
 
-    found = minimize(f, np.zeros(size), jac=True, method="L-BFGS-B", options={"ftol": 1e-16, "gtol": 1e-11, "maxiter": 5000})
+    found = minimize(
+        f, np.zeros(size), jac=True, method="L-BFGS-B", options={"ftol": 1e-16, "gtol": 1e-11, "maxiter": 5000}
+    )
     return found.fun
 
 
@@ -116,7 +118,7 @@ def test_one_undamped_step_minimizes_a_quadratic_and_the_lectures_transpose_does
     objective, matrix, minimum = quadratic(20, 1e4, 0)
     start = torch.zeros(1, 20, dtype=torch.float64)
     w, _ = run(Newton(damping=0.0), objective, start, 1)
-    assert float((w[0] - minimum).norm()) < 1e-10 * 1e4 ** 0.5
+    assert float((w[0] - minimum).norm()) < 1e-10 * 1e4**0.5
     wrong = start
     for _ in range(5):
         wrong = wrong - objective.gradient(wrong)[1] @ matrix.T

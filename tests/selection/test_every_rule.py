@@ -53,9 +53,7 @@ def table():
     }
     found |= {f"decay {name}": {"decay": {name: {"warmup": 0.1}}} for name in members(schedules.Decay)}
     found |= {
-        f"loss {name}": {"loss": name}
-        for name, rule in members(losses.Loss).items()
-        if rule.task == "classification"
+        f"loss {name}": {"loss": name} for name, rule in members(losses.Loss).items() if rule.task == "classification"
     }
     found |= {
         "dropout": {"network": {**NET, "dropout": 0.2}},
@@ -199,7 +197,11 @@ def on_images():
     recipes = {label: tenfold.Recipe.from_dict(data) for label, data in images().items()}
     x, y = digits(image=True)
     return dict(
-        zip(recipes, tenfold.cross_validate(list(recipes.values()), x, y, folds=2, seed=0, device="cpu").table, strict=True)
+        zip(
+            recipes,
+            tenfold.cross_validate(list(recipes.values()), x, y, folds=2, seed=0, device="cpu").table,
+            strict=True,
+        )
     )
 
 

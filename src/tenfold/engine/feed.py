@@ -100,7 +100,8 @@ class Feed:
         maps = [self._affine(f, preprocessing) for f, preprocessing, _ in keys]
         folds = tuple(f for f, _, _ in keys)
         fold_of = None if folds == tuple(range(len(self.folds))) else torch.tensor(folds, device=self.device)
-        shift, scale = (self._stack([part[i] for part in maps])[:, None] for i in (0, 1))
+        shift = self._stack([part.shift for part in maps])[:, None]
+        scale = self._stack([part.scale for part in maps])[:, None]
         rotations = tuple(
             None if part.rotation is None else torch.from_numpy(part.rotation).to(self.device) for part in maps
         )
@@ -132,9 +133,9 @@ class Feed:
         if update is not None and any(augmentation.active for augmentation in groups.augment):
             numbers = self._augmented(numbers, groups, update)
         numbers = (numbers - shift) / scale
-        turned = [g for g, rotation in enumerate(groups.rotations) if rotation is not None]
-        for g in turned:
-            numbers[g] = numbers[g] @ groups.rotations[g]
+        for g, rotation in enumerate(groups.rotations):
+            if rotation is not None:
+                numbers[g] = numbers[g] @ rotation
         out = torch.zeros(len(shift), batch, self.width, dtype=self.dtype, device=self.device)
         count = numbers.shape[2]
         out[..., :count] = numbers

@@ -19,7 +19,18 @@ from torch.nn import functional
 from tenfold.engine.lanes import LaneValues
 from tenfold.engine.shape import Layout, Shape, padded
 from tenfold.recipe.architecture import (
-    Activate, Add, Affine, Convolve, Drop, Gather, Normalize, Pieces, Pool, Push, Slopes, Unroll,
+    Activate,
+    Add,
+    Affine,
+    Convolve,
+    Drop,
+    Gather,
+    Normalize,
+    Pieces,
+    Pool,
+    Push,
+    Slopes,
+    Unroll,
 )  # fmt: skip
 from tenfold.rules.activations import maxout, maxout_channels, prelu
 from tenfold.rules.normalization import batch_norm, batch_norm_inference, group_norm, running
@@ -174,8 +185,9 @@ def _weigh(op: Affine | Convolve | None, h: Flow, mine: Sequence[Tensor]) -> Flo
     """The product of a weight operation with its bias, if it has one."""
     if op is None:
         return h
-    if isinstance(op, Affine):
+    if isinstance(h, Tensor):
         return torch.baddbmm(mine[1], h, mine[0]) if op.bias else h.bmm(mine[0])
+    assert isinstance(op, Convolve)
     biases: Any = [bias[0] for bias in mine[1].unbind()] if op.bias else [None] * len(h)
     return [
         functional.conv2d(image, weight, bias, op.stride, op.pad)
@@ -184,9 +196,9 @@ def _weigh(op: Affine | Convolve | None, h: Flow, mine: Sequence[Tensor]) -> Flo
 
 
 def _add(h: Flow, other: Flow) -> Flow:
-    if isinstance(h, list):
-        return [one + two for one, two in zip(h, other, strict=True)]
-    return h + other
+    if isinstance(h, Tensor) and isinstance(other, Tensor):
+        return h + other
+    return [one + two for one, two in zip(h, other, strict=True)]
 
 
 def _times(h: Flow, scale: Flow) -> Flow:

@@ -30,9 +30,14 @@ class Lane:
     fold: int
 
     @property
+    def optimizer(self) -> Any:
+        """The recipe's optimizer; a pack's shape says whether it is of first or of second order."""
+        return self.recipe.optimizer
+
+    @property
     def order(self) -> tuple[Any, ...]:
         """Lanes are sorted by this, so that equal optimizers and equal activations lie side by side."""
-        optimizer = self.recipe.optimizer
+        optimizer = self.optimizer
         layers = [layer for layer in self.recipe.network.sequence() if hasattr(layer, "formula")]
         activations = [(rule_name(layer), repr(numbers(layer))) for layer in layers[:1]]
         kind = (optimizer.family, optimizer.moments)
@@ -130,8 +135,8 @@ def coefficient_table(lanes: Sequence[Lane], first: int, count: int, per_epoch: 
         if (lane.number, factor) in columns:
             continue
         rate, time = times(lane, first, count, per_epoch, factor)
-        k = lane.recipe.optimizer.coefficients(time)
-        decay = rate * lane.recipe.weight_decay if lane.recipe.optimizer.decoupled else 0 * rate
+        k = lane.optimizer.coefficients(time)
+        decay = rate * lane.recipe.weight_decay if lane.optimizer.decoupled else 0 * rate
         columns[lane.number, factor] = np.stack([*k, decay], 1)
     return np.stack([columns[lane.number, factor] for lane, factor in zip(lanes, factors, strict=True)], 2)
 

@@ -11,7 +11,20 @@ import torch
 from torch import Tensor, nn
 
 from tenfold.recipe.architecture import (
-    Activate, Add, Affine, Convolve, Drop, Gather, Image, Normalize, Pieces, Pool, Push, Slopes, Step, Unroll,
+    Activate,
+    Add,
+    Affine,
+    Convolve,
+    Drop,
+    Gather,
+    Image,
+    Normalize,
+    Pieces,
+    Pool,
+    Push,
+    Slopes,
+    Step,
+    Unroll,
 )  # fmt: skip
 from tenfold.rules.activations import maxout, maxout_channels
 from tenfold.rules.normalization import BatchNorm

@@ -22,9 +22,16 @@ from tenfold.recipe.recipe import loss_of
 from tenfold.rules.dropout import dropout_scale
 from tenfold.rules.optimizers.update import UPDATES, Coefficients, Flat, Matrix, Need
 from tenfold.rules.penalties import (
-    clip_factor, clip_value, decoupled_decay, ema, ema_correction, l1_gradient, l2_gradient, max_norm_factor,
+    clip_factor,
+    clip_value,
+    decoupled_decay,
+    ema,
+    ema_correction,
+    l1_gradient,
+    l2_gradient,
+    max_norm_factor,
 )  # fmt: skip
-from tenfold.rules.schedules import PlateauState, plateau_next
+from tenfold.rules.schedules import Plateau, PlateauState, plateau_next
 
 CHUNK_BYTES = 1_400_000  # optimizer state worked on at a time: about what a core's second-level cache holds
 CHUNK_ROWS = 512  # rows evaluated at a time
@@ -133,18 +140,18 @@ class Pack:
         self.chunks: list[Chunk] = []
         first = 0
         while first < len(self.lanes):
-            family = self.lanes[first].recipe.optimizer.family
+            family = self.lanes[first].optimizer.family
             last = first
-            while last < min(first + size, len(self.lanes)) and self.lanes[last].recipe.optimizer.family == family:
+            while last < min(first + size, len(self.lanes)) and self.lanes[last].optimizer.family == family:
                 last += 1
             part = slice(first, last)
-            rules = [lane.recipe.optimizer for lane in self.lanes[part]]
-            state = [
+            rules = [lane.optimizer for lane in self.lanes[part]]
+            m, v, u = (
                 self.rows[name][part] if any(rule.moments[i] for rule in rules) else None
                 for i, name in enumerate("mvu")
-            ]
+            )
             need = Need(any(r.uses_gradient for r in rules), any(r.uses_inside for r in rules), matrices)
-            self.chunks.append(Chunk(part, family, Flat(self.w[part], self.g[part], *state, scratch[part]), need))
+            self.chunks.append(Chunk(part, family, Flat(self.w[part], self.g[part], m, v, u, scratch[part]), need))
             first = last
 
     def keep(self, stay: Sequence[bool]) -> None:
@@ -217,7 +224,7 @@ class Pack:
         """Lower the rate of the lanes whose training loss no longer falls, where their schedule watches it."""
         state, losses = self.rows["plateau"], None
         for i, lane in enumerate(self.lanes):
-            if lane.recipe.decay.watches:
+            if isinstance(lane.recipe.decay, Plateau):
                 losses = self.train_loss() if losses is None else losses
                 best, waited, factor = state[i].tolist()
                 after = plateau_next(lane.recipe.decay, PlateauState(best, int(waited), factor), float(losses[i]))
@@ -360,7 +367,7 @@ class Pack:
         """The parameters that predict, (L, total): the weights, their average, or the iterate that the optimizer
         reports."""
         w = self.w
-        reporting = [lane.recipe.optimizer for lane in self.lanes]
+        reporting = [lane.optimizer for lane in self.lanes]
         if self.shape.second_order is None and self.update and any(rule.reports for rule in reporting):
             span = self.update - 1, 1, self.schedule_updates
             factors = self.rows["plateau"][:, 2].tolist()

@@ -8,7 +8,16 @@ from typing import Any, Literal
 
 from tenfold.data.batches import ALIGN, Dealing, align
 from tenfold.recipe.architecture import (
-    Add, Affine, Convolve, Image, Normalize, Op, Slopes, Step, plan_network, sees_images,
+    Add,
+    Affine,
+    Convolve,
+    Image,
+    Normalize,
+    Op,
+    Slopes,
+    Step,
+    plan_network,
+    sees_images,
 )  # fmt: skip
 from tenfold.recipe.recipe import Recipe
 from tenfold.rules.initialization import Fans

@@ -79,7 +79,7 @@ def initial_moments(values: LaneValues, layout: Layout) -> np.ndarray:
 
 def initial_state(lanes: Sequence[Lane]) -> dict[str, np.ndarray]:
     """Where the optimizer's rows m, v and u start, (lanes, 1) each; those that no lane has are left out."""
-    rules = [lane.recipe.optimizer for lane in lanes]
+    rules = [lane.optimizer for lane in lanes]
     return {
         name: np.array([[rule.initial[i]] for rule in rules])
         for i, name in enumerate("mvu")
@@ -97,7 +97,7 @@ def lsuv_rows(folds: Sequence[Fold]) -> np.ndarray:
 def unit_variance(
     forward: Forward, lanes: Sequence[Lane], x: Flow, parameters: Sequence[Tensor], moments: Tensor
 ) -> None:
-    """LSUV (Mishkin & Matas 2016), in place: scale the weights of each layer in turn so that its sums have variance 1."""
+    """LSUV (Mishkin & Matas 2016), in place: scale each layer's weights in turn so that its sums have variance 1."""
     rows = len(x[0])  # of a lane
     weight = torch.full((len(lanes), 1, rows), 1 / rows, dtype=moments.dtype, device=moments.device)
     batch = Batch(weight, [rows] * len(lanes), 1, {}, frozen=True)

@@ -84,6 +84,9 @@ class Recipe:
         name, bears_noise = rule_name(self.optimizer), isinstance(self.optimizer, HessianFree)
         noisy = second_order and self.batch_size != "full" and not bears_noise
         require(not noisy, self, "batch_size", f"full for {name}, whose steps a minibatch would mislead")
+        for field in ("l1", "clip_norm", "clip_value"):
+            unused = second_order and getattr(self, field)
+            require(not unused, self, field, f"absent with {name}, which does not follow the gradient")
         lone = self.batch_size == 1 and _normalizes_rows(self.network.sequence())
         require(not lone, self, "batch_size", ">= 2 with batch norm on dense layers, which compares the rows")
 

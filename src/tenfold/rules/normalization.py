@@ -32,7 +32,7 @@ def running(old: Any, new: Any, keep: Any) -> Any:
 
 
 def group_norm(z: Any, groups: int, gamma: Any, beta: Any, eps: Any) -> Any:
-    """y = gamma (z - mean) / sqrt(var + eps) + beta with the (biased) moments of each row's groups of neighbouring units.
+    """y = gamma (z - mean) / sqrt(var + eps) + beta with the (biased) moments of each row's groups of neighbours.
 
     z (L, B, H) sums, H divisible by `groups`; gamma, beta (L, 1, H); eps (L, 1, 1). One group is layer normalization.
     Source: Wu & He 2018; Ba, Kiros & Hinton 2016.

@@ -42,7 +42,7 @@ def max_norm_factor(norm: Any, limit: Any) -> Any:
 
 
 def ema(average: Any, weight: Any, decay: Any) -> Any:
-    """decay * average + (1 - decay) * weight: an exponential moving average that starts at 0 (Polyak & Juditsky 1992)."""
+    """decay * average + (1 - decay) * weight: a moving average that starts at 0 (Polyak & Juditsky 1992)."""
     return decay * average + (1 - decay) * weight
 
 

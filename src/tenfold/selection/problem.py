@@ -16,6 +16,7 @@ from tenfold.errors import BadInput
 from tenfold.recipe.architecture import Step, parameter_count, plan_network
 from tenfold.recipe.recipe import Recipe
 from tenfold.rules.losses import Link
+from tenfold.rules.optimizers.second_order import SecondOrder
 from tenfold.rules.preprocessing import Moments
 from tenfold.rules.record import rule_name
 from tenfold.statistics.metrics import Metric
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from tenfold.engine.feed import Feed
 
 Array = np.ndarray
+LARGEST = 1e30  # size of a logit of a network about to diverge; the difference of two larger ones overflows
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,7 @@ class Problem:
         if self.classes:
             from scipy.special import softmax
 
-            return softmax(outputs, axis=-1)
+            return softmax(np.clip(outputs, -LARGEST, LARGEST), axis=-1)
         return in_unit(outputs, link, *self.scale(fold))
 
     def check_recipes(self, recipes: Sequence[Recipe]) -> None:
@@ -141,7 +143,7 @@ def in_unit(outputs: Array, link: Link, mean: float, std: float) -> Array:
 
 def refuse_size(recipe: Recipe, steps: Sequence[Step]) -> None:
     """Refuse a second-order method for a network that is too large for it. Raises `BadInput`."""
-    if recipe.optimizer.family == "second_order":
+    if isinstance(recipe.optimizer, SecondOrder):
         parameters = sum(parameter_count(step.op) for step in steps)
         refusal = recipe.optimizer.refusal(parameters)
         if refusal:

@@ -29,7 +29,7 @@ def largest_moments(pieces: int) -> tuple[float, float]:
     from scipy.stats import norm
 
     def density(z: float) -> float:
-        return pieces * norm.cdf(z) ** (pieces - 1) * norm.pdf(z)
+        return float(pieces * norm.cdf(z) ** (pieces - 1) * norm.pdf(z))
 
     first, second = (quad(lambda z, k=k: z**k * density(z), -12, 12, epsabs=1e-12)[0] for k in (1, 2))
     return first, second

@@ -25,8 +25,9 @@ def leaky_relu(z: Any, slope: float) -> Any:
 
 
 def prelu(z: Any, slope: Any) -> Any:
-    """max(0, z) + slope min(0, z); slope is a tensor that broadcasts, and its derivative is min(0, z)."""
-    return z.relu() - slope * (-z).relu()
+    """max(0, z) + slope min(0, z); slope is a tensor that broadcasts. Derivative at 0: the slope (torch convention); in
+    the slope: min(0, z)."""
+    return z.where(z > 0, slope * z)
 
 
 def elu(z: Any, alpha: float) -> Any:

@@ -58,11 +58,15 @@ class GELU:
     }  # fmt: skip
     formula: ClassVar = staticmethod(gelu)
     learned: ClassVar[bool] = False
-    bounds: ClassVar[tuple[float, float]] = (-0.17004, INF)
     saturates: ClassVar[tuple[bool, bool]] = (True, False)
 
     def __post_init__(self) -> None:
         require_word(self, "approximate", ("none", "tanh"))
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """The smallest value, near z = -0.752, and infinity."""
+        return (-0.169971207480 if self.approximate == "none" else -0.170040750572, INF)
 
     @property
     def mean(self) -> float:
@@ -98,7 +102,7 @@ class SiLU:
     mean: ClassVar[float] = 0.206620964142
     second_moment: ClassVar[float] = 0.355775519817
     gain: ClassVar[float] = 1 / math.sqrt(0.355775519817)
-    bounds: ClassVar[tuple[float, float]] = (-0.27846455, INF)
+    bounds: ClassVar[tuple[float, float]] = (-0.278464542762, INF)
     saturates: ClassVar[tuple[bool, bool]] = (True, False)
 
 
@@ -120,7 +124,7 @@ class Mish:
     mean: ClassVar[float] = 0.240403888375
     second_moment: ClassVar[float] = 0.452342192376
     gain: ClassVar[float] = 1 / math.sqrt(0.452342192376)
-    bounds: ClassVar[tuple[float, float]] = (-0.30884, INF)
+    bounds: ClassVar[tuple[float, float]] = (-0.308843413018, INF)
     saturates: ClassVar[tuple[bool, bool]] = (True, False)
 
 

@@ -13,9 +13,7 @@ from tenfold.rules.record import require, require_number
 LOOK_BACK = 10  # steps over which progress is measured
 
 
-def conjugate_gradients(
-    product: Callable[[Any], Any], b: Any, x: Any, steps: int, tolerance: float
-) -> tuple[Any, Any]:
+def conjugate_gradients(product: Callable[[Any], Any], b: Any, x: Any, steps: int, tolerance: float) -> tuple[Any, Any]:
     """Minimizes q(x) = x . A x / 2 - b . x for every lane from x (L, P), A x = product(x) positive definite.
 
     A lane stops once q has fallen by less than 10 * tolerance of itself over 10 steps (Martens 2010), or when it is
