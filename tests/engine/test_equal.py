@@ -76,8 +76,8 @@ def worst_against_plain(recipes, x, y, folds, dtype, picked):
 def test_pack_equals_plain_torch(cancer, normalization, dropout, dtype):
     x, y, folds = cancer
     recipes = mixed_recipes(normalization, dropout)
-    if dtype is torch.float32:
-        recipes = recipes[::2]  # every activation and every optimizer, half the pairs
+    if dtype is torch.float32 or dropout:
+        recipes = recipes[::3]  # every activation and every optimizer, a third of the pairs
     assert worst_against_plain(recipes, x, y, folds, dtype, (4,)) <= TOLERANCE[dtype]
 
 

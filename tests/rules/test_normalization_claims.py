@@ -1,6 +1,7 @@
 """What is claimed of normalization: the scale of weights, high rates, exploding gradients, independent rows."""
 
 import math
+from itertools import pairwise
 
 import pytest
 import torch
@@ -47,7 +48,7 @@ def trained_loss(between, scale, rate):
     x = torch.from_numpy(x[:500] / 16)[None]
     x, y = (x - x.mean(1, keepdim=True)) / x.std(), torch.from_numpy(y[:500])
     sizes = [64, 64, 64, 64, 64, 10]
-    weights = [scale * normal(1, a, b, seed=i) for i, (a, b) in enumerate(zip(sizes, sizes[1:], strict=False))]
+    weights = [scale * normal(1, a, b, seed=i) for i, (a, b) in enumerate(pairwise(sizes))]
     for w in weights:
         w.requires_grad_()
     loss = torch.tensor(math.inf)

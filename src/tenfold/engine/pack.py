@@ -12,32 +12,21 @@ from torch import Tensor
 from tenfold.data.batches import align, deal
 from tenfold.data.randomness import derive
 from tenfold.engine.feed import Feed
+from tenfold.engine.first_order import FirstOrderStep, Updates
 from tenfold.engine.forward import Batch, Flow, Forward
-from tenfold.engine.lanes import Lane, LaneValues, blocks, by_update, coefficient_table, times
+from tenfold.engine.lanes import Lane, LaneValues, blocks, coefficient_table, times
 from tenfold.engine.second_order import SecondOrderStep
-from tenfold.engine.shape import Layout, Shape, Slot, as_column, padded
+from tenfold.engine.shape import Layout, Shape, as_column, padded
 from tenfold.engine.start import initial_moments, initial_parameters, initial_state, lsuv_rows, unit_variance
 from tenfold.recipe.architecture import Drop, size_of
 from tenfold.recipe.recipe import loss_of
 from tenfold.rules.dropout import dropout_scale
-from tenfold.rules.optimizers.update import UPDATES, Coefficients, Flat, Matrix, Need
-from tenfold.rules.penalties import (
-    clip_factor,
-    clip_value,
-    decoupled_decay,
-    ema,
-    ema_correction,
-    l1_gradient,
-    l2_gradient,
-    max_norm_factor,
-)  # fmt: skip
+from tenfold.rules.penalties import ema, ema_correction, max_norm_factor
 from tenfold.rules.schedules import Plateau, PlateauState, plateau_next
 
-CHUNK_BYTES = 1_400_000  # optimizer state worked on at a time: about what a core's second-level cache holds
 CHUNK_ROWS = 512  # rows evaluated at a time
 CHUNK_IMAGES = 128  # images evaluated at a time
 Order = Literal["go on", "stop"]
-Updates = list[tuple[Coefficients, Tensor]]  # coefficients and decoupled decay, one a chunk or one an update
 
 
 class Plan(NamedTuple):
@@ -49,15 +38,6 @@ class Plan(NamedTuple):
     counts: np.ndarray
     coefficients: list[Updates]
     rates: np.ndarray
-
-
-class Chunk(NamedTuple):
-    """Neighbouring lanes of one family of optimizers, whose state fits a cache."""
-
-    part: slice
-    family: str
-    state: Flat
-    need: Need
 
 
 class Pack:
@@ -124,35 +104,10 @@ class Pack:
         self.counts = counted[:, None] if bool(counted.any()) else None  # lanes whose target is a rate
         self.leaves = [view.detach().requires_grad_() for view in self.layout.views(self.w)]
         if self.shape.second_order is None:
-            self._arrange_updates()
+            self._first = FirstOrderStep(self.lanes, self.layout, self.values, self.rows)
         else:
             self._second = SecondOrderStep(self.shape.second_order, self.layout, self.values.l2, self.w)
         self._epoch: tuple[int, Plan] | None = None
-
-    def _arrange_updates(self) -> None:
-        """The gradient and the chunks of lanes that are updated together."""
-        self.g = torch.zeros_like(self.w)  # zeros between the slots stay: a norm over a row is that of its gradient
-        scratch = torch.empty_like(self.w)
-        pairs = zip(self.layout.views(self.g), self.layout.slots, strict=True)
-        self.gradients = [slot.real(view) for view, slot in pairs]
-        matrices = [_matrix(slot) for slot in self.layout.slots if slot.kind == "weight"]
-        size = max(1, CHUNK_BYTES // (5 * self.w.element_size() * self.layout.total))
-        self.chunks: list[Chunk] = []
-        first = 0
-        while first < len(self.lanes):
-            family = self.lanes[first].optimizer.family
-            last = first
-            while last < min(first + size, len(self.lanes)) and self.lanes[last].optimizer.family == family:
-                last += 1
-            part = slice(first, last)
-            rules = [lane.optimizer for lane in self.lanes[part]]
-            m, v, u = (
-                self.rows[name][part] if any(rule.moments[i] for rule in rules) else None
-                for i, name in enumerate("mvu")
-            )
-            need = Need(any(r.uses_gradient for r in rules), any(r.uses_inside for r in rules), matrices)
-            self.chunks.append(Chunk(part, family, Flat(self.w[part], self.g[part], m, v, u, scratch[part]), need))
-            first = last
 
     def keep(self, stay: Sequence[bool]) -> None:
         """Drop the lanes that do not stay: they cost no more time, and nothing changes for the others."""
@@ -185,7 +140,7 @@ class Pack:
             rates = np.zeros(0)
             if self.shape.second_order is None:
                 table = self._tensor(coefficient_table(self.lanes, *span, factors))[..., None]  # (updates, 10, L, 1)
-                coefficients = [by_update(table[:, :, chunk.part]) for chunk in self.chunks]
+                coefficients = self._first.coefficients(table)
             else:
                 lanes = zip(self.lanes, factors, strict=True)
                 rates = np.stack([times(lane, *span, float(factor))[0] for lane, factor in lanes], 1)
@@ -206,7 +161,7 @@ class Pack:
             step = self.update % self.per_epoch
             if self.shape.second_order is None:
                 self._gradient(plan, step)
-                self._step([k[step] for k in plan.coefficients])
+                self._first.step(self.leaves, [k[step] for k in plan.coefficients])
             else:
                 self._advance(plan, step)
             self._restrict()
@@ -296,36 +251,12 @@ class Pack:
         self.bad.copy_(torch.where((self.bad < 0) & ~loss.isfinite(), self.update, self.bad))
 
     def _gradient(self, plan: Plan, step: int) -> None:
-        """The gradient of each lane's mean loss over its batch, into self.g."""
+        """The gradient of each lane's mean loss over its batch."""
         x, target, weight, batch = self._batch(plan, step)
         output = self.forward(x, self.leaves, self.rows["moments"], batch)
         loss = self._loss(output, target, weight)  # (L,)
-        gradients = torch.autograd.grad(loss.sum(), self.leaves)
-        for view, gradient, slot in zip(self.gradients, gradients, self.layout.slots, strict=True):
-            view.copy_(slot.real(gradient))
+        self._first.take(torch.autograd.grad(loss.sum(), self.leaves))
         self._note(loss)
-
-    @torch.no_grad()
-    def _step(self, coefficients: Updates) -> None:
-        """Penalize, clip, decay and update every lane, a cache-sized chunk of lanes at a time."""
-        values = self.values
-        if values.clip_value is not None:
-            self.g.copy_(clip_value(self.g, values.clip_value))
-        if values.clip is not None:
-            self.g.mul_(clip_factor(self.g.norm(dim=1, keepdim=True), values.clip))
-        for i in self.layout.weights if values.l2 is not None or values.l1 is not None else ():
-            gradient, weight = self.gradients[i], self.layout.slots[i].real(self.leaves[i])
-            if values.l2 is not None:
-                gradient.copy_(l2_gradient(gradient, weight, as_column(values.l2, weight)))
-            if values.l1 is not None:
-                gradient.copy_(l1_gradient(gradient, weight, as_column(values.l1, weight)))
-        if values.decoupled:
-            lr_decay = torch.cat([decay for _, decay in coefficients])[:, :, None]  # (L, 1, 1), rate times strength
-            for i in self.layout.weights:
-                leaf = self.leaves[i]
-                leaf.copy_(decoupled_decay(leaf, 1.0, as_column(lr_decay, leaf)))
-        for chunk, (k, _) in zip(self.chunks, coefficients, strict=True):
-            UPDATES[chunk.family](chunk.state, k, chunk.need)
 
     @torch.no_grad()
     def _restrict(self) -> None:
@@ -438,13 +369,3 @@ class Pack:
             found[f"{number}.running_mean"] = row[mean : mean + units].copy()
             found[f"{number}.running_var"] = row[var : var + units].copy()
         return found
-
-
-def _matrix(slot: Slot) -> Matrix:
-    """A weight as the matrix that Muon orthogonalizes."""
-    if len(slot.size) == 2:
-        return Matrix(
-            slot.start, slot.stop, (slot.stored[0], slot.stored[1]), (slot.size[0], slot.size[1]), slot.output
-        )
-    shape = slot.matrix[1], slot.matrix[0]
-    return Matrix(slot.start, slot.stop, shape, shape, slot.output, rows_are_units=True)

@@ -30,6 +30,7 @@ BATCH = {2_000: 32, 5_000: 64, 40_000: 128, 150_000: 256, math.inf: 512}  # up t
 
 SMALLEST = 8  # rows and columns of an image for which convolutions are tried
 POOLED = 8  # rows and columns up to which pooling shrinks an image
+MEDIUM = 16  # rows and columns from which an image bears a shift by a pixel
 LARGE = 24  # rows and columns from which an image bears a shift by two pixels, and a photograph a mirror
 IMAGE_BATCH = {20_000: 64, 100_000: 128, math.inf: 256}
 IMAGE_FEWEST, IMAGE_MOST = 5, 40  # epochs
@@ -92,7 +93,7 @@ def image_space(rows: int, *, image: Image, outputs: int) -> Space:
     """The space for images: two convolutional networks and an MLP, with and without augmentation.
 
     Convolution, batch norm, ReLU and pooling are repeated until the image is at most 8 x 8. Half of the recipes
-    shift the training images, and mirror photographs. Epochs: as many as 2,500 updates take, but 5 to 40, and at
+    shift the training images (from 16 x 16 on), and mirror photographs. Epochs: as many as 2,500 updates take, but 5 to 40, and at
     least 5 or as many as 75 seconds of one core a recipe pay for.
     """
     dropout = {"uniform": [0.05, 0.5]}
@@ -102,11 +103,12 @@ def image_space(rows: int, *, image: Image, outputs: int) -> Space:
     fitting = epochs_within(shapes, **size, core_seconds=IMAGE_CORE_SECONDS)
     steps = max(1, math.ceil(rows * (FOLDS - 1) / FOLDS / batch))
     wanted = min(max(math.ceil(UPDATES / steps), IMAGE_FEWEST), IMAGE_MOST)
-    large = min(image[:2]) >= LARGE
+    short, photograph = min(image[:2]), image[2] == 3
+    moved = {"flip": photograph and short >= LARGE, "shift": [1, 2] if short >= LARGE else 1}
     return Space.from_dict(
         {
             "preprocess": ["standardize_channel", "center_image"],
-            "augment": [{"shift": 0}, {"flip": large and image[2] == 3, "shift": [1, 2] if large else 1}],
+            "augment": [{"shift": 0}, moved] if short >= MEDIUM else {"shift": 0},
             "network": networks,
             "optimizer": [
                 {"adamw": {"lr": {"log_uniform": [5e-4, 5e-3]}}},

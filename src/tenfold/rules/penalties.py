@@ -38,7 +38,7 @@ def max_norm_factor(norm: Any, limit: Any) -> Any:
 
     Source: Srivastava et al. 2014, who take limits of 3 to 4. torch's `renorm` divides by norm + 1e-7.
     """
-    return (limit / norm.clamp(min=1e-30)).clamp(max=1.0)
+    return (limit / norm).clamp(max=1.0)
 
 
 def ema(average: Any, weight: Any, decay: Any) -> Any:

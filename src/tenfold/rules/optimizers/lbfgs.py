@@ -86,7 +86,7 @@ class LBFGS(SecondOrder):
         else:
             new = w + length[:, None] * p
             new_g = objective.gradient(new)[1]
-        fine = new.isfinite().all(1) & new_g.isfinite().all(1)
+        fine = loss.isfinite() & new.isfinite().all(1) & new_g.isfinite().all(1)
         new = torch.where(fine[:, None], new, w)
         step, change = new - w, torch.where(fine[:, None], new_g - g, torch.zeros_like(g))
         curve = dot(step, change)

@@ -50,4 +50,5 @@ class Newton(SecondOrder):
         if self.line_search:
             length, _ = backtrack(w, step, dot(g, step), loss, rate, objective)
         new = w + length[:, None] * step
-        return torch.where(new.isfinite().all(1, keepdim=True), new, w), state
+        fine = loss.isfinite() & new.isfinite().all(1)
+        return torch.where(fine[:, None], new, w), state

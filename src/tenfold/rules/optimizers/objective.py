@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
-COLUMNS = 1 << 26  # numbers that the columns of a matrix which are computed together may hold
+COLUMNS = 1 << 20  # numbers of one lane that the columns of a matrix which are computed together pass through
 
 
 class Objective(Protocol):
@@ -66,20 +66,26 @@ class AutogradObjective:
         loss = self._loss(w)
         return loss.detach(), torch.autograd.grad(loss.sum(), w)[0]
 
-    def hessian_product(self, w: Any, x: Any) -> Any:
-        """H x (L, P): the derivative of g . x (Pearlmutter 1994)."""
+    def _slope(self, w: Any) -> tuple[Any, Any]:
+        """w and the gradient there as a function of it, be it a constant one (a hinge of a linear model)."""
         import torch
 
         w = w.detach().requires_grad_()
         g = torch.autograd.grad(self._loss(w).sum(), w, create_graph=True)[0]
+        return w, g if g.requires_grad else g + 0 * w
+
+    def hessian_product(self, w: Any, x: Any) -> Any:
+        """H x (L, P): the derivative of g . x (Pearlmutter 1994)."""
+        import torch
+
+        w, g = self._slope(w)
         return torch.autograd.grad(g, w, x, materialize_grads=True)[0]
 
     def hessian(self, w: Any) -> Any:
         """(L, P, P), symmetric; some columns at a time."""
         import torch
 
-        w = w.detach().requires_grad_()
-        g = torch.autograd.grad(self._loss(w).sum(), w, create_graph=True)[0]
+        w, g = self._slope(w)
 
         def columns(e: Any) -> Any:
             return torch.autograd.grad(g, w, e, retain_graph=True, is_grads_batched=True, materialize_grads=True)[0]
@@ -116,12 +122,24 @@ class AutogradObjective:
 
         return product
 
+    def _together(self, w: Any) -> int:
+        """How many columns to compute at a time: each passes through what one evaluation keeps for its derivative.
+
+        The count is of one lane, whatever the number of lanes, so that a lane's bits do not depend on its neighbours.
+        """
+        import torch
+
+        kept = [w.numel()]
+        with torch.autograd.graph.saved_tensors_hooks(lambda saved: kept.append(saved.numel()), lambda _: None):
+            self._loss(w)
+        return max(1, COLUMNS * len(w) // sum(kept))
+
     def _matrix(self, w: Any, columns: Callable[[Any], Any]) -> Any:
         """A symmetric matrix (L, P, P) from its products with unit vectors."""
         import torch
 
         lanes, size = w.shape
-        step = max(1, min(size, COLUMNS // max(1, lanes * size)))
+        step = min(size, self._together(w))
         eye = torch.eye(size, dtype=w.dtype, device=w.device)
         parts = [columns(part[:, None].expand(-1, lanes, -1)) for part in eye.split(step)]
         matrix = torch.cat(parts).transpose(0, 1)  # (L, P, P)
