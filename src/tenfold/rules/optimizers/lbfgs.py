@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-from tenfold.rules.optimizers.line_search import strong_wolfe
+from tenfold.rules.optimizers.line_search import Point, strong_wolfe
 from tenfold.rules.optimizers.objective import Objective
 from tenfold.rules.optimizers.second_order import SecondOrder, dot
 from tenfold.rules.record import require, require_number, require_word
@@ -81,11 +81,17 @@ class LBFGS(SecondOrder):
         p = torch.where(steep[:, None], p, -g)
         first = (rho[:, -1] == 0) | ~steep
         length = torch.where(first, rate * (1 / g.abs().sum(1).clamp(min=1e-30)).clamp(max=1.0), rate)
+
+        def line(a: Any) -> Point:
+            f, gradient = objective.gradient(w + a[:, None] * p)
+            return Point(a, f, dot(gradient, p), gradient)
+
         if self.line_search == "strong_wolfe":
-            new, new_g = strong_wolfe(w, p, loss, g, length, objective, self.c1, self.c2, int(self.evaluations))
+            start = Point(torch.zeros_like(loss), loss, dot(g, p), g)
+            reached = strong_wolfe(line, start, length, self.c1, self.c2, int(self.evaluations))
         else:
-            new = w + length[:, None] * p
-            new_g = objective.gradient(new)[1]
+            reached = line(length)
+        new, new_g = w + reached.a[:, None] * p, reached.g
         fine = loss.isfinite() & new.isfinite().all(1) & new_g.isfinite().all(1)
         new = torch.where(fine[:, None], new, w)
         step, change = new - w, torch.where(fine[:, None], new_g - g, torch.zeros_like(g))

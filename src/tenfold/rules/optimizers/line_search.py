@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from tenfold.rules.optimizers.objective import Objective
-from tenfold.rules.optimizers.second_order import dot, slack
+from tenfold.rules.optimizers.second_order import slack
 
 GROW = 2.0  # of the step while nothing is bracketed
 
@@ -17,6 +17,18 @@ class Point(NamedTuple):
     f: Any
     d: Any
     g: Any
+
+
+class Search(NamedTuple):
+    """Where the search of each lane is: the last point while nothing is bracketed, the bracket's better and other end
+    while zooming, and the point that was accepted once done; zooming, done (L,)."""
+
+    before: Point
+    lo: Point
+    hi: Point
+    final: Point
+    zooming: Any
+    done: Any
 
 
 def pick(where: Any, one: Point, two: Point) -> Point:
@@ -41,46 +53,48 @@ def cubic_minimum(lo: Point, hi: Point) -> Any:
     return lo.a + share * span
 
 
-def strong_wolfe(
-    w: Any, p: Any, loss: Any, g: Any, length: Any, objective: Objective, c1: float, c2: float, evaluations: int
-) -> tuple[Any, Any]:
-    """w + a p and the gradient there, a meeting f(a) <= f(0) + c1 a f'(0) and |f'(a)| <= c2 |f'(0)|.
+def judge(now: Search, here: Point, start: Point, c1: float, c2: float, first: bool) -> Search:
+    """The search after an evaluation: Algorithms 3.5 (bracketing) and 3.6 (zooming) of Nocedal & Wright, masked."""
+    before, lo, hi, final, zooming, done = now
+    high = ~here.f.isfinite() | (here.f > start.f + c1 * here.a * start.d + slack(start.f))
+    flat = here.d.abs() <= -c2 * start.d
+    bracketing, zoomed = ~zooming & ~done, zooming & ~done
+    above = bracketing & (high if first else high | (here.f >= before.f + slack(start.f)))
+    beyond = bracketing & ~above & ~flat & (here.d >= 0)
+    worse = zoomed & (high | (here.f > lo.f + slack(start.f)))
+    accepted = ~done & ~high & flat & ~above & ~worse
+    better = zoomed & ~worse & ~accepted
+    turn = better & (here.d * (hi.a - lo.a) >= 0)
+    going = bracketing & ~above & ~beyond & ~accepted
+    return Search(
+        before=pick(going, here, before),
+        lo=pick(better | beyond, here, pick(above, before, lo)),
+        hi=pick(above | worse, here, pick(turn, lo, pick(beyond, before, hi))),
+        final=pick(accepted, here, final),
+        zooming=zooming | above | beyond,
+        done=done | accepted,
+    )
 
-    p (L, P) downhill, loss (L,) and g (L, P) at w, length (L,) the first a tried. Algorithms 3.5 and 3.6 of Nocedal &
-    Wright as a state machine: every lane brackets, zooms or has finished, and one evaluation serves all. A lane that
-    runs out of evaluations takes the best point that met the first condition, or stays where it is.
+
+def strong_wolfe(
+    line: Callable[[Any], Point], start: Point, length: Any, c1: float, c2: float, evaluations: int
+) -> Point:
+    """The point of each lane's line that meets f(a) <= f(0) + c1 a f'(0) and |f'(a)| <= c2 |f'(0)|.
+
+    line: lengths (L,) -> their points; start: at 0, downhill; length (L,): the first that is tried. Every lane
+    brackets, zooms or is done, and one evaluation serves all. A lane that runs out of evaluations takes the best point
+    that met the first condition, or stays at 0.
     """
     import torch
 
-    slope = dot(g, p)
-    start = Point(torch.zeros_like(loss), loss, slope, g)
-    before, lo, hi = start, start, start
-    zooming = torch.zeros_like(loss, dtype=torch.bool)
-    done = ~(loss.isfinite() & slope.isfinite() & (slope < 0))
-    final, a = start, length
+    done = ~(start.f.isfinite() & start.d.isfinite() & (start.d < 0))
+    now = Search(start, start, start, start, torch.zeros_like(done), done)
+    a = length
     for i in range(evaluations):
-        if bool(done.all()):
+        if bool(now.done.all()):
             break
-        f, gradient = objective.gradient(w + a[:, None] * p)
-        here = Point(a, f, dot(gradient, p), gradient)
-        high = ~f.isfinite() | (f > loss + c1 * a * slope + slack(loss))
-        flat = here.d.abs() <= -c2 * slope
-        bracketing = ~zooming & ~done
-        above = bracketing & (high | ((f >= before.f + slack(loss)) if i else torch.zeros_like(high)))
-        beyond = bracketing & ~above & ~flat & (here.d >= 0)
-        worse = zooming & ~done & (high | (f > lo.f + slack(loss)))
-        accepted = ~done & ~high & flat & ~above & ~worse
-        better = zooming & ~done & ~worse & ~accepted
-        turn = better & (here.d * (hi.a - lo.a) >= 0)
-        hi = pick(above | worse, here, pick(turn, lo, pick(beyond, before, hi)))
-        lo = pick(better | beyond, here, pick(above, before, lo))
-        final = pick(accepted, here, final)
-        done = done | accepted
-        going = bracketing & ~above & ~beyond & ~accepted
-        before = pick(going, here, before)
-        zooming = zooming | above | beyond
-        a = torch.where(done, a, torch.where(zooming, cubic_minimum(lo, hi), GROW * a))
-    fallback = pick(zooming, lo, before)
-    usable = ~done & fallback.f.isfinite() & (fallback.f < loss)
-    final = pick(usable, fallback, final)
-    return w + final.a[:, None] * p, final.g
+        now = judge(now, line(a), start, c1, c2, first=i == 0)
+        a = torch.where(now.done, a, torch.where(now.zooming, cubic_minimum(now.lo, now.hi), GROW * a))
+    best = pick(now.zooming, now.lo, now.before)
+    usable = ~now.done & best.f.isfinite() & (best.f < start.f)
+    return pick(usable, best, now.final)

@@ -123,10 +123,7 @@ class AutogradObjective:
         return product
 
     def _together(self, w: Any) -> int:
-        """How many columns to compute at a time: each passes through what one evaluation keeps for its derivative.
-
-        The count is of one lane, whatever the number of lanes, so that a lane's bits do not depend on its neighbours.
-        """
+        """How many columns to compute at a time: each passes through what one evaluation keeps for its derivative."""
         import torch
 
         kept = [w.numel()]
@@ -141,6 +138,8 @@ class AutogradObjective:
         lanes, size = w.shape
         step = min(size, self._together(w))
         eye = torch.eye(size, dtype=w.dtype, device=w.device)
-        parts = [columns(part[:, None].expand(-1, lanes, -1)) for part in eye.split(step)]
-        matrix = torch.cat(parts).transpose(0, 1)  # (L, P, P)
+        found = w.new_empty(size, lanes, size)  # filled in place: small results kept apart would fragment the heap
+        for unit, part in zip(eye.split(step), found.split(step), strict=True):
+            part.copy_(columns(unit[:, None].expand(-1, lanes, -1)))
+        matrix = found.transpose(0, 1)  # (L, P, P)
         return 0.5 * (matrix + matrix.transpose(1, 2))
