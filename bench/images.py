@@ -244,8 +244,8 @@ def main(arguments: list[str] | None = None) -> None:
     print(f"{measured['data']}, {measured['rows']} images, {len(RATES)} recipes x 5 folds x {asked.epochs} epochs")
     print(f"packs {ours['seconds']:.0f} s; serial loop {peer['seconds']:.0f} s on {peer['threads']} threads "
           f"(scaled from {asked.trials} trials): {measured['ratio']:.2f} times")  # fmt: skip
-    print(f"accuracy on the same trials: {accuracy['tenfold']:.4f} packs, {accuracy['serial']:.4f} serial (standard"
-          f" error of the difference {accuracy['standard_error']:.4f}); best recipe {max(ours['best']):.4f}")  # fmt: skip
+    print(f"accuracy on the same trials: {accuracy['tenfold']:.4f} packs, {accuracy['serial']:.4f} serial, standard error"
+          f" of the difference {accuracy['standard_error']:.4f}; best recipe {max(ours['best']):.4f}")  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ from statistics import median
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from bench.cases import FOLDS, case_named
 from bench.machine import describe, facts
@@ -41,9 +40,9 @@ def make_pack(name: str, recipes: int) -> Pack:
     classes = tuple(str(label) for label in range(int(y.max()) + 1))
     problem = Problem(matrix_inputs(x), y, classes, folds, metric_for("classification", None))
     found = [Recipe.from_dict(case.recipe(setting)) for setting in case.settings]
-    feed = problem.feed(torch.device("cpu"), torch.float32)
+    feed = problem.feed(found, torch.device("cpu"), torch.float32)
     dealing = Dealing.of(folds, case.batch_size)
-    shape = Shape.of(found[0].network, inputs=feed.width, outputs=len(classes), dealing=dealing)
+    shape = Shape.of(found[0], inputs=problem.width, outputs=len(classes), dealing=dealing)
     lanes = [Lane(recipe, number, fold) for number, recipe in enumerate(found) for fold in range(FOLDS)]
     pack = Pack(lanes, shape, feed)
     pack.run_epoch(last=1)
@@ -80,24 +79,17 @@ def products(pack: Pack) -> Callable[[], None]:
     return work
 
 
-def gather(pack: Pack, rows: Tensor, weights: Tensor) -> None:
-    """The inputs, targets and weights of one batch for every lane, as an update gathers them."""
-    pack.feed.inputs(rows, pack.affine).index_select(0, pack.group_of)
-    pack.feed.targets(rows).index_select(0, pack.fold_of)
-    weights.index_select(0, pack.fold_of)
-
-
 def parts(name: str, recipes: int, seconds: float) -> dict[str, Any]:
     """Microseconds of each part of an update, and of an epoch's dealing and evaluation divided by its updates."""
     pack = make_pack(name, recipes)
-    rows, weights, coefficients = pack._plan_epoch(0)
-    step = [part[0] for part in coefficients]
+    plan = pack._plan_epoch(0)
+    step = [part[0] for part in plan.coefficients]
     epoch = iter(range(1, 10**9))
     found = {
         "products": microseconds(products(pack), seconds),
-        "gather": microseconds(lambda: gather(pack, rows[0], weights[0]), seconds),
-        "gradient": microseconds(lambda: pack._gradient(rows[0], weights[0]), seconds),
-        "optimizer": microseconds(lambda: pack._step(step), seconds),
+        "gather": microseconds(lambda: pack._batch(plan, 0), seconds),
+        "gradient": microseconds(lambda: pack._gradient(plan, 0), seconds),
+        "optimizer": microseconds(lambda: pack._first.step(pack.leaves, step), seconds),
         "dealing": microseconds(lambda: pack._plan_epoch(next(epoch)), seconds) / pack.per_epoch,
         "evaluation": microseconds(pack.evaluate, seconds) / pack.per_epoch,
     }

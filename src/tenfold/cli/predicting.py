@@ -16,6 +16,8 @@ from tenfold.errors import BadInput
 if TYPE_CHECKING:
     import numpy as np
 
+    from tenfold.selection.model import Model
+
 
 def predict(
     run: RunDirectory,
@@ -33,8 +35,6 @@ def predict(
 
     For a model of images: every image of a folder and its subfolders, sorted by path, one image file, or an npz file.
     """
-    import numpy as np
-
     from tenfold.data.read import read_images
     from tenfold.selection.model import load
 
@@ -47,18 +47,9 @@ def predict(
         raise BadInput("--proba with a regression model", expected="a classifier", do="leave --proba out")
     images = read_images(data, model.contract) if model.contract is not None else None
     inputs, notes = model.inputs(data if images is None else images)
-    spread = None
-    if samples is None:
-        outputs = model.outputs(inputs)
-    else:
-        outputs, spread = model.samples(inputs, samples)
+    outputs, spread = (model.outputs(inputs), None) if samples is None else model.samples(inputs, samples)
     columns = {} if images is None or not images.files else {"file": _texts(images.files)}
-    columns["prediction"] = model.labels(outputs)
-    if proba:
-        columns |= {f"p_{label}": outputs[:, i] for i, label in enumerate(model.classes)}
-    if spread is not None:  # of the probability of the predicted class, or of the predicted number
-        chosen = outputs.argmax(1)[:, None] if model.classes else np.zeros((len(outputs), 1), np.int64)
-        columns["spread"] = np.take_along_axis(spread, chosen, 1)[:, 0]
+    columns |= _columns(model, outputs, spread, proba=proba)
     for note in notes:
         print(f"note: {note}", file=sys.stderr)
     if output is None:
@@ -69,6 +60,19 @@ def predict(
         print_json({"rows": inputs.rows, "output": str(output), "columns": list(columns), "notes": notes})
     else:
         print(f"{inputs.rows} predictions in {shown(output)}")
+
+
+def _columns(model: Model, outputs: np.ndarray, spread: np.ndarray | None, *, proba: bool) -> dict[str, np.ndarray]:
+    """The columns of the predictions. spread: deviations (rows, classes or 1); that of the predicted class is kept."""
+    import numpy as np
+
+    columns = {"prediction": model.labels(outputs)}
+    if proba:
+        columns |= {f"p_{label}": outputs[:, i] for i, label in enumerate(model.classes)}
+    if spread is not None:
+        chosen = outputs.argmax(1)[:, None] if model.classes else np.zeros((len(outputs), 1), np.int64)
+        columns["spread"] = np.take_along_axis(spread, chosen, 1)[:, 0]
+    return columns
 
 
 def _texts(values: tuple[str, ...]) -> np.ndarray:

@@ -91,19 +91,13 @@ class Forward:
                     h = self._normalize(number, op, h, mine, moments, batch)
                 case Activate():
                     h = self._activate(number, h)
-                case Slopes(size, count):
+                case Slopes(count=count):
                     h = _slopes(h, mine[0], count)
-                case Pieces(size, pieces):
-                    h = _pieces(h, size, pieces)
                 case Drop():
                     if batch is not None and number in batch.scales:
                         h = _times(h, batch.scales[number])
-                case Pool():
-                    h = [_pool(op, image) for image in h]
-                case Gather():
-                    h = _rows([_gather(op, image) for image in h], batch)
-                case Unroll():
-                    h = _rows(list(h), batch)
+                case _:
+                    h = _reshape(op, h, batch)
         if isinstance(h, list):
             return h[0]
         return h[..., : self.shape.outputs]
@@ -218,6 +212,18 @@ def _pieces(h: Flow, size: Any, pieces: int) -> Flow:
         return [maxout_channels(image, pieces) for image in h]
     y = maxout(h[..., : size * pieces], pieces)  # (L, B, units)
     return functional.pad(y, (0, padded(size) - size))
+
+
+def _reshape(op: Pieces | Pool | Gather | Unroll, h: Flow, batch: Batch | None) -> Flow:
+    """The operations without values that change the size of what flows."""
+    match op:
+        case Pieces(size, pieces):
+            return _pieces(h, size, pieces)
+        case Pool():
+            return [_pool(op, image) for image in h]
+        case Gather():
+            return _rows([_gather(op, image) for image in h], batch)
+    return _rows(list(h), batch)
 
 
 def _pool(op: Pool, image: Tensor) -> Tensor:

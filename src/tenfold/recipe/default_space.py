@@ -93,8 +93,8 @@ def image_space(rows: int, *, image: Image, outputs: int) -> Space:
     """The space for images: two convolutional networks and an MLP, with and without augmentation.
 
     Convolution, batch norm, ReLU and pooling are repeated until the image is at most 8 x 8. Half of the recipes
-    shift the training images (from 16 x 16 on), and mirror photographs. Epochs: as many as 2,500 updates take, but 5 to 40, and at
-    least 5 or as many as 75 seconds of one core a recipe pay for.
+    shift the training images (from 16 x 16 on), and mirror photographs. Epochs: as many as 2,500 updates take, but 5 to
+    40, and at least 5 or as many as 75 seconds of one core a recipe pay for.
     """
     dropout = {"uniform": [0.05, 0.5]}
     networks, batch = _image_networks(image, dropout), _upto(IMAGE_BATCH, rows)

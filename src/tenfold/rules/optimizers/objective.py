@@ -127,8 +127,8 @@ class AutogradObjective:
         import torch
 
         kept = [w.numel()]
-        with torch.autograd.graph.saved_tensors_hooks(lambda saved: kept.append(saved.numel()), lambda _: None):
-            self._loss(w)
+        with torch.autograd.graph.saved_tensors_hooks(lambda saved: kept.append(saved.numel()), lambda _: w):
+            self._loss(w.detach().requires_grad_())
         return max(1, COLUMNS * len(w) // sum(kept))
 
     def _matrix(self, w: Any, columns: Callable[[Any], Any]) -> Any:
