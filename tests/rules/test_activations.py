@@ -340,3 +340,9 @@ def test_maxout_moments(pieces, mean, second):
     assert abs(float(y.mean()) - rule.mean) < 5 * float(y.std()) / math.sqrt(n)
     assert mean is None or rule.mean == pytest.approx(mean, abs=1e-10)
     assert second is None or rule.second_moment == pytest.approx(second, abs=1e-5)
+
+
+@rules
+def test_monotone_activations_never_fall(rule):
+    falls = bool((np.diff(apply(rule, np.linspace(-30, 30, 6001))[0]) < -1e-12).any())
+    assert rule.monotone == (not falls)

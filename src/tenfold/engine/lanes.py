@@ -73,12 +73,14 @@ class LaneValues:
         planned = {recipe: shape.steps(recipe) for recipe in dict.fromkeys(recipes)}
         self.steps: list[tuple[Step, ...]] = [planned[recipe] for recipe in recipes]
         self.activations: dict[int, list[Block]] = {}
+        self.monotone: dict[int, list[bool]] = {}  # of every activation, lane by lane
         self.norms: dict[int, NormValues] = {}
         self.rates: dict[int, Tensor] = {}  # (L, 1, 1) of every dropout that drops something
         for number, op in enumerate(shape.ops):
             layers = [steps[number].layer for steps in self.steps]
             if isinstance(op, Activate):
                 self.activations[number] = blocks(layers)
+                self.monotone[number] = [layer.monotone for layer in layers]
             elif isinstance(op, Normalize):
                 self.norms[number] = NormValues(layers, self._column)
             elif isinstance(op, Drop) and any(layer.rate > 0 for layer in layers):

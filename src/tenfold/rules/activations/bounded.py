@@ -31,6 +31,7 @@ class Sigmoid:
 
     formula: ClassVar = staticmethod(sigmoid)
     learned: ClassVar[bool] = False
+    monotone: ClassVar[bool] = True
     gain: ClassVar[float] = 1.0
     mean: ClassVar[float] = 0.5
     second_moment: ClassVar[float] = 0.293379035858
@@ -52,6 +53,7 @@ class Tanh:
 
     formula: ClassVar = staticmethod(tanh)
     learned: ClassVar[bool] = False
+    monotone: ClassVar[bool] = True
     gain: ClassVar[float] = 5 / 3
     mean: ClassVar[float] = 0.0
     second_moment: ClassVar[float] = 0.394294490398

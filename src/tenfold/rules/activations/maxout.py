@@ -55,6 +55,7 @@ class Maxout:
 
     formula: ClassVar = staticmethod(maxout)
     learned: ClassVar[bool] = False
+    monotone: ClassVar[bool] = False
     bounds: ClassVar[tuple[float, float]] = (-INF, INF)
     saturates: ClassVar[tuple[bool, bool]] = (False, False)
 

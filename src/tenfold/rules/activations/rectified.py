@@ -65,6 +65,7 @@ class ReLU:
     NAME: ClassVar[str] = "relu"
     formula: ClassVar = staticmethod(relu)
     learned: ClassVar[bool] = False
+    monotone: ClassVar[bool] = True
     gain: ClassVar[float] = math.sqrt(2)
     mean: ClassVar[float] = 1 / math.sqrt(2 * math.pi)
     second_moment: ClassVar[float] = 0.5
@@ -101,6 +102,11 @@ class _Slope:
     def saturates(self) -> tuple[bool, bool]:
         """To the left only where the slope is 0."""
         return (self._slope == 0, False)
+
+    @property
+    def monotone(self) -> bool:
+        """For slopes that are not negative."""
+        return self._slope >= 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -189,6 +195,7 @@ class ELU:
     NAME: ClassVar[str] = "elu"
     formula: ClassVar = staticmethod(elu)
     learned: ClassVar[bool] = False
+    monotone: ClassVar[bool] = True
     saturates: ClassVar[tuple[bool, bool]] = (True, False)
 
     def __post_init__(self) -> None:
@@ -232,6 +239,7 @@ class SELU:
     NAME: ClassVar[str] = "selu"
     formula: ClassVar = staticmethod(selu)
     learned: ClassVar[bool] = False
+    monotone: ClassVar[bool] = True
     gain: ClassVar[float] = 1.0
     mean: ClassVar[float] = 0.0
     second_moment: ClassVar[float] = 1.0
@@ -253,6 +261,7 @@ class Identity:
 
     formula: ClassVar = staticmethod(identity)
     learned: ClassVar[bool] = False
+    monotone: ClassVar[bool] = True
     gain: ClassVar[float] = 1.0
     mean: ClassVar[float] = 0.0
     second_moment: ClassVar[float] = 1.0

@@ -58,6 +58,7 @@ class GELU:
     }  # fmt: skip
     formula: ClassVar = staticmethod(gelu)
     learned: ClassVar[bool] = False
+    monotone: ClassVar[bool] = False
     saturates: ClassVar[tuple[bool, bool]] = (True, False)
 
     def __post_init__(self) -> None:
@@ -99,6 +100,7 @@ class SiLU:
     NAME: ClassVar[str] = "silu"
     formula: ClassVar = staticmethod(silu)
     learned: ClassVar[bool] = False
+    monotone: ClassVar[bool] = False
     mean: ClassVar[float] = 0.206620964142
     second_moment: ClassVar[float] = 0.355775519817
     gain: ClassVar[float] = 1 / math.sqrt(0.355775519817)
@@ -121,6 +123,7 @@ class Mish:
     NAME: ClassVar[str] = "mish"
     formula: ClassVar = staticmethod(mish)
     learned: ClassVar[bool] = False
+    monotone: ClassVar[bool] = False
     mean: ClassVar[float] = 0.240403888375
     second_moment: ClassVar[float] = 0.452342192376
     gain: ClassVar[float] = 1 / math.sqrt(0.452342192376)
@@ -143,6 +146,7 @@ class Softplus:
     NAME: ClassVar[str] = "softplus"
     formula: ClassVar = staticmethod(softplus)
     learned: ClassVar[bool] = False
+    monotone: ClassVar[bool] = True
     mean: ClassVar[float] = 0.806059183347
     second_moment: ClassVar[float] = 0.921245908859
     gain: ClassVar[float] = 1 / math.sqrt(0.921245908859)
