@@ -92,7 +92,7 @@ def train_serially(
 ) -> float:
     """One trial; the validation accuracy after its last epoch."""
     torch.manual_seed(seed)
-    x = torch.from_numpy(images.x).to(device).permute(0, 3, 1, 2).float() / 255
+    x = torch.tensor(images.x).to(device).permute(0, 3, 1, 2).float() / 255
     train, validation = (torch.from_numpy(part).to(device) for part in parts)
     over = (0, 2, 3)
     x = (x - x[train].mean(over, keepdim=True)) / x[train].std(over, keepdim=True, correction=0)
@@ -242,10 +242,11 @@ def main(arguments: list[str] | None = None) -> None:
     target.write_text(json.dumps(measured, indent=1) + "\n")
     ours, peer, accuracy = measured["tenfold"], measured["serial"], measured["accuracy"]
     print(f"{measured['data']}, {measured['rows']} images, {len(RATES)} recipes x 5 folds x {asked.epochs} epochs")
-    print(f"packs {ours['seconds']:.0f} s; serial loop {peer['seconds']:.0f} s on {peer['threads']} threads "
-          f"(scaled from {asked.trials} trials): {measured['ratio']:.2f} times")  # fmt: skip
-    print(f"accuracy on the same trials: {accuracy['tenfold']:.4f} packs, {accuracy['serial']:.4f} serial, standard error"
-          f" of the difference {accuracy['standard_error']:.4f}; best recipe {max(ours['best']):.4f}")  # fmt: skip
+    times = f"packs {ours['seconds']:.0f} s; serial loop {peer['seconds']:.0f} s on {peer['threads']} threads"
+    print(f"{times} (scaled from {asked.trials} trials): {measured['ratio']:.2f} times")
+    both = f"{accuracy['tenfold']:.4f} packs, {accuracy['serial']:.4f} serial"
+    error = f"standard error of the difference {accuracy['standard_error']:.4f}"
+    print(f"accuracy on the same trials: {both}, {error}; best recipe {max(ours['best']):.4f}")
 
 
 if __name__ == "__main__":

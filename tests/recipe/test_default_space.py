@@ -162,7 +162,14 @@ def test_layers_that_do_not_fit_are_refused():
         lane_step_seconds(Recipe(network={"layers": LAYERS}), columns=192, outputs=2)
 
 
-IMAGES = [(1_437, (8, 8, 1)), (8_000, (28, 28, 1)), (4_350, (32, 32, 3)), (400, (96, 96, 3)), (300, (9, 100, 3)), (500, (20, 20, 1))]
+IMAGES = [
+    (1_437, (8, 8, 1)),
+    (8_000, (28, 28, 1)),
+    (4_350, (32, 32, 3)),
+    (400, (96, 96, 3)),
+    (300, (9, 100, 3)),
+    (500, (20, 20, 1)),
+]
 
 
 @pytest.mark.parametrize(("rows", "image"), IMAGES)

@@ -72,17 +72,8 @@ class Conv:
 
 
 @dataclass(frozen=True, kw_only=True)
-class MaxPool:
-    """The largest value of each window.
-
-    Formula: z[c, i, j] = max over u, v < size of x[c, i stride + u, j stride + v].
-    Shapes: (rows, channels, H, W) -> (rows, channels, floor((H - size) / stride) + 1, ...).
-    Options: size - of the window; stride - step of the window, null for size.
-    Convention: rows and columns that do not fill a window are left out (torch; Keras' valid).
-    Claim: at size 2 it keeps the largest quarter of the values; the gradient goes to the winner alone.
-    Choose: behind one or two convolutions, to halve the image.
-    Source: Ranzato et al. 2007.
-    """
+class Windowed:
+    """What layers that look at windows share; stride null is the size."""
 
     size: int = 2
     stride: int | None = None
@@ -96,7 +87,21 @@ class MaxPool:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AvgPool:
+class MaxPool(Windowed):
+    """The largest value of each window.
+
+    Formula: z[c, i, j] = max over u, v < size of x[c, i stride + u, j stride + v].
+    Shapes: (rows, channels, H, W) -> (rows, channels, floor((H - size) / stride) + 1, ...).
+    Options: size - of the window; stride - step of the window, null for size.
+    Convention: rows and columns that do not fill a window are left out (torch; Keras' valid).
+    Claim: at size 2 it keeps the largest quarter of the values; the gradient goes to the winner alone.
+    Choose: behind one or two convolutions, to halve the image.
+    Source: Ranzato et al. 2007.
+    """
+
+
+@dataclass(frozen=True, kw_only=True)
+class AvgPool(Windowed):
     """The mean of each window.
 
     Formula: z[c, i, j] = mean over u, v < size of x[c, i stride + u, j stride + v].
@@ -107,16 +112,6 @@ class AvgPool:
     Choose: where all parts of a window matter; max pooling is the usual default.
     Source: LeCun et al. 1989.
     """
-
-    size: int = 2
-    stride: int | None = None
-
-    MAIN: ClassVar[str] = "size"
-
-    def __post_init__(self) -> None:
-        settle(self)
-        require(self.size >= 1, self, "size", ">= 1")
-        require(self.stride is None or self.stride >= 1, self, "stride", ">= 1, or null")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from tenfold.engine.feed import Feed
 
 Array = np.ndarray
+MOST_LOG_RATE = 300.0  # of a network about to diverge; squares of larger rates overflow
 LARGEST = 1e30  # size of a logit of a network about to diverge; the difference of two larger ones overflows
 
 
@@ -114,7 +115,9 @@ class Problem:
                 found, do = wrong
                 raise BadInput(f"recipe {number}: {found}", do=do)
             steps = plan_network(recipe.network, inputs=self.width, outputs=self.outputs, image=self.inputs.image)
-            refuse_size(recipe, steps)
+            too_large = size_refusal(recipe, steps)
+            if too_large:
+                raise BadInput(f"recipe {number}: {too_large}", do="a smaller network, or lbfgs, or adam")
 
     def _misfit(self, recipe: Recipe) -> tuple[str, str] | None:
         """What does not fit, and one thing to do."""
@@ -138,13 +141,11 @@ class Problem:
 def in_unit(outputs: Array, link: Link, mean: float, std: float) -> Array:
     """Outputs of a regression network in the target's unit: outputs std + mean, or exp(outputs) mean for counts."""
     outputs = outputs.astype(np.float64)
-    return np.exp(outputs) * mean if link == "exp" else outputs * std + mean
+    return np.exp(np.minimum(outputs, MOST_LOG_RATE)) * mean if link == "exp" else outputs * std + mean
 
 
-def refuse_size(recipe: Recipe, steps: Sequence[Step]) -> None:
-    """Refuse a second-order method for a network that is too large for it. Raises `BadInput`."""
-    if isinstance(recipe.optimizer, SecondOrder):
-        parameters = sum(parameter_count(step.op) for step in steps)
-        refusal = recipe.optimizer.refusal(parameters)
-        if refusal:
-            raise BadInput(refusal, where="optimizer", do="a smaller network, or lbfgs, or adam")
+def size_refusal(recipe: Recipe, steps: Sequence[Step]) -> str:
+    """Why a second-order method cannot train a network of that size; "" if it can."""
+    if not isinstance(recipe.optimizer, SecondOrder):
+        return ""
+    return recipe.optimizer.refusal(sum(parameter_count(step.op) for step in steps))
