@@ -279,3 +279,8 @@ def test_records_may_stand_in_a_space():
 def test_negative_numbers_are_refused(n, seed):
     with pytest.raises(BadInput):
         Space.from_dict({}).sample(n, seed)
+
+
+def test_a_space_with_a_pair_that_no_recipe_may_have_is_refused_when_it_is_built():
+    with pytest.raises(BadInput, match=r"clip_norm.*absent with lbfgs"):
+        Space.from_dict({"optimizer": ["adam", "lbfgs"], "clip_norm": [None, 1.0], "batch_size": "full"})

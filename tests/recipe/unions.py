@@ -103,8 +103,8 @@ networks = mlps | st.builds(Layers, layers=st.lists(layers | blocks, max_size=6)
 def _recipe(**fields):
     try:
         return Recipe(**fields)
-    except BadInput:  # a second-order optimizer on a minibatch
-        return Recipe(**{**fields, "batch_size": "full"})
+    except BadInput:  # a second-order optimizer on a minibatch, or with what acts on gradients
+        return Recipe(**{**fields, "batch_size": "full", "l1": 0.0, "clip_norm": None, "clip_value": None})
 
 
 recipes = st.builds(

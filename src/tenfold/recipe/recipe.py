@@ -63,7 +63,10 @@ class Recipe:
     batch_size: int | Literal["full"] | Written = None
     epochs: int = 40
 
-    TOGETHER: ClassVar = (("optimizer", "batch_size"), ("network", "batch_size"))
+    TOGETHER: ClassVar = (
+        *(("optimizer", field) for field in ("batch_size", "l1", "clip_norm", "clip_value")),
+        ("network", "batch_size"),
+    )
 
     def __post_init__(self) -> None:
         undecided = self.batch_size is None
