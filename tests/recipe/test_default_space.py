@@ -111,13 +111,13 @@ def test_work_of_layers_by_hand():
 
 def test_step_formula_of_convolutions_by_hand():
     model = CostModel(
-        flops=1e9, conv_flops=1e8, conv=1e-2, weight=0, unit=1e-7, normalized=1e-6, dropped=1e-5, step=1e-3
+        flops=1e9, conv_flops=1e8, conv=1e-2, weight=0, unit=1e-7, normalized=1e-6, dropped=1e-5, step=1e-3, image=0.5
     )
     size = {"columns": 192, "outputs": 2, "image": (8, 8, 3)}
     recipe = Recipe(network={"layers": LAYERS}, batch_size=16)
     work = network_work(recipe, **size)
     units = work.units * 1e-7 + work.normalized * 1e-6 + work.dropped * 1e-5
-    expected = 16 * (6 * work.products / 1e9 + 6 * work.conv_products / 1e8 + units) + 3 * 1e-2 + 1e-3
+    expected = 16 * (6 * work.products / 1e9 + 6 * work.conv_products / 1e8 + units / 2) + 3 * 1e-2 + 1e-3
     assert lane_step_seconds(recipe, **size, model=model) == pytest.approx(expected, rel=1e-12)
 
 

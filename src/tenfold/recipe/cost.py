@@ -31,8 +31,9 @@ class CostModel:
     """Seconds on one core of a 2020s server CPU (AVX-512, float32), calibrated by the benchmarks in bench/."""
 
     flops: float = 50e9  # of stacked matrix products, a second
-    conv_flops: float = 40e9  # of convolutions, a second
-    conv: float = 60e-6  # starting a convolution and its gradients
+    conv_flops: float = 70e9  # of convolutions, a second
+    conv: float = 150e-6  # starting a convolution, its gradients, and the operations behind it
+    image: float = 0.6  # what element-wise work takes of that on rows where images flow, in torch's own kernels
     weight: float = 4e-9  # optimizer update, a weight and step
     unit: float = 3e-9  # element-wise work forward and backward, a row and unit
     normalized: float = 4e-9  # more of it where a unit is normalized
@@ -59,7 +60,7 @@ class Work:
         """Seconds of the gradient of that many rows, without starting it: 6 flops a product, 2 of them forward."""
         flops = 6 * rows * (self.products / model.flops + self.conv_products / model.conv_flops)
         units = self.units * model.unit + self.normalized * model.normalized + self.dropped * model.dropped
-        return flops + rows * units
+        return flops + rows * units * (model.image if self.convs else 1.0)
 
 
 def network_work(recipe: Recipe, *, columns: int, outputs: int, image: Image | None = None) -> Work:
