@@ -1,6 +1,7 @@
 """Law 2: a pack equals its trials alone, and both equal plain torch.nn + torch.optim training."""
 
 import itertools
+import typing
 
 import numpy as np
 import pytest
@@ -11,6 +12,9 @@ from sklearn.datasets import load_breast_cancer, load_diabetes
 from tenfold.data.folds import make_folds
 from tenfold.recipe.recipe import Recipe
 from tenfold.recipe.space import Space
+from tenfold.rules.activations import Activation
+from tenfold.rules.optimizers import FirstOrderRule
+from tenfold.rules.record import rule_name
 
 UPDATES = 200
 TOLERANCE = {torch.float64: 1e-10, torch.float32: 1e-4}  # relative to the largest output
@@ -162,6 +166,34 @@ def test_state_goes_on_bitwise(cancer):
         assert torch.equal(second.w, whole.w)
         assert torch.equal(second.rows["moments"], whole.rows["moments"])
         np.testing.assert_array_equal(second.train_loss(), whole.train_loss())
+
+
+def test_every_first_order_rule_is_bitwise_alone_among_all_others(cancer):
+    """All families of optimizers, activations of every kind, losses, averages, plateaus and penalties in one pack."""
+    x, y, folds = cancer
+    optimizers = [rule_name(rule) for rule in typing.get_args(FirstOrderRule)]
+    activations = [rule for rule in typing.get_args(Activation) if rule_name(rule) not in ("prelu", "maxout")]
+    recipes = [
+        Recipe.from_dict(
+            {
+                "network": {"hidden": [7, 33], "activation": rule_name(activations[i % len(activations)]),
+                            "normalization": "layer", "dropout": 0.2 * (i % 2), "input_dropout": 0.1 * (i % 3 == 0)},
+                "optimizer": name, "loss": ["auto", "hinge", {"cross_entropy": {"smoothing": 0.1}}][i % 3],
+                "decay": ["plateau", {"linear": {"warmup": 0.2}}, "one_cycle"][i % 3],
+                "weight_decay": [0.0, 1e-3][i % 2], "l1": [0.0, 1e-4][i % 2], "max_norm": [None, 2.0][i % 2],
+                "clip_value": [None, 0.1][i % 2], "weight_average": [0.0, 0.9][i % 2],
+                "init": ["he", "lsuv", {"lecun": {"preset": "torch"}}, {"sparse": 3}][i % 4],
+                "preprocess": ["standardize", "whiten_pca", "pca"][i % 3], "batch_size": 50, "epochs": 6,
+            }
+        )
+        for i, name in enumerate(optimizers)
+    ]  # fmt: skip
+    whole = run(make_pack(recipes, x[:, :13], y, folds), 30)
+    outputs = whole.evaluate()
+    for i, lane in list(enumerate(whole.lanes))[::3]:
+        alone = run(make_pack(recipes, x[:, :13], y, folds, keep={(lane.number, lane.fold)}), 30)
+        assert torch.equal(alone.w[0], whole.w[i]), lane
+        np.testing.assert_array_equal(alone.evaluate()[0], outputs[i])
 
 
 @pytest.mark.parametrize("name", ["newton", "gauss_newton", "hessian_free", "lbfgs"])
