@@ -252,8 +252,7 @@ def test_plateau_equals_torch(rule, kind):
         assert state.factor < 1
 
 
-def test_only_plateau_watches():
-    assert [member for member in MEMBERS if member.watches] == [Plateau]
+def test_the_closed_form_of_a_plateau_is_its_warm_up_alone():
     assert (Plateau().factor(UPDATES, PER, TOTAL) == 1).all()
 
 

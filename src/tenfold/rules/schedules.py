@@ -24,12 +24,10 @@ class Scheduled(ABC):
     """What every rule has: a warm-up over a share of the training, in W = round(warmup * total) updates.
 
     At update u < W the factor is (u + 1) / (W + 1); the rule itself runs on the rest of the training.
-    watches: whether the factor also follows the training loss, through `plateau_next`.
+    A plateau follows the training loss too, through `plateau_next`.
     """
 
     warmup: float = 0.0
-
-    watches: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         require_number(self, "warmup")
@@ -216,7 +214,6 @@ class Plateau(Scheduled):
 
     MAIN: ClassVar[str] = "patience"
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {"torch": {"drop": 0.1, "patience": 10, "threshold": 1e-4}}
-    watches: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
