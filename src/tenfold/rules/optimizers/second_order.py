@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -14,7 +15,7 @@ DECREASE = 1e-4  # of the linear prediction that a step must reach (Armijo)
 
 
 @dataclass(frozen=True, kw_only=True)
-class SecondOrder:
+class SecondOrder(ABC):
     """A method that uses curvature. `start(w)` gives its state, by name, each (L, ...); `advance` makes one update.
 
     w (L, P): the parameters of all lanes. A lane whose loss, gradient or curvature is not finite keeps its w.
@@ -47,9 +48,9 @@ class SecondOrder:
         """The state before the first update."""
         return {}
 
+    @abstractmethod
     def advance(self, w: Any, rate: Any, objective: Objective, state: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         """One update: new w (L, P) and state. rate (L,): lr times the decay."""
-        raise NotImplementedError
 
 
 def dot(a: Any, b: Any) -> Any:
