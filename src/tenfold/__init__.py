@@ -89,7 +89,10 @@ if TYPE_CHECKING:
     from tenfold.rules.record import preset
     from tenfold.rules.schedules import Cosine, Exponential, InverseTime, Linear, NoDecay, OneCycle, Plateau, Step
     from tenfold.selection.api import CrossValidation, Search, cross_validate, search
+    from tenfold.selection.audit import LeakAudit, audit
+    from tenfold.selection.ensemble import Ensemble
     from tenfold.selection.model import Model, load
+    from tenfold.selection.nested import Nested, nested_cross_validate
 
 _HOME = {
     "tenfold.errors": ("BadInput", "Corrupt", "RunFailed", "Stopped", "TenfoldError"),
@@ -178,6 +181,9 @@ _HOME = {
         "Step",
     ),
     "tenfold.selection.api": ("CrossValidation", "Search", "cross_validate", "search"),
+    "tenfold.selection.audit": ("LeakAudit", "audit"),
+    "tenfold.selection.nested": ("Nested", "nested_cross_validate"),
+    "tenfold.selection.ensemble": ("Ensemble",),
     "tenfold.selection.model": ("Model", "load"),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
@@ -214,6 +220,7 @@ __all__ = [
     "CrossValidation",
     "Dense",
     "Dropout",
+    "Ensemble",
     "Exponential",
     "Flatten",
     "GaussNewton",
@@ -228,6 +235,7 @@ __all__ = [
     "LayerNorm",
     "Layers",
     "LeCun",
+    "LeakAudit",
     "LeakyReLU",
     "Linear",
     "Lion",
@@ -239,6 +247,7 @@ __all__ = [
     "Momentum",
     "Muon",
     "NAdam",
+    "Nested",
     "Nesterov",
     "Newton",
     "NoDecay",
@@ -275,8 +284,10 @@ __all__ = [
     "Xavier",
     "Zeros",
     "__version__",
+    "audit",
     "cross_validate",
     "load",
+    "nested_cross_validate",
     "preset",
     "search",
 ]

@@ -184,7 +184,13 @@ def test_words_for_people(folder, tmp_path, monkeypatch):
     arguments = ("fit", folder / "churn.csv", "--target", "churned", "--recipe", "recipe.yaml", "--folds", 2)
     done = tenfold(*arguments, "--holdout", 0)
     assert done.code == 0, done.err
-    for words in ("development rows", "plan ", "1 recipe x 2 folds", "baselines on the same folds", "Winner: 4 ReLU"):
+    for words in (
+        "development rows",
+        "plan ",
+        "1 recipe x 2 stratified folds",
+        "baselines on the same folds",
+        "Winner: 4 ReLU",
+    ):
         assert words in done.out
     assert "Sealed test set" not in done.out
     assert "tenfold predict runs/churn-1" in done.out

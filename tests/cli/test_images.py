@@ -130,8 +130,8 @@ def test_the_default_space_for_images_has_convolutions():
 def test_sealed_rows_are_known_by_their_pixels(folder):
     first, again = (prepare(Settings(str(folder / "photos"))) for _ in range(2))
     other = prepare(Settings(str(folder / "photos"), seed=1))
-    assert first.sealed_sha == again.sealed_sha != other.sealed_sha
-    everything = np.concatenate([first.problem.inputs.numbers, first.sealed_inputs.numbers])
+    assert first.sealed.sha == again.sealed.sha != other.sealed.sha
+    everything = np.concatenate([first.problem.inputs.numbers, first.sealed.inputs.numbers])
     assert sorted(map(bytes, everything)) == sorted(map(bytes, pictures()[0].reshape(2 * EACH, -1)))
     assert (first.schema, first.problem.inputs.numbers.dtype) == (None, np.uint8)
 

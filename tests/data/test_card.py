@@ -75,6 +75,14 @@ def test_a_column_that_names_groups_of_rows_is_a_leak_and_random_labels_are_not(
     assert suspects.settled_share(own, Y.astype(int), classification=True) == 0
 
 
+@pytest.mark.parametrize("positives", [8, 33])
+def test_a_leak_in_a_small_table(positives: int) -> None:
+    y = (RNG.permutation(60) < positives).astype(float)
+    leak = number("leak", RNG.normal(size=60) + 9 * y)
+    assert suspects.settled_share(leak, y.astype(int), classification=True) < suspects.PREDICTIVE
+    assert "'leak' alone settles 100%" in text(card(leak, number("a", RNG.normal(size=60)), y=y))
+
+
 def test_a_regression_leak() -> None:
     y = NOISE * 3 + 1
     assert "'line' alone settles nearly all" in text(card(number("line", y * 2), number("a", RNG.normal(size=N)), y=y))

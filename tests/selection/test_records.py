@@ -10,12 +10,13 @@ from tenfold import Recipe, RunFailed
 from tenfold.engine.lanes import Lane
 from tenfold.selection.arrays import understand
 from tenfold.selection.outcome import Outcome
-from tenfold.selection.search import Trained
-from tenfold.selection.training import Book, RecipeRecord
+from tenfold.selection.records import Book, RecipeRecord
+from tenfold.selection.trained import Trained
 
 PROBLEM = understand(*load_iris(return_X_y=True)).problem(2)
 RECIPE = Recipe(epochs=4)
 LANES = [Lane(RECIPE, 0, 0), Lane(RECIPE, 0, 1)]
+KEPT = np.arange(0, 150, 7)  # rows whose contributions are recorded
 
 
 def logits(fold, share):
@@ -27,7 +28,7 @@ def logits(fold, share):
 
 def kept(shares, bad=None):
     """A book after one epoch for each pair of shares (None: the fold's outputs are not finite)."""
-    book, lanes, stays = Book.new(PROBLEM, [RECIPE], [0]), LANES, []
+    book, lanes, stays = Book(PROBLEM, Book.new(PROBLEM, [RECIPE], [0], KEPT), kept=KEPT), LANES, []
     for epoch, pair in enumerate(shares, 1):
         outputs = [np.full((75, 3), np.nan) if s is None else logits(f, s) for f, s in enumerate(pair[: len(lanes)])]
         flags = np.full(len(lanes), -1) if bad is None or epoch < len(shares) else np.array(bad)
@@ -74,12 +75,53 @@ def test_what_is_under_way_when_time_is_up_is_a_timeout():
 def test_a_book_is_the_same_after_storing():
     book, _ = kept([(0.2, 0.9), (0.6, None)])
     arrays, meta = book.arrays()
-    again = Book.of(PROBLEM, arrays, meta)
-    one, two = book.records[0], again.records[0]
+    again = Book.read(arrays, meta)
+    one, two = book.records[0], again[0]
     np.testing.assert_array_equal(one.curves, two.curves)
     assert (one.outcomes, one.ended, one.epoch) == (two.outcomes, two.ended, two.epoch)
     np.testing.assert_array_equal(one.out_of_fold[0], two.out_of_fold[0])
     assert two.out_of_fold[1] is None
+    np.testing.assert_array_equal(one.rows, two.rows)
+
+
+def test_rows_hold_what_each_kept_row_contributes_at_every_epoch():
+    shares = [(0.2, 0.4), (0.8, 0.6), (0.6, 0.8), (0.4, 0.4)]
+    book, _ = kept(shares)
+    for epoch, pair in enumerate(shares):
+        hit = np.zeros(150)
+        for f, fold in enumerate(PROBLEM.folds):
+            hit[fold.validation] = logits(f, pair[f]).argmax(1) == PROBLEM.y[fold.validation]
+        np.testing.assert_array_equal(book.records[0].rows[epoch], hit[KEPT])
+
+
+def test_what_racing_drops_keeps_its_scores_and_is_pruned():
+    book, _ = kept([(0.2, 0.4), (0.8, 0.6)])
+    record = book.records[0]
+    record.drop(2)
+    assert record.outcomes == [Outcome.PRUNED, Outcome.PRUNED]
+    assert (record.dropped, record.ended, record.epoch) == (2, [2, 2], 2)
+    assert record.mean() == pytest.approx(0.7, abs=0.01)
+    assert record.finished
+
+
+def test_folds_that_were_not_begun_are_left_out_of_the_mean():
+    book = Book(PROBLEM, Book.new(PROBLEM, [RECIPE], [0]))
+    book.record(1, LANES[:1], np.zeros(1), [logits(0, 0.6)], np.array([-1]))
+    assert book.records[0].mean() == pytest.approx(0.6, abs=0.01)
+    assert math.isnan(book.records[0].scores()[1])
+
+
+def test_a_settled_epoch_stays_and_takes_the_later_folds_predictions():
+    book = Book(PROBLEM, Book.new(PROBLEM, [RECIPE], [0]))
+    for epoch, share in enumerate((0.4, 0.8, 0.6, 0.2), 1):
+        book.record(epoch, LANES[:1], np.zeros(1), [logits(0, share)], np.array([-1]))
+    later = Book(PROBLEM, book.records, settled=True)
+    for epoch, share in enumerate((0.2, 0.4, 0.9, 0.2), 1):
+        later.record(epoch, LANES[1:], np.zeros(1), [logits(1, share)], np.array([-1]))
+    record = later.records[0]
+    assert record.epoch == 2
+    np.testing.assert_allclose(record.scores(), [0.8, 0.4], atol=0.01)
+    np.testing.assert_allclose(record.out_of_fold[1], PROBLEM.readable(logits(1, 0.4), 1, "softmax"))
 
 
 def record_of(scores, *outcomes, epoch=1):

@@ -1,4 +1,4 @@
-"""Intervals and tests against scipy, numbers worked out by hand, and simulation."""
+"""Intervals against scipy, numbers worked out by hand, and simulation."""
 
 import math
 
@@ -8,6 +8,7 @@ from scipy import stats
 
 from tenfold.statistics import intervals
 from tenfold.statistics.metrics import METRICS
+from tenfold.statistics.rates import binomial_interval
 
 SCORES = np.array([0.80, 0.90, 0.85, 0.95, 0.75])
 
@@ -19,41 +20,12 @@ def test_standard_error_of_the_mean():
 
 def test_fold_interval_by_hand():
     """sd = 0.0790569; se = sqrt(1/5 + 1/4) sd = 0.0530330; t(0.975, 4) = 2.7764451: half = 0.1472432."""
-    low, high = intervals.fold_interval(SCORES, 5)
+    low, high = intervals.fold_interval(SCORES, 1 / 4)
     assert (low, high) == pytest.approx((0.85 - 0.1472432, 0.85 + 0.1472432), abs=1e-6)
-    assert np.isnan(intervals.fold_interval(SCORES[:1], 5)).all()
-    narrow = intervals.fold_interval(SCORES, 5, level=0.5)
+    assert np.isnan(intervals.fold_interval(SCORES[:1], 1 / 4)).all()
+    narrow = intervals.fold_interval(SCORES, 1 / 4, level=0.5)
     assert low < narrow[0] < narrow[1] < high
-
-
-def test_corrected_t_test_by_hand():
-    """d = .1 .2 .3 .2 .2: mean 0.2, variance 0.005; t = 0.2 / sqrt((1/5 + 1/4) 0.005) = 4.2163702, 4 degrees."""
-    d = np.array([0.1, 0.2, 0.3, 0.2, 0.2])
-    p = intervals.corrected_t_test(SCORES + d, SCORES, 5)
-    assert p == pytest.approx(2 * stats.t.sf(4.2163702, 4), rel=1e-6)
-    assert p == pytest.approx(0.0135, abs=5e-5)
-    assert intervals.corrected_t_test(SCORES, SCORES + d, 5) == pytest.approx(p, rel=1e-12)
-    naive = stats.ttest_rel(SCORES + d, SCORES).pvalue
-    assert naive < p  # without the correction: too sure of itself
-
-
-def test_corrected_t_test_of_equal_constant_and_missing_differences():
-    assert intervals.corrected_t_test(SCORES, SCORES, 5) == 1
-    assert intervals.corrected_t_test(np.array([1.0, 2.0]), np.array([0.0, 1.0]), 2) == 0
-    assert math.isnan(intervals.corrected_t_test(SCORES, np.where(SCORES > 0.9, np.nan, SCORES), 5))
-    assert math.isnan(intervals.corrected_t_test(SCORES[:1], SCORES[1:2], 5))
-
-
-@pytest.mark.parametrize(("folds", "repeats"), [(5, 1), (5, 10), (10, 1)])
-def test_false_positives_are_as_rare_as_they_should_be(folds, repeats):
-    """Differences that share 1 / folds of their variance, as Nadeau and Bengio assume of overlapping training parts."""
-    rng, draws, n = np.random.default_rng(0), 2000, folds * repeats
-    shared = rng.standard_normal((draws, 1)) / math.sqrt(folds)
-    d = shared + rng.standard_normal((draws, n)) * math.sqrt(1 - 1 / folds)
-    rate = np.mean([intervals.corrected_t_test(one, np.zeros(n), folds) < 0.05 for one in d])
-    naive = np.mean(stats.ttest_1samp(d, 0, axis=1).pvalue < 0.05)
-    assert abs(rate - 0.05) < 5 * math.sqrt(0.05 * 0.95 / draws)
-    assert naive > 2 * rate
+    assert intervals.fold_interval(SCORES, 0) == pytest.approx(stats.ttest_1samp(SCORES, 0).confidence_interval(0.95))
 
 
 @pytest.mark.parametrize(("hits", "rows"), [(0, 10), (10, 10), (7, 10), (870, 1000)])
@@ -63,20 +35,96 @@ def test_accuracy_interval_is_the_exact_binomial(hits, rows):
     low, high = intervals.test_interval(METRICS["accuracy"], y, p)
     assert low == pytest.approx(stats.beta.ppf(0.025, hits, rows - hits + 1) if hits else 0)
     assert high == pytest.approx(stats.beta.ppf(0.975, hits + 1, rows - hits) if hits < rows else 1)
+    assert (low, high) == binomial_interval(hits, rows)
 
 
-def test_bootstrap_interval_of_a_mean_error_is_that_of_the_normal():
-    rng = np.random.default_rng(5)
-    y, error = np.zeros(400), rng.standard_normal(400)
-    low, high = intervals.test_interval(METRICS["mae"], y, error[:, None])
-    size = np.abs(error)
-    half = 1.96 * size.std(ddof=1) / math.sqrt(400)
-    assert (low, high) == pytest.approx((size.mean() - half, size.mean() + half), abs=0.1 * half)
-    assert (low, high) == intervals.test_interval(METRICS["mae"], y, error[:, None])  # no draw in passing
+def test_binomial_interval_of_nothing_and_its_level():
+    assert binomial_interval(0, 0) == (0, 1)
+    assert binomial_interval(0, 20)[1] == pytest.approx(1 - 0.025 ** (1 / 20))
+    wide, narrow = binomial_interval(3, 20, level=0.99), binomial_interval(3, 20, level=0.5)
+    assert wide[0] < narrow[0] < 3 / 20 < narrow[1] < wide[1]
 
 
-def test_bootstrap_interval_survives_draws_with_one_class():
+def drawn(name, rows, seed):
+    """y, prediction of a middling model."""
+    rng = np.random.default_rng(seed)
+    if METRICS[name].task == "regression":
+        y = rng.standard_normal(rows)
+        return y, (y + 0.5 * rng.standard_normal(rows))[:, None]
+    y = rng.choice(3, rows, p=[0.5, 0.3, 0.2])
+    p = np.exp(rng.standard_normal((rows, 3)) + 1.3 * np.eye(3)[y])
+    return y, p / p.sum(1, keepdims=True)
+
+
+SLOW = [name for name in METRICS if name != "accuracy"]
+
+
+@pytest.mark.parametrize("name", SLOW)
+def test_many_rows_make_every_interval_the_normal_one(name):
+    """Of 2,000 rows: score +- 1.96 sd of the row contributions / sqrt(rows), ends within a sixth of the half-width."""
+    y, p = drawn(name, 2000, 1)
+    metric = METRICS[name]
+    rows = metric.rows(y, p[None])[0]
+    half = 1.96 * rows.std() / math.sqrt(len(y))
+    expected = (rows.mean() - half, rows.mean() + half)
+    for draws in (600, 10**6):  # the bootstrap, and the interval without one
+        assert intervals.test_interval(metric, y, p, draws=draws) == pytest.approx(expected, abs=half / 6)
+
+
+@pytest.mark.parametrize("name", [*SLOW, "accuracy"])
+def test_rows_that_are_copies_count_once(name):
+    """Every row five times, as one unit: the interval is that of the rows themselves, with the same draws."""
+    y, p = drawn(name, 80, 2)
+    once = intervals.test_interval(METRICS[name], y, p, draws=500, units=np.arange(80)[::-1])
+    again = intervals.test_interval(
+        METRICS[name], np.repeat(y, 5), np.repeat(p, 5, 0), draws=500, units=np.repeat(np.arange(80)[::-1], 5)
+    )
+    assert again == pytest.approx(once, rel=1e-6)
+    alone = intervals.test_interval(METRICS[name], np.tile(y, 5), np.tile(p, (5, 1)), draws=500)
+    assert alone[1] - alone[0] < 0.6 * (once[1] - once[0])
+    assert once == intervals.test_interval(METRICS[name], y, p, draws=500, units=np.arange(80)[::-1])  # a fixed seed
+
+
+@pytest.mark.parametrize("name", SLOW)
+def test_coverage_of_sixty_rows(name):
+    """200 samples, 200 draws each; at least 90 %, and not all."""
+    truth = METRICS[name].score(*(lambda y, p: (y, p[None]))(*drawn(name, 200_000, 99)))[0]
+    found = [intervals.test_interval(METRICS[name], *drawn(name, 60, seed), draws=200) for seed in range(200)]
+    assert 0.90 <= np.mean([low <= truth <= high for low, high in found]) < 1
+
+
+@pytest.mark.parametrize("name", ["balanced_accuracy", "roc_auc"])
+def test_a_perfect_score_is_no_certainty(name):
+    """7 rows of the rarer class, all right: at least 0.025^(1/7); a worst score likewise; groups count as one row."""
+    y = np.r_[np.zeros(13, int), np.ones(7, int)]
+    right = np.eye(2)[y]
+    assert intervals.test_interval(METRICS[name], y, right) == pytest.approx((0.025 ** (1 / 7), 1))
+    assert intervals.test_interval(METRICS[name], y, 1 - right) == pytest.approx((0, 1 - 0.025 ** (1 / 7)))
+    groups = np.r_[np.arange(13), 20 + np.arange(7) // 4]
+    assert intervals.test_interval(METRICS[name], y, right, units=groups) == pytest.approx((0.025 ** (1 / 2), 1))
+    assert intervals.test_interval(METRICS["accuracy"], y, right, units=groups)[0] == pytest.approx(0.025 ** (1 / 15))
+    assert intervals.test_interval(METRICS["mae"], np.zeros(4), np.ones((4, 1))) == (1, 1)
+    assert intervals.test_interval(METRICS["mae"], np.zeros(4), np.zeros((4, 1))) == (0, 0)
+
+
+@pytest.mark.parametrize("name", ["rmse", "mae"])
+def test_the_unit_of_the_target_is_the_unit_of_the_interval(name):
+    y, p = drawn(name, 50, 3)
+    low, high = intervals.test_interval(METRICS[name], y, p, draws=200)
+    tiny = intervals.test_interval(METRICS[name], 1e-15 * y, 1e-15 * p, draws=200)
+    assert tiny == pytest.approx((1e-15 * low, 1e-15 * high), rel=1e-9)
+
+
+def test_an_interval_without_draws_stays_in_bounds():
+    y, p = drawn("roc_auc", 60, 4)
+    p[0:58] = np.eye(3)[y[:58]]
+    assert intervals.test_interval(METRICS["roc_auc"], y, p, draws=10**6)[1] == 1
+
+
+def test_draws_with_one_class_and_scores_that_are_undefined():
     y = np.array([0, 0, 0, 0, 1])
     p = np.array([[0.9, 0.1], [0.6, 0.4], [0.7, 0.3], [0.2, 0.8], [0.4, 0.6]])
     low, high = intervals.test_interval(METRICS["roc_auc"], y, p, draws=200)
     assert 0 <= low <= METRICS["roc_auc"].score(y, p[None])[0] <= high <= 1
+    assert np.isnan(intervals.test_interval(METRICS["roc_auc"], np.zeros(5, int), p)).all()
+    assert np.isnan(intervals.test_interval(METRICS["roc_auc"], y, p, units=np.zeros(5, int))).all()

@@ -6,6 +6,7 @@ from sklearn import metrics as sk
 
 from tenfold.errors import BadInput
 from tenfold.statistics.metrics import METRICS, all_scores, metric_for
+from tenfold.statistics.resampled import weighted_score
 
 TRIALS = 4
 
@@ -102,3 +103,63 @@ def test_all_scores_are_those_of_the_task():
     found = all_scores("classification", np.arange(30) % 3, p)
     assert list(found) == OF_CLASSES
     assert list(all_scores("regression", np.arange(30.0), p[..., :1])) == OF_NUMBERS
+
+
+def prediction_for(name, rows, seed, ties=False):
+    if METRICS[name].task == "classification":
+        return np.random.default_rng(seed).integers(3, size=rows), probabilities(rows, 3, seed, ties)
+    rng = np.random.default_rng(seed)
+    y = rng.standard_normal(rows) + 5
+    return y, y[None, :, None] + rng.standard_normal((TRIALS, rows, 1))
+
+
+@pytest.mark.parametrize("ties", [False, True])
+@pytest.mark.parametrize("name", METRICS)
+def test_the_mean_of_the_rows_is_the_score(name, ties):
+    y, p = prediction_for(name, 90, 6, ties)
+    metric = METRICS[name]
+    found = metric.rows(y, p)
+    assert (found.shape, found.dtype) == ((TRIALS, 90), np.float64)
+    np.testing.assert_allclose(found.mean(-1), metric.score(y, p), rtol=1e-12)
+    np.testing.assert_allclose(found[2:3], metric.rows(y, p[2:3]), rtol=0)  # a trial does not see the others
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_rows_are_the_first_order_effects(name):
+    """n times the change of the score when a row counts a little more: (1e-6), against a weighted score."""
+    y, p = prediction_for(name, 40, 7)
+    step = 1e-6
+    heavier = (1 + step * np.eye(40)) / (40 + step) * 40
+    change = (weighted_score(name, y, p[0], heavier) - METRICS[name].score(y, p)[0]) / step
+    expected = METRICS[name].rows(y, p)[0] - METRICS[name].score(y, p)[0]
+    np.testing.assert_allclose(change * 40, expected, atol=2e-4 * max(1, np.abs(expected).max()))
+
+
+def test_area_rows_are_delongs_placements_pair_by_pair():
+    y, p = np.array([0, 1, 1, 0, 1]), probabilities(5, 2, 8, ties=True)
+    score = p[..., 1]
+    wins = (score[:, y == 1][:, :, None] > score[:, y == 0][:, None]) + 0.5 * (
+        score[:, y == 1][:, :, None] == score[:, y == 0][:, None]
+    )  # (trials, members, others)
+    area = wins.mean((1, 2))
+    expected = np.empty((TRIALS, 5))
+    expected[:, y == 1] = area[:, None] + 5 / 3 * (wins.mean(2) - area[:, None])
+    expected[:, y == 0] = area[:, None] + 5 / 2 * (wins.mean(1) - area[:, None])
+    np.testing.assert_allclose(METRICS["roc_auc"].rows(y, p), expected, rtol=1e-12)
+
+
+def test_rows_of_perfect_constant_and_undefined_cases():
+    y = np.array([1.0, 2.0, 4.0])
+    right = y[None, :, None]
+    assert METRICS["rmse"].rows(y, right).tolist() == [[0, 0, 0]]
+    assert METRICS["r2"].rows(y, right).tolist() == [[1, 1, 1]]
+    constant = np.stack([np.full((3, 1), 2.0), right[0]])
+    assert METRICS["r2"].rows(np.full(3, 2.0), constant).tolist() == [[1, 1, 1], [0, 0, 0]]
+    assert np.isnan(METRICS["roc_auc"].rows(np.zeros(5, int), probabilities(5, 2, 0))).all()
+    absent = METRICS["balanced_accuracy"].rows(np.array([0, 0, 2]), np.eye(4)[[0, 1, 2]][None])
+    np.testing.assert_allclose(absent.mean(-1), 0.75)
+    for name in ("log_loss", "roc_auc", "rmse", "mae", "r2"):
+        labels, p = prediction_for(name, 30, 9)
+        p[1] = np.nan
+        found = METRICS[name].rows(labels, p)
+        assert np.isnan(found).all(1).tolist() == [False, True, False, False]

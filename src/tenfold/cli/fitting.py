@@ -17,18 +17,36 @@ from tenfold.errors import BadInput, RunFailed, Stopped
 if TYPE_CHECKING:
     from tenfold.cli.screen import Screen
     from tenfold.selection.fit import Stop
-    from tenfold.selection.prepare import Plan, Prepared, Settings
+    from tenfold.selection.prepare import Plan, Prepared
+    from tenfold.selection.settings import Settings
     from tenfold.store.run import Run
 
 
 def fit(
     data: Data,
     target: Target = None,
-    trials: Annotated[int | None, typer.Option(help="Recipes to sample from the space; default: by the cost.")] = None,
+    trials: Annotated[int | None, typer.Option(help="Recipes to try from the space; default: by the cost.")] = None,
     recipe: Annotated[Path | None, typer.Option(metavar="FILE", help="One recipe (YAML) instead of a search.")] = None,
-    space: Annotated[Path | None, typer.Option(metavar="FILE", help="The space (YAML) to sample from.")] = None,
+    space: Annotated[Path | None, typer.Option(metavar="FILE", help="The space (YAML) to choose from.")] = None,
+    strategy: Annotated[
+        str | None,
+        typer.Option(help="halving, hyperband, racing (over folds) or exhaustive; default: halving from 16 recipes."),
+    ] = None,
+    proposals: Annotated[str, typer.Option(help="random, sobol, coarse-to-fine or model.")] = "random",
     folds: Annotated[int, typer.Option(help="Folds of the cross-validation.")] = 5,
+    repeats: Annotated[int, typer.Option(help="As often with other folds and other seeds.")] = 1,
+    groups: Annotated[str | None, typer.Option(metavar="COL", help="Rows of one value stay together.")] = None,
+    time: Annotated[
+        str | None, typer.Option(metavar="COL", help="Train on the past, validate on what follows.")
+    ] = None,
+    gap: Annotated[int, typer.Option(help="Rows left out between past and future.")] = 0,
     holdout: Annotated[float, typer.Option(help="Share of the rows sealed as a test set; 0: none.")] = 0.2,
+    test: Annotated[str | None, typer.Option(metavar="FILE", help="Test rows from a file of their own.")] = None,
+    no_test: Annotated[bool, typer.Option("--no-test", help="Leave the test rows sealed; see tenfold test.")] = False,
+    nested: Annotated[bool, typer.Option("--nested", help="Repeat the search inside every fold.")] = False,
+    audit: Annotated[bool, typer.Option("--audit", help="Train some dropped recipes to the end as well.")] = False,
+    rule: Annotated[str, typer.Option(help="best, or one-se: the cheapest within a standard error.")] = "best",
+    keep: Annotated[str, typer.Option(help="refit, ensemble (of the folds' models), or both compared.")] = "refit",
     task: Annotated[str | None, typer.Option(help="classification or regression; default: by the target.")] = None,
     metric: Annotated[str | None, typer.Option(help="What recipes are chosen by; default: accuracy, or r2.")] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, or auto.")] = "auto",
@@ -39,13 +57,15 @@ def fit(
     as_json: Json = False,
 ) -> None:
     """Cross-validate many recipes on DATA, train the winner, and test it once."""
-    from tenfold.selection.prepare import Settings
+    from tenfold.selection.settings import Settings
 
     if out is not None and out.exists():
         raise BadInput("exists already", where=str(out), expected="a new directory", do=f"--out {out}-2")
     settings = Settings(
-        data=data, target=target, trials=trials, recipe=_recipe(recipe), space=_space(space), folds=folds,
-        holdout=holdout, task=task, metric=metric, device=device, seed=seed, time_limit=seconds(time_limit),
+        data=data, target=target, trials=trials, recipe=_recipe(recipe), space=_space(space), strategy=strategy,
+        proposals=proposals, folds=folds, repeats=repeats, groups=groups, time=time, gap=gap, holdout=holdout,
+        test=test, no_test=no_test, nested=nested, audit=audit, rule=rule, keep=keep, task=task, metric=metric,
+        device=device, seed=seed, time_limit=seconds(time_limit),
     )  # fmt: skip
     _fit(settings, out, dry_run=dry_run, as_json=as_json)
 
@@ -55,7 +75,7 @@ def demo(
     as_json: Json = False,
 ) -> None:
     """The whole of `fit` on a data set that comes with scikit-learn, in under a minute."""
-    from tenfold.selection.prepare import Settings
+    from tenfold.selection.settings import Settings
 
     _fit(Settings(data="sklearn:breast_cancer"), out or next_directory("demo"), as_json=as_json)
 
@@ -110,26 +130,25 @@ def _work(run: Run, prepared: Prepared, plan: Plan, screen: Screen, stop: Stop, 
     """Do what is left of a run and say how it ended."""
     from tenfold.cli.showing import write_report
     from tenfold.selection.fit import Fit
-    from tenfold.selection.summary import finite
-    from tenfold.selection.verdict import verdict
 
     failure = None
     try:
-        result = Fit(run, prepared, plan, screen, stop).advance()
-        lines = verdict(result)
+        Fit(run, prepared, plan, screen, stop).advance()
     except RunFailed as error:
         if not run.has("report"):
             raise
-        failure, lines = error, []
+        failure = error
     finally:
         screen.close()
-    write_report(run)
+    data = write_report(run)
     if as_json:
-        print_json(finite(run.get("report")["summary"]))
+        print_json(data["summary"])
     where = shown(run.path)
+    sealed = data["summary"]["rows"]["test"] and data["summary"]["test"]["score"] is None
+    opening = [f"test     tenfold test {where}"] if sealed and run.has("model") else []
     predicting = [f"predict  tenfold predict {where} NEW_DATA -o predictions.csv"] if run.has("model") else []
-    next_steps = [f"report   {where}/report.html", *predicting, f"check    tenfold check {where}"]
-    screen.say("", *lines, "", *next_steps)
+    next_steps = [f"report   {where}/report.html", *opening, *predicting, f"check    tenfold check {where}"]
+    screen.say("", *([] if failure else [*data["verdict"], *data["tested"]]), "", *next_steps)
     if failure is not None:
         raise failure
 

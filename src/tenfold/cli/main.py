@@ -44,7 +44,7 @@ def _main(
     """Global options; `--debug` is taken out of the arguments by `entry`, wherever it stands."""
 
 
-for verb in (fitting.fit, predicting.predict, fitting.resume, showing.report, showing.check):
+for verb in (fitting.fit, predicting.predict, fitting.resume, showing.test, showing.report, showing.check):
     app.command()(verb)
 for verb in (showing.recipes, showing.space, fitting.demo):
     app.command()(verb)

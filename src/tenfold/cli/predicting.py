@@ -16,7 +16,7 @@ from tenfold.errors import BadInput
 if TYPE_CHECKING:
     import numpy as np
 
-    from tenfold.selection.model import Model
+    from tenfold.selection.ensemble import Fitted
 
 
 def predict(
@@ -62,7 +62,7 @@ def predict(
         print(f"{inputs.rows} predictions in {shown(output)}")
 
 
-def _columns(model: Model, outputs: np.ndarray, spread: np.ndarray | None, *, proba: bool) -> dict[str, np.ndarray]:
+def _columns(model: Fitted, outputs: np.ndarray, spread: np.ndarray | None, *, proba: bool) -> dict[str, np.ndarray]:
     """The columns of the predictions. spread: deviations (rows, classes or 1); that of the predicted class is kept."""
     import numpy as np
 

@@ -9,8 +9,14 @@ from typing import Any
 from tenfold.recipe.architecture import plan_network
 from tenfold.selection.baselines import Baseline
 from tenfold.selection.prepare import Plan, Prepared
+from tenfold.selection.racing import Rung
 from tenfold.selection.verdict import METRIC_WORDS, number
 
+RACES = {
+    "halving": "of which halving drops two thirds at each rung",
+    "hyperband": "in brackets of halving",
+    "racing": "dropped when behind on the folds so far",
+}
 PLAIN_STEP = 0.1  # share of the training between two lines, when the output is no terminal
 
 
@@ -75,6 +81,11 @@ class Screen:
             return ""
         return f"  |  {spent * (1 - share) / (share - before):.0f} s left"
 
+    def decided(self, rung: Rung) -> None:
+        """A plain line for every decision of the race, when the output is no terminal."""
+        if not sys.stdout.isatty():
+            self.say(f"epoch {rung.epoch}: {len(rung.kept)} of {len(rung.entered)} recipes go on")
+
     def step(self, what: str) -> None:
         """A later step begins."""
         self.close()
@@ -96,12 +107,14 @@ def plan_lines(prepared: Prepared, plan: Plan) -> list[str]:
     sizes: dict[str, Any] = {"inputs": problem.width, "outputs": problem.outputs, "image": problem.inputs.image}
     structures = {(tuple(s.op for s in plan_network(r.network, **sizes)), r.batch_size) for r in plan.recipes}
     shapes = f"{len(structures)} shape{'s' * (len(structures) > 1)}"
-    recipes = "1 recipe" if len(plan.recipes) == 1 else f"{len(plan.recipes)} recipes of {shapes}"
+    recipes = "1 recipe" if plan.trials == 1 else f"{plan.trials} recipes of {shapes}"
+    race = "" if plan.strategy.name == "exhaustive" else f", {RACES[plan.strategy.name]}"
+    nested = f", and again inside every fold ({plan.folds} x {plan.folds})" if prepared.settings.nested else ""
     return [
         f"task     {plan.why_task}",
         f"metric   {METRIC_WORDS[plan.metric.name]} ({plan.why_metric})",
         f"{'rows  ' if problem.inputs.image is None else 'images'}   {development} to develop on{sealed}{gone}",
-        f"plan     {recipes} x {plan.folds} folds = {len(plan.recipes) * plan.folds} trials, "
+        f"plan     {recipes} x {prepared.division} = {plan.trials * len(problem.folds)} trials{race}{nested}, "
         f"about {_duration(plan.seconds)} of training and {plan.memory / 1e6:.0f} MB",
         *(f"note     {note}" for note in plan.notes),
     ]
@@ -119,8 +132,10 @@ def plan_dict(prepared: Prepared, plan: Plan) -> dict[str, Any]:
         "metric": plan.metric.name,
         "rows": {"development": prepared.rows[1], "test": prepared.rows[2], "without_target": prepared.rows[3]},
         "folds": plan.folds,
-        "recipes": len(plan.recipes),
-        "trials": len(plan.recipes) * plan.folds,
+        "division": prepared.division,
+        "strategy": plan.strategy.name,
+        "recipes": plan.trials,
+        "trials": plan.trials * len(prepared.problem.folds),
         "estimate": {"training_seconds": round(plan.seconds, 1), "memory_bytes": plan.memory},
         "notes": list(plan.notes),
     }

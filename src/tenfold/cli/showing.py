@@ -1,9 +1,9 @@
-"""`report`, `check`, `recipes` and `space`: what is there, shown or verified."""
+"""`report`, `test`, `check`, `recipes` and `space`: what is there, shown, opened or verified."""
 
 from __future__ import annotations
 
 import shutil
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,11 +14,17 @@ if TYPE_CHECKING:
     from tenfold.store.run import Run
 
 
-def write_report(run: Run) -> None:
-    """Draw report.html from what the run has stored."""
+def write_report(run: Run) -> dict[str, Any]:
+    """Draw report.html from what the run has stored, with the ledger of the sealed rows as it stands now; gives what
+    is drawn."""
     from tenfold.report.page import render
+    from tenfold.selection.fit import refreshed, write_summary
 
-    run.write_file("report.html", render(run.get("report")))
+    data = refreshed(run)
+    run.put("report", data)
+    run.write_file("report.html", render(data))
+    write_summary(run)
+    return data
 
 
 def report(run: RunDirectory, as_json: Json = False) -> None:
@@ -28,13 +34,32 @@ def report(run: RunDirectory, as_json: Json = False) -> None:
     with Run.open(run) as opened:
         if not opened.has("report"):
             raise BadInput("the run is not finished", where=str(run), do=f"tenfold resume {shown(run)}")
-        write_report(opened)
-        data = opened.get("report")
+        data = write_report(opened)
     path = run / "report.html"
     if as_json:
         print_json({"report": str(path), "summary": data["summary"]})
     else:
-        print(*data["verdict"], "", shown(path), sep="\n")
+        print(*data["verdict"], *data["tested"], "", shown(path), sep="\n")
+
+
+def test(run: RunDirectory, as_json: Json = False) -> None:
+    """Open the lockbox of RUN: score its model on the sealed rows. Every opening is on the ledger."""
+    from tenfold.selection.fit import reopen
+    from tenfold.selection.model import Model
+    from tenfold.selection.testing import open_lockbox, refuse_unsealed
+
+    opened, prepared, _ = reopen(run)
+    with opened:
+        if not opened.has("report"):
+            raise BadInput("the run is not finished", where=str(run), do=f"tenfold resume {shown(run)}")
+        refuse_unsealed(opened, prepared.sealed)
+        model = Model.load(opened.path / "model")
+        open_lockbox(opened, prepared.sealed, model, prepared.problem.metric, again=True)
+        data = write_report(opened)
+    if as_json:
+        print_json(data["summary"])
+    else:
+        print(*data["tested"], sep="\n")
 
 
 def check(run: RunDirectory, as_json: Json = False) -> None:
@@ -81,7 +106,8 @@ def recipes(
 def space(data: Data, target: Target = None, as_json: Json = False) -> None:
     """Print the default space for this data as YAML, to edit and give to `fit --space`."""
     from tenfold.recipe import default_space
-    from tenfold.selection.prepare import Settings, prepare
+    from tenfold.selection.prepare import prepare
+    from tenfold.selection.settings import Settings
 
     problem = prepare(Settings(data=data, target=target)).problem
     size = {"rows": problem.inputs.rows, "columns": problem.width, "outputs": problem.outputs}

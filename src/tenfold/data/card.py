@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from tenfold.data import suspects
+from tenfold.data import resemblance, suspects
+from tenfold.data.encode import Inputs, make_inputs
 from tenfold.data.schema import TWIN, ColumnSchema, Schema
 from tenfold.data.table import Table
 from tenfold.errors import BadInput
@@ -20,6 +21,7 @@ Array = np.ndarray
 SHOWN = 30  # columns that the terminal lists
 CLASS_NAME = 18  # characters of a class name in the heading
 MOSTLY = 0.5  # share of missing cells from which a column is mostly missing
+NEAR_SHARE = 0.01  # of rows that nearly repeat another, from which it is said
 LISTED = 4  # names in one warning
 
 
@@ -142,11 +144,16 @@ def _cut(text: str, size: int) -> str:
     return text if len(text) <= size else text[: size - 3] + "..."
 
 
-def make_card(table: Table, schema: Schema, target_values: Array, *, dropped_rows: int = 0) -> Card:
+def make_card(
+    table: Table, schema: Schema, target_values: Array, *, dropped_rows: int = 0, grouped: bool = False
+) -> Card:
     """The card of the development rows: the input columns, their schema, and the target's values.
 
-    target_values (rows,): int codes into schema.classes, or float64. dropped_rows: rows without a target.
+    target_values (rows,): int codes into schema.classes, or float64. dropped_rows: rows without a target. grouped:
+    whether the rows are divided by groups, so that no groups need to be looked for.
     """
+    inputs = make_inputs(table, schema)
+    names = [] if grouped else _group_names(table, schema, inputs)
     columns = tuple(
         CardColumn(
             column.name,
@@ -161,8 +168,9 @@ def make_card(table: Table, schema: Schema, target_values: Array, *, dropped_row
     )
     warnings = (
         *_column_warnings(table, schema),
-        *_leak_warnings(table, schema, target_values),
+        *_leak_warnings(table, schema, target_values, {name for name, _ in names}),
         *_row_warnings(table, schema, target_values),
+        *_resemblance_warnings(inputs, names, grouped),
     )
     return Card(
         table.rows,
@@ -215,12 +223,17 @@ def _column_warnings(table: Table, schema: Schema) -> list[str]:
     return found
 
 
-def _leak_warnings(table: Table, schema: Schema, target: Array) -> list[str]:
+def _leak_warnings(table: Table, schema: Schema, target: Array, names: set[str]) -> list[str]:
+    """Columns that give the target away, but for those that name groups of rows."""
     found: list[str] = []
     classification = schema.task == "classification"
     for column in schema.used if len(target) >= suspects.LEAST_ROWS else ():
+        if column.name in names:
+            continue
         values = table.column(column.name)
         share = suspects.settled_share(values, target, classification=classification)
+        if classification and share < suspects.PREDICTIVE:
+            share = max(share, suspects.separated_share(values, target))
         line = not classification and suspects.follows(values, target)
         if share >= suspects.PREDICTIVE or line:
             found.append(
@@ -238,6 +251,36 @@ def _row_warnings(table: Table, schema: Schema, target: Array) -> list[str]:
         found.append(f"{repeated:,} {verb} an earlier row exactly ({repeated / len(target):.1%})")
     if schema.task == "classification":
         found += rare_warning(target, schema.classes)
+    return found
+
+
+def _group_names(table: Table, schema: Schema, inputs: Inputs) -> list[tuple[str, str]]:
+    """Columns that name what several rows are of, each with its warning."""
+    found: list[tuple[str, str]] = []
+    for column in schema.used:
+        values = table.column(column.name)
+        share = resemblance.group_share(values, inputs)
+        if share >= resemblance.ALIKE:
+            sizes = np.bincount(suspects.codes_of(values))
+            found.append(
+                (
+                    column.name,
+                    f"column '{column.name}' seems to name what several rows are of ({len(sizes):,} values, "
+                    f"{np.median(sizes):.0f} rows of the median one, and they settle {share:.0%} of a middling "
+                    f"column): to score on new ones, give --groups {column.name}",
+                )
+            )
+    return found
+
+
+def _resemblance_warnings(inputs: Inputs, names: list[tuple[str, str]], grouped: bool) -> list[str]:
+    found = [warning for _, warning in names]
+    share = 0.0 if grouped else resemblance.near_share(inputs)
+    if share >= NEAR_SHARE:
+        found.append(
+            f"{share:.1%} of the rows nearly repeat another row (every number within a thousandth of its column's "
+            "deviation, all categories equal): rows of one thing? give --groups"
+        )
     return found
 
 

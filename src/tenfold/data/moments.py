@@ -76,25 +76,30 @@ def training_moments(
 ) -> list[Moments]:
     """Moments of the imputed numeric columns for the training part of every fold: missing cells count as the median.
 
-    The scatter, if asked for, is merged over the blocks like the rest. It is taken from each training part by itself
-    where that is impossible (imputed cells differ from fold to fold) or slower (far more blocks than folds).
+    The scatter, if asked for, is merged over the blocks like the rest. It is taken from a training part by itself where
+    that is impossible (its imputed cells are its own) or slower (far more blocks than folds). Which of the two is
+    decided by its own rows: a missing cell elsewhere changes no bit.
     """
     parts, members = blocks(folds, inputs.rows)
-    complete = inputs.numbers.dtype.kind == "u" or not np.isnan(inputs.numbers).any()
-    shared = scatter and complete and len(parts) <= MANY * len(folds)
+    numbers = inputs.numbers
+    complete = [numbers.dtype.kind == "u" or not np.isnan(numbers[rows]).any() for rows in parts]
+    few = scatter and len(parts) <= MANY * len(folds)
+    shared = [few and all(complete[b] for b in mine) for mine in members]
     users: list[list[int]] = [[] for _ in parts]
     for f, mine in enumerate(members):
         for b in mine:
             users[b].append(f)
-    merged = [block_moments(inputs, parts[0][:0], scatter=shared)] * len(folds)  # of no rows: neutral
+    none = parts[0][:0]
+    merged = [block_moments(inputs, none, scatter=share) for share in shared]  # of no rows: neutral
     for rows, using in zip(parts, users, strict=True):
-        block = block_moments(inputs, rows, scatter=shared)
+        block = block_moments(inputs, rows, scatter=any(shared[f] for f in using))
         for f in using:
-            merged[f] = merge(merged[f], block)
+            merged[f] = merge(merged[f], block if shared[f] else block._replace(scatter=None))
     found: list[Moments] = []
-    for fold, encoding, present in zip(folds, encodings, merged, strict=True):
-        moments = present if complete else _impute(present, encoding.medians, len(fold.train))
-        if scatter and not shared:
+    for f, (fold, encoding, present) in enumerate(zip(folds, encodings, merged, strict=True)):
+        whole = all(complete[b] for b in members[f])
+        moments = present if whole else _impute(present, encoding.medians, len(fold.train))
+        if scatter and not shared[f]:
             total = imputed_scatter(inputs, fold.train, encoding.medians, moments.mean)
             moments = moments._replace(scatter=total)
         found.append(moments)

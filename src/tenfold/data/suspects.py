@@ -6,6 +6,7 @@ import numpy as np
 
 from tenfold.data.numbers import spell_number
 from tenfold.data.table import Column, Table
+from tenfold.data.units import row_units, text_codes
 
 Array = np.ndarray
 PLACEHOLDERS = (-99.0, -999.0, -9999.0, -99999.0, -999999.0, 99.0, 999.0, 9999.0, 99999.0, 999999.0)
@@ -13,24 +14,21 @@ PREDICTIVE = 0.97  # share of what is uncertain about the target that one column
 BINS, BIN_ROWS = 200, 5  # a number with many values falls into so many quantile bins, of at least so many rows
 LEAST_ROWS = 50  # rows from which a single column can be called too good
 RARE_SHARE, RARE_ROWS = 0.01, 10
-MIX = np.uint64(0x9E3779B97F4A7C15)
+TREE_ROWS = 20_000  # that borders are looked for in
+TREE_CLASSES, TREE_MEMBERS = 20, 8  # at most so many classes, each of at least so many rows
 
 
 def codes_of(column: Column) -> Array:
     """One integer for each distinct value (rows,) int64; missing cells share one."""
     if column.kind == "text":
-        index = {value: code for code, value in enumerate(dict.fromkeys(column.values))}
-        return np.fromiter(map(index.__getitem__, column.values), np.int64, len(column.values))
+        return text_codes(column.values)
     return np.unique(column.values, return_inverse=True)[1].astype(np.int64)
 
 
 def repeated_rows(table: Table, target: Array) -> int:
-    """How many rows equal an earlier one in every cell, the target included (by 64-bit hashes)."""
-    mixed = np.zeros(len(target), np.uint64)
-    for codes in [*map(codes_of, table.columns), np.unique(target, return_inverse=True)[1]]:
-        mixed = (mixed ^ codes.astype(np.uint64)) * MIX
-        mixed ^= mixed >> np.uint64(29)
-    return len(mixed) - len(np.unique(mixed))
+    """How many rows equal an earlier one in every cell, the target included."""
+    units = row_units([*map(codes_of, table.columns), np.unique(target, return_inverse=True)[1]])
+    return len(units) - int(units.max()) - 1
 
 
 def settled_share(column: Column, target: Array, *, classification: bool) -> float:
@@ -72,8 +70,34 @@ def _bins(column: Column) -> Array:
     return np.searchsorted(edges, codes, side="right")
 
 
+def separated_share(column: Column, target: Array) -> float:
+    """How well borders in this column alone separate the classes, in [0, 1]; 0 for text, and a guess.
+
+    (a - 1/K) / (1 - 1/K), where a is the balanced accuracy of a tree of K leaves, one for each of the K classes with
+    at least 5 rows. It sees what bins of several rows blur: classes that few rows are of, and small tables.
+    """
+    from sklearn.tree import DecisionTreeClassifier
+
+    if column.kind == "text":
+        return 0.0
+    rows = np.linspace(0, len(target) - 1, min(TREE_ROWS, len(target))).astype(np.int64)
+    labels = np.unique(target[rows], return_inverse=True)[1]
+    some = np.bincount(labels)[labels] >= TREE_MEMBERS
+    classes, labels = np.unique(labels[some], return_inverse=True)
+    if not 2 <= len(classes) <= TREE_CLASSES:
+        return 0.0
+    values = codes_of(column)[rows[some], None].astype(np.float64)  # in order of value, missing last
+    tree = DecisionTreeClassifier(max_leaf_nodes=len(classes), class_weight="balanced", random_state=0)
+    right = tree.fit(values, labels).predict(values) == labels
+    accuracy = float(np.mean(np.bincount(labels, right) / np.bincount(labels)))
+    return max(0.0, (accuracy - 1 / len(classes)) / (1 - 1 / len(classes)))
+
+
 def follows(column: Column, target: Array) -> bool:
-    """Whether a regression target is almost a straight line in this column (correlation of at least 0.999)."""
+    """Whether a regression target is almost a straight line in this column, or rises or falls with it almost
+    everywhere (a correlation of values or of ranks of at least 0.999)."""
+    from scipy.stats import rankdata
+
     if column.kind == "text":
         return False
     present = ~column.missing
@@ -81,7 +105,8 @@ def follows(column: Column, target: Array) -> bool:
     if len(x) < LEAST_ROWS or x.min() == x.max() or y.min() == y.max():
         return False
     x = x.astype(np.int64) if column.kind == "date" else x
-    return bool(abs(np.corrcoef(x.astype(np.float64), y)[0, 1]) >= 0.999)
+    x = x.astype(np.float64)
+    return any(abs(np.corrcoef(a, b)[0, 1]) >= 0.999 for a, b in ((x, y), (rankdata(x), rankdata(y))))
 
 
 def placeholder(column: Column) -> str:

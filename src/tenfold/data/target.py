@@ -74,6 +74,34 @@ def read_target(table: Table, name: str | None, task: str | None = None) -> Targ
     return Target(name, "classification", reason, codes, classes, keep, table.rows - len(keep))
 
 
+def read_labels(table: Table, target: Target) -> Target:
+    """The same target in another table, such as a file of test rows: its classes, coded as `target` codes them.
+
+    BadInput: no such column, every value missing, a class that `target` lacks, text for a regression.
+    """
+    if target.name not in table.names:
+        raise missing_column(target.name, table.names, table.source)
+    column = table.column(target.name)
+    keep = np.flatnonzero(~column.missing)
+    if not keep.size:
+        raise _refuse(table, target.name, "every row lacks its target", "rows with a target", "give another file")
+    dropped = table.rows - len(keep)
+    if target.task == "regression":
+        if column.kind in ("text", "date"):
+            raise _refuse(table, target.name, f"the target is {column.kind}", "numbers", "mend the cells")
+        values = column.values[keep].astype(np.float64)
+        return Target(target.name, "regression", target.reason, values, (), keep, dropped)
+    codes, names = _classes(column, keep)
+    unknown = [name for name in names if name not in target.classes]
+    if unknown:
+        row = int(keep[np.flatnonzero(codes == names.index(unknown[0]))[0]])
+        found = f"the class '{unknown[0][:40]}' ({table.place(row, target.name)}) is not among those to learn"
+        listed = ", ".join(f"'{name}'" for name in target.classes[:8])
+        raise _refuse(table, target.name, found, f"one of {listed}", "drop those rows, or train with that class")
+    place = np.array([target.classes.index(name) for name in names], np.int64)
+    return Target(target.name, "classification", target.reason, place[codes], target.classes, keep, dropped)
+
+
 def _refuse(table: Table, name: str, found: str, expected: str, do: str) -> BadInput:
     return BadInput(found, where=f"{table.source}, target '{name}'", expected=expected, do=do)
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Literal, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -27,6 +27,7 @@ from tenfold.rules.schedules import Plateau, PlateauState, plateau_next
 CHUNK_ROWS = 512  # rows evaluated at a time
 CHUNK_IMAGES = 128  # images evaluated at a time
 Order = Literal["go on", "stop"]
+LaneRows = tuple[int, dict[str, np.ndarray]]  # updates made, and one lane's row of every array of a pack's state
 
 
 class Plan(NamedTuple):
@@ -354,6 +355,17 @@ class Pack:
         self.update = int(meta["update"])
         self._arrange()
 
+    def adopt(self, saved: Mapping[tuple[int, int], LaneRows]) -> None:
+        """Let the lanes, by (recipe number, fold), go on from where other packs of this shape left them.
+
+        A lane takes up its own numbers alone, so it does not matter with whom it was packed before.
+        """
+        for i, lane in enumerate(self.lanes):
+            self.update, rows = saved[lane.number, lane.fold]
+            for name in rows.keys() & self.rows.keys():  # a state that a former neighbour needed is left behind
+                self.rows[name][i] = torch.from_numpy(np.asarray(rows[name])).to(self.rows[name])
+        self._arrange()
+
     def parameters(self, lane: int) -> dict[str, np.ndarray]:
         """One lane as arrays by name, "OP.KIND" with OP the number of the operation: weight (in, out), the first cut
         to its fold's input columns, or (channels, channels in, kernel, kernel); bias, gamma, beta, slope (units,);
@@ -369,3 +381,11 @@ class Pack:
             found[f"{number}.running_mean"] = row[mean : mean + units].copy()
             found[f"{number}.running_var"] = row[var : var + units].copy()
         return found
+
+
+def lane_rows(state: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> dict[tuple[int, int], LaneRows]:
+    """A pack's `state` lane by lane, by (recipe number, fold)."""
+    return {
+        (number, fold): (int(meta["update"]), {name: array[i] for name, array in state.items()})
+        for i, (number, fold) in enumerate(meta["lanes"])
+    }

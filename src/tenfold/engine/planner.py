@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 from tenfold.data.batches import Dealing
 from tenfold.data.folds import Fold
@@ -26,46 +27,60 @@ PACK_BYTES = 1 << 30  # the most that one pack may hold
 
 @dataclass(frozen=True)
 class PackPlan:
-    """The recipes (by number) that one pack trains on all folds, and its shape."""
+    """The recipes (by number) that one pack trains on which folds, and its shape."""
 
     numbers: tuple[int, ...]
+    folds: tuple[int, ...]
     shape: Shape
 
-    def lanes(self, recipes: Sequence[Recipe], folds: int) -> list[Lane]:
-        """Every recipe on every fold."""
-        return [Lane(recipes[number], number, fold) for number in self.numbers for fold in range(folds)]
+    def lanes(self, recipes: Sequence[Recipe]) -> list[Lane]:
+        """Every recipe on every one of its folds."""
+        return [Lane(recipes[number], number, fold) for number in self.numbers for fold in self.folds]
+
+
+class Size(NamedTuple):
+    """What enters and leaves a network: input columns, output units, the size of an image."""
+
+    inputs: int
+    outputs: int
+    image: Image | None = None
+
+    def shape(self, recipe: Recipe, folds: Sequence[Fold]) -> Shape:
+        """The shape of a recipe that is trained on these folds."""
+        dealing = Dealing.of(folds, recipe.batch_size)
+        return Shape.of(recipe, inputs=self.inputs, outputs=self.outputs, dealing=dealing, image=self.image)
 
 
 def plan_packs(
     recipes: Sequence[Recipe],
     folds: Sequence[Fold],
+    size: Size,
     *,
-    inputs: int,
-    outputs: int,
     workers: int,
-    image: Image | None = None,
+    numbers: Sequence[int] | None = None,
+    on: Sequence[int] | None = None,
 ) -> list[PackPlan]:
-    """Packs of all recipes on all folds, longest first."""
+    """Packs of the recipes with these numbers (default all) on these folds (places in `folds`, default all), longest
+    first."""
+    on = tuple(range(len(folds)) if on is None else on)
     groups: dict[Shape, list[int]] = {}
-    for number, recipe in enumerate(recipes):
-        dealing = Dealing.of(folds, recipe.batch_size)
-        shape = Shape.of(recipe, inputs=inputs, outputs=outputs, dealing=dealing, image=image)
-        groups.setdefault(shape, []).append(number)
+    for number in range(len(recipes)) if numbers is None else numbers:
+        groups.setdefault(size.shape(recipes[number], folds), []).append(number)
     plans: list[tuple[float, PackPlan]] = []
-    for shape, numbers in groups.items():
-        numbers.sort(key=lambda n: _likeness(recipes[n], n))
-        cost = len(folds) * lane_step_seconds(
-            recipes[numbers[0]], columns=inputs, outputs=outputs, batch=shape.dealing.rows, image=image
+    for shape, members in groups.items():
+        members.sort(key=lambda n: _likeness(recipes[n], n))
+        cost = len(on) * lane_step_seconds(
+            recipes[members[0]], columns=size.inputs, outputs=size.outputs, batch=shape.dealing.rows, image=size.image
         )
-        wide = max(1, min(int(PACK_SECONDS / cost), int(PACK_BYTES / (_lane_bytes(shape) * len(folds)))))
-        count = -(-len(numbers) // wide)
-        if count % workers and len(numbers) >= workers:
+        wide = max(1, min(int(PACK_SECONDS / cost), int(PACK_BYTES / (_lane_bytes(shape) * len(on)))))
+        count = -(-len(members) // wide)
+        if count % workers and len(members) >= workers:
             count += workers - count % workers  # no worker idles while another trains the last pack
-        bounds = [i * len(numbers) // count for i in range(count + 1)]
+        bounds = [i * len(members) // count for i in range(count + 1)]
         for first, last in pairwise(bounds):
-            if part := tuple(numbers[first:last]):
+            if part := tuple(members[first:last]):
                 work = cost * shape.dealing.updates * sum(recipes[n].epochs for n in part)
-                plans.append((work, PackPlan(part, shape)))
+                plans.append((work, PackPlan(part, on, shape)))
     return [plan for _, plan in sorted(plans, key=lambda item: (-item[0], item[1].numbers))]
 
 

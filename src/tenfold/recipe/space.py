@@ -66,20 +66,27 @@ class Space:
         Draw i uses its own stream, `SeedSequence(seed, spawn_key=(i,))`; repeats are passed over.
         Raises `BadInput` when n or the seed is negative.
         """
+        return self.distinct(self._draws(seed), n, seed)
+
+    def distinct(self, draws: Iterator[Recipe], n: int, seed: int) -> list[Recipe]:
+        """The first n distinct recipes of endless draws from this space, or all of a smaller space: what the draws
+        do not reach follows in an order that the seed decides. Raises `BadInput` when n or the seed is negative."""
         if n < 0 or seed < 0:
             raise BadInput(f"{n} recipes with seed {seed} asked for", expected="whole numbers from 0")
-        return list(itertools.islice(self._distinct(seed), n))
+        return list(itertools.islice(self._distinct(draws, seed), n))
 
-    def _distinct(self, seed: int) -> Iterator[Recipe]:
+    def _draws(self, seed: int) -> Iterator[Recipe]:
+        for i in itertools.count():
+            yield draw(self.tree, np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(i,))))
+
+    def _distinct(self, draws: Iterator[Recipe], seed: int) -> Iterator[Recipe]:
         seen: set[Recipe] = set()
         repeats, size = 0, self.size
-        for i in itertools.count():
-            if repeats == GIVE_UP or len(seen) == size:
-                return
+        while repeats < GIVE_UP and len(seen) != size:
             if repeats >= PATIENCE and size is not None and size <= COUNTED:
                 yield from self._rest(seen, seed)
                 return
-            recipe = draw(self.tree, np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(i,))))
+            recipe = next(draws)
             repeats = repeats + 1 if recipe in seen else 0
             if not repeats:
                 seen.add(recipe)

@@ -9,11 +9,16 @@ from typing import Any
 import numpy as np
 
 from tenfold.errors import BadInput
+from tenfold.recipe.borders import border_warnings
 from tenfold.recipe.recipe import Recipe
 from tenfold.recipe.space import Space
 from tenfold.selection.arrays import Labelled, understand
-from tenfold.selection.model import Model
-from tenfold.selection.search import Crew, Trained, device_named, train_all
+from tenfold.selection.proposals import proposer
+from tenfold.selection.racing import Name, Rung, Strategy
+from tenfold.selection.search import Crew, Plan, device_named, train_all
+from tenfold.selection.trained import Trained
+from tenfold.selection.winner import Kept, kept_model
+from tenfold.statistics.spread import Spread
 
 
 @dataclass(frozen=True)
@@ -57,10 +62,12 @@ class Search:
     data: Labelled
     seed: int
     device: str
+    space: Space | None = None
 
     @property
     def best(self) -> Recipe:
-        """The recipe with the best mean score over the folds; raises `RunFailed` if none has a finite one."""
+        """The recipe that won: the best mean score over the folds, or by the rule asked for; raises `RunFailed` if
+        none has a finite one."""
         return self.trained.recipes[self.trained.best()]
 
     @property
@@ -73,24 +80,47 @@ class Search:
         """One dict a trial; `recipe` is the index in `trained.recipes`, the order of sampling."""
         return self.trained.trials()
 
+    @property
+    def corrected(self) -> float:
+        """The winner's score corrected for having been picked, recipe and epoch (see `corrected_score`)."""
+        self.trained.best()
+        found = self.trained.correction
+        return float("nan") if found is None else found.score
+
+    @property
+    def corrected_interval(self) -> tuple[float, float]:
+        """The 95 % interval of the corrected score."""
+        found = self.trained.correction
+        return (float("nan"), float("nan")) if found is None else found.interval
+
+    @property
+    def spread(self) -> Spread:
+        """The winner's spread over folds and over repeats, apart."""
+        return self.trained.spread(self.trained.best())
+
+    @property
+    def racing(self) -> tuple[Rung, ...]:
+        """The decisions of the race; none for an exhaustive search."""
+        return self.trained.race
+
+    @property
+    def warnings(self) -> list[str]:
+        """Values of the winner at the border of their range, and what to try."""
+        return border_warnings(self.space, self.best) if self.space else []
+
     def to_frame(self) -> Any:
         """The table as a frame of the library at hand."""
         return as_frame([_flat(row) for row in self.table])
 
-    def refit(self) -> Model:
-        """The best recipe trained on all rows, for the updates that the folds chose."""
-        from tenfold.selection.refit import refit
+    def refit(self, keep: str = "refit") -> Any:
+        """The best recipe as a fitted model: trained on all rows for the updates that the folds chose (refit), or
+        the mean of the folds' models (ensemble), or whichever of the two predicts better out of fold (both)."""
+        return self.keep(keep).model
 
-        best = self.trained.best()
-        return refit(
-            self.trained.problem,
-            self.trained.recipes[best],
-            self.trained.records[best].epoch,
-            seed=self.seed,
-            schema=self.data.schema,
-            classes=self.data.labels,
-            device=device_named(self.device),
-        )
+    def keep(self, keep: str = "refit") -> Kept:
+        """As `refit`, with what the comparison of "both" measured."""
+        options = {"schema": self.data.schema, "classes": self.data.labels, "device": device_named(self.device)}
+        return kept_model(self.trained, keep, seed=self.seed, **options)
 
 
 def cross_validate(
@@ -99,26 +129,37 @@ def cross_validate(
     y: Any,
     *,
     folds: Any = 5,
+    repeats: int = 1,
+    groups: Any = None,
+    time: Any = None,
+    gap: int = 0,
     seed: int = 0,
     task: str | None = None,
     metric: str | None = None,
-    groups: Any = None,
-    repeats: int = 1,
     device: str = "auto",
 ) -> CrossValidation:
     """Train every fold of every recipe, together, and score each on the rows that it did not see.
 
     recipes: one or many. X: numeric array (rows, columns), nested list, or any frame; y: (rows,). folds: a number
-    (stratified for classes, by group with `groups`, shuffled), or any scikit-learn splitter. metric: accuracy (the
-    default for classes), log_loss, balanced_accuracy, roc_auc; r2 (the default for numbers), rmse, mae. The epoch of
-    each recipe is the best of its fold-mean curve. Raises `BadInput` for what cannot be used.
+    (stratified for classes, shuffled; by group with `groups`, forward in time with `time`), "leave-one-group-out",
+    an array of fold numbers (-1: never scored), or any scikit-learn splitter. repeats: as often with another division
+    and other seeds. groups, time (rows,): rows of one group stay together; training rows lie before validation rows,
+    with `gap` rows between. Rows that repeat each other stay together. metric: accuracy (the default for classes),
+    log_loss, balanced_accuracy, roc_auc; r2 (the default for numbers), rmse, mae. The epoch of each recipe is the
+    best of its fold-mean curve. Raises `BadInput` for what cannot be used.
     """
-    recipes = [recipes] if isinstance(recipes, Recipe) else list(recipes)
-    if not recipes or not all(isinstance(recipe, Recipe) for recipe in recipes):
-        raise BadInput("recipes holds something else than recipes", expected="a Recipe or a non-empty list of them")
+    recipes = recipe_list(recipes)
     data = understand(X, y, task)
-    problem = data.problem(folds, seed=seed, metric=metric, repeats=repeats, groups=groups)
-    return CrossValidation(train_all(problem, recipes, Crew.local(device)), data)
+    problem = data.problem(folds, seed=seed, metric=metric, repeats=repeats, groups=groups, time=time, gap=gap)
+    return CrossValidation(train_all(problem, recipes, Crew.local(device), Plan(seed=seed)), data)
+
+
+def recipe_list(recipes: Recipe | Sequence[Recipe]) -> list[Recipe]:
+    """One recipe or many as a list; refuses anything else."""
+    found = [recipes] if isinstance(recipes, Recipe) else list(recipes)
+    if not found or not all(isinstance(recipe, Recipe) for recipe in found):
+        raise BadInput("recipes holds something else than recipes", expected="a Recipe or a non-empty list of them")
+    return found
 
 
 def search(
@@ -128,22 +169,33 @@ def search(
     *,
     trials: int = 64,
     folds: Any = 5,
+    strategy: Name = "exhaustive",
+    proposals: str = "random",
+    repeats: int = 1,
+    groups: Any = None,
+    time: Any = None,
+    gap: int = 0,
+    rule: str = "best",
+    audit: bool = False,
     seed: int = 0,
     task: str | None = None,
     metric: str | None = None,
-    groups: Any = None,
     device: str = "auto",
     time_limit: float | None = None,
 ) -> Search:
-    """Sample `trials` recipes from the space and cross-validate them all to the end; see `cross_validate`.
+    """Propose `trials` recipes from the space and cross-validate them; see `cross_validate` for rows and folds.
 
-    The same seed samples the same recipes. time_limit: seconds of training, after which what is unfinished ends as
-    `timeout` and can win only if nothing is finished.
+    strategy: exhaustive trains all to the end; halving, hyperband and racing drop those that are behind (see
+    `Strategy`). proposals: random (the same seed samples the same recipes whatever the strategy), sobol,
+    coarse-to-fine, or model. rule: best, or one-se for the cheapest recipe within one standard error of the best.
+    audit: train a sample of the dropped recipes to the end, to see what racing missed. time_limit: seconds of
+    training, after which what is unfinished ends as `timeout` and can win only if nothing is finished.
     """
     data = understand(X, y, task)
-    problem = data.problem(folds, seed=seed, metric=metric, groups=groups)
-    trained = train_all(problem, space.sample(trials, seed=seed), Crew.local(device, limit=time_limit))
-    return Search(trained, data, seed, device)
+    problem = data.problem(folds, seed=seed, metric=metric, repeats=repeats, groups=groups, time=time, gap=gap)
+    plan = Plan(Strategy(strategy), rule, audit, seed)
+    found = train_all(problem, proposer(proposals, space, trials, seed), Crew.local(device, limit=time_limit), plan)
+    return Search(found, data, seed, device, space)
 
 
 def _flat(row: dict[str, Any]) -> dict[str, Any]:

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 
 from tenfold.data.encode import Inputs, make_inputs, matrix_inputs, pixel_inputs
-from tenfold.data.folds import make_folds, usable_folds
 from tenfold.data.images import as_pixels
 from tenfold.data.read import read
 from tenfold.data.schema import Schema, conform, decide
+from tenfold.data.splits import Splits
 from tenfold.data.target import MOST_CLASSES, Target
 from tenfold.errors import BadInput
-from tenfold.selection.problem import Problem
+from tenfold.selection.problem import Problem, divided
 from tenfold.statistics.metrics import metric_for
 
 Array = np.ndarray
@@ -35,16 +35,20 @@ class Labelled:
         return "classification" if self.labels else "regression"
 
     def problem(
-        self, folds: Any = 5, *, seed: int = 0, metric: str | None = None, repeats: int = 1, groups: Any = None
+        self,
+        folds: Any = 5,
+        *,
+        seed: int = 0,
+        metric: str | None = None,
+        repeats: int = 1,
+        groups: Any = None,
+        time: Any = None,
+        gap: int = 0,
     ) -> Problem:
-        """Divided into folds; a number of folds is lowered to the smallest class (see `usable_folds`)."""
-        classification = bool(self.labels)
-        if isinstance(folds, int):
-            folds, _ = usable_folds(self.y, folds, classification=classification)
-        groups = None if groups is None else np.asarray(groups)
-        parts = make_folds(self.y, folds, classification=classification, seed=seed, repeats=repeats, groups=groups)
+        """Divided into folds (see `Splits`); a number of folds is lowered to the smallest class."""
+        splits = Splits(folds, repeats, groups, time, gap, seed)
         names = tuple(str(label) for label in self.labels)
-        return Problem(self.inputs, self.y, names, parts, metric_for(self.task, metric))
+        return divided(self.inputs, self.y, names, metric_for(self.task, metric), splits)[0]
 
 
 def understand(x: Any, y: Any, task: str | None = None) -> Labelled:

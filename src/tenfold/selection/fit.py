@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import time
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,16 +16,26 @@ import numpy as np
 from tenfold._version import __version__
 from tenfold.data.image_files import folder_sha
 from tenfold.errors import BadInput, RunFailed, Stopped
+from tenfold.recipe.cost import recipe_seconds
 from tenfold.recipe.recipe import Recipe
 from tenfold.selection.baselines import NAMES, Baseline, run_baseline
+from tenfold.selection.finite import finite
 from tenfold.selection.model import Model
-from tenfold.selection.prepare import Plan, Prepared, Settings, make_plan, prepare
-from tenfold.selection.search import Crew, Trained, device_named, train_all
-from tenfold.selection.summary import RunResult, TestScore, finite, metric_rows, run_tables, summary_text, trial_rows
-from tenfold.selection.verdict import report_data
-from tenfold.statistics.intervals import test_interval
-from tenfold.statistics.metrics import all_scores
+from tenfold.selection.nested import Nested, inner_problem, judge
+from tenfold.selection.prepare import Plan, Prepared, make_plan, prepare
+from tenfold.selection.racing import Rung
+from tenfold.selection.search import Crew, Given, device_named, train_all
+from tenfold.selection.search import Plan as SearchPlan
+from tenfold.selection.settings import Settings
+from tenfold.selection.summary import RunResult, metric_rows, run_tables, test_summary, trial_rows
+from tenfold.selection.testing import TestScore, ledger, open_lockbox
+from tenfold.selection.trained import Trained
+from tenfold.selection.verdict import report_data, test_lines
+from tenfold.selection.winner import kept_model
 from tenfold.store.run import Run
+
+REPORT_SECONDS = 3.0  # that the test, the tables and the report take
+ALONE = 2.5  # how much longer a network takes that is trained alone
 
 
 class Listener(Protocol):
@@ -39,6 +51,10 @@ class Listener(Protocol):
 
     def progress(self, share: float, best: float | None) -> None:
         """Share of the training done in [0, 1], and the best fold-mean score so far."""
+        ...
+
+    def decided(self, rung: Rung) -> None:
+        """The race has decided who goes on."""
         ...
 
     def step(self, what: str) -> None:
@@ -61,11 +77,14 @@ class Stop:
 def start(settings: Settings, out: str | Path, prepared: Prepared, plan: Plan) -> Run:
     """Create the run directory and commit the settings and the plan. The run holds its lock until it is closed."""
     run = Run.create(out)
+    test = settings.test
+    places = {"data": _absolute(settings.data), "test": None if test is None else _absolute(test)}
     facts = {
-        "settings": {**settings.to_dict(), "data": _absolute(settings.data)},
+        "settings": {**settings.to_dict(), **places},
         "data_sha": _data_sha(settings.data),
+        "test_sha": None if test is None else _data_sha(test),
         "folds_sha": _folds_sha(prepared),
-        "recipes": [recipe.to_dict() for recipe in plan.recipes],
+        "recipes.0": [recipe.to_dict() for recipe in plan.recipes],
         "workers": plan.workers,
         "notes": list(plan.notes),
         "seconds": {"total": 0.0, "training": 0.0},
@@ -83,22 +102,28 @@ def reopen(path: str | Path) -> tuple[Run, Prepared, Plan]:
         if not run.has("settings"):
             raise BadInput("the run was stopped before its plan was committed", where=str(path), do="fit again")
         settings = Settings(**run.get("settings"))
-        if _data_sha(settings.data) != run.get("data_sha"):
-            raise BadInput(
-                "the data are not those that the run was started with",
-                where=settings.data,
-                expected=f"SHA-256 {str(run.get('data_sha'))[:16]}...",
-                do="put the old data back, or start a new run",
-            )
+        _check_unchanged(settings.data, run.get("data_sha"))
+        if settings.test is not None:
+            _check_unchanged(settings.test, run.get("test_sha"))
         prepared = prepare(settings)
         if _folds_sha(prepared) != run.get("folds_sha"):
             raise BadInput("the folds differ from those of the run; another version made it", where=str(path))
         plan = make_plan(prepared, run.get("workers"))
-        recipes = tuple(Recipe.from_dict(value) for value in run.get("recipes"))
+        recipes = tuple(Recipe.from_dict(value) for value in run.get("recipes.0"))
         return run, prepared, replace(plan, recipes=recipes)
     except BaseException:
         run.close()
         raise
+
+
+def _check_unchanged(data: str, sha: str) -> None:
+    if _data_sha(data) != sha:
+        raise BadInput(
+            "the data are not those that the run was started with",
+            where=data,
+            expected=f"SHA-256 {sha[:16]}...",
+            do="put the old data back, or start a new run",
+        )
 
 
 def _absolute(data: str) -> str:
@@ -118,7 +143,7 @@ def _data_sha(data: str) -> str:
 
 
 def _folds_sha(prepared: Prepared) -> str:
-    digest = hashlib.sha256(prepared.sealed_sha.encode())
+    digest = hashlib.sha256(prepared.sealed.sha.encode())
     for fold in prepared.problem.folds:
         digest.update(fold.train.tobytes() + b"|" + fold.validation.tobytes())
     return digest.hexdigest()
@@ -140,14 +165,16 @@ class Fit:
         try:
             baselines = self._baselines()
             trained = self._train()
+            result = RunResult(self.prepared, self.plan, baselines, trained, self._seconds(trained))
             try:
-                best = trained.best()
+                trained.best()
             except RunFailed:
-                self._write(RunResult(self.prepared, self.plan, baselines, trained, None, self._seconds(trained)))
+                self._write(result)
                 raise
-            model, sha = self._refit(trained, best)
-            test = self._test(model, sha)
-            result = RunResult(self.prepared, self.plan, baselines, trained, test, self._seconds(trained))
+            result = replace(result, nested=self._nested(trained))
+            result = replace(result, **self._keep(trained), seconds=self._seconds(trained))
+            result = replace(result, test=self._test(), seconds=self._seconds(trained))
+            result = replace(result, ledger=ledger(self.run, self.prepared.sealed))
             self._write(result)
             self.run.event("finished")
             return result
@@ -165,9 +192,17 @@ class Fit:
         return {"total": round(self._clock()["total"], 3), "training": round(trained.seconds, 3)}
 
     def _left(self) -> float | None:
-        """Seconds of the time limit that are left for training: a tenth is kept for what follows it."""
+        """Seconds of the time limit that are left for training, when what follows it is set aside."""
         limit = self.prepared.settings.time_limit
-        return None if limit is None else max(0.0, 0.9 * limit - self._clock()["total"])
+        return None if limit is None else max(0.0, limit - self._after() - self._clock()["total"])
+
+    def _after(self) -> float:
+        """Seconds that keeping the winner and writing the report are likely to take, the costlier recipes in mind."""
+        problem, settings = self.prepared.problem, self.prepared.settings
+        size = {"columns": problem.width, "outputs": problem.outputs, "image": problem.inputs.image}
+        once = sorted(recipe_seconds(recipe, rows=problem.inputs.rows, folds=1, **size) for recipe in self.plan.recipes)
+        networks = {"refit": 1, "ensemble": len(problem.folds), "both": len(problem.folds) ** 2}[settings.keep]
+        return REPORT_SECONDS + ALONE * networks * once[int(0.8 * (len(once) - 1))]
 
     def _baselines(self) -> list[Baseline]:
         found = []
@@ -189,74 +224,81 @@ class Fit:
         return found
 
     def _train(self) -> Trained:
-        from tenfold.selection.progress import Keeper
+        settings = self.prepared.settings
+        search = SearchPlan(self.plan.strategy, settings.rule, settings.audit, settings.seed)
+        proposer = self.plan.proposer if self.plan.proposer.rounds > 1 else Given(self.plan.recipes)
+        return self._timed(lambda: train_all(self.prepared.problem, proposer, self._crew(), search))
 
-        keeper = Keeper(self.run, self.prepared.problem, self.plan, self.listener)
-        crew = Crew.local(
+    def _crew(self) -> Crew:
+        from tenfold.selection.progress import RunKeeper
+
+        return Crew.local(
             self.prepared.settings.device,
-            saved=keeper.saved(),
-            done=keeper.done(),
-            receive=keeper.receive,
+            keeper=RunKeeper(self.run, self.listener),
             idle=self.stop.check,
             limit=self._left(),
             every=self.every,
         )
+
+    def _timed(self, train: Callable[[], Trained]) -> Trained:
+        """Train, and keep account of the seconds, those of earlier sessions included."""
         before = self.run.get("seconds")["training"]
         begun = time.monotonic()
         try:
-            trained = train_all(self.prepared.problem, self.plan.recipes, crew, keeper.plans)
+            trained = train()
         finally:
             seconds = before + time.monotonic() - begun
             self.run.put("seconds", {**self.run.get("seconds"), "training": seconds})
-        return Trained(trained.problem, trained.recipes, trained.records, seconds)
+        return replace(trained, seconds=seconds)
 
-    def _refit(self, trained: Trained, best: int) -> tuple[Model, str]:
-        from tenfold.selection.refit import refit
+    def _nested(self, trained: Trained) -> Nested | None:
+        """The search again inside every fold, where that was asked for."""
+        settings = self.prepared.settings
+        if not settings.nested:
+            return None
+        self.listener.step("nested cross-validation: the search again inside every fold")
+        problem = inner_problem(self.prepared.problem, self.plan.folds, settings.seed)
+        crew, search = self._crew().named("inner."), SearchPlan(seed=settings.seed, record_rows=False)
+        return judge(trained, train_all(problem, Given(trained.recipes), crew, search))
 
+    def _keep(self, trained: Trained) -> dict[str, Any]:
+        """The model that is kept, as fields of the result."""
         if self.run.has("model"):
-            return Model.load(self.run.path / "model"), str(self.run.get("model"))
-        self.listener.step("training the winner on all development rows")
-        settings, problem = self.prepared.settings, self.prepared.problem
+            return {"comparison": self.run.get("comparison")}
+        settings = self.prepared.settings
+        what = {"refit": "training the winner on all development rows", "ensemble": "training the winner's ensemble"}
+        self.listener.step(what.get(settings.keep, "comparing the refit with an ensemble, and training the better"))
 
         def tick() -> Any:
             self.stop.check()
             return "go on"
 
-        model = refit(
-            problem,
-            trained.recipes[best],
-            trained.records[best].epoch,
-            seed=settings.seed,
-            schema=self.prepared.schema,
-            device=device_named(settings.device),
-            tick=tick,
+        device = device_named(settings.device)
+        kept = kept_model(
+            trained, settings.keep, seed=settings.seed, schema=self.prepared.schema, device=device, tick=tick
         )
-        sha = self.run.write_model(**model.parts(self._card(trained, best)))
-        self.run.put("model", sha)
-        return model, sha
+        comparison = None if kept.comparison is None else finite(asdict(kept.comparison))
+        sha = self.run.write_model(**kept.model.parts(self._card(trained)))
+        with self.run.transaction():
+            self.run.put("comparison", comparison)
+            self.run.put("model", sha)
+        return {"comparison": comparison}
 
-    def _card(self, trained: Trained, best: int) -> str:
-        row = trained.row(best)
+    def _card(self, trained: Trained) -> str:
+        row = trained.row(trained.best())
         metric = self.prepared.problem.metric.name
         return (
-            f"# {self.prepared.name}: {self.prepared.target}\n\n{trained.recipes[best].describe()}\n\n"
-            f"{metric} {row['mean']:.4f} over {self.plan.folds} folds of {trained.problem.inputs.rows} rows\n"
+            f"# {self.prepared.name}: {self.prepared.target}\n\n{row['recipe'].describe()}\n\n"
+            f"{metric} {row['mean']:.4f} over {self.prepared.division} of {trained.problem.inputs.rows} rows\n"
         )
 
-    def _test(self, model: Model, sha: str) -> TestScore | None:
-        """Score the sealed rows once: the intent is committed before their labels are looked at."""
-        if self.prepared.settings.holdout == 0:
+    def _test(self) -> TestScore | None:
+        """Score the sealed rows once, unless they are to stay sealed."""
+        sealed, settings = self.prepared.sealed, self.prepared.settings
+        if sealed.rows == 0 or settings.no_test:
             return None
         self.listener.step("opening the sealed test rows")
-        number = self.run.open_intent(self.prepared.sealed_sha, sha)
-        prediction = model.outputs(self.prepared.sealed_inputs)
-        y = self.prepared.unseal()
-        metric = self.prepared.problem.metric
-        scores = {name: float(value[0]) for name, value in all_scores(metric.task, y, prediction[None]).items()}
-        low, high = test_interval(metric, y, prediction)
-        test = TestScore(len(y), scores[metric.name], (low, high), scores)
-        self.run.open_result(number, finite(test.to_dict()))
-        return test
+        return open_lockbox(self.run, sealed, Model.load(self.run.path / "model"), self.prepared.problem.metric)
 
     def _write(self, result: RunResult) -> None:
         self.listener.step("writing the report")
@@ -265,5 +307,24 @@ class Fit:
             self.run.add_metrics(metric_rows(result.trained))
         for name, content in run_tables(result).items():
             self.run.write_file(name, content)
-        self.run.write_file("summary.json", summary_text(result, self.run))
         self.run.put("report", finite(report_data(result, self.run)))
+        write_summary(self.run)
+
+
+def refreshed(run: Run) -> dict[str, Any]:
+    """What the report shows, with the ledger of the sealed rows as it stands now."""
+    data = dict(run.get("report"))
+    found = ledger(run, data["sealed_sha"])
+    results = [opening.result for opening in run.openings() if opening.result is not None]
+    score = TestScore.of(results[0]) if results else None
+    summary = {**data["summary"], "test": finite(test_summary(score, found))}
+    tested = test_lines(summary["test"], summary["rows"]["test"])
+    return {
+        **data, "summary": summary, "tested": tested, "ledger": finite(list(found.openings)),
+        "others": finite(list(found.others)),
+    }  # fmt: skip
+
+
+def write_summary(run: Run) -> None:
+    """summary.json, from what the report says."""
+    run.write_file("summary.json", json.dumps(run.get("report")["summary"], indent=1, allow_nan=False) + "\n")

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,6 +22,9 @@ from tenfold.recipe.recipe import Recipe, loss_of
 from tenfold.rules.preprocessing import Affine, apply
 from tenfold.selection.problem import in_unit
 from tenfold.store.bundle import Bundle, read_bundle, write_bundle
+
+if TYPE_CHECKING:
+    from tenfold.selection.ensemble import Fitted
 
 Array = np.ndarray
 CHUNK, CHUNK_IMAGES = 8192, 256  # rows predicted at a time
@@ -171,13 +174,21 @@ class Model:
         return write_bundle(path, **self.parts())
 
     @staticmethod
-    def load(path: str | Path) -> Model:
-        """Read a saved model, or that of a run; every file's hash is checked, and nothing in it is executed."""
+    def load(path: str | Path) -> Fitted:
+        """Read a saved model, or that of a run (an `Ensemble` where several were kept); every file's hash is checked,
+        and nothing in it is executed."""
         inside = Path(path) / "model"
-        return _from_bundle(read_bundle(inside if inside.is_dir() else path))
+        place = inside if inside.is_dir() else Path(path)
+        bundle = read_bundle(place)
+        if "members" not in bundle.spec:
+            return model_of(bundle)
+        from tenfold.selection.ensemble import ensemble_of
+
+        return ensemble_of(bundle, str(place))
 
 
-def _from_bundle(bundle: Bundle) -> Model:
+def model_of(bundle: Bundle) -> Model:
+    """The model of a verified bundle."""
     spec, pre = bundle.spec, bundle.preprocess_arrays
     slots = []
     while f"slots{len(slots)}" in pre:
@@ -197,6 +208,9 @@ def _from_bundle(bundle: Bundle) -> Model:
     )
 
 
-def load(path: str | Path) -> Model:
-    """The fitted model of a run directory (or of a saved model): `load("runs/churn-1").predict("new.csv")`."""
+def load(path: str | Path) -> Fitted:
+    """The fitted model of a run directory (or of a saved model): `load("runs/churn-1").predict("new.csv")`.
+
+    It is an `Ensemble`, which does all that a `Model` does, where the run kept its fold models.
+    """
     return Model.load(path)

@@ -11,6 +11,7 @@ class Outcome(Enum):
     """The member's value is its name in files; `sentence` and `remedy` are what a person reads."""
 
     OK = ("ok", "trained to its last epoch", "")
+    PRUNED = ("pruned", "racing dropped its recipe before the end", "")
     DIVERGED = (
         "diverged",
         "the loss became infinite or not a number",

@@ -2,80 +2,54 @@
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import asdict, dataclass, replace
-from functools import cached_property
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from tenfold.data.card import Card, make_card
-from tenfold.data.encode import Inputs, make_inputs, pixel_inputs
-from tenfold.data.folds import hold_out, make_folds, usable_folds
+from tenfold.data.encode import Inputs
+from tenfold.data.folds import usable_folds
+from tenfold.data.holdout import hold_out
 from tenfold.data.image_card import make_image_card
 from tenfold.data.images import Images
 from tenfold.data.read import read_any
-from tenfold.data.schema import Schema, conform, decide
-from tenfold.data.table import Table
-from tenfold.data.target import Target, read_target
+from tenfold.data.schema import Schema, decide
+from tenfold.data.splits import Splits, describe
+from tenfold.data.table import Column, Table
+from tenfold.data.target import Target, read_labels, read_target
+from tenfold.data.units import duplicate_units
 from tenfold.errors import BadInput
 from tenfold.recipe.cost import plan_trials, recipe_seconds
 from tenfold.recipe.default_space import default_space
 from tenfold.recipe.recipe import Recipe
 from tenfold.recipe.space import Space
 from tenfold.selection.baselines import coarse_size
-from tenfold.selection.problem import Problem
+from tenfold.selection.problem import Problem, divided
+from tenfold.selection.proposals import Proposer, proposer
+from tenfold.selection.racing import Strategy
+from tenfold.selection.sealed import Sealed, row_inputs
+from tenfold.selection.search import Given
+from tenfold.selection.settings import Settings
 from tenfold.statistics.metrics import Metric, metric_for
 
 Array = np.ndarray
 TRAINING_SECONDS = 75.0  # that a default search is planned to train for
 SHARE_FOR_TRAINING = 0.6  # of a time limit; the rest is for baselines, the refit and the report
 MOST_TRIALS = 400
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What `fit` was asked for. recipe and space: plain data, or None; time_limit: seconds, or None."""
-
-    data: str
-    target: str | None = None
-    trials: int | None = None
-    recipe: dict[str, Any] | None = None
-    space: dict[str, Any] | None = None
-    folds: int = 5
-    holdout: float = 0.2
-    task: str | None = None
-    metric: str | None = None
-    device: str = "auto"
-    seed: int = 0
-    time_limit: float | None = None
-
-    def __post_init__(self) -> None:
-        if self.recipe is not None and self.space is not None:
-            raise BadInput("both a recipe and a space are given", do="--recipe FILE or --space FILE, not both")
-        if self.trials is not None and (self.trials < 1 or self.recipe is not None):
-            found = f"--trials {self.trials}" + (" beside --recipe" if self.recipe is not None else "")
-            raise BadInput(found, expected="a number of recipes to sample, at least 1, from a space")
-        if not 0 <= self.holdout < 1:
-            raise BadInput(f"--holdout {self.holdout}", expected="a share in [0, 1); 0 seals no test rows")
-        if self.folds < 2:
-            raise BadInput(f"--folds {self.folds}", expected="at least 2", do="--folds 5")
-        if self.time_limit is not None and self.time_limit <= 0:
-            raise BadInput("the time limit is not positive", do="--time-limit 10m")
-        if not 0 <= self.seed < 2**63:
-            raise BadInput(f"--seed {self.seed}", expected="an integer from 0 to 2^63 - 1")
-
-    def to_dict(self) -> dict[str, Any]:
-        """As JSON."""
-        return asdict(self)
+RACED = 16  # recipes from which on a search is a race by default
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What will be done, said before it is: recipes in order, and estimates for this machine."""
+    """What will be done, said before it is: recipes in order, and estimates for this machine.
+
+    recipes: of the first round, all of them unless later rounds are proposed from what was found. trials: recipes
+    over all rounds. space: that they are from, None for one recipe.
+    """
 
     recipes: tuple[Recipe, ...]
-    folds: int
+    folds: int  # of one repeat
     metric: Metric
     why_metric: str
     why_task: str
@@ -83,13 +57,17 @@ class Plan:
     seconds: float  # of training
     memory: int  # bytes
     notes: tuple[str, ...]
+    trials: int
+    strategy: Strategy
+    proposer: Proposer
+    space: Space | None
 
 
 @dataclass(frozen=True)
 class Prepared:
     """The development rows as a problem, and the sealed rows, whose labels nothing has looked at.
 
-    schema: of the columns, None for images. target: the name of what is learned.
+    schema: of the columns, None for images. target: the name of what is learned. division: the folds in words.
     """
 
     settings: Settings
@@ -102,23 +80,8 @@ class Prepared:
     notes: tuple[str, ...]
     why_task: str
     rows: tuple[int, ...]  # (with a target, development, test, without a target)
-    _sealed: Table | Images
-    _sealed_y: Array
-
-    @cached_property
-    def sealed_inputs(self) -> Inputs:
-        """The test rows' inputs; unseen categories go to their own slot."""
-        return _inputs(self._sealed, self.schema)
-
-    @cached_property
-    def sealed_sha(self) -> str:
-        """A hash of the test rows' inputs, which recognizes them."""
-        inputs = self.sealed_inputs
-        return hashlib.sha256(inputs.numbers.tobytes() + inputs.codes.tobytes()).hexdigest()
-
-    def unseal(self) -> Array:
-        """The labels of the test rows. To be called once the intent to open the lockbox is on the ledger."""
-        return self._sealed_y
+    sealed: Sealed
+    division: str
 
 
 def prepare(settings: Settings) -> Prepared:
@@ -126,38 +89,111 @@ def prepare(settings: Settings) -> Prepared:
     found = read_any(settings.data)
     target = read_target(found.labels if isinstance(found, Images) else found, settings.target, settings.task)
     metric = metric_for(target.task, settings.metric)
-    classification = target.task == "classification"
-    usable = (found if isinstance(found, Images) else found.drop(target.name)).take(target.keep)
+    splits = _splits(found, target, settings)
     if len(target.values) < settings.folds:
         usable_folds(target.values, settings.folds, classification=False)  # says so
-    development, test = hold_out(target.values, settings.holdout, classification=classification, seed=settings.seed)
+    usable = _inputs_of(found, target, settings).take(target.keep)
+    given = None if settings.test is None else _test_file(found, target, settings)
+    development, test = _sides(usable, target, splits, settings, alone=given is not None)
     y = target.values[development]
-    folds, note = usable_folds(y, settings.folds, classification=classification)
     ours = replace(target, values=y, keep=target.keep[development])
     schema, card, inputs = _understand(usable.take(development), ours)
-    parts = make_folds(y, folds, classification=classification, seed=settings.seed)
-    problem = Problem(inputs, y, target.classes, parts, metric)
-    counts = len(target.values), len(development), len(test), target.dropped
+    problem, notes = divided(inputs, y, target.classes, metric, splits.take(development))
+    lost = len(target.values) - len(development) - len(test)
+    if lost:
+        notes.append(
+            f"{lost} rows are on neither side: they equal a sealed row, or lie in the gap before the sealed ones"
+        )
+    if given is None:
+        sealed = Sealed(usable.take(test), target.values[test], schema)
+    else:
+        sealed = Sealed(given[0], given[1].values, schema)
+        notes += given[2]
+    counts = len(target.values), len(development), sealed.rows, target.dropped
+    folds = replace(splits, folds=problem.divisions) if isinstance(splits.folds, int) else splits
     return Prepared(
-        settings, found.name, found.source, target.name, schema, card, problem, (note,) if note else (),
-        _reason(target), counts, usable.take(test), target.values[test],
+        settings, found.name, found.source, target.name, schema, card, problem, tuple(notes), _reason(target), counts,
+        sealed, describe(folds, classification=target.task == "classification"),
     )  # fmt: skip
+
+
+def _splits(found: Table | Images, target: Target, settings: Settings) -> Splits:
+    """How the rows with a target are to be divided."""
+    columns: dict[str, Array | None] = {"groups": None, "time": None}
+    for name in columns:
+        column = getattr(settings, name)
+        if column is None:
+            continue
+        if isinstance(found, Images):
+            raise BadInput(f"--{name} {column}: these are images", expected="a table with such a column")
+        if column == target.name:
+            raise BadInput(f"--{name} {column} is the target", expected="another column")
+        columns[name] = found.column(column).take(target.keep).values
+    by = settings.groups or settings.time or ""
+    return Splits(settings.folds, settings.repeats, columns["groups"], columns["time"], settings.gap, settings.seed, by)
+
+
+def _inputs_of(found: Table | Images, target: Target, settings: Settings) -> Table | Images:
+    """What may be learned from: everything but the target and the column that names the groups."""
+    if isinstance(found, Images):
+        return found
+    rest = found.drop(target.name)
+    return rest if settings.groups is None else rest.drop(settings.groups)
+
+
+def _sides(
+    usable: Table | Images, target: Target, splits: Splits, settings: Settings, *, alone: bool
+) -> tuple[Array, Array]:
+    """Development and test rows; alone: the test rows come from elsewhere."""
+    share = 0.0 if alone else settings.holdout
+    copies = duplicate_units(usable.pixels if isinstance(usable, Images) else _without_names(usable))[0]
+    classification = target.task == "classification"
+    return hold_out(
+        target.values, share, classification=classification, seed=settings.seed, splits=splits, units=copies
+    )
+
+
+def _without_names(table: Table) -> Table:
+    """The table without columns that name its rows: text or whole numbers, of which no two are equal."""
+
+    def names(column: Column) -> bool:
+        present = column.values[~column.missing]
+        if column.kind == "text":
+            return len(set(present)) == table.rows
+        return column.kind == "number" and len(np.unique(present)) == table.rows and bool((present % 1 == 0).all())
+
+    rest = tuple(column for column in table.columns if not names(column))
+    return replace(table, columns=rest) if rest else table
+
+
+def _test_file(found: Table | Images, target: Target, settings: Settings) -> tuple[Table | Images, Target, list[str]]:
+    """The rows of the file of test rows, their target, and what is to be said of them."""
+    other = read_any(str(settings.test))
+    if isinstance(found, Images) != isinstance(other, Images):
+        raise BadInput(
+            "the test rows are of another kind than the data", where=other.source, expected="rows like those"
+        )
+    labels = read_labels(other.labels if isinstance(other, Images) else other, target)
+    rows = _inputs_of(other, target, replace(settings, groups=None)).take(labels.keep)
+    if isinstance(found, Images) and isinstance(other, Images) and found.pixels.shape[1:] != other.pixels.shape[1:]:
+        raise BadInput("the test images are of another size", where=other.source, expected=f"{found.pixels.shape[1:]}")
+    said = [f"test rows: {labels.values.size} of {other.source}"]
+    if settings.groups is not None and isinstance(other, Table) and settings.groups in other.names:
+        assert isinstance(found, Table)
+        both = set(other.column(settings.groups).values.tolist()) & set(found.column(settings.groups).values.tolist())
+        said += (
+            [f"{len(both)} of the test file's values of '{settings.groups}' occur in the data as well"] if both else []
+        )
+    return rows, labels, said
 
 
 def _understand(rows: Table | Images, target: Target) -> tuple[Schema | None, Card, Inputs]:
     """The schema, the card and the inputs of the development rows."""
     if isinstance(rows, Images):
-        inputs = _inputs(rows, None)
+        inputs = row_inputs(rows, None)
         return None, make_image_card(rows, inputs, target), inputs
     schema = decide(rows, target)
-    return schema, make_card(rows, schema, target.values, dropped_rows=target.dropped), _inputs(rows, schema)
-
-
-def _inputs(rows: Table | Images, schema: Schema | None) -> Inputs:
-    if isinstance(rows, Images):
-        return pixel_inputs(rows.pixels)
-    assert schema is not None
-    return make_inputs(conform(rows, schema)[0], schema)
+    return schema, make_card(rows, schema, target.values, dropped_rows=target.dropped), row_inputs(rows, schema)
 
 
 def _reason(target: Target) -> str:
@@ -165,31 +201,45 @@ def _reason(target: Target) -> str:
 
 
 def make_plan(prepared: Prepared, workers: int) -> Plan:
-    """The recipes to compare - the one given, or sampled from the space given or the default one - and estimates."""
+    """The recipes to compare - the one given, or proposed from the space given or the default one - and estimates."""
     settings, problem = prepared.settings, prepared.problem
     rows, columns, outputs = problem.inputs.rows, problem.width, problem.outputs
     size: dict[str, Any] = {"rows": rows, "columns": columns, "outputs": outputs, "image": problem.inputs.image}
     notes = list(prepared.notes)
     if settings.recipe is not None:
-        recipes = [Recipe.from_dict(settings.recipe)]
+        space, chosen = None, Given((Recipe.from_dict(settings.recipe),))
     else:
         given = settings.space is not None
         space = Space.from_dict(settings.space) if given else default_space(task=problem.task, **size)
-        trials = settings.trials or _trials(space, settings, size, workers)
-        recipes = space.sample(trials, seed=settings.seed)
-        if settings.trials and len(recipes) < settings.trials:
-            notes.append(f"the space has {len(recipes)} distinct recipes, fewer than {settings.trials}")
+        chosen = proposer(settings.proposals, space, _trials(space, settings, problem, size, workers), settings.seed)
+    recipes = chosen.propose([])
+    trials = len(recipes) if chosen.rounds == 1 else chosen.trials
+    if settings.trials and trials < settings.trials:
+        notes.append(f"the space has {len(recipes)} distinct recipes, fewer than {settings.trials}")
     problem.check_recipes(recipes)
     notes += _image_note(problem)
-    work = sum(recipe_seconds(recipe, folds=len(problem.folds), **size) for recipe in recipes)
+    strategy = _strategy(settings, trials)
+    full = sum(recipe_seconds(recipe, folds=problem.divisions, **size) for recipe in recipes) / len(recipes) * trials
+    longest = max(recipe.epochs for recipe in recipes)
+    share = strategy.work(problem.folds, trials, longest) / (trials * longest * len(problem.folds))
+    nested = 1 + problem.divisions * (problem.divisions - 1) / problem.divisions if settings.nested else 1.0
+    work = full * share * settings.repeats * nested
     why = "the default for " + problem.task if settings.metric is None else "asked for"
     data = problem.inputs.numbers.nbytes + problem.inputs.codes.nbytes
-    predictions = 4 * rows * outputs * len(recipes)
+    predictions = 4 * rows * outputs * trials
     memory = 2 * data + predictions + 350_000_000
     return Plan(
-        tuple(recipes), len(problem.folds), problem.metric, why, prepared.why_task, workers,
-        work / min(workers, 2), memory, tuple(notes),
+        tuple(recipes), problem.divisions, problem.metric, why, prepared.why_task, workers, work / min(workers, 2),
+        memory, tuple(notes), trials, strategy, chosen, space,
     )  # fmt: skip
+
+
+def _strategy(settings: Settings, trials: int) -> Strategy:
+    """The race that was asked for; else halving for many recipes."""
+    if settings.strategy is not None:
+        return Strategy(settings.strategy)  # pyright: ignore[reportArgumentType]
+    raced = (trials >= RACED or settings.audit) and not settings.nested
+    return Strategy("halving" if raced else "exhaustive")
 
 
 def _image_note(problem: Problem) -> list[str]:
@@ -201,9 +251,19 @@ def _image_note(problem: Problem) -> list[str]:
     return [f"the linear and the boosting baseline see the images averaged down to {height} x {width} pixels"]
 
 
-def _trials(space: Space, settings: Settings, size: dict[str, Any], workers: int) -> int:
+def _trials(space: Space, settings: Settings, problem: Problem, size: dict[str, Any], workers: int) -> int:
     """As many recipes as fit the time: by the cost formula, between 8 and 48; up to 400 for a long time limit."""
+    if settings.trials is not None:
+        return settings.trials
+    cost: dict[str, Any] = {"folds": len(problem.folds), **size}
+    if settings.nested:
+        cost["folds"] *= problem.divisions
     if settings.time_limit is None:
-        return plan_trials(space, folds=settings.folds, budget_seconds=TRAINING_SECONDS, cores=2, **size)
+        return plan_trials(space, budget_seconds=TRAINING_SECONDS, cores=2, **cost)
     budget = settings.time_limit * SHARE_FOR_TRAINING
-    return plan_trials(space, folds=settings.folds, budget_seconds=budget, cores=workers, most=MOST_TRIALS, **size)
+    fitting = plan_trials(space, budget_seconds=budget, cores=workers, most=MOST_TRIALS, **cost)
+    if _strategy(settings, MOST_TRIALS).name != "halving":
+        return fitting
+    longest = max(recipe.epochs for recipe in space.sample(16, seed=0))
+    share = _strategy(settings, MOST_TRIALS).work(problem.folds, 48, longest) / (48 * longest * len(problem.folds))
+    return plan_trials(space, budget_seconds=budget / share, cores=workers, most=MOST_TRIALS, **cost)

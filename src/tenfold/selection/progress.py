@@ -1,76 +1,76 @@
-"""What a run keeps of its packs: the plan, checkpoints while they train, records when they end."""
+"""What a run keeps of a search: decisions, checkpoints while packs train, records when they end."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tenfold.data.batches import Dealing
-from tenfold.engine.planner import PackPlan
-from tenfold.engine.shape import Shape
-from tenfold.selection.problem import Problem
-from tenfold.selection.search import plan as plan_packs
+from tenfold.selection.racing import Rung
+from tenfold.selection.search import Keeper
 from tenfold.selection.training import Message, Saved
 from tenfold.store.run import Run
 
 if TYPE_CHECKING:
     from tenfold.selection.fit import Listener
-    from tenfold.selection.prepare import Plan
 
-CHECKPOINT, RECORDS = "checkpoint", "pack"  # kinds of stored arrays
+CHECKPOINT, RECORDS, REST = "checkpoint", "pack", "rest"  # kinds of stored arrays
 
 
-class Keeper:
-    """Commits what packs say, so that a run can go on from there, and tells the listener how far they are."""
+class RunKeeper(Keeper):
+    """Commits what is decided and what packs say, so that a run can go on from there, and tells the listener."""
 
-    def __init__(self, run: Run, problem: Problem, plan: Plan, listener: Listener) -> None:
-        self.run, self.problem, self.listener, self.recipes = run, problem, listener, plan.recipes
-        if not run.has("packs"):
-            packs = plan_packs(problem, plan.recipes, plan.workers)
-            run.put("packs", [list(pack.numbers) for pack in packs])
-        self.plans = [self._pack(numbers) for numbers in run.get("packs")]
-        self._epochs = [sum(self.recipes[n].epochs for n in pack.numbers) for pack in self.plans]
-        self._made = [0] * len(self.plans)
-        self._best: float | None = None
+    def __init__(self, run: Run, listener: Listener, prefix: str = "") -> None:
+        self.run, self.listener, self.prefix = run, listener, prefix
 
-    def _pack(self, numbers: Any) -> PackPlan:
-        recipe = self.recipes[numbers[0]]
-        dealing = Dealing.of(self.problem.folds, recipe.batch_size)
-        size = {"inputs": self.problem.width, "outputs": self.problem.outputs, "image": self.problem.inputs.image}
-        shape = Shape.of(recipe, **size, dealing=dealing)
-        return PackPlan(tuple(numbers), shape)
+    def settle(self, name: str, make: Callable[[], Any]) -> Any:
+        """The value that was committed under that name, or else the one made and committed now."""
+        name = self.prefix + name
+        if not self.run.has(name):
+            self.run.put(name, make())
+        return self.run.get(name)
 
-    def _stored(self, kind: str) -> dict[int, Saved]:
-        return {int(key): self.run.get_arrays(kind, key) for key in self.run.keys(kind)}
+    def _stored(self, kind: str, pack: str) -> Saved | None:
+        key = self.prefix + pack
+        return self.run.get_arrays(kind, key) if key in self.run.keys(kind) else None
 
-    def saved(self) -> dict[int, Saved]:
-        """The last checkpoint of every pack that is under way."""
-        return self._stored(CHECKPOINT)
+    def checkpoint(self, pack: str) -> Saved | None:
+        """The last checkpoint of a pack under way."""
+        return self._stored(CHECKPOINT, pack)
 
-    def done(self) -> dict[int, Saved]:
-        """The records of every pack that has ended."""
-        found = self._stored(RECORDS)
-        for index in found:
-            self._made[index] = self._epochs[index]
-        return found
+    def finished(self, pack: str) -> Saved | None:
+        """The records of a pack that has ended."""
+        return self._stored(RECORDS, pack)
+
+    def rest(self, pack: str) -> Saved | None:
+        """The state in which the lanes of a pack that has ended rest."""
+        return self._stored(REST, pack)
+
+    def forget(self, packs: Sequence[str]) -> None:
+        """Delete resting lanes that have gone on."""
+        with self.run.transaction():
+            for pack in packs:
+                self.run.drop(REST, self.prefix + pack)
 
     def receive(self, message: Message) -> None:
-        """Keep a checkpoint or a pack's records; tell how far the training is."""
-        key = str(message.pack)
+        """Keep a checkpoint, or a pack's records and where its lanes rest."""
+        key = self.prefix + message.pack
         if message.kind == "checkpoint":
             self.run.put_arrays(CHECKPOINT, key, message.arrays, message.meta)
         elif message.kind == "done":
             with self.run.transaction():
                 self.run.put_arrays(RECORDS, key, message.arrays, message.meta)
-                if key in self.run.keys(CHECKPOINT):
-                    self.run.drop(CHECKPOINT, key)
-        self._tell(message)
+                if message.rest is not None:
+                    self.run.put_arrays(REST, key, *message.rest)
+                self.run.drop(CHECKPOINT, key)
 
-    def _tell(self, message: Message) -> None:
-        numbers = self.plans[message.pack].numbers
-        done = message.kind == "done"
-        made = [self.recipes[n].epochs if done else min(message.epoch, self.recipes[n].epochs) for n in numbers]
-        self._made[message.pack] = sum(made)
-        sign = self.problem.metric.sign
-        if message.best is not None and (self._best is None or sign * message.best > sign * self._best):
-            self._best = message.best
-        self.listener.progress(sum(self._made) / sum(self._epochs), self._best)
+    def progress(self, share: float, best: float | None) -> None:
+        """Tell the listener how far the training is."""
+        self.listener.progress(share, best)
+
+    def decided(self, rung: Rung) -> None:
+        """Tell the listener who goes on."""
+        self.listener.decided(rung)
+
+    def named(self, prefix: str) -> RunKeeper:
+        """A keeper of another search in the same run."""
+        return RunKeeper(self.run, self.listener, self.prefix + prefix)

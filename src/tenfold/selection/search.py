@@ -1,27 +1,36 @@
-"""All recipes on all folds: plan the packs, run them, and read the result."""
+"""All recipes on all folds: round after round of proposals, stage after stage of the race, pack after pack."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tenfold.errors import BadInput, RunFailed
+from tenfold.data.randomness import derive
+from tenfold.errors import BadInput
+from tenfold.recipe.cost import recipe_seconds
 from tenfold.recipe.recipe import Recipe
 from tenfold.selection.outcome import Outcome
 from tenfold.selection.problem import Problem
-from tenfold.statistics.intervals import fold_error
+from tenfold.selection.proposals import Proposer, Tried
+from tenfold.selection.racing import Rung, Stage, Standing, Strategy
+from tenfold.selection.trained import Trained
 
 if TYPE_CHECKING:
     import torch
 
+    from tenfold.engine.pack import LaneRows
     from tenfold.engine.planner import PackPlan
     from tenfold.selection.training import Message, RecipeRecord, Saved
 
 Array = np.ndarray
+KEPT_ROWS = 4096  # rows whose contributions to every score are recorded, at most
+KEPT_NUMBERS = 50_000_000  # and so many numbers, 4 bytes each, over all recipes and epochs
+AUDITED = 12  # dropped recipes that an audit trains to the end, at most
+FEWER_LANES = 1.3  # how much more an epoch of a recipe takes when few are left
 
 
 def device_named(name: str) -> torch.device:
@@ -38,23 +47,60 @@ def device_named(name: str) -> torch.device:
     return device
 
 
+class Keeper:
+    """What keeps a search, so that it can go on after a stop. This one keeps nothing; a run's keeper commits all."""
+
+    def settle(self, name: str, make: Callable[[], Any]) -> Any:
+        """The value that was decided under that name, or else the one made now, kept before it is used."""
+        return make()
+
+    def checkpoint(self, pack: str) -> Saved | None:
+        """The last checkpoint of a pack under way."""
+        return None
+
+    def finished(self, pack: str) -> Saved | None:
+        """The records of a pack that has ended."""
+        return None
+
+    def rest(self, pack: str) -> Saved | None:
+        """The state in which the lanes of a pack that has ended rest."""
+        return None
+
+    def forget(self, packs: Sequence[str]) -> None:
+        """The resting lanes of these packs have gone on: they are not needed any more."""
+
+    def receive(self, message: Message) -> None:
+        """Gets every message of the packs, in the calling thread."""
+
+    def progress(self, share: float, best: float | None) -> None:
+        """Share of the training done in [0, 1], and the best mean score so far, at every message."""
+
+    def decided(self, rung: Rung) -> None:
+        """The race has decided."""
+
+    def named(self, prefix: str) -> Keeper:
+        """A keeper of another search beside this one, whose names begin with the prefix."""
+        return self
+
+
 @dataclass(frozen=True)
 class Crew:
-    """How packs are run: device, dtype, workers, and what is told and kept on the way.
+    """How packs are run: device, dtype, workers, and who keeps what they say.
 
-    saved: checkpoints by pack number; done: results of packs that have already ended; receive: gets every message
-    in the calling thread; idle: called about ten times a second; limit: seconds of training, None for no limit.
+    idle: called about ten times a second; limit: seconds of training, None for no limit.
     """
 
     device: Any
     dtype: Any
     workers: int
-    saved: Mapping[int, Saved] = field(default_factory=dict)
-    done: Mapping[int, Saved] = field(default_factory=dict)
-    receive: Callable[[Message], None] = lambda message: None
+    keeper: Keeper = field(default_factory=Keeper)
     idle: Callable[[], None] = lambda: None
     limit: float | None = None
     every: float = 15.0
+
+    def named(self, prefix: str) -> Crew:
+        """The same crew for another search beside this one."""
+        return replace(self, keeper=self.keeper.named(prefix))
 
     @staticmethod
     def local(device: str = "auto", dtype: Any = None, **options: Any) -> Crew:
@@ -69,123 +115,283 @@ class Crew:
 
 
 @dataclass(frozen=True)
-class Trained:
-    """The records of all recipes, and how to read them."""
+class Plan:
+    """How a search goes: the race, the rule that picks the winner, whether dropped recipes are audited, and whether
+    what each row contributes is recorded, which a corrected score needs."""
 
-    problem: Problem
+    strategy: Strategy = field(default_factory=Strategy)
+    rule: str = "best"
+    audit: bool = False
+    seed: int = 0
+    record_rows: bool = True
+
+    def __post_init__(self) -> None:
+        if self.rule not in ("best", "one-se"):
+            raise BadInput(f"rule {self.rule!r}", expected="best, or one-se", do="--rule one-se")
+
+
+@dataclass(frozen=True)
+class Given:
+    """Recipes that were decided before: a proposer of one round."""
+
     recipes: tuple[Recipe, ...]
-    records: Mapping[int, RecipeRecord]
-    seconds: float
+    rounds: int = 1
 
-    def scores(self, number: int) -> Array:
-        """Score of each fold at the recipe's chosen epoch (NaN where the trial diverged)."""
-        return self.records[number].scores()
+    @property
+    def trials(self) -> int:
+        """How many recipes."""
+        return len(self.recipes)
 
-    def ranking(self) -> list[int]:
-        """Recipe numbers, best mean first. Only a recipe whose every trial ended `ok` can win; one that ran out of
-        time comes after those, and one with a diverged trial, whose mean is not finite, comes last."""
-
-        def place(number: int) -> tuple[bool, bool, float, int]:
-            mean = float(self.scores(number).mean())
-            ok = all(outcome is Outcome.OK for outcome in self.records[number].outcomes)
-            finite = bool(np.isfinite(mean))
-            return not finite, not ok, -self.problem.metric.sign * mean if finite else 0.0, number
-
-        return sorted(range(len(self.recipes)), key=place)
-
-    def best(self) -> int:
-        """The winner's number. Raises `RunFailed` if no recipe has a finite score."""
-        best = self.ranking()[0]
-        if not np.isfinite(self.scores(best).mean()):
-            counts = ", ".join(f"{n} {name}" for name, n in self.outcomes().items())
-            raise RunFailed(f"no recipe has a score: {counts}. Try {Outcome.DIVERGED.remedy}")
-        return best
-
-    def outcomes(self, number: int | None = None) -> dict[str, int]:
-        """How many trials ended how, of one recipe or of all."""
-        records = self.records.values() if number is None else [self.records[number]]
-        ended = [outcome.label for record in records for outcome in record.outcomes if outcome]
-        return {label: ended.count(label) for label in dict.fromkeys(o.label for o in Outcome) if label in ended}
-
-    def row(self, number: int) -> dict[str, Any]:
-        """One line of the table."""
-        scores = self.scores(number)
-        return {
-            "recipe": self.recipes[number],
-            "mean": float(scores.mean()),
-            "se": fold_error(scores),
-            "scores": [float(score) for score in scores],
-            "outcomes": self.outcomes(number),
-            "epochs": self.records[number].epoch,
-        }
-
-    def table(self) -> list[dict[str, Any]]:
-        """One line a recipe, in the order given."""
-        return [self.row(number) for number in range(len(self.recipes))]
-
-    def trials(self) -> list[dict[str, Any]]:
-        """One line a trial: recipe (number), fold, seed, score, outcome, epoch (the recipe's), curve (its scores)."""
-        lines = []
-        for number, record in sorted(self.records.items()):
-            scores = record.scores()
-            for f, (fold, outcome) in enumerate(zip(self.problem.folds, record.outcomes, strict=True)):
-                lines.append({
-                    "recipe": number, "fold": fold.number, "seed": fold.seed, "score": float(scores[f]),
-                    "outcome": outcome.label if outcome else None, "epoch": record.epoch,
-                    "curve": [float(value) for value in record.curves[2, f] if np.isfinite(value)],
-                })  # fmt: skip
-        return lines
-
-    def out_of_fold(self, number: int) -> Array:
-        """Predictions (rows, classes or 1) at the chosen epoch by the folds that did not see the row, averaged over
-        repeats; NaN for rows that no trial scored."""
-        parts = self.records[number].out_of_fold or []
-        of_none = np.dtype(np.float32 if self.problem.classes else np.float64)
-        dtype = next((part.dtype for part in parts if part is not None), of_none)  # log loss clips by its precision
-        total = np.zeros((self.problem.inputs.rows, self.problem.outputs), dtype)
-        count = np.zeros((self.problem.inputs.rows, 1), dtype)
-        for fold, part in zip(self.problem.folds, parts, strict=False):
-            if part is not None:
-                total[fold.validation] += part
-                count[fold.validation] += 1
-        return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+    def propose(self, tried: Sequence[Tried]) -> list[Recipe]:
+        """All of them."""
+        return [] if tried else list(self.recipes)
 
 
-def plan(problem: Problem, recipes: Sequence[Recipe], workers: int) -> list[PackPlan]:
-    """The packs of a search, from a fixed cost model: the same for the same recipes, folds and workers."""
-    from tenfold.engine.planner import plan_packs
-
-    problem.check_recipes(recipes)
-    size = {"inputs": problem.width, "outputs": problem.outputs, "image": problem.inputs.image}
-    return plan_packs(recipes, problem.folds, **size, workers=workers)
+def train_all(problem: Problem, recipes: Sequence[Recipe] | Proposer, crew: Crew, plan: Plan | None = None) -> Trained:
+    """Train what is given or proposed on every fold, to its end, to where the race drops it, or to the crew's limit."""
+    proposer = Given(tuple(recipes)) if isinstance(recipes, Sequence) else recipes
+    return Training(problem, proposer, crew, plan or Plan()).run()
 
 
-def train_all(
-    problem: Problem, recipes: Sequence[Recipe], crew: Crew, plans: Sequence[PackPlan] | None = None
-) -> Trained:
-    """Train every recipe on every fold to its end (or to the crew's limit)."""
-    from tenfold.executors.local import run_jobs
-    from tenfold.selection.training import Book, PackJob
+class Training:
+    """A search under way."""
 
-    plans = plan(problem, recipes, crew.workers) if plans is None else plans
-    start = time.monotonic()
-    records: dict[int, RecipeRecord] = {}
-    for saved in crew.done.values():
-        records.update(Book.of(problem, *saved).records)
+    def __init__(self, problem: Problem, proposer: Proposer, crew: Crew, plan: Plan) -> None:
+        self.problem, self.proposer, self.crew, self.plan = problem, proposer, crew, plan
+        self.recipes: list[Recipe] = []
+        self.records: dict[int, RecipeRecord] = {}
+        self.race: list[Rung] = []
+        self.kept: Array | None = None
+        self._start = time.monotonic()
+        self._planned = 1.0  # epochs of all trials that are likely to be trained
+        self._rest: dict[str, Saved] = {}  # where the lanes of the last stage rest
+        self._made = 0  # epochs of all trials so far
+        self._best: float | None = None
 
-    def out_of_time() -> bool:
-        return crew.limit is not None and time.monotonic() - start > crew.limit
+    def run(self) -> Trained:
+        """All rounds, and the audit."""
+        number = 0
+        while new := self._next_round(number):
+            first = len(self.recipes)
+            self.recipes += new
+            self.problem.check_recipes(new)
+            if first == 0:
+                self._plan_all(new)
+            self._compete(number, list(range(first, len(self.recipes))), self.plan.strategy)
+            number += 1
+        audit = self._audit() if self.plan.audit else {}
+        return Trained(
+            self.problem, tuple(self.recipes), dict(sorted(self.records.items())), time.monotonic() - self._start,
+            self.plan.rule, self.kept, tuple(self.race), audit,
+        )  # fmt: skip
 
-    def receive(message: Message) -> None:
+    def _next_round(self, number: int) -> list[Recipe]:
+        if number >= self.proposer.rounds or (number and self._out_of_time()):
+            return []
+        tried = [
+            Tried(recipe, self.problem.metric.sign * self.records[n].mean(), self.records[n].epoch)
+            for n, recipe in enumerate(self.recipes)
+        ]
+        propose = self.proposer.propose
+        found = self.crew.keeper.settle(f"recipes.{number}", lambda: [r.to_dict() for r in propose(tried)])
+        return [Recipe.from_dict(value) for value in found]
+
+    def _plan_all(self, first: Sequence[Recipe]) -> None:
+        """What depends on the whole search, from its first round."""
+        longest = max(recipe.epochs for recipe in first)
+        trials = max(self.proposer.trials, len(first))
+        self._planned = self.plan.strategy.work(self.problem.folds, trials, longest)
+        if self.plan.record_rows:
+            self.kept = kept_rows(self.problem, trials * longest, self.plan.seed)
+
+    def _out_of_time(self) -> bool:
+        return self.crew.limit is not None and time.monotonic() - self._start > self.crew.limit
+
+    # ---- one round --------------------------------------------------------------------------------------------------
+
+    def _compete(self, number: int, numbers: list[int], strategy: Strategy) -> None:
+        """One round: its recipes from their first epoch to their end, or to where the race drops them."""
+        from tenfold.selection.records import Book
+
+        self.records |= Book.new(self.problem, self.recipes, numbers, self.kept)
+        longest = max(self.recipes[n].epochs for n in numbers)
+        stages = strategy.stages(self.problem.folds, len(numbers), longest)
+        feed = self.problem.feed([self.recipes[n] for n in numbers], self.crew.device, self.crew.dtype)
+        alive, resting = numbers, list[str]()
+        for s, stage in enumerate(stages):
+            place, begun = f"{number}.{s}", time.monotonic()
+            under_way = [n for n in alive if None in (self.records[n].outcomes[f] for f in stage.folds)]
+            packs = self._run(place, stage, under_way, feed, resting, last=s + 1 == len(stages), settled=s > 0)
+            self.crew.keeper.forget(resting)
+            if self._out_of_time():
+                break
+            if s + 1 < len(stages):
+                pace = (time.monotonic() - begun) / max(self._work(under_way, stage, stages[:s]), 1e-9)
+                alive = self._decide(number, s, stages, numbers, alive, pace)
+            resting = packs
+        for n in numbers:
+            self.records[n].end(Outcome.TIMEOUT, int(np.isfinite(self.records[n].curves[2]).any(0).sum()))
+
+    def _run(
+        self, place: str, stage: Stage, numbers: list[int], feed: Any, resting: list[str], *, last: bool, settled: bool
+    ) -> list[str]:
+        """Train these recipes through one stage; gives the keys of the packs."""
+        from tenfold.executors.local import run_jobs
+        from tenfold.selection.training import Book, PackJob
+
+        if not numbers:
+            return []
+        keeper, racing = self.crew.keeper, self.plan.strategy.name == "racing"
+        plans = self._packs(place, stage, numbers)
+        lanes = {} if racing else self._resting(resting, set(numbers))
+        jobs = []
+        for index, pack in enumerate(plans):
+            key = f"{place}.{index}"
+            ended = keeper.finished(key)
+            if ended is not None:
+                self.records |= Book.read(*ended)
+                continue
+            jobs.append(
+                PackJob(
+                    key, pack, self.recipes, self.problem, feed, self._records_of(pack),
+                    until=None if last or racing else stage.until, lanes=lanes, kept=self.kept,
+                    settled=racing and settled, saved=keeper.checkpoint(key), every=self.crew.every,
+                    out_of_time=self._out_of_time,
+                )
+            )  # fmt: skip
+        self._rest, self._made = {}, self._measured()
+        run_jobs(jobs, workers=self.crew.workers, receive=self._receive, idle=self.crew.idle)
+        return [f"{place}.{index}" for index in range(len(plans))]
+
+    def _records_of(self, pack: PackPlan) -> Callable[[], dict[int, RecipeRecord]]:
+        return lambda: {n: self.records[n] for n in pack.numbers}
+
+    def _packs(self, place: str, stage: Stage, numbers: Sequence[int]) -> list[PackPlan]:
+        """The packs of a stage, from a fixed cost model, decided once."""
+        from tenfold.engine.planner import PackPlan, plan_packs
+
+        folds, size = self.problem.folds, self.problem.size
+
+        def make() -> list[list[int]]:
+            plans = plan_packs(self.recipes, folds, size, workers=self.crew.workers, numbers=numbers, on=stage.folds)
+            return [list(plan.numbers) for plan in plans]
+
+        found = self.crew.keeper.settle(f"packs.{place}", make)
+        return [PackPlan(tuple(part), stage.folds, size.shape(self.recipes[part[0]], folds)) for part in found]
+
+    def _resting(self, packs: Sequence[str], numbers: set[int]) -> dict[tuple[int, int], LaneRows]:
+        """Where the lanes of these recipes rest."""
+        from tenfold.engine.pack import lane_rows
+
+        found: dict[tuple[int, int], LaneRows] = {}
+        for key in packs:
+            saved = self._rest.get(key) or self.crew.keeper.rest(key)
+            if saved is not None:
+                rows = lane_rows(*saved)
+                found |= {place: row for place, row in rows.items() if place[0] in numbers}
+        return found
+
+    def _receive(self, message: Message) -> None:
+        from tenfold.selection.training import Book
+
         if message.kind == "done":
-            records.update(Book.of(problem, message.arrays, message.meta).records)
-        crew.receive(message)
+            self.records |= Book.read(message.arrays, message.meta)
+            if message.rest is not None:
+                self._rest[message.pack] = message.rest
+        self.crew.keeper.receive(message)
+        self._tell(message)
 
-    feed = problem.feed(recipes, crew.device, crew.dtype)
-    jobs = [
-        PackJob(index, pack, recipes, problem, feed, crew.saved.get(index), crew.every, out_of_time)
-        for index, pack in enumerate(plans)
-        if index not in crew.done
-    ]
-    run_jobs(jobs, workers=crew.workers, receive=receive, idle=crew.idle)
-    return Trained(problem, tuple(recipes), dict(sorted(records.items())), time.monotonic() - start)
+    def _tell(self, message: Message) -> None:
+        """Say how far the training is."""
+        self._made += message.trials
+        best, sign = message.best, self.problem.metric.sign
+        if best is not None and (self._best is None or sign * best > sign * self._best):
+            self._best = best
+        self.crew.keeper.progress(min(1.0, self._made / self._planned), self._best)
+
+    def _measured(self) -> int:
+        return sum(int(np.isfinite(record.curves[2]).sum()) for record in self.records.values())
+
+    # ---- decisions --------------------------------------------------------------------------------------------------
+
+    def _decide(
+        self, number: int, s: int, stages: list[Stage], numbers: list[int], alive: list[int], pace: float
+    ) -> list[int]:
+        """Who goes on after stage s; the others are dropped."""
+        stage, decisions = stages[s], len(stages) - 1
+        seen = [f for part in stages[: s + 1] for f in part.folds] if self.plan.strategy.name == "racing" else None
+
+        def make() -> list[int]:
+            sign = self.problem.metric.sign
+            scores = {n: sign * self.records[n].scores()[seen if seen else slice(None)] for n in alive}
+            standing = Standing(tuple(numbers), scores, self.problem.ratio)
+            stay = self.plan.strategy.survivors(s, decisions, alive, standing)
+            return stay[: self._affordable(stay, s, stages, pace)]
+
+        stay = self.crew.keeper.settle(f"alive.{number}.{s}", make)
+        for n in set(alive) - set(stay):
+            if not self.records[n].finished:
+                self.records[n].drop(stage.until)
+        rung = Rung(number, stage.until, len(seen or stage.folds), tuple(alive), tuple(stay))
+        self.race.append(rung)
+        self.crew.keeper.decided(rung)
+        return stay
+
+    def _affordable(self, stay: list[int], s: int, stages: list[Stage], pace: float) -> int:
+        """How many of them, best first, the time limit lets go on to the end; at least one.
+
+        pace: wall seconds that a second of the cost model took in this stage.
+        """
+        if self.crew.limit is None:
+            return len(stay)
+        left = self.crew.limit - (time.monotonic() - self._start)
+        left /= max(1, self.proposer.rounds - len({rung.round for rung in self.race}))
+        strategy, first = self.plan.strategy, len(stay)
+        for count in range(first, 1, -1):
+            seconds, alive = 0.0, stay[:count]
+            for later in range(s + 1, len(stages)):
+                seconds += pace * FEWER_LANES * self._work(alive, stages[later], stages[:later])
+                if strategy.name != "racing":
+                    alive = alive[: max(min(strategy.least, count), -(-len(alive) // strategy.eta))]
+            if seconds <= left:
+                return count
+        return 1
+
+    def _work(self, numbers: Sequence[int], stage: Stage, before: Sequence[Stage]) -> float:
+        """Seconds of one core that the cost model gives a stage."""
+        racing = self.plan.strategy.name == "racing"
+        made = 0 if racing or not before else before[-1].until
+        total, problem = 0.0, self.problem
+        size = {"columns": problem.width, "outputs": problem.outputs, "image": problem.inputs.image}
+        for n in numbers:
+            recipe = self.recipes[n]
+            epochs = max(0, min(stage.until, recipe.epochs) - made) / recipe.epochs
+            seconds = recipe_seconds(recipe, rows=problem.inputs.rows, folds=problem.divisions, **size)
+            total += seconds * epochs * len(stage.folds) / problem.divisions
+        return total
+
+    def _audit(self) -> Mapping[int, RecipeRecord]:
+        """Train a sample of the dropped recipes to the end, as if nothing had dropped them."""
+        dropped = [n for n, record in self.records.items() if record.dropped]
+        rng = derive(self.plan.seed, "audit")
+        chosen = sorted(rng.choice(dropped, min(AUDITED, len(dropped)), replace=False).tolist()) if dropped else []
+        if not chosen or self._out_of_time():
+            return {}
+        before, race = self.records, self.race
+        self.records, self.race = dict(before), []
+        strategy, self.plan = self.plan, Plan(seed=self.plan.seed)
+        self._planned += sum(self.recipes[n].epochs for n in chosen) * len(self.problem.folds)
+        self._compete(-1, chosen, self.plan.strategy)
+        audit = {n: self.records[n] for n in chosen}
+        self.records, self.race, self.plan = before, race, strategy
+        return {n: record for n, record in audit.items() if record.finished and Outcome.TIMEOUT not in record.outcomes}
+
+
+def kept_rows(problem: Problem, epochs: int, seed: int) -> Array:
+    """The rows (sorted indices) whose contributions are recorded: all that a fold scores, or a sample of so many that
+    the records of so many epochs of all recipes stay small."""
+    scored = np.flatnonzero(problem.times_scored)
+    most = max(min(KEPT_ROWS, KEPT_NUMBERS // max(epochs, 1)), 256)
+    if len(scored) <= most:
+        return scored
+    return np.sort(derive(seed, "kept").choice(scored, most, replace=False))

@@ -7,47 +7,42 @@ import io
 import json
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from tenfold.recipe.borders import border_warnings
 from tenfold.selection.baselines import Baseline
+from tenfold.selection.finite import finite
+from tenfold.selection.nested import Nested
 from tenfold.selection.outcome import CURVES, Outcome
 from tenfold.selection.prepare import Plan, Prepared
-from tenfold.selection.search import Trained
-from tenfold.statistics.intervals import corrected_t_test, fold_interval
+from tenfold.selection.testing import Ledger, TestScore
+from tenfold.selection.trained import Trained
+from tenfold.statistics.intervals import fold_interval
 from tenfold.statistics.metrics import all_scores
-from tenfold.store.run import Run
+from tenfold.statistics.rates import binomial_interval
+from tenfold.statistics.tests import corrected_t_test
 
 LEVEL = 0.05  # below this p-value a difference is called significant
 
 
 @dataclass(frozen=True)
-class TestScore:
-    """The one score on the sealed rows: the metric, its 95 % interval, and every metric of the task."""
-
-    rows: int
-    score: float
-    interval: tuple[float, float]
-    scores: dict[str, float]
-
-    def to_dict(self) -> dict[str, Any]:
-        """As JSON."""
-        return {"rows": self.rows, "score": self.score, "interval": list(self.interval), "scores": self.scores}
-
-
-@dataclass(frozen=True)
 class RunResult:
-    """Everything that a run found. test: None without sealed rows or without a winner."""
+    """Everything that a run found. nested: of a nested cross-validation; comparison: of the ways to keep the winner;
+    test: None without sealed rows, without a winner, or while they stay sealed."""
 
     prepared: Prepared
     plan: Plan
     baselines: list[Baseline]
     trained: Trained
-    test: TestScore | None
     seconds: dict[str, float]
+    nested: Nested | None = None
+    comparison: dict[str, Any] | None = None
+    test: TestScore | None = None
+    ledger: Ledger = field(default_factory=Ledger)
 
     @cached_property
     def ranking(self) -> list[int]:
@@ -57,18 +52,29 @@ class RunResult:
     @property
     def has_winner(self) -> bool:
         """Whether any recipe has a finite score."""
-        return bool(np.isfinite(self.trained.scores(self.ranking[0]).mean()))
+        return self.trained.has_winner
+
+    @property
+    def ratio(self) -> float:
+        """Validation rows over training rows."""
+        return self.trained.problem.ratio
 
     def p_value(self, scores: Iterable[float]) -> float:
         """Corrected resampled t-test of the winner's fold scores against these (NaN if they are not of all folds)."""
         other = np.array(list(scores))
         mine = self.trained.scores(self.ranking[0])
-        return corrected_t_test(mine, other, self.plan.folds) if len(other) == len(mine) else float("nan")
+        return corrected_t_test(mine, other, self.ratio) if len(other) == len(mine) else float("nan")
 
     def interval(self) -> tuple[float, float]:
         """95 % interval of the winner's mean over the folds, cut to what the metric can be."""
-        low, high = fold_interval(self.trained.scores(self.ranking[0]), self.plan.folds)
+        low, high = fold_interval(self.trained.scores(self.ranking[0]), self.ratio)
         return tuple(np.clip((low, high), *self.trained.problem.metric.bounds).tolist())
+
+    @cached_property
+    def ties(self) -> list[int]:
+        """The recipes trained to the end that the winner is not significantly ahead of, best first."""
+        others = [n for n in self.ranking[1:] if self.trained.complete(n) and np.isfinite(self.trained.mean(n))]
+        return [n for n in others if not self.p_value(self.trained.scores(n)) < LEVEL]
 
     def winner_scores(self) -> dict[str, float]:
         """Every metric of the task on the winner's out-of-fold predictions, all rows pooled."""
@@ -78,9 +84,20 @@ class RunResult:
         found = all_scores(problem.task, problem.y[rows], prediction[None, rows])
         return {name: float(value[0]) for name, value in found.items()}
 
+    def cost(self, number: int) -> float:
+        """Seconds that the cost model gives a recipe's training up to its chosen epoch."""
+        return self.trained.problem.cost(self.trained.recipes[number], self.trained.records[number].epoch)[1]
+
+    @cached_property
+    def borders(self) -> list[str]:
+        """Values of the winner at the border of their range, and what to try."""
+        if self.plan.space is None or not self.has_winner:
+            return []
+        return border_warnings(self.plan.space, self.trained.recipes[self.ranking[0]])
+
     def warnings(self) -> list[str]:
         """What the reader should know: of the data, of the plan, and of how it went."""
-        said = [*self.prepared.card.warnings, *self.plan.notes]
+        said = [*self.prepared.card.warnings, *self.plan.notes, *self.borders]
         said += [
             f"the {b.name} baseline was cut short: {len(b.scores)} of {b.folds} folds in {b.seconds:.0f} s"
             for b in self.baselines
@@ -90,47 +107,78 @@ class RunResult:
         for outcome in (Outcome.DIVERGED, Outcome.TIMEOUT):
             if number := counts.get(outcome.label):
                 said.append(f"{number} of {sum(counts.values())} trials: {outcome.sentence}; try {outcome.remedy}")
+        if len(self.ledger.sentences) > 1 or self.ledger.opened > 1:
+            said += [f"sealed test rows: {sentence}" for sentence in self.ledger.sentences]
         return said
 
-    def summary(self, run: str, opened: int) -> dict[str, Any]:
+    def racing(self) -> dict[str, Any] | None:
+        """What racing saved and what it risked; None if nothing was dropped."""
+        if not self.trained.race:
+            return None
+        made, all_epochs = self.trained.epochs()
+        found: dict[str, Any] = {
+            "strategy": self.plan.strategy.name, "epochs": made, "epochs_of_all": all_epochs,
+            "rungs": [
+                {"round": r.round, "epoch": r.epoch, "folds": r.folds, "entered": len(r.entered), "kept": len(r.kept)}
+                for r in self.trained.race
+            ],
+            "audit": None,
+        }  # fmt: skip
+        if self.trained.audit and self.has_winner:
+            wrong, total = self.trained.audited()
+            interval = list(binomial_interval(wrong, total))
+            found["audit"] = {"trained": total, "wrong": wrong, "rate": wrong / total, "interval": interval}
+        return found
+
+    def _best(self) -> dict[str, Any]:
+        trained, corrected = self.trained, self.trained.correction
+        row, spread = trained.row(self.ranking[0]), trained.spread(self.ranking[0])
+        return {
+            "recipe": row["recipe"].to_dict(), "cv_mean": row["mean"], "cv_se": row["se"],
+            "corrected": corrected.score if corrected else None, "interval": list(self.interval()),
+            "corrected_interval": list(corrected.interval) if corrected else None,
+            "spread": {"folds": spread.folds, "seeds": spread.seeds, "resolution": spread.resolution},
+            "epochs": row["epochs"], "scores": self.winner_scores(), "not_distinguishable": len(self.ties),
+            "borders": self.borders, "kept": self.kept,
+        }  # fmt: skip
+
+    @property
+    def kept(self) -> str:
+        """What is kept: refit or ensemble."""
+        keep = self.prepared.settings.keep
+        return str(self.comparison["choice"]) if keep == "both" and self.comparison else keep
+
+    def _second(self) -> dict[str, Any] | None:
+        if len(self.ranking) < 2 or not np.isfinite(self.trained.mean(self.ranking[1])):
+            return None
+        row = self.trained.row(self.ranking[1])
+        return {"recipe": row["recipe"].to_dict(), "cv_mean": row["mean"], "p_value": self.p_value(row["scores"])}
+
+    def summary(self, run: str) -> dict[str, Any]:
         """`summary.json`, schema 1; what later versions fill is null."""
         trained, problem, rows = self.trained, self.trained.problem, self.prepared.rows
-        best, second = None, None
-        if self.has_winner:
-            row = trained.row(self.ranking[0])
-            best = {
-                "recipe": row["recipe"].to_dict(), "cv_mean": row["mean"], "cv_se": row["se"], "corrected": None,
-                "interval": list(self.interval()), "epochs": row["epochs"],
-                "scores": self.winner_scores(),
-            }  # fmt: skip
-            if len(self.ranking) > 1 and np.isfinite(trained.scores(self.ranking[1]).mean()):
-                row = trained.row(self.ranking[1])
-                second = {
-                    "recipe": row["recipe"].to_dict(), "cv_mean": row["mean"], "p_value": self.p_value(row["scores"]),
-                }  # fmt: skip
+        settings = self.prepared.settings
         value = {
             "schema": 1, "run": run, "task": problem.task, "metric": problem.metric.name,
             "higher_is_better": problem.metric.higher_is_better,
             "rows": {"development": rows[1], "test": rows[2]}, "folds": self.plan.folds,
+            "repeats": len(problem.folds) // self.plan.folds, "division": self.prepared.division,
             "recipes": len(trained.recipes), "trials": len(trained.recipes) * len(problem.folds),
-            "seed": self.prepared.settings.seed, "baselines": {b.name: b.mean for b in self.baselines},
+            "seed": settings.seed, "baselines": {b.name: b.mean for b in self.baselines},
             "positive_class": problem.classes[1] if len(problem.classes) == 2 else None,
-            "best": best, "runner_up": second,
+            "best": self._best() if self.has_winner else None, "runner_up": self._second() if self.has_winner else None,
             "outcomes": {"ok": 0, "pruned": 0, "diverged": 0} | trained.outcomes(),
-            "findings": [], "warnings": self.warnings(),
-            "test": {"opened": opened, "score": None, "interval": None} | (self.test.to_dict() if self.test else {}),
-            "seconds": self.seconds,
+            "racing": self.racing(), "nested": self.nested.to_dict() if self.nested else None,
+            "keep": self.comparison, "findings": [], "warnings": self.warnings(),
+            "test": test_summary(self.test, self.ledger), "seconds": self.seconds,
         }  # fmt: skip
         return finite(value)
 
 
-def finite(value: Any) -> Any:
-    """JSON has no NaN: null instead."""
-    if isinstance(value, dict):
-        return {key: finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+def test_summary(test: TestScore | None, ledger: Ledger) -> dict[str, Any]:
+    """The part of `summary.json` about the sealed rows. opened: this run's openings."""
+    found: dict[str, Any] = {"opened": ledger.opened, "score": None, "interval": None}
+    return found | (test.to_dict() if test else {}) | {"ledger": list(ledger.sentences)}
 
 
 def trial_rows(trained: Trained) -> Iterator[tuple[int, int, int, str, float, int, str]]:
@@ -188,8 +236,3 @@ def _csv(rows: list[list[Any]]) -> str:
 
 def _plain(value: Any) -> Any:
     return repr(float(value)) if isinstance(value, float | np.floating) else value
-
-
-def summary_text(result: RunResult, run: Run) -> str:
-    """The text of summary.json. opened: this run's openings of its lockbox."""
-    return json.dumps(result.summary(run.path.name, len(run.openings())), indent=1, allow_nan=False) + "\n"

@@ -10,6 +10,7 @@ import numpy as np
 from tenfold._version import __version__
 from tenfold.selection.outcome import Outcome
 from tenfold.selection.summary import LEVEL, RunResult
+from tenfold.statistics.tests import least_difference
 from tenfold.store.run import Run
 
 METRIC_WORDS = {
@@ -26,36 +27,90 @@ def number(value: float) -> str:
 
 
 def verdict(result: RunResult) -> list[str]:
-    """What a person needs to know: the winner, its score, the baselines, the runner-up, what failed, the test."""
+    """What a person needs to know: the winner, its score, the baselines, the runner-up, what racing and the search
+    risked, what failed. What is known of the sealed rows is said by `test_lines`."""
     if not result.has_winner:
         counts = ", ".join(f"{count} {label}" for label, count in result.trained.outcomes().items())
         return [f"No recipe has a score: {counts}.", f"Try {Outcome.DIVERGED.remedy}."]
-    trained, metric = result.trained, result.trained.problem.metric
-    best = result.ranking[0]
-    row = trained.row(best)
-    low, high = result.interval()
-    spread = f" [{number(low)}, {number(high)}]" if np.isfinite(low) else ""
-    word = METRIC_WORDS[metric.name]
-    tried = len(trained.recipes)
-    picked = f"; not yet corrected for having picked the best of {tried}" if tried > 1 else ""
+    trained = result.trained
+    row = trained.row(result.ranking[0])
     lines = [
         f"Winner: {row['recipe'].describe()}, {row['epochs']} epoch{'s' if row['epochs'] != 1 else ''}.",
-        f"{word[0].upper()}{word[1:]} {number(row['mean'])}{spread} over {result.plan.folds} folds "
-        f"(95 % interval{picked}).",
+        _score_line(result),
         _baseline_line(result, float(row["mean"])),
     ]
     if len(result.ranking) > 1:
         lines.append(_runner_up_line(result))
+    lines += [*_nested_line(result), *_keep_line(result), *_racing_line(result)]
+    lines += [f"{border[0].upper()}{border[1:]}." for border in result.borders]
     failed = [o for o in (Outcome.DIVERGED, Outcome.TIMEOUT) if trained.outcomes().get(o.label)]
     total = len(trained.recipes) * len(trained.problem.folds)
-    lines += [f"{trained.outcomes()[o.label]} of {total} trials: {o.sentence}. Try {o.remedy}." for o in failed]
-    if result.test is not None:
-        test = result.test
-        lines.append(
-            f"Sealed test set, {test.rows} rows, opened once: {number(test.score)} "
-            f"[{number(test.interval[0])}, {number(test.interval[1])}]."
-        )
-    return lines
+    return lines + [f"{trained.outcomes()[o.label]} of {total} trials: {o.sentence}. Try {o.remedy}." for o in failed]
+
+
+def test_lines(test: dict[str, Any], sealed: int) -> list[str]:
+    """What is to be said of the sealed rows. test: that part of summary.json; sealed: how many rows there are."""
+    if not sealed:
+        return []
+    said = "; ".join(test["ledger"])
+    if test["score"] is None:
+        how = f" ({said})" if said else ""
+        return [f"Sealed test set: {sealed} rows, not opened{how}; `tenfold test` opens it, on the record."]
+    low, high = (np.nan if end is None else end for end in test["interval"])
+    return [f"Sealed test set, {test['rows']} rows, {said}: {number(test['score'])} [{number(low)}, {number(high)}]."]
+
+
+def _score_line(result: RunResult) -> str:
+    trained = result.trained
+    row, spread = trained.row(result.ranking[0]), trained.spread(result.ranking[0])
+    low, high = result.interval()
+    word = METRIC_WORDS[trained.problem.metric.name]
+    repeats = len(trained.problem.folds) // result.plan.folds
+    over = f"{result.plan.folds} folds" + (f" x {repeats} seeds" if repeats > 1 else "")
+    error = f" +- {number(row['se'])}" if np.isfinite(row["se"]) else ""
+    interval = f" (95 % interval [{number(low)}, {number(high)}])" if np.isfinite(low) else ""
+    line = f"{word[0].upper()}{word[1:]} {number(row['mean'])}{error} over {over}{interval}"
+    corrected, tried = trained.correction, len(trained.recipes)
+    if corrected is not None:
+        what = f"tried {tried} recipes and their epochs" if tried > 1 else "picked its epoch"
+        line += f"; corrected for having {what}: {number(corrected.score)}"
+    if np.isfinite(spread.seeds):
+        line += f". Fold scores spread by {number(spread.folds)}, means of the seeds by {number(spread.seeds)}"
+    return line + "."
+
+
+def _nested_line(result: RunResult) -> list[str]:
+    if result.nested is None:
+        return []
+    low, high = result.nested.interval
+    score = f"{number(result.nested.score)} [{number(low)}, {number(high)}]"
+    return [f"Nested cross-validation, the search repeated inside every fold: {score}."]
+
+
+def _keep_line(result: RunResult) -> list[str]:
+    if result.comparison is None:
+        return ["Kept: the mean of the models of the folds."] if result.kept == "ensemble" else []
+    found, other = result.comparison, {"refit": "ensemble", "ensemble": "refit"}[result.kept]
+    scores = {way: float(np.mean([np.nan if s is None else s for s in found[way]])) for way in ("refit", "ensemble")}
+    p = "" if found["p_value"] is None else f", p = {found['p_value']:.2g}"
+    return [f"Kept: the {result.kept}, {number(scores[result.kept])} out of fold; {other} {number(scores[other])}{p}."]
+
+
+def _racing_line(result: RunResult) -> list[str]:
+    found = result.racing()
+    if found is None:
+        return []
+    share = found["epochs"] / found["epochs_of_all"]
+    dropped = sum(record.dropped > 0 for record in result.trained.records.values())
+    line = f"Racing dropped {dropped} of {len(result.trained.recipes)} recipes and trained {share:.0%} of the epochs"
+    audit = found["audit"]
+    if audit is None:
+        return [line + "; --audit tells what it missed."] if not result.prepared.settings.audit else [line + "."]
+    low, high = audit["interval"]
+    return [
+        f"{line}; of {audit['trained']} dropped ones trained to the end, {audit['wrong']} would have won "
+        f"({audit['rate']:.0%} wrong eliminations [{low:.0%}, {high:.0%}])."
+    ]
 
 
 def _baseline_line(result: RunResult, mean: float) -> str:
@@ -79,16 +134,22 @@ def _baseline_line(result: RunResult, mean: float) -> str:
 
 
 def _runner_up_line(result: RunResult) -> str:
-    row = result.trained.row(result.ranking[1])
+    second = result.ranking[1]
+    row = result.trained.row(second)
     if not np.isfinite(row["mean"]):
         return "No other recipe has a score."
     p = result.p_value(row["scores"])
-    sure = (
-        "not known"
-        if np.isnan(p)
-        else (f"significant, p = {p:.2g}" if p < LEVEL else f"not distinguishable, p = {p:.2f}")
-    )
-    return f"Runner-up: {row['recipe'].describe()}: {number(row['mean'])} ({sure})."
+    head = f"Runner-up: {row['recipe'].describe()}: {number(row['mean'])}"
+    if np.isnan(p):
+        return f"{head} (dropped before the end)." if result.trained.records[second].dropped else f"{head} (not known)."
+    if p < LEVEL:
+        return f"{head} (significant, p = {p:.2g})."
+    ours, theirs = result.cost(result.ranking[0]), result.cost(second)
+    faster = f", and trains in {theirs / ours:.0%} of the time" if theirs < 0.9 * ours else ""
+    seen = least_difference(result.trained.scores(result.ranking[0]), result.trained.scores(second), result.ratio)
+    hidden = f"; a difference below {number(seen)} would not show" if np.isfinite(seen) else ""
+    more = f" So are {len(result.ties) - 1} others." if len(result.ties) > 1 else ""
+    return f"{head} (not distinguishable, p = {p:.2f}{hidden}){faster}.{more}"
 
 
 def report_data(result: RunResult, run: Run) -> dict[str, Any]:
@@ -103,13 +164,12 @@ def report_data(result: RunResult, run: Run) -> dict[str, Any]:
         record = trained.records[result.ranking[0]]
         names = ("train_loss", "loss", "score")
         curves = {name: record.curves[i].tolist() for i, name in enumerate(names)}
-    openings = [
-        {"time": o.time, "times": o.times, "rows_sha": o.rows_sha, "model_sha": o.model_sha} for o in run.openings()
-    ]
     best = trained.recipes[result.ranking[0]]
+    summary = result.summary(run.path.name)
     return {
-        "summary": result.summary(run.path.name, len(openings)),
+        "summary": summary,
         "verdict": verdict(result),
+        "tested": test_lines(summary["test"], summary["rows"]["test"]) if result.has_winner else [],
         "card": result.prepared.card.to_dict(),
         "name": result.prepared.name,
         "source": result.prepared.source,
@@ -119,7 +179,9 @@ def report_data(result: RunResult, run: Run) -> dict[str, Any]:
         "leaderboard": board,
         "curves": curves,
         "recipe_yaml": best.to_yaml() if result.has_winner else "",
-        "ledger": openings,
+        "ledger": list(result.ledger.openings),
+        "others": list(result.ledger.others),
+        "sealed_sha": result.prepared.sealed.sha,
         "settings": result.prepared.settings.to_dict(),
         "versions": {"tenfold": __version__} | {name: version(name) for name in ("torch", "numpy", "scikit-learn")},
     }

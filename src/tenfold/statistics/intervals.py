@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Callable
+
 import numpy as np
 
-from tenfold.statistics.metrics import Metric
+from tenfold.statistics.metrics import Metric, absolute_errors, log_loss_rows, squared_errors
+from tenfold.statistics.rates import binomial_interval
+from tenfold.statistics.resampled import counts, weighted_score
 
 Array = np.ndarray
+LOSSES = {"log_loss": log_loss_rows, "mae": absolute_errors, "rmse": squared_errors}  # means; rmse is its root
+MOST_WORK = 4e7  # weights that a bootstrap may look at: one to two seconds for the slowest metric
+BATCH = 2e6  # of them at a time
 
 
 def fold_error(scores: Array) -> float:
@@ -18,55 +26,135 @@ def fold_error(scores: Array) -> float:
     return float(scores.std(ddof=1) / np.sqrt(len(scores))) if len(scores) > 1 else float("nan")
 
 
-def fold_interval(scores: Array, folds: int, level: float = 0.95) -> tuple[float, float]:
-    """mean +- t * se of n fold scores, n - 1 degrees of freedom, se = sqrt(1/n + 1/(folds - 1)) sd.
+def fold_interval(scores: Array, ratio: float, level: float = 0.95) -> tuple[float, float]:
+    """mean +- t * se of n fold scores, n - 1 degrees of freedom, se = sqrt(1/n + ratio) sd; NaN for a single one.
 
-    The second term is the correction of Nadeau & Bengio (2003) for overlapping training parts: validation rows
-    over training rows is 1 / (folds - 1). n is folds times repeats.
+    scores (n,), n folds times repeats. ratio of validation to training rows, 1 / (k - 1) for k folds: the correction of
+    Nadeau & Bengio (2003) for training parts that overlap.
     """
     from scipy.stats import t
 
     scores = np.asarray(scores, np.float64)
     n = len(scores)
-    if n < 2 or folds < 2:
+    if n < 2:
         return float("nan"), float("nan")
-    half = float(t.ppf(0.5 + level / 2, n - 1)) * float(scores.std(ddof=1)) * np.sqrt(1 / n + 1 / (folds - 1))
+    half = float(t.ppf(0.5 + level / 2, n - 1)) * float(scores.std(ddof=1)) * np.sqrt(1 / n + ratio)
     return float(scores.mean() - half), float(scores.mean() + half)
 
 
 def test_interval(
-    metric: Metric, y: Array, prediction: Array, level: float = 0.95, draws: int = 2000
+    metric: Metric,
+    y: Array,
+    prediction: Array,
+    level: float = 0.95,
+    draws: int = 2000,
+    units: Array | None = None,
 ) -> tuple[float, float]:
-    """Interval of a score on test rows: exact binomial (Clopper & Pearson 1934) for accuracy, else the percentile
-    bootstrap over rows with a fixed seed. y (rows,), prediction (rows, classes or 1)."""
-    if metric.name == "accuracy":
-        from scipy.stats import binomtest
+    """Interval of one model's score on test rows; y (rows,), prediction (rows, classes or 1).
 
-        hits = int((prediction.argmax(-1) == y).sum())
-        exact = binomtest(hits, len(y)).proportion_ci(level, method="exact")
-        return float(exact.low), float(exact.high)
-    rng = np.random.default_rng(0)
-    scores = []
-    for _ in range(draws):
-        rows = rng.integers(len(y), size=len(y))
-        scores.append(metric.score(y[rows], prediction[None, rows])[0])
-    low, high = np.nanquantile(scores, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
-
-
-def corrected_t_test(one: Array, two: Array, folds: int) -> float:
-    """Two-sided p-value of the corrected resampled t-test (Nadeau & Bengio 2003) on paired fold scores.
-
-    t = mean(d) / sqrt((1/n + 1/(folds - 1)) var(d)), n - 1 degrees of freedom, n = folds times repeats.
-    1 when the scores are identical.
+    units (rows,) integers: rows of one unit belong together and are drawn together. Without them, accuracy has the
+    exact binomial interval. Otherwise a bootstrap over units with a fixed seed: for losses that are means (log loss,
+    mean absolute and squared error) the studentized one, for the others BCa, whose levels are widened; where that takes
+    too long, t with the score's influence function; where all units did alike (all right, say), `_flat`.
     """
+    if metric.name == "accuracy" and units is None:
+        return binomial_interval(int((prediction.argmax(-1) == y).sum()), len(y), level)
+    names, unit = np.unique(np.arange(len(y)) if units is None else units, return_inverse=True)
+    score = float(metric.score(y, prediction[None])[0])
+    if not np.isfinite(score) or len(names) < 2:
+        return float("nan"), float("nan")
+    effect = np.bincount(unit, metric.rows(y, prediction[None])[0] - score)  # (units,)
+    if np.abs(effect).max() <= 1e-12 * (1.0 if np.isfinite(metric.bounds).all() else abs(score)):
+        return _flat(score, metric.bounds, len(names) if metric.name == "accuracy" else _fewest(y, unit), level)
+    work = draws * len(names) if metric.name in LOSSES else (draws + len(names)) * len(y)
+    if work > MOST_WORK:
+        low, high = np.clip(_linear(score, effect, len(y), level), *metric.bounds)
+        return float(low), float(high)
+    if metric.name in LOSSES:
+        loss = np.bincount(unit, LOSSES[metric.name](y, prediction[None])[0])
+        ends = _studentized(loss, np.bincount(unit), level, draws)
+        return (float(np.sqrt(ends[0])), float(np.sqrt(ends[1]))) if metric.name == "rmse" else ends
+    return _bca(lambda w: weighted_score(metric.name, y, prediction, w[:, unit]), len(names), len(y), level, draws)
+
+
+def _fewest(y: Array, unit: Array) -> int:
+    """Units that hold the rarest class that occurs."""
+    return min(len(np.unique(unit[y == c])) for c in np.unique(y))
+
+
+def _flat(score: float, bounds: tuple[float, float], k: int, level: float) -> tuple[float, float]:
+    """Bounds from k independent units that all did alike: with e = (alpha/2)^(1/k), [score e, 1 - (1 - score) e].
+
+    k hits in k tries have probability p^k, so p >= e (Clopper & Pearson 1934). A perfect area needs every one of k
+    disjoint pairs ranked right, k the size of the smaller class; perfect recalls need k hits in each class. A score
+    without both bounds gets no width: nothing in the data tells any.
+    """
+    if not np.isfinite(bounds).all():
+        return score, score
+    least = (0.5 - level / 2) ** (1 / k)
+    return score * least, 1 - (1 - score) * least
+
+
+def _linear(score: float, effect: Array, rows: int, level: float) -> tuple[float, float]:
+    """score +- t se over u units, u - 1 degrees of freedom, se^2 = u / (u - 1) sum effect^2 / rows^2 (Hampel 1974)."""
     from scipy.stats import t
 
-    d = np.asarray(one, np.float64) - np.asarray(two, np.float64)
-    n = len(d)
-    if n < 2 or folds < 2 or not np.isfinite(d).all():
-        return float("nan")
-    if np.all(d == d[0]):
-        return 1.0 if d[0] == 0 else 0.0
-    value = abs(d.mean()) / np.sqrt((1 / n + 1 / (folds - 1)) * d.var(ddof=1))
-    return float(2 * t.sf(value, n - 1))
+    units = len(effect)
+    half = float(t.ppf(0.5 + level / 2, units - 1)) * np.sqrt(units / (units - 1) * (effect**2).sum()) / rows
+    return float(score - half), float(score + half)
+
+
+def _studentized(loss: Array, rows: Array, level: float, draws: int) -> tuple[float, float]:
+    """Bootstrap-t interval (Efron 1982) of sum loss / sum rows, not below 0; loss, rows (units,) totals of the units.
+
+    mean - q se, q the quantiles of (mean* - mean) / se* over the draws. se^2 = u / (u - 1) sum (loss - mean rows)^2 /
+    (sum rows)^2. Losses are skewed, and this covers more often than BCa at the price of a longer upper part.
+    """
+    units, rng = len(loss), np.random.default_rng(0)
+    basis = np.stack([loss, rows, loss**2, loss * rows, rows.astype(np.float64) ** 2], -1)  # (units, 5)
+
+    def moments(sums: Array) -> tuple[Array, Array]:  # (draws, 5) -> mean and standard error (draws,)
+        total, size, square, cross, sizes = sums.T
+        mean = total / size
+        left = np.maximum(square - 2 * mean * cross + mean**2 * sizes, 0)
+        return mean, np.sqrt(units / (units - 1) * left) / size
+
+    mean, error = moments(basis.sum(0)[None])
+    size = max(1, int(BATCH / units))
+    parts = [min(size, draws - i) for i in range(0, draws, size)]
+    drawn = [moments(counts(rng.integers(units, size=(n, units)), units) @ basis) for n in parts]
+    means, errors = np.concatenate([d[0] for d in drawn]), np.concatenate([d[1] for d in drawn])
+    seen = errors > 1e-9 * error  # not where one unit was drawn throughout
+    high, low = np.quantile((means[seen] - mean) / errors[seen], [0.5 - level / 2, 0.5 + level / 2])
+    return max(0.0, float((mean - low * error)[0])), float((mean - high * error)[0])
+
+
+def _bca(score: Callable[[Array], Array], units: int, rows: int, level: float, draws: int) -> tuple[float, float]:
+    """BCa interval (Efron 1987) of score((draws, units) counts) -> (draws,), levels widened by Hesterberg (2015).
+
+    A normal quantile z becomes sqrt(u / (u - 1)) t_{u-1}. Draws in which the score is undefined (a class is missing)
+    are left out; the interval is then one of percentiles.
+    """
+    from scipy.stats import bootstrap, norm, t
+
+    wide = float(norm.cdf(t.ppf(0.5 + level / 2, units - 1) * np.sqrt(units / (units - 1))))
+
+    def statistic(drawn: Array, axis: int = -1) -> Array:  # drawn (units,) or (draws, units)
+        found = score(counts(np.atleast_2d(drawn), units))
+        return found if drawn.ndim == 2 else found[0]
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of undefined draws, handled below
+        found = bootstrap(
+            (np.arange(units),),
+            statistic,
+            n_resamples=draws,
+            batch=max(1, int(BATCH / rows)),
+            vectorized=True,
+            confidence_level=2 * wide - 1,
+            rng=np.random.default_rng(0),
+        )
+    low, high = found.confidence_interval
+    if not np.isfinite([low, high]).all():
+        low, high = np.nanquantile(found.bootstrap_distribution, [1 - wide, wide])
+    return float(low), float(high)

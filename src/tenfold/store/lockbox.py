@@ -1,7 +1,8 @@
 """The ledger of the lockbox: an opening is committed before the sealed labels are read, its result after.
 
 One run opens its lockbox for one model. A crash between intent and result is visible afterwards: the same model
-gets the same opening again, counted in `times`; another model, or other rows, get none.
+gets the same opening again, counted in `times`; another model, or other rows, get none. An opening that has its result
+is closed: whoever looks again does so deliberately, and it is a new line of the ledger.
 """
 
 from __future__ import annotations
@@ -44,29 +45,50 @@ def openings(database: Database) -> list[Opening]:
 def open_intent(database: Database, rows_sha: str, model_sha: str, allow_second: bool) -> int:
     """Commit that the model is about to be scored on the sealed rows; gives the id of the opening.
 
-    Errors: `BadInput` when the lockbox was opened for another model or other rows and `allow_second` is false;
-    RuntimeError inside a transaction, where nothing would be committed before the labels are read.
+    An opening of the same model that has no result yet (a crash) is taken up again. Errors: `BadInput` when the lockbox
+    was opened before, with a result or for another model or other rows, and `allow_second` is false; RuntimeError
+    inside a transaction, where nothing would be committed before the labels are read.
     """
     if database.depth:
         raise RuntimeError("an intent to open the lockbox is never part of a larger transaction")
     earlier = openings(database)
-    same = next((entry for entry in earlier if (entry.rows_sha, entry.model_sha) == (rows_sha, model_sha)), None)
-    if same is not None:
-        result = None if same.result is None else json.dumps(same.result, allow_nan=False)
-        database.write("openings", [(same.id, rows_sha, model_sha, same.time, same.times + 1, result)])
-        return same.id
+    begun = next((e for e in _of(earlier, rows_sha, model_sha) if e.result is None), None)
+    if begun is not None:
+        database.write("openings", [(begun.id, rows_sha, model_sha, begun.time, begun.times + 1, None)])
+        return begun.id
     if earlier and not allow_second:
-        first = earlier[0]
-        changed = "other sealed rows" if first.model_sha == model_sha else "another model"
-        raise BadInput(
-            f"the lockbox of this run was already opened, for {changed}",
-            where=str(database.path.parent),
-            expected=f"model {first.model_sha[:12]} on rows {first.rows_sha[:12]}",
-            do="start a new run with new test data; a second model on the same test rows is no honest test",
-        )
+        raise _refusal(database, earlier, rows_sha, model_sha)
     number = database.next_id("openings")
     database.write("openings", [(number, rows_sha, model_sha, time.time(), 1, None)])
     return number
+
+
+def _of(earlier: list[Opening], rows_sha: str, model_sha: str) -> list[Opening]:
+    return [entry for entry in earlier if (entry.rows_sha, entry.model_sha) == (rows_sha, model_sha)]
+
+
+def _refusal(database: Database, earlier: list[Opening], rows_sha: str, model_sha: str) -> BadInput:
+    first, where = earlier[0], str(database.path.parent)
+    if _of(earlier, rows_sha, model_sha):
+        return BadInput(
+            "the lockbox of this run was already opened, for this model, and its result is on the ledger",
+            where=where,
+            expected="one opening",
+            do="read the result in the report; a second look at the same rows tells nothing new",
+        )
+    changed = "other sealed rows" if first.model_sha == model_sha else "another model"
+    return BadInput(
+        f"the lockbox of this run was already opened, for {changed}",
+        where=where,
+        expected=f"model {first.model_sha[:12]} on rows {first.rows_sha[:12]}",
+        do="start a new run with new test data; a second model on the same test rows is no honest test",
+    )
+
+
+def finished(database: Database, rows_sha: str, model_sha: str) -> Opening | None:
+    """The first opening of these rows for this model that has its result, or None: a fit that goes on after a stop uses
+    it and does not look again."""
+    return next((e for e in _of(openings(database), rows_sha, model_sha) if e.result is not None), None)
 
 
 def open_result(database: Database, number: int, value: Any) -> None:

@@ -216,6 +216,10 @@ class Run:
         """See `lockbox.open_result`."""
         lockbox.open_result(self._database, number, value)
 
+    def finished(self, rows_sha: str, model_sha: str) -> lockbox.Opening | None:
+        """See `lockbox.finished`: the opening whose result a resumed fit uses."""
+        return lockbox.finished(self._database, rows_sha, model_sha)
+
     def openings(self) -> list[lockbox.Opening]:
         """The ledger of the lockbox, oldest first."""
         return lockbox.openings(self._database)

@@ -1,0 +1,100 @@
+"""What `fit` was asked for."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from tenfold.errors import BadInput
+from tenfold.selection.proposals import PROPOSERS
+from tenfold.selection.racing import NAMES
+from tenfold.selection.winner import WAYS
+
+RULES = ("best", "one-se")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What `fit` was asked for. recipe and space: plain data, or None; time_limit: seconds, or None; groups and time:
+    names of columns; test: a file of test rows instead of a held-out share; no_test: leave the test rows sealed;
+    strategy None: halving from 16 recipes on, else exhaustive."""
+
+    data: str
+    target: str | None = None
+    trials: int | None = None
+    recipe: dict[str, Any] | None = None
+    space: dict[str, Any] | None = None
+    strategy: str | None = None
+    proposals: str = "random"
+    folds: int = 5
+    repeats: int = 1
+    groups: str | None = None
+    time: str | None = None
+    gap: int = 0
+    holdout: float = 0.2
+    test: str | None = None
+    no_test: bool = False
+    nested: bool = False
+    audit: bool = False
+    rule: str = "best"
+    keep: str = "refit"
+    task: str | None = None
+    metric: str | None = None
+    device: str = "auto"
+    seed: int = 0
+    time_limit: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.recipe is not None and self.space is not None:
+            raise BadInput("both a recipe and a space are given", do="--recipe FILE or --space FILE, not both")
+        if self.trials is not None and (self.trials < 1 or self.recipe is not None):
+            found = f"--trials {self.trials}" + (" beside --recipe" if self.recipe is not None else "")
+            raise BadInput(found, expected="a number of recipes to sample, at least 1, from a space")
+        if not 0 <= self.holdout < 1:
+            raise BadInput(f"--holdout {self.holdout}", expected="a share in [0, 1); 0 seals no test rows")
+        for name, least in (("folds", 2), ("repeats", 1), ("gap", 0)):
+            value = getattr(self, name)
+            if value < least:
+                raise BadInput(
+                    f"--{name} {value}",
+                    expected=f"at least {least}",
+                    do=f"--{name} {max(least, 5 if name == 'folds' else least)}",
+                )
+        if self.time_limit is not None and self.time_limit <= 0:
+            raise BadInput("the time limit is not positive", do="--time-limit 10m")
+        if not 0 <= self.seed < 2**63:
+            raise BadInput(f"--seed {self.seed}", expected="an integer from 0 to 2^63 - 1")
+        self._check_words()
+        self._check_together()
+
+    def _check_words(self) -> None:
+        words = {"strategy": NAMES, "proposals": tuple(PROPOSERS), "rule": RULES, "keep": WAYS}
+        for name, allowed in words.items():
+            value = getattr(self, name)
+            if value is not None and value not in allowed:
+                raise BadInput(f"--{name} {value}", expected=f"one of: {', '.join(allowed)}")
+
+    def _check_together(self) -> None:
+        raced = self.strategy not in (None, "exhaustive")
+        if self.groups is not None and self.time is not None:
+            raise BadInput(
+                "both --groups and --time are given", expected="one of the two",
+                do="--time where the past is to predict the future, else --groups",
+            )  # fmt: skip
+        if self.gap and self.time is None:
+            raise BadInput(f"--gap {self.gap} without --time", do="--time COL, or no gap")
+        if self.nested and (raced or self.proposals not in ("random", "sobol") or self.time is not None):
+            found = "--nested beside " + (
+                "--time" if self.time else "a race" if raced else f"--proposals {self.proposals}"
+            )
+            raise BadInput(found, expected="an exhaustive search over rows without an order", do="leave --nested out")
+        if self.audit and self.strategy == "exhaustive":
+            raise BadInput(
+                "--audit of an exhaustive search", expected="a race, which drops recipes", do="--strategy halving"
+            )
+        if self.no_test and self.holdout == 0 and self.test is None:
+            raise BadInput("--no-test beside --holdout 0", expected="test rows that stay sealed", do="one of the two")
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON."""
+        return asdict(self)
