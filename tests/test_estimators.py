@@ -1,5 +1,7 @@
 """The scikit-learn estimators: all of scikit-learn's own checks, and that they are the search behind them."""
 
+from importlib import import_module
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -21,9 +23,18 @@ RECIPE = Recipe.from_dict(FIELDS | {"optimizer": {"adam": {"lr": 0.05}}})
 SPACE = Space.from_dict(FIELDS | {"optimizer": {"adam": {"lr": {"log_uniform": [2e-2, 1e-1]}}}, "epochs": 8})
 
 
+DEFAULTS = import_module("tenfold.recipe.default_space")  # the package has a function of that name
+FORMS = [
+    kind(recipe, trials=2, folds=2, random_state=0, device="cpu")
+    for recipe in (RECIPE, SPACE, None)
+    for kind in (Classifier, Regressor)
+]
+
+
 @pytest.mark.filterwarnings("ignore:invalid value encountered in cast:RuntimeWarning")  # scikit-learn's own
-@parametrize_with_checks([est(RECIPE, folds=2, random_state=0, device="cpu") for est in (Classifier, Regressor)])
-def test_scikit_learns_checks(estimator, check):
+@parametrize_with_checks(FORMS)
+def test_scikit_learns_checks(estimator, check, monkeypatch):
+    monkeypatch.setattr(DEFAULTS, "MOST", 15)  # epochs of a search without a space: 120 would take eight times as long
     check(estimator)
 
 
@@ -34,7 +45,7 @@ def fitted():
 
 def test_it_is_the_search_and_its_refit(fitted):
     seed = int(np.random.RandomState(0).randint(2**31 - 1))
-    search = tenfold.search(SPACE, X, LABELS, trials=3, folds=3, seed=seed)
+    search = tenfold.search(SPACE, X, LABELS, trials=3, folds=3, strategy="halving", seed=seed)
     assert fitted.best_recipe_ == search.best
     assert fitted.search_.table == search.table
     np.testing.assert_array_equal(fitted.predict_proba(X), search.refit().predict_proba(X))

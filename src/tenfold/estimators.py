@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
-from sklearn.utils import check_random_state, column_or_1d
+from sklearn.utils import assert_all_finite, check_consistent_length, check_random_state, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _num_features, check_is_fitted, validate_data
 
@@ -15,10 +15,14 @@ from tenfold.errors import BadInput
 from tenfold.recipe.default_space import default_space
 from tenfold.recipe.recipe import Recipe
 from tenfold.recipe.space import Space
-from tenfold.selection.api import CrossValidation, Search, cross_validate, search
+from tenfold.selection.api import Search, cross_validate, search
 from tenfold.selection.arrays import is_frame
+from tenfold.selection.racing import Strategy
+from tenfold.selection.search import Plan
+from tenfold.selection.winner import check_way
 
 if TYPE_CHECKING:
+    from tenfold.selection.ensemble import Ensemble
     from tenfold.selection.model import Model
 
 Array = np.ndarray
@@ -34,7 +38,11 @@ class _Network(BaseEstimator):
         recipe: Recipe | Space | None = None,
         *,
         trials: int = 16,
-        folds: int = 5,
+        folds: Any = 5,
+        repeats: int = 1,
+        strategy: str = "halving",
+        rule: str = "best",
+        keep: str = "refit",
         metric: str | None = None,
         time_limit: float | None = None,
         device: str = "auto",
@@ -43,30 +51,47 @@ class _Network(BaseEstimator):
         self.recipe = recipe
         self.trials = trials
         self.folds = folds
+        self.repeats = repeats
+        self.strategy = strategy
+        self.rule = rule
+        self.keep = keep
         self.metric = metric
         self.time_limit = time_limit
         self.device = device
         self.random_state = random_state
 
-    def _fit(self, x: Any, y: Array) -> None:
+    def _fit(self, x: Any, y: Array, groups: Any) -> None:
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        keep, plan = check_way(self.keep), Plan(Strategy(self.strategy), self.rule)  # type: ignore[arg-type]
+        if groups is not None:
+            check_consistent_length(y, groups)
         options: dict[str, Any] = {
-            "folds": self.folds, "seed": seed, "task": self._task, "metric": self.metric, "device": self.device,
+            "folds": self.folds, "repeats": self.repeats, "groups": groups, "seed": seed, "task": self._task,
+            "metric": self.metric, "device": self.device,
         }  # fmt: skip
         if isinstance(self.recipe, Recipe):
-            found: CrossValidation | Search = cross_validate(self.recipe, x, y, **options)
-            found = Search(found.trained, found.data, seed, self.device)
+            found = cross_validate(self.recipe, x, y, **options)
+            self.search_ = Search(found.trained, found.data, seed, self.device)
         else:
-            space = self.recipe
-            if space is None:
-                outputs = len(np.unique(y)) if self._task == "classification" else 1
-                image = _image(x)
-                columns = math.prod(image) if image else _num_features(x)
-                space = default_space(rows=len(y), columns=columns, task=self._task, outputs=outputs, image=image)
-            found = search(space, x, y, trials=self.trials, time_limit=self.time_limit, **options)
-        self.search_ = found
-        self.best_recipe_ = found.best
-        self.model_: Model = found.refit()
+            space = self._space(x, y) if self.recipe is None else self.recipe
+            options |= {"strategy": plan.strategy.name, "rule": plan.rule, "time_limit": self.time_limit}
+            self.search_ = search(space, x, y, trials=self.trials, **options)
+        self.best_recipe_ = self.search_.best
+        self.n_iter_: int = self.search_.table[0]["epochs"]
+        self.model_: Model | Ensemble = self.search_.refit(keep)
+
+    def _space(self, x: Any, y: Array) -> Space:
+        """The default space for these data."""
+        outputs = len(np.unique(y)) if self._task == "classification" else 1
+        image = _image(x)
+        columns = math.prod(image) if image else _num_features(x)
+        return default_space(rows=len(y), columns=columns, task=self._task, outputs=outputs, image=image)
+
+    @property
+    def corrected_score_(self) -> float:
+        """The winner's cross-validated score, corrected for having been picked."""
+        check_is_fitted(self, "search_")
+        return self.search_.corrected
 
     def _check(self, x: Any, *, fitting: bool) -> Any:
         """Frames go through as they are (their columns are typed and checked by the schema), and images; else a float
@@ -113,27 +138,39 @@ def _image(x: Any) -> tuple[int, int, int] | None:
     return x.shape[1], x.shape[2], x.shape[3] if x.ndim == 4 else 1
 
 
+def _check_finite(y: Array) -> None:
+    """Refuse NaN and infinities, in scikit-learn's words and with the row."""
+    try:
+        assert_all_finite(y, input_name="y")
+    except ValueError as error:
+        row = int(np.flatnonzero(~np.isfinite(y))[0])
+        what = "missing" if np.isnan(y[row]) else "infinite"
+        raise BadInput(f"{error} y[{row}] is {what}", expected="a finite number for every row") from None
+
+
 class Classifier(ClassifierMixin, _Network):
     """A network classifier whose training configuration is chosen by cross-validation.
 
     recipe: a `Recipe`, a `Space` to search, or None (the default space for the data). trials: recipes sampled from
-    a space; folds; metric (default accuracy); time_limit: seconds of training; random_state: seed. After `fit`:
-    classes_, best_recipe_, model_ (the refitted `Model`), search_ (the table of all recipes). X: numeric array, NaN
-    for missing; a frame with any columns; or images (rows, height, width) or (rows, height, width, channels), uint8 or
-    float.
+    a space; folds, repeats: see `cross_validate`; strategy (halving, hyperband, racing, exhaustive), rule (best,
+    one-se), time_limit (seconds of training): see `search`; keep: what predicts, the winner trained on all rows
+    (refit), the mean of its folds' models (ensemble), or the better of the two (both); metric (default accuracy);
+    random_state: seed. After `fit`: classes_, best_recipe_, model_ (the fitted model), search_ (the table of all
+    recipes), corrected_score_, n_iter_ (the winner's epochs). X: numeric array, NaN for missing; a frame with any
+    columns; or images (rows, height, width) or (rows, height, width, channels), uint8 or float.
     """
 
     _task = "classification"
 
-    def fit(self, X: Any, y: Any) -> Classifier:
-        """Search, choose, and train the winner on all rows."""
+    def fit(self, X: Any, y: Any, groups: Any = None) -> Classifier:
+        """Search, choose, and keep the winner. groups (rows,): rows of one group are never on both sides of a fold."""
         X = self._check(X, fitting=True)
         y = self._target(y)
         check_classification_targets(y)
         self.classes_ = np.unique(y)
         if len(self.classes_) < 2:
             raise BadInput(f"y has one class only: {self.classes_[0]!r}", expected="at least two classes")
-        self._fit(X, y)
+        self._fit(X, y, groups)
         return self
 
     def predict_proba(self, X: Any) -> Array:
@@ -155,10 +192,12 @@ class Regressor(RegressorMixin, _Network):
 
     _task = "regression"
 
-    def fit(self, X: Any, y: Any) -> Regressor:
-        """Search, choose, and train the winner on all rows."""
+    def fit(self, X: Any, y: Any, groups: Any = None) -> Regressor:
+        """Search, choose, and keep the winner. groups (rows,): rows of one group are never on both sides of a fold."""
         X = self._check(X, fitting=True)
-        self._fit(X, self._target(y, np.float64))
+        y = self._target(y, np.float64)
+        _check_finite(y)
+        self._fit(X, y, groups)
         return self
 
     def predict(self, X: Any) -> Array:

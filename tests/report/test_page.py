@@ -19,7 +19,7 @@ from tenfold.report import figures, words
 from tenfold.report.page import render
 
 SAMPLE = Path(__file__).parent / "breast_cancer.json"
-ORDER = ["Verdict", "Winner", "Scores", "Leaderboard", "Learning curves of the winner", "All recipes",
+ORDER = ["Verdict", "Winner", "Scores", "How sure this is", "The race", "Leaderboard", "Learning curves of the winner", "All recipes",
          "Outcomes and warnings", "Data card", "Again"]  # fmt: skip
 DRAW = """
 import hashlib, json, sys
@@ -38,10 +38,11 @@ def headings(page):
 
 def without_winner(data):
     data["summary"] |= {"best": None, "runner_up": None, "outcomes": {"ok": 0, "pruned": 0, "diverged": 120}}
-    data["summary"]["test"] = {"opened": 0, "score": None, "interval": None}
+    data["summary"]["test"] = {"opened": 0, "score": None, "interval": None, "ledger": []}
     for row in data["leaderboard"]:
         row |= {"mean": None, "se": None, "scores": [None] * 5, "outcomes": {"diverged": 5}, "epochs": 0}
-    return data | {"verdict": ["No recipe has a score: 120 diverged."], "curves": {}, "recipe_yaml": "", "ledger": []}
+    none = {"curves": {}, "recipe_yaml": "", "ledger": [], "tested": []}
+    return data | none | {"verdict": ["No recipe has a score: 120 diverged."]}
 
 
 def many(data, recipes):
@@ -57,17 +58,22 @@ def test_sections_numbers_and_sentences(data, elements):
     text = text_of(page, elements)
     assert headings(page) == ORDER
     assert data["verdict"]
-    for line in data["verdict"]:
+    for line in data["verdict"] + data["tested"]:
         assert line in text
     summary = data["summary"]
     for value in (summary["best"]["cv_mean"], summary["test"]["score"], *summary["baselines"].values()):
         assert f"{value:.4f}" in text
-    assert "not yet corrected for having picked the best of 24" in text
+    assert f"corrected for having been picked it is {summary['best']['corrected']:.4f}" in text
+    assert "5 stratified folds" in text
+    race = summary["racing"]
+    assert f"Halving trained {race['epochs']:,} of {race['epochs_of_all']:,} epochs" in text
+    assert f"{race['audit']['wrong']} would have won" in text
+    assert "not known from one seed" in text
     assert "455 development rows, 114 sealed; 5 folds; seed 0." in text
     assert "tenfold fit sklearn:breast_cancer --trials 24 --seed 0" in text
     assert "tenfold predict breast_cancer-1 new.csv -o predictions.csv" in text
-    assert "The sealed rows were opened once." in text
-    assert "2026-11-22" in text
+    assert "The sealed rows: opened once." in text
+    assert "2026-11-23" in text
     assert all(row["recipe"] in text for row in data["leaderboard"])
     assert all(column["name"] in text for column in data["card"]["columns"])
     assert len(page) < 200_000
@@ -76,7 +82,9 @@ def test_sections_numbers_and_sentences(data, elements):
 def test_regression(samples, elements):
     data = samples["diabetes"]
     page = render(data)
-    assert headings(page) == ORDER
+    assert headings(page) == [name for name in ORDER if name != "The race"]
+    assert "× 2 seeds" in text_of(page, elements)
+    assert "nested: the search repeated inside every fold" in text_of(page, elements)
     assert {"RMSE", "Validation R2", "Training loss"} <= {part.strip() for part in elements(page).text}
     assert f"{data['summary']['best']['scores']['rmse']:.4g}" in text_of(page, elements)
 
@@ -102,7 +110,7 @@ def test_rendering_leaves_the_data_and_matplotlib_alone(data):
 def test_no_winner(data, elements):
     page = render(without_winner(data))
     text = text_of(page, elements)
-    left = [name for name in ORDER if name not in ("Winner", "Scores", "Learning curves of the winner", "All recipes")]
+    left = [name for name in ORDER if name in ("Verdict", "Leaderboard", "Outcomes and warnings", "Data card", "Again")]
     assert [name for name in headings(page) if name != "Baselines"] == left
     assert "No recipe has a score: 120 diverged." in text
     assert "the loss became infinite or not a number" in text
@@ -123,9 +131,9 @@ def test_one_recipe_one_score_missing_no_test_rows(data, elements):
     }
     data["summary"] |= {"recipes": 1, "trials": 5, "runner_up": None, "rows": {"development": 455, "test": 0}}
     data["summary"]["best"] |= {"interval": [float("nan"), None]}
-    data["summary"]["test"] = {"opened": 0, "score": None, "interval": None}
+    data["summary"]["test"] = {"opened": 0, "score": None, "interval": None, "ledger": []}
     data["curves"]["score"][1] = [None] * len(data["curves"]["score"][1])
-    data["ledger"] = []
+    data["ledger"] = data["tested"] = []
     text = text_of(render(data), elements)
     assert "The recipe reaches accuracy" in text
     assert "tenfold fit sklearn:breast_cancer --seed 0" in text
@@ -177,10 +185,15 @@ def test_a_baseline_cut_short_and_one_far_away(data, elements):
     assert "off the scale" in text  # the dummy, 0.63 where the winner's folds span 0.06
 
 
-def test_two_models_on_one_lockbox(data, elements):
-    data["ledger"] = [data["ledger"][0], {**data["ledger"][0], "model_sha": "f" * 64, "times": 2}]
+def test_what_the_ledger_says_is_said_and_other_runs_are_listed(data, elements):
+    said = "1 other model was scored on the same rows (runs/<b>-1 on 2026-11-20: 0.81)"
+    data["summary"]["test"]["ledger"] = ["opened once", said]
+    data["others"] = [{"path": "runs/<b>-1", "time": 1.78e9, "model_sha": "f" * 64, "times": 1, "score": 0.81}]
     text = text_of(render(data), elements)
-    assert "The sealed rows were opened 2 times, by 2 different models" in text
+    assert f"The sealed rows: {said}." in text
+    assert "runs/<b>-1 2026-05-28 20:26:40 UTC 0.8100 ffffffffffff…" in text
+    data["others"] = []
+    assert "scored by other runs" not in text_of(render(data), elements)
 
 
 def test_versions_and_the_whole_command(data, elements):

@@ -237,14 +237,16 @@ def _check_part(train: Array, validation: Array, number: int, rows: int) -> None
         )
     if min(train[0], validation[0]) < 0 or max(train[-1], validation[-1]) >= rows:
         raise BadInput(f"fold {number} has a row outside 0 to {rows - 1}", expected="indices of rows")
-    if np.intersect1d(train, validation).size:
+    trained = np.zeros(rows, bool)
+    trained[train] = True
+    if trained[validation].any():
         raise BadInput(f"fold {number} trains on rows that it is scored on", expected="disjoint parts")
     if (np.diff(train) == 0).any() or (np.diff(validation) == 0).any():
         raise BadInput(f"fold {number} has a row twice in one part", expected="each row once")
 
 
 def _check_classes(y: Array, train: Array, number: int, splits: Splits) -> None:
-    missing = np.setdiff1d(y, y[train])
+    missing = np.flatnonzero((np.bincount(y) > 0) & (np.bincount(y[train], minlength=int(y.max()) + 1) == 0))
     if not missing.size:
         return
     if splits.time is not None:

@@ -128,7 +128,7 @@ def without_copies(rows: Array, others: Array, units: Array | None) -> Array:
 def majority(y: Array, units: Array) -> Array:
     """The most frequent class of each unit (units,); of two equally frequent ones the class with fewer rows."""
     classes = np.bincount(y)
-    pairs, counts = np.unique(np.stack([units, y], 1), axis=0, return_counts=True)
-    order = np.lexsort((-classes[pairs[:, 1]], counts, pairs[:, 0]))
-    last = np.flatnonzero(np.diff(pairs[order, 0], append=-1))
-    return pairs[order[last], 1]
+    keys, counts = np.unique(units * len(classes) + y, return_counts=True)
+    unit, label = np.divmod(keys, len(classes))
+    order = np.lexsort((-classes[label], counts, unit))
+    return label[order[np.flatnonzero(np.diff(unit, append=-1))]]

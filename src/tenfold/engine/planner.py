@@ -22,6 +22,7 @@ from tenfold.recipe.recipe import Recipe
 from tenfold.rules.record import rule_name
 
 PACK_SECONDS = 6e-3  # work of one stacked update at which the fixed cost of starting its operations is small
+START_SECONDS = 1e-3  # work of an update below which starting its operations is most of its time
 PACK_BYTES = 1 << 30  # the most that one pack may hold
 
 
@@ -74,7 +75,8 @@ def plan_packs(
         )
         wide = max(1, min(int(PACK_SECONDS / cost), int(PACK_BYTES / (_lane_bytes(shape) * len(on)))))
         count = -(-len(members) // wide)
-        if count % workers and len(members) >= workers:
+        many = len(groups) < workers or cost * len(members) >= workers * START_SECONDS
+        if count % workers and len(members) >= workers and many:
             count += workers - count % workers  # no worker idles while another trains the last pack
         bounds = [i * len(members) // count for i in range(count + 1)]
         for first, last in pairwise(bounds):

@@ -48,7 +48,7 @@ def render(data: dict[str, Any]) -> str:
     board, low, high = _board(data["leaderboard"])
     seen = set(data["card"]["warnings"])
     return _template().render(
-        **{"versions": {}, **data},
+        **{"versions": {}, "tested": [], "others": [], **data},
         metric=metric,
         best=summary["best"],
         headline=words.headline(data, metric),
@@ -64,7 +64,7 @@ def render(data: dict[str, Any]) -> str:
         baselines_named=words.BASELINES,
         fit=words.fit_command(data),
         run=shlex.quote(summary["run"]),
-        models=len({opening["model_sha"] for opening in data["ledger"]}),
+        repeats=summary["repeats"],
     )
 
 

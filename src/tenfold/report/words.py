@@ -18,8 +18,15 @@ CONTROL = re.compile(
     r"[\x00-\x09\x0b-\x1f\x7f-\x9f\ud800-\udfff\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufffe\uffff]"
 )
 BASELINES = {"dummy": "Dummy", "linear": "Linear", "boosting": "Boosted trees"}
-OPTIONS = ("trials", "folds", "holdout", "task", "metric", "device", "time_limit")
-DEFAULTS = {"folds": 5, "holdout": 0.2, "device": "auto"}
+OPTIONS = (
+    "trials", "strategy", "proposals", "folds", "repeats", "groups", "time", "gap", "holdout", "test", "rule", "keep",
+    "task", "metric", "device", "time_limit",
+)  # fmt: skip
+FLAGS = ("no_test", "nested", "audit")
+DEFAULTS = {
+    "folds": 5, "holdout": 0.2, "device": "auto", "proposals": "random", "repeats": 1, "gap": 0, "rule": "best",
+    "keep": "refit",
+}  # fmt: skip
 
 
 def known(value: Any) -> bool:
@@ -105,5 +112,6 @@ def fit_command(data: Mapping[str, Any]) -> str:
         value = asked.get(name)
         if value is not None and value != DEFAULTS.get(name):
             parts += [f"--{name.replace('_', '-')}", f"{value:g}s" if name == "time_limit" else str(value)]
+    parts += [f"--{name.replace('_', '-')}" for name in FLAGS if asked.get(name)]
     parts += [part for name in ("recipe", "space") if asked.get(name) for part in (f"--{name}", f"{name}.yaml")]
     return shlex.join([*parts, "--seed", str(asked["seed"])])

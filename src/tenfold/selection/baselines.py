@@ -6,13 +6,13 @@ import math
 import time
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from tenfold.data.encode import Inputs
-from tenfold.data.folds import Fold
+from tenfold.data.folds import Fold, make_folds, usable_folds
 from tenfold.selection.problem import Problem
 
 Array = np.ndarray
@@ -52,6 +52,16 @@ def run_baseline(
         idle()
         scores.append(_score(problem, name, number, fold, seed))
     return Baseline(name, tuple(scores), time.monotonic() - start, len(problem.folds))
+
+
+def random_split(problem: Problem, *, seed: int) -> float:
+    """The linear baseline's mean score with the same rows divided at random, whatever belongs together: what a division
+    by group or in time is held against."""
+    classification = bool(problem.classes)
+    folds, _ = usable_folds(problem.y, problem.divisions, classification=classification)
+    parts = make_folds(problem.y, folds, classification=classification, seed=seed)
+    apart = replace(problem, folds=parts, units=None, ordered=False)
+    return run_baseline(apart, "linear", seed=seed).mean
 
 
 def _score(problem: Problem, name: str, number: int, fold: Fold, seed: int) -> float:

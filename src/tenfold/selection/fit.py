@@ -18,7 +18,7 @@ from tenfold.data.image_files import folder_sha
 from tenfold.errors import BadInput, RunFailed, Stopped
 from tenfold.recipe.cost import recipe_seconds
 from tenfold.recipe.recipe import Recipe
-from tenfold.selection.baselines import NAMES, Baseline, run_baseline
+from tenfold.selection.baselines import NAMES, Baseline, random_split, run_baseline
 from tenfold.selection.finite import finite
 from tenfold.selection.model import Model
 from tenfold.selection.nested import Nested, inner_problem, judge
@@ -165,7 +165,8 @@ class Fit:
         try:
             baselines = self._baselines()
             trained = self._train()
-            result = RunResult(self.prepared, self.plan, baselines, trained, self._seconds(trained))
+            apart = self._random_split(baselines)
+            result = RunResult(self.prepared, self.plan, baselines, trained, self._seconds(trained), apart=apart)
             try:
                 trained.best()
             except RunFailed:
@@ -218,10 +219,22 @@ class Fit:
                 stored = finite({"scores": result.scores, "seconds": result.seconds})
                 self.run.put(f"baseline.{name}", stored)
             scores = tuple(np.nan if score is None else score for score in stored["scores"])
-            result = Baseline(name, scores, stored["seconds"], self.plan.folds)
+            result = Baseline(name, scores, stored["seconds"], len(self.prepared.problem.folds))
             self.listener.baseline(result)
             found.append(result)
         return found
+
+    def _random_split(self, baselines: list[Baseline]) -> dict[str, float] | None:
+        """The linear baseline on rows divided at random, beside that on the folds asked for, where these are by group
+        or in time: the difference is what a random division would have promised too much."""
+        settings = self.prepared.settings
+        if settings.groups is None and settings.time is None:
+            return None
+        if not self.run.has("random_split"):
+            found = {"random": random_split(self.prepared.problem, seed=settings.seed)}
+            found["divided"] = next(b.mean for b in baselines if b.name == "linear")
+            self.run.put("random_split", finite(found))
+        return self.run.get("random_split")
 
     def _train(self) -> Trained:
         settings = self.prepared.settings

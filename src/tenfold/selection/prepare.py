@@ -97,7 +97,7 @@ def prepare(settings: Settings) -> Prepared:
     development, test = _sides(usable, target, splits, settings, alone=given is not None)
     y = target.values[development]
     ours = replace(target, values=y, keep=target.keep[development])
-    schema, card, inputs = _understand(usable.take(development), ours)
+    schema, card, inputs = _understand(usable.take(development), ours, grouped=settings.groups is not None)
     problem, notes = divided(inputs, y, target.classes, metric, splits.take(development))
     lost = len(target.values) - len(development) - len(test)
     if lost:
@@ -187,13 +187,14 @@ def _test_file(found: Table | Images, target: Target, settings: Settings) -> tup
     return rows, labels, said
 
 
-def _understand(rows: Table | Images, target: Target) -> tuple[Schema | None, Card, Inputs]:
+def _understand(rows: Table | Images, target: Target, *, grouped: bool) -> tuple[Schema | None, Card, Inputs]:
     """The schema, the card and the inputs of the development rows."""
     if isinstance(rows, Images):
         inputs = row_inputs(rows, None)
         return None, make_image_card(rows, inputs, target), inputs
     schema = decide(rows, target)
-    return schema, make_card(rows, schema, target.values, dropped_rows=target.dropped), row_inputs(rows, schema)
+    card = make_card(rows, schema, target.values, dropped_rows=target.dropped, grouped=grouped)
+    return schema, card, row_inputs(rows, schema)
 
 
 def _reason(target: Target) -> str:

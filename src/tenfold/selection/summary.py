@@ -31,7 +31,8 @@ LEVEL = 0.05  # below this p-value a difference is called significant
 
 @dataclass(frozen=True)
 class RunResult:
-    """Everything that a run found. nested: of a nested cross-validation; comparison: of the ways to keep the winner;
+    """Everything that a run found. apart: scores of the linear baseline on rows divided at random and as asked for;
+    nested: of a nested cross-validation; comparison: of the ways to keep the winner;
     test: None without sealed rows, without a winner, or while they stay sealed."""
 
     prepared: Prepared
@@ -39,6 +40,7 @@ class RunResult:
     baselines: list[Baseline]
     trained: Trained
     seconds: dict[str, float]
+    apart: dict[str, float] | None = None
     nested: Nested | None = None
     comparison: dict[str, Any] | None = None
     test: TestScore | None = None
@@ -168,8 +170,8 @@ class RunResult:
             "positive_class": problem.classes[1] if len(problem.classes) == 2 else None,
             "best": self._best() if self.has_winner else None, "runner_up": self._second() if self.has_winner else None,
             "outcomes": {"ok": 0, "pruned": 0, "diverged": 0} | trained.outcomes(),
-            "racing": self.racing(), "nested": self.nested.to_dict() if self.nested else None,
-            "keep": self.comparison, "findings": [], "warnings": self.warnings(),
+            "random_split": self.apart, "racing": self.racing(),
+            "nested": self.nested.to_dict() if self.nested else None, "keep": self.comparison, "findings": [], "warnings": self.warnings(),
             "test": test_summary(self.test, self.ledger), "seconds": self.seconds,
         }  # fmt: skip
         return finite(value)

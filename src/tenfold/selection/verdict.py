@@ -18,6 +18,7 @@ METRIC_WORDS = {
     "r2": "R2", "rmse": "RMSE", "mae": "mean absolute error",
 }  # fmt: skip
 
+BORDERS = 2  # values at a border that the verdict names; the report has them all
 SIMPLER = {"linear": "Linear models", "boosting": "Boosted trees"}  # what the verdict sends a reader to
 
 
@@ -41,8 +42,8 @@ def verdict(result: RunResult) -> list[str]:
     ]
     if len(result.ranking) > 1:
         lines.append(_runner_up_line(result))
-    lines += [*_nested_line(result), *_keep_line(result), *_racing_line(result)]
-    lines += [f"{border[0].upper()}{border[1:]}." for border in result.borders]
+    lines += [*_apart_line(result), *_nested_line(result), *_keep_line(result), *_racing_line(result)]
+    lines += [f"{border[0].upper()}{border[1:]}." for border in result.borders[:BORDERS]]
     failed = [o for o in (Outcome.DIVERGED, Outcome.TIMEOUT) if trained.outcomes().get(o.label)]
     total = len(trained.recipes) * len(trained.problem.folds)
     return lines + [f"{trained.outcomes()[o.label]} of {total} trials: {o.sentence}. Try {o.remedy}." for o in failed]
@@ -79,6 +80,22 @@ def _score_line(result: RunResult) -> str:
     return line + "."
 
 
+def _apart_line(result: RunResult) -> list[str]:
+    """Why the score is what it is where rows are divided by group or in time."""
+    if result.apart is None or any(value is None for value in result.apart.values()):
+        return []
+    settings, metric = result.prepared.settings, result.trained.problem.metric
+    random, divided = result.apart["random"], result.apart["divided"]
+    gap = metric.sign * (random - divided)
+    scores = f"a linear model has {number(divided)} on these folds and {number(random)} on rows divided at random"
+    if settings.groups is not None:
+        why = f"rows of one '{settings.groups}' resemble each other, so a random division rewards recognizing it"
+    else:
+        why = "rows near in time resemble each other, or the future differs from the past"
+    clear = gap > result.trained.spread(result.ranking[0]).folds / 2
+    return [f"{scores[0].upper()}{scores[1:]}" + (f": {why}." if clear else ": the division matters little.")]
+
+
 def _nested_line(result: RunResult) -> list[str]:
     if result.nested is None:
         return []
@@ -105,7 +122,8 @@ def _racing_line(result: RunResult) -> list[str]:
     line = f"Racing dropped {dropped} of {len(result.trained.recipes)} recipes and trained {share:.0%} of the epochs"
     audit = found["audit"]
     if audit is None:
-        return [line + "; --audit tells what it missed."] if not result.prepared.settings.audit else [line + "."]
+        asked = result.prepared.settings.audit
+        return [line + ("; no time was left for the audit." if asked else "; --audit tells what it missed.")]
     low, high = audit["interval"]
     return [
         f"{line}; of {audit['trained']} dropped ones trained to the end, {audit['wrong']} would have won "
@@ -148,7 +166,8 @@ def _runner_up_line(result: RunResult) -> str:
     faster = f", and trains in {theirs / ours:.0%} of the time" if theirs < 0.9 * ours else ""
     seen = least_difference(result.trained.scores(result.ranking[0]), result.trained.scores(second), result.ratio)
     hidden = f"; a difference below {number(seen)} would not show" if np.isfinite(seen) else ""
-    more = f" So are {len(result.ties) - 1} others." if len(result.ties) > 1 else ""
+    others = len(result.ties) - 1
+    more = f" {others} more {'is' if others == 1 else 'are'} not distinguishable either." if others > 0 else ""
     return f"{head} (not distinguishable, p = {p:.2f}{hidden}){faster}.{more}"
 
 

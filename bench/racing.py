@@ -1,0 +1,135 @@
+"""What racing saves and what it risks: 81 recipes, 81 epochs, raced and trained to the end with the same seeds."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench.machine import describe, facts
+from bench.speed import RESULTS, markdown
+from tenfold import Space, search
+from tenfold.statistics.rates import binomial_interval
+
+STRATEGIES = ("halving", "hyperband", "racing")
+SLOW_SEEDS = 2  # with which the slower strategies are measured too
+ROWS, EPOCHS = 1000, 81
+TABLES = {
+    "wine_quality": ("quality", "regression"),
+    "churn_telco": ("churn", "classification"),
+    "california_housing": ("median_house_value", "regression"),
+}
+SETS = ("digits", *TABLES)
+SPACE = {
+    "network": {"hidden": [[32], [64], [32, 32]], "activation": ["relu", "tanh", "elu"], "dropout": [0.0, 0.2, 0.5]},
+    "optimizer": {"adam": {"lr": [3e-4, 3e-3, 3e-2]}},
+    "batch_size": 256,
+    "epochs": EPOCHS,
+}
+HEAD = ("data", "metric", "strategy", "seeds", "within one se of the best", "regret in se, mean (worst)",
+        "epochs trained", "times faster, median [least, most]")  # fmt: skip
+
+
+def load(name: str, data: Path | None, seed: int) -> tuple[Any, np.ndarray, str]:
+    """X, y and the task: 1,000 rows that the seed chooses."""
+    rng = np.random.default_rng(seed)
+    if name == "digits":
+        from sklearn.datasets import load_digits
+
+        x, y = load_digits(return_X_y=True)
+        rows = rng.choice(len(y), ROWS, replace=False)
+        return x[rows], y[rows], "classification"
+    import pandas as pd
+
+    assert data is not None
+    target, task = TABLES[name]
+    frame = pd.read_csv(data / f"{name}.csv.gz").sample(ROWS, random_state=seed).reset_index(drop=True)
+    return frame.drop(columns=target), frame[target].to_numpy(), task
+
+
+def one_seed(name: str, data: Path | None, seed: int) -> dict[str, Any]:
+    """The exhaustive search and every race with one seed, in an order that turns with it."""
+    x, y, task = load(name, data, seed)
+    space = Space.from_dict(SPACE)
+    names = ("exhaustive", *(STRATEGIES if seed < SLOW_SEEDS else STRATEGIES[:1]))
+    found: dict[str, Any] = {}
+    for strategy in (*names[seed % len(names) :], *names[: seed % len(names)]):
+        start = time.perf_counter()
+        result = search(space, x, y, trials=81, strategy=strategy, seed=seed, task=task, device="cpu")
+        found[strategy] = {"seconds": time.perf_counter() - start, "trained": result.trained}
+    whole = found["exhaustive"]["trained"]
+    best, sign = whole.best(), whole.problem.metric.sign
+    row = whole.row(best)
+    line: dict[str, Any] = {
+        "data": name, "seed": seed, "metric": whole.problem.metric.name, "best": row["mean"], "se": row["se"],
+        "seconds": found["exhaustive"]["seconds"], "races": {},
+    }  # fmt: skip
+    for strategy in sorted(set(names) - {"exhaustive"}):
+        raced = found[strategy]["trained"]
+        picked = whole.mean(raced.best())
+        made, of_all = raced.epochs()
+        line["races"][strategy] = {
+            "regret": sign * (row["mean"] - picked), "within": bool(sign * (row["mean"] - picked) <= row["se"]),
+            "seconds": found[strategy]["seconds"], "epochs": made / of_all,
+        }  # fmt: skip
+    return line
+
+
+def table(lines: list[dict[str, Any]]) -> list[list[str]]:
+    """One line of the table for each data set and strategy."""
+    rows = []
+    for name in dict.fromkeys(line["data"] for line in lines):
+        mine = [line for line in lines if line["data"] == name]
+        for strategy in STRATEGIES:
+            raced = [line for line in mine if strategy in line["races"]]
+            races = [line["races"][strategy] for line in raced]
+            if not races:
+                continue
+            within = sum(race["within"] for race in races)
+            low, _ = binomial_interval(within, len(races))
+            regret = [race["regret"] / line["se"] for race, line in zip(races, raced, strict=True)]
+            ratio = [line["seconds"] / race["seconds"] for race, line in zip(races, raced, strict=True)]
+            rows.append([
+                name, mine[0]["metric"], strategy, str(len(races)), f"{within} of {len(races)} (at least {low:.0%})",
+                f"{statistics.mean(regret):.2f} ({max(regret):.2f})",
+                f"{statistics.mean(race['epochs'] for race in races):.1%}",
+                f"{statistics.median(ratio):.1f} [{min(ratio):.1f}, {max(ratio):.1f}]",
+            ])  # fmt: skip
+    return rows
+
+
+def write(out: Path, machine: dict[str, Any], lines: list[dict[str, Any]]) -> None:
+    """All results so far, and their table beside them."""
+    out.write_text(json.dumps({"machine": machine, "rows": ROWS, "epochs": EPOCHS, "results": lines}, indent=1) + "\n")
+    text = f"Command: `python -m bench.racing --data DIR`\n\n{describe(machine)}\n\n{markdown(table(lines), HEAD)}"
+    out.with_suffix(".md").write_text(text)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Race on the sets that were asked for, seed after seed; what is in the file already is not measured again."""
+    found = argparse.ArgumentParser(prog="python -m bench.racing", description=__doc__)
+    found.add_argument("--data", type=Path, metavar="DIR", help="where the .csv.gz files are; without: digits alone")
+    found.add_argument("--sets", nargs="+", choices=SETS, default=None)
+    found.add_argument("--seeds", type=int, default=20)
+    found.add_argument("--out", type=Path, default=RESULTS / "racing.json")
+    asked = found.parse_args(arguments)
+    sets = asked.sets or (SETS if asked.data else ("digits",))
+    machine, lines = facts(), []
+    if asked.out.exists():
+        before = json.loads(asked.out.read_text())
+        machine, lines = before["machine"], before["results"]
+    for seed in range(asked.seeds):
+        for name in sets:
+            if not any((line["data"], line["seed"]) == (name, seed) for line in lines):
+                lines.append(one_seed(name, asked.data, seed))
+                write(asked.out, machine, lines)
+        print(markdown(table(lines), HEAD), flush=True)
+
+
+if __name__ == "__main__":
+    main()
