@@ -19,7 +19,8 @@ from tenfold.report import figures, words
 from tenfold.report.page import render
 
 SAMPLE = Path(__file__).parent / "breast_cancer.json"
-ORDER = ["Verdict", "Winner", "Scores", "How sure this is", "The race", "Leaderboard", "Learning curves of the winner", "All recipes",
+ORDER = ["Verdict", "Winner", "Scores", "How sure this is", "The race", "Leaderboard",
+         "Learning curves of the winner", "All recipes",
          "Outcomes and warnings", "Data card", "Again"]  # fmt: skip
 DRAW = """
 import hashlib, json, sys

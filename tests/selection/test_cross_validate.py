@@ -283,3 +283,8 @@ def test_a_shuffled_target_is_not_learned():
     x = np.random.default_rng(1).standard_normal((200, 20))
     found = tenfold.cross_validate(recipe(epochs=3, batch_size=32), x, y, folds=5)
     assert abs(found.table[0]["mean"] - 0.5) < 0.15
+
+
+def test_groups_of_another_length_are_refused():
+    with pytest.raises(BadInput, match="groups has 3 values"):
+        tenfold.cross_validate(recipe(), X, Y, groups=[1, 2, 3])

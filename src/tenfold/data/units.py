@@ -14,11 +14,12 @@ LEAST_DISTINCT = 0.5  # share of distinct rows under which equal rows are a warn
 MIX = np.uint64(0x9E3779B97F4A7C15)
 
 
-def duplicate_units(rows: Inputs | Table | Array) -> tuple[Array | None, str]:
+def duplicate_units(rows: Inputs | Table | Array, *, always: bool = False) -> tuple[Array | None, str]:
     """A label for each row (rows,) int64, equal for rows whose cells are all equal, in order of first appearance.
 
-    None where no row repeats another, and None with a warning where fewer than half of the rows are distinct. The
-    target is not looked at: a repeated row with another target leaks as well. Missing cells equal each other.
+    None where no row repeats another, and None with a warning where fewer than half of the rows are distinct (not if
+    `always`). The target is not looked at: a repeated row with another target leaks as well. Missing cells equal each
+    other.
     """
     columns = _columns(rows)
     count = len(columns[0]) if columns else 0
@@ -26,7 +27,7 @@ def duplicate_units(rows: Inputs | Table | Array) -> tuple[Array | None, str]:
     distinct = int(units.max()) + 1 if count else 0
     if distinct == count:
         return None, ""
-    if distinct < LEAST_DISTINCT * count:
+    if distinct < LEAST_DISTINCT * count and not always:
         return None, (
             f"only {distinct:,} of {count:,} rows are distinct in their inputs ({distinct / count:.1%}): equal rows "
             "stand on both sides of the folds, so a model that remembers rows scores too well"

@@ -108,7 +108,7 @@ def prepare(settings: Settings) -> Prepared:
         sealed = Sealed(usable.take(test), target.values[test], schema)
     else:
         sealed = Sealed(given[0], given[1].values, schema)
-        notes += given[2]
+        notes += [*given[2], *_copies(inputs, sealed.inputs)]
     counts = len(target.values), len(development), sealed.rows, target.dropped
     folds = replace(splits, folds=problem.divisions) if isinstance(splits.folds, int) else splits
     return Prepared(
@@ -128,9 +128,22 @@ def _splits(found: Table | Images, target: Target, settings: Settings) -> Splits
             raise BadInput(f"--{name} {column}: these are images", expected="a table with such a column")
         if column == target.name:
             raise BadInput(f"--{name} {column} is the target", expected="another column")
-        columns[name] = found.column(column).take(target.keep).values
+        columns[name] = _dividing(found, column, name, target.keep)
     by = settings.groups or settings.time or ""
     return Splits(settings.folds, settings.repeats, columns["groups"], columns["time"], settings.gap, settings.seed, by)
+
+
+def _dividing(table: Table, name: str, option: str, keep: Array) -> Array:
+    """The values of the column that rows are divided by; it has one for every row, and for time an order."""
+    column = table.column(name)
+    gaps = keep[column.missing[keep]]
+    if len(gaps):
+        what = f"{len(gaps)} rows have no value of --{option} {name}, the first in {table.place(int(gaps[0]))}"
+        raise BadInput(what, expected="a value in every row", do="fill those cells, or drop the rows")
+    if option == "time" and column.kind in ("text", "boolean"):
+        found = f"--time {name}: the column is {column.kind}, such as '{column.values[keep[0]]}'"
+        raise BadInput(column.doubt or found, expected="dates or numbers", do="another column")
+    return column.values[keep]
 
 
 def _inputs_of(found: Table | Images, target: Target, settings: Settings) -> Table | Images:
@@ -185,6 +198,19 @@ def _test_file(found: Table | Images, target: Target, settings: Settings) -> tup
             [f"{len(both)} of the test file's values of '{settings.groups}' occur in the data as well"] if both else []
         )
     return rows, labels, said
+
+
+def _copies(development: Inputs, test: Inputs) -> list[str]:
+    """What is to be said of rows of the test file that equal a development row."""
+    both = replace(
+        development, numbers=np.concatenate([development.numbers, test.numbers]),
+        codes=np.concatenate([development.codes, test.codes]),
+    )  # fmt: skip
+    units = duplicate_units(both, always=True)[0]
+    if units is None:
+        return []
+    count = int(np.isin(units[development.rows :], units[: development.rows]).sum())
+    return [f"{count} of {test.rows} test rows equal a development row in all inputs"] if count else []
 
 
 def _understand(rows: Table | Images, target: Target, *, grouped: bool) -> tuple[Schema | None, Card, Inputs]:

@@ -211,6 +211,7 @@ def divided(
     side, unless most do.
     """
     classification = bool(classes)
+    splits.check_rows(len(y))
     copies, warning = duplicate_units(inputs)
     notes = [warning] if warning else []
     notes += splits.warnings

@@ -11,6 +11,7 @@ from tenfold.selection.racing import NAMES
 from tenfold.selection.winner import WAYS
 
 RULES = ("best", "one-se")
+MOST_REPEATS = 100
 
 
 @dataclass(frozen=True)
@@ -52,14 +53,11 @@ class Settings:
             raise BadInput(found, expected="a number of recipes to sample, at least 1, from a space")
         if not 0 <= self.holdout < 1:
             raise BadInput(f"--holdout {self.holdout}", expected="a share in [0, 1); 0 seals no test rows")
-        for name, least in (("folds", 2), ("repeats", 1), ("gap", 0)):
+        for name, least, most in (("folds", 2, None), ("repeats", 1, MOST_REPEATS), ("gap", 0, None)):
             value = getattr(self, name)
-            if value < least:
-                raise BadInput(
-                    f"--{name} {value}",
-                    expected=f"at least {least}",
-                    do=f"--{name} {max(least, 5 if name == 'folds' else least)}",
-                )
+            if value < least or (most is not None and value > most):
+                end = f"at least {least}" + (f", at most {most}" if most is not None else "")
+                raise BadInput(f"--{name} {value}", expected=end, do=f"--{name} {5 if name == 'folds' else least}")
         if self.time_limit is not None and self.time_limit <= 0:
             raise BadInput("the time limit is not positive", do="--time-limit 10m")
         if not 0 <= self.seed < 2**63:

@@ -171,7 +171,8 @@ class RunResult:
             "best": self._best() if self.has_winner else None, "runner_up": self._second() if self.has_winner else None,
             "outcomes": {"ok": 0, "pruned": 0, "diverged": 0} | trained.outcomes(),
             "random_split": self.apart, "racing": self.racing(),
-            "nested": self.nested.to_dict() if self.nested else None, "keep": self.comparison, "findings": [], "warnings": self.warnings(),
+            "nested": self.nested.to_dict() if self.nested else None, "keep": self.comparison, "findings": [],
+            "warnings": self.warnings(),
             "test": test_summary(self.test, self.ledger), "seconds": self.seconds,
         }  # fmt: skip
         return finite(value)
