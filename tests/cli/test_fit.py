@@ -195,7 +195,7 @@ def test_words_for_people(folder, tmp_path, monkeypatch):
     assert "Sealed test set" not in done.out
     assert "tenfold predict runs/churn-1" in done.out
     summary = json.loads((tmp_path / "runs" / "churn-1" / "summary.json").read_text())
-    assert summary["test"] == {"opened": 0, "score": None, "interval": None}
+    assert summary["test"] == {"opened": 0, "score": None, "interval": None, "ledger": []}
     assert summary["runner_up"] is None
     assert summary["rows"] == {"development": 90, "test": 0}
     assert tenfold(*arguments, "--holdout", 0, "--json").code == 0

@@ -7,8 +7,9 @@ from sklearn.datasets import load_iris
 import tenfold
 from tenfold import BadInput, Recipe, Space
 from tenfold.selection.arrays import understand
+from tenfold.selection.crew import Crew
 from tenfold.selection.nested import inner_problem, judge, nested
-from tenfold.selection.search import Crew, Plan, train_all
+from tenfold.selection.search import Plan, train_all
 
 X, Y = load_iris(return_X_y=True)
 SPACE = Space.from_dict(

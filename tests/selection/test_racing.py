@@ -12,9 +12,10 @@ import tenfold
 from tenfold import BadInput, Recipe, Space
 from tenfold.data.folds import Fold
 from tenfold.selection.arrays import understand
+from tenfold.selection.crew import Crew, Keeper
 from tenfold.selection.outcome import Outcome
 from tenfold.selection.racing import NAMES, Standing, Strategy
-from tenfold.selection.search import Crew, Keeper, Plan, train_all
+from tenfold.selection.search import Plan, train_all
 
 X, Y = load_iris(return_X_y=True)
 FIELDS = {"network": {"hidden": [[8], [12]], "activation": ["relu", "tanh"], "dropout": [0.0, 0.2]}, "batch_size": 20}

@@ -13,9 +13,10 @@ from tenfold.recipe.borders import border_warnings
 from tenfold.recipe.recipe import Recipe
 from tenfold.recipe.space import Space
 from tenfold.selection.arrays import Labelled, understand
+from tenfold.selection.crew import Crew, device_named
 from tenfold.selection.proposals import proposer
 from tenfold.selection.racing import Name, Rung, Strategy
-from tenfold.selection.search import Crew, Plan, device_named, train_all
+from tenfold.selection.search import Plan, train_all
 from tenfold.selection.trained import Trained
 from tenfold.selection.winner import Kept, kept_model
 from tenfold.statistics.spread import Spread

@@ -19,12 +19,13 @@ from tenfold.errors import BadInput, RunFailed, Stopped
 from tenfold.recipe.cost import recipe_seconds
 from tenfold.recipe.recipe import Recipe
 from tenfold.selection.baselines import NAMES, Baseline, random_split, run_baseline
+from tenfold.selection.crew import Crew, device_named
 from tenfold.selection.finite import finite
 from tenfold.selection.model import Model
 from tenfold.selection.nested import Nested, inner_problem, judge
 from tenfold.selection.prepare import Plan, Prepared, make_plan, prepare
 from tenfold.selection.racing import Rung
-from tenfold.selection.search import Crew, Given, device_named, train_all
+from tenfold.selection.search import Given, train_all
 from tenfold.selection.search import Plan as SearchPlan
 from tenfold.selection.settings import Settings
 from tenfold.selection.summary import RunResult, metric_rows, run_tables, test_summary, trial_rows

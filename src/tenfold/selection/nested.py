@@ -13,9 +13,10 @@ from tenfold.data.folds import Fold
 from tenfold.errors import BadInput
 from tenfold.recipe.recipe import Recipe
 from tenfold.recipe.space import Space
+from tenfold.selection.crew import Crew
 from tenfold.selection.outcome import Outcome
 from tenfold.selection.problem import Problem
-from tenfold.selection.search import Crew, Plan, train_all
+from tenfold.selection.search import Plan, train_all
 from tenfold.selection.trained import Trained
 from tenfold.statistics.intervals import fold_error, fold_interval
 

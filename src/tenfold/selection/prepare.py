@@ -262,10 +262,10 @@ def make_plan(prepared: Prepared, workers: int) -> Plan:
 
 
 def _strategy(settings: Settings, trials: int) -> Strategy:
-    """The race that was asked for; else halving for many recipes."""
+    """The race that was asked for; else halving for many recipes, or in a limited time."""
     if settings.strategy is not None:
         return Strategy(settings.strategy)  # pyright: ignore[reportArgumentType]
-    raced = (trials >= RACED or settings.audit) and not settings.nested
+    raced = (trials >= RACED or settings.audit or settings.time_limit is not None) and not settings.nested
     return Strategy("halving" if raced else "exhaustive")
 
 

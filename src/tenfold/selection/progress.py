@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from tenfold.selection.crew import Keeper
 from tenfold.selection.racing import Rung
-from tenfold.selection.search import Keeper
 from tenfold.selection.training import Message, Saved
 from tenfold.store.run import Run
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from tenfold.data.randomness import derive
 from tenfold.errors import BadInput
 from tenfold.recipe.cost import recipe_seconds
 from tenfold.recipe.recipe import Recipe
+from tenfold.selection.crew import Crew
 from tenfold.selection.outcome import Outcome
 from tenfold.selection.problem import Problem
 from tenfold.selection.proposals import Proposer, Tried
@@ -20,8 +21,6 @@ from tenfold.selection.racing import Rung, Stage, Standing, Strategy
 from tenfold.selection.trained import Trained
 
 if TYPE_CHECKING:
-    import torch
-
     from tenfold.engine.pack import LaneRows
     from tenfold.engine.planner import PackPlan
     from tenfold.selection.training import Message, RecipeRecord, Saved
@@ -31,87 +30,6 @@ KEPT_ROWS = 4096  # rows whose contributions to every score are recorded, at mos
 KEPT_NUMBERS = 50_000_000  # and so many numbers, 4 bytes each, over all recipes and epochs
 AUDITED = 12  # dropped recipes that an audit trains to the end, at most
 FEWER_LANES = 1.3  # how much more an epoch of a recipe takes when few are left
-
-
-def device_named(name: str) -> torch.device:
-    """The torch device of that name; "auto" is the first CUDA device, else the CPU. Raises `BadInput`."""
-    import torch
-
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise BadInput(f"device {name!r}: {str(error).splitlines()[0]}", expected="cpu, cuda or auto") from None
-    return device
-
-
-class Keeper:
-    """What keeps a search, so that it can go on after a stop. This one keeps nothing; a run's keeper commits all."""
-
-    def settle(self, name: str, make: Callable[[], Any]) -> Any:
-        """The value that was decided under that name, or else the one made now, kept before it is used."""
-        return make()
-
-    def checkpoint(self, pack: str) -> Saved | None:
-        """The last checkpoint of a pack under way."""
-        return None
-
-    def finished(self, pack: str) -> Saved | None:
-        """The records of a pack that has ended."""
-        return None
-
-    def rest(self, pack: str) -> Saved | None:
-        """The state in which the lanes of a pack that has ended rest."""
-        return None
-
-    def forget(self, packs: Sequence[str]) -> None:
-        """The resting lanes of these packs have gone on: they are not needed any more."""
-
-    def receive(self, message: Message) -> None:
-        """Gets every message of the packs, in the calling thread."""
-
-    def progress(self, share: float, best: float | None) -> None:
-        """Share of the training done in [0, 1], and the best mean score so far, at every message."""
-
-    def decided(self, rung: Rung) -> None:
-        """The race has decided."""
-
-    def named(self, prefix: str) -> Keeper:
-        """A keeper of another search beside this one, whose names begin with the prefix."""
-        return self
-
-
-@dataclass(frozen=True)
-class Crew:
-    """How packs are run: device, dtype, workers, and who keeps what they say.
-
-    idle: called about ten times a second; limit: seconds of training, None for no limit.
-    """
-
-    device: Any
-    dtype: Any
-    workers: int
-    keeper: Keeper = field(default_factory=Keeper)
-    idle: Callable[[], None] = lambda: None
-    limit: float | None = None
-    every: float = 15.0
-
-    def named(self, prefix: str) -> Crew:
-        """The same crew for another search beside this one."""
-        return replace(self, keeper=self.keeper.named(prefix))
-
-    @staticmethod
-    def local(device: str = "auto", dtype: Any = None, **options: Any) -> Crew:
-        """Worker threads for every core on the CPU, one worker on another device."""
-        import torch
-
-        from tenfold.executors.cores import available_workers
-
-        place = device_named(device)
-        workers = available_workers() if place.type == "cpu" else 1
-        return Crew(place, dtype or torch.float32, workers, **options)
 
 
 @dataclass(frozen=True)
@@ -167,6 +85,8 @@ class Training:
         self._rest: dict[str, Saved] = {}  # where the lanes of the last stage rest
         self._made = 0  # epochs of all trials so far
         self._best: float | None = None
+        self._stage_end: float | None = None
+        self._ended_here = 0  # packs that have come to the end of the stage
 
     def run(self) -> Trained:
         """All rounds, and the audit."""
@@ -219,18 +139,39 @@ class Training:
         feed = self.problem.feed([self.recipes[n] for n in numbers], self.crew.device, self.crew.dtype)
         alive, resting = numbers, list[str]()
         for s, stage in enumerate(stages):
-            place, begun = f"{number}.{s}", time.monotonic()
+            begun = time.monotonic()
+            self._share_time(len(stages) - s)
             under_way = [n for n in alive if None in (self.records[n].outcomes[f] for f in stage.folds)]
-            packs = self._run(place, stage, under_way, feed, resting, last=s + 1 == len(stages), settled=s > 0)
+            packs = self._run(
+                f"{number}.{s}", stage, under_way, feed, resting, last=s + 1 == len(stages), settled=s > 0
+            )
             self.crew.keeper.forget(resting)
-            if self._out_of_time():
+            alive = [n for n in alive if Outcome.TIMEOUT not in self.records[n].outcomes]
+            if self._out_of_time() or not alive:
                 break
             if s + 1 < len(stages):
-                pace = (time.monotonic() - begun) / max(self._work(under_way, stage, stages[:s]), 1e-9)
+                there = [n for n in under_way if n in alive]
+                pace = (time.monotonic() - begun) / max(self._work(there, stage, stages[:s]), 1e-9)
                 alive = self._decide(number, s, stages, numbers, alive, pace)
             resting = packs
         for n in numbers:
             self.records[n].end(Outcome.TIMEOUT, int(np.isfinite(self.records[n].curves[2]).any(0).sum()))
+
+    def _share_time(self, stages: int) -> None:
+        """Give the next stage its part of what is left of the time limit: every stage of a race costs about as much.
+
+        When its part is over, recipes that have not come to its end are out of time, and the others go on.
+        """
+        self._ended_here = 0
+        self._stage_end = None
+        if self.crew.limit is not None and stages > 1:
+            now = time.monotonic()
+            self._stage_end = now + max(0.0, self._start + self.crew.limit - now) / stages
+
+    def _stage_over(self) -> bool:
+        """Whether the time of the stage is over; not before some of its recipes have come to its end."""
+        late = self._stage_end is not None and self._ended_here > 0 and time.monotonic() > self._stage_end
+        return late or self._out_of_time()
 
     def _run(
         self, place: str, stage: Stage, numbers: list[int], feed: Any, resting: list[str], *, last: bool, settled: bool
@@ -256,7 +197,7 @@ class Training:
                     key, pack, self.recipes, self.problem, feed, self._records_of(pack),
                     until=None if last or racing else stage.until, lanes=lanes, kept=self.kept,
                     settled=racing and settled, saved=keeper.checkpoint(key), every=self.crew.every,
-                    out_of_time=self._out_of_time,
+                    out_of_time=self._stage_over,
                 )
             )  # fmt: skip
         self._rest, self._made = {}, self._measured()
@@ -296,6 +237,7 @@ class Training:
 
         if message.kind == "done":
             self.records |= Book.read(message.arrays, message.meta)
+            self._ended_here += 1
             if message.rest is not None:
                 self._rest[message.pack] = message.rest
         self.crew.keeper.receive(message)

@@ -18,7 +18,7 @@ MOST_REPEATS = 100
 class Settings:
     """What `fit` was asked for. recipe and space: plain data, or None; time_limit: seconds, or None; groups and time:
     names of columns; test: a file of test rows instead of a held-out share; no_test: leave the test rows sealed;
-    strategy None: halving from 16 recipes on, else exhaustive."""
+    strategy None: halving from 16 recipes on or in a limited time, else exhaustive."""
 
     data: str
     target: str | None = None
