@@ -84,7 +84,7 @@ class Screen:
     def decided(self, rung: Rung) -> None:
         """A plain line for every decision of the race, when the output is no terminal."""
         if not sys.stdout.isatty():
-            self.say(f"epoch {rung.epoch}: {len(rung.kept)} of {len(rung.entered)} recipes go on")
+            self.say(f"epoch {rung.epoch}, {rung.folds} folds: {len(rung.kept)} of {len(rung.entered)} recipes go on")
 
     def step(self, what: str) -> None:
         """A later step begins."""

@@ -29,14 +29,14 @@ from tenfold.selection.problem import Problem, divided
 from tenfold.selection.proposals import Proposer, proposer
 from tenfold.selection.racing import Strategy
 from tenfold.selection.sealed import Sealed, row_inputs
-from tenfold.selection.search import Given
+from tenfold.selection.search import FEWER_LANES, Given
 from tenfold.selection.settings import Settings
 from tenfold.statistics.metrics import Metric, metric_for
 
 Array = np.ndarray
 TRAINING_SECONDS = 75.0  # that a default search is planned to train for
 SHARE_FOR_TRAINING = 0.6  # of a time limit; the rest is for baselines, the refit and the report
-MOST_TRIALS = 400
+DEFAULT_TRIALS, MOST_TRIALS = 48, 400  # at most, without and with a time limit
 RACED = 16  # recipes from which on a search is a race by default
 
 
@@ -279,18 +279,22 @@ def _image_note(problem: Problem) -> list[str]:
 
 
 def _trials(space: Space, settings: Settings, problem: Problem, size: dict[str, Any], workers: int) -> int:
-    """As many recipes as fit the time: by the cost formula, between 8 and 48; up to 400 for a long time limit."""
+    """As many recipes as fit the time: by the cost formula, between 8 and 48; up to 400 for a long time limit. A race
+    fits more of them into it than a search that trains all to the end."""
     if settings.trials is not None:
         return settings.trials
+    limit = settings.time_limit
+    seconds = TRAINING_SECONDS if limit is None else limit * SHARE_FOR_TRAINING
     cost: dict[str, Any] = {"folds": len(problem.folds), **size}
     if settings.nested:
         cost["folds"] *= problem.divisions
-    if settings.time_limit is None:
-        return plan_trials(space, budget_seconds=TRAINING_SECONDS, cores=2, **cost)
-    budget = settings.time_limit * SHARE_FOR_TRAINING
-    fitting = plan_trials(space, budget_seconds=budget, cores=workers, most=MOST_TRIALS, **cost)
-    if _strategy(settings, MOST_TRIALS).name != "halving":
-        return fitting
+    cost |= {"cores": 2 if limit is None else workers, "most": DEFAULT_TRIALS if limit is None else MOST_TRIALS}
+    whole = plan_trials(space, budget_seconds=seconds, **cost)
+    strategy = _strategy(settings, DEFAULT_TRIALS)
+    if strategy.name in ("exhaustive", "racing"):
+        return whole
     longest = max(recipe.epochs for recipe in space.sample(16, seed=0))
-    share = _strategy(settings, MOST_TRIALS).work(problem.folds, 48, longest) / (48 * longest * len(problem.folds))
-    return plan_trials(space, budget_seconds=budget / share, cores=workers, most=MOST_TRIALS, **cost)
+    every = DEFAULT_TRIALS * longest * len(problem.folds)
+    share = FEWER_LANES * strategy.work(problem.folds, DEFAULT_TRIALS, longest) / every
+    raced = plan_trials(space, budget_seconds=seconds / share, **cost)
+    return raced if raced >= RACED or settings.strategy is not None or limit is not None else whole

@@ -29,7 +29,7 @@ Array = np.ndarray
 KEPT_ROWS = 4096  # rows whose contributions to every score are recorded, at most
 KEPT_NUMBERS = 50_000_000  # and so many numbers, 4 bytes each, over all recipes and epochs
 AUDITED = 12  # dropped recipes that an audit trains to the end, at most
-FEWER_LANES = 1.3  # how much more an epoch of a recipe takes when few are left
+FEWER_LANES = 1.5  # how much more an epoch of a recipe takes when few are left
 
 
 @dataclass(frozen=True)

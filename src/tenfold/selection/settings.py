@@ -6,11 +6,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from tenfold.errors import BadInput
-from tenfold.selection.proposals import PROPOSERS
-from tenfold.selection.racing import NAMES
-from tenfold.selection.winner import WAYS
 
+# What the words of an option may be. Written out, so that a usage error answers without what stands behind them.
+STRATEGIES = ("exhaustive", "halving", "hyperband", "racing")
+PROPOSALS = ("random", "sobol", "coarse-to-fine", "model")
 RULES = ("best", "one-se")
+WAYS = ("refit", "ensemble", "both")
 MOST_REPEATS = 100
 
 
@@ -66,7 +67,7 @@ class Settings:
         self._check_together()
 
     def _check_words(self) -> None:
-        words = {"strategy": NAMES, "proposals": tuple(PROPOSERS), "rule": RULES, "keep": WAYS}
+        words = {"strategy": STRATEGIES, "proposals": PROPOSALS, "rule": RULES, "keep": WAYS}
         for name, allowed in words.items():
             value = getattr(self, name)
             if value is not None and value not in allowed:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tenfold.errors import BadInput
+from tenfold.selection.settings import WAYS
 from tenfold.selection.trained import Trained
 
 if TYPE_CHECKING:
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
     from tenfold.engine.pack import Order
     from tenfold.selection.ensemble import Fitted
     from tenfold.selection.keep import Keeping
-
-WAYS = ("refit", "ensemble", "both")
 
 
 @dataclass(frozen=True)
