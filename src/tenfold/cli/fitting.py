@@ -93,15 +93,19 @@ def resume(run: RunDirectory, as_json: Json = False) -> None:
 
 
 def _recipe(path: Path | None) -> dict[str, Any] | None:
+    if path is None:
+        return None
     from tenfold.recipe import Recipe
 
-    return None if path is None else Recipe.from_yaml(path).to_dict()
+    return Recipe.from_yaml(path).to_dict()
 
 
 def _space(path: Path | None) -> dict[str, Any] | None:
+    if path is None:
+        return None
     from tenfold.recipe import Space
 
-    return None if path is None else Space.from_yaml(path).to_dict()
+    return Space.from_yaml(path).to_dict()
 
 
 def _fit(settings: Settings, out: Path | None, *, dry_run: bool = False, as_json: bool = False) -> None:
