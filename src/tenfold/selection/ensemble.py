@@ -19,6 +19,7 @@ from tenfold.data.schema import Schema
 from tenfold.errors import BadInput, Corrupt
 from tenfold.recipe.recipe import Recipe, loss_of
 from tenfold.selection.model import Model, model_of
+from tenfold.selection.predicts import Predicts
 from tenfold.selection.problem import MOST_LOG_RATE
 from tenfold.store.bundle import Bundle, write_bundle
 
@@ -26,7 +27,7 @@ Array = np.ndarray
 
 
 @dataclass(frozen=True)
-class Ensemble:
+class Ensemble(Predicts):
     """The mean of its members' readable outputs: probabilities, or numbers in the target's unit (Breiman 1996).
 
     The members are one recipe trained on different rows, each with the encoding, the preprocessing and the target's
@@ -115,20 +116,6 @@ class Ensemble:
             total, square = total + mean, square + spread**2 + mean**2
         mean = total / len(self.members)
         return mean, np.sqrt(np.maximum(square / len(self.members) - mean**2, 0.0))
-
-    def predict_samples(self, x: Any, samples: int = 50, *, seed: int = 0) -> tuple[Array, Array]:
-        """See `samples`; x as in `predict`."""
-        return self.samples(self.inputs(x)[0], samples, seed=seed)
-
-    def predict_proba(self, x: Any) -> Array:
-        """Mean probabilities (rows, classes) in the order of `classes`; classification only."""
-        if not self.classes:
-            raise BadInput("predict_proba of a regression model", do="predict")
-        return self.outputs(self.inputs(x)[0])
-
-    def predict(self, x: Any) -> Array:
-        """The class of the largest mean probability of each row, or the mean predicted number (rows,)."""
-        return self.labels(self.outputs(self.inputs(x)[0]))
 
     def labels(self, outputs: Array) -> Array:
         """From `outputs` to predictions (rows,)."""

@@ -20,6 +20,7 @@ from tenfold.errors import BadInput
 from tenfold.recipe.architecture import plan_network, sees_images
 from tenfold.recipe.recipe import Recipe, loss_of
 from tenfold.rules.preprocessing import Affine, apply
+from tenfold.selection.predicts import Predicts
 from tenfold.selection.problem import in_unit
 from tenfold.store.bundle import Bundle, read_bundle, write_bundle
 
@@ -31,7 +32,7 @@ CHUNK, CHUNK_IMAGES = 8192, 256  # rows predicted at a time
 
 
 @dataclass(frozen=True)
-class Model:
+class Model(Predicts):
     """A fitted network. `predict(X)`: labels or numbers (rows,); `predict_proba(X)`: (rows, classes).
 
     X is what the model was trained on: a file, a frame or a table with the named columns (in any order; see
@@ -127,21 +128,6 @@ class Model:
             with torch.inference_mode():
                 out = module(torch.from_numpy(aligned))[: len(x)]
                 yield out.softmax(-1).numpy() if self.classes else in_unit(out.numpy(), loss.link, *self.target_scale)
-
-    def predict_samples(self, x: Any, samples: int = 50, *, seed: int = 0) -> tuple[Array, Array]:
-        """Monte-Carlo dropout: mean and standard deviation, each (rows, classes or 1), of what `samples` passes with
-        dropout left on predict (see `samples`)."""
-        return self.samples(self.inputs(x)[0], samples, seed=seed)
-
-    def predict_proba(self, x: Any) -> Array:
-        """Probabilities (rows, classes) in the order of `classes`; classification only."""
-        if not self.classes:
-            raise BadInput("predict_proba of a regression model", do="predict")
-        return self.outputs(self.inputs(x)[0])
-
-    def predict(self, x: Any) -> Array:
-        """The most probable class of each row, or the predicted number (rows,)."""
-        return self.labels(self.outputs(self.inputs(x)[0]))
 
     def labels(self, outputs: Array) -> Array:
         """From `outputs` to predictions (rows,)."""
