@@ -201,7 +201,7 @@ class Training:
                 )
             )  # fmt: skip
         self._rest, self._made = {}, self._measured()
-        run_jobs(jobs, workers=self.crew.workers, receive=self._receive, idle=self.crew.idle)
+        run_jobs(jobs, workers=_threads(len(jobs), self.crew.workers), receive=self._receive, idle=self.crew.idle)
         return [f"{place}.{index}" for index in range(len(plans))]
 
     def _records_of(self, pack: PackPlan) -> Callable[[], dict[int, RecipeRecord]]:
@@ -327,6 +327,11 @@ class Training:
         audit = {n: self.records[n] for n in chosen}
         self.records, self.race, self.plan = before, race, strategy
         return {n: record for n, record in audit.items() if record.finished and Outcome.TIMEOUT not in record.outcomes}
+
+
+def _threads(jobs: int, workers: int) -> int:
+    """A thread for each of a few more packs than workers, which would else wait for the last one alone."""
+    return jobs if workers < jobs < 2 * workers else workers
 
 
 def kept_rows(problem: Problem, epochs: int, seed: int) -> Array:
