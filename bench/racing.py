@@ -6,6 +6,7 @@ import argparse
 import json
 import statistics
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -103,32 +104,42 @@ def table(lines: list[dict[str, Any]]) -> list[list[str]]:
     return rows
 
 
-def write(out: Path, machine: dict[str, Any], lines: list[dict[str, Any]]) -> None:
+def write(out: Path, command: str, machine: dict[str, Any], lines: list[dict[str, Any]], text: str) -> None:
     """All results so far, and their table beside them."""
     out.write_text(json.dumps({"machine": machine, "rows": ROWS, "epochs": EPOCHS, "results": lines}, indent=1) + "\n")
-    text = f"Command: `python -m bench.racing --data DIR`\n\n{describe(machine)}\n\n{markdown(table(lines), HEAD)}"
-    out.with_suffix(".md").write_text(text)
+    out.with_suffix(".md").write_text(f"Command: `python -m {command} --data DIR`\n\n{describe(machine)}\n\n{text}")
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Race on the sets that were asked for, seed after seed; what is in the file already is not measured again."""
-    found = argparse.ArgumentParser(prog="python -m bench.racing", description=__doc__)
+def asked_for(arguments: list[str] | None, program: str, purpose: str | None, out: Path, seeds: int) -> Any:
+    """The options of a comparison over seeds and data sets."""
+    found = argparse.ArgumentParser(prog=f"python -m {program}", description=purpose)
     found.add_argument("--data", type=Path, metavar="DIR", help="where the .csv.gz files are; without: digits alone")
     found.add_argument("--sets", nargs="+", choices=SETS, default=None)
-    found.add_argument("--seeds", type=int, default=20)
-    found.add_argument("--out", type=Path, default=RESULTS / "racing.json")
+    found.add_argument("--seeds", type=int, default=seeds)
+    found.add_argument("--out", type=Path, default=out)
     asked = found.parse_args(arguments)
-    sets = asked.sets or (SETS if asked.data else ("digits",))
-    machine, lines = facts(), []
+    asked.program, asked.sets = program, asked.sets or (SETS if asked.data else ("digits",))
+    return asked
+
+
+def sweep(asked: Any, machine: dict[str, Any], one_seed: Callable[..., Any], table: Callable[..., str]) -> None:
+    """Seed after seed on the sets that were asked for; what is in the file already is not measured again."""
+    lines: list[dict[str, Any]] = []
     if asked.out.exists():
         before = json.loads(asked.out.read_text())
         machine, lines = before["machine"], before["results"]
     for seed in range(asked.seeds):
-        for name in sets:
+        for name in asked.sets:
             if not any((line["data"], line["seed"]) == (name, seed) for line in lines):
                 lines.append(one_seed(name, asked.data, seed))
-                write(asked.out, machine, lines)
-        print(markdown(table(lines), HEAD), flush=True)
+                write(asked.out, asked.program, machine, lines, table(lines))
+        print(table(lines), flush=True)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Race on the sets that were asked for."""
+    asked = asked_for(arguments, "bench.racing", __doc__, RESULTS / "racing.json", 20)
+    sweep(asked, facts(), one_seed, lambda lines: markdown(table(lines), HEAD))
 
 
 if __name__ == "__main__":

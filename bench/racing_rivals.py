@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
-import json
 import statistics
 import tempfile
 import time
@@ -19,9 +17,9 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from bench.contestants import _start_workers
-from bench.machine import cores, describe, facts
+from bench.machine import cores, facts
 from bench.optuna_loop import Setting, Work, front, optuna_worker, standing
-from bench.racing import EPOCHS, ROWS, SETS, SPACE, load
+from bench.racing import EPOCHS, SPACE, asked_for, load, sweep
 from bench.speed import RESULTS, markdown
 from tenfold import Recipe, Space, cross_validate, search
 
@@ -232,35 +230,14 @@ def table(lines: list[dict[str, Any]]) -> list[list[str]]:
     return rows
 
 
-def write(out: Path, machine: dict[str, Any], lines: list[dict[str, Any]]) -> None:
-    """All results so far, and their table beside them."""
-    out.write_text(json.dumps({"machine": machine, "rows": ROWS, "epochs": EPOCHS, "results": lines}, indent=1) + "\n")
-    text = f"Command: `python -m bench.racing_rivals --data DIR`\n\n{describe(machine)}\n\n"
-    out.with_suffix(".md").write_text(text + markdown(table(lines), HEAD))
-
-
 def main(arguments: list[str] | None = None) -> None:
-    """Seed after seed on the sets that were asked for; what is in the file already is not measured again."""
-    found = argparse.ArgumentParser(prog="python -m bench.racing_rivals", description=__doc__)
-    found.add_argument("--data", type=Path, metavar="DIR", help="where the .csv.gz files are; without: digits alone")
-    found.add_argument("--sets", nargs="+", choices=SETS, default=None)
-    found.add_argument("--seeds", type=int, default=5)
-    found.add_argument("--out", type=Path, default=RESULTS / "racing-rivals.json")
-    asked = found.parse_args(arguments)
+    """Compare on the sets that were asked for."""
+    asked = asked_for(arguments, "bench.racing_rivals", __doc__, RESULTS / "racing-rivals.json", 5)
     warnings.simplefilter("ignore", ConvergenceWarning)  # of every fit that ends at max_iter
-    sets = asked.sets or (SETS if asked.data else ("digits",))
-    machine, lines = facts(), []
+    machine = facts()
     machine["versions"]["optuna"] = version("optuna")
-    if asked.out.exists():
-        before = json.loads(asked.out.read_text())
-        machine, lines = before["machine"], before["results"]
     raced(*load("digits", None, 0), seed=0)  # everything is imported and warm before the first clock starts
-    for seed in range(asked.seeds):
-        for name in sets:
-            if not any((line["data"], line["seed"]) == (name, seed) for line in lines):
-                lines.append(one_seed(name, asked.data, seed))
-                write(asked.out, machine, lines)
-        print(markdown(table(lines), HEAD), flush=True)
+    sweep(asked, machine, one_seed, lambda lines: markdown(table(lines), HEAD))
 
 
 if __name__ == "__main__":
