@@ -198,6 +198,18 @@ def test_a_row_without_a_group_is_named_with_its_line(folder, tmp_path):
     assert "line 7" in done.err
 
 
+def test_what_cannot_be_divided_again_is_refused_before_the_training(folder, tmp_path):
+    frame = pd.read_csv(folder / "visits.csv").assign(site=lambda rows: np.arange(len(rows)) % 3)
+    frame.to_csv(tmp_path / "sites.csv", index=False)
+    arguments = ("fit", tmp_path / "sites.csv", "--target", "ill", "--groups", "site", "--holdout", 0, "--trials", 2)
+    done = tenfold(*arguments, "--folds", 3, "--nested", "--out", tmp_path / "nested")
+    assert done.code == 2
+    assert "cannot be divided into 3 inner folds" in done.err
+    assert not (tmp_path / "nested").exists()
+    space = ("--space", folder / "space.yaml", "--folds", 3, "--keep", "both", "--out", tmp_path / "both")
+    assert tenfold(*arguments, *space).code == 0  # two inner folds of two sites
+
+
 def test_there_is_nothing_to_open_without_sealed_rows(folder, tmp_path):
     fit(folder, tmp_path / "run", "--trials", 1, "--holdout", 0)
     done = tenfold("test", tmp_path / "run")

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tenfold.data.batches import Dealing
 from tenfold.data.encode import Inputs
 from tenfold.errors import BadInput
 from tenfold.recipe.recipe import Recipe
@@ -135,8 +136,7 @@ def _fitted(problem: Problem, recipe: Recipe, fold: int) -> dict[str, Array]:
     """Everything that the training of a fold fits, by the name of its part, in the order of the pipeline."""
     import torch
 
-    from tenfold.engine.lanes import Lane
-    from tenfold.engine.pack import Pack
+    from tenfold.selection.refit import train_lanes
 
     train = problem.folds[fold].train
     found = {"the inputs of the training rows": problem.inputs.numbers[train]}
@@ -147,15 +147,9 @@ def _fitted(problem: Problem, recipe: Recipe, fold: int) -> dict[str, Array]:
         if part is not None:
             found[f"the preprocessing ({name})"] = part
     found["the target's scale"] = np.array([mean, std])
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        feed = problem.feed([recipe], torch.device("cpu"), torch.float32)
-        pack = Pack([Lane(recipe, 0, fold)], problem.size.shape(recipe, problem.folds), feed)
-        for _ in range(recipe.epochs):
-            pack.run_epoch()
-    finally:
-        torch.set_num_threads(threads)
+    feed = problem.feed([recipe], torch.device("cpu"), torch.float32)
+    last = recipe.epochs * Dealing.of(problem.folds, recipe.batch_size).updates
+    pack = train_lanes(problem, recipe, feed, last, on=[fold])
     return found | {f"weights ({name})": part for name, part in pack.parameters(0).items()}
 
 

@@ -22,7 +22,7 @@ from tenfold.selection.baselines import NAMES, Baseline, random_split, run_basel
 from tenfold.selection.crew import Crew, device_named
 from tenfold.selection.finite import finite
 from tenfold.selection.model import Model
-from tenfold.selection.nested import Nested, inner_problem, judge
+from tenfold.selection.nested import Nested, judge
 from tenfold.selection.prepare import Plan, Prepared, make_plan, prepare
 from tenfold.selection.racing import Rung
 from tenfold.selection.search import Given, train_all
@@ -267,13 +267,12 @@ class Fit:
 
     def _nested(self, trained: Trained) -> Nested | None:
         """The search again inside every fold, where that was asked for."""
-        settings = self.prepared.settings
-        if not settings.nested:
+        if self.plan.inner is None:
             return None
         self.listener.step("nested cross-validation: the search again inside every fold")
-        problem = inner_problem(self.prepared.problem, self.plan.folds, settings.seed)
-        crew, search = self._crew().named("inner."), SearchPlan(seed=settings.seed, record_rows=False)
-        return judge(trained, train_all(problem, Given(trained.recipes), crew, search))
+        crew = self._crew().named("inner.")
+        search = SearchPlan(seed=self.prepared.settings.seed, record_rows=False)
+        return judge(trained, train_all(self.plan.inner, Given(trained.recipes), crew, search))
 
     def _keep(self, trained: Trained) -> dict[str, Any]:
         """The model that is kept, as fields of the result."""

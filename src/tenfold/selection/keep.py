@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from tenfold.data.batches import Dealing
-from tenfold.data.folds import Fold, make_folds
+from tenfold.data.folds import Fold
 from tenfold.data.randomness import derive_int
 from tenfold.engine.pack import Pack
 from tenfold.engine.planner import PACK_SECONDS
@@ -95,7 +95,7 @@ def inner_folds(problem: Problem, seed: int, divide: Divide | None = None) -> li
     found, number = [], len(problem.folds) + 1  # numbers that no other network's randomness derives from
     for place, outer in enumerate(problem.folds):
         if divide is None:
-            pairs = _plain_division(problem, outer.train, derive_int(seed, "folds", place, 1))
+            pairs = _division(problem, outer.train, derive_int(seed, "folds", place, 1))
         else:
             pairs = list(divide(outer.train))
         trains = [np.sort(np.asarray(train, np.int64)) for train, _ in pairs]
@@ -116,18 +116,12 @@ def decide(problem: Problem, refit: Sequence[float] | Array, ensemble: Sequence[
     return Keeping(tuple(one.tolist()), tuple(two.tolist()), p, "ensemble" if better else "refit")
 
 
-def _plain_division(problem: Problem, rows: Array, state: int) -> list[tuple[Array, Array]]:
-    """As many folds as the outer repeat has, stratified where every class has a row for each of two folds at least."""
-    y, classification = problem.y[rows], bool(problem.classes)
-    count = problem.divisions
-    if classification:
-        sizes = np.bincount(y)
-        smallest = int(sizes[sizes > 0].min())
-        classification = smallest > 1
-        count = min(count, smallest) if classification else count
-    count = max(2, min(count, len(rows)))
-    folds = make_folds(y, count, classification=classification, seed=state)
-    return [(rows[fold.train], rows[fold.validation]) for fold in folds]
+def _division(problem: Problem, rows: Array, seed: int) -> list[tuple[Array, Array]]:
+    """As many folds as the outer repeat has, where the rows allow; not stratified where a class cannot be divided."""
+    try:
+        return problem.divide(rows, problem.divisions, seed)
+    except BadInput:
+        return problem.divide(rows, problem.divisions, seed, stratified=False)
 
 
 def _groups(inner: Problem, recipe: Recipe, sizes: Sequence[int]) -> list[list[int]]:

@@ -25,6 +25,7 @@ from tenfold.recipe.default_space import default_space
 from tenfold.recipe.recipe import Recipe
 from tenfold.recipe.space import Space
 from tenfold.selection.baselines import coarse_size
+from tenfold.selection.nested import inner_problem
 from tenfold.selection.problem import Problem, divided
 from tenfold.selection.proposals import Proposer, proposer
 from tenfold.selection.racing import Strategy
@@ -45,7 +46,8 @@ class Plan:
     """What will be done, said before it is: recipes in order, and estimates for this machine.
 
     recipes: of the first round, all of them unless later rounds are proposed from what was found. trials: recipes
-    over all rounds. space: that they are from, None for one recipe.
+    over all rounds. space: that they are from, None for one recipe. inner: of a nested cross-validation, the rows with
+    the folds inside every fold.
     """
 
     recipes: tuple[Recipe, ...]
@@ -61,6 +63,7 @@ class Plan:
     strategy: Strategy
     proposer: Proposer
     space: Space | None
+    inner: Problem | None = None
 
 
 @dataclass(frozen=True)
@@ -244,6 +247,11 @@ def make_plan(prepared: Prepared, workers: int) -> Plan:
     if settings.trials and trials < settings.trials:
         notes.append(f"the space has {len(recipes)} distinct recipes, fewer than {settings.trials}")
     problem.check_recipes(recipes)
+    inner = inner_problem(problem, problem.divisions, settings.seed) if settings.nested else None
+    if settings.keep == "both":
+        from tenfold.selection.keep import inner_folds
+
+        inner_folds(problem, settings.seed)  # says so now where there are none
     notes += _image_note(problem)
     strategy = _strategy(settings, trials)
     full = sum(recipe_seconds(recipe, folds=problem.divisions, **size) for recipe in recipes) / len(recipes) * trials
@@ -257,7 +265,7 @@ def make_plan(prepared: Prepared, workers: int) -> Plan:
     memory = 2 * data + predictions + 350_000_000
     return Plan(
         tuple(recipes), problem.divisions, problem.metric, why, prepared.why_task, workers, work / min(workers, 2),
-        memory, tuple(notes), trials, strategy, chosen, space,
+        memory, tuple(notes), trials, strategy, chosen, space, inner,
     )  # fmt: skip
 
 

@@ -130,16 +130,18 @@ class Problem:
         """Mean and standard deviation of the target over a training part (0 and 1 for classes)."""
         return (0.0, 1.0) if self.classes else target_scale(self.y, self.folds[fold])
 
-    def divide(self, rows: Array, folds: int, seed: int) -> list[tuple[Array, Array]]:
-        """Some rows divided again in the same way: (train, validation) pairs of row indices, stratified, units kept
-        together, or forward in time; fewer where a class has fewer members."""
-        y, classification = self.y[rows], bool(self.classes)
+    def divide(self, rows: Array, folds: int, seed: int, *, stratified: bool = True) -> list[tuple[Array, Array]]:
+        """Some rows divided again in the same way: (train, validation) pairs of row indices, stratified (unless asked
+        not to), units kept together, or forward in time; fewer where a class has fewer members, or there are fewer
+        units. Raises `BadInput` where there is no such division."""
+        y, classification = self.y[rows], bool(self.classes) and stratified
         units = None if self.units is None else np.unique(self.units[rows], return_inverse=True)[1]
         if self.ordered:
             parts = make_folds(y, Splits(folds, time=units, seed=seed), classification=False)
         else:
             copies = None if units is None or len(np.unique(units)) == len(units) else units
-            count = usable_folds(y, folds, classification=classification, groups=copies)[0]
+            sides = len(rows) if copies is None else len(np.unique(copies))
+            count = usable_folds(y, min(folds, sides), classification=classification, groups=copies)[0]
             parts = make_folds(y, Splits(count, groups=copies, seed=seed), classification=classification)
         return [(rows[part.train], rows[part.validation]) for part in parts]
 

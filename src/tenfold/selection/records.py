@@ -52,6 +52,11 @@ class RecipeRecord:
         return float(self.scores()[begun].mean())
 
     @property
+    def measured(self) -> int:
+        """Epochs that were trained and scored, summed over the folds."""
+        return int(np.isfinite(self.curves[2]).sum())
+
+    @property
     def finished(self) -> bool:
         """Whether every trial ended by itself."""
         return None not in self.outcomes

@@ -18,6 +18,7 @@ from tenfold.selection.outcome import Outcome
 from tenfold.selection.problem import Problem
 from tenfold.selection.proposals import Proposer, Tried
 from tenfold.selection.racing import Rung, Stage, Standing, Strategy
+from tenfold.selection.settings import RULES
 from tenfold.selection.trained import Trained
 
 if TYPE_CHECKING:
@@ -44,8 +45,8 @@ class Plan:
     record_rows: bool = True
 
     def __post_init__(self) -> None:
-        if self.rule not in ("best", "one-se"):
-            raise BadInput(f"rule {self.rule!r}", expected="best, or one-se", do="--rule one-se")
+        if self.rule not in RULES:
+            raise BadInput(f"rule {self.rule!r}", expected=f"one of: {', '.join(RULES)}", do="--rule one-se")
 
 
 @dataclass(frozen=True)
@@ -252,7 +253,7 @@ class Training:
         self.crew.keeper.progress(min(1.0, self._made / self._planned), self._best)
 
     def _measured(self) -> int:
-        return sum(int(np.isfinite(record.curves[2]).sum()) for record in self.records.values())
+        return sum(record.measured for record in self.records.values())
 
     # ---- decisions --------------------------------------------------------------------------------------------------
 

@@ -82,7 +82,7 @@ class Trained:
     def _seen(self, number: int) -> int:
         """How far a dropped recipe came: epochs, summed over its folds."""
         record = self.records[number]
-        return int(np.isfinite(record.curves[2]).sum()) if record.dropped else 0
+        return record.measured if record.dropped else 0
 
     def ranking(self) -> list[int]:
         """Recipe numbers, best first (see `order`)."""
@@ -200,5 +200,5 @@ class Trained:
     def epochs(self) -> tuple[int, int]:
         """Epochs that were trained, summed over the trials, and those that training all to the end would have been."""
         folds = len(self.problem.folds)
-        made = sum(int(np.isfinite(record.curves[2]).sum()) for record in self.records.values())
+        made = sum(record.measured for record in self.records.values())
         return made, sum(recipe.epochs * folds for recipe in self.recipes)

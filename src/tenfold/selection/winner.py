@@ -59,7 +59,6 @@ def kept_model(
     if keep == "both":
         comparison = compare_keeping(
             problem, recipe, epoch, seed=seed, trained_scores=trained.scores(best), device=device, tick=tick,
-            divide=lambda rows: problem.divide(rows, problem.divisions, seed),
         )  # fmt: skip
         keep = comparison.choice
     if keep == "ensemble":
