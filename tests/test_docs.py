@@ -15,16 +15,21 @@ from tenfold.data.dates import DATE_RULES
 from tenfold.data.frames import BUNDLED
 from tenfold.data.kinds import KINDS, MISSING
 from tenfold.data.schema import KIND_NAMES
+from tenfold.doctor.causes import CAUSES, SYMPTOMS
+from tenfold.doctor.judge.judge import table as weights
 from tenfold.recipe import MLP, Recipe, Space
 from tenfold.recipe.kinds import Family, kinds
+from tenfold.report.diagnosis import PANELS
 from tenfold.selection.outcome import Outcome
 from tenfold.statistics.metrics import METRICS
 
 ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+CAUSE_PAGES = sorted((ROOT / "docs" / "causes").glob("*.md"))
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *CAUSE_PAGES]
 MANUAL = [page for page in PAGES if page.name != "log.md"]  # the log says what was, not what is
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
 FOREIGN = ("python -m bench", ".venv/bin/python")  # lines of other programs begin with these
+QUICK = set()
 FAMILIES = {name: kind for record in (Recipe, MLP) for name, kind in kinds(record).items() if isinstance(kind, Family)}
 RULES = [(family, name, rule) for family, kind in FAMILIES.items() for name, rule in kind.members.items()]
 PAGE_OF = {
@@ -80,7 +85,14 @@ def workplace(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python")], ids=lambda page: page.name)
+def runnable():
+    """The pages with Python; the experiments that take over two seconds are slow."""
+    slow = [page for page in CAUSE_PAGES if page.stem not in QUICK]
+    return [pytest.param(page, id=page.name, marks=[pytest.mark.slow] if page in slow else [])
+            for page in PAGES if blocks(page, "python")]  # fmt: skip
+
+
+@pytest.mark.parametrize("page", runnable())
 def test_the_python_blocks_run(page, workplace, monkeypatch, tmp_path):
     for path in workplace.iterdir():
         (tmp_path / path.name).symlink_to(path)
@@ -226,7 +238,45 @@ def test_links_between_pages_lead_somewhere(page):
 
 def test_every_page_is_on_the_map():
     for page in PAGES[1:]:
-        assert page.name == "index.md" or f"({page.name})" in text_of("index.md")
+        there = page.parent / "index.md"
+        assert page == there or f"({page.name})" in there.read_text(encoding="utf-8")
+    assert "(causes/index.md)" in text_of("index.md")
+
+
+def test_every_cause_and_symptom_is_in_its_table():
+    text = (ROOT / "docs" / "causes" / "index.md").read_text(encoding="utf-8")
+    causes = [row[:2] for row in rows(section(text, "The causes"))[2:]]
+    assert causes == [[f"[`{code}`]({code}.md)", words] for code, words in CAUSES.items()]
+    symptoms = rows(section(text, "Symptoms"))[2:]
+    assert [row[:2] for row in symptoms] == [[f"`{code}`", words] for code, words in SYMPTOMS.items()]
+    assert all(named in CAUSES for row in symptoms for named in re.findall(r"\[(\w+)\]", row[2]))
+    for page in ("README.md", "diagnosis.md"):
+        assert f"{len(CAUSES)} causes" in text_of(page)
+
+
+def test_every_cause_has_a_page():
+    assert {page.stem for page in CAUSE_PAGES} == set(CAUSES) | {"index"}
+    parts = ["What it looks like", "Why", "How it is told apart", "Remedy", "Experiment"]
+    for code in CAUSES:
+        text = text_of(f"{code}.md")
+        assert f"\n\n`{code}`: " in text, code
+        assert re.findall(r"^## (.+)$", text, re.MULTILINE) == parts, code
+        assert f'"{code}"' in blocks(ROOT / "docs" / "causes" / f"{code}.md", "python")[0], code
+
+
+@pytest.mark.parametrize("code", CAUSES)
+def test_the_evidence_of_a_cause_is_that_of_the_table(code):
+    known = {name for row in weights().values() for name in row} - {"rest"}
+    said = set(re.findall(r"`([a-z]\w+)`", section(text_of(f"{code}.md"), "How it is told apart")))
+    assert said <= known
+    row = {name: weight for name, weight in weights()[code].items() if name != "rest"}
+    assert max(row, key=row.__getitem__) in said
+
+
+def test_every_panel_is_described():
+    named = [row[0] for row in rows(section(text_of("diagnosis.md"), "Drawings"))[2:]]
+    titles = [panel.title.removesuffix(" by update") for panel in PANELS]
+    assert named == titles
 
 
 def test_the_changelog_has_the_version_that_is_built():

@@ -36,8 +36,8 @@ def test_every_rule_and_layer_is_public():
 
 
 def test_an_unknown_name_is_an_attribute_error():
-    with pytest.raises(AttributeError, match="no attribute 'watch'"):
-        _ = tenfold.watch
+    with pytest.raises(AttributeError, match="no attribute 'study'"):
+        _ = tenfold.study
 
 
 @pytest.mark.parametrize("name", [n for n in tenfold.__all__ if not n.startswith("_")])

@@ -12,6 +12,10 @@ from typing import TYPE_CHECKING, Any
 from tenfold._version import __version__
 
 if TYPE_CHECKING:
+    from tenfold.doctor.diagnosis import Diagnosis, Finding
+    from tenfold.doctor.measure.watch import watch
+    from tenfold.doctor.module import diagnose
+    from tenfold.doctor.preflight import preflight
     from tenfold.errors import BadInput, Corrupt, RunFailed, Stopped, TenfoldError
     from tenfold.estimators import Classifier, Regressor
     from tenfold.recipe import MLP, Layers, Recipe, Space
@@ -95,6 +99,10 @@ if TYPE_CHECKING:
     from tenfold.selection.nested import Nested, nested_cross_validate
 
 _HOME = {
+    "tenfold.doctor.diagnosis": ("Diagnosis", "Finding"),
+    "tenfold.doctor.measure.watch": ("watch",),
+    "tenfold.doctor.module": ("diagnose",),
+    "tenfold.doctor.preflight": ("preflight",),
     "tenfold.errors": ("BadInput", "Corrupt", "RunFailed", "Stopped", "TenfoldError"),
     "tenfold.estimators": ("Classifier", "Regressor"),
     "tenfold.recipe": ("MLP", "Layers", "Recipe", "Space"),
@@ -219,9 +227,11 @@ __all__ = [
     "CrossEntropy",
     "CrossValidation",
     "Dense",
+    "Diagnosis",
     "Dropout",
     "Ensemble",
     "Exponential",
+    "Finding",
     "Flatten",
     "GaussNewton",
     "GlobalPool",
@@ -286,10 +296,13 @@ __all__ = [
     "__version__",
     "audit",
     "cross_validate",
+    "diagnose",
     "load",
     "nested_cross_validate",
+    "preflight",
     "preset",
     "search",
+    "watch",
 ]
 
 

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from tenfold._version import __version__
-from tenfold.cli import fitting, predicting, showing
+from tenfold.cli import diagnosing, fitting, predicting, showing
 from tenfold.errors import BadInput, Stopped, TenfoldError
 
 app = typer.Typer(
@@ -46,7 +46,7 @@ def _main(
 
 for verb in (fitting.fit, predicting.predict, fitting.resume, showing.test, showing.report, showing.check):
     app.command()(verb)
-for verb in (showing.recipes, showing.space, fitting.demo):
+for verb in (diagnosing.diagnose, showing.recipes, showing.space, fitting.demo):
     app.command()(verb)
 
 

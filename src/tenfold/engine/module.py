@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from tenfold.engine.shape import Layout
 from tenfold.recipe.architecture import (
     Activate,
     Add,
@@ -99,6 +100,22 @@ class ResidualLayer(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """f(x) + s(x)."""
         return self.body(x) + self.shortcut(x)
+
+
+def lane_arrays(layout: Layout, width: int, w: Tensor, moments: Tensor) -> dict[str, np.ndarray]:
+    """One lane's parameters by name, as `Pack.parameters` says. w: its row (1, layout.total); moments: its running
+    moments (layout.moment_total,); width: the input columns of its fold."""
+    found: dict[str, np.ndarray] = {}
+    for slot, view in zip(layout.slots, layout.views(w), strict=True):
+        array = slot.real(view)[0].cpu().numpy().copy()
+        array = array[:width] if slot.first else array
+        found[f"{slot.op}.{slot.kind}"] = array if slot.kind == "weight" else array[0]
+    row = moments.cpu().numpy()
+    for number, (mean, var, _) in layout.moments.items():
+        units = found[f"{number}.gamma"].size
+        found[f"{number}.running_mean"] = row[mean : mean + units].copy()
+        found[f"{number}.running_var"] = row[var : var + units].copy()
+    return found
 
 
 def build_module(steps: Sequence[Step], arrays: Arrays, image: Image | None) -> nn.Sequential:

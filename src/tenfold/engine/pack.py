@@ -15,6 +15,8 @@ from tenfold.engine.feed import Feed
 from tenfold.engine.first_order import FirstOrderStep, Updates
 from tenfold.engine.forward import Batch, Flow, Forward
 from tenfold.engine.lanes import Lane, LaneValues, blocks, coefficient_table, times
+from tenfold.engine.module import lane_arrays
+from tenfold.engine.observer import Observer
 from tenfold.engine.second_order import SecondOrderStep
 from tenfold.engine.shape import Layout, Shape, as_column, padded
 from tenfold.engine.start import initial_moments, initial_parameters, initial_state, lsuv_rows, unit_variance
@@ -66,6 +68,7 @@ class Pack:
         plateau = [(np.inf, 0.0, 1.0)] * len(lanes)  # best training loss, epochs waited, factor of the rate
         self.rows["plateau"] = torch.tensor(plateau, dtype=torch.float64)
         self.update = 0  # updates made
+        self.observer: Observer | None = None  # no part of the state: it sees what this object trains
         self._arrange()
         self.rows["moments"] = self._tensor(initial_moments(self.values, self.layout))
         self._unit_variance()
@@ -166,6 +169,8 @@ class Pack:
             else:
                 self._advance(plan, step)
             self._restrict()
+            if self.observer is not None:
+                self.observer.after(self)
             self.update += 1
         if self.update % self.per_epoch == 0:
             self._watch_plateau()
@@ -250,6 +255,13 @@ class Pack:
         loss = loss.detach()
         self.rows["loss_sum"].add_(loss)
         self.bad.copy_(torch.where((self.bad < 0) & ~loss.isfinite(), self.update, self.bad))
+        if self.observer is not None:
+            self.observer.before(self, loss)
+
+    @property
+    def gradient(self) -> Tensor | None:
+        """The gradient of each lane's batch (L, layout.total), until the update; None with second-order methods."""
+        return self._first.g if self.shape.second_order is None else None
 
     def _gradient(self, plan: Plan, step: int) -> None:
         """The gradient of each lane's mean loss over its batch."""
@@ -371,16 +383,7 @@ class Pack:
         to its fold's input columns, or (channels, channels in, kernel, kernel); bias, gamma, beta, slope (units,);
         running_mean and running_var (units,) of batch normalization."""
         width = self.feed.folds[self.lanes[lane].fold].encoding.width
-        found: dict[str, np.ndarray] = {}
-        for slot, view in zip(self.layout.slots, self.layout.views(self.shown().detach()), strict=True):
-            array = slot.real(view)[lane].cpu().numpy().copy()
-            array = array[:width] if slot.first else array
-            found[f"{slot.op}.{slot.kind}"] = array if slot.kind == "weight" else array[0]
-        for number, (mean, var, _) in self.layout.moments.items():
-            row, units = self.rows["moments"][lane].cpu().numpy(), found[f"{number}.gamma"].size
-            found[f"{number}.running_mean"] = row[mean : mean + units].copy()
-            found[f"{number}.running_var"] = row[var : var + units].copy()
-        return found
+        return lane_arrays(self.layout, width, self.shown().detach()[lane, None], self.rows["moments"][lane])
 
 
 def lane_rows(state: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> dict[tuple[int, int], LaneRows]:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
-from functools import cache
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from tenfold.report import figures, words
+from tenfold.report.diagnosis import findings_section
 from tenfold.report.svg import drawable
+from tenfold.report.template import template
 from tenfold.selection.outcome import Outcome
 from tenfold.selection.verdict import METRIC_WORDS
 
@@ -20,21 +20,6 @@ SHOWN = 20  # recipes in the first table; the rest is folded away
 COLUMNS = 40  # columns of the data card, likewise
 STRIP = (4.0, 116.0)  # where a strip plot of 120 units begins and ends
 CURVES = (("train_loss", "Training loss"), ("loss", "Validation loss"), ("score", "Validation {metric}"))
-
-
-@cache
-def _template() -> Template:
-    environment = Environment(
-        loader=PackageLoader("tenfold.report"),
-        autoescape=True,
-        finalize=words.printed,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    shown = (words.score, words.count, words.percent, words.duration, words.when, words.short)
-    environment.filters.update({function.__name__: function for function in shown})
-    return environment.get_template("report.html.j2")
 
 
 def render(data: dict[str, Any]) -> str:
@@ -47,7 +32,7 @@ def render(data: dict[str, Any]) -> str:
     metric = METRIC_WORDS.get(summary["metric"], "score")
     board, low, high = _board(data["leaderboard"])
     seen = set(data["card"]["warnings"])
-    return _template().render(
+    return template("report.html.j2").render(
         **{"versions": {}, "tested": [], "others": [], **data},
         metric=metric,
         best=summary["best"],
@@ -60,6 +45,7 @@ def render(data: dict[str, Any]) -> str:
         columns_shown=COLUMNS,
         warnings=[line for line in summary["warnings"] if line not in seen],
         outcomes=_outcomes(summary["outcomes"]),
+        findings=findings_section(summary.get("findings") or []),
         metrics=METRIC_WORDS,
         baselines_named=words.BASELINES,
         fit=words.fit_command(data),

@@ -20,6 +20,7 @@ from tenfold.recipe.cost import recipe_seconds
 from tenfold.recipe.recipe import Recipe
 from tenfold.selection.baselines import NAMES, Baseline, random_split, run_baseline
 from tenfold.selection.crew import Crew, device_named
+from tenfold.selection.findings import failures, findings
 from tenfold.selection.finite import finite
 from tenfold.selection.model import Model
 from tenfold.selection.nested import Nested, judge
@@ -36,6 +37,7 @@ from tenfold.selection.winner import kept_model
 from tenfold.store.run import Run
 
 REPORT_SECONDS = 3.0  # that the test, the tables and the report take
+LOOK_SECONDS = 15.0  # that are left for the doctor to look at recipes that failed
 ALONE = 2.5  # how much longer a network takes that is trained alone
 
 
@@ -168,6 +170,7 @@ class Fit:
             trained = self._train()
             apart = self._random_split(baselines)
             result = RunResult(self.prepared, self.plan, baselines, trained, self._seconds(trained), apart=apart)
+            result = replace(result, findings=self._findings(trained, baselines))
             try:
                 trained.best()
             except RunFailed:
@@ -264,6 +267,17 @@ class Fit:
             seconds = before + time.monotonic() - begun
             self.run.put("seconds", {**self.run.get("seconds"), "training": seconds})
         return replace(trained, seconds=seconds)
+
+    def _findings(self, trained: Trained, baselines: list[Baseline]) -> list[dict[str, Any]]:
+        """What was unhealthy in the recipes that failed; without the doctor's word where the time is nearly out."""
+        if not self.run.has("findings"):
+            dummy = next(b.mean for b in baselines if b.name == "dummy")
+            if failures(trained, dummy):
+                self.listener.step("the doctor looks at the recipes that failed")
+            left = self._left()
+            crew = Crew.local(self.prepared.settings.device, idle=self.stop.check, limit=left)
+            self.run.put("findings", finite(findings(trained, dummy, crew, looks=left is None or left > LOOK_SECONDS)))
+        return self.run.get("findings")
 
     def _nested(self, trained: Trained) -> Nested | None:
         """The search again inside every fold, where that was asked for."""

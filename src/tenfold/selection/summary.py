@@ -32,7 +32,7 @@ LEVEL = 0.05  # below this p-value a difference is called significant
 @dataclass(frozen=True)
 class RunResult:
     """Everything that a run found. apart: scores of the linear baseline on rows divided at random and as asked for;
-    nested: of a nested cross-validation; comparison: of the ways to keep the winner;
+    nested: of a nested cross-validation; comparison: of the ways to keep the winner; findings: of recipes that failed;
     test: None without sealed rows, without a winner, or while they stay sealed."""
 
     prepared: Prepared
@@ -43,6 +43,7 @@ class RunResult:
     apart: dict[str, float] | None = None
     nested: Nested | None = None
     comparison: dict[str, Any] | None = None
+    findings: list[dict[str, Any]] = field(default_factory=list)
     test: TestScore | None = None
     ledger: Ledger = field(default_factory=Ledger)
 
@@ -161,20 +162,32 @@ class RunResult:
         trained, problem, rows = self.trained, self.trained.problem, self.prepared.rows
         settings = self.prepared.settings
         value = {
-            "schema": 1, "run": run, "task": problem.task, "metric": problem.metric.name,
+            "schema": 1,
+            "run": run,
+            "task": problem.task,
+            "metric": problem.metric.name,
             "higher_is_better": problem.metric.higher_is_better,
-            "rows": {"development": rows[1], "test": rows[2]}, "folds": self.plan.folds,
-            "repeats": len(problem.folds) // self.plan.folds, "division": self.prepared.division,
-            "recipes": len(trained.recipes), "trials": len(trained.recipes) * len(problem.folds),
-            "seed": settings.seed, "baselines": {b.name: b.mean for b in self.baselines},
+            "rows": {"development": rows[1], "test": rows[2]},
+            "folds": self.plan.folds,
+            "repeats": len(problem.folds) // self.plan.folds,
+            "division": self.prepared.division,
+            "recipes": len(trained.recipes),
+            "trials": len(trained.recipes) * len(problem.folds),
+            "seed": settings.seed,
+            "baselines": {b.name: b.mean for b in self.baselines},
             "positive_class": problem.classes[1] if len(problem.classes) == 2 else None,
-            "best": self._best() if self.has_winner else None, "runner_up": self._second() if self.has_winner else None,
+            "best": self._best() if self.has_winner else None,
+            "runner_up": self._second() if self.has_winner else None,
             "outcomes": {"ok": 0, "pruned": 0, "diverged": 0} | trained.outcomes(),
-            "random_split": self.apart, "racing": self.racing(),
-            "nested": self.nested.to_dict() if self.nested else None, "keep": self.comparison, "findings": [],
+            "random_split": self.apart,
+            "racing": self.racing(),
+            "nested": self.nested.to_dict() if self.nested else None,
+            "keep": self.comparison,
+            "findings": self.findings,
             "warnings": self.warnings(),
-            "test": test_summary(self.test, self.ledger), "seconds": self.seconds,
-        }  # fmt: skip
+            "test": test_summary(self.test, self.ledger),
+            "seconds": self.seconds,
+        }
         return finite(value)
 
 

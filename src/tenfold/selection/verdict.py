@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tenfold._version import __version__
+from tenfold.selection.findings import sentence
 from tenfold.selection.outcome import Outcome
 from tenfold.selection.summary import LEVEL, RunResult
 from tenfold.statistics.tests import least_difference
@@ -32,7 +33,8 @@ def verdict(result: RunResult) -> list[str]:
     risked, what failed. What is known of the sealed rows is said by `test_lines`."""
     if not result.has_winner:
         counts = ", ".join(f"{count} {label}" for label, count in result.trained.outcomes().items())
-        return [f"No recipe has a score: {counts}.", f"Try {Outcome.DIVERGED.remedy}."]
+        said = [sentence(finding) for finding in result.findings] or [f"Try {Outcome.DIVERGED.remedy}."]
+        return [f"No recipe has a score: {counts}.", *said]
     trained = result.trained
     row = trained.row(result.ranking[0])
     lines = [
@@ -44,9 +46,10 @@ def verdict(result: RunResult) -> list[str]:
         lines.append(_runner_up_line(result))
     lines += [*_apart_line(result), *_nested_line(result), *_keep_line(result), *_racing_line(result)]
     lines += [f"{border[0].upper()}{border[1:]}." for border in result.borders[:BORDERS]]
-    failed = [o for o in (Outcome.DIVERGED, Outcome.TIMEOUT) if trained.outcomes().get(o.label)]
-    total = len(trained.recipes) * len(trained.problem.folds)
-    return lines + [f"{trained.outcomes()[o.label]} of {total} trials: {o.sentence}. Try {o.remedy}." for o in failed]
+    late, total = trained.outcomes().get(Outcome.TIMEOUT.label), len(trained.recipes) * len(trained.problem.folds)
+    if late:
+        lines.append(f"{late} of {total} trials: {Outcome.TIMEOUT.sentence}. Try {Outcome.TIMEOUT.remedy}.")
+    return lines + [sentence(finding) for finding in result.findings]
 
 
 def test_lines(test: dict[str, Any], sealed: int) -> list[str]:

@@ -1,0 +1,53 @@
+"""The doctor's vocabulary: root causes by code, in words; and the symptoms that are evidence of them."""
+
+from __future__ import annotations
+
+CAUSES: dict[str, str] = {
+    "unscaled_inputs": "unscaled inputs",
+    "double_scaled_inputs": "inputs scaled twice",
+    "unscaled_targets": "unscaled targets",
+    "corrupted_labels": "labels that do not belong to their rows",
+    "class_imbalance": "one class dwarfs the others",
+    "train_test_mismatch": "training and evaluation differ",
+    "constant_init": "weights start equal",
+    "init_scale_too_small": "initial weights too small",
+    "init_scale_too_large": "initial weights too large",
+    "hidden_activation": "an activation unfit for this depth",
+    "missing_hidden_nonlinearity": "no activation between layers",
+    "dying_relu": "dead ReLU units",
+    "output_activation": "an output that cannot represent the target",
+    "loss_function": "a loss that does not fit the task",
+    "loss_reduction": "a summed loss",
+    "gradient_sign": "ascent instead of descent",
+    "lr_too_high": "learning rate too high",
+    "lr_too_low": "learning rate too low",
+    "optimizer_choice": "an unfit optimizer",
+    "optimizer_epsilon": "the optimizer's epsilon dominates",
+    "batch_size": "an unfit batch size",
+    "too_few_epochs": "stopped while improving",
+    "depth": "deeper than it can carry signal",
+    "capacity": "an unfit size",
+    "over_regularized": "the penalty drowns the signal",
+    "missing_regularization": "nothing holds back a growing gap",
+    "dropout_too_high": "dropout too high",
+    "batch_norm_misuse": "batch normalization misused",
+    "missing_bias": "no bias where one is needed",
+    "frozen_parameters": "parameters that do not move",
+    "label_shape_broadcast": "shapes of output and target broadcast",
+    "missing_gradient_clipping": "rare huge gradients",
+}
+
+SYMPTOMS: dict[str, str] = {
+    "vanishing_gradient": "the gradient vanishes on its way down",
+    "exploding_gradient": "the gradient explodes on its way down",
+    "non_finite": "a number is not finite",
+    "saturated_units": "units are saturated",
+    "dead_units": "units are inactive on all rows",
+    "identical_units": "units are identical",
+    "loss_not_decreasing": "the loss does not fall",
+    "oscillating_loss": "the loss oscillates",
+    "slow_convergence": "the loss falls slowly",
+    "overfitting": "the validation loss rises while the training loss falls",
+    "initial_loss_off": "the initial loss is far from that of an untrained network",
+    "cannot_overfit_one_batch": "one batch cannot be learnt by heart",
+}

@@ -1,0 +1,103 @@
+"""What the doctor says: a diagnosis with its findings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from tenfold.doctor.causes import CAUSES
+from tenfold.doctor.judge.evidence import gather
+from tenfold.doctor.judge.judge import HEALTHY, SHOWN, Verdict, alarm, judge
+from tenfold.doctor.measure.record import Record
+from tenfold.doctor.prove.paired import sentence
+
+MOST_EVIDENCE = 5
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A root cause. cause: a code of `tenfold.doctor.causes`; probability: of being the cause, in [0, 1]; layer: the
+    operation concerned, "" for none; evidence: sentences with numbers; remedy: what to do; proof: what a paired short
+    training showed, "" for none; change: the name of the change that the proof tried."""
+
+    cause: str
+    probability: float
+    layer: str
+    evidence: list[str]
+    remedy: str
+    proof: str = ""
+    change: str = ""
+
+    @property
+    def words(self) -> str:
+        """The cause in words."""
+        return CAUSES[self.cause]
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """The judgement of one training. probability: of not being healthy; findings: most probable first, empty when
+    healthy; notes: what does not make a run unhealthy but is worth knowing, and what could not be measured."""
+
+    probability: float
+    findings: list[Finding]
+    record: Record
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def healthy(self) -> bool:
+        """Whether there is no finding."""
+        return not self.findings
+
+    def report(self) -> str:
+        """The diagnosis as text."""
+        from tenfold.doctor.wording import report
+
+        return report(self)
+
+    def __str__(self) -> str:
+        """The report."""
+        return self.report()
+
+    def plot(self) -> Any:
+        """A matplotlib figure of what was recorded: signal and gradient propagation against the reference, activations
+        and gradients by layer and time, update sizes, dead units, the loss and the short trainings."""
+        from importlib import import_module
+
+        return import_module("tenfold.report.diagnosis").figure(self.record)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As a JSON value, without the record."""
+        from dataclasses import asdict
+
+        return {"healthy": self.healthy, "probability": self.probability,
+                "findings": [asdict(f) for f in self.findings], "notes": self.notes}  # fmt: skip
+
+
+def diagnosis_of(record: Record) -> Diagnosis:
+    """Judge a record: a pure function of its numbers."""
+    from tenfold.doctor.prescribe.remedies import prescribe
+
+    verdicts = judge(record)
+    sick = 1.0 - next(v.probability for v in verdicts if v.cause == HEALTHY)
+    notes = [*record.notes, *remarks(record)]
+    if sick < alarm():
+        return Diagnosis(sick, [], record, notes)
+    causes = [v for v in verdicts if v.cause != HEALTHY]
+    shown = [v for i, v in enumerate(causes) if i == 0 or v.probability >= SHOWN]
+    return Diagnosis(sick, [_finding(v, record, prescribe(v.cause, record)) for v in shown], record, notes)
+
+
+def remarks(record: Record) -> list[str]:
+    """What is worth knowing and makes no run unhealthy: a run that overfits late."""
+    found = gather(record)
+    rises, gap = found.get("validation_rises"), found.get("validation_gap")
+    said = [item.sentence for item in (rises, gap) if item is not None and item.strength > 0.3]
+    return [f"it overfits: {'; '.join(said)}. Stop at the best validation epoch, or regularize"] if said else []
+
+
+def _finding(verdict: Verdict, record: Record, remedy: tuple[str, str]) -> Finding:
+    change, words = remedy
+    said = [item.sentence for item in verdict.evidence[:MOST_EVIDENCE]]
+    layer = next((item.layer for item in verdict.evidence if item.layer), "")
+    return Finding(verdict.cause, verdict.probability, layer, said, words, sentence(record.proofs, change), change)

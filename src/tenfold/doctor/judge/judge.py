@@ -1,0 +1,75 @@
+"""From evidence to verdicts: one readable table of weights, odds side by side."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+from tenfold.doctor.judge.evidence import Evidence, gather
+from tenfold.doctor.measure.record import Record
+
+HEALTHY = "healthy"
+SHOWN = 0.05  # causes under this probability are left out, but for the first
+Table = Mapping[str, Mapping[str, float]]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One row of the judgement: a cause (or "healthy"), its probability, and the evidence for it, strongest first."""
+
+    cause: str
+    probability: float
+    evidence: list[Evidence]
+
+
+@cache
+def _read() -> tuple[float, Table]:
+    import yaml
+
+    found = yaml.safe_load((files("tenfold.doctor.judge") / "table.yaml").read_text(encoding="utf-8"))
+    alarm = float(found.pop("alarm"))
+    last = lambda w: float(w[-1] if isinstance(w, list) else w)  # noqa: E731
+    return alarm, {cause: {name: last(w) for name, w in row.items()} for cause, row in found.items()}
+
+
+def table() -> Table:
+    """The calibrated table: of a pair the second number."""
+    return _read()[1]
+
+
+def alarm() -> float:
+    """A run is not healthy from this probability on."""
+    return _read()[0]
+
+
+def scores(evidence: Mapping[str, float], weights: Table) -> dict[str, float]:
+    """Log odds of every verdict: rest + sum of weight * strength."""
+    return {
+        cause: sum(w * (1.0 if name == "rest" else evidence.get(name, 0.0)) for name, w in row.items())
+        for cause, row in weights.items()
+    }
+
+
+def probabilities(score: Mapping[str, float]) -> dict[str, float]:
+    """exp(s) / sum of exp(s)."""
+    top = max(score.values())
+    odds = {cause: math.exp(s - top) for cause, s in score.items()}
+    whole = sum(odds.values())
+    return {cause: o / whole for cause, o in odds.items()}
+
+
+def judge(record: Record, weights: Table | None = None) -> list[Verdict]:
+    """Every verdict, most probable first; "healthy" is one of them."""
+    weights = weights if weights is not None else table()
+    found = gather(record)
+    p = probabilities(scores({name: item.strength for name, item in found.items()}, weights))
+    verdicts = []
+    for cause, probability in sorted(p.items(), key=lambda pair: -pair[1]):
+        row = weights[cause]
+        support = [found[name] for name in row if name in found and row[name] > 0]
+        support.sort(key=lambda item: -row[item.name] * item.strength)
+        verdicts.append(Verdict(cause, probability, support))
+    return verdicts

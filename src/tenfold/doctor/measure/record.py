@@ -1,0 +1,292 @@
+"""The recorded numbers of one training: all that judging, prescribing, proving and drawing know of it.
+
+Every field is a plain number, word or list, so a record can be written as JSON, kept with a run, and judged again.
+A number that was not measured is None (or its list is empty), with the reason in `notes`.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+Kind = Literal[
+    "linear", "conv", "recurrent", "attention", "embedding", "normalization", "activation", "dropout", "pool", "other"
+]
+Task = Literal["classes", "binary", "numbers"]
+State = Literal["start", "during", "end", "reference"]
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One operation of the forward pass, in the order of execution.
+
+    name: the module's path ("body.0"), or module path and function ("body/relu") where code calls a function.
+    rule: "linear", "relu", "softmax", "batch_norm"...; units: features or channels of its output; fan_in: 0 without
+    weights. weight, bias: names of its parameters, "" without.
+    """
+
+    name: str
+    kind: Kind
+    rule: str
+    units: int = 0
+    fan_in: int = 0
+    weight: str = ""
+    bias: str = ""
+    rate: float = 0.0  # of dropout
+
+
+@dataclass(frozen=True)
+class LayerNumbers:
+    """One operation's output on one set of rows, and the gradient of the mean loss with respect to it.
+
+    rms = sqrt(mean(a^2)). saturated: share of entries whose derivative is under 5 % of its largest. dead: share of
+    units inactive on all rows. unvarying: share of units the same on all rows. identical: share of units that equal
+    another unit on all rows. derivative: mean derivative of an activation; derivative_square: mean of its square.
+    gradient: rms of the gradient. quantiles: of the outputs at 0, 5, 25, 50, 75, 95, 100 %; gradient_quantiles: of
+    the absolute gradients. weight_rms, bias_rms: of its parameters. dead_units: the first 256 units, 1 where dead.
+    """
+
+    operation: int  # its place in Facts.operations
+    mean: float
+    std: float
+    rms: float
+    saturated: float | None = None
+    dead: float | None = None
+    unvarying: float | None = None
+    identical: float | None = None
+    derivative: float | None = None
+    derivative_square: float | None = None
+    gradient: float | None = None
+    weight_gradient: float | None = None
+    weight_rms: float | None = None
+    bias_rms: float | None = None
+    quantiles: list[float] = field(default_factory=list)
+    gradient_quantiles: list[float] = field(default_factory=list)
+    dead_units: list[int] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A network in one state on the kept training rows.
+
+    train_loss, eval_loss: the same rows in the two modes. skill_train_mode, skill: accuracy above always naming the
+    largest class, (a - c) / (1 - c), or R2: 1 is perfect, 0 is what a constant reaches, negative is worse.
+    outputs: quantiles of the outputs as for LayerNumbers; distinct: share of rows whose prediction differs from the
+    most common one. output_spread: std over rows of the outputs, largest output unit.
+    """
+
+    state: State
+    step: int
+    layers: list[LayerNumbers]
+    train_loss: float | None = None
+    eval_loss: float | None = None
+    skill_train_mode: float | None = None
+    skill: float | None = None
+    outputs: list[float] = field(default_factory=list)
+    output_spread: float | None = None
+    distinct: float | None = None
+    predicted_shares: list[float] = field(default_factory=list)  # of classes
+
+
+@dataclass(frozen=True)
+class ParameterFacts:
+    """A parameter tensor: whether gradients reach it, whether the optimizer has it, whether it moved at all."""
+
+    name: str
+    shape: list[int]
+    trainable: bool
+    optimized: bool
+    moved: bool | None = None
+    identical_rows: float = 0.0  # at the start: share of rows (units) that equal another row
+    start_rms: float = 0.0
+    end_rms: float = 0.0
+
+
+@dataclass(frozen=True)
+class OptimizerFacts:
+    """An optimizer's group: rule is the class name in lower case."""
+
+    rule: str
+    lr: float
+    momentum: float = 0.0
+    weight_decay: float = 0.0
+    eps: float | None = None
+    parameters: int = 0
+    decoupled: bool = False
+
+
+@dataclass(frozen=True)
+class Facts:
+    """The structure of a training: the network, the loss, the optimizer, the rows."""
+
+    task: Task
+    classes: int  # 2 for binary, 0 for numbers
+    operations: list[Operation]
+    parameters: list[ParameterFacts]
+    optimizers: list[OptimizerFacts]
+    criterion: str  # "CrossEntropyLoss", "BCELoss", the function's name...
+    reduction: str  # "mean", "sum", "none" or "" where unknown
+    after: str  # what happens between the model's output and the loss: "", "sigmoid", "softmax", "reshape", "unknown"
+    output_shape: list[int]
+    target_shape: list[int]
+    batch_rows: int
+    rows_kept: int
+    steps: int
+    rows_known: int | None = None  # rows of the training set where known
+    training_mode: float = 1.0  # share of the updates made in training mode
+    accumulated: float = 1.0  # backward passes an update
+    compiled: bool = False
+    still: list[str] = field(default_factory=list)  # modules in evaluation mode while the model was in training mode
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Inputs or targets of the kept rows; per column where there are at most 4096 columns.
+
+    worst: the column of the largest |value|, its mean and std. spread: largest over smallest column std (not constant
+    ones), condition: largest over smallest eigenvalue of the centred columns' covariance, None above 512 columns.
+    second_moment_condition: the same of X'X / n. offset: largest |mean| / std of a column. within_rows: std over rows
+    relative to rms, small for inputs that hardly vary.
+    """
+
+    rows: int
+    columns: int
+    mean: float
+    std: float
+    smallest: float
+    largest: float
+    column_std_smallest: float = 0.0
+    column_std_largest: float = 0.0
+    column_std_median: float = 0.0
+    column_mean_largest: float = 0.0
+    worst: list[float] = field(default_factory=list)  # column, mean, std
+    spread: float = 1.0
+    offset: float = 0.0
+    condition: float | None = None
+    second_moment_condition: float | None = None
+    constant: float = 0.0  # share of columns
+    duplicates: float = 0.0  # share of rows that repeat another one
+    within_rows: float = 1.0
+    non_finite: float = 0.0
+    integers: bool = False
+    shares: list[float] = field(default_factory=list)  # of classes, for targets
+
+
+@dataclass(frozen=True)
+class Point:
+    """A number at an update."""
+
+    step: int
+    value: float
+
+
+@dataclass(frozen=True)
+class UpdateSizes:
+    """One sampled update: for each parameter (in the order of Facts.parameters) the norm of w_after - w_before, of w
+    before, and of the gradient at the time of the step (None without one). cosine: between this update's gradient and
+    the last sampled one's."""
+
+    step: int
+    update: list[float | None]
+    weight: list[float | None]
+    gradient: list[float | None]
+    cosine: float | None = None
+
+
+@dataclass(frozen=True)
+class NonFinite:
+    """The first tensor that was not finite: what ("loss", "gradient of body.0.weight", "input"...) and when."""
+
+    step: int
+    what: str
+    layer: str = ""
+
+
+@dataclass(frozen=True)
+class Curves:
+    """Numbers over time. loss: of training batches (thinned to at most 2048 points), validation: of batches seen
+    without gradients. evaluation_inputs: moments of the inputs seen without gradients, None without such batches."""
+
+    loss: list[Point]
+    validation: list[Point] = field(default_factory=list)
+    gradient_norm: list[Point] = field(default_factory=list)
+    lr: list[Point] = field(default_factory=list)
+    updates: list[UpdateSizes] = field(default_factory=list)
+    non_finite: NonFinite | None = None
+    evaluation_inputs: Moments | None = None
+    validation_skill: float | None = None  # at the end, in the mode in which it was seen
+
+
+@dataclass(frozen=True)
+class Theory:
+    """What a loss is at landmarks. constant: the least that a constant output reaches (ln C and less, the targets'
+    variance...); chance: what equal odds for all classes give; perfect: the least that any output reaches on these
+    targets; skill_at_best: the skill of those outputs, under 1 where the loss does not measure the task."""
+
+    constant: float | None = None
+    chance: float | None = None
+    perfect: float | None = None
+    skill_at_best: float | None = None
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A short training of a copy with one change (`change`: its name, "as_is" for none), one entry a seed.
+
+    skill: on kept rows that it trained on, held_out: on kept rows that it did not. loss: the criterion at the end on
+    the training rows (in its own units, so comparable between trials with the same criterion). steps: updates made.
+    """
+
+    change: str
+    steps: int
+    skill: list[float | None]
+    held_out: list[float | None]
+    loss: list[float | None]
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """What models without gradients reach on the kept rows, cross-validated. p_value: of their skill against chance."""
+
+    name: str
+    skill: float
+    p_value: float
+
+
+@dataclass(frozen=True)
+class Record:
+    """All numbers of one training."""
+
+    facts: Facts
+    inputs: Moments | None = None
+    targets: Moments | None = None
+    curves: Curves = field(default_factory=lambda: Curves([]))
+    probes: list[Probe] = field(default_factory=list)
+    theory: Theory = field(default_factory=Theory)
+    trials: list[Trial] = field(default_factory=list)
+    baselines: list[Baseline] = field(default_factory=list)
+    proofs: list[Trial] = field(default_factory=list)  # paired over seeds: as_is, remedies, "control: " a random change
+    extra: dict[str, float] = field(default_factory=dict)  # on request: curvature, gradient_check, gradient_noise...
+    notes: list[str] = field(default_factory=list)  # what was not measured, and why
+
+    def probe(self, state: State) -> Probe | None:
+        """The last probe of a state."""
+        return next((p for p in reversed(self.probes) if p.state == state), None)
+
+    def trial(self, change: str) -> Trial | None:
+        """The trial of a change."""
+        return next((t for t in self.trials if t.change == change), None)
+
+    def to_json(self) -> str:
+        """As JSON; infinities and NaN as the words of Python's json."""
+        return json.dumps(asdict(self), separators=(",", ":"))
+
+    @staticmethod
+    def from_json(text: str) -> Record:
+        """The inverse of `to_json`."""
+        from pydantic import TypeAdapter
+
+        value: Any = json.loads(text)
+        return TypeAdapter(Record).validate_python(value)

@@ -1,0 +1,184 @@
+"""What is measured at some updates only: true update sizes, gradient norms, states of the network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from tenfold.doctor.measure.record import NonFinite, Point, UpdateSizes
+from tenfold.doctor.measure.watched import Batch
+
+STATE_BYTES = 256 << 20  # of all kept states
+DENSE_NORMS, NORM_EVERY = 32, 8  # first updates whose gradient norm is measured, and every so many later ones
+EVERY = 50  # updates between samples at most, in the default schedule
+MOST_POINTS = 2048
+
+
+@dataclass
+class _Sample:
+    """A sampled update while it is made; by parameter: norms as tensors, and the weights before."""
+
+    step: int
+    before: dict[int, Tensor] = field(default_factory=dict)
+    gradient: dict[int, Tensor] = field(default_factory=dict)
+    weight: dict[int, Tensor] = field(default_factory=dict)
+    update: dict[int, Tensor] = field(default_factory=dict)
+
+
+def places(per_decade: float, last: int) -> frozenset[int]:
+    """0, 1, 2, 3 and then about so many numbers a decade."""
+    found, value = {0, 1, 2, 3}, 4.0
+    while value <= last:
+        found.add(round(value))
+        value *= 10 ** (1 / per_decade)
+    return frozenset(found)
+
+
+class Sampler:
+    """Samples updates of some optimizers; nothing here waits for a device until it is read."""
+
+    def __init__(self, model: nn.Module, optimizers: Sequence[torch.optim.Optimizer], *, sparse: bool) -> None:
+        self.model, self.optimizers, self.sparse = model, optimizers, sparse
+        self.parameters = list(model.parameters())
+        numbers = {id(p): n for n, p in enumerate(self.parameters)}
+        self.members = [
+            [(numbers[id(p)], p) for group in o.param_groups for p in group["params"] if id(p) in numbers]
+            for o in optimizers
+        ]  # of each optimizer: number and parameter
+        self.due_at = places(4 if sparse else 12, 10**7)
+        self.keep_at = places(2, 10**7) if sparse else places(4, 10**7) | {4, 8, 16, 32, 64}
+        self.samples: list[_Sample] = []
+        self.norms: list[tuple[int, Tensor]] = []
+        self.lr: list[Point] = []
+        self.start = self._state()
+        self.kept: list[tuple[int, dict[str, Tensor]]] = [(0, self.start)]
+        each = sum(t.numel() * t.element_size() for t in self.start.values())
+        self.room = max(2, STATE_BYTES // max(1, each))
+
+    def due(self, step: int) -> bool:
+        """Whether the update from `step` to `step` + 1 is sampled."""
+        return step in self.due_at or (not self.sparse and step % EVERY == 0)
+
+    @torch.no_grad()
+    def _state(self) -> dict[str, Tensor]:
+        named = [*self.model.named_parameters(), *self.model.named_buffers()]
+        return {name: value.detach().clone() for name, value in named}
+
+    @torch.no_grad()
+    def before(self, number: int, step: int) -> None:
+        """An optimizer is about to step."""
+        due = self.due(step)
+        if due:
+            self._open(number, step)
+        elif self.sparse:
+            return
+        if number == 0:
+            rate = self.optimizers[0].param_groups[0]["lr"]
+            if not self.lr or rate != self._rate:
+                self._rate = rate
+                self.lr.append(Point(step, float(rate)))
+            if not due and (step < DENSE_NORMS or step % NORM_EVERY == 0):
+                grads = [p.grad for _, p in self.members[0] if p.grad is not None and not p.grad.is_sparse]
+                if grads:
+                    self.norms.append((step, torch.linalg.vector_norm(torch.stack(torch._foreach_norm(grads)))))  # type: ignore[attr-defined]
+
+    def _open(self, number: int, step: int) -> None:
+        if not self.samples or self.samples[-1].step != step:
+            self.samples.append(_Sample(step))
+        sample, members = self.samples[-1], self.members[number]
+        sample.before |= {n: p.detach().clone() for n, p in members}
+        with_gradient = [(n, p.grad) for n, p in members if p.grad is not None and not p.grad.is_sparse]
+        if with_gradient:
+            found = torch._foreach_norm([g for _, g in with_gradient])  # type: ignore[attr-defined]
+            sample.gradient |= {n: norm for (n, _), norm in zip(with_gradient, found, strict=True)}
+
+    @torch.no_grad()
+    def after(self, number: int, step: int) -> None:
+        """An optimizer has stepped."""
+        sample = self.samples[-1] if self.samples else None
+        if sample is not None and sample.step == step and sample.before:
+            members = [(n, p) for n, p in self.members[number] if n in sample.before]
+            old = [sample.before.pop(n) for n, _ in members]
+            if old:
+                weight = torch._foreach_norm(old)  # type: ignore[attr-defined]
+                moved = torch._foreach_norm(torch._foreach_sub([p.detach() for _, p in members], old))  # type: ignore[attr-defined]
+                for (n, _), w, m in zip(members, weight, moved, strict=True):
+                    sample.weight[n], sample.update[n] = w, m
+        if number == 0 and step + 1 in self.keep_at:
+            self.kept.append((step + 1, self._state()))
+            if len(self.kept) > self.room:
+                self.kept = [self.kept[0], *self.kept[2:-1:2], self.kept[-1]]
+
+    # ---- afterwards ----
+
+    def states(self, step: int) -> list[tuple[int, dict[str, Tensor]]]:
+        """Kept states, oldest first, the present one last."""
+        found = self.kept if self.kept[-1][0] != step else self.kept[:-1]
+        return [*found, (step, self._state())]
+
+    def updates(self) -> list[UpdateSizes]:
+        """The sampled updates, parameters in the order of the model's."""
+        count = len(self.parameters)
+        row = lambda values: [float(values[n]) if n in values else None for n in range(count)]  # noqa: E731
+        return [UpdateSizes(s.step, row(s.update), row(s.weight), row(s.gradient)) for s in self.samples if s.update]
+
+    def gradient_norms(self) -> list[Point]:
+        """The gradient's norm where it was measured."""
+        sampled = [
+            (s.step, torch.linalg.vector_norm(torch.stack([g.float() for g in s.gradient.values()])))
+            for s in self.samples
+            if s.gradient
+        ]
+        return points(thinned(sorted([*self.norms, *sampled], key=lambda pair: pair[0])))
+
+    def rates(self) -> list[Point]:
+        """The first optimizer's learning rate wherever it changed."""
+        return self.lr
+
+
+def thinned(values: Sequence[Any]) -> Sequence[Any]:
+    """At most MOST_POINTS of them, evenly, the last one among them."""
+    if len(values) <= MOST_POINTS:
+        return values
+    return [values[i * (len(values) - 1) // (MOST_POINTS - 1)] for i in range(MOST_POINTS)]
+
+
+def points(values: Sequence[tuple[int, Tensor]]) -> list[Point]:
+    """Tensors read in one go; a loss with several entries counts with its mean."""
+    if not values:
+        return []
+    stack = torch.stack([v.float().mean() if v.dim() else v.float() for _, v in values]).tolist()
+    return [Point(step, value) for (step, _), value in zip(values, stack, strict=True)]
+
+
+def first_bad(losses: Sequence[tuple[int, Tensor]], sampler: Sampler, batches: Sequence[Batch]) -> NonFinite | None:
+    """The first input, loss, gradient or state that is not finite."""
+    found: list[tuple[int, int, NonFinite]] = []
+    for batch in batches:
+        bad = [
+            v
+            for v in batch.inputs
+            if isinstance(v, Tensor) and v.is_floating_point() and not bool(torch.isfinite(v).all())
+        ]
+        if bad:
+            found.append((batch.step, 0, NonFinite(batch.step, "the input")))
+            break
+    step = next((p.step for p in points(losses) if not abs(p.value) < float("inf")), None)
+    if step is not None:
+        found.append((step, 1, NonFinite(step, "the loss")))
+    names = [name for name, _ in sampler.model.named_parameters()]
+    for sample in sampler.samples:
+        late = next((n for n, g in sample.gradient.items() if not bool(torch.isfinite(g))), None)
+        if late is not None:
+            found.append((sample.step, 2, NonFinite(sample.step, "the gradient", names[late])))
+            break
+    for at, state in sampler.kept:
+        late = next((n for n, v in state.items() if v.is_floating_point() and not bool(torch.isfinite(v).all())), None)
+        if late is not None:
+            found.append((at, 3, NonFinite(at, "the parameter", late)))
+            break
+    return min(found, key=lambda item: item[:2])[2] if found else None

@@ -1,0 +1,273 @@
+"""Watching a user's own training loop, unchanged: hooks that leave with the context."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from tenfold.doctor.measure.record import Curves
+from tenfold.doctor.measure.sampling import Sampler, first_bad, points, thinned
+from tenfold.doctor.measure.trace import first_tensor
+from tenfold.doctor.measure.watched import Batch, Watched
+
+if TYPE_CHECKING:
+    from tenfold.doctor.diagnosis import Diagnosis
+
+Schedule = Literal["default", "sparse"]
+FIRST_BATCHES = 64  # training batches kept from the beginning
+KEPT_ROWS, KEPT_BYTES = 4096, 64 << 20  # of training batches
+SEEN_ROWS = 2048  # of batches seen without gradients, the last ones
+MOST_LOSSES = 8192  # kept; every second one is dropped beyond
+
+
+class Watch:
+    """A context in which a training is recorded. Made by `watch`, which says what it does."""
+
+    def __init__(
+        self, model: nn.Module, optimizer: torch.optim.Optimizer | Sequence[torch.optim.Optimizer],
+        criterion: nn.Module | Callable[..., Any] | None = None, *, schedule: Schedule = "default",
+    ) -> None:  # fmt: skip
+        if schedule not in ("default", "sparse"):
+            raise ValueError(f"schedule {schedule!r}: expected 'default' or 'sparse'")
+        self.outer, self.criterion, self.schedule = model, criterion, schedule
+        self.model: nn.Module = getattr(model, "_orig_mod", model)
+        wrapped = type(self.model).__name__ in ("DataParallel", "DistributedDataParallel")
+        self.model = getattr(self.model, "module", self.model) if wrapped else self.model
+        several = isinstance(optimizer, (list, tuple))
+        self.optimizers: list[torch.optim.Optimizer] = list(optimizer) if several else [optimizer]  # type: ignore[list-item, arg-type]
+        self.notes: list[str] = []
+        self._handles: list[Any] = []
+        self._step_handles: list[Any] = []
+        self._begun = False
+
+    # ---- the context ----
+
+    def __enter__(self) -> Watch:
+        """Begin; a training may be watched in one go only."""
+        if self._begun:
+            raise RuntimeError("this training is watched already: make another tenfold.watch for another one")
+        self._begun = True
+        self.step, self.made = 0, [0] * len(self.optimizers)  # updates made: of the first optimizer, of each
+        self.calls = self.in_training = 0  # losses with gradients, and those of them in training mode
+        self.still: list[str] = []
+        self.losses: list[tuple[int, Tensor]] = []
+        self.validation: list[tuple[int, Tensor]] = []
+        self.batches: list[Batch] = []
+        self.evaluation: list[Batch] = []
+        self._rows = self._bytes = 0
+        self._stride, self._inputs, self._output = 1, None, None
+        self.options = [[_options(group) for group in o.param_groups] for o in self.optimizers]
+        self.sampler = Sampler(self.model, self.optimizers, sparse=self.schedule == "sparse")
+        for number, optimizer in enumerate(self.optimizers):
+            self._handles.append(optimizer.register_step_pre_hook(self._guarded(self._before, number)))
+            self._handles.append(optimizer.register_step_post_hook(self._guarded(self._after, number)))
+        self._listen()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Every hook leaves; what is raised inside goes on."""
+        for handle in (*self._handles, *self._step_handles):
+            handle.remove()
+        self._handles, self._step_handles = [], []
+        self._inputs = self._output = None
+
+    def _listen(self) -> None:
+        """Hooks on the model and the criterion, which the sparse schedule has at sampled updates only."""
+        if self._step_handles:
+            return
+        model = self.outer
+        self._step_handles = [
+            model.register_forward_pre_hook(self._guarded(self._enters), with_kwargs=True),
+            model.register_forward_hook(self._guarded(self._leaves)),
+        ]
+        if isinstance(self.criterion, nn.Module):
+            self._step_handles.append(
+                self.criterion.register_forward_hook(self._guarded(self._criticized), with_kwargs=True)
+            )
+
+    def _guarded(self, hook: Callable[..., None], *first: Any) -> Callable[..., None]:
+        """A hook of ours never breaks the user's training: an exception switches it off and becomes a note."""
+        broken = False
+
+        def run(*args: Any) -> None:
+            nonlocal broken
+            if broken:
+                return
+            try:
+                hook(*first, *args)
+            except Exception as error:
+                broken = True
+                self.notes.append(
+                    f"{hook.__name__.strip('_')} could not be measured any more: {type(error).__name__}: {error}"
+                )
+
+        return run
+
+    # ---- hooks ----
+
+    def _enters(self, module: nn.Module, args: Any, keywords: Any) -> None:
+        self._inputs = args, keywords
+
+    def _leaves(self, module: nn.Module, args: Any, output: Any) -> None:
+        found = first_tensor(output)
+        self._output = None if found is None else found.detach()
+
+    def _criticized(self, module: nn.Module, args: Any, keywords: Any, loss: Any) -> None:
+        given = [*args, *keywords.values()]
+        if len(given) >= 2 and isinstance(loss, Tensor):
+            self._noted(given[0], given[1], loss)
+
+    def observe(self, output: Tensor, target: Tensor, loss: Tensor | None = None) -> None:
+        """Tell of a loss that a plain function computed: what it was given, and the loss itself (computed from the
+        criterion without gradients where it is left out)."""
+        self._guarded(self._observed)(output, target, loss)
+
+    def _observed(self, output: Tensor, target: Tensor, loss: Tensor | None) -> None:
+        if loss is None and self.criterion is not None:
+            loss = self.criterion(output.detach(), target).requires_grad_(
+                output.requires_grad and torch.is_grad_enabled()
+            )
+        if loss is not None:
+            self._noted(output, target, loss)
+
+    def _noted(self, scored: Any, target: Any, loss: Tensor) -> None:
+        if not (torch.is_grad_enabled() and loss.requires_grad):
+            self._evaluated(scored, target, loss)
+            return
+        step, training = self.step, self.model.training
+        if not self.calls and training:
+            self.still = [name for name, module in self.model.named_modules() if not module.training]
+        self.calls += 1
+        self.in_training += training
+        if step % self._stride == 0:
+            self.losses.append((step, loss.detach()))
+            if len(self.losses) > MOST_LOSSES:
+                self.losses, self._stride = self.losses[::2], self._stride * 2
+        room = self._rows < KEPT_ROWS and self._bytes < KEPT_BYTES
+        if room and (len(self.batches) < FIRST_BATCHES or self.sampler.due(step)):
+            batch = self._batch(scored, target, loss, training)
+            self.batches.append(batch)
+            self._rows += len(batch.target) if batch.target is not None and batch.target.dim() else 1
+            self._bytes += sum(v.numel() * v.element_size() for v in batch.inputs if isinstance(v, Tensor))
+
+    def _evaluated(self, scored: Any, target: Any, loss: Tensor) -> None:
+        self.validation.append((self.step, loss.detach()))
+        if self.evaluation and self.evaluation[-1].step != self.step:
+            self.evaluation = []
+        if sum(len(b.target) for b in self.evaluation if b.target is not None and b.target.dim()) < SEEN_ROWS:
+            self.evaluation.append(self._batch(scored, target, loss, self.model.training))
+
+    def _batch(self, scored: Any, target: Any, loss: Tensor, training: bool) -> Batch:
+        args, keywords = self._inputs if self._inputs is not None else ((), {})
+        return Batch(
+            self.step,
+            copied(args),
+            copied(keywords),
+            copied(self._output),
+            copied(scored),
+            copied(target),
+            None,
+            training,
+        )
+
+    def _before(self, number: int, optimizer: torch.optim.Optimizer, args: Any, keywords: Any) -> None:
+        self.sampler.before(number, self.made[number])
+
+    def _after(self, number: int, optimizer: torch.optim.Optimizer, args: Any, keywords: Any) -> None:
+        self.sampler.after(number, self.made[number])
+        self.made[number] += 1
+        if number == 0:
+            self.step += 1
+            if self.schedule == "sparse":
+                self._rest()
+
+    def _rest(self) -> None:
+        """The sparse schedule looks at sampled updates only."""
+        if self.sampler.due(self.step):
+            self._listen()
+        elif self._step_handles:
+            for handle in self._step_handles:
+                handle.remove()
+            self._step_handles = []
+
+    # ---- afterwards ----
+
+    def watched(self) -> Watched:
+        """What was recorded so far, inside the block or after it."""
+        if not self._begun:
+            raise RuntimeError("nothing was watched yet: train inside `with tenfold.watch(...)`")
+        notes = list(dict.fromkeys(self.notes))
+        if not self.losses:
+            notes.append(
+                "no loss was seen: give watch the criterion as a module, or call doctor.observe(output, target, loss)"
+            )
+        if self.outer is not self.model and hasattr(self.outer, "_orig_mod"):
+            notes.append("the model is compiled: layers are measured on the plain module that it was compiled from")
+        if not self.step:
+            notes.append("the optimizer that is watched made no update")
+        curves = Curves(
+            loss=points(thinned(self.losses)), validation=points(_grouped(self.validation)),
+            gradient_norm=self.sampler.gradient_norms(), lr=self.sampler.rates(), updates=self.sampler.updates(),
+            non_finite=first_bad(self.losses, self.sampler, self.batches),
+        )  # fmt: skip
+        whole = self.schedule == "default"
+        return Watched(
+            self.model, self.criterion, self.optimizers, self.options, self.sampler.start,
+            self.sampler.states(self.step), self.batches, self.evaluation, curves, self.step,
+            self.in_training / max(self.calls, 1), self.calls / max(self.step, 1) if whole else 1.0,
+            self.outer is not self.model, self.still, notes,
+        )  # fmt: skip
+
+    def diagnose(self, **options: Any) -> Diagnosis:
+        """Judge what was recorded. options: prove, budget, curvature, gradient_check of `examine`."""
+        from tenfold.doctor.examine import examine
+
+        return examine(self.watched(), **options)
+
+
+def watch(
+    model: nn.Module, optimizer: torch.optim.Optimizer | Sequence[torch.optim.Optimizer],
+    criterion: nn.Module | Callable[..., Any] | None = None, *, schedule: Schedule = "default",
+) -> Watch:  # fmt: skip
+    """Record a training loop of your own, as a context; `diagnose()` afterwards (or inside) says what is wrong.
+
+    model: any torch module, compiled ones too; optimizer: one or several (an update is a step of the first); criterion:
+    the loss module that the loop calls with (output, target). Of a plain function nothing is seen by itself: call
+    `doctor.observe(output, target, loss)` after computing it.
+    schedule: "default" keeps the loss of every batch, the gradient norm of every eighth update, and at about 12 updates
+    a decade (then every 50th) the true size w_after - w_before of every parameter's update; "sparse" looks at about 4
+    updates a decade and costs nearly nothing between them.
+
+    Kept: the parameters at the start, at some updates and at the end; up to 4096 rows of batches; of batches without
+    gradients the last ones. Weights, gradients and random states stay what they would be without it. No hook outlives
+    the block. An exception in the doctor becomes a note in the diagnosis and never reaches the loop.
+    """
+    return Watch(model, optimizer, criterion, schedule=schedule)
+
+
+def copied(value: Any) -> Any:
+    """Tensors inside tuples, lists and mappings, detached and copied; other values as they are."""
+    if isinstance(value, Tensor):
+        return value.detach().clone()
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return type(value)(*(copied(item) for item in value))
+    if isinstance(value, (tuple, list)):
+        return type(value)(copied(item) for item in value)
+    if isinstance(value, dict):
+        return {name: copied(item) for name, item in value.items()}
+    return value
+
+
+def _options(group: dict[str, Any]) -> dict[str, Any]:
+    return {name: copied(value) for name, value in group.items() if name != "params"}
+
+
+def _grouped(losses: Sequence[tuple[int, Tensor]]) -> list[tuple[int, Tensor]]:
+    """The mean of the losses at each update."""
+    found: dict[int, list[Tensor]] = {}
+    for step, loss in losses:
+        found.setdefault(step, []).append(loss.float().mean())
+    return [(step, torch.stack(values).mean()) for step, values in found.items()]

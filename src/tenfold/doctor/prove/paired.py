@@ -1,0 +1,93 @@
+"""Proof of a remedy: the change and the unchanged training over the same seeds, and a random other change beside."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from tenfold.doctor.measure.record import Record, Trial
+from tenfold.doctor.prove.change import CHANGES, REFERENCES
+
+SEEDS = (0, 1, 2, 3, 4)
+SAME = 0.01  # difference of skills, and share of a loss, that is none
+Try = Callable[[Sequence[str], Sequence[int]], list[Trial]]
+OTHER_UNITS = frozenset({"head", "mean_loss", "standardize_targets", "flip", "training_mode"})  # losses not comparable
+
+
+def random_change(record: Record, without: Sequence[str]) -> str | None:
+    """A random other change that was tried at equal cost; the same record gives the same one."""
+    names = [t.change for t in record.trials if t.change not in ("as_is", "longer", "one_batch", *REFERENCES, *without)]
+    seed = record.facts.rows_kept * 1009 + record.facts.steps
+    return str(np.random.default_rng(seed).choice(names)) if names else None
+
+
+def prove(record: Record, changes: Sequence[str], attempt: Try, seeds: Sequence[int] = SEEDS) -> list[Trial]:
+    """Paired trials over the seeds: unchanged, each change, and a random other one as "control"."""
+    wanted = [c for c in dict.fromkeys(changes) if c in CHANGES and c != "as_is"]
+    if not wanted:
+        return []
+    control = random_change(record, wanted)
+    names = ["as_is", *wanted, *([control] if control else [])]
+    found = attempt(names, seeds)
+    if control:
+        last = found[-1]
+        found[-1] = Trial(f"control: {control}", last.steps, last.skill, last.held_out, last.loss, last.seconds)
+    return found
+
+
+def better(before: Trial, after: Trial) -> tuple[int, int]:
+    """On how many of the paired seeds the change is better, and of how many: by held-out skill, and where that is the
+    same to SAME by the loss."""
+    wins = count = 0
+    for seed in range(min(len(before.skill), len(after.skill))):
+        one, two = _at(before, seed), _at(after, seed)
+        if one is None or two is None:
+            continue
+        count += 1
+        gain = two[0] - one[0]
+        wins += gain > SAME or (abs(gain) <= SAME and two[1] < (1 - SAME) * one[1])
+    return wins, count
+
+
+def _at(trial: Trial, seed: int) -> tuple[float, float] | None:
+    skill = trial.held_out[seed] if trial.held_out[seed] is not None else trial.skill[seed]
+    loss = trial.loss[seed]
+    if skill is None:
+        return None
+    comparable = trial.change.removeprefix("control: ") not in OTHER_UNITS
+    return max(skill, -0.2), loss if loss is not None and comparable and math.isfinite(loss) else math.inf
+
+
+def sentence(proofs: Sequence[Trial], change: str) -> str:
+    """What the paired runs showed of a change; "" without any."""
+    before = next((t for t in proofs if t.change == "as_is"), None)
+    after = next((t for t in proofs if t.change == change), None)
+    if before is None or after is None:
+        return ""
+    wins, count = better(before, after)
+    if not count:
+        return ""
+    comparable = change not in OTHER_UNITS and _mean(before.loss) is not None and _mean(after.loss) is not None
+    figures = f"skill {_skills(before):.2f} -> {_skills(after):.2f}"
+    if comparable:
+        figures = f"loss {_mean(before.loss):.3g} -> {_mean(after.loss):.3g}, " + figures
+    control = next((t for t in proofs if t.change.startswith("control: ")), None)
+    said = f"paired short run, {count} seeds, {after.steps} updates: {figures} ({wins} of {count} better)"
+    if control is not None:
+        luck, of = better(before, control)
+        name = control.change.removeprefix("control: ").replace("_", " ")
+        said += f"; a random other change ({name}): {_skills(control):.2f} ({luck} of {of})"
+    return said
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [v for v in values if v is not None and math.isfinite(v)]
+    return sum(known) / len(known) if known and len(known) == len(values) else None
+
+
+def _skills(trial: Trial) -> float:
+    known = [held if held is not None else skill for held, skill in zip(trial.held_out, trial.skill, strict=True)]
+    values = [max(value, -0.2) for value in known if value is not None]
+    return sum(values) / len(values) if values else float("nan")

@@ -1,0 +1,152 @@
+"""Changes of a network from outside, without its code: other functions in place of its operations, other weights."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from tenfold.doctor.measure.record import Operation
+from tenfold.doctor.measure.seeded import seeded
+from tenfold.doctor.measure.trace import OUTPUT_RULES, Call
+from tenfold.doctor.measure.trace import Change as Replacement
+
+WEIGHTED = ("linear", "conv", "recurrent", "attention")
+RECTIFIED = (
+    "relu",
+    "leaky_relu",
+    "elu",
+    "gelu",
+    "silu",
+    "mish",
+    "prelu",
+    "selu",
+    "softplus",
+    "relu6",
+    "hardswish",
+    "celu",
+    "rrelu",
+)
+GAINS = {"relu": math.sqrt(2), "leaky_relu": math.sqrt(2), "relu6": math.sqrt(2), "prelu": math.sqrt(2),
+         "elu": 1.25, "gelu": 1.53, "silu": 1.68, "mish": 1.49, "hardswish": 1.68, "softplus": 1.0,
+         "tanh": 1.1, "sigmoid": 1.0, "selu": 1.0}  # fmt: skip
+
+
+def weighted(operations: Sequence[Operation]) -> list[int]:
+    """Places of the operations with a weight matrix, in order."""
+    return [i for i, op in enumerate(operations) if op.kind in WEIGHTED]
+
+
+def following(operations: Sequence[Operation], place: int) -> int | None:
+    """The place of the activation between a weighted operation and the next one, None without."""
+    for i in range(place + 1, len(operations)):
+        if operations[i].kind in WEIGHTED:
+            return None
+        if operations[i].kind == "activation":
+            return i
+    return None
+
+
+def output_activations(operations: Sequence[Operation]) -> list[int]:
+    """Places of the activations behind the last weighted operation."""
+    places = weighted(operations)
+    last = places[-1] if places else -1
+    return [i for i in range(last + 1, len(operations)) if operations[i].kind == "activation"]
+
+
+def rectify(operations: Sequence[Operation]) -> dict[int, Replacement]:
+    """ReLU behind every hidden layer, in place of the activation there or where there is none."""
+    found: dict[int, Replacement] = {}
+    for place in weighted(operations)[:-1]:
+        if operations[place].kind not in ("linear", "conv"):
+            continue
+        there = following(operations, place)
+        if there is None:
+            found[place] = lambda call: F.relu(_run(call))
+        elif operations[there].rule not in OUTPUT_RULES:
+            found[there] = lambda call: F.relu(call.args[0])
+    return found
+
+
+def normalize(operations: Sequence[Operation], changes: dict[int, Replacement]) -> dict[int, Replacement]:
+    """Each row's hidden units standardized behind every hidden layer, (a - mean) / sqrt(var + 1e-5) over its units."""
+    found = dict(changes)
+    for place in weighted(operations)[:-1]:
+        if operations[place].kind not in ("linear", "conv"):
+            continue
+        before = changes.get(place)
+        found[place] = lambda call, before=before: _layer_norm(before(call) if before else _run(call), call)
+    return found
+
+
+def _layer_norm(a: Tensor, call: Call) -> Tensor:
+    return F.layer_norm(a, a.shape[1:] if call.channels else a.shape[-1:])
+
+
+def _run(call: Call) -> Any:
+    return call.function(*call.args, **call.keywords)
+
+
+def bare(operations: Sequence[Operation]) -> dict[int, Replacement]:
+    """Nothing behind the last weighted operation."""
+    return {place: lambda call: call.args[0] for place in output_activations(operations)}
+
+
+def without_dropout(operations: Sequence[Operation]) -> dict[int, Replacement]:
+    """Dropout that keeps everything."""
+    return {i: lambda call: call.args[0] for i, op in enumerate(operations) if op.kind == "dropout"}
+
+
+def with_units(operations: Sequence[Operation], weight: Tensor, bias: Tensor) -> dict[int, Replacement]:
+    """Another output layer, weight (units, fan in) and bias (units,), in place of the last linear one."""
+    last = weighted(operations)[-1]
+    return {last: lambda call: F.linear(call.args[0], weight, bias)}
+
+
+@torch.no_grad()
+def reinitialize(model: nn.Module, operations: Sequence[Operation], rule: str = "", seed: int = 0) -> None:
+    """Weights ~ N(0, gain^2 / fan_in) with the gain of the activation behind them (He et al. 2015), 1 at the output;
+    biases 0; normalization 1 and 0; other modules by their own `reset_parameters`. rule: the activation that will be
+    there instead of the present ones."""
+    generator = torch.Generator().manual_seed(seed)
+    named = dict(model.named_parameters(remove_duplicate=False))
+    done: set[int] = set()
+    places = weighted(operations)
+    for place, op in enumerate(operations):
+        parameter, bias = named.get(op.weight), named.get(op.bias)
+        if parameter is None or id(parameter) in done:
+            continue
+        done.add(id(parameter))
+        if op.kind in ("linear", "conv") and op.rule != "conv_transpose":
+            there = following(operations, place)
+            behind = rule or (operations[there].rule if there is not None else "")
+            gain = GAINS.get(behind, 1.0) if place != places[-1] else 1.0
+            draw = torch.randn(parameter.shape, generator=generator) * gain / math.sqrt(max(op.fan_in, 1))
+            parameter.copy_(draw.to(parameter))
+        elif op.kind == "normalization":
+            parameter.fill_(1.0)
+        if op.kind in ("linear", "conv", "normalization") and bias is not None:
+            bias.zero_()
+            done.add(id(bias))
+    with seeded(seed):
+        for module in model.modules():
+            mine = list(module.parameters(recurse=False))
+            reset = getattr(module, "reset_parameters", None)
+            if mine and reset is not None and not any(id(p) in done for p in mine):
+                reset()
+
+
+@torch.no_grad()
+def dealt_anew(model: nn.Module, seed: int) -> None:
+    """Another start of the same kind: the incoming weights of every layer in another order, one order a layer, so
+    scales, constants and identical units stay what they are."""
+    generator = torch.Generator().manual_seed(seed)
+    for parameter in model.parameters():
+        if parameter.dim() > 1:
+            flat = parameter.reshape(parameter.shape[0], -1)
+            order = torch.randperm(flat.shape[1], generator=generator).to(flat.device)
+            parameter.copy_(flat[:, order].reshape(parameter.shape))

@@ -1,0 +1,44 @@
+"""A diagnosis as text."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tenfold.doctor.diagnosis import Diagnosis
+
+WIDTH = 110
+
+
+def report(diagnosis: Diagnosis) -> str:
+    """The verdict, the first finding with evidence, remedy and proof, the others in a line, the notes."""
+    if diagnosis.healthy:
+        lines = [f"Healthy (p = {1 - diagnosis.probability:.2f})."]
+    else:
+        first, *others = diagnosis.findings
+        lines = [
+            f"Not healthy (p = {diagnosis.probability:.2f}). Most likely cause: {first.words} "
+            f"({first.probability:.2f})."
+        ]
+        lines += _block("evidence", _joined(first.evidence)) + _block("remedy", first.remedy)
+        if first.proof:
+            lines += _block("proof", first.proof)
+        if others:
+            said = ", ".join(f"{f.words} ({f.probability:.2f})" for f in others)
+            lines += textwrap.wrap(f"Also possible: {said}.", WIDTH)
+    for note in diagnosis.notes:
+        lines += textwrap.wrap(f"Note: {note}", WIDTH, subsequent_indent="      ")
+    return "\n".join(lines)
+
+
+def _joined(sentences: list[str]) -> str:
+    return ";\n".join(sentences)
+
+
+def _block(name: str, text: str) -> list[str]:
+    """The name, and the text beside it."""
+    found: list[str] = []
+    for piece in text.split("\n"):
+        found += textwrap.wrap(piece, WIDTH - 13)
+    return [f"  {name if i == 0 else '':<11}{line}" for i, line in enumerate(found)]

@@ -1,0 +1,25 @@
+"""The pages' templates: everything escaped, numbers and names printed as `tenfold.report.words` says."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+
+from tenfold.report import words
+
+
+@cache
+def template(name: str) -> Template:
+    """A template of this package by its file name."""
+    environment = Environment(
+        loader=PackageLoader("tenfold.report"),
+        autoescape=True,
+        finalize=words.printed,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    shown = (words.score, words.count, words.percent, words.duration, words.when, words.short)
+    environment.filters.update({function.__name__: function for function in shown})
+    return environment.get_template(name)

@@ -1,0 +1,192 @@
+"""Whole judgements of plain loops: what must never be called healthy, and what must never raise an alarm."""
+
+import itertools
+
+import pytest
+import torch
+from sklearn.datasets import load_breast_cancer, load_digits
+from torch import nn
+
+import tenfold
+
+
+def rows(name):
+    x, y = (load_digits if name == "digits" else load_breast_cancer)(return_X_y=True)
+    x = torch.tensor(x, dtype=torch.float32)
+    return (x - x.mean(0)) / (x.std(0) + 1e-3), torch.tensor(y)
+
+
+def stack(sizes, activation=nn.ReLU, init=nn.init.kaiming_normal_, norm=False, last=()):
+    layers = []
+    for one, two in itertools.pairwise(sizes):
+        layers += [nn.Linear(one, two), *([nn.BatchNorm1d(two)] if norm else []), activation()]
+    layers = layers[: -2 if norm else -1]  # nothing behind the output
+    model = nn.Sequential(*layers, *last)
+    for layer in model:
+        if isinstance(layer, nn.Linear):
+            init(layer.weight)
+            nn.init.zeros_(layer.bias)
+    return model
+
+
+def judged(model, x, y, criterion, optimizer, epochs=12, batch=32, sign=1.0):
+    generator = torch.Generator().manual_seed(0)
+    held, order = torch.randperm(len(x), generator=generator).split([len(x) // 5, len(x) - len(x) // 5])
+    with tenfold.watch(model, optimizer, criterion) as doctor:
+        for _ in range(epochs):
+            model.train()
+            for part in order[torch.randperm(len(order), generator=generator)].split(batch):
+                optimizer.zero_grad()
+                (sign * criterion(model(x[part]), y[part])).backward()
+                optimizer.step()
+            model.eval()
+            with torch.no_grad():
+                criterion(model(x[held]), y[held])
+    return doctor.diagnose(prove=False, budget=1.0)
+
+
+def adam(model, lr=1e-3):
+    return torch.optim.Adam(model.parameters(), lr=lr)
+
+
+def depth(count):
+    return [64, *[48] * count, 10]
+
+
+def zeros():
+    x, y = rows("digits")
+    model = stack(depth(2), init=nn.init.zeros_)
+    return judged(model, x, y, nn.CrossEntropyLoss(), adam(model)), {"constant_init"}
+
+
+def sigmoid_20():
+    x, y = rows("digits")
+    model = stack(depth(20), nn.Sigmoid, nn.init.xavier_normal_)
+    return judged(model, x[:600], y[:600], nn.CrossEntropyLoss(), adam(model), epochs=6), {"hidden_activation", "depth"}
+
+
+def bias_minus_30():
+    x, y = rows("digits")
+    model = stack(depth(2))
+    for layer in model[::2]:
+        nn.init.constant_(layer.bias, -30.0)
+    return judged(model, x, y, nn.CrossEntropyLoss(), adam(model)), {"dying_relu"}
+
+
+def rate_x1000():
+    x, y = rows("digits")
+    model = stack(depth(2))
+    return judged(model, x, y, nn.CrossEntropyLoss(), adam(model, 1.0)), {"lr_too_high"}
+
+
+def shuffled_labels():
+    x, y = rows("digits")
+    model = stack(depth(2))
+    y = y[torch.randperm(len(y), generator=torch.Generator().manual_seed(1))]
+    return judged(model, x, y, nn.CrossEntropyLoss(), adam(model)), {"corrupted_labels"}
+
+
+def softmax_on_one():
+    x, y = rows("cancer")
+    model = stack([30, 32, 1], last=(nn.Softmax(1),))
+    return judged(model, x, y[:, None].float(), nn.BCELoss(), adam(model)), {"output_activation"}
+
+
+def summed():
+    x, y = rows("digits")
+    model = stack(depth(2))
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.05)
+    return judged(model, x, y, nn.CrossEntropyLoss(reduction="sum"), optimizer, 40, 1000), {"loss_reduction"}
+
+
+def flipped_sign():
+    x, y = rows("digits")
+    model = stack(depth(2))
+    return judged(model, x, y, nn.CrossEntropyLoss(), adam(model), sign=-1.0), {"gradient_sign"}
+
+
+def inputs_x1e4():
+    x, y = rows("digits")
+    model = stack(depth(2), nn.Tanh, nn.init.xavier_normal_)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.05)
+    return judged(model, 1e4 * x, y, nn.CrossEntropyLoss(), optimizer), {"unscaled_inputs"}
+
+
+@pytest.mark.parametrize(
+    "program",
+    [zeros, rate_x1000, shuffled_labels, softmax_on_one, flipped_sign,
+     *(pytest.param(p, marks=pytest.mark.slow) for p in (bias_minus_30, summed, inputs_x1e4, sigmoid_20))],
+)  # fmt: skip
+def test_never_a_wrong_healthy(program):
+    torch.manual_seed(0)
+    diagnosis, right = program()
+    assert not diagnosis.healthy
+    assert diagnosis.findings[0].cause in right, diagnosis.report()
+    assert diagnosis.findings[0].evidence
+    assert diagnosis.findings[0].remedy
+
+
+def he_relu(count):
+    x, y = rows("digits")
+    model = stack(depth(count))
+    return judged(model, x, y, nn.CrossEntropyLoss(), adam(model), epochs=12)
+
+
+def xavier_tanh():
+    x, y = rows("digits")
+    model = stack(depth(4), nn.Tanh, nn.init.xavier_normal_)
+    return judged(model, x, y, nn.CrossEntropyLoss(), adam(model), epochs=12)
+
+
+def normalized_sigmoid_8():
+    x, y = rows("digits")
+    model = stack(depth(8), nn.Sigmoid, nn.init.xavier_normal_, norm=True)
+    return judged(model, x, y, nn.CrossEntropyLoss(), adam(model), epochs=12)
+
+
+def linear():
+    x, y = rows("cancer")
+    model = nn.Linear(30, 2)
+    return judged(model, x, y, nn.CrossEntropyLoss(), torch.optim.SGD(model.parameters(), lr=0.1))
+
+
+def overfits_late():
+    x, y = rows("digits")
+    model = stack([64, 128, 128, 10])
+    return judged(model, x[:200], y[:200], nn.CrossEntropyLoss(), adam(model, 3e-3), epochs=80)
+
+
+@pytest.mark.parametrize(
+    "program",
+    [linear, xavier_tanh, overfits_late, lambda: he_relu(2), pytest.param(normalized_sigmoid_8, marks=pytest.mark.slow),
+     *(pytest.param(lambda count=count: he_relu(count), marks=pytest.mark.slow) for count in range(3, 11))],
+)  # fmt: skip
+def test_never_an_alarm(program):
+    torch.manual_seed(0)
+    diagnosis = program()
+    assert diagnosis.healthy, diagnosis.report()
+    assert diagnosis.findings == []
+
+
+def test_a_proof_pairs_the_remedy_with_the_unchanged_run_over_seeds():
+    torch.manual_seed(0)
+    x, y = rows("cancer")
+    model = stack([30, 16, 2])
+    optimizer, criterion = torch.optim.SGD(model.parameters(), lr=1e-5), nn.CrossEntropyLoss()
+    with tenfold.watch(model, optimizer, criterion) as doctor:
+        for part in torch.randperm(len(x)).repeat(4).split(32):
+            optimizer.zero_grad()
+            criterion(model(x[part]), y[part]).backward()
+            optimizer.step()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    state = torch.get_rng_state()
+    diagnosis = doctor.diagnose(budget=1.0)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    first = diagnosis.findings[0]
+    assert first.cause == "lr_too_low"
+    assert "5 of 5 better" in first.proof
+    trials = {t.change: t for t in diagnosis.record.proofs}
+    assert len(trials["as_is"].skill) == len(trials[first.change].skill) == 5
+    assert sum(trials[first.change].loss) < sum(trials["as_is"].loss)
+    assert any(name.startswith("control: ") for name in trials)
