@@ -261,6 +261,8 @@ def test_every_cause_has_a_page():
         text = text_of(f"{code}.md")
         assert f"\n\n`{code}`: " in text, code
         assert re.findall(r"^## (.+)$", text, re.MULTILINE) == parts, code
+        if code == "missing_regularization":
+            continue  # a note, no finding
         assert f'"{code}"' in blocks(ROOT / "docs" / "causes" / f"{code}.md", "python")[0], code
 
 

@@ -39,6 +39,7 @@ EXPECTED = {
     "wider": {"network": {"hidden": [64, 100, 64, 64]}},
 }
 IMPOSSIBLE = {
+    "right_long",
     "standardize_targets", "flip", "mean_loss", "unfreeze", "training_mode", "biases", "balance", "one_batch", "as_is",
 }  # fmt: skip
 

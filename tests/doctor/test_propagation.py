@@ -79,7 +79,7 @@ def test_numbers_of_every_layer_are_those_of_plain_autograd(name):
         assert layer.weight_rms == pytest.approx(float(weight.square().mean().sqrt()), rel=1e-6)
         assert layer.bias_rms == pytest.approx(float(bias.square().mean().sqrt()), rel=1e-6)
         assert layer.weight_gradient == pytest.approx(float(gradient.square().mean().sqrt()), rel=1e-5)
-    assert found.train_loss == pytest.approx(float(loss), rel=1e-6)
+    assert found.train_loss == pytest.approx(float(loss.detach()), rel=1e-6)
     assert found.eval_loss == found.train_loss
 
 
@@ -229,7 +229,7 @@ def test_losses_are_means_over_the_parts_as_they_were_dealt():
     found = looked(model, parts)
     model.load_state_dict(state)
     model.train()
-    expected = np.mean([float(F.mse_loss(model(p.inputs[0]), p.target)) for p in parts])
+    expected = np.mean([F.mse_loss(model(p.inputs[0]), p.target).item() for p in parts])
     assert found.train_loss == pytest.approx(expected, rel=1e-5)
     model.load_state_dict(state)
     model.eval()

@@ -104,7 +104,8 @@ def without_dropout(operations: Sequence[Operation]) -> dict[int, Replacement]:
 def with_units(operations: Sequence[Operation], weight: Tensor, bias: Tensor) -> dict[int, Replacement]:
     """Another output layer, weight (units, fan in) and bias (units,), in place of the last linear one."""
     last = weighted(operations)[-1]
-    return {last: lambda call: F.linear(call.args[0], weight, bias)}
+    place = lambda call: 1 if call.function.__name__ == "addmm" else 0  # noqa: E731  where the input stands
+    return {last: lambda call: F.linear(call.args[place(call)], weight, bias)}
 
 
 @torch.no_grad()
@@ -120,7 +121,6 @@ def reinitialize(model: nn.Module, operations: Sequence[Operation], rule: str = 
         parameter, bias = named.get(op.weight), named.get(op.bias)
         if parameter is None or id(parameter) in done:
             continue
-        done.add(id(parameter))
         if op.kind in ("linear", "conv") and op.rule != "conv_transpose":
             there = following(operations, place)
             behind = rule or (operations[there].rule if there is not None else "")
@@ -129,13 +129,16 @@ def reinitialize(model: nn.Module, operations: Sequence[Operation], rule: str = 
             parameter.copy_(draw.to(parameter))
         elif op.kind == "normalization":
             parameter.fill_(1.0)
-        if op.kind in ("linear", "conv", "normalization") and bias is not None:
+        else:
+            continue
+        done.add(id(parameter))
+        if bias is not None:
             bias.zero_()
             done.add(id(bias))
     with seeded(seed):
         for module in model.modules():
             mine = list(module.parameters(recurse=False))
-            reset = getattr(module, "reset_parameters", None)
+            reset = getattr(module, "reset_parameters", getattr(module, "_reset_parameters", None))
             if mine and reset is not None and not any(id(p) in done for p in mine):
                 reset()
 
