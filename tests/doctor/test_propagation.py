@@ -234,7 +234,7 @@ def test_losses_are_means_over_the_parts_as_they_were_dealt():
     model.load_state_dict(state)
     model.eval()
     assert found.eval_loss == pytest.approx(
-        np.mean([float(F.mse_loss(model(p.inputs[0]), p.target)) for p in parts]), rel=1e-5
+        np.mean([F.mse_loss(model(p.inputs[0]), p.target).item() for p in parts]), rel=1e-5
     )
 
 
@@ -252,7 +252,7 @@ def test_weights_mode_and_random_states_are_as_before_also_after_an_error():
             self.one = nn.Linear(5, 2)
 
         def forward(self, x):
-            raise ValueError(float(torch.rand(()) + F.dropout(self.one(x)).sum()))
+            raise ValueError((torch.rand(()) + F.dropout(self.one(x)).sum()).item())
 
     model, broken = nn.Sequential(nn.Linear(5, 4), nn.BatchNorm1d(4), Depth(), nn.Linear(4, 2)).eval(), Broken()
     rows = Rows((drawn(16, 5),), {}, drawn(16, 2))
