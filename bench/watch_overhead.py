@@ -1,4 +1,5 @@
-"""What watching a plain loop costs: alternating pairs of the same training with and without `tenfold.watch`."""
+"""What watching a plain loop costs: the same training with and without `tenfold.watch`, a few updates of the one and a
+few of the other in turn, so that a machine that changes its speed changes both."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ import json
 import statistics
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal, cast
 
 import torch
 from torch import nn
@@ -18,6 +19,7 @@ from bench.speed import RESULTS
 
 CASES = ("mlp", "conv")
 SCHEDULES = ("default", "sparse")
+CHUNK = {"mlp": 20, "conv": 2}  # updates in a row
 
 
 def program(case: str) -> tuple[nn.Module, torch.optim.Optimizer, torch.Tensor, torch.Tensor, int]:
@@ -40,37 +42,48 @@ def program(case: str) -> tuple[nn.Module, torch.optim.Optimizer, torch.Tensor, 
     return model, optimizer, torch.randn(64, 1, 28, 28), torch.randint(10, (64,)), 150
 
 
-def seconds(case: str, schedule: str | None) -> float:
-    """Of one training."""
-    model, optimizer, x, y, updates = program(case)
+def training(case: str) -> tuple[nn.Module, torch.optim.Optimizer, nn.Module, Callable[[int], float]]:
+    """Model, optimizer, criterion, and the plain loop: seconds that so many updates took."""
+    model, optimizer, x, y, _ = program(case)
     criterion = nn.CrossEntropyLoss()
 
-    def loop() -> None:
+    def loop(updates: int) -> float:
+        since = time.perf_counter()
         for _ in range(updates):
             optimizer.zero_grad()
             criterion(model(x), y).backward()
             optimizer.step()
+        return time.perf_counter() - since
 
+    return model, optimizer, criterion, loop
+
+
+def ratio(case: str, schedule: str) -> float:
+    """Seconds of a watched training over those of a plain one, both made in one go, a chunk of each in turn. What
+    entering and leaving the context costs is counted."""
+    *_, updates = program(case)
+    *_, plain = training(case)
+    model, optimizer, criterion, watched = training(case)
+    spent = {plain: 0.0, watched: 0.0}
+    plain(CHUNK[case]), watched(CHUNK[case])
     since = time.perf_counter()
-    if schedule is None:
-        loop()
-    else:
-        with tenfold.watch(model, optimizer, criterion, schedule=schedule):  # type: ignore[arg-type]
-            loop()
-    return time.perf_counter() - since
+    watch = tenfold.watch(model, optimizer, criterion, schedule=cast(Literal["default", "sparse"], schedule))
+    with watch:
+        spent[watched] += time.perf_counter() - since
+        for chunk in range(updates // CHUNK[case]):
+            for loop in (plain, watched) if chunk % 2 else (watched, plain):
+                spent[loop] += loop(CHUNK[case])
+        since = time.perf_counter()
+    spent[watched] += time.perf_counter() - since
+    return spent[watched] / spent[plain]
 
 
-def measured(pairs: int, timed: Callable[[str, str | None], float] = seconds) -> dict[str, Any]:
-    """Ratio of neighbouring runs, watched over plain: median, and quartiles."""
+def measured(pairs: int) -> dict[str, Any]:
+    """Watched over plain: median of the pairs, and quartiles. A first pair warms up."""
     found: dict[str, Any] = {}
     for case in CASES:
         for schedule in SCHEDULES:
-            timed(case, schedule)
-            ratios = []
-            for pair in range(pairs):
-                first, second = (None, schedule) if pair % 2 else (schedule, None)
-                one, two = timed(case, first), timed(case, second)
-                ratios.append(two / one if first is None else one / two)
+            ratios = [ratio(case, schedule) for _ in range(pairs + 1)][1:]
             found[f"{case} {schedule}"] = {
                 "median": statistics.median(ratios),
                 "quartiles": statistics.quantiles(ratios),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,8 +14,9 @@ from tenfold.doctor.measure.record import NonFinite, Point, UpdateSizes
 from tenfold.doctor.measure.watched import Batch
 
 STATE_BYTES = 256 << 20  # of all kept states
-DENSE_NORMS, NORM_EVERY = 32, 8  # first updates whose gradient norm is measured, and every so many later ones
-EVERY = 50  # updates between samples at most, in the default schedule
+DENSE_NORMS, NORM_EVERY = 32, 16  # first updates whose gradient norm is measured, and every so many later ones
+LAST = 10**12  # update that a schedule may reach
+EVERY = 100  # updates between samples at most, in the default schedule
 MOST_POINTS = 2048
 
 
@@ -49,8 +51,9 @@ class Sampler:
             [(numbers[id(p)], p) for group in o.param_groups for p in group["params"] if id(p) in numbers]
             for o in optimizers
         ]  # of each optimizer: number and parameter
-        self.due_at = places(4 if sparse else 12, 10**7)
-        self.keep_at = places(2, 10**7) if sparse else places(4, 10**7) | {4, 8, 16, 32, 64}
+        self.due_at = places(4 if sparse else 12, LAST)
+        self.keep_at = places(2, LAST) if sparse else places(4, LAST) | {4, 8, 16, 32, 64}
+        self.events = [*sorted(self.due_at | self.keep_at), 2 * LAST]
         self.samples: list[_Sample] = []
         self.norms: list[tuple[int, Tensor]] = []
         self.lr: list[Point] = []
@@ -63,55 +66,71 @@ class Sampler:
         """Whether the update from `step` to `step` + 1 is sampled."""
         return step in self.due_at or (not self.sparse and step % EVERY == 0)
 
+    def next_event(self, made: int) -> int:
+        """The first number of updates above `made` at which an update that is sampled begins or has ended, or a state
+        is kept: until then `after` need not be called."""
+        if self.due(made):
+            return made + 1
+        listed = self.events[bisect_right(self.events, made)]
+        return listed if self.sparse else min(listed, made - made % EVERY + EVERY)
+
     @torch.no_grad()
     def _state(self) -> dict[str, Tensor]:
         named = [*self.model.named_parameters(), *self.model.named_buffers()]
         return {name: value.detach().clone() for name, value in named}
 
-    @torch.no_grad()
     def before(self, number: int, step: int) -> None:
         """An optimizer is about to step."""
-        due = self.due(step)
-        if due:
-            self._open(number, step)
-        elif self.sparse:
+        if not self.due(step):
             return
+        self._open(number, step)
         if number == 0:
-            rate = self.optimizers[0].param_groups[0]["lr"]
-            if not self.lr or rate != self._rate:
-                self._rate = rate
-                self.lr.append(Point(step, float(rate)))
-            if not due and (step < DENSE_NORMS or step % NORM_EVERY == 0):
-                grads = [p.grad for _, p in self.members[0] if p.grad is not None and not p.grad.is_sparse]
-                if grads:
-                    self.norms.append((step, torch.linalg.vector_norm(torch.stack(torch._foreach_norm(grads)))))  # type: ignore[attr-defined]
+            self._noted_rate(step)
 
+    def passed(self, step: int) -> None:
+        """The first optimizer has stepped, sampled or not; its gradients are still there."""
+        self._noted_rate(step)
+        if (step % NORM_EVERY == 0 or step < DENSE_NORMS) and not self.due(step):
+            grads = [g for _, p in self.members[0] if (g := p.grad) is not None and not g.is_sparse]
+            if grads:
+                self.norms.append((step, _norm(torch._foreach_norm(grads))))  # type: ignore[attr-defined]
+
+    def _noted_rate(self, step: int) -> None:
+        rate = self.optimizers[0].param_groups[0]["lr"]
+        if not self.lr or rate != self._rate:
+            self._rate = rate
+            self.lr.append(Point(step, float(rate)))
+
+    @torch.no_grad()
     def _open(self, number: int, step: int) -> None:
         if not self.samples or self.samples[-1].step != step:
             self.samples.append(_Sample(step))
         sample, members = self.samples[-1], self.members[number]
         sample.before |= {n: p.detach().clone() for n, p in members}
-        with_gradient = [(n, p.grad) for n, p in members if p.grad is not None and not p.grad.is_sparse]
+        with_gradient = [(n, g) for n, p in members if (g := p.grad) is not None and not g.is_sparse]
         if with_gradient:
             found = torch._foreach_norm([g for _, g in with_gradient])  # type: ignore[attr-defined]
             sample.gradient |= {n: norm for (n, _), norm in zip(with_gradient, found, strict=True)}
 
-    @torch.no_grad()
     def after(self, number: int, step: int) -> None:
         """An optimizer has stepped."""
-        sample = self.samples[-1] if self.samples else None
-        if sample is not None and sample.step == step and sample.before:
-            members = [(n, p) for n, p in self.members[number] if n in sample.before]
-            old = [sample.before.pop(n) for n, _ in members]
-            if old:
-                weight = torch._foreach_norm(old)  # type: ignore[attr-defined]
-                moved = torch._foreach_norm(torch._foreach_sub([p.detach() for _, p in members], old))  # type: ignore[attr-defined]
-                for (n, _), w, m in zip(members, weight, moved, strict=True):
-                    sample.weight[n], sample.update[n] = w, m
+        if self.samples and self.samples[-1].step == step and self.samples[-1].before:
+            self._close(self.samples[-1], number)
         if number == 0 and step + 1 in self.keep_at:
             self.kept.append((step + 1, self._state()))
             if len(self.kept) > self.room:
                 self.kept = [self.kept[0], *self.kept[2:-1:2], self.kept[-1]]
+
+    @torch.no_grad()
+    def _close(self, sample: _Sample, number: int) -> None:
+        members = [(n, p) for n, p in self.members[number] if n in sample.before]
+        old = [sample.before.pop(n) for n, _ in members]
+        if not old:
+            return
+        weight = torch._foreach_norm(old)  # type: ignore[attr-defined]
+        moved = torch._foreach_norm(torch._foreach_sub([p.detach() for _, p in members], old))  # type: ignore[attr-defined]
+        for (n, _), w, m in zip(members, weight, moved, strict=True):
+            sample.weight[n], sample.update[n] = w, m
 
     # ---- afterwards ----
 
@@ -128,16 +147,17 @@ class Sampler:
 
     def gradient_norms(self) -> list[Point]:
         """The gradient's norm where it was measured."""
-        sampled = [
-            (s.step, torch.linalg.vector_norm(torch.stack([g.float() for g in s.gradient.values()])))
-            for s in self.samples
-            if s.gradient
-        ]
+        sampled = [(s.step, _norm([g.float() for g in s.gradient.values()])) for s in self.samples if s.gradient]
         return points(thinned(sorted([*self.norms, *sampled], key=lambda pair: pair[0])))
 
     def rates(self) -> list[Point]:
         """The first optimizer's learning rate wherever it changed."""
         return self.lr
+
+
+def _norm(norms: Sequence[Tensor]) -> Tensor:
+    """Of everything, from the norms of its parts."""
+    return torch.linalg.vector_norm(torch.stack(list(norms)))
 
 
 def thinned(values: Sequence[Any]) -> Sequence[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
@@ -41,6 +42,7 @@ class Watch:
         self.notes: list[str] = []
         self._handles: list[Any] = []
         self._step_handles: list[Any] = []
+        self._opening: Any = None  # the hook before a sampled update
         self._begun = False
 
     # ---- the context ----
@@ -58,12 +60,15 @@ class Watch:
         self.batches: list[Batch] = []
         self.evaluation: list[Batch] = []
         self._rows = self._bytes = 0
-        self._stride, self._inputs, self._output = 1, None, None
+        self._stride, self._keeps = 1, True  # losses: one of so many is kept; whether this update's batch is
+        self._seen: tuple[Any, Any, Tensor | None] = ((), {}, None)  # arguments, keywords, output of the model
         self.options = [[_options(group) for group in o.param_groups] for o in self.optimizers]
         self.sampler = Sampler(self.model, self.optimizers, sparse=self.schedule == "sparse")
+        self._next = [0] * len(self.optimizers)  # updates made when something is to be done again
         for number, optimizer in enumerate(self.optimizers):
-            self._handles.append(optimizer.register_step_pre_hook(self._guarded(self._before, number)))
             self._handles.append(optimizer.register_step_post_hook(self._guarded(self._after, number)))
+            if number:  # its count is its own: it looks for itself which updates are sampled
+                self._handles.append(optimizer.register_step_pre_hook(self._guarded(self._before, number)))
         self._listen()
         return self
 
@@ -71,35 +76,46 @@ class Watch:
         """Every hook leaves; what is raised inside goes on."""
         for handle in (*self._handles, *self._step_handles):
             handle.remove()
-        self._handles, self._step_handles = [], []
-        self._inputs = self._output = None
+        if self._opening is not None:
+            self._opening.remove()
+        self._handles, self._step_handles, self._opening = [], [], None
+        self._seen = ((), {}, None)
 
     def _listen(self) -> None:
-        """Hooks on the model and the criterion, which the sparse schedule has at sampled updates only."""
+        """Hooks on the model and the criterion, which the sparse schedule has at sampled updates only, and the one
+        that opens a sampled update."""
+        if self._opening is None:
+            self._opening = self.optimizers[0].register_step_pre_hook(self._guarded(self._before, 0))
         if self._step_handles:
             return
-        model = self.outer
-        self._step_handles = [
-            model.register_forward_pre_hook(self._guarded(self._enters), with_kwargs=True),
-            model.register_forward_hook(self._guarded(self._leaves)),
-        ]
+        self._step_handles = [self.outer.register_forward_hook(self._guarded(self._leaves), with_kwargs=True)]
         if isinstance(self.criterion, nn.Module):
             self._step_handles.append(
                 self.criterion.register_forward_hook(self._guarded(self._criticized), with_kwargs=True)
             )
 
+    def _rest(self) -> None:
+        """Nothing is sampled for a while."""
+        if self._opening is not None:
+            self._opening.remove()
+            self._opening = None
+        if self.schedule == "sparse":
+            for handle in self._step_handles:
+                handle.remove()
+            self._step_handles = []
+
     def _guarded(self, hook: Callable[..., None], *first: Any) -> Callable[..., None]:
         """A hook of ours never breaks the user's training: an exception switches it off and becomes a note."""
-        broken = False
+        called: Callable[..., None] | None = partial(hook, *first) if first else hook
 
         def run(*args: Any) -> None:
-            nonlocal broken
-            if broken:
+            nonlocal called
+            if called is None:
                 return
             try:
-                hook(*first, *args)
+                called(*args)
             except Exception as error:
-                broken = True
+                called = None
                 self.notes.append(
                     f"{hook.__name__.strip('_')} could not be measured any more: {type(error).__name__}: {error}"
                 )
@@ -108,15 +124,13 @@ class Watch:
 
     # ---- hooks ----
 
-    def _enters(self, module: nn.Module, args: Any, keywords: Any) -> None:
-        self._inputs = args, keywords
-
-    def _leaves(self, module: nn.Module, args: Any, output: Any) -> None:
-        found = first_tensor(output)
-        self._output = None if found is None else found.detach()
+    def _leaves(self, module: nn.Module, args: Any, keywords: Any, output: Any) -> None:
+        if self._keeps or not torch.is_grad_enabled():
+            found = first_tensor(output)
+            self._seen = args, keywords, None if found is None else found.detach()
 
     def _criticized(self, module: nn.Module, args: Any, keywords: Any, loss: Any) -> None:
-        given = [*args, *keywords.values()]
+        given = (*args, *keywords.values()) if keywords else args
         if len(given) >= 2 and isinstance(loss, Tensor):
             self._noted(given[0], given[1], loss)
 
@@ -134,24 +148,29 @@ class Watch:
             self._noted(output, target, loss)
 
     def _noted(self, scored: Any, target: Any, loss: Tensor) -> None:
-        if not (torch.is_grad_enabled() and loss.requires_grad):
+        if not (loss.requires_grad and torch.is_grad_enabled()):
             self._evaluated(scored, target, loss)
             return
-        step, training = self.step, self.model.training
+        training = self.model.training
         if not self.calls and training:
             self.still = [name for name, module in self.model.named_modules() if not module.training]
         self.calls += 1
         self.in_training += training
-        if step % self._stride == 0:
-            self.losses.append((step, loss.detach()))
+        if self._stride == 1 or self.step % self._stride == 0:
+            self.losses.append((self.step, loss.detach()))
             if len(self.losses) > MOST_LOSSES:
                 self.losses, self._stride = self.losses[::2], self._stride * 2
-        room = self._rows < KEPT_ROWS and self._bytes < KEPT_BYTES
-        if room and (len(self.batches) < FIRST_BATCHES or self.sampler.due(step)):
+        if self._keeps:
             batch = self._batch(scored, target, loss, training)
             self.batches.append(batch)
             self._rows += len(batch.target) if batch.target is not None and batch.target.dim() else 1
             self._bytes += sum(v.numel() * v.element_size() for v in batch.inputs if isinstance(v, Tensor))
+            self._keeps = self._wants_batch()
+
+    def _wants_batch(self) -> bool:
+        """Whether a batch of this update is kept."""
+        room = self._rows < KEPT_ROWS and self._bytes < KEPT_BYTES
+        return room and (len(self.batches) < FIRST_BATCHES or self.sampler.due(self.step))
 
     def _evaluated(self, scored: Any, target: Any, loss: Tensor) -> None:
         self.validation.append((self.step, loss.detach()))
@@ -161,37 +180,28 @@ class Watch:
             self.evaluation.append(self._batch(scored, target, loss, self.model.training))
 
     def _batch(self, scored: Any, target: Any, loss: Tensor, training: bool) -> Batch:
-        args, keywords = self._inputs if self._inputs is not None else ((), {})
-        return Batch(
-            self.step,
-            copied(args),
-            copied(keywords),
-            copied(self._output),
-            copied(scored),
-            copied(target),
-            None,
-            training,
-        )
+        given = (copied(value) for value in (*self._seen, scored, target))
+        return Batch(self.step, *given, None, training)
 
     def _before(self, number: int, optimizer: torch.optim.Optimizer, args: Any, keywords: Any) -> None:
         self.sampler.before(number, self.made[number])
 
     def _after(self, number: int, optimizer: torch.optim.Optimizer, args: Any, keywords: Any) -> None:
-        self.sampler.after(number, self.made[number])
-        self.made[number] += 1
+        self.made[number] = made = self.made[number] + 1
         if number == 0:
-            self.step += 1
-            if self.schedule == "sparse":
+            self.step = made
+            if self.schedule == "default":
+                self.sampler.passed(made - 1)
+        if made < self._next[number]:
+            return
+        self.sampler.after(number, made - 1)
+        self._next[number] = self.sampler.next_event(made)
+        if number == 0:
+            self._keeps = self._wants_batch()
+            if self.sampler.due(made):
+                self._listen()
+            else:
                 self._rest()
-
-    def _rest(self) -> None:
-        """The sparse schedule looks at sampled updates only."""
-        if self.sampler.due(self.step):
-            self._listen()
-        elif self._step_handles:
-            for handle in self._step_handles:
-                handle.remove()
-            self._step_handles = []
 
     # ---- afterwards ----
 
@@ -237,8 +247,8 @@ def watch(
     model: any torch module, compiled ones too; optimizer: one or several (an update is a step of the first); criterion:
     the loss module that the loop calls with (output, target). Of a plain function nothing is seen by itself: call
     `doctor.observe(output, target, loss)` after computing it.
-    schedule: "default" keeps the loss of every batch, the gradient norm of every eighth update, and at about 12 updates
-    a decade (then every 50th) the true size w_after - w_before of every parameter's update; "sparse" looks at about 4
+    schedule: "default" keeps the loss of every batch, the gradient norm of every 16th update, and at about 12 updates
+    a decade (then every 100th) the true size w_after - w_before of every parameter's update; "sparse" looks at about 4
     updates a decade and costs nearly nothing between them.
 
     Kept: the parameters at the start, at some updates and at the end; up to 4096 rows of batches; of batches without
