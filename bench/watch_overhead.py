@@ -65,7 +65,8 @@ def ratio(case: str, schedule: str) -> float:
     *_, plain = training(case)
     model, optimizer, criterion, watched = training(case)
     spent = {plain: 0.0, watched: 0.0}
-    plain(CHUNK[case]), watched(CHUNK[case])
+    for loop in (plain, watched):
+        loop(CHUNK[case])
     since = time.perf_counter()
     watch = tenfold.watch(model, optimizer, criterion, schedule=cast(Literal["default", "sparse"], schedule))
     with watch:

@@ -68,6 +68,8 @@ def _deeper(by: int) -> Variant:
         hidden = case.net.hidden
         if len(hidden) + by < 1 or case.net.kind == "recurrent":
             return None
+        if by < 0 and case.net.kind.startswith("conv"):  # the head rests on the size that the poolings leave
+            return None
         return case.net_with(hidden=(*hidden, *(hidden[-1],) * by) if by > 0 else hidden[:by])
 
     return vary

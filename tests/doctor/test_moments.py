@@ -120,3 +120,13 @@ def test_no_baselines_without_enough_or_finite_rows():
     assert baselines(x[:20], y[:20], "binary") == []
     assert baselines(x * float("nan"), y, "binary") == []
     assert baselines(x, y * 0, "binary") == []
+
+
+def test_a_rare_second_class_has_no_baselines_where_a_training_part_lacks_it():
+    generator = torch.Generator().manual_seed(3)
+    x = torch.randn(300, 4, generator=generator)
+    y = torch.zeros(300, dtype=torch.long)
+    y[7] = 1  # in one validation part, so its training part has one class
+    assert baselines(x, y, "classes") == []
+    y[:150] = 1
+    assert len(baselines(x, y, "classes")) == 3

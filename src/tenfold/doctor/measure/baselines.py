@@ -15,14 +15,15 @@ ROWS, COLUMNS, FOLDS = 1000, 64, 3
 
 def baselines(inputs: Tensor, wanted: Tensor, task: Task) -> list[Baseline]:
     """Cross-validated skill of a linear model, neighbours and trees on standardized (for many columns, the first 64
-    principal) inputs. wanted: class numbers (rows,), or numbers (rows, targets), of which the first is looked at.
+    principal) inputs; none of fewer than 30 rows, or where a training part holds one value only. wanted: class numbers
+    (rows,), or numbers (rows, targets), of which the first is looked at.
 
     p_value: against chance, by the binomial test of the hits, or the t-test of the correlation. Source: scikit-learn.
     """
     x = inputs.detach().reshape(len(inputs), -1)[:ROWS].double().cpu().numpy()
     y = wanted.detach().cpu().numpy()[:ROWS]
     y = y.reshape(len(y), -1)[:, 0]
-    if len(x) < 30 or not np.isfinite(x).all() or not np.isfinite(y).all() or len(np.unique(y)) < 2:
+    if len(x) < 30 or not np.isfinite(x).all() or not np.isfinite(y).all() or not _two_values(y):
         return []
     found = []
     with warnings.catch_warnings():
@@ -30,6 +31,17 @@ def baselines(inputs: Tensor, wanted: Tensor, task: Task) -> list[Baseline]:
         for name, model in _models(task).items():
             found.append(_score(name, model, _few(x), y, task))
     return found
+
+
+def _folds() -> Any:
+    from sklearn.model_selection import KFold
+
+    return KFold(FOLDS, shuffle=True, random_state=0)
+
+
+def _two_values(y: np.ndarray) -> bool:
+    """Whether every training part holds two values at least: of fewer no model can be fitted."""
+    return all(len(np.unique(y[training])) > 1 for training, _ in _folds().split(y))
 
 
 def _few(x: np.ndarray) -> np.ndarray:
@@ -60,9 +72,9 @@ def _models(task: Task) -> dict:
 
 def _score(name: str, model: object, x: np.ndarray, y: np.ndarray, task: Task) -> Baseline:
     from scipy.stats import binomtest, pearsonr
-    from sklearn.model_selection import KFold, cross_val_predict
+    from sklearn.model_selection import cross_val_predict
 
-    predicted = np.asarray(cross_val_predict(model, x, y, cv=KFold(FOLDS, shuffle=True, random_state=0)))
+    predicted = np.asarray(cross_val_predict(model, x, y, cv=_folds()))
     if task == "numbers":
         skill = 1 - float(((predicted - y) ** 2).sum() / ((y - y.mean()) ** 2).sum())
         related: Any = pearsonr(predicted, y, alternative="greater") if predicted.std() > 0 else None

@@ -180,8 +180,8 @@ class Watch:
             self.evaluation.append(self._batch(scored, target, loss, self.model.training))
 
     def _batch(self, scored: Any, target: Any, loss: Tensor, training: bool) -> Batch:
-        given = (copied(value) for value in (*self._seen, scored, target))
-        return Batch(self.step, *given, None, training)
+        args, keywords, output = (copied(value) for value in self._seen)
+        return Batch(self.step, args, keywords, output, copied(scored), copied(target), None, training)
 
     def _before(self, number: int, optimizer: torch.optim.Optimizer, args: Any, keywords: Any) -> None:
         self.sampler.before(number, self.made[number])
