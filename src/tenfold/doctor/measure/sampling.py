@@ -14,7 +14,7 @@ from tenfold.doctor.measure.record import NonFinite, Point, UpdateSizes
 from tenfold.doctor.measure.watched import Batch
 
 STATE_BYTES = 256 << 20  # of all kept states
-DENSE_NORMS, NORM_EVERY = 32, 16  # first updates whose gradient norm is measured, and every so many later ones
+DENSE_NORMS, NORM_EVERY = 32, 32  # first updates whose gradient norm is measured, and every so many later ones
 LAST = 10**12  # update that a schedule may reach
 EVERY = 100  # updates between samples at most, in the default schedule
 MOST_POINTS = 2048
@@ -57,6 +57,7 @@ class Sampler:
         self.samples: list[_Sample] = []
         self.norms: list[tuple[int, Tensor]] = []
         self.lr: list[Point] = []
+        self._rate: Any = None
         self.start = self._state()
         self.kept: list[tuple[int, dict[str, Tensor]]] = [(0, self.start)]
         each = sum(t.numel() * t.element_size() for t in self.start.values())
@@ -89,7 +90,8 @@ class Sampler:
 
     def passed(self, step: int) -> None:
         """The first optimizer has stepped, sampled or not; its gradients are still there."""
-        self._noted_rate(step)
+        if self.optimizers[0].param_groups[0]["lr"] != self._rate:
+            self._noted_rate(step)
         if (step % NORM_EVERY == 0 or step < DENSE_NORMS) and not self.due(step):
             grads = [g for _, p in self.members[0] if (g := p.grad) is not None and not g.is_sparse]
             if grads:
@@ -97,7 +99,7 @@ class Sampler:
 
     def _noted_rate(self, step: int) -> None:
         rate = self.optimizers[0].param_groups[0]["lr"]
-        if not self.lr or rate != self._rate:
+        if rate != self._rate:
             self._rate = rate
             self.lr.append(Point(step, float(rate)))
 

@@ -148,7 +148,7 @@ class Watch:
             self._noted(output, target, loss)
 
     def _noted(self, scored: Any, target: Any, loss: Tensor) -> None:
-        if not (loss.requires_grad and torch.is_grad_enabled()):
+        if not loss.requires_grad:  # computed without gradients
             self._evaluated(scored, target, loss)
             return
         training = self.model.training
@@ -247,7 +247,7 @@ def watch(
     model: any torch module, compiled ones too; optimizer: one or several (an update is a step of the first); criterion:
     the loss module that the loop calls with (output, target). Of a plain function nothing is seen by itself: call
     `doctor.observe(output, target, loss)` after computing it.
-    schedule: "default" keeps the loss of every batch, the gradient norm of every 16th update, and at about 12 updates
+    schedule: "default" keeps the loss of every batch, the gradient norm of every 32nd update, and at about 12 updates
     a decade (then every 100th) the true size w_after - w_before of every parameter's update; "sparse" looks at about 4
     updates a decade and costs nearly nothing between them.
 
