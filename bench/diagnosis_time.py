@@ -1,5 +1,4 @@
-"""How long a proven diagnosis takes on small tables, and how long a preflight: programs that do not train, with a module,
-a loop's settings and a fault each."""
+"""How long a preflight and a proven diagnosis of small tables take: programs that do not train, with a fault each."""
 
 from __future__ import annotations
 
@@ -9,6 +8,7 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -47,9 +47,7 @@ class Program:
         """A fresh one."""
         x, y = self.rows()
         widths = [x.shape[1], *[32] * self.depth]
-        layers = [
-            part for i, o in zip(widths[:-1], widths[1:], strict=True) for part in (nn.Linear(i, o), self.activation())
-        ]
+        layers = [part for i, o in pairwise(widths) for part in (nn.Linear(i, o), self.activation())]
         made = nn.Sequential(*layers, nn.Linear(32, 1 if y.dim() == 2 else int(y.max()) + 1))
         if self.start is not None:
             made.apply(self.start)
@@ -115,7 +113,7 @@ def main() -> None:
             )
             print(found[-1], flush=True)
     rows = [
-        f"| {r['program']} | {r['preflight']:.2f} | {r['seconds']:.1f} | {r['cause']} | {'yes' if r['proven'] else 'no'} |"
+        f"| {r['program']} | {r['preflight']:.2f} | {r['seconds']:.1f} | {r['cause']} | {('no', 'yes')[r['proven']]} |"
         for r in found
     ]
     middle = {n: statistics.median(r[n] for r in found) for n in ("preflight", "seconds")}
