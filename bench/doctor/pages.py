@@ -9,7 +9,7 @@ WORDS = {
     "detected": "faults that changed the outcome, detected", "false_alarms": "healthy runs that raised an alarm",
     "first": "right cause named first", "first_two": "right cause among the first two",
     "harmless_flagged": "faults that did not change the outcome, flagged all the same (not in the rates)",
-    "notes_flagged": "late overfitting, flagged (should be a note; not in the rates)",
+    "notes_flagged": "a huge network on sixty rows, flagged (a note says it as well; not in the rates)",
     "remedy": "first remedy, applied, improves the outcome",
     "remedy_tried": "the same, without remedies that are words to a person (inspect the labels, the preprocessing)",
     "other": "a random other change of equal cost improves the outcome",
