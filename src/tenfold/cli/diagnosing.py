@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tenfold.cli.options import Data, Json, Target, print_json, seconds, shown
+from tenfold.cli.options import Data, Drop, Json, Target, print_json, seconds, shown
 from tenfold.errors import BadInput
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ def diagnose(
     ] = None,
     folds: Annotated[int, typer.Option(help="Folds of the cross-validation.")] = 5,
     repeats: Annotated[int, typer.Option(help="As often with other folds and other seeds.")] = 1,
+    drop: Drop = None,
     holdout: Annotated[float, typer.Option(help="Share of the rows left out, as fit seals them; 0: none.")] = 0.2,
     task: Annotated[str | None, typer.Option(help="classification or regression; default: by the target.")] = None,
     metric: Annotated[str | None, typer.Option(help="What scores are told by; default: accuracy, or r2.")] = None,
@@ -48,7 +49,14 @@ def diagnose(
     if output is not None and not repair:
         raise BadInput("--output without --repair", do="--repair, which writes the repaired recipe")
     found = Recipe.from_yaml(recipe)
-    options: dict[str, Any] = {"folds": folds, "repeats": repeats, "holdout": holdout, "task": task, "metric": metric}
+    options: dict[str, Any] = {
+        "folds": folds,
+        "repeats": repeats,
+        "drop": tuple(drop or ()),
+        "holdout": holdout,
+        "task": task,
+        "metric": metric,
+    }
     limit = seconds(time_limit)
     settings = Settings(
         data=data, target=target, recipe=found.to_dict(), device=device, seed=seed, time_limit=limit, **options

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tenfold.cli.options import Data, Json, RunDirectory, Target, next_directory, print_json, seconds, shown
+from tenfold.cli.options import Data, Drop, Json, RunDirectory, Target, next_directory, print_json, seconds, shown
 from tenfold.errors import BadInput, RunFailed, Stopped
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ def fit(
         str | None, typer.Option(metavar="COL", help="Train on the past, validate on what follows.")
     ] = None,
     gap: Annotated[int, typer.Option(help="Rows left out between past and future.")] = 0,
+    drop: Drop = None,
     holdout: Annotated[float, typer.Option(help="Share of the rows sealed as a test set; 0: none.")] = 0.2,
     test: Annotated[str | None, typer.Option(metavar="FILE", help="Test rows from a file of their own.")] = None,
     no_test: Annotated[bool, typer.Option("--no-test", help="Leave the test rows sealed; see tenfold test.")] = False,
@@ -63,9 +64,9 @@ def fit(
         raise BadInput("exists already", where=str(out), expected="a new directory", do=f"--out {out}-2")
     settings = Settings(
         data=data, target=target, trials=trials, recipe=_recipe(recipe), space=_space(space), strategy=strategy,
-        proposals=proposals, folds=folds, repeats=repeats, groups=groups, time=time, gap=gap, holdout=holdout,
-        test=test, no_test=no_test, nested=nested, audit=audit, rule=rule, keep=keep, task=task, metric=metric,
-        device=device, seed=seed, time_limit=seconds(time_limit),
+        proposals=proposals, folds=folds, repeats=repeats, groups=groups, time=time, gap=gap, drop=tuple(drop or ()),
+        holdout=holdout, test=test, no_test=no_test, nested=nested, audit=audit, rule=rule, keep=keep, task=task,
+        metric=metric, device=device, seed=seed, time_limit=seconds(time_limit),
     )  # fmt: skip
     _fit(settings, out, dry_run=dry_run, as_json=as_json)
 

@@ -18,6 +18,7 @@ Data = Annotated[
     str, typer.Argument(help="A .csv, .tsv (also gzipped), .parquet or .npz file, a folder of images, or sklearn:NAME.")
 ]
 Target = Annotated[str | None, typer.Option(help="The column to learn.")]
+Drop = Annotated[list[str] | None, typer.Option(metavar="COL", help="Leave a column out; may be given again.")]
 RunDirectory = Annotated[Path, typer.Argument(metavar="RUN", help="The run directory.")]
 
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}

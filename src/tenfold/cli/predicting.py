@@ -51,7 +51,7 @@ def predict(
     columns = {} if images is None or not images.files else {"file": _texts(images.files)}
     columns |= _columns(model, outputs, spread, proba=proba)
     for note in notes:
-        print(f"note: {note}", file=sys.stderr)
+        print(note if note.startswith("warning: ") else f"note: {note}", file=sys.stderr)
     if output is None:
         _write_csv(sys.stdout, columns)
         return

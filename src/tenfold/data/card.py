@@ -5,6 +5,7 @@ Images have a card without columns; `image_card` makes it.
 
 from __future__ import annotations
 
+import shlex
 import textwrap
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -67,7 +68,7 @@ class ImageFacts:
 @dataclass(frozen=True)
 class Card:
     """The data card. rows: development rows; target: name and what it is, in words; dropped_rows: without a target;
-    images: what is said of images, which have no columns."""
+    images: what is said of images, which have no columns; leaks: columns that alone settle the target."""
 
     rows: int
     columns: tuple[CardColumn, ...]
@@ -76,6 +77,7 @@ class Card:
     target: str
     dropped_rows: int = 0
     images: ImageFacts | None = None
+    leaks: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.rows < 0 or self.dropped_rows < 0:
@@ -166,9 +168,10 @@ def make_card(
         )
         for column in schema.columns
     )
+    leaks = _leaks(table, schema, target_values, {name for name, _ in names})
     warnings = (
         *_column_warnings(table, schema),
-        *_leak_warnings(table, schema, target_values, {name for name, _ in names}),
+        *leaks.values(),
         *_row_warnings(table, schema, target_values),
         *_resemblance_warnings(inputs, names, grouped),
     )
@@ -179,6 +182,7 @@ def make_card(
         table.notes,
         describe_target(schema.target, schema.classes, target_values),
         dropped_rows,
+        leaks=tuple(leaks),
     )
 
 
@@ -223,9 +227,9 @@ def _column_warnings(table: Table, schema: Schema) -> list[str]:
     return found
 
 
-def _leak_warnings(table: Table, schema: Schema, target: Array, names: set[str]) -> list[str]:
-    """Columns that give the target away, but for those that name groups of rows."""
-    found: list[str] = []
+def _leaks(table: Table, schema: Schema, target: Array, names: set[str]) -> dict[str, str]:
+    """Columns that give the target away, each with its warning, but for those that name groups of rows."""
+    found: dict[str, str] = {}
     classification = schema.task == "classification"
     for column in schema.used if len(target) >= suspects.LEAST_ROWS else ():
         if column.name in names:
@@ -236,9 +240,10 @@ def _leak_warnings(table: Table, schema: Schema, target: Array, names: set[str])
             share = max(share, suspects.separated_share(values, target))
         line = not classification and suspects.follows(values, target)
         if share >= suspects.PREDICTIVE or line:
-            found.append(
+            found[column.name] = (
                 f"column '{column.name}' alone settles {'nearly all' if line else f'{share:.0%}'} of the target: "
-                "is it known before the target is, or does it name groups of rows?"
+                f"if it is known only after the target is, give --drop {shlex.quote(column.name)}; if it names groups "
+                f"of rows, --groups {shlex.quote(column.name)}"
             )
     return found
 

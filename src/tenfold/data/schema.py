@@ -217,14 +217,29 @@ def conform(table: Table, schema: Schema) -> tuple[Table, list[str]]:
     if order != [column.name for column in schema.columns if column.name in order]:
         notes.append("columns put into the order of the schema")
     columns: list[Column] = []
+    absent = [wanted.name for wanted in schema.used if wanted.name not in table.names]
+    if absent:
+        raise _absent(absent, extra, table.source)
     for wanted in schema.used:
-        if wanted.name not in table.names:
-            spare = [name for name in table.names if name not in known]
-            raise missing_column(wanted.name, spare or table.names, table.source)
         column, said = cast_column(table, table.column(wanted.name), _base(wanted), wanted.levels, wanted.format)
         columns.append(column)
         notes += said + _novelty(column, wanted)
     return replace(table, columns=tuple(columns), notes=(*table.notes, *notes)), notes
+
+
+def _absent(names: list[str], extra: list[str], source: str) -> BadInput:
+    """The error for columns that the model learned from and a table lacks; extra: columns that it has besides."""
+    near = nearest(names[0], extra)
+    if near:
+        return missing_column(names[0], extra, source)
+    listed = ", ".join(f"'{name}'" for name in names[:8]) + (", ..." if len(names) > 8 else "")
+    it = "it" if len(names) == 1 else "them"
+    return BadInput(
+        f"there is no column {listed}" if len(names) == 1 else f"{len(names)} columns are not there: {listed}",
+        where=source,
+        expected="every column that the model learned from",
+        do=f"add {it}, with empty cells where values are not known, or train without {it} (fit --drop)",
+    )
 
 
 def _base(wanted: ColumnSchema) -> str:

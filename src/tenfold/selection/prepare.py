@@ -102,6 +102,8 @@ def prepare(settings: Settings) -> Prepared:
     ours = replace(target, values=y, keep=target.keep[development])
     schema, card, inputs = _understand(usable.take(development), ours, grouped=settings.groups is not None)
     problem, notes = divided(inputs, y, target.classes, metric, splits.take(development))
+    if settings.drop:
+        notes.append("left out, as asked: " + ", ".join(f"'{name}'" for name in settings.drop))
     lost = len(target.values) - len(development) - len(test)
     if lost:
         notes.append(
@@ -149,12 +151,21 @@ def _dividing(table: Table, name: str, option: str, keep: Array) -> Array:
     return column.values[keep]
 
 
-def _inputs_of(found: Table | Images, target: Target, settings: Settings) -> Table | Images:
-    """What may be learned from: everything but the target and the column that names the groups."""
+def _inputs_of(found: Table | Images, target: Target, settings: Settings, *, other: bool = False) -> Table | Images:
+    """What may be learned from: everything but the target, the columns to be left out, and the one that names the
+    groups. other: a file of test rows, which may lack those."""
     if isinstance(found, Images):
+        if settings.drop:
+            raise BadInput(f"--drop {settings.drop[0]}: these are images", expected="a table with such a column")
         return found
+    for option in ("target", "groups", "time"):
+        name = target.name if option == "target" else getattr(settings, option)
+        if name in settings.drop:
+            raise BadInput(f"--drop {name} is the column of --{option}", expected="another column")
     rest = found.drop(target.name)
-    return rest if settings.groups is None else rest.drop(settings.groups)
+    for name in settings.drop:
+        rest = rest.drop(name) if name in rest.names or not other else rest
+    return rest if settings.groups is None or other else rest.drop(settings.groups)
 
 
 def _sides(
@@ -190,7 +201,7 @@ def _test_file(found: Table | Images, target: Target, settings: Settings) -> tup
             "the test rows are of another kind than the data", where=other.source, expected="rows like those"
         )
     labels = read_labels(other.labels if isinstance(other, Images) else other, target)
-    rows = _inputs_of(other, target, replace(settings, groups=None)).take(labels.keep)
+    rows = _inputs_of(other, target, settings, other=True).take(labels.keep)
     if isinstance(found, Images) and isinstance(other, Images) and found.pixels.shape[1:] != other.pixels.shape[1:]:
         raise BadInput("the test images are of another size", where=other.source, expected=f"{found.pixels.shape[1:]}")
     said = [f"test rows: {labels.values.size} of {other.source}"]

@@ -17,9 +17,10 @@ MOST_REPEATS = 100
 
 @dataclass(frozen=True)
 class Settings:
-    """What `fit` was asked for. recipe and space: plain data, or None; time_limit: seconds, or None; groups and time:
-    names of columns; test: a file of test rows instead of a held-out share; no_test: leave the test rows sealed;
-    strategy None: halving from 16 recipes on or in a limited time, else exhaustive."""
+    """What `fit` was asked for. recipe and space: plain data, or None; time_limit: seconds, or None; groups and
+    time: names of columns; drop: names of columns that are left out; test: a file of test rows instead of a
+    held-out share; no_test: leave the test rows sealed; strategy None: halving from 16 recipes on or in a
+    limited time, else exhaustive."""
 
     data: str
     target: str | None = None
@@ -33,6 +34,7 @@ class Settings:
     groups: str | None = None
     time: str | None = None
     gap: int = 0
+    drop: tuple[str, ...] = ()
     holdout: float = 0.2
     test: str | None = None
     no_test: bool = False
@@ -47,6 +49,7 @@ class Settings:
     time_limit: float | None = None
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "drop", tuple(self.drop))  # JSON has lists
         if self.recipe is not None and self.space is not None:
             raise BadInput("both a recipe and a space are given", do="--recipe FILE or --space FILE, not both")
         if self.trials is not None and (self.trials < 1 or self.recipe is not None):

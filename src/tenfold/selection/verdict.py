@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from importlib.metadata import version
 from typing import Any
 
@@ -45,6 +46,7 @@ def verdict(result: RunResult) -> list[str]:
     if len(result.ranking) > 1:
         lines.append(_runner_up_line(result))
     lines += [*_apart_line(result), *_nested_line(result), *_keep_line(result), *_racing_line(result)]
+    lines += _leak_line(result)
     lines += [f"{border[0].upper()}{border[1:]}." for border in result.borders[:BORDERS]]
     late, total = trained.outcomes().get(Outcome.TIMEOUT.label), len(trained.recipes) * len(trained.problem.folds)
     if late:
@@ -97,6 +99,17 @@ def _apart_line(result: RunResult) -> list[str]:
         why = "rows near in time resemble each other, or the future differs from the past"
     clear = gap > result.trained.spread(result.ranking[0]).folds / 2
     return [f"{scores[0].upper()}{scores[1:]}" + (f": {why}." if clear else ": the division matters little.")]
+
+
+def _leak_line(result: RunResult) -> list[str]:
+    """A warning of columns that give the target away: where they do, every score above is too good."""
+    leaks = result.prepared.card.leaks
+    if not leaks:
+        return []
+    named = ", ".join(f"'{name}'" for name in leaks[:3]) + (f" and {len(leaks) - 3} more" if len(leaks) > 3 else "")
+    options = " ".join(f"--drop {shlex.quote(name)}" for name in leaks[:3])
+    it = "it is" if len(leaks) == 1 else "they are"
+    return [f"Beware: {named} alone settles the target. If {it} known only afterwards, no score here holds: {options}."]
 
 
 def _nested_line(result: RunResult) -> list[str]:

@@ -111,7 +111,7 @@ REMEDIES: dict[str, list[tuple[str, str]]] = {
     ],
     "dropout_too_high": [("no_dropout", "lower dropout to 0.2, or leave it out")],
     "batch_norm_misuse": [
-        ("larger_batch", "use batches of at least 16 rows with batch normalization, or nn.LayerNorm"),
+        ("larger_batch", "use batches of at least 16 rows and momentum=0.1 in batch normalization, or nn.LayerNorm"),
         ("training_mode", "call model.train() before training and model.eval() before evaluating"),
         ("no_dropout", "put dropout behind the last batch normalization"),
     ],
