@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from typing import Annotated
 
 import typer
@@ -41,7 +42,7 @@ def _main(
     ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
 ) -> None:
-    """Global options; `--debug` is taken out of the arguments by `entry`, wherever it stands."""
+    """Global options; `--debug` is taken out of the arguments by `_run`, wherever it stands."""
 
 
 for verb in (fitting.fit, predicting.predict, fitting.resume, showing.test, showing.report, showing.check):
@@ -51,27 +52,51 @@ for verb in (diagnosing.diagnose, showing.recipes, showing.space, fitting.demo):
 
 
 def entry() -> None:
-    """Run the program and exit with its code."""
+    """Run the program and leave with its exit code, at once: taking torch apart in an orderly way takes most of a
+    second, and whatever was to be kept has been written."""
+    code = _run()
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except BrokenPipeError:
+        code = code or 1
+    os._exit(code)
+
+
+def _run() -> int:
+    """The exit code of the arguments of this process; "--debug" shows the traceback of an error."""
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     debug = len(arguments) < len(sys.argv) - 1
     try:
         app(arguments, prog_name="tenfold")
-    except TenfoldError as error:
-        if debug:
-            raise
-        _say(str(error))
-        sys.exit(2 if isinstance(error, BadInput) else error.exit_code if isinstance(error, Stopped) else 1)
-    except KeyboardInterrupt:
-        _say("stopped")
-        sys.exit(130)
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
-    except Exception as error:
+        return 1
+    except (Exception, KeyboardInterrupt) as error:
         if debug:
-            raise
-        _say(f"internal error: {type(error).__name__}: {error}\n  try: the same command with --debug, and report it")
-        sys.exit(1)
+            traceback.print_exc()
+        else:
+            _say(_words(error))
+        return _code(error)
+    return 0
+
+
+def _words(error: BaseException) -> str:
+    if isinstance(error, KeyboardInterrupt):
+        return "stopped"
+    if isinstance(error, TenfoldError):
+        return str(error)
+    return f"internal error: {type(error).__name__}: {error}\n  try: the same command with --debug, and report it"
+
+
+def _code(error: BaseException) -> int:
+    if isinstance(error, KeyboardInterrupt):
+        return 130
+    if isinstance(error, Stopped):
+        return error.exit_code
+    return 2 if isinstance(error, BadInput) else 1
 
 
 def _say(message: str) -> None:
