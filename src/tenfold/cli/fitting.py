@@ -90,6 +90,7 @@ def resume(run: RunDirectory, as_json: Json = False) -> None:
     with _signals(run) as stop:
         opened, prepared, plan = reopen(run)
         with opened:
+            screen.resumed(shown(run), prepared, plan)
             _work(opened, prepared, plan, screen, stop, as_json)
 
 

@@ -44,6 +44,13 @@ class Screen:
         self._metric = METRIC_WORDS[plan.metric.name]
         self.say(*prepared.card.lines(), "", *plan_lines(prepared, plan), "")
 
+    def resumed(self, where: str, prepared: Prepared, plan: Plan) -> None:
+        """What goes on."""
+        self._metric = METRIC_WORDS[plan.metric.name]
+        trials = plan.trials * len(prepared.problem.folds)
+        recipes = f"{plan.trials} recipe{'s' * (plan.trials > 1)}"
+        self.say(f"going on with {where}: {recipes} x {prepared.division} = {trials} trials", "")
+
     def baseline(self, result: Baseline) -> None:
         """Remembered for the progress line."""
         cut = "" if len(result.scores) == result.folds else f" ({len(result.scores)} of {result.folds} folds)"

@@ -179,7 +179,7 @@ class Training:
     ) -> list[str]:
         """Train these recipes through one stage; gives the keys of the packs."""
         from tenfold.executors.local import run_jobs
-        from tenfold.selection.training import Book, PackJob
+        from tenfold.selection.training import Book, PackJob, records_of
 
         if not numbers:
             return []
@@ -201,7 +201,11 @@ class Training:
                     out_of_time=self._stage_over,
                 )
             )  # fmt: skip
-        self._rest, self._made = {}, self._measured()
+        known = dict(self.records)
+        for job in jobs:
+            known |= {} if job.saved is None else records_of(job.saved)
+        self._rest, self._made = {}, sum(record.measured for record in known.values())
+        self._improved(Book(self.problem, known).best())
         run_jobs(jobs, workers=_threads(len(jobs), self.crew.workers), receive=self._receive, idle=self.crew.idle)
         return [f"{place}.{index}" for index in range(len(plans))]
 
@@ -247,13 +251,14 @@ class Training:
     def _tell(self, message: Message) -> None:
         """Say how far the training is."""
         self._made += message.trials
-        best, sign = message.best, self.problem.metric.sign
-        if best is not None and (self._best is None or sign * best > sign * self._best):
-            self._best = best
+        self._improved(message.best)
         self.crew.keeper.progress(min(1.0, self._made / self._planned), self._best)
 
-    def _measured(self) -> int:
-        return sum(record.measured for record in self.records.values())
+    def _improved(self, best: float | None) -> None:
+        """Remember the best mean score so far."""
+        sign = self.problem.metric.sign
+        if best is not None and (self._best is None or sign * best > sign * self._best):
+            self._best = best
 
     # ---- decisions --------------------------------------------------------------------------------------------------
 

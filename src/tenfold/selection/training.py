@@ -104,4 +104,10 @@ class PackJob:
         arrays, meta = saved
         state = {k.removeprefix("pack."): v for k, v in arrays.items() if k.startswith("pack.")}
         pack.restore(state, meta["pack"])
-        return Book.read({k: v for k, v in arrays.items() if not k.startswith("pack.")}, meta["book"])
+        return records_of(saved)
+
+
+def records_of(saved: Saved) -> dict[int, RecipeRecord]:
+    """What a checkpoint knows of its recipes."""
+    arrays, meta = saved
+    return Book.read({k: v for k, v in arrays.items() if not k.startswith("pack.")}, meta["book"])
