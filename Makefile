@@ -10,7 +10,7 @@ EXTRA := dev
 PACKAGING := pyproject.toml $(PINS)
 CODE := src tests $(wildcard bench)
 # One thread a process: workers share the cores, and results are the same bit by bit.
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --dist worksteal
 WORKERS ?= 2
 
 .PHONY: setup demo test test-long test-floor check format lint types imports wheel bench clean

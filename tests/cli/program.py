@@ -11,7 +11,7 @@ from unittest import mock
 
 import numpy as np
 
-from tenfold.cli.main import entry
+from tenfold.cli.main import run
 
 SPACE = """
 network: {hidden: [8], activation: [relu, tanh]}
@@ -33,13 +33,10 @@ class Done:
 
 def tenfold(*arguments: object) -> Done:
     """Run `tenfold ARGUMENTS` in this process."""
-    out, err, code = io.StringIO(), io.StringIO(), 0
+    out, err = io.StringIO(), io.StringIO()
     command = ["tenfold", *map(str, arguments)]
     with mock.patch.object(sys, "argv", command), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        try:
-            entry()
-        except SystemExit as ending:
-            code = int(ending.code or 0)
+        code = run()
     return Done(code, out.getvalue(), err.getvalue())
 
 

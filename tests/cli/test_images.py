@@ -16,7 +16,9 @@ from tenfold.errors import BadInput
 from tenfold.selection.arrays import understand
 from tenfold.selection.baselines import NAMES, coarse_pixels, coarse_size, run_baseline
 from tenfold.selection.fit import start
-from tenfold.selection.prepare import Settings, make_plan, prepare
+from tenfold.selection.plan import make_plan
+from tenfold.selection.prepare import prepare
+from tenfold.selection.settings import Settings
 from tenfold.store.check import check
 
 from .program import tenfold

@@ -19,7 +19,9 @@ import sys
 from pathlib import Path
 from tenfold.cli.screen import Screen
 from tenfold.selection.fit import Fit, Stop, reopen, start
-from tenfold.selection.prepare import Settings, make_plan, prepare
+from tenfold.selection.plan import make_plan
+from tenfold.selection.prepare import prepare
+from tenfold.selection.settings import Settings
 Fit.every = 0.15
 out = Path(sys.argv[1])
 network = {"hidden": [[16], [24, 8]], "activation": ["relu", "tanh", "elu"]}
@@ -61,11 +63,12 @@ def fingerprint(out: Path) -> dict[str, str]:
     return {name: hashlib.sha256((out / name).read_bytes()).hexdigest() for name in files}
 
 
-def test_ten_kills_then_the_same_bits(tmp_path: Path) -> None:
+@pytest.mark.parametrize("most", [5, pytest.param(15, marks=pytest.mark.slow)])
+def test_kills_and_then_the_same_bits(tmp_path: Path, most: int) -> None:
     finish(tmp_path / "whole")
     golden = fingerprint(tmp_path / "whole")
     rng, out, kills = random.Random(7), tmp_path / "killed", 0
-    while kills < 10:
+    while kills < most:
         process = launch(out)
         assert process.stdout is not None
         # A moment: before the directory is there, or so many seconds or lines after the run is open.

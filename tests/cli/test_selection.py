@@ -7,7 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from .program import tenfold
+from tenfold import load
+
+from .program import rows, tenfold, write
 
 SPACE = {
     "network": {"hidden": [[4], [6]], "activation": ["relu", "tanh"]},
@@ -215,3 +217,21 @@ def test_there_is_nothing_to_open_without_sealed_rows(folder, tmp_path):
     done = tenfold("test", tmp_path / "run")
     assert done.code == 2
     assert "sealed no test rows" in done.err
+
+
+def test_a_column_that_gives_the_target_away_is_left_out(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    lines = [f"{line},{'moved' if line.endswith('left') else ''}" for line in rows(120)]
+    data = write(tmp_path / "data.csv", lines, "age,income,colour,when,churned,reason")
+    fit = ("fit", data, "--target", "churned", "--trials", "1", "--folds", "3")
+    leaky, clean = tenfold(*fit), tenfold(*fit, "--drop", "reason", "--drop", "when")
+    assert "Beware: 'reason' alone settles the target." in leaky.out
+    assert "--drop reason" in leaky.out
+    assert "Beware" not in clean.out
+    assert "left out, as asked: 'reason', 'when'" in clean.out
+    assert [column.name for column in load("runs/data-2").schema.columns] == ["age", "income", "colour"]
+    assert tenfold("resume", "runs/data-2").code == 0
+    for option, said in ((("--drop", "nothing"), "no column 'nothing'"), (("--drop", "churned"), "--target")):
+        done = tenfold(*fit, *option)
+        assert done.code == 2
+        assert said in done.err

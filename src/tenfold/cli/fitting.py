@@ -17,7 +17,8 @@ from tenfold.errors import BadInput, RunFailed, Stopped
 if TYPE_CHECKING:
     from tenfold.cli.screen import Screen
     from tenfold.selection.fit import Stop
-    from tenfold.selection.prepare import Plan, Prepared
+    from tenfold.selection.plan import Plan
+    from tenfold.selection.prepare import Prepared
     from tenfold.selection.settings import Settings
     from tenfold.store.run import Run
 
@@ -115,7 +116,8 @@ def _fit(settings: Settings, out: Path | None, *, dry_run: bool = False, as_json
     from tenfold.executors.cores import available_workers
     from tenfold.selection.crew import device_named
     from tenfold.selection.fit import start
-    from tenfold.selection.prepare import make_plan, prepare
+    from tenfold.selection.plan import make_plan
+    from tenfold.selection.prepare import prepare
 
     screen = Screen(quiet=as_json)
     if settings.device not in ("auto", "cpu"):

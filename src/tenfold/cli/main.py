@@ -42,7 +42,7 @@ def _main(
     ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
 ) -> None:
-    """Global options; `--debug` is taken out of the arguments by `_run`, wherever it stands."""
+    """Global options; `--debug` is taken out of the arguments by `run`, wherever it stands."""
 
 
 for verb in (fitting.fit, predicting.predict, fitting.resume, showing.test, showing.report, showing.check):
@@ -54,7 +54,7 @@ for verb in (diagnosing.diagnose, showing.recipes, showing.space, fitting.demo):
 def entry() -> None:
     """Run the program and leave with its exit code, at once: taking torch apart in an orderly way takes most of a
     second, and whatever was to be kept has been written."""
-    code = _run()
+    code = run()
     try:
         sys.stdout.flush()
         sys.stderr.flush()
@@ -63,7 +63,7 @@ def entry() -> None:
     os._exit(code)
 
 
-def _run() -> int:
+def run() -> int:
     """The exit code of the arguments of this process; "--debug" shows the traceback of an error."""
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     debug = len(arguments) < len(sys.argv) - 1

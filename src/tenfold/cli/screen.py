@@ -8,7 +8,8 @@ from typing import Any
 
 from tenfold.recipe.architecture import plan_network
 from tenfold.selection.baselines import Baseline
-from tenfold.selection.prepare import Plan, Prepared
+from tenfold.selection.plan import Plan
+from tenfold.selection.prepare import Prepared
 from tenfold.selection.racing import Rung
 from tenfold.selection.verdict import METRIC_WORDS, number
 

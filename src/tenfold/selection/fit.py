@@ -24,7 +24,8 @@ from tenfold.selection.findings import failures, findings
 from tenfold.selection.finite import finite
 from tenfold.selection.model import Model
 from tenfold.selection.nested import Nested, judge
-from tenfold.selection.prepare import Plan, Prepared, make_plan, prepare
+from tenfold.selection.plan import Plan, make_plan
+from tenfold.selection.prepare import Prepared, prepare
 from tenfold.selection.racing import Rung
 from tenfold.selection.search import Given, train_all
 from tenfold.selection.search import Plan as SearchPlan

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
@@ -20,50 +19,12 @@ from tenfold.data.table import Column, Table
 from tenfold.data.target import Target, read_labels, read_target
 from tenfold.data.units import duplicate_units
 from tenfold.errors import BadInput
-from tenfold.recipe.cost import plan_trials, recipe_seconds
-from tenfold.recipe.default_space import default_space
-from tenfold.recipe.recipe import Recipe
-from tenfold.recipe.space import Space
-from tenfold.selection.baselines import coarse_size
-from tenfold.selection.nested import inner_problem
 from tenfold.selection.problem import Problem, divided
-from tenfold.selection.proposals import Proposer, proposer
-from tenfold.selection.racing import Strategy
 from tenfold.selection.sealed import Sealed, row_inputs
-from tenfold.selection.search import FEWER_LANES, Given
 from tenfold.selection.settings import Settings
-from tenfold.statistics.metrics import Metric, metric_for
+from tenfold.statistics.metrics import metric_for
 
 Array = np.ndarray
-TRAINING_SECONDS = 75.0  # that a default search is planned to train for
-SHARE_FOR_TRAINING = 0.6  # of a time limit; the rest is for baselines, the refit and the report
-DEFAULT_TRIALS, MOST_TRIALS = 48, 400  # at most, without and with a time limit
-RACED = 16  # recipes from which on a search is a race by default
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What will be done, said before it is: recipes in order, and estimates for this machine.
-
-    recipes: of the first round, all of them unless later rounds are proposed from what was found. trials: recipes
-    over all rounds. space: that they are from, None for one recipe. inner: of a nested cross-validation, the rows with
-    the folds inside every fold.
-    """
-
-    recipes: tuple[Recipe, ...]
-    folds: int  # of one repeat
-    metric: Metric
-    why_metric: str
-    why_task: str
-    workers: int
-    seconds: float  # of training
-    memory: int  # bytes
-    notes: tuple[str, ...]
-    trials: int
-    strategy: Strategy
-    proposer: Proposer
-    space: Space | None
-    inner: Problem | None = None
 
 
 @dataclass(frozen=True)
@@ -239,81 +200,3 @@ def _understand(rows: Table | Images, target: Target, *, grouped: bool) -> tuple
 
 def _reason(target: Target) -> str:
     return f"{target.task}: the target is {target.reason}"
-
-
-def make_plan(prepared: Prepared, workers: int) -> Plan:
-    """The recipes to compare - the one given, or proposed from the space given or the default one - and estimates."""
-    settings, problem = prepared.settings, prepared.problem
-    rows, columns, outputs = problem.inputs.rows, problem.width, problem.outputs
-    size: dict[str, Any] = {"rows": rows, "columns": columns, "outputs": outputs, "image": problem.inputs.image}
-    notes = list(prepared.notes)
-    if settings.recipe is not None:
-        space, chosen = None, Given((Recipe.from_dict(settings.recipe),))
-    else:
-        given = settings.space is not None
-        space = Space.from_dict(settings.space) if given else default_space(task=problem.task, **size)
-        chosen = proposer(settings.proposals, space, _trials(space, settings, problem, size, workers), settings.seed)
-    recipes = chosen.propose([])
-    trials = len(recipes) if chosen.rounds == 1 else chosen.trials
-    if settings.trials and trials < settings.trials:
-        notes.append(f"the space has {len(recipes)} distinct recipes, fewer than {settings.trials}")
-    problem.check_recipes(recipes)
-    inner = inner_problem(problem, problem.divisions, settings.seed) if settings.nested else None
-    if settings.keep == "both":
-        from tenfold.selection.keep import inner_folds
-
-        inner_folds(problem, settings.seed)  # says so now where there are none
-    notes += _image_note(problem)
-    strategy = _strategy(settings, trials)
-    full = sum(recipe_seconds(recipe, folds=problem.divisions, **size) for recipe in recipes) / len(recipes) * trials
-    longest = max(recipe.epochs for recipe in recipes)
-    share = strategy.work(problem.folds, trials, longest) / (trials * longest * len(problem.folds))
-    nested = 1 + problem.divisions * (problem.divisions - 1) / problem.divisions if settings.nested else 1.0
-    work = full * share * settings.repeats * nested
-    why = "the default for " + problem.task if settings.metric is None else "asked for"
-    data = problem.inputs.numbers.nbytes + problem.inputs.codes.nbytes
-    predictions = 4 * rows * outputs * trials
-    memory = 2 * data + predictions + 350_000_000
-    return Plan(
-        tuple(recipes), problem.divisions, problem.metric, why, prepared.why_task, workers, work / min(workers, 2),
-        memory, tuple(notes), trials, strategy, chosen, space, inner,
-    )  # fmt: skip
-
-
-def _strategy(settings: Settings, trials: int) -> Strategy:
-    """The race that was asked for; else halving for many recipes, or in a limited time."""
-    if settings.strategy is not None:
-        return Strategy(settings.strategy)  # pyright: ignore[reportArgumentType]
-    raced = (trials >= RACED or settings.audit or settings.time_limit is not None) and not settings.nested
-    return Strategy("halving" if raced else "exhaustive")
-
-
-def _image_note(problem: Problem) -> list[str]:
-    """What the baselines see of images, where that is not all."""
-    image = problem.inputs.image
-    if image is None or coarse_size(image) == image:
-        return []
-    height, width, _ = coarse_size(image)
-    return [f"the linear and the boosting baseline see the images averaged down to {height} x {width} pixels"]
-
-
-def _trials(space: Space, settings: Settings, problem: Problem, size: dict[str, Any], workers: int) -> int:
-    """As many recipes as fit the time: by the cost formula, between 8 and 48; up to 400 for a long time limit. A race
-    fits more of them into it than a search that trains all to the end."""
-    if settings.trials is not None:
-        return settings.trials
-    limit = settings.time_limit
-    seconds = TRAINING_SECONDS if limit is None else limit * SHARE_FOR_TRAINING
-    cost: dict[str, Any] = {"folds": len(problem.folds), **size}
-    if settings.nested:
-        cost["folds"] *= problem.divisions
-    cost |= {"cores": 2 if limit is None else workers, "most": DEFAULT_TRIALS if limit is None else MOST_TRIALS}
-    whole = plan_trials(space, budget_seconds=seconds, **cost)
-    strategy = _strategy(settings, DEFAULT_TRIALS)
-    if strategy.name in ("exhaustive", "racing"):
-        return whole
-    longest = max(recipe.epochs for recipe in space.sample(16, seed=0))
-    every = DEFAULT_TRIALS * longest * len(problem.folds)
-    share = FEWER_LANES * strategy.work(problem.folds, DEFAULT_TRIALS, longest) / every
-    raced = plan_trials(space, budget_seconds=seconds / share, **cost)
-    return raced if raced >= RACED or settings.strategy is not None or limit is not None else whole

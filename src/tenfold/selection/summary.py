@@ -18,7 +18,8 @@ from tenfold.selection.baselines import Baseline
 from tenfold.selection.finite import finite
 from tenfold.selection.nested import Nested
 from tenfold.selection.outcome import CURVES, Outcome
-from tenfold.selection.prepare import Plan, Prepared
+from tenfold.selection.plan import Plan
+from tenfold.selection.prepare import Prepared
 from tenfold.selection.testing import Ledger, TestScore
 from tenfold.selection.trained import Trained
 from tenfold.statistics.intervals import fold_interval
