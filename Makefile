@@ -13,7 +13,7 @@ CODE := src tests $(wildcard bench)
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --dist worksteal
 WORKERS ?= 2
 
-.PHONY: setup demo test test-long test-floor check format lint types imports wheel bench clean
+.PHONY: setup demo test test-long test-floor docs coverage check format lint types imports wheel bench clean
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
 
@@ -72,6 +72,15 @@ wheel: setup
 	home = pathlib.Path(tenfold.__file__).parent; \
 	sys.exit(0 if home == pathlib.Path(sys.argv[1]) / "tenfold" and (home / "py.typed").is_file() else f"imported from elsewhere, or without py.typed: {home}")' "$$site" && \
 	"$$python" "$$site/bin/tenfold" --version
+
+# The documentation as a site in build/docs; a warning is an error.
+docs: setup
+	@$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet --doctree-dir build/doctrees docs build/docs
+	@echo "build/docs/index.html"
+
+coverage: setup
+	@OMP_NUM_THREADS=1 $(BIN)/coverage run --parallel-mode -m pytest -m "not slow" -q
+	@$(BIN)/coverage combine --quiet && $(BIN)/coverage report --skip-covered
 
 bench: $(VENV)/.bench
 	@$(BIN)/python -m bench $(ARGS)

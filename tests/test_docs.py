@@ -4,12 +4,14 @@ import dataclasses
 import json
 import os
 import re
+import runpy
 import shlex
 from pathlib import Path
 
 import pytest
 import typer
 
+import tenfold
 from tenfold.cli.main import app
 from tenfold.data.dates import DATE_RULES
 from tenfold.data.frames import BUNDLED
@@ -25,7 +27,8 @@ from tenfold.statistics.metrics import METRICS
 
 ROOT = Path(__file__).parent.parent
 CAUSE_PAGES = sorted((ROOT / "docs" / "causes").glob("*.md"))
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *CAUSE_PAGES]
+JOURNEYS = sorted((ROOT / "docs" / "journeys").glob("*.md"))  # tests/test_journeys.py executes them
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *CAUSE_PAGES, *JOURNEYS]
 MANUAL = [page for page in PAGES if page.name != "log.md"]  # the log says what was, not what is
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
 FOREIGN = ("python -m bench", ".venv/bin/python")  # lines of other programs begin with these
@@ -89,7 +92,7 @@ def runnable():
     """The pages with Python; the experiments that take over two seconds are slow."""
     slow = [page for page in CAUSE_PAGES if page.stem not in QUICK]
     return [pytest.param(page, id=page.name, marks=[pytest.mark.slow] if page in slow else [])
-            for page in PAGES if blocks(page, "python")]  # fmt: skip
+            for page in PAGES if page not in JOURNEYS and blocks(page, "python")]  # fmt: skip
 
 
 @pytest.mark.parametrize("page", runnable())
@@ -237,10 +240,24 @@ def test_links_between_pages_lead_somewhere(page):
 
 
 def test_every_page_is_on_the_map():
-    for page in PAGES[1:]:
+    for page in [page for page in PAGES[1:] if page not in JOURNEYS]:
         there = page.parent / "index.md"
         assert page == there or f"({page.name})" in there.read_text(encoding="utf-8")
-    assert "(causes/index.md)" in text_of("index.md")
+    inside = ["causes/index.md", *(f"journeys/{page.name}" for page in JOURNEYS)]
+    assert all(f"({name})" in (ROOT / "docs" / "index.md").read_text(encoding="utf-8") for name in inside)
+
+
+def test_every_page_is_on_the_site():
+    conf = runpy.run_path(str(ROOT / "docs" / "conf.py"))
+    named = [name for part in conf["PARTS"].values() for name in part]
+    there = {str(page.relative_to(ROOT / "docs").with_suffix("")) for page in PAGES[1:]}
+    assert {name for name in there if not name.startswith("causes/")} - {"index"} | {"causes/index"} == set(named)
+    assert conf["release"] == tenfold.__version__
+
+
+def test_every_public_name_is_in_the_reference():
+    named = re.findall(r"^\.\. auto(?:class|function|exception):: tenfold\.(\w+)$", text_of("api.md"), re.MULTILINE)
+    assert sorted([*named, "__version__"]) == sorted(tenfold.__all__)
 
 
 def test_every_cause_and_symptom_is_in_its_table():
