@@ -16,7 +16,7 @@ project, author, release = "Tenfold", "Tenfold developers", VERSION[1] if VERSIO
 copyright = author
 extensions = ["myst_parser", "sphinx.ext.autodoc"]
 html_theme, html_title = "furo", f"Tenfold {release}"
-html_copy_source = False
+html_copy_source, html_static_path = False, ["images"]
 default_role = "code"
 myst_heading_anchors = 4
 autodoc_typehints = "signature"
@@ -45,7 +45,12 @@ def _adapt(app, name, source):
     """Links out of this folder become words; the first pages get the tree."""
     text = source[0]
     if name == "overview":
-        text = (HERE.parent / "README.md").read_text(encoding="utf-8").replace("](docs/", "](")
+        text = (
+            (HERE.parent / "README.md")
+            .read_text(encoding="utf-8")
+            .replace("](docs/", "](")
+            .replace("docs/images/", "_static/")
+        )
         text = re.sub(r"\[([^\]]*)\]\((?:bench/|constraints|README\.)[^)]*\)", r"\1", text)
     text = re.sub(r"\[([^\]]*)\]\(\.\./README\.md\)", r"[\1](overview.md)", text)
     text = re.sub(r"\[([^\]]*)\]\((?:\.\./)+bench/[^)]*\)", r"\1", text)
