@@ -11,11 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from tenfold.doctor.diagnosis import Diagnosis, diagnosis_of
-from tenfold.doctor.examine import Tries, make_proofs, measure
+from tenfold.doctor.examine import make_proofs, measure
 from tenfold.doctor.judge.of_trials import attained
 from tenfold.doctor.measure.record import Record
 from tenfold.doctor.measure.watch import watch
 from tenfold.doctor.measure.watched import Watched
+from tenfold.doctor.prove.attempts import Tries
 from tenfold.errors import BadInput
 
 HELD_OUT = 0.2

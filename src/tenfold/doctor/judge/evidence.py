@@ -53,10 +53,10 @@ def share(value: float) -> str:
 
 def gather(record: Record) -> dict[str, Evidence]:
     """All evidence of a record, by name; what was not measured, or is 0, is absent."""
-    from tenfold.doctor.judge import of_data, of_network, of_training, of_trials
+    from tenfold.doctor.judge import of_data, of_network, of_signal, of_training, of_trials
 
     found: dict[str, Evidence] = {}
-    for part in (of_data, of_network, of_training, of_trials):
+    for part in (of_data, of_network, of_signal, of_training, of_trials):
         for item in _all(part.evidence(record)):
             if item.strength > found.get(item.name, Evidence("", 0.0, "")).strength:
                 found[item.name] = item

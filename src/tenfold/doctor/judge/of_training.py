@@ -10,6 +10,11 @@ from statistics import median
 from tenfold.doctor.judge.evidence import Evidence, decades, number, ramp, share
 from tenfold.doctor.measure.record import Record
 
+USUAL_RATES = {
+    "sgd": 0.05, "adam": 1e-3, "adamw": 1e-3, "nadam": 1e-3, "radam": 1e-3, "adamax": 2e-3, "rmsprop": 1e-3,
+    "adagrad": 1e-2, "adadelta": 1.0,
+}  # fmt: skip
+
 
 def evidence(record: Record) -> Iterator[Evidence]:
     """Curves, updates, options."""
@@ -17,7 +22,8 @@ def evidence(record: Record) -> Iterator[Evidence]:
     yield from _loss(record)
     yield from _validation(record)
     yield from _updates(record)
-    yield from _options(record)
+    yield from _optimizers(record)
+    yield from _batches(record)
     yield from _again(record)
 
 
@@ -44,8 +50,7 @@ def smoothed(record: Record) -> list[float]:
 
 
 def _loss(record: Record) -> Iterator[Evidence]:
-    values = smoothed(record)
-    start = record.probe("start")
+    values, start = smoothed(record), record.probe("start")
     if len(values) < 4:
         return
     first = (
@@ -73,6 +78,11 @@ def _loss(record: Record) -> Iterator[Evidence]:
             decades(tail / constant, 1.3, 5),
             f"the loss ends at {number(tail)}, a constant output gives {number(constant)}",
         )
+    yield from _shape(values, first, floor, scale)
+
+
+def _shape(values: list[float], first: float, floor: float, scale: float) -> Iterator[Evidence]:
+    """Of the smoothed loss. first: at the start; floor: what a perfect output gives; scale: how far it could fall."""
     half = values[len(values) // 2 :]
     steps = [b - a for a, b in pairwise(half)]
     travelled = sum(map(abs, steps)) / len(steps) if steps else 0.0
@@ -159,7 +169,7 @@ def _updates(record: Record) -> Iterator[Evidence]:
         )
 
 
-def _options(record: Record) -> Iterator[Evidence]:
+def _optimizers(record: Record) -> Iterator[Evidence]:
     facts = record.facts
     for rule in facts.optimizers:
         if rule.eps is not None and rule.rule not in ("adadelta",):
@@ -168,17 +178,7 @@ def _options(record: Record) -> Iterator[Evidence]:
             )
         decay = rule.weight_decay
         yield Evidence("decay_large", decades(decay, 0.05, 1.0), f"weight decay of {number(decay)}")
-        usual = {
-            "sgd": 0.05,
-            "adam": 1e-3,
-            "adamw": 1e-3,
-            "nadam": 1e-3,
-            "radam": 1e-3,
-            "adamax": 2e-3,
-            "rmsprop": 1e-3,
-            "adagrad": 1e-2,
-            "adadelta": 1.0,
-        }.get(rule.rule)
+        usual = USUAL_RATES.get(rule.rule)
         if usual is not None and rule.lr > 0:
             rate = rule.lr / (1 - rule.momentum) if rule.rule == "sgd" and rule.momentum < 1 else rule.lr
             yield Evidence(
@@ -200,6 +200,10 @@ def _options(record: Record) -> Iterator[Evidence]:
         1.0 if rules and rules <= {"sgd", "adagrad", "adadelta", "rprop", "asgd", "lbfgs"} else 0.0,
         f"the optimizer is {', '.join(sorted(rules))}",
     )
+
+
+def _batches(record: Record) -> Iterator[Evidence]:
+    facts = record.facts
     yield Evidence(
         "coupled_rows",
         1.0 if facts.reduction == "coupled" else 0.0,

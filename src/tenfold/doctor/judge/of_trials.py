@@ -74,11 +74,19 @@ def evidence(record: Record) -> Iterator[Evidence]:
             ramp(user, 0.5, 0.0),
             f"the run's skill is {number(user)} (1 is perfect, 0 is a constant answer)",
         )
-    as_is = reached(record.trial("as_is"))
-    if user is None or best is None:
-        return
-    held = max(8.0, min(0.25 * record.facts.rows_kept, 1024))
-    gap = best - user - 0.5 / math.sqrt(held)
+    if user is not None and best is not None:
+        yield from _behind(record, user, best)
+        yield from _limits(record, best)
+        yield from _repaired(record, user, best)
+
+
+def _margin(record: Record) -> float:
+    """The error of a skill, from the rows that it is measured on."""
+    return 1.0 / math.sqrt(max(8.0, min(0.25 * record.facts.rows_kept, 1024)))
+
+
+def _behind(record: Record, user: float, best: float) -> Iterator[Evidence]:
+    gap = best - user - 0.5 * _margin(record)
     yield Evidence(
         "behind",
         ramp(gap, 0.02, 0.3),
@@ -87,12 +95,16 @@ def evidence(record: Record) -> Iterator[Evidence]:
     )
     outside = held_out(record)
     if outside is not None:
-        loss = best - outside - 1.0 / math.sqrt(held)
+        loss = best - outside - _margin(record)
         yield Evidence(
             "behind_held_out",
             ramp(loss, 0.05, 0.35),
             f"on rows that it did not train on the run's skill is {number(outside)}; {number(best)} is possible",
         )
+
+
+def _limits(record: Record, best: float) -> Iterator[Evidence]:
+    """Of the data, and of the network."""
     yield Evidence(
         "nothing_works",
         ramp(best, 0.2, 0.02),
@@ -106,6 +118,11 @@ def evidence(record: Record) -> Iterator[Evidence]:
             ramp(simple - max(references), 0.05, 0.4),
             f"a simple model reaches {number(simple)}, this network at its best {number(max(references))}",
         )
+
+
+def _repaired(record: Record, user: float, best: float) -> Iterator[Evidence]:
+    """What the same training redone reaches, and what each change repairs."""
+    gap, as_is = best - user - 0.5 * _margin(record), reached(record.trial("as_is"))
     if as_is is not None and gap > 0.02:
         yield Evidence(
             "redo_works",
