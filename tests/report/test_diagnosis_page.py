@@ -325,8 +325,6 @@ def test_every_panel_is_there_and_alone_where_it_has_data():
     assert [panel.name for panel in diagnosis.shown(replace(found, probes=[], trials=[]))] == [
         "loss", "norm", "updates", "proofs"]  # fmt: skip
     assert diagnosis.shown(empty()) == []
-    alone = diagnosis.panel_figure(diagnosis.PANELS[2], found)
-    assert [axes.get_title(loc="left") for axes in alone.axes] == ["Signal by depth"]
 
 
 def test_the_style_of_the_caller_stays():

@@ -161,16 +161,6 @@ class Encoding:
             out[np.arange(len(out)), slots[inputs.codes[rows, category]]] = 1.0
         return out
 
-    def column_names(self, inputs: Inputs) -> list[str]:
-        """A name for every input column, for the linear baseline and for people."""
-        names = [*inputs.names, *(f"{inputs.names[i]} missing" for i in self.indicators)]
-        names += [""] * (self.width - len(names))
-        for category, slots in zip(inputs.categories, self.slots, strict=True):
-            for slot in np.unique(slots):
-                codes = np.flatnonzero(slots == slot)
-                names[slot] = f"{category}={codes[0]}" if len(codes) == 1 else f"{category}=other"
-        return names
-
 
 def fit_encoding(inputs: Inputs, train: Array) -> Encoding:
     """The encoding that the training rows decide; images are taken as they are."""

@@ -151,15 +151,6 @@ def _fill(part: Any, column: Sequence[Panel], record: Record) -> None:
         panel.draw(place, record, LIGHT)
 
 
-def panel_figure(panel: Panel, record: Record, colours: Colours = LIGHT) -> Figure:
-    """A panel as a figure of its own; the panel has something to draw."""
-    with colours.style():
-        found = Figure(figsize=(WIDTH, panel.height(record)), layout="constrained", facecolor=colours.page)
-        panel.draw(found.subplots(), record, colours)
-        found.draw_without_rendering()
-    return found
-
-
 def pictures(record: Record) -> list[tuple[tuple[str, str], Markup]]:
     """The panels' captions, and the panels as <svg> elements in the page's colours."""
     found = []

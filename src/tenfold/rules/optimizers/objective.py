@@ -23,10 +23,6 @@ class Objective(Protocol):
         """(L, P, P)."""
         ...
 
-    def hessian_product(self, w: Any, x: Any) -> Any:
-        """H x, (L, P)."""
-        ...
-
     def gauss_newton(self, w: Any) -> Any:
         """G = J^T H_L J, J of the outputs and H_L of the loss in the outputs; (L, P, P), positive semidefinite."""
         ...
@@ -73,13 +69,6 @@ class AutogradObjective:
         w = w.detach().requires_grad_()
         g = torch.autograd.grad(self._loss(w).sum(), w, create_graph=True)[0]
         return w, g if g.requires_grad else g + 0 * w
-
-    def hessian_product(self, w: Any, x: Any) -> Any:
-        """H x (L, P): the derivative of g . x (Pearlmutter 1994)."""
-        import torch
-
-        w, g = self._slope(w)
-        return torch.autograd.grad(g, w, x, materialize_grads=True)[0]
 
     def hessian(self, w: Any) -> Any:
         """(L, P, P), symmetric; some columns at a time."""
