@@ -79,8 +79,7 @@ docs: setup
 	@echo "build/docs/index.html"
 
 coverage: setup
-	@OMP_NUM_THREADS=1 $(BIN)/coverage run --parallel-mode -m pytest -m "not slow" -q
-	@$(BIN)/coverage combine --quiet && $(BIN)/coverage report --skip-covered
+	@$(PYTEST) --numprocesses $(WORKERS) -m "not slow" --cov=tenfold --cov-report=term-missing:skip-covered
 
 bench: $(VENV)/.bench
 	@$(BIN)/python -m bench $(ARGS)

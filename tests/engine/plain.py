@@ -3,6 +3,8 @@ weights, batches, dropout masks and augmentation draws that a pack uses."""
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 from torch import nn
@@ -12,6 +14,7 @@ from tenfold.data.encode import Inputs, fit_encoding, matrix_inputs
 from tenfold.data.folds import Fold
 from tenfold.data.moments import target_scale, training_moments
 from tenfold.data.randomness import derive
+from tenfold.engine.draws import together
 from tenfold.engine.feed import Feed, FoldInputs
 from tenfold.engine.lanes import Lane
 from tenfold.engine.module import build_module
@@ -109,7 +112,9 @@ def masks_for(steps, dropouts, fold, update, rows, dtype):
         op, rate = steps[number].op, torch.tensor(steps[number].layer.rate, dtype=dtype)
         size = size_of(op)
         shape = (padded(size[0]),) if len(size) == 1 else size
-        uniform = derive(fold.seed, "dropout", fold.number, update, number).random((rows, *shape), np.float32)
+        block = together(rows * math.prod(shape))
+        stream = derive(fold.seed, "dropout", fold.number, update // block, number)
+        uniform = stream.random((block, rows, *shape), np.float32)[update % block]
         mask = dropout_scale(torch.from_numpy(uniform), rate).to(dtype)
         layer.mask = mask[:, : size[0]] if len(size) == 1 else mask.permute(0, 3, 1, 2)
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from tenfold.data.batches import align, deal
-from tenfold.data.randomness import derive
+from tenfold.engine.draws import Draws
 from tenfold.engine.feed import Feed
 from tenfold.engine.first_order import FirstOrderStep, Updates
 from tenfold.engine.forward import Batch, Flow, Forward
@@ -112,6 +112,7 @@ class Pack:
         else:
             self._second = SecondOrderStep(self.shape.second_order, self.layout, self.values.l2, self.w)
         self._epoch: tuple[int, Plan] | None = None
+        self._draws = Draws([part.fold for part in self.feed.folds], self.feed.device)
 
     def keep(self, stay: Sequence[bool]) -> None:
         """Drop the lanes that do not stay: they cost no more time, and nothing changes for the others."""
@@ -236,13 +237,11 @@ class Pack:
 
     def _dropout_scale(self, number: int, batch: int, counts: np.ndarray) -> Flow:
         """The factors of dropout operation `number`; draws are shared by all recipes of a fold."""
-        op, rate, folds = self.shape.ops[number], self.values.rates[number], self.feed.folds
+        op, rate = self.shape.ops[number], self.values.rates[number]
         assert isinstance(op, Drop)
         size = size_of(op)
         shape = (padded(size[0]),) if len(size) == 1 else size
-        streams = [derive(f.fold.seed, "dropout", f.fold.number, self.update, number) for f in folds]
-        uniform = torch.from_numpy(np.stack([s.random((batch, *shape), np.float32) for s in streams]))
-        uniform = uniform.to(self.feed.device)  # (F, B, units), or (F, B, H, W, C)
+        uniform = self._draws(number, self.update, (batch, *shape))  # (F, B, units), or (F, B, H, W, C)
         if len(shape) == 1:
             return dropout_scale(uniform.index_select(0, self.fold_of), rate).to(self.feed.dtype)
         images = uniform.permute(0, 1, 4, 2, 3)
