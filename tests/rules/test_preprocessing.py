@@ -302,6 +302,14 @@ def test_the_unit_of_a_column_matters_unless_standardized():
     np.testing.assert_allclose(one, two, rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.parametrize("unit", [1e-150, 1e-9, 1e9])
+def test_what_is_a_null_direction_does_not_depend_on_the_unit_of_all_columns(unit):
+    x = mixed()
+    one, two = (PCA().fit(moments(part)) for part in (x, x * unit))
+    np.testing.assert_allclose(apply(one, x), apply(two, x * unit) / unit, rtol=1e-9, atol=1e-9)
+    assert (np.abs(one.rotation).sum(0) > 0).sum() == (np.abs(two.rotation).sum(0) > 0).sum() > 1
+
+
 # Whitening
 
 

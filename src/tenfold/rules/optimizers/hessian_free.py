@@ -25,6 +25,7 @@ def conjugate_gradients(product: Callable[[Any], Any], b: Any, x: Any, steps: in
     direction, size = residual, dot(residual, residual)
     values = [-0.5 * dot(x, b + residual)]  # q, from A x = b - residual
     going = size > 0
+    least = 1e-300 if b.dtype == torch.float64 else 1e-30
     for i in range(steps):
         going = going & size.isfinite() & (size > torch.finfo(b.dtype).eps ** 2 * dot(b, b))
         if i >= LOOK_BACK:
@@ -35,11 +36,11 @@ def conjugate_gradients(product: Callable[[Any], Any], b: Any, x: Any, steps: in
         turned = product(direction)
         bend = dot(direction, turned)
         going = going & (bend > 0)
-        length = torch.where(going, size / bend.clamp(min=1e-300 if b.dtype == torch.float64 else 1e-30), 0.0)
+        length = size / bend.clamp(min=least)  # of a lane that goes on
         x = torch.where(going[:, None], x + length[:, None] * direction, x)
         residual = torch.where(going[:, None], residual - length[:, None] * turned, residual)
         new = torch.where(going, dot(residual, residual), size)
-        keep = torch.where(going, new / size.clamp(min=1e-300 if b.dtype == torch.float64 else 1e-30), 0.0)
+        keep = new / size.clamp(min=least)
         direction = torch.where(going[:, None], residual + keep[:, None] * direction, direction)
         size = new
         values.append(-0.5 * dot(x, b + residual))
