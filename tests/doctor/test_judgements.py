@@ -190,3 +190,20 @@ def test_a_proof_pairs_the_remedy_with_the_unchanged_run_over_seeds():
     assert len(trials["as_is"].skill) == len(trials[first.change].skill) == 5
     assert sum(trials[first.change].loss) < sum(trials["as_is"].loss)
     assert any(name.startswith("control: ") for name in trials)
+
+
+def test_an_alarm_that_no_cause_stands_for_is_none(monkeypatch):
+    from tenfold.doctor import diagnosis
+    from tenfold.doctor.measure.record import Curves, Facts, Record, Theory
+
+    record = Record(
+        Facts("classes", 2, [], [], [], "", "", "", [], [], 0, 0, 0, 1.0), None, None, Curves([]), [], Theory()
+    )
+    for first, healthy, said in ((0.06, 0.4, False), (0.09, 0.4, True), (0.06, 0.05, True), (0.09, 0.6, False)):
+        rest = (1 - first - healthy) / 30
+        spread = [diagnosis.Verdict("healthy", healthy, []), diagnosis.Verdict("depth", first, [])]
+        spread += [diagnosis.Verdict("capacity", rest, [])]
+        monkeypatch.setattr(
+            diagnosis, "judge", lambda record, found=spread: sorted(found, key=lambda v: -v.probability)
+        )
+        assert diagnosis.diagnosis_of(record).healthy != said

@@ -12,6 +12,7 @@ from tenfold.doctor.measure.record import Record
 from tenfold.doctor.prove.paired import sentence
 
 MOST_EVIDENCE = 5
+SURE, NAMED = 0.9, 0.08  # below the first, a run whose most probable cause is below the second raises no alarm
 
 
 @dataclass(frozen=True)
@@ -81,9 +82,10 @@ def diagnosis_of(record: Record) -> Diagnosis:
     verdicts = judge(record)
     sick = 1.0 - next(v.probability for v in verdicts if v.cause == HEALTHY)
     notes = [*record.notes, *remarks(record)]
-    if sick < alarm():
-        return Diagnosis(sick, [], record, notes)
     causes = [v for v in verdicts if v.cause != HEALTHY]
+    vague = sick < SURE and causes[0].probability < NAMED
+    if sick < alarm() or vague:
+        return Diagnosis(sick, [], record, notes)
     shown = [v for i, v in enumerate(causes) if i == 0 or v.probability >= SHOWN]
     return Diagnosis(sick, [_finding(v, record, prescribe(v.cause, record)) for v in shown], record, notes)
 
