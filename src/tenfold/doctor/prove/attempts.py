@@ -13,6 +13,7 @@ from tenfold.doctor.prove.change import CHANGES, REFERENCES
 from tenfold.doctor.prove.trial import MOST_UPDATES, Setup
 
 LEAST_UPDATES, RUNS = 20, 20  # of a short training; trainings that the time is meant for
+UNSEEN_UPDATES = 32  # at least, before any training: with fewer a sound network of six layers looks ill
 Tries = Callable[[Sequence[str], Sequence[int]], list[Trial]]
 
 
@@ -69,7 +70,8 @@ class Attempts:
             few, more = (self.setup.trial(CHANGES["as_is"], (0,), steps).seconds for steps in (2, 14))
             each = max((more - few) / 12, 1e-4)
             made = self.facts.steps or MOST_UPDATES
-            self.steps = int(max(LEAST_UPDATES, min(MOST_UPDATES, self.budget / RUNS / each, made)))
+            least = LEAST_UPDATES if self.facts.steps else UNSEEN_UPDATES
+            self.steps = int(max(least, min(MOST_UPDATES, self.budget / RUNS / each, made)))
         found: list[Trial] = []
         for name in names:
             late = time.thread_time() - since > 2.5 * self.budget and name not in ("as_is", *REFERENCES)
