@@ -24,6 +24,9 @@ from tenfold.selection.prepare import prepare
 from tenfold.selection.settings import Settings
 Fit.every = 0.15
 out = Path(sys.argv[1])
+if sys.argv[2] == "processes":
+    from tenfold.executors import workers
+    workers.PROCESS_SECONDS = 0.0
 network = {"hidden": [[16], [24, 8]], "activation": ["relu", "tanh", "elu"]}
 network |= {"normalization": ["none", "batch"], "dropout": [0.0, 0.3]}
 optimizer = [{"adam": {"lr": {"log_uniform": [1e-3, 1e-1]}}}, "nesterov"]
@@ -45,12 +48,12 @@ print("finished", flush=True)
 """
 
 
-def launch(out: Path) -> subprocess.Popen[str]:
-    return subprocess.Popen([sys.executable, "-c", PROGRAM, str(out)], stdout=subprocess.PIPE, text=True)
+def launch(out: Path, where: str) -> subprocess.Popen[str]:
+    return subprocess.Popen([sys.executable, "-c", PROGRAM, str(out), where], stdout=subprocess.PIPE, text=True)
 
 
-def finish(out: Path) -> None:
-    process = launch(out)
+def finish(out: Path, where: str) -> None:
+    process = launch(out, where)
     said = process.communicate(timeout=240)[0]
     assert process.returncode == 0, said
     assert said.endswith("finished\n")
@@ -63,13 +66,17 @@ def fingerprint(out: Path) -> dict[str, str]:
     return {name: hashlib.sha256((out / name).read_bytes()).hexdigest() for name in files}
 
 
-@pytest.mark.parametrize("most", [5, pytest.param(15, marks=pytest.mark.slow)])
-def test_kills_and_then_the_same_bits(tmp_path: Path, most: int) -> None:
-    finish(tmp_path / "whole")
+@pytest.mark.parametrize(
+    ("most", "where"),
+    [(5, "processes"), pytest.param(15, "threads", marks=pytest.mark.slow)],
+)
+def test_kills_and_then_the_same_bits(tmp_path: Path, most: int, where: str) -> None:
+    """Workers are threads or processes, and the run that is not killed has the other ones."""
+    finish(tmp_path / "whole", "threads" if where == "processes" else "processes")
     golden = fingerprint(tmp_path / "whole")
     rng, out, kills = random.Random(7), tmp_path / "killed", 0
     while kills < most:
-        process = launch(out)
+        process = launch(out, where)
         assert process.stdout is not None
         # A moment: before the directory is there, or so many seconds or lines after the run is open.
         if kills % 5 == 0:
@@ -86,7 +93,7 @@ def test_kills_and_then_the_same_bits(tmp_path: Path, most: int) -> None:
         if (out / "model" / "manifest.json").exists() and (out / "summary.json").exists():
             break  # it was done before the last kill
     assert kills >= 4
-    finish(out)
+    finish(out, where)
     assert fingerprint(out) == golden
     assert check(out) == []
     assert (

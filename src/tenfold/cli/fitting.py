@@ -113,7 +113,7 @@ def _space(path: Path | None) -> dict[str, Any] | None:
 
 def _fit(settings: Settings, out: Path | None, *, dry_run: bool = False, as_json: bool = False) -> None:
     from tenfold.cli.screen import Screen, plan_dict
-    from tenfold.executors.cores import available_workers
+    from tenfold.executors.workers import available_workers
     from tenfold.selection.crew import device_named
     from tenfold.selection.fit import start
     from tenfold.selection.plan import make_plan

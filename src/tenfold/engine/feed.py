@@ -85,6 +85,14 @@ class Feed:
         self.target_mean = torch.tensor([fold.target_mean for fold in folds], dtype=torch.float64, device=device)
         self.target_std = torch.tensor([fold.target_std for fold in folds], dtype=torch.float64, device=device)
 
+    def __getstate__(self) -> dict[str, object]:
+        """Without the lock: a copy in another process has its own."""
+        return {name: value for name, value in self.__dict__.items() if name != "_fitting"}
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        self.__dict__ |= state
+        self._fitting = Lock()
+
     def _affine(self, f: int, preprocessing: Preprocessing) -> Affine:
         """The preprocessing of fold f, fitted once for all packs: an eigenvalue problem of all pixels takes seconds."""
         with self._fitting:

@@ -17,12 +17,11 @@ from tenfold.data.folds import Fold
 from tenfold.engine.lanes import Lane
 from tenfold.engine.shape import Layout, Shape
 from tenfold.recipe.architecture import Image, count
-from tenfold.recipe.cost import lane_step_seconds
+from tenfold.recipe.cost import START_SECONDS, lane_step_seconds
 from tenfold.recipe.recipe import Recipe
 from tenfold.rules.record import rule_name
 
 PACK_SECONDS = 6e-3  # work of one stacked update at which the fixed cost of starting its operations is small
-START_SECONDS = 1e-3  # work of an update below which starting its operations is most of its time
 PACK_BYTES = 1 << 30  # the most that one pack may hold
 
 

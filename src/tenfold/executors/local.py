@@ -10,21 +10,30 @@ import queue
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
 SWITCH_SECONDS = 1e-4  # how long a worker waits for the interpreter; 7 % less time than with Python's 5 ms
 Emit = Callable[[Any], None]
-Job = Callable[[Emit, Callable[[], bool]], None]  # job(emit, stopping)
+Order = Literal["go on", "late", "stop"]  # late: the time for this work is over, end it as such
+Job = Callable[[Emit, Callable[[], Order]], None]  # job(emit, order)
+
+
+def ready() -> None:
+    """A thread that trains computes alone, and does not spend its time on numbers that say nothing."""
+    torch.set_num_threads(1)
+    torch.set_flush_denormal(True)  # numbers below 1e-38 count as 0: they are slow
 
 
 def run_jobs(
-    jobs: Sequence[Job], *, workers: int, receive: Callable[[Any], None], idle: Callable[[], None] = lambda: None
-) -> None:
+    jobs: Sequence[Job], *, workers: int, receive: Callable[[Any], None], idle: Callable[[], None] = lambda: None,
+    late: Callable[[], bool] = lambda: False,
+) -> None:  # fmt: skip
     """Run the jobs, in order as workers become free; what they emit is received in the calling thread.
 
-    `idle` is called about ten times a second. If it or `receive` raises (or a signal handler does), the jobs are
+    Jobs ask for their order before each step: "late" once `late` says so, "stop" when they shall end at once. `idle` is
+    called about ten times a second. If it or `receive` raises (or a signal handler does), the jobs are
     asked to stop, what they still emit is received, and the exception goes on; so does the first error of a job.
     """
     messages: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
@@ -32,16 +41,18 @@ def run_jobs(
     waiting = iter(list(jobs))
     lock = threading.Lock()
 
+    def order() -> Order:
+        return "stop" if stop.is_set() else "late" if late() else "go on"
+
     def work() -> None:
-        torch.set_num_threads(1)
-        torch.set_flush_denormal(True)  # numbers below 1e-38 count as 0: they say nothing and are slow
+        ready()
         try:
             while not stop.is_set():
                 with lock:
                     job = next(waiting, None)
                 if job is None:
                     break
-                job(lambda message: messages.put(("message", message)), stop.is_set)
+                job(lambda message: messages.put(("message", message)), order)
         except BaseException as error:
             stop.set()
             messages.put(("error", error))

@@ -23,6 +23,7 @@ from tenfold.recipe.recipe import Recipe
 from tenfold.recipe.space import Space
 from tenfold.rules.optimizers import LBFGS, GaussNewton, HessianFree, Newton, Optimizer
 
+START_SECONDS = 1e-3  # of starting the operations of one update of a pack, whatever its lanes
 SAMPLE = 16  # recipes whose mean cost stands for a space
 
 

@@ -86,10 +86,10 @@ class Crew:
 
     @staticmethod
     def local(device: str = "auto", dtype: Any = None, **options: Any) -> Crew:
-        """Worker threads for every core on the CPU, one worker on another device."""
+        """A worker for every core on the CPU, one on another device."""
         import torch
 
-        from tenfold.executors.cores import available_workers
+        from tenfold.executors.workers import available_workers
 
         place = device_named(device)
         workers = available_workers() if place.type == "cpu" else 1

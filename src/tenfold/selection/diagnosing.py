@@ -185,12 +185,12 @@ class Tries:
         from tenfold.doctor.measure.record import Trial
         from tenfold.engine.pack import Pack
 
-        def job(emit: Any, stopping: Any) -> None:
+        def job(emit: Any, order: Any) -> None:
             since = time.perf_counter()
             pack = Pack(plan.lanes(recipes), plan.shape, feed)
             for last in sorted({updates[n] for n in plan.numbers}):
                 while pack.update < last:
-                    if not pack.run_epoch(lambda: "stop" if stopping() else "go on", last):
+                    if not pack.run_epoch(lambda: "go on" if order() == "go on" else "stop", last):
                         return
                 scores = list(zip(*lane_skills(self.problem, pack), strict=True))
                 seconds = (time.perf_counter() - since) / len(plan.numbers)
@@ -289,10 +289,10 @@ def train(problem: Problem, recipe: Recipe, crew: Crew) -> Course:
     pack = Pack(lanes, problem.size.shape(recipe, problem.folds), feed)
     observer, since = LaneObserver(pack, states=True), time.monotonic()
 
-    def job(emit: Any, stopping: Any) -> None:
+    def job(emit: Any, order: Any) -> None:
         late = lambda: crew.limit is not None and time.monotonic() - since > crew.limit  # noqa: E731
         while pack.epoch < recipe.epochs and not bool((pack.bad >= 0).all()):
-            if not pack.run_epoch(lambda: "stop" if stopping() or late() else "go on"):
+            if not pack.run_epoch(lambda: "stop" if late() or order() != "go on" else "go on"):
                 break
             if pack.epoch % max(1, recipe.epochs // VALIDATIONS) == 0:
                 observer.validate()

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tenfold.executors.workers import PROCESS_MEMORY, gain, in_processes
 from tenfold.recipe.architecture import plan_network
-from tenfold.recipe.cost import plan_trials, recipe_seconds
+from tenfold.recipe.cost import START_SECONDS, plan_trials, recipe_seconds
 from tenfold.recipe.default_space import default_space
 from tenfold.recipe.recipe import Recipe
 from tenfold.recipe.space import Space
@@ -26,9 +27,7 @@ TRAINING_SECONDS = 75.0  # that a default search is planned to train for
 SHARE_FOR_TRAINING = 0.6  # of a time limit; the rest is for baselines, the refit and the report
 DEFAULT_TRIALS, MOST_TRIALS = 48, 400  # at most, without and with a time limit
 RACED = 16  # recipes from which on a search is a race by default
-START_SECONDS = 1e-3  # of starting the operations of one update of a pack, whatever its lanes
 FINALISTS = 3  # packs of a race that train to the end
-THREADS_GAIN = 1.2  # two workers against one where starting operations is most of the work
 
 
 @dataclass(frozen=True)
@@ -84,22 +83,25 @@ def make_plan(prepared: Prepared, workers: int) -> Plan:
     longest = max(recipe.epochs for recipe in recipes)
     share = strategy.work(problem.folds, trials, longest) / (trials * longest * len(problem.folds))
     nested = 1 + problem.divisions * (problem.divisions - 1) / problem.divisions if settings.nested else 1.0
-    starting = _starting_seconds(recipes, problem, size, raced=strategy.name != "exhaustive")
-    gain = THREADS_GAIN if workers > 1 else 1.0
-    seconds = (full * share / min(workers, 2) + starting / gain) * settings.repeats * nested
+    packs = _starting_seconds(recipes, problem, size, raced=strategy.name != "exhaustive")
+    starting, data = sum(packs), problem.inputs.numbers.nbytes + problem.inputs.codes.nbytes
+    crew = {"packs": len(packs), "workers": workers}
+    processes = in_processes(starting, size=problem.inputs.numbers.nbytes, **crew)
+    starting /= gain(**crew, processes=processes)
+    seconds = (full * share / min(workers, 2) + starting) * settings.repeats * nested
     why = "the default for " + problem.task if settings.metric is None else "asked for"
-    data = problem.inputs.numbers.nbytes + problem.inputs.codes.nbytes
     predictions = 4 * rows * outputs * trials
     memory = 2 * data + predictions + 350_000_000
+    memory += (PROCESS_MEMORY + 2 * data) * min(workers, len(packs)) if processes else 0
     return Plan(
         tuple(recipes), problem.divisions, problem.metric, why, prepared.why_task, workers, seconds, memory,
         tuple(notes), trials, strategy, chosen, space, inner,
     )  # fmt: skip
 
 
-def _starting_seconds(recipes: Sequence[Recipe], problem: Problem, size: dict[str, Any], *, raced: bool) -> float:
-    """Seconds that starting the operations of all updates takes, whatever the number of lanes: a pack a shape; of a
-    race about as many packs as it has finalists."""
+def _starting_seconds(recipes: Sequence[Recipe], problem: Problem, size: dict[str, Any], *, raced: bool) -> list[float]:
+    """Seconds that starting the operations of all updates takes, whatever the number of lanes, for each pack: one a
+    shape; of a race about as many packs as it has finalists."""
     found: dict[Any, int] = {}  # most updates of any recipe, by shape
     train = size["rows"] * (problem.divisions - 1) // problem.divisions
     for recipe in recipes:
@@ -109,7 +111,7 @@ def _starting_seconds(recipes: Sequence[Recipe], problem: Problem, size: dict[st
         key = tuple(step.op for step in steps), recipe.batch_size
         found[key] = max(updates, found.get(key, 0))
     longest = sorted(found.values(), reverse=True)
-    return START_SECONDS * sum(longest[:FINALISTS] if raced else longest)
+    return [START_SECONDS * updates for updates in (longest[:FINALISTS] if raced else longest)]
 
 
 def _strategy(settings: Settings, trials: int) -> Strategy:

@@ -52,6 +52,11 @@ class RecipeRecord:
         return float(self.scores()[begun].mean())
 
     @property
+    def made(self) -> int:
+        """Epochs of which some fold has a score."""
+        return int(np.isfinite(self.curves[2]).any(0).sum())
+
+    @property
     def measured(self) -> int:
         """Epochs that were trained and scored, summed over the folds."""
         return int(np.isfinite(self.curves[2]).sum())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,8 @@ import numpy as np
 
 from tenfold.data.randomness import derive
 from tenfold.errors import BadInput
-from tenfold.recipe.cost import recipe_seconds
+from tenfold.executors.workers import in_processes, threads
+from tenfold.recipe.cost import START_SECONDS, recipe_seconds
 from tenfold.recipe.recipe import Recipe
 from tenfold.selection.crew import Crew
 from tenfold.selection.outcome import Outcome
@@ -24,7 +25,7 @@ from tenfold.selection.trained import Trained
 if TYPE_CHECKING:
     from tenfold.engine.pack import LaneRows
     from tenfold.engine.planner import PackPlan
-    from tenfold.selection.training import Message, RecipeRecord, Saved
+    from tenfold.selection.training import Message, PackJob, RecipeRecord, Saved
 
 Array = np.ndarray
 KEPT_ROWS = 4096  # rows whose contributions to every score are recorded, at most
@@ -156,7 +157,7 @@ class Training:
                 alive = self._decide(number, s, stages, numbers, alive, pace)
             resting = packs
         for n in numbers:
-            self.records[n].end(Outcome.TIMEOUT, int(np.isfinite(self.records[n].curves[2]).any(0).sum()))
+            self.records[n].end(Outcome.TIMEOUT, self.records[n].made)
 
     def _share_time(self, stages: int) -> None:
         """Give the next stage its part of what is left of the time limit: every stage of a race costs about as much.
@@ -178,7 +179,7 @@ class Training:
         self, place: str, stage: Stage, numbers: list[int], feed: Any, resting: list[str], *, last: bool, settled: bool
     ) -> list[str]:
         """Train these recipes through one stage; gives the keys of the packs."""
-        from tenfold.executors.local import run_jobs
+        from tenfold.executors import local, processes
         from tenfold.selection.training import Book, PackJob, records_of
 
         if not numbers:
@@ -195,10 +196,10 @@ class Training:
                 continue
             jobs.append(
                 PackJob(
-                    key, pack, self.recipes, self.problem, feed, self._records_of(pack),
-                    until=None if last or racing else stage.until, lanes=lanes, kept=self.kept,
+                    key, pack, self.recipes, self.problem, feed, {n: self.records[n] for n in pack.numbers},
+                    until=None if last or racing else stage.until,
+                    lanes={place: row for place, row in lanes.items() if place[0] in pack.numbers}, kept=self.kept,
                     settled=racing and settled, saved=keeper.checkpoint(key), every=self.crew.every,
-                    out_of_time=self._stage_over,
                 )
             )  # fmt: skip
         known = dict(self.records)
@@ -206,11 +207,20 @@ class Training:
             known |= {} if job.saved is None else records_of(job.saved)
         self._rest, self._made = {}, sum(record.measured for record in known.values())
         self._improved(Book(self.problem, known).best())
-        run_jobs(jobs, workers=_threads(len(jobs), self.crew.workers), receive=self._receive, idle=self.crew.idle)
+        crew = {"workers": self.crew.workers, "packs": len(jobs)}
+        size = self.problem.inputs.numbers.nbytes
+        others = in_processes(sum(map(self._starting, jobs)), size=size, **crew)
+        (processes if others else local).run_jobs(
+            jobs, workers=self.crew.workers if others else threads(**crew), receive=self._receive, idle=self.crew.idle,
+            late=self._stage_over,
+        )  # fmt: skip
         return [f"{place}.{index}" for index in range(len(plans))]
 
-    def _records_of(self, pack: PackPlan) -> Callable[[], dict[int, RecipeRecord]]:
-        return lambda: {n: self.records[n] for n in pack.numbers}
+    def _starting(self, job: PackJob) -> float:
+        """Seconds that starting the operations of a pack's updates takes."""
+        last = max(self.recipes[n].epochs for n in job.plan.numbers)
+        epochs = min(job.until or last, last) - min(record.made for record in job.records.values())
+        return START_SECONDS * epochs * job.plan.shape.dealing.updates
 
     def _packs(self, place: str, stage: Stage, numbers: Sequence[int]) -> list[PackPlan]:
         """The packs of a stage, from a fixed cost model, decided once."""
@@ -333,11 +343,6 @@ class Training:
         audit = {n: self.records[n] for n in chosen}
         self.records, self.race, self.plan = before, race, strategy
         return {n: record for n, record in audit.items() if record.finished and Outcome.TIMEOUT not in record.outcomes}
-
-
-def _threads(jobs: int, workers: int) -> int:
-    """A thread for each of a few more packs than workers, which would else wait for the last one alone."""
-    return jobs if workers < jobs < 2 * workers else workers
 
 
 def kept_rows(problem: Problem, epochs: int, seed: int) -> Array:

@@ -10,8 +10,9 @@ from typing import Any, Literal
 import numpy as np
 
 from tenfold.engine.feed import Feed
-from tenfold.engine.pack import LaneRows, Order, Pack
+from tenfold.engine.pack import LaneRows, Pack
 from tenfold.engine.planner import PackPlan
+from tenfold.executors.local import Order
 from tenfold.recipe.recipe import Recipe
 from tenfold.selection.problem import Problem
 from tenfold.selection.records import Book, RecipeRecord
@@ -50,28 +51,27 @@ class PackJob:
     recipes: Sequence[Recipe]
     problem: Problem
     feed: Feed
-    records: Callable[[], dict[int, RecipeRecord]]
+    records: dict[int, RecipeRecord]
     until: int | None = None
     lanes: Mapping[tuple[int, int], LaneRows] = field(default_factory=dict)
     kept: Array | None = None
     settled: bool = False
     saved: Saved | None = None
     every: float = 15.0
-    out_of_time: Callable[[], bool] = lambda: False
 
-    def __call__(self, emit: Callable[[Message], None], stopping: Callable[[], bool]) -> None:
+    def __call__(self, emit: Callable[[Message], None], ordered: Callable[[], Order]) -> None:
         """Train to the end, to the time limit, or until asked to stop (then the last word is a checkpoint)."""
         pack = Pack(self.plan.lanes(self.recipes), self.plan.shape, self.feed)
-        book = Book(self.problem, self.records(), kept=self.kept, settled=self.settled)
+        book = Book(self.problem, self.records, kept=self.kept, settled=self.settled)
         if self.saved is not None:
             book.records = self._restore(pack, self.saved)
         elif self.lanes:
             pack.adopt(self.lanes)
         last = time.monotonic()
 
-        def tick() -> Order:
+        def tick() -> Literal["go on", "stop"]:
             nonlocal last
-            if stopping() or self.out_of_time():
+            if ordered() != "go on":
                 return "stop"
             if time.monotonic() - last > self.every:
                 emit(self._checkpoint(pack, book))
@@ -80,7 +80,7 @@ class PackJob:
 
         while pack.lanes and not (self.until is not None and pack.epoch >= self.until):
             if not pack.run_epoch(tick):
-                if not self.out_of_time():
+                if ordered() == "stop":
                     emit(self._checkpoint(pack, book))
                     return
                 book.out_of_time(pack.epoch)

@@ -1,0 +1,172 @@
+"""Packs in worker threads and in worker processes keep one contract: what they say arrives in the calling thread, and
+stopping loses none of it."""
+
+import multiprocessing
+import threading
+import time
+
+import pytest
+import torch
+
+from tenfold.errors import BadInput
+from tenfold.executors import local, processes
+from tenfold.executors.workers import available_workers, gain, in_processes, threads
+
+BOTH = pytest.mark.parametrize("executor", [local, processes], ids=["threads", "processes"])
+
+
+def say(*messages, error=None):
+    def job(emit, order):
+        for message in messages:
+            emit(message)
+        if error is not None:
+            raise error
+
+    return job
+
+
+def patient():
+    """A job that goes on until it is stopped, and then has a last word."""
+
+    def job(emit, order):
+        emit("begun")
+        while order() != "stop":
+            time.sleep(0.01)
+        emit("last word")
+
+    return job
+
+
+@BOTH
+@pytest.mark.parametrize("workers", [1, 2, 7])
+def test_every_message_arrives_once_in_the_calling_thread(executor, workers):
+    got = []
+
+    def receive(message):
+        assert threading.current_thread() is threading.main_thread()
+        got.append(message)
+
+    executor.run_jobs([say((j, 0), (j, 1)) for j in range(5)], workers=workers, receive=receive)
+    assert sorted(got) == [(j, i) for j in range(5) for i in range(2)]
+    assert all(got.index((j, 0)) < got.index((j, 1)) for j in range(5))
+
+
+@BOTH
+def test_one_worker_takes_the_jobs_in_order(executor):
+    got = []
+    executor.run_jobs([say(j) for j in range(6)], workers=1, receive=got.append)
+    assert got == list(range(6))
+
+
+@BOTH
+def test_no_jobs(executor):
+    executor.run_jobs([], workers=2, receive=pytest.fail)
+
+
+@BOTH
+def test_workers_run_side_by_side(executor, tmp_path):
+    def meet(mine, other):
+        def job(emit, order):
+            mine.touch()
+            end = time.monotonic() + 20
+            while not other.exists() and time.monotonic() < end:
+                time.sleep(0.01)
+            emit(other.exists())
+
+        return job
+
+    got, a, b = [], tmp_path / "a", tmp_path / "b"
+    executor.run_jobs([meet(a, b), meet(b, a)], workers=2, receive=got.append)
+    assert got == [True, True]
+
+
+@BOTH
+def test_each_job_computes_on_one_thread_and_the_caller_keeps_its_own(executor):
+    before, seen = torch.get_num_threads(), []
+    torch.set_num_threads(3)
+    try:
+        executor.run_jobs([lambda emit, order: emit(torch.get_num_threads())] * 3, workers=2, receive=seen.append)
+        assert seen == [1, 1, 1]
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
+
+
+@BOTH
+@pytest.mark.parametrize("error", [ZeroDivisionError("a job"), BadInput("a job", do="another")])
+def test_the_first_error_of_a_job_goes_on_and_stops_the_others(executor, error):
+    got = []
+    with pytest.raises(type(error), match="a job") as caught:
+        executor.run_jobs([say("first", error=error), patient(), patient()], workers=2, receive=got.append)
+    assert str(caught.value) == str(error)
+    assert got.count("first") == 1
+    assert got.count("last word") == got.count("begun") <= 1  # nobody starts another job
+
+
+@BOTH
+@pytest.mark.parametrize("where", ["receive", "idle"])
+def test_an_interrupted_caller_still_receives_last_words(executor, where):
+    got, threads = [], threading.active_count()
+
+    def interrupt():
+        if "begun" in got and "interrupted" not in got:
+            got.append("interrupted")
+            raise KeyboardInterrupt
+
+    def receive(message):
+        got.append(message)
+        if where == "receive":
+            interrupt()
+
+    jobs = [patient() for _ in range(4)]
+    with pytest.raises(KeyboardInterrupt):
+        executor.run_jobs(jobs, workers=2, receive=receive, idle=interrupt if where == "idle" else lambda: None)
+    assert 1 <= got.count("last word") == got.count("begun") <= 2
+    assert threading.active_count() <= threads + 3  # those that keep worker processes stay
+
+
+@BOTH
+def test_a_job_learns_that_it_is_late(executor):
+    def until_late(emit, order):
+        while order() == "go on":
+            time.sleep(0.01)
+        emit(order())
+
+    got, since = [], time.monotonic()
+    executor.run_jobs([until_late] * 3, workers=2, receive=got.append, late=lambda: time.monotonic() - since > 0.3)
+    assert got == ["late"] * 3
+
+
+@BOTH
+def test_idle_is_called_while_nothing_is_said(executor):
+    calls = []
+    job = lambda emit, order: time.sleep(0.5)  # noqa: E731
+    executor.run_jobs([job], workers=1, receive=pytest.fail, idle=lambda: calls.append(1))
+    assert len(calls) >= 2
+
+
+def test_there_is_a_worker():
+    assert available_workers() >= 1
+
+
+def test_processes_for_much_starting_of_operations_on_few_bytes():
+    assert in_processes(4.0, packs=2, workers=2, size=1 << 26)
+    assert not in_processes(3.9, packs=2, workers=2, size=0)
+    assert not in_processes(100.0, packs=2, workers=2, size=(1 << 26) + 1)
+    assert not in_processes(100.0, packs=1, workers=2, size=0)
+    assert not in_processes(100.0, packs=2, workers=1, size=0)
+
+
+def test_a_daemonic_process_has_threads(monkeypatch):
+    monkeypatch.setitem(multiprocessing.current_process()._config, "daemon", True)
+    assert not in_processes(100.0, packs=2, workers=2, size=0)
+
+
+def test_what_several_workers_gain():
+    assert gain(5, 1, processes=False) == gain(1, 5, processes=True) == 1
+    assert 1 < gain(2, 2, processes=False) == gain(8, 8, processes=False) < gain(2, 2, processes=True) <= 2
+    assert gain(8, 8, processes=True) > gain(2, 8, processes=True)
+
+
+def test_a_thread_for_each_of_a_few_more_packs_than_workers():
+    assert [threads(packs, 4) for packs in (1, 4, 5, 7, 8, 20)] == [4, 4, 5, 7, 4, 4]

@@ -1,0 +1,73 @@
+"""Worker processes: they are others than this one, and none is left behind."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from tenfold.errors import RunFailed
+from tenfold.executors import processes
+
+
+def test_they_are_processes_and_messages_may_be_large():
+    seen, payload = [], torch.arange(300_000)
+    processes.run_jobs([lambda emit, order: emit((os.getpid(), payload))] * 2, workers=2, receive=seen.append)
+    assert os.getpid() not in {number for number, _ in seen}
+    assert all(torch.equal(found, payload) for _, found in seen)
+
+
+@pytest.mark.parametrize("at", ["once", "later"])
+def test_a_killed_worker_is_a_run_that_failed(at):
+    def fall(emit, order):
+        emit("begun")
+        time.sleep(0 if at == "once" else 0.3)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    def patient(emit, order):
+        while order() != "stop":
+            time.sleep(0.01)
+
+    with pytest.raises(RunFailed, match="a worker process was killed"):
+        processes.run_jobs([fall, patient], workers=2, receive=lambda message: None)
+    got = []
+    processes.run_jobs([lambda emit, order: emit("again")], workers=1, receive=got.append)  # there are new workers
+    assert got == ["again"]
+
+
+SCRIPT = """
+import os, sys, time
+from tenfold.executors import processes
+print("main", flush=True)  # a worker that ran this script again would say so
+def job(emit, order):
+    emit(os.getpid())
+    while order() != "stop":
+        time.sleep(0.01)
+processes.run_jobs([job, job], workers=2, receive=lambda number: print(number, flush=True))
+"""
+
+
+def test_workers_end_with_a_process_that_is_killed_and_scripts_need_no_guard(tmp_path):
+    path = tmp_path / "train.py"
+    path.write_text(SCRIPT)
+    with subprocess.Popen([sys.executable, str(path)], stdout=subprocess.PIPE, text=True) as script:
+        assert script.stdout is not None
+        assert script.stdout.readline() == "main\n"
+        workers = [int(script.stdout.readline()) for _ in range(2)]
+        script.send_signal(signal.SIGKILL)
+        script.wait(20)
+    end = time.monotonic() + 20
+    while any(_runs(number) for number in workers) and time.monotonic() < end:
+        time.sleep(0.1)
+    assert not any(_runs(number) for number in workers)
+
+
+def _runs(number: int) -> bool:
+    try:
+        return Path(f"/proc/{number}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
