@@ -17,13 +17,14 @@ from tenfold.selection.trained import Trained
 MOST = 3  # groups that the doctor looks at
 SECONDS = 2.0  # of short trainings a group, by the cost formula
 MEMBERS, PURE = 0.3, 0.9  # of a group's recipes have what they share; of all that have it so many failed
+CLOSED = 0.1  # of the gap to the dummy
 FAILED = "diverged", "learnt nothing"
 
 
 @dataclass(frozen=True)
 class Failures:
-    """Recipes that failed in the same way. what: "diverged" or "learnt nothing" (no better than the dummy); trials:
-    that did, of all trials of the search; recipes: their numbers, in order; where: what they share, "" for nothing."""
+    """Recipes that failed in the same way. what: "diverged" or "learnt nothing" (no better than the dummy, and not on
+    the way there when they were ended early); trials: that did, of all trials of the search; recipes: their numbers, in order; where: what they share, "" for nothing."""
 
     what: str
     trials: int
@@ -56,10 +57,23 @@ def _failed(trained: Trained, what: str, dummy: float) -> dict[int, int]:
         diverged = sum(outcome is Outcome.DIVERGED for outcome in record.outcomes)
         scores = trained.scores(number)
         poor = int((sign * scores[np.isfinite(scores)] <= sign * dummy + 1e-9).sum())
+        if record.made < trained.recipes[number].epochs and _was_learning(sign * record.mean_scores(), sign * dummy):
+            poor = 0
         count = diverged if what == "diverged" else 0 if diverged else poor
         if count and (what == "diverged" or 2 * count > np.isfinite(scores).sum()):
             found[number] = count
     return found
+
+
+def _was_learning(scores: np.ndarray, dummy: float) -> bool:
+    """Whether a recipe that was ended early, with mean scores (epochs,), would soon have passed the dummy: its last
+    epoch is its best, and the second half of its epochs closed a tenth of the gap. With fewer than three epochs nothing
+    is known against it. Recipes that a race drops after a few epochs are slow more often than broken."""
+    if len(scores) < 3:
+        return True
+    half = scores[len(scores) // 2]
+    gained = scores[-1] - half
+    return bool(scores[-1] >= scores.max() and gained > 0 and gained >= CLOSED * (dummy - half))
 
 
 def shared(recipes: Sequence[Recipe], left: set[int], failed: set[int]) -> tuple[str, set[int]]:

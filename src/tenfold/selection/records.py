@@ -51,6 +51,11 @@ class RecipeRecord:
             return float("nan")
         return float(self.scores()[begun].mean())
 
+    def mean_scores(self) -> Array:
+        """Mean score over the folds that were begun after each epoch that all of them made, (epochs,)."""
+        begun = self.curves[2][np.isfinite(self.curves[2, :, 0])]
+        return begun[:, np.isfinite(begun).all(0)].mean(0) if len(begun) else np.zeros(0)
+
     @property
     def made(self) -> int:
         """Epochs of which some fold has a score."""

@@ -6,11 +6,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from tenfold.doctor.measure.pipeline import Pipeline, name_of
 from tenfold.doctor.measure.record import Theory
+from tenfold.rules.optimizers import Adam
+from tenfold.rules.optimizers.update import Coefficients, Flat, Need, Time, shared_update
 
 STEPS = 150
 LOG_ODDS, ODDS = ("NLLLoss", "nll_loss"), ("BCELoss", "binary_cross_entropy")
@@ -41,14 +44,17 @@ def least(
     pipeline: Pipeline, spread: Callable[[Tensor], Tensor], start: Tensor, wanted: Tensor
 ) -> tuple[float, Tensor] | None:
     """The least loss over free outputs and these outputs, by Adam with a falling rate, scaled to the targets; None
-    where the criterion has no gradient or no floor was met (a loss that falls without bound)."""
+    where the criterion has no gradient or no floor was met (a loss that falls without bound). With our own rule: the
+    first optimizer of torch in a process imports its compiler, a second and more."""
     scale = max(1.0, float(wanted.double().abs().max())) if pipeline.task == "numbers" else 1.0
+    made = np.arange(STEPS)
+    table = Adam().coefficients(Time(made + 1, 0.3 * scale * (1 - made / STEPS), made / STEPS))
     with torch.enable_grad():
         free = torch.where(torch.isfinite(start), start, 0.0).clamp(-1e6, 1e6).detach().clone().requires_grad_()
-        rule = torch.optim.Adam([free], lr=0.3 * scale)
-        best, at = math.inf, free.detach().clone()
-        for step in range(STEPS):
-            rule.param_groups[0]["lr"] = 0.3 * scale * (1 - step / STEPS)
+        row = free.detach()
+        mean, square = torch.zeros_like(row), torch.zeros_like(row)
+        best, at = math.inf, row.clone()
+        for numbers in zip(*(torch.from_numpy(values).to(row.dtype) for values in table), strict=True):
             try:
                 loss = pipeline.loss(spread(free), wanted)
             except (RuntimeError, ValueError, IndexError):
@@ -56,8 +62,10 @@ def least(
             if not loss.requires_grad or not torch.isfinite(loss):
                 break
             if float(loss.detach()) < best:
-                best, at = float(loss.detach()), free.detach().clone()
-            rule.zero_grad()
-            loss.backward()
-            rule.step()
+                best, at = float(loss.detach()), row.clone()
+            (slope,) = torch.autograd.grad(loss, [free], allow_unused=True)
+            if slope is None:
+                break
+            flat = Flat(row, slope.clone(), mean, square, None, torch.empty_like(row))
+            shared_update(flat, Coefficients(*numbers), Need(plain=False, inside=False))
     return (best, at) if math.isfinite(best) else None
