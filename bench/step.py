@@ -18,8 +18,9 @@ from bench.speed import RESULTS, markdown
 from tenfold.data.batches import Dealing
 from tenfold.data.encode import matrix_inputs
 from tenfold.data.folds import Fold
+from tenfold.engine.feed import Ahead
 from tenfold.engine.lanes import Lane
-from tenfold.engine.pack import Pack
+from tenfold.engine.pack import Pack, Plan
 from tenfold.engine.shape import Shape
 from tenfold.recipe.recipe import Recipe
 from tenfold.selection.problem import Problem
@@ -80,19 +81,29 @@ def products(pack: Pack) -> Callable[[], None]:
 
 
 def parts(name: str, recipes: int, seconds: float) -> dict[str, Any]:
-    """Microseconds of each part of an update, and of an epoch's dealing and evaluation divided by its updates."""
+    """Microseconds of each part of an update, from whole epochs where a part does some work for several updates."""
     pack = make_pack(name, recipes)
     plan = pack._plan_epoch(0)
-    step = [part[0] for part in plan.coefficients]
     epoch = iter(range(1, 10**9))
-    found = {
-        "products": microseconds(products(pack), seconds),
-        "gather": microseconds(lambda: pack._batch(plan, 0), seconds),
-        "gradient": microseconds(lambda: pack._gradient(plan, 0), seconds),
-        "optimizer": microseconds(lambda: pack._first.step(pack.leaves, step), seconds),
-        "dealing": microseconds(lambda: pack._plan_epoch(next(epoch)), seconds) / pack.per_epoch,
-        "evaluation": microseconds(pack.evaluate, seconds) / pack.per_epoch,
+
+    def every(update: Callable[[Plan, int], object]) -> Callable[[], None]:
+        def work() -> None:
+            pack._ahead = Ahead(pack.feed, pack.groups)
+            for step in range(pack.per_epoch):
+                update(plan, step)
+            pack._settle()
+
+        return work
+
+    epochs = {
+        "gather": every(pack._batch),
+        "gradient": every(pack._gradient),
+        "optimizer": every(lambda plan, step: pack._first.step(step)),
+        "dealing": lambda: pack._plan_epoch(next(epoch)),
+        "evaluation": pack.evaluate,
     }
+    found = {part: microseconds(work, seconds) / pack.per_epoch for part, work in epochs.items()}
+    found["products"] = microseconds(products(pack), seconds)
     found["update"] = found["gradient"] + found["optimizer"]
     return {"case": name, "lanes": len(pack.lanes), **found}
 

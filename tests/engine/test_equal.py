@@ -1,5 +1,6 @@
 """Law 2: a pack equals its trials alone, and both equal plain torch.nn + torch.optim training."""
 
+import dataclasses
 import itertools
 import typing
 
@@ -13,7 +14,7 @@ from tenfold.data.folds import make_folds
 from tenfold.recipe.recipe import Recipe
 from tenfold.recipe.space import Space
 from tenfold.rules.activations import Activation
-from tenfold.rules.optimizers import FirstOrderRule
+from tenfold.rules.optimizers import SGD, FirstOrderRule
 from tenfold.rules.record import rule_name
 
 UPDATES = 200
@@ -166,6 +167,37 @@ def test_state_goes_on_bitwise(cancer):
         assert torch.equal(second.w, whole.w)
         assert torch.equal(second.rows["moments"], whole.rows["moments"])
         np.testing.assert_array_equal(second.train_loss(), whole.train_loss())
+
+
+def test_a_state_taken_while_an_epoch_runs_goes_on_bitwise(cancer):
+    """Losses of updates are summed up when they are asked for: a checkpoint in the midst of an epoch has them."""
+    x, y, folds = cancer
+    calm = mixed_recipes("none", 0.0)
+    wild = dataclasses.replace(calm[0], optimizer=SGD(lr=1e9), clip_norm=None)
+    recipes = [*calm[::9], wild]
+    pack, states = make_pack(recipes, x, y, folds), []
+
+    def tick():
+        if pack.update in (4, 9):
+            states.append(pack.state())
+        return "go on"
+
+    for _ in range(2):
+        pack.run_epoch(tick)
+    assert len(states) == 2
+    step = make_pack(recipes, x, y, folds)
+    while step.epoch < 2:
+        step.run_epoch(last=step.update + 1)
+    assert any(int(at) > 0 for at in step.bad)
+    assert torch.equal(step.bad, pack.bad)
+    for arrays, meta in states:
+        again = make_pack(recipes, x, y, folds)
+        again.restore(arrays, meta)
+        while again.epoch < 2:
+            again.run_epoch()
+        assert torch.equal(again.w.nan_to_num(), pack.w.nan_to_num())
+        assert torch.equal(again.bad, pack.bad)
+        np.testing.assert_array_equal(again.train_loss(), pack.train_loss())
 
 
 def test_every_first_order_rule_is_bitwise_alone_among_all_others(cancer):

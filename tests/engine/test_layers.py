@@ -152,7 +152,8 @@ def test_lsuv_gives_every_layer_unit_variance(digits):
                 z = z if isinstance(sums, list) else z[:, : slot.matrix[1]]
                 assert 0.6 < float(z.detach().var()) < 1.6  # measured on other rows than it was set on
 
-        pack.forward(pack._inputs(rows, None), pack.leaves, pack.rows["moments"], None, until=(slot.op, look))
+        x = pack._inputs(pack.feed.inputs(rows, pack.groups))
+        pack.forward(x, pack.leaves, pack.rows["moments"], None, until=(slot.op, look))
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")

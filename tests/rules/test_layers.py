@@ -25,11 +25,11 @@ from tenfold.rules.normalization import (
 from tenfold.rules.penalties import (
     clip_factor,
     clip_value,
-    decoupled_decay,
+    decoupled_decay_,
     ema,
     ema_correction,
-    l1_gradient,
-    l2_gradient,
+    l1_gradient_,
+    l2_gradient_,
     max_norm_factor,
 )  # fmt: skip
 from tenfold.rules.record import preset
@@ -235,15 +235,19 @@ def test_l2_gradient_is_torchs_weight_decay():
     parameter = nn.Parameter(w.clone())
     parameter.grad = g.clone()
     torch.optim.SGD([parameter], lr=0.1, weight_decay=0.3).step()
-    np.testing.assert_allclose((w - 0.1 * l2_gradient(g, w, 0.3)).numpy(), parameter.detach().numpy(), rtol=1e-14)
+    l2_gradient_(g, w, torch.tensor(0.3, dtype=g.dtype))
+    np.testing.assert_allclose((w - 0.1 * g).numpy(), parameter.detach().numpy(), rtol=1e-14)
 
 
 def test_l1_is_the_gradient_of_the_absolute_sum():
     w = normal(4, 5).requires_grad_()
     expected = torch.autograd.grad(0.3 * w.abs().sum(), w)[0]
-    g = normal(4, 5, seed=1)
-    assert (l1_gradient(g, w.detach(), 0.3) - g - expected).abs().max() <= 1e-15
-    assert l1_gradient(torch.zeros(1), torch.zeros(1), 0.3) == 0
+    g, strength = normal(4, 5, seed=1), torch.tensor(0.3, dtype=torch.float64)
+    after = g.clone()
+    l1_gradient_(after, w.detach(), strength)
+    assert (after - g - expected).abs().max() <= 1e-15
+    l1_gradient_(after, torch.zeros(4, 5, dtype=torch.float64), strength)
+    assert (after - g - expected).abs().max() <= 1e-15  # nothing at w = 0
 
 
 def test_decoupled_decay_is_adamws():
@@ -251,7 +255,8 @@ def test_decoupled_decay_is_adamws():
     parameter = nn.Parameter(w.clone())
     parameter.grad = torch.zeros_like(w)
     torch.optim.AdamW([parameter], lr=0.1, weight_decay=0.3).step()
-    np.testing.assert_allclose(decoupled_decay(w, 0.1, 0.3).numpy(), parameter.detach().numpy(), rtol=1e-14)
+    decoupled_decay_(w, w.clone(), torch.tensor(0.1 * 0.3, dtype=w.dtype))
+    np.testing.assert_allclose(w.numpy(), parameter.detach().numpy(), rtol=1e-14)
 
 
 @pytest.mark.parametrize("limit", [0.3, math.inf])

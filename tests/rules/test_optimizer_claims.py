@@ -21,7 +21,7 @@ from tenfold.rules.optimizers import (
     RMSProp,
 )
 from tenfold.rules.optimizers.update import Matrix
-from tenfold.rules.penalties import decoupled_decay
+from tenfold.rules.penalties import decoupled_decay_
 
 from .optimizer_fixture import LR, apart, fixture, iterates, rates, times, train
 
@@ -179,7 +179,7 @@ def test_decoupled_decay_is_not_l2():
     ]
 
     def shrink_first(w, t):
-        w.copy_(decoupled_decay(w, LR, strength))
+        decoupled_decay_(w, w.clone(), torch.tensor(LR * strength, dtype=torch.float64))
         return gradients[t - 1]
 
     decoupled = train([AdamW()], shrink_first, rates(1.0), start=2.0)[-1, 0]

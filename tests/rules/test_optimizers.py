@@ -24,7 +24,7 @@ from tenfold.rules.optimizers import (
 )
 from tenfold.rules.optimizers.muon import orthogonalize
 from tenfold.rules.optimizers.update import UPDATES, Flat, Matrix, Need, Time
-from tenfold.rules.penalties import decoupled_decay
+from tenfold.rules.penalties import decoupled_decay_
 from tenfold.rules.record import preset
 from tenfold.rules.schedules import OneCycle
 
@@ -270,7 +270,7 @@ def test_decoupled_decay_is_torchs_adamw():
     rule, gradients, strength = AdamW(lr=LR), fixture(), 0.3
     w, m, v = torch.zeros((1, D), dtype=torch.float64), *torch.zeros(2, 1, D).double()
     for g, k in zip(gradients, coefficients([rule], [times(rates(1.0))]), strict=True):
-        w = decoupled_decay(w, LR, strength)
+        decoupled_decay_(w, w.clone(), torch.tensor(LR * strength, dtype=torch.float64))
         state = Flat(w, torch.from_numpy(g[None].copy()), m, v, None, torch.empty_like(w))
         UPDATES[rule.family](state, k, Need(False, False))
     theirs = torch_path(lambda p: torch.optim.AdamW(p, weight_decay=strength), gradients, rates(1.0))

@@ -1,4 +1,4 @@
-"""Draws of dropout: the same for all recipes of a fold, made for some updates at once."""
+"""Dropout of a pack: draws are the same for all recipes of a fold, and made for some updates at once."""
 
 from __future__ import annotations
 
@@ -11,6 +11,12 @@ from torch import Tensor
 
 from tenfold.data.folds import Fold
 from tenfold.data.randomness import derive
+from tenfold.engine.feed import Feed
+from tenfold.engine.forward import Flow
+from tenfold.engine.lanes import Lane, LaneValues
+from tenfold.engine.shape import Shape, padded
+from tenfold.recipe.architecture import Drop, size_of
+from tenfold.rules.dropout import dropout_scale
 
 DRAWN = 1 << 16  # numbers that one generator draws at once, at most: making a generator takes as long as some thousand
 
@@ -37,3 +43,31 @@ class Draws:
             drawn = np.stack([stream.random((count, *shape), np.float32) for stream in streams], 1)
             known = self._drawn[operation] = block, torch.from_numpy(drawn).to(self.device)  # (updates, F, *shape)
         return known[1][place]
+
+
+class Dropout:
+    """The factors of a pack's dropout operations."""
+
+    def __init__(self, lanes: Sequence[Lane], shape: Shape, values: LaneValues, feed: Feed) -> None:
+        self.shape, self.rates, self.dtype = shape, values.rates, feed.dtype  # rates (L, 1, 1), by operation
+        self.folds = [lane.fold for lane in lanes]
+        self.index = torch.tensor(self.folds, device=feed.device)
+        self._draws = Draws([part.fold for part in feed.folds], feed.device)
+
+    def scales(self, update: int, batch: int, counts: Sequence[int]) -> dict[int, Flow]:
+        """By operation, the factors of an update's `batch` rows, of which counts (L,) are real."""
+        return {number: self._scale(number, update, batch, counts) for number in self.rates}
+
+    def _scale(self, number: int, update: int, batch: int, counts: Sequence[int]) -> Flow:
+        op, rate = self.shape.ops[number], self.rates[number]
+        assert isinstance(op, Drop)
+        size = size_of(op)
+        shape = (padded(size[0]),) if len(size) == 1 else size
+        uniform = self._draws(number, update, (batch, *shape))  # (F, B, units), or (F, B, H, W, C)
+        if len(shape) == 1:
+            return dropout_scale(uniform.index_select(0, self.index), rate).to(self.dtype)
+        images = uniform.permute(0, 1, 4, 2, 3)
+        return [
+            dropout_scale(images[fold][:count], rate[i, 0, 0]).to(self.dtype)
+            for i, (fold, count) in enumerate(zip(self.folds, counts, strict=True))
+        ]

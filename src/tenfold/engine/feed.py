@@ -21,6 +21,8 @@ from tenfold.engine.shape import padded
 from tenfold.rules.augmentation import Augmentation, augment, draws
 from tenfold.rules.preprocessing import Affine, Moments, Preprocessing
 
+AHEAD = 1 << 17  # numbers of inputs made at once, at most: a megabyte in float64
+
 
 @dataclass(frozen=True)
 class FoldInputs:
@@ -168,12 +170,36 @@ class Feed:
         return out.flatten(2)
 
     def rates(self, rows: Tensor) -> Tensor:
-        """Targets (F, B) of rows (F, B) divided by their mean over the fold's training rows: for counts."""
+        """Targets (..., F, B) of rows (..., F, B) divided by their mean over the fold's training rows: for counts."""
         return (self.target[rows] / self.target_mean[:, None]).to(self.dtype)
 
     def targets(self, rows: Tensor) -> Tensor:
-        """Targets (F, B) of rows (F, B): class indices, or numbers standardized with the fold's training rows."""
+        """Targets (..., F, B) of rows (..., F, B): class indices, or numbers standardized with its training rows."""
         y = self.target[rows]
         if self.classification:
             return y
         return ((y - self.target_mean[:, None]) / self.target_std[:, None]).to(self.dtype)
+
+
+class Ahead:
+    """Inputs of training batches, made for some updates at once where batches are small: starting the operations takes
+    as long for one as for many."""
+
+    def __init__(self, feed: Feed, groups: Groups) -> None:
+        self.feed, self.groups = feed, groups
+        self._augmented = any(augmentation.active for augmentation in groups.augment)
+        self._rows: Tensor | None = None
+        self._first, self._made = 0, torch.empty(0)
+
+    def __call__(self, rows: Tensor, step: int, update: int) -> Tensor:
+        """Inputs (G, B, width) of one update, `step` of an epoch with these rows (updates, F, B)."""
+        if self._augmented:
+            return self.feed.inputs(rows[step], self.groups, update)
+        if self._rows is not rows or not 0 <= step - self._first < self._made.shape[1]:
+            _, folds, batch = rows.shape
+            count = max(1, AHEAD // (len(self.groups.folds) * batch * self.feed.width))
+            several = rows[step : step + count]  # (U, F, B)
+            made = self.feed.inputs(several.transpose(0, 1).reshape(folds, -1), self.groups)
+            self._rows, self._first = rows, step
+            self._made = made.unflatten(1, (len(several), batch))  # (G, U, B, width)
+        return self._made[:, step - self._first]

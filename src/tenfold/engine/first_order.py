@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from tenfold.engine.lanes import Lane, LaneValues, by_update
-from tenfold.engine.shape import Layout, Slot, as_column
+from tenfold.engine.lanes import Lane, LaneValues, by_update, coefficient_table
+from tenfold.engine.shape import Layout, Slot
 from tenfold.rules.optimizers.update import UPDATES, Coefficients, Flat, Matrix, Need
-from tenfold.rules.penalties import clip_factor, clip_value, decoupled_decay, l1_gradient, l2_gradient
+from tenfold.rules.penalties import clip_factor, clip_value, decoupled_decay_, l1_gradient_, l2_gradient_
+from tenfold.rules.schedules import Plateau
 
 CHUNK_BYTES = 1_400_000  # optimizer state worked on at a time: about what a core's second-level cache holds
-Updates = list[tuple[Coefficients, Tensor]]  # coefficients and decoupled decay, one a chunk or one an update
+AHEAD = 64  # updates whose coefficients are computed at once, or an epoch's
 
 
 class Chunk(NamedTuple):
@@ -30,11 +32,15 @@ class FirstOrderStep:
     """The gradient of every lane, and what is done with it. rows: the pack's state, "w" and what optimizers keep."""
 
     def __init__(self, lanes: Sequence[Lane], layout: Layout, values: LaneValues, rows: Mapping[str, Tensor]) -> None:
-        self.layout, self.values = layout, values
+        self.lanes, self.layout, self.values = lanes, layout, values
+        self._first, self._numbers = 0, list[list[tuple[Coefficients, Tensor]]]()
         w = rows["w"]
         self.g = torch.zeros_like(w)  # zeros between the slots stay: a norm over a row is that of its gradient
         scratch = torch.empty_like(w)
         self.gradients = [slot.real(v) for v, slot in zip(layout.views(self.g), layout.slots, strict=True)]
+        self.penalized = torch.zeros_like(w[:1])  # (1, total): 1 where a weight is
+        for i in layout.weights:
+            layout.slots[i].real(layout.views(self.penalized)[i]).fill_(1)
         matrices = [_matrix(layout.slots[i]) for i in layout.weights]
         self.chunks: list[Chunk] = []
         for part in chunks(lanes, max(1, CHUNK_BYTES // (5 * w.element_size() * layout.total))):
@@ -45,9 +51,19 @@ class FirstOrderStep:
             need = Need(any(r.uses_gradient for r in rules), any(r.uses_inside for r in rules), matrices)
             self.chunks.append(Chunk(part, rules[0].family, Flat(w[part], self.g[part], m, v, u, scratch[part]), need))
 
-    def coefficients(self, table: Tensor) -> list[Updates]:
-        """For each chunk the coefficients of every update, from a table (updates, 10, L, 1)."""
-        return [by_update(table[:, :, chunk.part]) for chunk in self.chunks]
+    def prepare(self, epoch: int, per_epoch: int, schedule_updates: int, factors: np.ndarray) -> None:
+        """Compute the coefficients of an epoch, and of some that follow where epochs are short and no plateau changes
+        the rates in between. factors (L,): of plateau schedules."""
+        first = epoch * per_epoch
+        if self._numbers and 0 <= first - self._first < len(self._numbers[0]):
+            return
+        recipes = [lane.recipe for lane in self.lanes]
+        alone = any(isinstance(recipe.decay, Plateau) for recipe in recipes)
+        left = min(recipe.epochs for recipe in recipes) - epoch
+        count = per_epoch * (1 if alone else max(1, min(left, AHEAD // per_epoch)))
+        table = coefficient_table(self.lanes, first, count, schedule_updates, factors)
+        columns = torch.from_numpy(table).to(self.g)[..., None]  # (updates, 10, L, 1)
+        self._first, self._numbers = first, [by_update(columns[:, :, chunk.part]) for chunk in self.chunks]
 
     def take(self, gradients: Sequence[Tensor]) -> None:
         """Take up the gradients of the parameters, one (L, *stored) a slot."""
@@ -55,26 +71,30 @@ class FirstOrderStep:
             view.copy_(slot.real(gradient))
 
     @torch.no_grad()
-    def step(self, parameters: Sequence[Tensor], coefficients: Updates) -> None:
-        """Clip, penalize, decay and update every lane, a chunk at a time; parameters: one view (L, *stored) a slot."""
+    def step(self, update: int) -> None:
+        """Clip, penalize, decay and update every lane, a chunk at a time."""
         values = self.values
         if values.clip_value is not None:
             self.g.copy_(clip_value(self.g, values.clip_value))
         if values.clip is not None:
             self.g.mul_(clip_factor(self.g.norm(dim=1, keepdim=True), values.clip))
-        for i in self.layout.weights if values.l2 is not None or values.l1 is not None else ():
-            gradient, weight = self.gradients[i], self.layout.slots[i].real(parameters[i])
-            if values.l2 is not None:
-                gradient.copy_(l2_gradient(gradient, weight, as_column(values.l2, weight)))
-            if values.l1 is not None:
-                gradient.copy_(l1_gradient(gradient, weight, as_column(values.l1, weight)))
-        if values.decoupled:
-            lr_decay = torch.cat([decay for _, decay in coefficients])[:, :, None]  # (L, 1, 1), rate times strength
-            for i in self.layout.weights:
-                weight = parameters[i]
-                weight.copy_(decoupled_decay(weight, 1.0, as_column(lr_decay, weight)))
-        for chunk, (k, _) in zip(self.chunks, coefficients, strict=True):
+        for chunk, numbers in zip(self.chunks, self._numbers, strict=True):
+            k, decay = numbers[update - self._first]
+            self._shrink(chunk, decay)
             UPDATES[chunk.family](chunk.state, k, chunk.need)
+
+    def _shrink(self, chunk: Chunk, decay: Tensor) -> None:
+        """Penalties and decoupled decay, of weights and not of biases; decay (lanes, 1): rate times strength."""
+        values, (w, g, *_) = self.values, chunk.state
+        if values.l2 is None and values.l1 is None and not values.decoupled:
+            return
+        weights = torch.mul(w, self.penalized, out=chunk.state.scratch)
+        if values.l2 is not None:
+            l2_gradient_(g, weights, values.l2[chunk.part])
+        if values.l1 is not None:
+            l1_gradient_(g, weights, values.l1[chunk.part])
+        if values.decoupled:
+            decoupled_decay_(w, weights, decay)
 
 
 def chunks(lanes: Sequence[Lane], size: int) -> list[slice]:

@@ -90,8 +90,8 @@ class LaneValues:
         largest = self._limit([r.max_norm for r in recipes])
         self.max_norm = None if largest is None else largest[:, :, None]
         coupled = [0.0 if r.optimizer.decoupled else r.weight_decay for r in recipes]
-        self.l2 = self._column(coupled)[:, :, None] if any(coupled) else None
-        self.l1 = self._column([r.l1 for r in recipes])[:, :, None] if any(r.l1 for r in recipes) else None
+        self.l2 = self._column(coupled) if any(coupled) else None
+        self.l1 = self._column([r.l1 for r in recipes]) if any(r.l1 for r in recipes) else None
         self.decoupled = any(r.optimizer.decoupled and r.weight_decay for r in recipes)
         average = [r.weight_average for r in recipes]
         self.average = self._column(average) if any(average) else None

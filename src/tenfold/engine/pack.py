@@ -10,19 +10,17 @@ import torch
 from torch import Tensor
 
 from tenfold.data.batches import align, deal
-from tenfold.engine.draws import Draws
-from tenfold.engine.feed import Feed
-from tenfold.engine.first_order import FirstOrderStep, Updates
+from tenfold.engine.draws import Dropout
+from tenfold.engine.feed import Ahead, Feed
+from tenfold.engine.first_order import FirstOrderStep
 from tenfold.engine.forward import Batch, Flow, Forward
-from tenfold.engine.lanes import Lane, LaneValues, blocks, coefficient_table, times
+from tenfold.engine.lanes import Lane, LaneValues, blocks, times
 from tenfold.engine.module import lane_arrays
 from tenfold.engine.observer import Observer
 from tenfold.engine.second_order import SecondOrderStep
-from tenfold.engine.shape import Layout, Shape, as_column, padded
+from tenfold.engine.shape import Layout, Shape, as_column
 from tenfold.engine.start import initial_moments, initial_parameters, initial_state, lsuv_rows, unit_variance
-from tenfold.recipe.architecture import Drop, size_of
 from tenfold.recipe.recipe import loss_of
-from tenfold.rules.dropout import dropout_scale
 from tenfold.rules.penalties import ema, ema_correction, max_norm_factor
 from tenfold.rules.schedules import Plateau, PlateauState, plateau_next
 
@@ -33,13 +31,14 @@ LaneRows = tuple[int, dict[str, np.ndarray]]  # updates made, and one lane's row
 
 
 class Plan(NamedTuple):
-    """One epoch: rows and weights (updates, F, B), real rows (updates, F), and the coefficients of each chunk of
-    lanes, or for second-order methods the rates (updates, L)."""
+    """One epoch: rows, their weights and targets (updates, F, B), real rows (updates, F), and for second-order methods
+    the rates (updates, L)."""
 
     rows: Tensor
     weights: Tensor
+    targets: Tensor
+    counted: Tensor | None  # targets as rates, where a loss wants them
     counts: np.ndarray
-    coefficients: list[Updates]
     rates: np.ndarray
 
 
@@ -112,7 +111,9 @@ class Pack:
         else:
             self._second = SecondOrderStep(self.shape.second_order, self.layout, self.values.l2, self.w)
         self._epoch: tuple[int, Plan] | None = None
-        self._draws = Draws([part.fold for part in self.feed.folds], self.feed.device)
+        self._ahead = Ahead(self.feed, self.groups)
+        self._losses: list[Tensor] = []
+        self._dropout = Dropout(self.lanes, self.shape, self.values, self.feed)
 
     def keep(self, stay: Sequence[bool]) -> None:
         """Drop the lanes that do not stay: they cost no more time, and nothing changes for the others."""
@@ -140,17 +141,15 @@ class Pack:
             rows = torch.from_numpy(np.stack([rows for rows, _ in dealt], 1)).to(self.feed.device)
             weights = np.stack([w for _, w in dealt], 1)
             span = epoch * self.per_epoch, self.per_epoch, self.schedule_updates
-            factors = self.rows["plateau"][:, 2].numpy()
-            coefficients: list[Updates] = []
-            rates = np.zeros(0)
+            factors, rates = self.rows["plateau"][:, 2].numpy(), np.zeros(0)
             if self.shape.second_order is None:
-                table = self._tensor(coefficient_table(self.lanes, *span, factors))[..., None]  # (updates, 10, L, 1)
-                coefficients = self._first.coefficients(table)
+                self._first.prepare(epoch, self.per_epoch, self.schedule_updates, factors)
             else:
                 lanes = zip(self.lanes, factors, strict=True)
                 rates = np.stack([times(lane, *span, float(factor))[0] for lane, factor in lanes], 1)
-            plan = Plan(rows, self._tensor(weights), (weights > 0).sum(2), coefficients, rates)
-            self._epoch = epoch, plan
+            counted = None if self.counts is None else self.feed.rates(rows)
+            real = (weights > 0).sum(2)
+            self._epoch = epoch, Plan(rows, self._tensor(weights), self.feed.targets(rows), counted, real, rates)
         return self._epoch[1]
 
     def run_epoch(self, tick: Callable[[], Order] = lambda: "go on", last: int | None = None) -> bool:
@@ -162,17 +161,19 @@ class Pack:
             self.rows["loss_sum"].zero_()
         while self.update < end:
             if tick() == "stop":
+                self._settle()
                 return False
             step = self.update % self.per_epoch
             if self.shape.second_order is None:
                 self._gradient(plan, step)
-                self._first.step(self.leaves, [k[step] for k in plan.coefficients])
+                self._first.step(self.update)
             else:
                 self._advance(plan, step)
             self._restrict()
             if self.observer is not None:
                 self.observer.after(self)
             self.update += 1
+        self._settle()
         if self.update % self.per_epoch == 0:
             self._watch_plateau()
         return True
@@ -194,25 +195,21 @@ class Pack:
 
     # ---- one update ---------------------------------------------------------------------------------------------
 
-    def _inputs(self, rows: Tensor, counts: np.ndarray | None) -> Flow:
-        """Inputs of rows (F, B): (L, B, D), or one image tensor a lane, in training without the padding rows."""
-        update = self.update if counts is not None else None
-        x = self.feed.inputs(rows, self.groups, update)  # (G, B, D)
+    def _inputs(self, x: Tensor, real: Sequence[int] | None = None) -> Flow:
+        """Inputs of the groups (G, B, D) for every lane: (L, B, D), or an image tensor a lane, cut to its real rows."""
         if self.shape.image is None:
             return x.index_select(0, self.group_of)
         height, width, channels = self.shape.image
         images = x[..., : height * width * channels].unflatten(2, self.shape.image).permute(0, 1, 4, 2, 3)
-        count = [images.shape[1]] * len(self.lanes)
-        if counts is not None:
-            count = [int(counts[lane.fold]) for lane in self.lanes]
+        count = real or [images.shape[1]] * len(self.lanes)
         return [images[group][:n] for group, n in zip(self.group_list, count, strict=True)]
 
-    def _targets(self, rows: Tensor) -> Tensor:
-        """Targets (L, B) of rows (F, B): classes, standardized numbers, or for a loss of rates y / mean."""
-        target = self.feed.targets(rows).index_select(0, self.fold_of)
-        if self.counts is None:
+    def _targets(self, plan: Plan, step: int) -> Tensor:
+        """Targets (L, B) of an update: classes, standardized numbers, or for a loss of rates y / mean."""
+        target = plan.targets[step].index_select(0, self.fold_of)
+        if self.counts is None or plan.counted is None:
             return target
-        return torch.where(self.counts, self.feed.rates(rows).index_select(0, self.fold_of), target)
+        return torch.where(self.counts, plan.counted[step].index_select(0, self.fold_of), target)
 
     def _loss(self, output: Tensor, target: Tensor, weight: Tensor) -> Tensor:
         """Mean loss of each lane (L,) for outputs (L, B, C), targets (L, B) and row weights (L, B)."""
@@ -226,36 +223,31 @@ class Pack:
         """Inputs, targets (L, B), row weights (L, B) and the rest of one training batch."""
         rows, counts = plan.rows[step], plan.counts[step]
         weight = plan.weights[step].index_select(0, self.fold_of)
-        scales = {number: self._dropout_scale(number, rows.shape[1], counts) for number in self.values.rates}
         real = [int(counts[lane.fold]) for lane in self.lanes]
+        scales = self._dropout.scales(self.update, rows.shape[1], real)
         return (
-            self._inputs(rows, counts),
-            self._targets(rows),
+            self._inputs(self._ahead(plan.rows, step, self.update), real),
+            self._targets(plan, step),
             weight,
             Batch(weight[:, None], real, self.update + 1, scales),
         )
 
-    def _dropout_scale(self, number: int, batch: int, counts: np.ndarray) -> Flow:
-        """The factors of dropout operation `number`; draws are shared by all recipes of a fold."""
-        op, rate = self.shape.ops[number], self.values.rates[number]
-        assert isinstance(op, Drop)
-        size = size_of(op)
-        shape = (padded(size[0]),) if len(size) == 1 else size
-        uniform = self._draws(number, self.update, (batch, *shape))  # (F, B, units), or (F, B, H, W, C)
-        if len(shape) == 1:
-            return dropout_scale(uniform.index_select(0, self.fold_of), rate).to(self.feed.dtype)
-        images = uniform.permute(0, 1, 4, 2, 3)
-        return [
-            dropout_scale(images[lane.fold][: int(counts[lane.fold])], rate[i, 0, 0]).to(self.feed.dtype)
-            for i, lane in enumerate(self.lanes)
-        ]
-
     def _note(self, loss: Tensor) -> None:
-        loss = loss.detach()
-        self.rows["loss_sum"].add_(loss)
-        self.bad.copy_(torch.where((self.bad < 0) & ~loss.isfinite(), self.update, self.bad))
+        self._losses.append(loss.detach())
         if self.observer is not None:
-            self.observer.before(self, loss)
+            self.observer.before(self, loss.detach())
+
+    def _settle(self) -> None:
+        """Take up the losses of the updates made since the last time: their sum, and the first that is not finite."""
+        if not self._losses:
+            return
+        losses = torch.stack(self._losses).double()  # (updates, L)
+        self._losses.clear()
+        before = self.rows["loss_sum"]
+        before.copy_(torch.cat([before[None], losses]).cumsum(0)[-1])  # in order: the same bits wherever it was cut
+        wrong = ~losses.isfinite()
+        first = self.update - len(losses) + wrong.int().argmax(0)
+        self.bad.copy_(torch.where((self.bad < 0) & wrong.any(0), first, self.bad))
 
     @property
     def gradient(self) -> Tensor | None:
@@ -301,7 +293,7 @@ class Pack:
         if any(lane.recipe.init.unit_variance for lane in self.lanes):
             folds = [f.fold for f in self.feed.folds]
             rows = torch.from_numpy(lsuv_rows(folds)).to(self.feed.device)
-            x = self._inputs(rows, None)
+            x = self._inputs(self.feed.inputs(rows, self.groups))
             unit_variance(self.forward, self.lanes, x, self.leaves, self.rows["moments"])
 
     # ---- predictions --------------------------------------------------------------------------------------------
@@ -343,7 +335,7 @@ class Pack:
             for f, part in enumerate(rows):
                 piece = part[first : first + size]
                 index[f, : len(piece)] = piece
-            x = self._inputs(torch.from_numpy(index).to(self.feed.device), None)
+            x = self._inputs(self.feed.inputs(torch.from_numpy(index).to(self.feed.device), self.groups))
             pieces.append(self.forward(x, parameters, self.rows["moments"], None).cpu().numpy())
         out = np.concatenate(pieces, 1)  # (L, longest + padding, C)
         return [lane_out[: len(rows[lane.fold])] for lane_out, lane in zip(out, self.lanes, strict=True)]
@@ -352,6 +344,7 @@ class Pack:
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, object]]:
         """Everything needed to go on later, bit by bit: arrays and a JSON value."""
+        self._settle()
         arrays = {name: tensor.detach().cpu().numpy().copy() for name, tensor in self.rows.items()}
         return arrays, {"update": self.update, "lanes": [[lane.number, lane.fold] for lane in self.lanes]}
 

@@ -24,6 +24,7 @@ from tenfold.executors.local import Job, Order, ready
 
 LISTEN_SECONDS = 0.02  # between two looks of a worker at what it is told
 IDLE_SECONDS = 20  # after which a worker without work ends
+FAILED = "tenfold: the job has raised an error"  # a worker's word before its line closes: no other job is begun then
 
 
 def run_jobs(
@@ -126,7 +127,10 @@ class _Crew:
                 self.ended += 1
                 line.close()
                 continue
-            receive(message)
+            if isinstance(message, str) and message == FAILED:
+                self._tell("stop")
+            else:
+                receive(message)
 
     def _tell(self, order: Order) -> None:
         """Jobs under way are told; on "stop" those that wait are not begun."""
@@ -180,4 +184,8 @@ def _work(job: Job, address: str, key: bytes) -> None:
                     told = line.recv()
             return told
 
-        job(line.send, order)
+        try:
+            job(line.send, order)
+        except BaseException:
+            line.send(FAILED)
+            raise

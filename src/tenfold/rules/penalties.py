@@ -5,19 +5,23 @@ from __future__ import annotations
 from typing import Any
 
 
-def l2_gradient(gradient: Any, weight: Any, strength: Any) -> Any:
-    """g + strength * w: the gradient of (strength / 2) |w|^2 added to g (torch's `weight_decay`)."""
-    return gradient + strength * weight
+def l2_gradient_(gradient: Any, weight: Any, strength: Any) -> None:
+    """g <- g + strength * w, in place: adds the gradient of (strength / 2) |w|^2 (torch's `weight_decay`)."""
+    gradient.addcmul_(weight, strength)
 
 
-def l1_gradient(gradient: Any, weight: Any, strength: Any) -> Any:
-    """g + strength * sign(w): a subgradient of strength * |w|_1 added to g; 0 at w = 0 (Tibshirani 1996)."""
-    return gradient + strength * weight.sign()
+def l1_gradient_(gradient: Any, weight: Any, strength: Any) -> None:
+    """g <- g + strength * sign(w), in place: adds a subgradient of strength * |w|_1; 0 at w = 0 (Tibshirani 1996)."""
+    gradient.addcmul_(weight.sign(), strength)
 
 
-def decoupled_decay(weight: Any, lr: Any, strength: Any) -> Any:
-    """w (1 - lr * strength), beside the optimizer's step and not through its moments (Loshchilov & Hutter 2019)."""
-    return weight * (1 - lr * strength)
+def decoupled_decay_(weight: Any, decaying: Any, rate: Any) -> None:
+    """w <- w - rate * decaying, in place, beside the optimizer's step and not through its moments.
+
+    decaying: w itself, or w with zeros where it shall not decay; rate: learning rate * strength. Source: Loshchilov &
+    Hutter 2019.
+    """
+    weight.addcmul_(decaying, rate, value=-1)
 
 
 def clip_factor(norm: Any, limit: Any) -> Any:

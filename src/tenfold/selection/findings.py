@@ -23,8 +23,12 @@ FAILED = "diverged", "learnt nothing"
 
 @dataclass(frozen=True)
 class Failures:
-    """Recipes that failed in the same way. what: "diverged" or "learnt nothing" (no better than the dummy, and not on
-    the way there when they were ended early); trials: that did, of all trials of the search; recipes: their numbers, in order; where: what they share, "" for nothing."""
+    """Recipes that failed in the same way.
+
+    what: "diverged" or "learnt nothing" (no better than the dummy, and not on the way there when they were ended
+    early); trials: that did, of all trials of the search; recipes: their numbers, in order; where: what they share, ""
+    for nothing.
+    """
 
     what: str
     trials: int
