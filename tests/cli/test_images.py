@@ -119,7 +119,8 @@ def test_digits_are_images(folder):
     assert "1,438 development images of 8 x 8 pixels, 1 channel" in done.out
     found = table(tenfold("predict", folder / "digits", "sklearn:digits"))
     labels = read_any("sklearn:digits").labels.column("target").values
-    assert np.mean([row["prediction"] for row in found] == labels) > 0.8
+    assert np.mean([float(row["prediction"]) for row in found] == labels) > 0.8
+    assert {row["prediction"] for row in found} == set("0123456789")  # not "0.0"
     assert list(found[0]) == ["prediction"]
 
 

@@ -2,8 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from tenfold.data.dates import DATE_RULES, parse_dates
 from tenfold.data.kinds import KINDS, MISSING, Cells, infer, infer_all

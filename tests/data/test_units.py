@@ -4,8 +4,7 @@ import time
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from tenfold.data import units as units_module
 from tenfold.data.encode import Inputs, matrix_inputs, pixel_inputs

@@ -8,8 +8,7 @@ import pytest
 import torch
 
 from tenfold.rules import losses
-from tenfold.rules.optimizers import SecondOrderRule
-from tenfold.rules.optimizers import objective as objectives
+from tenfold.rules.optimizers import SecondOrderRule, objective as objectives
 from tenfold.rules.optimizers.hessian_free import conjugate_gradients
 from tenfold.rules.optimizers.lbfgs import two_loop
 from tenfold.rules.optimizers.line_search import Point, strong_wolfe

@@ -4,8 +4,7 @@ import typing
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from scipy.linalg import fractional_matrix_power
 from sklearn import decomposition
 from sklearn.datasets import load_digits

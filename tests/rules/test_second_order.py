@@ -227,3 +227,19 @@ def test_hessian_free_takes_the_gauss_newton_step_where_products_are_free():
     g = objective.gradient(w)[1]
     matrix = objective.gauss_newton(w)[0] + 0.05 * torch.eye(w.shape[1], dtype=w.dtype)
     np.testing.assert_allclose((free - w)[0].numpy(), -torch.linalg.solve(matrix, g[0]).numpy(), atol=1e-8)
+
+
+def test_hessian_frees_damping_follows_what_the_model_promised():
+    """Levenberg and Marquardt as Martens 2010 has it: times 3/2 below a quarter of the promise, by 3/2 above three."""
+    bend, damping = np.array([0.0, -0.1, -0.115, -0.12]), 0.1  # f = w^2 / 2 + bend w^3 at w = 1
+    slope, curvature = 1 + 3 * bend, 1 + 6 * bend
+    step = -slope / (curvature + damping)
+    promise = slope * step + (curvature + damping) * step**2 / 2
+    after = 1 + step
+    ratio = (after**2 / 2 + bend * after**3 - 0.5 - bend) / promise
+    assert ratio[0] > 1 > 0.7 > ratio[1] > ratio[2] > 0.3 > 0.24 > ratio[3] > 0
+    objective = Plain(lambda w: (w.square() / 2 + torch.from_numpy(bend)[:, None] * w**3).sum(1))
+    w, rule = torch.ones(4, 1, dtype=torch.float64), HessianFree(damping=damping)
+    new, state = rule.advance(w, torch.ones(4, dtype=torch.float64), objective, rule.start(w))
+    np.testing.assert_allclose(new[:, 0].numpy(), after, rtol=1e-12)
+    np.testing.assert_allclose(state["damping"].numpy(), damping * np.array([2 / 3, 1, 1, 3 / 2]), rtol=1e-12)

@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tenfold.store import Run
-from tenfold.store import neighbours as module
+from tenfold.store import Run, neighbours as module
 from tenfold.store.lockbox import Opening
 from tenfold.store.neighbours import Neighbour, ledger_sentences, other_openings
 

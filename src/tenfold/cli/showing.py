@@ -87,8 +87,7 @@ def recipes(
 ) -> None:
     """Print the default recipe as YAML, with a comment on every line, to edit and give to `fit --recipe`."""
     from tenfold.recipe import Recipe, commented_default
-    from tenfold.recipe.explain import explain as find
-    from tenfold.recipe.explain import explanation
+    from tenfold.recipe.explain import explain as find, explanation
 
     if explain is not None:
         found = find(explain)

@@ -36,12 +36,7 @@ def bundled(name: str) -> Table:
     found = getattr(datasets, f"load_{name}")()
     names = [str(title) for title in found.feature_names]
     columns = [Column(title, "number", found.data[:, j].astype(np.float64)) for j, title in enumerate(names)]
-    if "target_names" in found and len(found.target_names):
-        classes = np.array([str(label) for label in found.target_names], object)
-        target = Column(TARGET, "text", classes[found.target])
-    else:
-        target = Column(TARGET, "number", found.target.astype(np.float64))
-    return Table(name, f"sklearn:{name}", (*columns, target), target=TARGET)
+    return Table(name, f"sklearn:{name}", (*columns, _bundled_target(found)), target=TARGET)
 
 
 def bundled_digits() -> Images:
@@ -49,10 +44,16 @@ def bundled_digits() -> Images:
     from sklearn import datasets
 
     found: Any = datasets.load_digits()
-    classes = np.array([str(label) for label in found.target_names], object)
     pixels = as_pixels(found.images, source="sklearn:digits")
-    target = Column(TARGET, "text", classes[found.target])
-    return Images(name="digits", source="sklearn:digits", pixels=pixels, target=target)
+    return Images(name="digits", source="sklearn:digits", pixels=pixels, target=_bundled_target(found))
+
+
+def _bundled_target(found: Any) -> Column:
+    """The target by the names of its classes; numbers where they have none but their numbers."""
+    names = np.asarray(found.get("target_names", ()))
+    if names.dtype.kind == "U":
+        return Column(TARGET, "text", names.astype(object)[found.target])
+    return Column(TARGET, "number", found.target.astype(np.float64))
 
 
 def from_npz(raw: bytes, *, name: str, source: str, labelled: bool = True) -> Table | Images:

@@ -246,8 +246,7 @@ def _read_one(pillow: Any, file: Path, formats: list[str], keep: Callable[[Image
 
 def _upright(opened: Image) -> Image:
     """The first frame as it is meant to be seen, of mode L or RGB."""
-    from PIL import Image as pillow
-    from PIL import ImageOps
+    from PIL import Image as pillow, ImageOps
 
     image = ImageOps.exif_transpose(opened)
     if image.mode.startswith("I;16"):

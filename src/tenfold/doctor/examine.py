@@ -12,8 +12,7 @@ from tenfold.doctor.diagnosis import Diagnosis, diagnosis_of
 from tenfold.doctor.judge.of_trials import promising
 from tenfold.doctor.measure.baselines import baselines
 from tenfold.doctor.measure.facts import facts_of
-from tenfold.doctor.measure.gradients import against_recorded, check, noise
-from tenfold.doctor.measure.gradients import curvature as top_curvature
+from tenfold.doctor.measure.gradients import against_recorded, check, curvature as top_curvature, noise
 from tenfold.doctor.measure.moments import moments
 from tenfold.doctor.measure.pipeline import Pipeline
 from tenfold.doctor.measure.propagation import probe

@@ -36,64 +36,68 @@ def run_jobs(
     called about ten times a second. If it or `receive` raises (or a signal handler does), the jobs are
     asked to stop, what they still emit is received, and the exception goes on; so does the first error of a job.
     """
-    messages: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
-    stop = threading.Event()
-    waiting = iter(list(jobs))
-    lock = threading.Lock()
-
-    def order() -> Order:
-        return "stop" if stop.is_set() else "late" if late() else "go on"
-
-    def work() -> None:
-        ready()
-        try:
-            while not stop.is_set():
-                with lock:
-                    job = next(waiting, None)
-                if job is None:
-                    break
-                job(lambda message: messages.put(("message", message)), order)
-        except BaseException as error:
-            stop.set()
-            messages.put(("error", error))
-        finally:
-            messages.put(("end", None))
-
-    threads_before, switch_before = torch.get_num_threads(), sys.getswitchinterval()
+    crew = _Crew(jobs, late)
+    before = torch.get_num_threads(), sys.getswitchinterval()
     sys.setswitchinterval(SWITCH_SECONDS)
-    threads = [threading.Thread(target=work, daemon=True) for _ in range(max(1, min(workers, len(jobs))))]
-    for thread in threads:
-        thread.start()
-    alive, failure = len(threads), None
     try:
-        while alive:
-            try:
-                kind, value = messages.get(timeout=0.1)
-                if kind == "message":
-                    receive(value)
-                elif kind == "error":
-                    failure = failure or value
-                else:
-                    alive -= 1
-                idle()
-            except queue.Empty:
-                idle()
+        for _ in range(max(1, min(workers, len(jobs)))):
+            crew.begin()
+        while crew.alive:
+            crew.hear(receive, seconds=0.1)
+            idle()
     except BaseException:
-        stop.set()
-        _drain(messages, alive, receive)
+        crew.stop.set()
+        while crew.alive:
+            crew.hear(receive)
         raise
     finally:
-        torch.set_num_threads(threads_before)
-        sys.setswitchinterval(switch_before)
-    if failure is not None:
-        raise failure
+        torch.set_num_threads(before[0])
+        sys.setswitchinterval(before[1])
+    if crew.failure is not None:
+        raise crew.failure
 
 
-def _drain(messages: queue.SimpleQueue[tuple[str, Any]], alive: int, receive: Callable[[Any], None]) -> None:
-    """Receive what stopping jobs still say (their last checkpoints), until all have ended."""
-    while alive:
-        kind, value = messages.get()
+class _Crew:
+    """The threads at work; alive: those whose end has not been heard; failure: the first error of a job."""
+
+    def __init__(self, jobs: Sequence[Job], late: Callable[[], bool]) -> None:
+        self.alive, self.failure = 0, None
+        self.stop, self._late = threading.Event(), late
+        self._waiting, self._lock = iter(list(jobs)), threading.Lock()
+        self._messages: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
+
+    def begin(self) -> None:
+        """One more thread."""
+        threading.Thread(target=self._work, daemon=True).start()
+        self.alive += 1
+
+    def hear(self, receive: Callable[[Any], None], seconds: float | None = None) -> None:
+        """The next message of a job, or word of a thread; nothing if none comes in so many seconds."""
+        try:
+            kind, value = self._messages.get(timeout=seconds)
+        except queue.Empty:
+            return
         if kind == "message":
             receive(value)
-        elif kind == "end":
-            alive -= 1
+        elif kind == "error":
+            self.failure = self.failure or value
+        else:
+            self.alive -= 1
+
+    def _order(self) -> Order:
+        return "stop" if self.stop.is_set() else "late" if self._late() else "go on"
+
+    def _work(self) -> None:
+        ready()
+        try:
+            while not self.stop.is_set():
+                with self._lock:
+                    job = next(self._waiting, None)
+                if job is None:
+                    break
+                job(lambda message: self._messages.put(("message", message)), self._order)
+        except BaseException as error:
+            self.stop.set()
+            self._messages.put(("error", error))
+        finally:
+            self._messages.put(("end", None))

@@ -27,8 +27,7 @@ from tenfold.selection.nested import Nested, judge
 from tenfold.selection.plan import Plan, make_plan
 from tenfold.selection.prepare import Prepared, prepare
 from tenfold.selection.racing import Rung
-from tenfold.selection.search import Given, train_all
-from tenfold.selection.search import Plan as SearchPlan
+from tenfold.selection.search import Given, Plan as SearchPlan, train_all
 from tenfold.selection.settings import Settings
 from tenfold.selection.summary import RunResult, metric_rows, run_tables, test_summary, trial_rows
 from tenfold.selection.testing import TestScore, ledger, open_lockbox

@@ -7,8 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
-from safetensors import SafetensorError
-from safetensors import numpy as safetensors
+from safetensors import SafetensorError, numpy as safetensors
 
 from tenfold.errors import Corrupt
 from tenfold.store.files import sha256, sweep, write_whole

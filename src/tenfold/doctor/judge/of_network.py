@@ -60,18 +60,7 @@ def _structure(record: Record) -> Iterator[Evidence]:
             ramp(len([r for r in rules if r in ("sigmoid", "hardsigmoid")]) + 0.34 * len(bounded), 2, 5),
             f"{len(bounded)} hidden layers with {bounded[0]}, without normalization",
         )
-    growing = [r for r in rules if r in GROWING]
-    yield Evidence(
-        "growing_activation",
-        1.0 if growing else 0.0,
-        f"{len(growing)} hidden layers with {growing[0] if growing else ''}, which grows without bound",
-    )
-    yield Evidence(
-        "odd_activation",
-        1.0 if any(r in ("softmax", "log_softmax", "logsigmoid", *GROWING) for r in rules) else 0.0,
-        "a hidden layer has "
-        f"{next((r for r in rules if r in ('softmax', 'log_softmax', 'logsigmoid', *GROWING)), '')} behind it",
-    )
+    yield from _activations(rules)
     yield Evidence(
         "deep",
         ramp(len(hidden), 9, 18) * (0.5 if normalized else 1.0),
@@ -83,6 +72,17 @@ def _structure(record: Record) -> Iterator[Evidence]:
     rows = max(record.facts.rows_kept, 1)
     yield Evidence("oversized", decades(sizes / rows, 30, 300), f"{sizes} parameters for {record.facts.rows_kept} rows")
     yield from _dropout(record)
+
+
+def _activations(rules: list[str]) -> Iterator[Evidence]:
+    growing = [r for r in rules if r in GROWING]
+    odd = [r for r in rules if r in ("softmax", "log_softmax", "logsigmoid", *GROWING)]
+    yield Evidence(
+        "growing_activation",
+        1.0 if growing else 0.0,
+        f"{len(growing)} hidden layers with {growing[0] if growing else ''}, which grows without bound",
+    )
+    yield Evidence("odd_activation", 1.0 if odd else 0.0, f"a hidden layer has {odd[0] if odd else ''} behind it")
 
 
 def _dropout(record: Record) -> Iterator[Evidence]:
@@ -134,14 +134,16 @@ def _output(record: Record) -> Iterator[Evidence]:
     )
     yield Evidence(
         "unnormalized_scores",
-        1.0
-        if name in ("NLLLoss", "nll_loss")
-        and "log_softmax" not in rules
-        and not any(r == "log" for r in (facts.after,))
-        else 0.0,
+        1.0 if name in ("NLLLoss", "nll_loss") and "log_softmax" not in rules and facts.after != "log" else 0.0,
         f"{name} without log_softmax in front",
     )
     yield from _range(record, rules)
+    yield from _task(record, units)
+    yield from _shapes(record)
+
+
+def _task(record: Record, units: int) -> Iterator[Evidence]:
+    facts, name = record.facts, record.facts.criterion
     if facts.task != "numbers":
         wrong = name in SQUARED
         yield Evidence("squared_on_classes", 1.0 if wrong else 0.0, f"{name} on {facts.classes} classes")
@@ -150,7 +152,7 @@ def _output(record: Record) -> Iterator[Evidence]:
             1.0 if units == 1 and facts.classes > 2 else 0.0,
             f"one output unit for {facts.classes} classes",
         )
-    elif facts.criterion in (*LOGITS, *ODDS):
+    elif name in (*LOGITS, *ODDS):
         yield Evidence("odds_on_numbers", 1.0, f"{name} on targets that are numbers")
     known = not name or name.endswith("Loss") or name in (*SQUARED, *LOGITS, *ODDS, "nll_loss")
     yield Evidence("own_loss", 0.0 if known else 1.0, f"the loss ({name}) is one of your own")
@@ -159,7 +161,6 @@ def _output(record: Record) -> Iterator[Evidence]:
         yield Evidence(
             "loss_misses_task", ramp(best, 0.9, 0.5), f"outputs that minimize {name} have skill {number(best)} only"
         )
-    yield from _shapes(record)
 
 
 def _shapes(record: Record) -> Iterator[Evidence]:

@@ -40,41 +40,37 @@ def _start(record: Record, start: Probe, reference: Probe | None) -> Iterator[Ev
         ratios.append((found.weight_rms * math.sqrt(op.fan_in) / gain, op.name, found.weight_rms))
     if ratios:
         yield from _scales(ratios, record)
-    hidden = hidden_layers(record)
-    if hidden and there:
-        last = hidden[-1]
-        if last in here and last in there and there[last].rms > 0:
-            ratio = here[last].rms / there[last].rms
-            yield Evidence(
-                "signal_fades",
-                decades(ratio, 0.1, 1e-3),
-                f"at the start the last hidden layer's rms is {number(here[last].rms)}, under a right start "
-                f"{number(there[last].rms)}",
-                operations[last].name,
-            )
-            yield Evidence(
-                "signal_grows",
-                decades(ratio, 8, 300),
-                f"at the start the last hidden layer's rms is {number(here[last].rms)}, under a right start "
-                f"{number(there[last].rms)}",
-                operations[last].name,
-            )
-        flow, right = _flow(here, hidden), _flow(there, hidden)
-        if flow is not None and right is not None and right > 0:
-            yield Evidence(
-                "gradient_fades",
-                decades(flow / right, 0.05, 1e-3),
-                f"the gradient shrinks to {number(flow)} of itself between the last and the first hidden layer, "
-                f"under a right start to {number(right)}",
-            )
-            yield Evidence(
-                "gradient_grows",
-                decades(flow / right, 20, 1e3),
-                f"the gradient grows {number(flow)} times between the last and the first hidden layer, under a "
-                f"right start {number(right)} times",
-            )
+    yield from _against_right(record, here, there)
     yield from _units(record, here, there, "start")
     yield from _initial_loss(record, start)
+
+
+def _against_right(record: Record, here: dict[int, LayerNumbers], there: dict[int, LayerNumbers]) -> Iterator[Evidence]:
+    """Signal and gradient at the start, against those under a right start."""
+    hidden = hidden_layers(record)
+    if not hidden or not there:
+        return
+    last = hidden[-1]
+    if last in here and last in there and there[last].rms > 0:
+        ratio, name = here[last].rms / there[last].rms, record.facts.operations[last].name
+        said = f"at the start the last hidden layer's rms is {number(here[last].rms)}, "
+        said += f"under a right start {number(there[last].rms)}"
+        yield Evidence("signal_fades", decades(ratio, 0.1, 1e-3), said, name)
+        yield Evidence("signal_grows", decades(ratio, 8, 300), said, name)
+    flow, right = _flow(here, hidden), _flow(there, hidden)
+    if flow is not None and right is not None and right > 0:
+        yield Evidence(
+            "gradient_fades",
+            decades(flow / right, 0.05, 1e-3),
+            f"the gradient shrinks to {number(flow)} of itself between the last and the first hidden layer, "
+            f"under a right start to {number(right)}",
+        )
+        yield Evidence(
+            "gradient_grows",
+            decades(flow / right, 20, 1e3),
+            f"the gradient grows {number(flow)} times between the last and the first hidden layer, under a "
+            f"right start {number(right)} times",
+        )
 
 
 def _scales(ratios: list[tuple[float, str, float]], record: Record) -> Iterator[Evidence]:

@@ -263,23 +263,26 @@ def _again(record: Record) -> Iterator[Evidence]:
             ramp(descent, -0.02, -0.15),
             f"the first update goes up the loss (cosine with the way down {number(descent)})",
         )
-    size = extra.get("curvature")
-    if size is not None and size > 0:
-        for rule in record.facts.optimizers:
-            if rule.rule == "sgd":
-                limit = 2 * (1 + rule.momentum) / size
-                yield Evidence(
-                    "rate_above_stable",
-                    decades(rule.lr / limit, 1.2, 10),
-                    f"the learning rate {number(rule.lr)} is {number(rule.lr / limit)} times what the curvature "
-                    f"({number(size)}) allows",
-                )
+    yield from _stable_rate(record, extra.get("curvature") or 0.0)
     yield Evidence(
         "gradient_wrong",
         decades(extra.get("gradient_check"), 1e-4, 1e-2),
         f"the gradient differs from finite differences by {number(extra.get('gradient_check') or 0.0)}",
     )
     yield from _penalty(record)
+
+
+def _stable_rate(record: Record, curvature: float) -> Iterator[Evidence]:
+    """Rates of gradient descent against 2 (1 + momentum) / curvature: beyond it a bowl of that curvature diverges."""
+    for rule in record.facts.optimizers if curvature > 0 else ():
+        if rule.rule == "sgd":
+            limit = 2 * (1 + rule.momentum) / curvature
+            yield Evidence(
+                "rate_above_stable",
+                decades(rule.lr / limit, 1.2, 10),
+                f"the learning rate {number(rule.lr)} is {number(rule.lr / limit)} times what the curvature "
+                f"({number(curvature)}) allows",
+            )
 
 
 def _penalty(record: Record) -> Iterator[Evidence]:

@@ -22,20 +22,12 @@ def applicable(record: Record) -> list[str]:
     layers = [op for op in operations if op.kind in WEIGHTED]
     hidden = [op for op in layers[:-1] if op.kind in ("linear", "conv")]
     found = ["activation", "normalize"] if hidden else []
-    if (record.inputs is not None and not record.inputs.integers) or (
-        record.inputs is not None and record.inputs.columns
-    ):
+    if record.inputs is not None and (not record.inputs.integers or record.inputs.columns):
         found.append("standardize_inputs")
     if facts.task == "numbers":
         found.append("standardize_targets")
     found += ["reinitialize", "head", "adam"]
-    moved = early_ratio(record)
-    ways = [
-        way
-        for way, out in (("x", moved is not None and moved > 0.02), ("d", moved is not None and moved < 2e-4))
-        if not out
-    ]
-    found += [f"lr_{way}{size}" for way in ways for size in (10, 100, 1000)]
+    found += _rates(record)
     if any(op.kind == "dropout" and op.rate > 0 for op in operations):
         found.append("no_dropout")
     if any(o.weight_decay > 0 for o in facts.optimizers):
@@ -58,3 +50,10 @@ def applicable(record: Record) -> list[str]:
     if record.extra.get("descent", 0.0) < 0.05:  # else the first update went down
         found.append("flip")
     return [*found, "clip", "longer", "one_batch"]
+
+
+def _rates(record: Record) -> list[str]:
+    """Rates times and divided by powers of ten; not upwards where early updates are large, nor down where small."""
+    moved = early_ratio(record)
+    up, down = moved is None or moved <= 0.02, moved is None or moved >= 2e-4
+    return [f"lr_{way}{size}" for way, wanted in (("x", up), ("d", down)) if wanted for size in (10, 100, 1000)]

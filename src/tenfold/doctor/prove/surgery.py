@@ -12,8 +12,7 @@ from torch.nn import functional as F
 
 from tenfold.doctor.measure.record import Operation
 from tenfold.doctor.measure.seeded import seeded
-from tenfold.doctor.measure.trace import OUTPUT_RULES, Call
-from tenfold.doctor.measure.trace import Change as Replacement
+from tenfold.doctor.measure.trace import OUTPUT_RULES, Call, Change as Replacement
 
 WEIGHTED = ("linear", "conv", "recurrent", "attention")
 RECTIFIED = (

@@ -1,0 +1,125 @@
+"""The public names and where they live: read by type checkers, and by `tenfold` itself to load each when it is used."""
+
+from ._version import __version__ as __version__
+from .doctor.diagnosis import Diagnosis as Diagnosis, Finding as Finding
+from .doctor.measure.watch import watch as watch
+from .doctor.module import diagnose as diagnose
+from .doctor.preflight import preflight as preflight
+from .errors import (
+    BadInput as BadInput,
+    Corrupt as Corrupt,
+    RunFailed as RunFailed,
+    Stopped as Stopped,
+    TenfoldError as TenfoldError,
+)
+from .estimators import Classifier as Classifier, Regressor as Regressor
+from .recipe import (
+    MLP as MLP,
+    Layers as Layers,
+    Recipe as Recipe,
+    Space as Space,
+)
+from .recipe.layers import (
+    AvgPool as AvgPool,
+    ChannelDropout as ChannelDropout,
+    Conv as Conv,
+    Dense as Dense,
+    Dropout as Dropout,
+    Flatten as Flatten,
+    GlobalPool as GlobalPool,
+    MaxPool as MaxPool,
+    Residual as Residual,
+)
+from .rules.activations import (
+    ELU as ELU,
+    GELU as GELU,
+    SELU as SELU,
+    Identity as Identity,
+    LeakyReLU as LeakyReLU,
+    Maxout as Maxout,
+    Mish as Mish,
+    PReLU as PReLU,
+    ReLU as ReLU,
+    Sigmoid as Sigmoid,
+    SiLU as SiLU,
+    Softplus as Softplus,
+    Tanh as Tanh,
+)
+from .rules.augmentation import Augmentation as Augmentation
+from .rules.initialization import (
+    LSUV as LSUV,
+    Constant as Constant,
+    He as He,
+    LeCun as LeCun,
+    Normal as Normal,
+    Orthogonal as Orthogonal,
+    Sparse as Sparse,
+    UniformWithin as UniformWithin,
+    Xavier as Xavier,
+    Zeros as Zeros,
+)
+from .rules.losses import (
+    Absolute as Absolute,
+    CrossEntropy as CrossEntropy,
+    Hinge as Hinge,
+    Huber as Huber,
+    Poisson as Poisson,
+    Squared as Squared,
+)
+from .rules.normalization import (
+    BatchNorm as BatchNorm,
+    GroupNorm as GroupNorm,
+    LayerNorm as LayerNorm,
+    NoNormalization as NoNormalization,
+)
+from .rules.optimizers import (
+    LBFGS as LBFGS,
+    SGD as SGD,
+    Adadelta as Adadelta,
+    Adagrad as Adagrad,
+    Adam as Adam,
+    AdamW as AdamW,
+    AMSGrad as AMSGrad,
+    GaussNewton as GaussNewton,
+    HessianFree as HessianFree,
+    Lion as Lion,
+    Momentum as Momentum,
+    Muon as Muon,
+    NAdam as NAdam,
+    Nesterov as Nesterov,
+    Newton as Newton,
+    RMSProp as RMSProp,
+)
+from .rules.preprocessing import (
+    PCA as PCA,
+    Center as Center,
+    CenterChannel as CenterChannel,
+    CenterImage as CenterImage,
+    MinMax as MinMax,
+    NoPreprocessing as NoPreprocessing,
+    Standardize as Standardize,
+    StandardizeChannel as StandardizeChannel,
+    WhitenPCA as WhitenPCA,
+    WhitenZCA as WhitenZCA,
+)
+from .rules.record import preset as preset
+from .rules.schedules import (
+    Cosine as Cosine,
+    Exponential as Exponential,
+    InverseTime as InverseTime,
+    Linear as Linear,
+    NoDecay as NoDecay,
+    OneCycle as OneCycle,
+    Plateau as Plateau,
+    Step as Step,
+)
+from .selection.api import (
+    CrossValidation as CrossValidation,
+    Search as Search,
+    cross_validate as cross_validate,
+    search as search,
+)
+from .selection.audit import LeakAudit as LeakAudit, audit as audit
+from .selection.ensemble import Ensemble as Ensemble
+from .selection.model import Model as Model, load as load
+from .selection.nested import Nested as Nested, nested_cross_validate as nested_cross_validate
