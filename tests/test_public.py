@@ -1,7 +1,10 @@
 """The public face: every name is there, documented and typed, and importing it is cheap."""
 
 import ast
+import importlib.util
 import inspect
+import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -57,6 +60,26 @@ def test_a_name_is_found_where_type_checkers_look_for_it():
     assert sorted(alias.name for alias in named) == sorted(tenfold.__all__)
     assert all(alias.asname == alias.name for alias in named)  # which is how a stub says that a name is public
     assert (home.parent / "py.typed").exists()
+
+
+@pytest.mark.skipif(importlib.util.find_spec("pyright") is None, reason="pyright is not installed")
+def test_a_type_checker_knows_every_public_type():
+    command = [sys.executable, "-m", "pyright", "--verifytypes", "tenfold", "--ignoreexternal", "--outputjson"]
+    here = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}  # it asks `python`
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=here)
+    symbols = {symbol["name"]: symbol for symbol in json.loads(done.stdout)["typeCompleteness"]["symbols"]}
+    homes = {f"{getattr(tenfold, name).__module__}." for name in tenfold.__all__ if name != "__version__"}
+    public = {name: symbol for name, symbol in symbols.items() if name.startswith(tuple(homes))}
+    assert {f"{getattr(tenfold, name).__module__}.{name}" for name in ("search", "Adam", "Recipe", "watch")} <= set(
+        public
+    )
+    unknown = {
+        name: [one["message"] for one in symbol["diagnostics"]]
+        for name, symbol in public.items()
+        if not symbol["isTypeKnown"] or symbol["isTypeAmbiguous"]
+    }
+    bases = {"tenfold.estimators.Classifier", "tenfold.estimators.Regressor", "tenfold.estimators._Network"}
+    assert set(unknown) == bases, unknown  # which scikit-learn does not type
 
 
 def test_importing_it_imports_nothing_heavy():

@@ -14,6 +14,11 @@ class BadInput(TenfoldError, ValueError):
     expected, and one thing to do. The command line prints it and exits with code 2.
     """
 
+    found: str
+    where: str
+    expected: str
+    do: str
+
     def __init__(self, found: str, *, where: str = "", expected: str = "", do: str = "") -> None:
         self.found, self.where, self.expected, self.do = found, where, expected, do
         parts = [f"{where}: {found}" if where else found]
@@ -37,6 +42,11 @@ class Corrupt(TenfoldError):
     `file` names the file, `expected` and `found` are the two hashes (or empty strings, when no
     hash is at stake); the message has at most four lines.
     """
+
+    what: str
+    file: str
+    expected: str
+    found: str
 
     def __init__(self, what: str, *, file: str = "", expected: str = "", found: str = "") -> None:
         self.what, self.file, self.expected, self.found = what, file, expected, found

@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils import assert_all_finite, check_consistent_length, check_random_state, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import _num_features, check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from tenfold.errors import BadInput
 from tenfold.recipe.default_space import default_space
@@ -32,6 +32,12 @@ class _Network(BaseEstimator):
     """What Classifier and Regressor share: cross-validate, choose, refit on all rows."""
 
     _task: str
+    search_: Search
+    best_recipe_: Recipe
+    n_iter_: int
+    model_: Model | Ensemble
+    n_features_in_: int
+    feature_names_in_: Array
 
     def __init__(
         self,
@@ -77,14 +83,14 @@ class _Network(BaseEstimator):
             options |= {"strategy": plan.strategy.name, "rule": plan.rule, "time_limit": self.time_limit}
             self.search_ = search(space, x, y, trials=self.trials, **options)
         self.best_recipe_ = self.search_.best
-        self.n_iter_: int = self.search_.table[0]["epochs"]
-        self.model_: Model | Ensemble = self.search_.refit(keep)
+        self.n_iter_ = self.search_.table[0]["epochs"]
+        self.model_ = self.search_.refit(keep)
 
     def _space(self, x: Any, y: Array) -> Space:
         """The default space for these data."""
         outputs = len(np.unique(y)) if self._task == "classification" else 1
         image = _image(x)
-        columns = math.prod(image) if image else _num_features(x)
+        columns = math.prod(image) if image else int(self.n_features_in_)
         return default_space(rows=len(y), columns=columns, task=self._task, outputs=outputs, image=image)
 
     @property
@@ -161,16 +167,17 @@ class Classifier(ClassifierMixin, _Network):
     """
 
     _task = "classification"
+    classes_: Array
 
     def fit(self, X: Any, y: Any, groups: Any = None) -> Classifier:
         """Search, choose, and keep the winner. groups (rows,): rows of one group are never on both sides of a fold."""
-        X = self._check(X, fitting=True)
+        x = self._check(X, fitting=True)
         y = self._target(y)
         check_classification_targets(y)
         self.classes_ = np.unique(y)
         if len(self.classes_) < 2:
             raise BadInput(f"y has one class only: {self.classes_[0]!r}", expected="at least two classes")
-        self._fit(X, y, groups)
+        self._fit(x, y, groups)
         return self
 
     def predict_proba(self, X: Any) -> Array:
@@ -194,10 +201,10 @@ class Regressor(RegressorMixin, _Network):
 
     def fit(self, X: Any, y: Any, groups: Any = None) -> Regressor:
         """Search, choose, and keep the winner. groups (rows,): rows of one group are never on both sides of a fold."""
-        X = self._check(X, fitting=True)
+        x = self._check(X, fitting=True)
         y = self._target(y, np.float64)
         _check_finite(y)
-        self._fit(X, y, groups)
+        self._fit(x, y, groups)
         return self
 
     def predict(self, X: Any) -> Array:

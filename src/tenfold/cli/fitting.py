@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -162,7 +162,7 @@ def _work(run: Run, prepared: Prepared, plan: Plan, screen: Screen, stop: Stop, 
 
 
 @contextmanager
-def _signals(path: Path) -> Iterator[Stop]:
+def _signals(path: Path) -> Generator[Stop]:
     """SIGINT and SIGTERM stop the work at the next update, with a checkpoint; a second one leaves at once."""
     from tenfold.selection.fit import Stop
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import Literal
 
 import numpy as np
 
@@ -66,7 +66,7 @@ def read_target(table: Table, name: str | None, task: str | None = None) -> Targ
         raise _refuse(table, name, "the target is a date", "numbers or classes", "turn it into a number, such as days")
     found, reason = _task(column, keep)
     if task is not None and task != found:
-        found, reason = cast(Task, task), f"asked for; by itself: {reason}"
+        found, reason = task, f"asked for; by itself: {reason}"
     if found == "regression":
         return _regression(table, column, keep, reason)
     codes, classes = _classes(column, keep)

@@ -43,7 +43,7 @@ class Diagnosis:
     probability: float
     findings: list[Finding]
     record: Record
-    notes: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list[str])
 
     @property
     def healthy(self) -> bool:

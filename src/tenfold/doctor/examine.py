@@ -31,7 +31,7 @@ from tenfold.doctor.prove.attempts import Attempts, Tries, setup_of
 from tenfold.doctor.prove.paired import prove as make_proofs
 from tenfold.doctor.prove.plan import applicable, references
 from tenfold.doctor.prove.surgery import reinitialize
-from tenfold.doctor.prove.trial import _standardized_inputs
+from tenfold.doctor.prove.trial import standardized_inputs
 
 SNAPSHOTS = 6  # states between start and end that are probed
 
@@ -151,7 +151,7 @@ def _probes(study: Study) -> tuple[list[Probe], Theory]:
         look("end" if place == places[-1] else "during", step, study.parts, study.pipeline)
     model.load_state_dict(watched.start, strict=False)
     reinitialize(model, study.operations)
-    standard, _ = _standardized_inputs(study.parts, None)
+    standard, _ = standardized_inputs(study.parts, None)
     look("reference", 0, standard, study.pipeline)
     model.load_state_dict(watched.start, strict=False)
     return found, landmarks

@@ -99,7 +99,7 @@ def _trained(
         with watch(model, optimizer, criterion) as doctor:
             for epoch in range(epochs):
                 model.train()
-                for part in training[torch.randperm(len(training))].split(batch_size):
+                for part in torch.split(training[torch.randperm(len(training))], batch_size):
                     if len(part) == 1 < len(training):
                         continue  # batch normalization takes no batch of one
                     optimizer.zero_grad()

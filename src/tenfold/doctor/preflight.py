@@ -50,9 +50,9 @@ def _batches(clone: nn.Module, inputs: tuple[Tensor, ...], y: Tensor) -> list[Ba
     rows = y.shape[0]
     by_row = all(value.dim() and value.shape[0] == rows for value in inputs)
     index = torch.linspace(0, rows - 1, min(rows, ROWS)).long().unique()
-    parts = index.split(BATCH) if by_row else (None,)
+    parts = torch.split(index, BATCH) if by_row else (None,)
     clone.train()
-    found = []
+    found: list[Batch] = []
     with seeded(0), torch.no_grad():
         for part in parts:
             if part is not None and len(part) < min(BATCH, len(index)) // 2:

@@ -60,32 +60,36 @@ class Feed:
     def __init__(
         self, inputs: Inputs, target: np.ndarray, folds: Sequence[FoldInputs], device: torch.device, dtype: torch.dtype
     ) -> None:
-        self.folds, self.device, self.dtype = tuple(folds), device, dtype
+        self.folds: tuple[FoldInputs, ...] = tuple(folds)
+        self.device: torch.device = device
+        self.dtype: torch.dtype = dtype
         self._fitted: dict[tuple[int, Preprocessing], Affine] = {}
         self._fitting = Lock()
-        self.width = padded(max(1, *(fold.encoding.width for fold in folds)))
-        self.numbers = torch.from_numpy(inputs.numbers).to(device)  # (rows, N) float64, or uint8 pixels
-        self.image = inputs.image
-        self.classification = target.dtype.kind in "iu"
-        self.target = torch.from_numpy(target).to(device)  # (rows,) int64 or float64
+        self.width: int = padded(max(1, *(fold.encoding.width for fold in folds)))
+        self.numbers: Tensor = torch.from_numpy(inputs.numbers).to(device)  # (rows, N) float64, or uint8 pixels
+        self.image: tuple[int, int, int] | None = inputs.image
+        self.classification: bool = target.dtype.kind in "iu"
+        self.target: Tensor = torch.from_numpy(target).to(device)  # (rows,) int64 or float64
         count = inputs.numbers.shape[1]
         whole = inputs.numbers.dtype == np.uint8
         gaps = np.zeros(0, np.int64) if whole else np.flatnonzero(np.isnan(inputs.numbers).any(0))
-        self.gaps = torch.from_numpy(gaps).to(device) if len(gaps) else None
-        self.medians = self._stack([fold.encoding.medians for fold in folds])[:, None]  # (F, 1, N)
-        self.extra = self.width - count  # input columns behind the numbers
+        self.gaps: Tensor | None = torch.from_numpy(gaps).to(device) if len(gaps) else None
+        self.medians: Tensor = self._stack([fold.encoding.medians for fold in folds])[:, None]  # (F, 1, N)
+        self.extra: int = self.width - count  # input columns behind the numbers
         flag = np.full((len(folds), count), self.extra)  # column behind the numbers; self.extra means none
         for f, fold in enumerate(folds):
             flag[f, fold.encoding.indicators] = np.arange(len(fold.encoding.indicators))
-        self.flag = torch.from_numpy(flag[:, gaps]).to(device)[:, None]  # (F, 1, gaps)
+        self.flag: Tensor = torch.from_numpy(flag[:, gaps]).to(device)[:, None]  # (F, 1, gaps)
         offsets = np.concatenate([[0], np.cumsum(inputs.sizes)]).astype(np.int64)
-        self.codes = None
+        self.codes: Tensor | None = None
         if inputs.sizes:
             self.codes = torch.from_numpy(inputs.codes + offsets[:-1]).to(device)  # (rows, C), codes made distinct
             slots = np.stack([np.concatenate(fold.encoding.slots) for fold in folds]) - count
-            self.slots = torch.from_numpy(slots).to(device)  # (F, all codes)
-        self.target_mean = torch.tensor([fold.target_mean for fold in folds], dtype=torch.float64, device=device)
-        self.target_std = torch.tensor([fold.target_std for fold in folds], dtype=torch.float64, device=device)
+            self.slots: Tensor = torch.from_numpy(slots).to(device)  # (F, all codes)
+        self.target_mean: Tensor = torch.tensor(
+            [fold.target_mean for fold in folds], dtype=torch.float64, device=device
+        )
+        self.target_std: Tensor = torch.tensor([fold.target_std for fold in folds], dtype=torch.float64, device=device)
 
     def __getstate__(self) -> dict[str, object]:
         """Without the lock: a copy in another process has its own."""

@@ -348,7 +348,7 @@ class Pack:
         arrays = {name: tensor.detach().cpu().numpy().copy() for name, tensor in self.rows.items()}
         return arrays, {"update": self.update, "lanes": [[lane.number, lane.fold] for lane in self.lanes]}
 
-    def restore(self, arrays: dict[str, np.ndarray], meta: dict) -> None:
+    def restore(self, arrays: dict[str, np.ndarray], meta: dict[str, Any]) -> None:
         """Take up a state that `state` gave: lanes that had left are gone again."""
         there = {(number, fold) for number, fold in meta["lanes"]}
         self.lanes = [lane for lane in self.lanes if (lane.number, lane.fold) in there]

@@ -81,7 +81,7 @@ class _Crew:
         )  # fmt: skip
         self.door, self.late = door, late
         self.order: Order = "go on"
-        self.waiting, self.begun = list(jobs), list[Future]()
+        self.waiting, self.begun = list(jobs), list[Future[Any]]()
         self.lines, self.ended = list[Connection](), 0
 
     def run(self, receive: Callable[[Any], None], idle: Callable[[], None]) -> None:

@@ -18,7 +18,8 @@ FEWEST, MOST = 8, 120  # epochs
 FOLDS = 5
 CORE_SECONDS = 16.0  # of training for one recipe on its folds: 12 recipes in 96 s on two cores
 SMALL = 5_000  # rows up to which regularization matters more
-HIDDEN = {  # up to so many rows: widths of two networks; with and without batch normalization they make four shapes
+# Up to so many rows: widths of two networks; with and without batch normalization they make four shapes.
+HIDDEN: dict[float, tuple[list[int], list[int]]] = {
     1_000: ([32], [64, 64]),
     SMALL: ([64, 64], [128, 128]),
     15_000: ([128, 128], [128, 128, 128]),
@@ -26,13 +27,13 @@ HIDDEN = {  # up to so many rows: widths of two networks; with and without batch
     math.inf: ([256, 256], [512, 256]),
 }
 NORMALIZATION = ("none", "batch")
-BATCH = {2_000: 32, 5_000: 64, 40_000: 128, 150_000: 256, math.inf: 512}  # up to so many rows
+BATCH: dict[float, int] = {2_000: 32, 5_000: 64, 40_000: 128, 150_000: 256, math.inf: 512}  # up to so many rows
 
 SMALLEST = 8  # rows and columns of an image for which convolutions are tried
 POOLED = 8  # rows and columns up to which pooling shrinks an image
 MEDIUM = 16  # rows and columns from which an image bears a shift by a pixel
 LARGE = 24  # rows and columns from which an image bears a shift by two pixels, and a photograph a mirror
-IMAGE_BATCH = {20_000: 64, 100_000: 128, math.inf: 256}
+IMAGE_BATCH: dict[float, int] = {20_000: 64, 100_000: 128, math.inf: 256}
 IMAGE_FEWEST, IMAGE_MOST = 5, 40  # epochs
 IMAGE_CORE_SECONDS = 75.0  # for one recipe on its folds: 8 recipes in five minutes on two cores
 

@@ -99,7 +99,7 @@ class Reader:
             return self._unexpected(kind, value, path)
         return Fixed(int(number) if kind.integer else float(number) + 0.0)
 
-    def _range(self, kind: Number, value: Mapping, path: Path) -> Node | None:
+    def _range(self, kind: Number, value: Mapping[str, Any], path: Path) -> Node | None:
         name: RangeName | None = next((name for name in RANGES if list(value) == [name]), None)
         if name is None:
             expected = f"{kind}, or one of {', '.join(RANGES)}: [low, high]" if self.sets else str(kind)
@@ -142,7 +142,9 @@ class Reader:
             return self._unexpected(kind, value, path)
         return self._fields(kind.record_for(value), value, path, kind.fields)
 
-    def _fields(self, record: type, value: Mapping, path: Path, listed: list[str] | None = None) -> Node | None:
+    def _fields(
+        self, record: type, value: Mapping[str, Any], path: Path, listed: list[str] | None = None
+    ) -> Node | None:
         """listed: the fields that a message names, where other records could stand here too."""
         known, before, read = kinds(record), len(self.faults), {}
         for name, item in value.items():
@@ -200,9 +202,9 @@ class Reader:
         expected = f"its fields, {', '.join(known)}" if known else "nothing here: it has no fields"
         return self._fault(path, f"found {say(inside)}; expected {expected}")
 
-    def _with_preset(self, rule: type, inside: Mapping, path: Path) -> Node | None:
+    def _with_preset(self, rule: type, inside: Mapping[str, Any], path: Path) -> Node | None:
         """The fields of a rule; `preset` fills in the defaults of a library first (in a space of one of several)."""
-        presets: Mapping[str, Mapping] = getattr(rule, "PRESETS", {})
+        presets: Mapping[str, Mapping[str, Any]] = getattr(rule, "PRESETS", {})
         if "preset" not in inside or not presets:
             return self._fields(rule, inside, path)
         name, rest = inside["preset"], {field: item for field, item in inside.items() if field != "preset"}

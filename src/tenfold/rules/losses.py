@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -81,7 +82,7 @@ class CrossEntropy:
 
     task: ClassVar[Task] = "classification"
     link: ClassVar[Link] = "softmax"
-    formula: ClassVar = staticmethod(cross_entropy)
+    formula: ClassVar[Callable[..., Any]] = staticmethod(cross_entropy)
 
     def __post_init__(self) -> None:
         require_number(self, "smoothing")
@@ -113,7 +114,7 @@ class Hinge:
     MAIN: ClassVar[str] = "kind"
     task: ClassVar[Task] = "classification"
     link: ClassVar[Link] = "scores"
-    formula: ClassVar = staticmethod(hinge)
+    formula: ClassVar[Callable[..., Any]] = staticmethod(hinge)
 
     def __post_init__(self) -> None:
         require_word(self, "kind", ("weston_watkins", "one_against_all"))
@@ -139,7 +140,7 @@ class Squared:
 
     task: ClassVar[Task] = "regression"
     link: ClassVar[Link] = "identity"
-    formula: ClassVar = staticmethod(squared)
+    formula: ClassVar[Callable[..., Any]] = staticmethod(squared)
 
     def at_chance(self, classes: int = 1) -> float:
         """1: the variance of a standardized target."""
@@ -161,7 +162,7 @@ class Absolute:
 
     task: ClassVar[Task] = "regression"
     link: ClassVar[Link] = "identity"
-    formula: ClassVar = staticmethod(absolute)
+    formula: ClassVar[Callable[..., Any]] = staticmethod(absolute)
 
     def at_chance(self, classes: int = 1) -> float:
         """sqrt(2 / pi), for a normal target."""
@@ -185,7 +186,7 @@ class Huber:
 
     task: ClassVar[Task] = "regression"
     link: ClassVar[Link] = "identity"
-    formula: ClassVar = staticmethod(huber)
+    formula: ClassVar[Callable[..., Any]] = staticmethod(huber)
 
     def __post_init__(self) -> None:
         require_number(self, "delta")
@@ -213,7 +214,7 @@ class Poisson:
 
     task: ClassVar[Task] = "regression"
     link: ClassVar[Link] = "exp"
-    formula: ClassVar = staticmethod(poisson)
+    formula: ClassVar[Callable[..., Any]] = staticmethod(poisson)
 
     def at_chance(self, classes: int = 1) -> float:
         """1, at outputs of 0."""

@@ -21,7 +21,8 @@ class BadField(BadInput):
     """One field of a record has a value that it cannot have; `field` is its name, `reason` says what it must be."""
 
     def __init__(self, owner: object, field: str, must: str) -> None:
-        self.field, self.reason = field, f"must be {must}; got {getattr(owner, field)!r}"
+        self.field: str = field
+        self.reason: str = f"must be {must}; got {getattr(owner, field)!r}"
         super().__init__(f"{type(owner).__name__}.{field} {self.reason}")
 
 

@@ -120,8 +120,9 @@ class Search:
 
     def keep(self, keep: str = "refit") -> Kept:
         """As `refit`, with what the comparison of "both" measured."""
-        options = {"schema": self.data.schema, "classes": self.data.labels, "device": device_named(self.device)}
-        return kept_model(self.trained, keep, seed=self.seed, **options)
+        schema, classes = self.data.schema, self.data.labels
+        device = device_named(self.device)
+        return kept_model(self.trained, keep, seed=self.seed, schema=schema, classes=classes, device=device)
 
 
 def cross_validate(
@@ -155,9 +156,9 @@ def cross_validate(
     return CrossValidation(train_all(problem, recipes, Crew.local(device), Plan(seed=seed)), data)
 
 
-def recipe_list(recipes: Recipe | Sequence[Recipe]) -> list[Recipe]:
+def recipe_list(recipes: Any) -> list[Recipe]:
     """One recipe or many as a list; refuses anything else."""
-    found = [recipes] if isinstance(recipes, Recipe) else list(recipes)
+    found: list[Any] = [recipes] if isinstance(recipes, Recipe) else list(recipes)
     if not found or not all(isinstance(recipe, Recipe) for recipe in found):
         raise BadInput("recipes holds something else than recipes", expected="a Recipe or a non-empty list of them")
     return found

@@ -52,7 +52,7 @@ class Ensemble(Predicts):
         return self.members[0].recipe
 
     @property
-    def classes(self) -> tuple[Any, ...]:
+    def classes(self) -> tuple[Any, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
         """The labels in the order of the probabilities; () for regression."""
         return self.members[0].classes
 
@@ -150,15 +150,15 @@ class MeanModule(nn.Module):
 
     def __init__(self, members: Sequence[Model]) -> None:
         super().__init__()
-        self.members = nn.ModuleList([member.module for member in members])
-        self.widths = [member.encoding.width for member in members]
-        self.scales = [member.target_scale for member in members]
-        self.classification = bool(members[0].classes)
-        self.rates = loss_of(members[0].recipe, self.classification).link == "exp"
+        self.members: nn.ModuleList = nn.ModuleList([member.module for member in members])
+        self.widths: list[int] = [member.encoding.width for member in members]
+        self.scales: list[tuple[float, float]] = [member.target_scale for member in members]
+        self.classification: bool = bool(members[0].classes)
+        self.rates: bool = loss_of(members[0].recipe, self.classification).link == "exp"
 
     def forward(self, x: Tensor) -> Tensor:
         """(rows, sum of widths) -> mean probabilities (rows, classes), or numbers in the target's unit (rows, 1)."""
-        parts = zip(self.members, x.split(self.widths, 1), self.scales, strict=True)
+        parts = zip(self.members, torch.split(x, self.widths, 1), self.scales, strict=True)
         return torch.stack([self._readable(member(part), *scale) for member, part, scale in parts]).mean(0)
 
     def _readable(self, out: Tensor, mean: float, std: float) -> Tensor:

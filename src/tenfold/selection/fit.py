@@ -228,7 +228,7 @@ class Fit:
             found.append(result)
         return found
 
-    def _random_split(self, baselines: list[Baseline]) -> dict[str, float] | None:
+    def _random_split(self, baselines: list[Baseline]) -> dict[str, float | None] | None:
         """The linear baseline on rows divided at random, beside that on the folds asked for, where these are by group
         or in time: the difference is what a random division would have promised too much."""
         settings = self.prepared.settings

@@ -176,7 +176,7 @@ class Model(Predicts):
 def model_of(bundle: Bundle) -> Model:
     """The model of a verified bundle."""
     spec, pre = bundle.spec, bundle.preprocess_arrays
-    slots = []
+    slots: list[Array] = []
     while f"slots{len(slots)}" in pre:
         slots.append(pre[f"slots{len(slots)}"])
     mean, std = bundle.preprocess["target_scale"]

@@ -113,7 +113,7 @@ def nested(problem: Problem, recipes: Sequence[Recipe], crew: Crew, *, inner: in
 def judge(outer: Trained, inner: Trained) -> Nested:
     """What the inner folds of each outer fold choose, and what that scores outside."""
     count = len(inner.problem.folds) // len(outer.problem.folds)
-    picks = []
+    picks: list[Pick] = []
     for o in range(len(outer.problem.folds)):
         recipe, epoch, mean = _pick(inner, slice(o * count, (o + 1) * count))
         record = outer.records[recipe]

@@ -20,4 +20,6 @@ class Outcome(Enum):
     TIMEOUT = ("timeout", "the time limit came first", "a longer --time-limit, or fewer --trials")
 
     def __init__(self, label: str, sentence: str, remedy: str) -> None:
-        self.label, self.sentence, self.remedy = label, sentence, remedy
+        self.label: str = label
+        self.sentence: str = sentence
+        self.remedy: str = remedy

@@ -6,7 +6,7 @@ import contextlib
 import itertools
 import math
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -229,7 +229,7 @@ def _optuna() -> Any:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def _quiet() -> Generator[None]:
     """Without the library's log lines and its warnings of experimental options."""
     optuna = _optuna()
     before = optuna.logging.get_verbosity()

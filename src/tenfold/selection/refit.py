@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -121,7 +121,7 @@ def _models(problem: Problem, recipe: Recipe, pack: Pack, rows: str, **given: An
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
+def _one_thread() -> Generator[None]:
     """One thread for torch, as in the workers of a search: sums are then added in the same order."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)

@@ -41,7 +41,7 @@ class RunResult:
     baselines: list[Baseline]
     trained: Trained
     seconds: dict[str, float]
-    apart: dict[str, float] | None = None
+    apart: dict[str, float | None] | None = None
     nested: Nested | None = None
     comparison: dict[str, Any] | None = None
     findings: list[dict[str, Any]] = field(default_factory=list)

@@ -87,10 +87,10 @@ def _score_line(result: RunResult) -> str:
 
 def _apart_line(result: RunResult) -> list[str]:
     """Why the score is what it is where rows are divided by group or in time."""
-    if result.apart is None or any(value is None for value in result.apart.values()):
+    random, divided = (result.apart or {}).get("random"), (result.apart or {}).get("divided")
+    if random is None or divided is None:
         return []
     settings, metric = result.prepared.settings, result.trained.problem.metric
-    random, divided = result.apart["random"], result.apart["divided"]
     gap = metric.sign * (random - divided)
     scores = f"a linear model has {number(divided)} on these folds and {number(random)} on rows divided at random"
     if settings.groups is not None:

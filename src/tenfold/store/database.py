@@ -11,7 +11,7 @@ import math
 import os
 import sqlite3
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -133,11 +133,11 @@ class Database:
 
     def problems(self, pragma: str = "integrity_check") -> list[str]:
         """What SQLite's `integrity_check` or `quick_check` finds, a sentence each; empty when all is well."""
-        found = [str(line) for (line,) in self._fetch(f"PRAGMA {pragma}")]
+        found = [str(line) for (line,) in self.fetch(f"PRAGMA {pragma}")]
         return [] if found == ["ok"] else found
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(self) -> Generator[None]:
         """All writes of the block, or none of them; a block inside a block joins it."""
         if self.depth == 0:
             self._execute("BEGIN IMMEDIATE")
@@ -183,7 +183,7 @@ class Database:
 
     def next_id(self, table: str) -> int:
         """One more than the largest `id` of the table; 1 in an empty one."""
-        return int(self._fetch(f"SELECT coalesce(max(id), 0) + 1 FROM {table}")[0][0])
+        return int(self.fetch(f"SELECT coalesce(max(id), 0) + 1 FROM {table}")[0][0])
 
     def delete(self, table: str, **where: Any) -> None:
         """Delete the rows whose columns equal `where`."""
@@ -200,7 +200,8 @@ class Database:
         with told(self.path.parent):
             return self._connection.execute(statement, values)
 
-    def _fetch(self, statement: str) -> list[tuple[Any, ...]]:
+    def fetch(self, statement: str) -> list[tuple[Any, ...]]:
+        """All rows that a statement finds."""
         with told(self.path.parent):
             return self._connection.execute(statement).fetchall()
 
@@ -247,9 +248,9 @@ def _open(directory: Path, options: str) -> Database:
 
 
 def _check_kind(database: Database) -> None:
-    version = database._fetch("PRAGMA user_version")[0][0]
-    application = database._fetch("PRAGMA application_id")[0][0]
-    statements = {sql for (sql,) in database._fetch("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL")}
+    version = database.fetch("PRAGMA user_version")[0][0]
+    application = database.fetch("PRAGMA application_id")[0][0]
+    statements = {sql for (sql,) in database.fetch("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL")}
     if not statements and not version and not application:
         raise BadInput(
             "the run was stopped before it began; nothing was saved",

@@ -12,7 +12,7 @@ import os
 import shlex
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -40,7 +40,7 @@ def sha256(data: bytes) -> str:
 
 
 @contextmanager
-def told(run: Path) -> Iterator[None]:
+def told(run: Path) -> Generator[None]:
     """Turn what the system says about a failed read or write in the run directory `run` into one line.
 
     Errors: `Corrupt` when SQLite finds its file damaged, `RunFailed` for every other OSError or database

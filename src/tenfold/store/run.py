@@ -11,7 +11,7 @@ import json
 import os
 import shlex
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,7 +112,7 @@ class Run:
         self.close()
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(self) -> Generator[None]:
         """All `put`, `put_arrays`, `drop`, `add_*` and `event` calls of the block are committed together, or none."""
         try:
             with self._database.transaction():
@@ -255,7 +255,7 @@ class Run:
         return sha256(manifest)
 
     @contextmanager
-    def _replacing(self, name: str, content: bytes) -> Iterator[None]:
+    def _replacing(self, name: str, content: bytes) -> Generator[None]:
         """Commit that `name` is about to change, let it change, commit that it has: `check` and `open` can tell."""
         if self._database.depth:
             raise RuntimeError("a file is never written inside a transaction: it could not be taken back")
@@ -350,7 +350,7 @@ def _owner(path: Path) -> str:
 
 
 @contextmanager
-def _released_on_error(lock: FileLock) -> Iterator[None]:
+def _released_on_error(lock: FileLock) -> Generator[None]:
     try:
         yield
     except BaseException:
@@ -359,7 +359,7 @@ def _released_on_error(lock: FileLock) -> Iterator[None]:
 
 
 @contextmanager
-def _closed_on_error(database: Database) -> Iterator[None]:
+def _closed_on_error(database: Database) -> Generator[None]:
     try:
         yield
     except BaseException:

@@ -54,7 +54,7 @@ def _few(x: np.ndarray) -> np.ndarray:
     return PCA(min(COLUMNS, len(x) - 1), svd_solver="randomized", random_state=0).fit_transform(x)
 
 
-def _models(task: Task) -> dict:
+def _models(task: Task) -> dict[str, Any]:
     from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor
     from sklearn.linear_model import LogisticRegression, Ridge
     from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor

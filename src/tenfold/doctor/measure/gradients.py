@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -27,7 +28,7 @@ def gradient(model: nn.Module, rows: Rows, pipeline: Pipeline, *, graph: bool = 
         output = first_tensor(model(*rows.inputs, **rows.keywords))
         assert output is not None
         loss = pipeline.loss(output, rows.target)
-        found = torch.autograd.grad(loss, parameters, create_graph=graph, allow_unused=True)
+        found: Any = torch.autograd.grad(loss, parameters, create_graph=graph, allow_unused=True)
     return [torch.zeros_like(p) if g is None else g for g, p in zip(found, parameters, strict=True)]
 
 
@@ -107,7 +108,7 @@ def curvature(model: nn.Module, rows: Rows, pipeline: Pipeline) -> float:
     for _ in range(ITERATIONS):
         norm = torch.stack([x.square().sum() for x in v]).sum().sqrt()
         v = [x / norm for x in v]
-        product = torch.autograd.grad(
+        product: Any = torch.autograd.grad(
             sum(((a * b).sum() for a, b in zip(g, v, strict=True)), torch.zeros(())), parameters,
             retain_graph=True, allow_unused=True,
         )  # fmt: skip

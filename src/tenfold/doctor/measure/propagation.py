@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -81,13 +82,13 @@ def outputs_of(model: nn.Module, parts: Sequence[Rows], *, training: bool) -> li
         return [_tensor(model(*part.inputs, **part.keywords)) for part in parts]
 
 
-def _outcome(model: nn.Module, parts: Sequence[Rows], pipeline: Pipeline | None, joined: bool) -> dict:
+def _outcome(model: nn.Module, parts: Sequence[Rows], pipeline: Pipeline | None, joined: bool) -> dict[str, Any]:
     """Losses and skills in both modes on the parts as they were dealt, and what the outputs look like."""
     if pipeline is None:
         return {}
     buffers = {name: b.clone() for name, b in model.named_buffers()}
     few = parts[:32]
-    found: dict = {}
+    found: dict[str, Any] = {}
     targets = torch.cat([p.target for p in few]) if joined or len({p.target.shape[1:] for p in few}) == 1 else None
     for training, loss_name, skill_name in ((True, "train_loss", "skill_train_mode"), (False, "eval_loss", "skill")):
         outputs = outputs_of(model, few, training=training)
@@ -102,10 +103,13 @@ def _outcome(model: nn.Module, parts: Sequence[Rows], pipeline: Pipeline | None,
     return found
 
 
-def _shape_of_outputs(pipeline: Pipeline, output: Tensor) -> dict:
+def _shape_of_outputs(pipeline: Pipeline, output: Tensor) -> dict[str, Any]:
     scored = pipeline.scored(output).float()
     flat = scored.reshape(scored.shape[0], -1)
-    found: dict = {"outputs": quantiles(flat), "output_spread": float(flat.std(0).max()) if len(flat) > 1 else 0.0}
+    found: dict[str, Any] = {
+        "outputs": quantiles(flat),
+        "output_spread": float(flat.std(0).max()) if len(flat) > 1 else 0.0,
+    }
     predicted = pipeline.predicted(output)
     if pipeline.task != "numbers":
         shares = torch.bincount(predicted.flatten(), minlength=pipeline.classes).double() / predicted.numel()
@@ -146,7 +150,7 @@ def _numbers(place: int, seen: _Seen, model: nn.Module) -> LayerNumbers:
         return LayerNumbers(place, float("nan"), float("nan"), float("nan"))
     units = by_units(output.detach().float(), call.channels)
     kind, rule = call.operation.kind, call.operation.rule
-    found: dict = {
+    found: dict[str, Any] = {
         "mean": float(units.mean()), "std": float(units.std()) if units.numel() > 1 else 0.0,
         "rms": float(units.square().mean().sqrt()), "quantiles": quantiles(units),
     }  # fmt: skip
@@ -174,7 +178,7 @@ def _numbers(place: int, seen: _Seen, model: nn.Module) -> LayerNumbers:
     return LayerNumbers(place, **found)
 
 
-def _of_parameters(call: Call, model: nn.Module) -> dict:
+def _of_parameters(call: Call, model: nn.Module) -> dict[str, Any]:
     named = dict(model.named_parameters(remove_duplicate=False))
     found = {}
     if call.operation.weight in named:

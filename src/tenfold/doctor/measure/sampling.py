@@ -44,24 +44,26 @@ class Sampler:
     """Samples updates of some optimizers; nothing here waits for a device until it is read."""
 
     def __init__(self, model: nn.Module, optimizers: Sequence[torch.optim.Optimizer], *, sparse: bool) -> None:
-        self.model, self.optimizers, self.sparse = model, optimizers, sparse
-        self.parameters = list(model.parameters())
+        self.model: nn.Module = model
+        self.optimizers: Sequence[torch.optim.Optimizer] = optimizers
+        self.sparse: bool = sparse
+        self.parameters: list[nn.Parameter] = list(model.parameters())
         numbers = {id(p): n for n, p in enumerate(self.parameters)}
-        self.members = [
+        self.members: list[list[tuple[int, Tensor]]] = [
             [(numbers[id(p)], p) for group in o.param_groups for p in group["params"] if id(p) in numbers]
             for o in optimizers
         ]  # of each optimizer: number and parameter
-        self.due_at = places(4 if sparse else 12, LAST)
-        self.keep_at = places(2, LAST) if sparse else places(4, LAST) | {4, 8, 16, 32, 64}
-        self.events = [*sorted(self.due_at | self.keep_at), 2 * LAST]
+        self.due_at: frozenset[int] = places(4 if sparse else 12, LAST)
+        self.keep_at: frozenset[int] = places(2, LAST) if sparse else places(4, LAST) | {4, 8, 16, 32, 64}
+        self.events: list[int] = [*sorted(self.due_at | self.keep_at), 2 * LAST]
         self.samples: list[_Sample] = []
         self.norms: list[tuple[int, Tensor]] = []
         self.lr: list[Point] = []
         self._rate: Any = None
-        self.start = self._state()
+        self.start: dict[str, Tensor] = self._state()
         self.kept: list[tuple[int, dict[str, Tensor]]] = [(0, self.start)]
         each = sum(t.numel() * t.element_size() for t in self.start.values())
-        self.room = max(2, STATE_BYTES // max(1, each))
+        self.room: int = max(2, STATE_BYTES // max(1, each))
 
     def due(self, step: int) -> bool:
         """Whether the update from `step` to `step` + 1 is sampled."""

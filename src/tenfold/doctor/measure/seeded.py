@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 import numpy as np
@@ -11,7 +11,7 @@ import torch
 
 
 @contextmanager
-def seeded(seed: int) -> Iterator[None]:
+def seeded(seed: int) -> Generator[None]:
     """Draws of torch (on all devices), NumPy and Python from a seed; afterwards, also after an error, the global states
     are as before."""
     devices = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -63,7 +64,7 @@ def least(
                 break
             if float(loss.detach()) < best:
                 best, at = float(loss.detach()), row.clone()
-            (slope,) = torch.autograd.grad(loss, [free], allow_unused=True)
+            slope: Any = torch.autograd.grad(loss, [free], allow_unused=True)[0]
             if slope is None:
                 break
             flat = Flat(row, slope.clone(), mean, square, None, torch.empty_like(row))

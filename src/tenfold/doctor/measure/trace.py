@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -203,7 +203,7 @@ def _sizes(kind: Kind, matrix: Tensor | None) -> tuple[int, int]:
 
 
 @contextmanager
-def tracing(model: nn.Module, **options: Any):  # -> Iterator[Tracer]
+def tracing(model: nn.Module, **options: Any) -> Generator[Tracer]:
     """A tracer that knows which module calls: hooks are on the (copied) model for the time of the block."""
     tracer = Tracer(model, **options)
     handles = []

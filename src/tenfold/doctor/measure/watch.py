@@ -33,7 +33,9 @@ class Watch:
     ) -> None:  # fmt: skip
         if schedule not in ("default", "sparse"):
             raise ValueError(f"schedule {schedule!r}: expected 'default' or 'sparse'")
-        self.outer, self.criterion, self.schedule = model, criterion, schedule
+        self.outer: nn.Module = model
+        self.criterion: nn.Module | Callable[..., Any] | None = criterion
+        self.schedule: Schedule = schedule
         self.model: nn.Module = getattr(model, "_orig_mod", model)
         wrapped = type(self.model).__name__ in ("DataParallel", "DistributedDataParallel")
         self.model = getattr(self.model, "module", self.model) if wrapped else self.model
@@ -52,8 +54,10 @@ class Watch:
         if self._begun:
             raise RuntimeError("this training is watched already: make another tenfold.watch for another one")
         self._begun = True
-        self.step, self.made = 0, [0] * len(self.optimizers)  # updates made: of the first optimizer, of each
-        self.calls = self.in_training = 0  # losses with gradients, and those of them in training mode
+        self.step: int = 0  # updates made by the first optimizer
+        self.made: list[int] = [0] * len(self.optimizers)  # by each
+        self.calls: int = 0  # losses with gradients
+        self.in_training: int = 0  # those of them in training mode
         self.still: list[str] = []
         self.losses: list[tuple[int, Tensor]] = []
         self.validation: list[tuple[int, Tensor]] = []
@@ -62,8 +66,10 @@ class Watch:
         self._rows = self._bytes = 0
         self._stride, self._keeps = 1, True  # losses: one of so many is kept; whether this update's batch is
         self._seen: tuple[Any, Any, Tensor | None] = ((), {}, None)  # arguments, keywords, output of the model
-        self.options = [[_options(group) for group in o.param_groups] for o in self.optimizers]
-        self.sampler = Sampler(self.model, self.optimizers, sparse=self.schedule == "sparse")
+        self.options: list[list[dict[str, Any]]] = [
+            [_options(group) for group in o.param_groups] for o in self.optimizers
+        ]
+        self.sampler: Sampler = Sampler(self.model, self.optimizers, sparse=self.schedule == "sparse")
         self._next = [0] * len(self.optimizers)  # updates made when something is to be done again
         for number, optimizer in enumerate(self.optimizers):
             self._handles.append(optimizer.register_step_post_hook(self._guarded(self._after, number)))

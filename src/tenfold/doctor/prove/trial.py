@@ -20,6 +20,7 @@ from tenfold.doctor.measure.seeded import seeded
 from tenfold.doctor.measure.trace import first_tensor, tracing
 from tenfold.doctor.prove.change import Change
 from tenfold.doctor.prove.surgery import (
+    Replacement,
     bare,
     dealt_anew,
     normalize,
@@ -95,7 +96,7 @@ class _Training:
 
     # ---- the network ----
 
-    def _replacements(self) -> dict:
+    def _replacements(self) -> dict[int, Replacement]:
         change, operations = self.change, self.setup.operations
         found = rectify(operations) if change.relu else {}
         if change.normalize:
@@ -107,7 +108,7 @@ class _Training:
             found |= self._head()
         return found
 
-    def _head(self) -> dict:
+    def _head(self) -> dict[int, Replacement]:
         """The task's own output and loss: nothing behind the last layer, one unit a class (or a number), and cross
         entropy (or the squared error)."""
         pipeline, operations = self.pipeline, self.setup.operations
@@ -161,7 +162,7 @@ class _Training:
             out = max(1, len(parts) // 4)
             held, parts = parts[-1], parts[: len(parts) - out]
         if change.standardize_inputs:
-            parts, held = _standardized_inputs(parts, held)
+            parts, held = standardized_inputs(parts, held)
         if change.standardize_targets and self.pipeline.task == "numbers":
             parts, held = _standardized_targets(parts, held)
         return parts, held
@@ -283,7 +284,7 @@ class _nothing:
         return None
 
 
-def _standardized_inputs(parts: list[Rows], held: Rows | None) -> tuple[list[Rows], Rows | None]:
+def standardized_inputs(parts: list[Rows], held: Rows | None) -> tuple[list[Rows], Rows | None]:
     """Each column (channel of images, feature of sequences) with the training rows' mean 0 and std 1."""
     firsts = [p.first() for p in parts]
     if any(f is None or not f.is_floating_point() for f in firsts):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -29,7 +30,7 @@ class Sigmoid:
     Source: LeCun et al. 1998, Efficient BackProp.
     """
 
-    formula: ClassVar = staticmethod(sigmoid)
+    formula: ClassVar[Callable[..., Any]] = staticmethod(sigmoid)
     learned: ClassVar[bool] = False
     monotone: ClassVar[bool] = True
     gain: ClassVar[float] = 1.0
@@ -51,7 +52,7 @@ class Tanh:
     Source: LeCun et al. 1998, Efficient BackProp.
     """
 
-    formula: ClassVar = staticmethod(tanh)
+    formula: ClassVar[Callable[..., Any]] = staticmethod(tanh)
     learned: ClassVar[bool] = False
     monotone: ClassVar[bool] = True
     gain: ClassVar[float] = 5 / 3

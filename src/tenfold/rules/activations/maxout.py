@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, ClassVar
@@ -31,8 +32,10 @@ def largest_moments(pieces: int) -> tuple[float, float]:
     def density(z: float) -> float:
         return float(pieces * norm.cdf(z) ** (pieces - 1) * norm.pdf(z))
 
-    first, second = (quad(lambda z, k=k: z**k * density(z), -12, 12, epsabs=1e-12)[0] for k in (1, 2))
-    return first, second
+    def moment(k: int) -> float:
+        return float(quad(lambda z: z**k * density(z), -12, 12, epsabs=1e-12)[0])
+
+    return moment(1), moment(2)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +56,7 @@ class Maxout:
 
     pieces: int = 2
 
-    formula: ClassVar = staticmethod(maxout)
+    formula: ClassVar[Callable[..., Any]] = staticmethod(maxout)
     learned: ClassVar[bool] = False
     monotone: ClassVar[bool] = False
     bounds: ClassVar[tuple[float, float]] = (-INF, INF)

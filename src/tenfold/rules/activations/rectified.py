@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -63,7 +64,7 @@ class ReLU:
     """
 
     NAME: ClassVar[str] = "relu"
-    formula: ClassVar = staticmethod(relu)
+    formula: ClassVar[Callable[..., Any]] = staticmethod(relu)
     learned: ClassVar[bool] = False
     monotone: ClassVar[bool] = True
     gain: ClassVar[float] = math.sqrt(2)
@@ -76,7 +77,9 @@ class ReLU:
 class _Slope:
     """What follows from the slope to the left of zero."""
 
-    _slope: float
+    @property
+    def _slope(self) -> float:
+        raise NotImplementedError
 
     @property
     def gain(self) -> float:
@@ -129,7 +132,7 @@ class LeakyReLU(_Slope):
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
         "torch": {"slope": 0.01}, "jax": {"slope": 0.01}, "keras": {"slope": 0.3},
     }  # fmt: skip
-    formula: ClassVar = staticmethod(leaky_relu)
+    formula: ClassVar[Callable[..., Any]] = staticmethod(leaky_relu)
     learned: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
@@ -164,7 +167,7 @@ class PReLU(_Slope):
         "keras": {"start": 0.0, "per": "channel"},
         "flax": {"start": 0.01, "per": "layer"},
     }
-    formula: ClassVar = staticmethod(prelu)
+    formula: ClassVar[Callable[..., Any]] = staticmethod(prelu)
     learned: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
@@ -193,7 +196,7 @@ class ELU:
     alpha: float = 1.0
 
     NAME: ClassVar[str] = "elu"
-    formula: ClassVar = staticmethod(elu)
+    formula: ClassVar[Callable[..., Any]] = staticmethod(elu)
     learned: ClassVar[bool] = False
     monotone: ClassVar[bool] = True
     saturates: ClassVar[tuple[bool, bool]] = (True, False)
@@ -237,7 +240,7 @@ class SELU:
     """
 
     NAME: ClassVar[str] = "selu"
-    formula: ClassVar = staticmethod(selu)
+    formula: ClassVar[Callable[..., Any]] = staticmethod(selu)
     learned: ClassVar[bool] = False
     monotone: ClassVar[bool] = True
     gain: ClassVar[float] = 1.0
@@ -259,7 +262,7 @@ class Identity:
     Source: -
     """
 
-    formula: ClassVar = staticmethod(identity)
+    formula: ClassVar[Callable[..., Any]] = staticmethod(identity)
     learned: ClassVar[bool] = False
     monotone: ClassVar[bool] = True
     gain: ClassVar[float] = 1.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -56,7 +57,7 @@ class GELU:
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
         "torch": {"approximate": "none"}, "keras": {"approximate": "none"}, "jax": {"approximate": "tanh"},
     }  # fmt: skip
-    formula: ClassVar = staticmethod(gelu)
+    formula: ClassVar[Callable[..., Any]] = staticmethod(gelu)
     learned: ClassVar[bool] = False
     monotone: ClassVar[bool] = False
     saturates: ClassVar[tuple[bool, bool]] = (True, False)
@@ -98,7 +99,7 @@ class SiLU:
     """
 
     NAME: ClassVar[str] = "silu"
-    formula: ClassVar = staticmethod(silu)
+    formula: ClassVar[Callable[..., Any]] = staticmethod(silu)
     learned: ClassVar[bool] = False
     monotone: ClassVar[bool] = False
     mean: ClassVar[float] = 0.206620964142
@@ -121,7 +122,7 @@ class Mish:
     """
 
     NAME: ClassVar[str] = "mish"
-    formula: ClassVar = staticmethod(mish)
+    formula: ClassVar[Callable[..., Any]] = staticmethod(mish)
     learned: ClassVar[bool] = False
     monotone: ClassVar[bool] = False
     mean: ClassVar[float] = 0.240403888375
@@ -144,7 +145,7 @@ class Softplus:
     """
 
     NAME: ClassVar[str] = "softplus"
-    formula: ClassVar = staticmethod(softplus)
+    formula: ClassVar[Callable[..., Any]] = staticmethod(softplus)
     learned: ClassVar[bool] = False
     monotone: ClassVar[bool] = True
     mean: ClassVar[float] = 0.806059183347

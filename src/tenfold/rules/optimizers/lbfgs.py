@@ -16,7 +16,7 @@ def two_loop(g: Any, s: Any, y: Any, rho: Any) -> Any:
     0 where there is no pair. Source: Nocedal 1980."""
     import torch
 
-    q, alphas = g, []
+    q, alphas = g, list[Any]()
     for i in reversed(range(s.shape[1])):
         alpha = rho[:, i] * dot(s[:, i], q)
         q = q - alpha[:, None] * y[:, i]

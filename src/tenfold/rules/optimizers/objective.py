@@ -41,7 +41,9 @@ class AutogradObjective:
     """
 
     def __init__(self, outputs: Callable[[Any], Any], loss_of_outputs: Callable[[Any], Any], l2: Any = None) -> None:
-        self.outputs, self.loss_of_outputs, self.l2 = outputs, loss_of_outputs, l2
+        self.outputs: Callable[[Any], Any] = outputs
+        self.loss_of_outputs: Callable[[Any], Any] = loss_of_outputs
+        self.l2: Any = l2
 
     def _loss(self, w: Any) -> Any:
         loss = self.loss_of_outputs(self.outputs(w))
@@ -128,7 +130,7 @@ class AutogradObjective:
         step = min(size, self._together(w))
         eye = torch.eye(size, dtype=w.dtype, device=w.device)
         found = w.new_empty(size, lanes, size)  # filled in place: small results kept apart would fragment the heap
-        for unit, part in zip(eye.split(step), found.split(step), strict=True):
+        for unit, part in zip(torch.split(eye, step), torch.split(found, step), strict=True):
             part.copy_(columns(unit[:, None].expand(-1, lanes, -1)))
         matrix = found.transpose(0, 1)  # (L, P, P)
         return 0.5 * (matrix + matrix.transpose(1, 2))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -84,7 +84,10 @@ class MinMax(AffineRule):
     low: float = -1.0
     high: float = 1.0
 
-    PRESETS: ClassVar[dict[str, dict]] = {"sklearn": {"low": 0.0, "high": 1.0}, "lecture": {"low": -1.0, "high": 1.0}}
+    PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
+        "sklearn": {"low": 0.0, "high": 1.0},
+        "lecture": {"low": -1.0, "high": 1.0},
+    }
 
     def __post_init__(self) -> None:
         require_number(self, "low", "high")

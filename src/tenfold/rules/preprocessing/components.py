@@ -8,7 +8,7 @@ Rounding: a direction of variance s is known up to machine epsilon * (largest va
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -98,7 +98,7 @@ class PCA(AffineRule):
     standardize: bool = False
 
     MAIN: ClassVar[str] = "components"
-    PRESETS: ClassVar[dict[str, dict]] = {
+    PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
         "sklearn": {"components": None, "variance": None},
         "cs231n": {"components": 100, "variance": None},
     }
@@ -137,7 +137,7 @@ class WhitenPCA(AffineRule):
     standardize: bool = False
 
     MAIN: ClassVar[str] = "epsilon"
-    PRESETS: ClassVar[dict[str, dict]] = {
+    PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
         "sklearn": {"epsilon": 0.0, "components": None, "variance": None},
         "cs231n": {"epsilon": 1e-5, "components": None, "variance": None},
     }
@@ -177,7 +177,7 @@ class WhitenZCA(AffineRule):
     standardize: bool = False
 
     MAIN: ClassVar[str] = "epsilon"
-    PRESETS: ClassVar[dict[str, dict]] = {"keras": {"epsilon": 1e-6}, "cs231n": {"epsilon": 1e-5}}
+    PRESETS: ClassVar[dict[str, dict[str, Any]]] = {"keras": {"epsilon": 1e-6}, "cs231n": {"epsilon": 1e-5}}
     needs_scatter: ClassVar[bool] = True
 
     def __post_init__(self) -> None:

@@ -16,7 +16,7 @@ class Moments(NamedTuple):
     width and channels where the columns are pixels, channel last.
     """
 
-    count: Array
+    count: Array  # pyright: ignore[reportIncompatibleMethodOverride]  # of rows; tuple.count has no use here
     mean: Array
     squares: Array  # sum of (x - mean)^2
     minimum: Array
