@@ -58,6 +58,7 @@ lint: setup
 
 types: setup
 	@$(BIN)/pyright --pythonpath $(BIN)/python
+	@$(PYTEST) --quiet --no-header -m slow tests/test_public.py
 
 imports: setup
 	@said=$$($(BIN)/lint-imports --no-logo 2>&1) || { echo "$$said"; exit 1; }

@@ -33,7 +33,6 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *CAUSE_PAGES
 MANUAL = [page for page in PAGES if page.name != "log.md"]  # the log says what was, not what is
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
 FOREIGN = ("python -m bench", ".venv/bin/python")  # lines of other programs begin with these
-QUICK = set()
 FAMILIES = {name: kind for record in (Recipe, MLP) for name, kind in kinds(record).items() if isinstance(kind, Family)}
 RULES = [(family, name, rule) for family, kind in FAMILIES.items() for name, rule in kind.members.items()]
 PAGE_OF = {
@@ -90,9 +89,8 @@ def workplace(tmp_path_factory):
 
 
 def runnable():
-    """The pages with Python; the experiments that take over two seconds are slow."""
-    slow = [page for page in CAUSE_PAGES if page.stem not in QUICK]
-    return [pytest.param(page, id=page.name, marks=[pytest.mark.slow] if page in slow else [])
+    """The pages with Python; experiments are slow."""
+    return [pytest.param(page, id=page.name, marks=[pytest.mark.slow] if page in CAUSE_PAGES else [])
             for page in PAGES if page not in JOURNEYS and blocks(page, "python")]  # fmt: skip
 
 

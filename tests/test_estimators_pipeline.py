@@ -31,9 +31,8 @@ def routing():
 
 
 PIPELINES = [
-    make_pipeline(first, kind(recipe, trials=2, **OPTIONS))
-    for first, recipe in ((StandardScaler(), RECIPE), (Normalizer(), SPACE))
-    for kind in (Classifier, Regressor)
+    make_pipeline(StandardScaler(), Classifier(RECIPE, **OPTIONS)),
+    make_pipeline(Normalizer(), Regressor(SPACE, trials=2, **OPTIONS)),
 ]
 
 

@@ -62,6 +62,7 @@ def test_a_name_is_found_where_type_checkers_look_for_it():
     assert (home.parent / "py.typed").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(importlib.util.find_spec("pyright") is None, reason="pyright is not installed")
 def test_a_type_checker_knows_every_public_type():
     command = [sys.executable, "-m", "pyright", "--verifytypes", "tenfold", "--ignoreexternal", "--outputjson"]

@@ -31,7 +31,7 @@ network = {"hidden": [[16], [24, 8]], "activation": ["relu", "tanh", "elu"]}
 network |= {"normalization": ["none", "batch"], "dropout": [0.0, 0.3]}
 optimizer = [{"adam": {"lr": {"log_uniform": [1e-3, 1e-1]}}}, "nesterov"]
 space = {"network": network, "optimizer": optimizer, "decay": ["none", "cosine"], "batch_size": 32, "epochs": 40}
-settings = Settings("sklearn:breast_cancer", space=space, trials=16, folds=3)
+settings = Settings("sklearn:breast_cancer", space=space, trials=8, folds=3)
 if (out / "run.db").exists():
     run, prepared, plan = reopen(out)
 else:
@@ -68,7 +68,11 @@ def fingerprint(out: Path) -> dict[str, str]:
 
 @pytest.mark.parametrize(
     ("most", "where"),
-    [(5, "processes"), pytest.param(15, "threads", marks=pytest.mark.slow)],
+    [
+        (3, "threads"),
+        pytest.param(15, "threads", marks=pytest.mark.slow),
+        pytest.param(6, "processes", marks=pytest.mark.slow),
+    ],
 )
 def test_kills_and_then_the_same_bits(tmp_path: Path, most: int, where: str) -> None:
     """Workers are threads or processes, and the run that is not killed has the other ones."""
@@ -92,7 +96,7 @@ def test_kills_and_then_the_same_bits(tmp_path: Path, most: int, where: str) -> 
         kills += 1
         if (out / "model" / "manifest.json").exists() and (out / "summary.json").exists():
             break  # it was done before the last kill
-    assert kills >= 4
+    assert kills >= 3
     finish(out, where)
     assert fingerprint(out) == golden
     assert check(out) == []
@@ -102,12 +106,14 @@ def test_kills_and_then_the_same_bits(tmp_path: Path, most: int, where: str) -> 
     ).all()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)]
+)  # a journey interrupts too
 def test_a_signal_stops_at_once_and_resume_finishes(tmp_path: Path, number: int) -> None:
     out = tmp_path / "run with a space"
     space = tmp_path / "space.yaml"
     rate = "optimizer: {adam: {lr: {log_uniform: [1e-3, 0.1]}}}"
-    space.write_text(f"network: {{hidden: [24], activation: [relu, tanh, elu]}}\n{rate}\nepochs: 400\n")
+    space.write_text(f"network: {{hidden: [24], activation: [relu, tanh, elu]}}\n{rate}\nepochs: 200\n")
     command = [sys.executable, "-m", "tenfold.cli.main"]
     arguments = ["fit", "sklearn:iris", "--space", str(space), "--trials", "6", "--folds", "3", "--out", str(out)]
     process = subprocess.Popen([*command, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -115,7 +121,7 @@ def test_a_signal_stops_at_once_and_resume_finishes(tmp_path: Path, number: int)
     for line in process.stdout:
         if line.startswith("baselines"):
             break
-    time.sleep(1.0)
+    time.sleep(0.5)
     process.send_signal(number)
     error = process.communicate(timeout=60)[1]
     assert process.returncode == 128 + number, error

@@ -17,7 +17,7 @@ from tenfold.rules.activations import Activation
 from tenfold.rules.optimizers import SGD, FirstOrderRule
 from tenfold.rules.record import rule_name
 
-UPDATES = 200
+UPDATES = 100
 TOLERANCE = {torch.float64: 1e-10, torch.float32: 1e-4}  # relative to the largest output
 OPTIMIZERS = [
     {"sgd": {"lr": 0.05}}, {"momentum": {"lr": 0.01}}, {"nesterov": {"lr": 0.01}}, {"adagrad": {"lr": 0.01}},
@@ -80,9 +80,7 @@ def worst_against_plain(recipes, x, y, folds, dtype, picked):
 @pytest.mark.parametrize("normalization", ["none", "batch"])
 def test_pack_equals_plain_torch(cancer, normalization, dropout, dtype):
     x, y, folds = cancer
-    recipes = mixed_recipes(normalization, dropout)
-    if dtype is torch.float32 or dropout:
-        recipes = recipes[::3]  # every activation and every optimizer, a third of the pairs
+    recipes = mixed_recipes(normalization, dropout)[::3]  # every activation and optimizer; `bench.equal` has all pairs
     assert worst_against_plain(recipes, x, y, folds, dtype, (4,)) <= TOLERANCE[dtype]
 
 

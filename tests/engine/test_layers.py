@@ -11,7 +11,7 @@ from tenfold.data.folds import make_folds
 from tenfold.engine.module import build_module
 from tenfold.recipe.recipe import Recipe
 
-UPDATES = {torch.float64: 40, torch.float32: 5}  # a rounding that decides a ReLU's side would part two runs
+UPDATES = {torch.float64: 20, torch.float32: 5}  # a rounding that decides a ReLU's side would part two runs
 TOLERANCE = {torch.float64: 1e-10, torch.float32: 1e-3}  # group norm of nearly constant pixels magnifies roundings
 NETWORKS = {
     "conv": [{"conv": 8}, "relu", {"max_pool": 2}],
