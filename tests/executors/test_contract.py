@@ -152,6 +152,8 @@ def test_there_is_a_worker():
 def test_processes_for_much_starting_of_operations_on_few_bytes():
     assert in_processes(4.0, packs=2, workers=2, size=1 << 26)
     assert not in_processes(3.9, packs=2, workers=2, size=0)
+    assert in_processes(0.5, packs=2, workers=2, size=0, there=True)
+    assert not in_processes(0.4, packs=2, workers=2, size=0, there=True)
     assert not in_processes(100.0, packs=2, workers=2, size=(1 << 26) + 1)
     assert not in_processes(100.0, packs=1, workers=2, size=0)
     assert not in_processes(100.0, packs=2, workers=1, size=0)

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from tenfold.errors import RunFailed
-from tenfold.executors import processes
+from tenfold.executors import pool, processes
 
 
 def test_they_are_processes_and_messages_may_be_large():
@@ -37,6 +37,55 @@ def test_a_killed_worker_is_a_run_that_failed(at):
     got = []
     processes.run_jobs([lambda emit, order: emit("again")], workers=1, receive=got.append)  # there are new workers
     assert got == ["again"]
+
+
+def _slow_name() -> int:
+    time.sleep(0.3)
+    return os.getpid()
+
+
+def _names() -> set[int]:
+    return {name.result() for name in [pool.pool(2).submit(_slow_name) for _ in range(9)]}
+
+
+def test_workers_that_were_started_early_do_the_work(monkeypatch):
+    pool.end()  # that of other tests
+    monkeypatch.setattr(pool, "_size", 0)
+    pool.start(2)
+    assert pool.is_there()
+    early, seen = _names(), []
+    assert len(early) == 2
+    processes.run_jobs([lambda emit, order: emit(os.getpid())], workers=1, receive=seen.append)
+    assert set(seen) < early
+    assert _names() == early  # the pool did not shrink for one job
+
+
+LEAVING = """
+import os, sys
+from tenfold.executors import pool, processes
+pool.start(2)
+def idle():
+    raise KeyboardInterrupt
+def job(emit, order):
+    while order() != "stop":
+        pass
+try:
+    processes.run_jobs([job] * 2, workers=2, receive=print, idle=idle)
+except KeyboardInterrupt as stop:
+    kept = stop
+if sys.argv[1] == "end":
+    pool.end()
+os._exit(0)
+"""
+
+
+@pytest.mark.parametrize("way", ["end", "leave"])
+def test_a_process_that_leaves_at_once_leaves_nothing_behind(tmp_path, way):
+    path = tmp_path / "leave.py"
+    path.write_text(LEAVING)
+    done = subprocess.run([sys.executable, str(path), way], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0
+    assert ("leaked" in done.stderr) == (way == "leave"), done.stderr  # which is what `end` is for
 
 
 SCRIPT = """

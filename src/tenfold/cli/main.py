@@ -16,6 +16,7 @@ import typer
 from tenfold._version import __version__
 from tenfold.cli import diagnosing, fitting, predicting, showing
 from tenfold.errors import BadInput, Stopped, TenfoldError
+from tenfold.executors import pool
 
 app = typer.Typer(
     name="tenfold",
@@ -55,6 +56,7 @@ def entry() -> None:
     """Run the program and leave with its exit code, at once: taking torch apart in an orderly way takes most of a
     second, and whatever was to be kept has been written."""
     code = run()
+    pool.end()
     try:
         sys.stdout.flush()
         sys.stderr.flush()

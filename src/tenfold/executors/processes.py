@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import queue
-import signal
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -21,9 +20,9 @@ from typing import Any
 
 from tenfold.errors import RunFailed
 from tenfold.executors.local import Job, Order, ready
+from tenfold.executors.pool import pool, use
 
 LISTEN_SECONDS = 0.02  # between two looks of a worker at what it is told
-IDLE_SECONDS = 20  # after which a worker without work ends
 FAILED = "tenfold: the job has raised an error"  # a worker's word before its line closes: no other job is begun then
 
 
@@ -36,6 +35,7 @@ def run_jobs(
     if jobs:
         with Listener(authkey=os.urandom(32)) as listener, _Door(listener) as door:
             _Crew(door, jobs, workers, late).run(receive, idle)
+        use()
 
 
 class _Door:
@@ -72,13 +72,8 @@ class _Crew:
     """The jobs under way, each with a line to its worker."""
 
     def __init__(self, door: _Door, jobs: Sequence[Job], workers: int, late: Callable[[], bool]) -> None:
-        from loky import get_reusable_executor
-
         self.workers = max(1, min(workers, len(jobs)))
-        self.executor = get_reusable_executor(
-            max_workers=self.workers, timeout=IDLE_SECONDS, initializer=_begin, initargs=(os.getpid(),),
-            env={"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"},
-        )  # fmt: skip
+        self.executor = pool(self.workers)
         self.door, self.late = door, late
         self.order: Order = "go on"
         self.waiting, self.begun = list(jobs), list[Future[Any]]()
@@ -96,7 +91,7 @@ class _Crew:
                 idle()
         except BaseException:
             self._tell("stop")
-            while self._under_way():
+            while self.lines or not self.door.calls.empty():  # a worker that has not called yet has nothing to say
                 self._hear(receive)
             raise
         for job in self.begun:
@@ -154,18 +149,6 @@ class _Crew:
 def _say(line: Connection, order: Order) -> None:
     with suppress(ConnectionError):  # it has ended meanwhile
         line.send(order)
-
-
-def _begin(parent: int) -> None:
-    """A worker: an interrupt of the terminal is for the process that it works for, and it ends with that."""
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(0.5)
-        os._exit(1)
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=watch, daemon=True).start()
 
 
 def _work(job: Job, address: str, key: bytes) -> None:

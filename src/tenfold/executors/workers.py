@@ -7,6 +7,7 @@ import multiprocessing
 import os
 
 PROCESS_SECONDS = 4.0  # of starting operations, from which worker processes are worth their own start
+THERE_SECONDS = 0.5  # the same for processes that are there
 PROCESS_BYTES = 64 << 20  # of data, at most: every process has a copy
 PROCESS_MEMORY = 350 << 20  # of a worker process without data
 THREADS_GAIN = 1.2  # several threads against one where starting operations is most of the work
@@ -18,12 +19,12 @@ def available_workers() -> int:
     return max(1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1))
 
 
-def in_processes(starting: float, *, packs: int, workers: int, size: int) -> bool:
+def in_processes(starting: float, *, packs: int, workers: int, size: int, there: bool = False) -> bool:
     """Whether packs go to worker processes: where starting their operations, `starting` seconds in all, takes longer
-    than starting processes. Threads of one process take turns at that. size: bytes of the data. A daemonic process, as
-    of a `multiprocessing.Pool`, may have no children."""
+    than starting processes, where these are not there yet. Threads of one process take turns at that. size: bytes of
+    the data. A daemonic process, as of a `multiprocessing.Pool`, may have no children."""
     several = min(packs, workers) > 1 and not multiprocessing.current_process().daemon
-    return several and starting >= PROCESS_SECONDS and size <= PROCESS_BYTES
+    return several and starting >= (THERE_SECONDS if there else PROCESS_SECONDS) and size <= PROCESS_BYTES
 
 
 def gain(packs: int, workers: int, *, processes: bool) -> float:

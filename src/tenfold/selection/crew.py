@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tenfold.errors import BadInput
@@ -13,6 +14,11 @@ if TYPE_CHECKING:
     import torch
 
     from tenfold.selection.training import Message, Saved
+
+
+def may_have_gpu() -> bool:
+    """Whether a device may be there beside the CPU, as far as it can be known without loading torch."""
+    return any(Path("/dev").glob("nvidia*"))
 
 
 def device_named(name: str) -> torch.device:

@@ -16,10 +16,11 @@ import numpy as np
 from tenfold._version import __version__
 from tenfold.data.image_files import folder_sha
 from tenfold.errors import BadInput, RunFailed, Stopped
+from tenfold.executors import pool
 from tenfold.recipe.cost import recipe_seconds
 from tenfold.recipe.recipe import Recipe
 from tenfold.selection.baselines import NAMES, Baseline, random_split, run_baseline
-from tenfold.selection.crew import Crew, device_named
+from tenfold.selection.crew import Crew, device_named, may_have_gpu
 from tenfold.selection.findings import failures, findings
 from tenfold.selection.finite import finite
 from tenfold.selection.model import Model
@@ -211,6 +212,8 @@ class Fit:
 
     def _baselines(self) -> list[Baseline]:
         found = []
+        if self.plan.processes and not self.run.has(f"baseline.{NAMES[0]}") and not may_have_gpu():
+            pool.start(self.plan.processes)  # while the baselines are fitted
         for name in NAMES:
             stored = self.run.get(f"baseline.{name}")
             if stored is None:

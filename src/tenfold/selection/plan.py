@@ -36,7 +36,7 @@ class Plan:
 
     recipes: of the first round, all of them unless later rounds are proposed from what was found. trials: recipes
     over all rounds. space: that they are from, None for one recipe. inner: of a nested cross-validation, the rows with
-    the folds inside every fold.
+    the folds inside every fold. processes: worker processes in which packs are expected to train, 0 for threads.
     """
 
     recipes: tuple[Recipe, ...]
@@ -53,6 +53,7 @@ class Plan:
     proposer: Proposer
     space: Space | None
     inner: Problem | None = None
+    processes: int = 0
 
 
 def make_plan(prepared: Prepared, workers: int) -> Plan:
@@ -85,9 +86,8 @@ def make_plan(prepared: Prepared, workers: int) -> Plan:
     nested = 1 + problem.divisions * (problem.divisions - 1) / problem.divisions if settings.nested else 1.0
     packs = _starting_seconds(recipes, problem, size, raced=strategy.name != "exhaustive")
     starting, data = sum(packs), problem.inputs.numbers.nbytes + problem.inputs.codes.nbytes
-    crew = {"packs": len(packs), "workers": workers}
-    processes = in_processes(starting, size=problem.inputs.numbers.nbytes, **crew)
-    starting /= gain(**crew, processes=processes)
+    processes = in_processes(starting, packs=len(packs), workers=workers, size=problem.inputs.numbers.nbytes)
+    starting /= gain(len(packs), workers, processes=processes)
     seconds = (full * share / min(workers, 2) + starting) * settings.repeats * nested
     why = "the default for " + problem.task if settings.metric is None else "asked for"
     predictions = 4 * rows * outputs * trials
@@ -95,7 +95,7 @@ def make_plan(prepared: Prepared, workers: int) -> Plan:
     memory += (PROCESS_MEMORY + 2 * data) * min(workers, len(packs)) if processes else 0
     return Plan(
         tuple(recipes), problem.divisions, problem.metric, why, prepared.why_task, workers, seconds, memory,
-        tuple(notes), trials, strategy, chosen, space, inner,
+        tuple(notes), trials, strategy, chosen, space, inner, min(workers, len(packs)) if processes else 0,
     )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from tenfold.data.randomness import derive
 from tenfold.errors import BadInput
+from tenfold.executors.pool import is_there
 from tenfold.executors.workers import in_processes, threads
 from tenfold.recipe.cost import START_SECONDS, recipe_seconds
 from tenfold.recipe.recipe import Recipe
@@ -209,7 +210,7 @@ class Training:
         self._improved(Book(self.problem, known).best())
         crew = {"workers": self.crew.workers, "packs": len(jobs)}
         size = self.problem.inputs.numbers.nbytes
-        others = in_processes(sum(map(self._starting, jobs)), size=size, **crew)
+        others = in_processes(sum(map(self._starting, jobs)), size=size, there=is_there(), **crew)
         (processes if others else local).run_jobs(
             jobs, workers=self.crew.workers if others else threads(**crew), receive=self._receive, idle=self.crew.idle,
             late=self._stage_over,
