@@ -1,7 +1,9 @@
 """`fit` on a table: the files of a run, what they say, and the verbs that read them."""
 
 import csv
+import html
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -89,6 +91,10 @@ def test_the_summary_has_every_key(said):
 def test_the_recipes_are_those_of_the_space(run, said):
     best = Recipe.from_dict(said["best"]["recipe"])
     assert best == Recipe.from_yaml(run / "recipe.yaml")
+    page = (run / "report.html").read_text()
+    shown = re.search(r"95 % interval \[([\d.]+), ([\d.]+)\]", page)
+    assert [float(bound) for bound in shown.groups()] == pytest.approx(said["best"]["interval"], abs=1e-4)
+    assert f'<pre tabindex="0">{html.escape(best.to_yaml())}</pre>' in page
     sample = Space.from_yaml(SPACE).sample(TRIALS, seed=1)
     assert best in sample
     assert [Recipe.from_dict(json.loads(line["settings"])) for line in table(run / "leaderboard.csv")] == [

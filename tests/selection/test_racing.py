@@ -76,6 +76,19 @@ def test_a_diverged_recipe_is_the_first_to_go():
     assert Strategy("halving", least=1).survivors(0, 1, [0, 1, 2, 3], seen) == [0, 2]
 
 
+def test_a_hyperband_search_makes_as_many_brackets_as_it_has_rungs():
+    epochs = SPACE.sample(1)[0].epochs
+    race = Strategy("hyperband")
+    rungs = race.stages(FOLDS[:5], 18, epochs)
+    assert len(rungs) == 3
+    found = raced("hyperband").race
+    brackets = race.brackets(range(18), 2)
+    assert [rung.epoch for rung in found] == [stage.until for stage in rungs[:-1]]
+    cut, *others = (set(bracket) for bracket in brackets)
+    assert set().union(*others) <= set(found[0].kept)  # the first rung cuts the first bracket alone
+    assert len(cut & set(found[0].kept)) == max(race.least, -(-len(cut) // race.eta))
+
+
 def test_brackets_of_hyperband_share_the_recipes_and_the_last_drops_none():
     race = Strategy("hyperband")
     brackets = race.brackets(tuple(range(81)), 3)

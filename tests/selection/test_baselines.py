@@ -1,0 +1,67 @@
+"""Baselines against the same models of scikit-learn in its own pipelines, fold by fold."""
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits
+from sklearn.dummy import DummyClassifier, DummyRegressor
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.metrics import accuracy_score, r2_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from tenfold.selection.arrays import understand
+from tenfold.selection.baselines import NAMES, random_split, run_baseline
+
+SEED = 3
+CLASSIFIERS = {
+    "dummy": DummyClassifier(strategy="prior"),
+    "linear": make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000)),
+    "boosting": HistGradientBoostingClassifier(random_state=SEED),
+}
+REGRESSORS = {
+    "dummy": DummyRegressor(),
+    "linear": make_pipeline(StandardScaler(), Ridge()),
+    "boosting": HistGradientBoostingRegressor(random_state=SEED),
+}
+ON_IMAGES = {
+    "dummy": CLASSIFIERS["dummy"],
+    "linear": make_pipeline(StandardScaler(), LogisticRegression(max_iter=200)),
+    "boosting": HistGradientBoostingClassifier(random_state=SEED, max_iter=50, learning_rate=0.2, max_bins=31),
+}
+
+
+def scores(model, x, y, folds, score):
+    found = [score(y[f.validation], model.fit(x[f.train], y[f.train]).predict(x[f.validation])) for f in folds]
+    return np.array(found)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    ("load", "image", "models", "score"),
+    [
+        (load_breast_cancer, None, CLASSIFIERS, accuracy_score),
+        (load_diabetes, None, REGRESSORS, r2_score),
+        (load_digits, (8, 8), ON_IMAGES, accuracy_score),
+    ],
+    ids=["classes", "numbers", "images"],
+)
+def test_a_baseline_is_scikit_learns_model_on_the_training_rows_of_each_fold(load, image, models, score, name):
+    x, y = load(return_X_y=True)
+    x, y = x[:300], y[:300]
+    problem = understand(x if image is None else x.reshape(-1, *image), y).problem(3, seed=SEED)
+    found = run_baseline(problem, name, seed=SEED)
+    expected = scores(models[name], x, y, problem.folds, score)
+    tolerance = 1e-6
+    np.testing.assert_allclose(found.scores, expected, rtol=0, atol=tolerance)
+    assert found.mean == pytest.approx(expected.mean(), abs=tolerance)
+
+
+def test_rows_divided_at_random_score_as_if_copies_were_strangers():
+    rng = np.random.default_rng(0)
+    x = np.repeat(rng.normal(size=(40, 60)), 4, 0)
+    y = np.repeat(rng.integers(0, 2, 40), 4)
+    problem = understand(x, y).problem(4, groups=np.repeat(np.arange(40), 4))
+    assert run_baseline(problem, "linear", seed=0).mean < 0.7
+    assert random_split(problem, seed=0) > 0.95
