@@ -51,6 +51,10 @@ def test_a_clean_table_has_no_warnings() -> None:
         (number("copy", NOISE), "duplicates of an earlier column, not used: 'copy'"),
         (number("gaps", np.where(np.arange(N) % 3, np.nan, NOISE)), "mostly missing: 'gaps'"),
         (number("odd", np.where(np.arange(N) % 9, NOISE, -999)), "'odd': -999 (45 cells) stands apart"),
+        (
+            Column("plan", "text", np.array(["Pro", "pro ", "basic", "P ro"] * (N // 4), object)),
+            "'plan': 'P ro' and 'Pro' and 'pro ' differ in capitals or spaces only",
+        ),
         (number("top", np.where(np.arange(N) % 9, NOISE, 9999)), "'top': 9999 (45 cells) stands apart"),
         (
             Column("note", "text", np.array([f"a long remark about case {i}" for i in range(N)], object)),

@@ -224,6 +224,9 @@ def _column_warnings(table: Table, schema: Schema) -> list[str]:
         apart = suspects.placeholder(values) if column.used else ""
         if apart:
             found.append(f"column '{column.name}': {apart}; if it means missing, leave those cells empty")
+        twice = suspects.spellings(column.levels) if column.used else ""
+        if twice:
+            found.append(f"column '{column.name}': {twice}; if they mean the same, write them alike")
     return found
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from tenfold.data.numbers import spell_number
@@ -12,6 +14,7 @@ Array = np.ndarray
 PLACEHOLDERS = (-99.0, -999.0, -9999.0, -99999.0, -999999.0, 99.0, 999.0, 9999.0, 99999.0, 999999.0)
 PREDICTIVE = 0.97  # share of what is uncertain about the target that one column alone settles
 BINS, BIN_ROWS = 200, 5  # a number with many values falls into so many quantile bins, of at least so many rows
+SPELLINGS = 3  # groups of levels that are named
 LEAST_ROWS = 50  # rows from which a single column can be called too good
 RARE_SHARE, RARE_ROWS = 0.01, 10
 TREE_ROWS = 20_000  # that borders are looked for in
@@ -121,6 +124,16 @@ def placeholder(column: Column) -> str:
         if values[end] in PLACEHOLDERS and gap >= max(rest[-1] - rest[0], 1.0) / 2:
             return f"{spell_number(values[end])} ({counts[end]} cells) stands apart from the other values"
     return ""
+
+
+def spellings(levels: Sequence[str]) -> str:
+    """Levels of a category that differ in capitals or spaces only, in words; "" for none."""
+    alike: dict[str, list[str]] = {}
+    for level in levels:
+        alike.setdefault("".join(level.casefold().split()), []).append(level)
+    found = [" and ".join(f"'{level}'" for level in sorted(group)) for group in alike.values() if len(group) > 1]
+    more = f", and {len(found) - SPELLINGS} more such pairs" if len(found) > SPELLINGS else ""
+    return f"{', '.join(found[:SPELLINGS])} differ in capitals or spaces only{more}" if found else ""
 
 
 def rare_classes(target: Array, classes: tuple[str, ...]) -> list[tuple[str, int]]:
