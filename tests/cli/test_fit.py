@@ -94,6 +94,8 @@ def test_the_recipes_are_those_of_the_space(run, said):
     page = (run / "report.html").read_text()
     shown = re.search(r"95 % interval \[([\d.]+), ([\d.]+)\]", page)
     assert [float(bound) for bound in shown.groups()] == pytest.approx(said["best"]["interval"], abs=1e-4)
+    second = re.search(r"Runner-up: [^(]*\((?:significant|not distinguishable), p = ([\d.e-]*\d)", page)
+    assert float(second[1]) == pytest.approx(said["runner_up"]["p_value"], rel=0.1, abs=0.006)
     assert f'<pre tabindex="0">{html.escape(best.to_yaml())}</pre>' in page
     sample = Space.from_yaml(SPACE).sample(TRIALS, seed=1)
     assert best in sample

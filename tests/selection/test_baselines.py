@@ -11,7 +11,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from tenfold.selection.arrays import understand
-from tenfold.selection.baselines import NAMES, random_split, run_baseline
+from tenfold.selection.baselines import NAMES, coarse_pixels, coarse_size, random_split, run_baseline
 
 SEED = 3
 CLASSIFIERS = {
@@ -56,6 +56,21 @@ def test_a_baseline_is_scikit_learns_model_on_the_training_rows_of_each_fold(loa
     tolerance = 1e-6
     np.testing.assert_allclose(found.scores, expected, rtol=0, atol=tolerance)
     assert found.mean == pytest.approx(expected.mean(), abs=tolerance)
+
+
+@pytest.mark.parametrize("image", [(33, 20, 1), (16, 16, 1), (17, 40, 3)])
+def test_large_images_are_averaged_over_squares(image):
+    height, width, channels = image
+    x = np.random.default_rng(1).random((6, *image))
+    rows, columns, _ = coarse_size(image)
+    side = -(-height // rows)
+    assert rows * columns * channels <= 256
+    assert side == 1 or -(-height // (side - 1)) * -(-width // (side - 1)) * channels > 256  # no smaller squares do
+    squares = [
+        x[:, i : i + side, j : j + side].mean((1, 2)) for i in range(0, height, side) for j in range(0, width, side)
+    ]
+    inputs = understand(x, np.arange(6) % 2).problem(3).inputs
+    np.testing.assert_allclose(coarse_pixels(inputs), np.stack(squares, 1).reshape(6, -1), rtol=1e-6)
 
 
 def test_rows_divided_at_random_score_as_if_copies_were_strangers():
