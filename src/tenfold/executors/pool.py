@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import gc
+import atexit
 import os
 import signal
 import threading
@@ -46,10 +46,11 @@ def use() -> None:
 
 
 def end() -> None:
-    """End the workers that wait, for a process that leaves without taking itself apart: nothing is left behind then."""
+    """End the workers that wait, and do what is to be done at an exit, for a process that leaves without taking itself
+    apart: their semaphores would be left behind."""
     if _size:
         pool(1).shutdown(kill_workers=True)
-        gc.collect()  # semaphores that a stopped search still names
+        atexit._run_exitfuncs()  # pyright: ignore[reportPrivateUsage]
 
 
 def is_there() -> bool:
