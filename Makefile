@@ -41,8 +41,9 @@ demo: $(VENV)/.run
 test: setup
 	@$(PYTEST) --numprocesses $(WORKERS) -m "not slow"
 
+# Kills, experiments and the longer oracles.
 test-long: setup
-	@$(PYTEST) --numprocesses $(WORKERS)
+	@$(PYTEST) --numprocesses $(WORKERS) -m slow
 
 # The tests again on the oldest versions that pyproject.toml admits.
 test-floor:

@@ -18,6 +18,10 @@ from tenfold.rules.optimizers import SGD, FirstOrderRule
 from tenfold.rules.record import rule_name
 
 UPDATES = 100
+DTYPES = [
+    pytest.param(torch.float64, id="float64"),
+    pytest.param(torch.float32, id="float32", marks=pytest.mark.slow),
+]
 TOLERANCE = {torch.float64: 1e-10, torch.float32: 1e-4}  # relative to the largest output
 OPTIMIZERS = [
     {"sgd": {"lr": 0.05}}, {"momentum": {"lr": 0.01}}, {"nesterov": {"lr": 0.01}}, {"adagrad": {"lr": 0.01}},
@@ -75,7 +79,7 @@ def worst_against_plain(recipes, x, y, folds, dtype, picked):
     return worst
 
 
-@pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=["float64", "float32"])
+@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("dropout", [0.0, 0.3], ids=["", "dropout"])
 @pytest.mark.parametrize("normalization", ["none", "batch"])
 def test_pack_equals_plain_torch(cancer, normalization, dropout, dtype):
@@ -84,7 +88,7 @@ def test_pack_equals_plain_torch(cancer, normalization, dropout, dtype):
     assert worst_against_plain(recipes, x, y, folds, dtype, (4,)) <= TOLERANCE[dtype]
 
 
-@pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=["float64", "float32"])
+@pytest.mark.parametrize("dtype", DTYPES)
 def test_regression_equals_plain_torch(dtype):
     x, y = load_diabetes(return_X_y=True)
     folds = make_folds(y, 3, classification=False, seed=1)

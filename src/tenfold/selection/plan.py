@@ -62,12 +62,7 @@ def make_plan(prepared: Prepared, workers: int) -> Plan:
     rows, columns, outputs = problem.inputs.rows, problem.width, problem.outputs
     size: dict[str, Any] = {"rows": rows, "columns": columns, "outputs": outputs, "image": problem.inputs.image}
     notes = list(prepared.notes)
-    if settings.recipe is not None:
-        space, chosen = None, Given((Recipe.from_dict(settings.recipe),))
-    else:
-        given = settings.space is not None
-        space = Space.from_dict(settings.space) if given else default_space(task=problem.task, **size)
-        chosen = proposer(settings.proposals, space, _trials(space, settings, problem, size, workers), settings.seed)
+    space, chosen = _chosen(settings, problem, size, workers)
     recipes = chosen.propose([])
     trials = len(recipes) if chosen.rounds == 1 else chosen.trials
     if settings.trials and trials < settings.trials:
@@ -90,13 +85,21 @@ def make_plan(prepared: Prepared, workers: int) -> Plan:
     starting /= gain(len(packs), workers, processes=processes)
     seconds = (full * share / min(workers, 2) + starting) * settings.repeats * nested
     why = "the default for " + problem.task if settings.metric is None else "asked for"
-    predictions = 4 * rows * outputs * trials
-    memory = 2 * data + predictions + 350_000_000
-    memory += (PROCESS_MEMORY + 2 * data) * min(workers, len(packs)) if processes else 0
+    others = min(workers, len(packs)) if processes else 0
+    memory = 2 * data + 4 * rows * outputs * trials + 350_000_000 + (PROCESS_MEMORY + 2 * data) * others
     return Plan(
         tuple(recipes), problem.divisions, problem.metric, why, prepared.why_task, workers, seconds, memory,
-        tuple(notes), trials, strategy, chosen, space, inner, min(workers, len(packs)) if processes else 0,
+        tuple(notes), trials, strategy, chosen, space, inner, others,
     )  # fmt: skip
+
+
+def _chosen(settings: Settings, problem: Problem, size: dict[str, Any], workers: int) -> tuple[Space | None, Proposer]:
+    """The space that was given, or the default one, and what proposes from it; the one recipe that was given."""
+    if settings.recipe is not None:
+        return None, Given((Recipe.from_dict(settings.recipe),))
+    given = settings.space is not None
+    space = Space.from_dict(settings.space) if given else default_space(task=problem.task, **size)
+    return space, proposer(settings.proposals, space, _trials(space, settings, problem, size, workers), settings.seed)
 
 
 def _starting_seconds(recipes: Sequence[Recipe], problem: Problem, size: dict[str, Any], *, raced: bool) -> list[float]:
