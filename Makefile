@@ -37,6 +37,7 @@ $(VENV)/.bench: $(VENV)/.dev
 
 demo: $(VENV)/.run
 	@$(BIN)/tenfold demo
+	@echo '         . $(VENV)/bin/activate   # puts tenfold on the PATH'
 
 test: setup
 	@$(PYTEST) --numprocesses $(WORKERS) -m "not slow"

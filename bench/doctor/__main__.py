@@ -1,7 +1,7 @@
 """`python -m bench.doctor`: run the planted-fault suite, judge its records, follow its remedies.
 
 run --half calibration --seeds 0-4 --jobs 2 --out runs.jsonl
-    [--plain] [--bases a,b] [--operators healthy,x] [--limit n]
+    [--doctor preflight] [--bases a,b] [--operators healthy,x] [--limit n]
 judge runs.jsonl [--write]            rates, tables and lists from stored records, without training
 remedies runs.jsonl [--write]         the first remedy and a random other change, on the whole program
 outcomes runs.jsonl                   what healthy variants and faults do to held-out skill
@@ -18,7 +18,7 @@ from typing import Any
 from bench.doctor.outcomes import outcomes
 from bench.doctor.pages import page, rates
 from bench.doctor.remedies import remedies
-from bench.doctor.runner import jobs, read, run
+from bench.doctor.runner import DOCTORS, jobs, read, run, visible_early
 from bench.doctor.scoring import judge_all, score
 from bench.machine import describe, facts
 from bench.speed import RESULTS
@@ -43,7 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     making.add_argument("--half", choices=("calibration", "evaluation"), required=True)
     making.add_argument("--seeds", type=seeds_of, default=seeds_of("0-4"))
     making.add_argument("--out", type=Path, required=True)
-    making.add_argument("--plain", action="store_true", help="without a doctor: outcomes only")
+    making.add_argument("--doctor", choices=DOCTORS, default="watch", help="none: outcomes only")
     making.add_argument("--bases", type=_words, default=())
     making.add_argument("--operators", type=_words, default=(), help='names; "healthy" for the healthy runs')
     making.add_argument("--limit", type=int, help="that many runs, evenly spread")
@@ -77,14 +77,16 @@ def main(arguments: list[str] | None = None) -> None:
     """Run, judge or follow."""
     given = _parser().parse_args(arguments)
     if given.what == "run":
-        todo = _spread(jobs(given.half, given.seeds, given.bases, given.operators), given.limit)
-        run(todo, given.out, given.jobs, given.plain)
+        found = jobs(given.half, given.seeds, given.bases, given.operators)
+        found = [job for job in found if given.doctor != "preflight" or visible_early(job)]
+        run(_spread(found, given.limit), given.out, given.jobs, given.doctor)
         return
     lines = read(given.file)
     if given.what == "outcomes":
         print(outcomes(lines))
         return
     judged, half = judge_all(lines, given.jobs), lines[0]["half"]
+    half += ", before any training" if lines[0].get("doctor") == "preflight" else ""
     found = score(judged) if given.what == "judge" else remedies(judged, given.jobs)
     print(page(half, found) if given.what == "judge" else rates(found) + f"\n{found['changes']}")
     if given.write:

@@ -59,7 +59,7 @@ def page(half: str, found: dict[str, Any]) -> str:
     bases = [(name, r["healthy"], r["alarms"], r["changed"], r["detected"], r["first"], r["first_two"])
              for name, r in found["bases"].items()]  # fmt: skip
     parts = [
-        f"## The {half} half\n", rates(found), "### By fault\n",
+        f"## The {half.replace(',', ' half,') if ',' in half else half + ' half'}\n", rates(found), "### By fault\n",
         table(("fault", "runs", "changed the outcome", "detected", "first", "first two", "mistaken for"), rows),
         "### By base\n",
         table(("base", "healthy runs", "alarms", "faults that count", "detected", "first", "first two"), bases),

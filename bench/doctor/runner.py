@@ -19,9 +19,12 @@ import torch
 from bench.doctor.bases import BASES, base_of
 from bench.doctor.case import Case
 from bench.doctor.healthy import VARIANTS, names, special, variants_of
+from bench.doctor.networks import build
 from bench.doctor.operators import operators
-from bench.doctor.program import Watcher, train
+from bench.doctor.program import CRITERIA, Watcher, train
 
+DOCTORS = ("watch", "preflight", "none")
+EARLY = ("as_is", "act_", "init_", "dropout_", "wide", "narrow", "deeper", "shallower", "norm_")  # of variants
 FALL = 0.1  # of held-out skill: a fault that costs less did not change the outcome
 Line = dict[str, Any]
 
@@ -67,6 +70,14 @@ def jobs(half: str, seeds: Sequence[int], bases: Sequence[str] = (), chosen: Seq
     return found
 
 
+def visible_early(job: Job) -> bool:
+    """Whether a run shows a preflight something of its own: its data or network are changed, not its loop."""
+    if not job.operator:
+        return job.variant.startswith(EARLY)
+    planted = operators()[job.operator]
+    return not planted.plant.__module__.endswith("training") and planted.causes != ("train_test_mismatch",)
+
+
 def healthy_case(job: Job) -> Case:
     """The healthy program of a run."""
     own = special(job.base)
@@ -96,24 +107,24 @@ def _watcher() -> Watcher:
     return watch
 
 
-def make(job: Job, healthy: float, plain: bool) -> Line:
-    """Train one program, watched unless plain, and examine it."""
+def make(job: Job, healthy: float, doctor: str) -> Line:
+    """Train one program and examine it: watched, or looked at before it trains, or not at all."""
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
     case = case_of(job)
-    trained = train(case, job.seed, None if plain else _watcher())
+    trained = train(case, job.seed, _watcher() if doctor == "watch" else None)
     planted = operators().get(job.operator)
     line: Line = asdict(job) | {
-        "causes": list(planted.causes) if planted else [], "note": bool(planted and planted.note),
+        "causes": list(planted.causes) if planted else [], "note": bool(planted and planted.note), "doctor": doctor,
         "outcome": trained.outcome if math.isfinite(trained.outcome) else None, "healthy_outcome": healthy,
         "changed": changed(trained.outcome, healthy), "updates": trained.updates, "seconds": round(trained.seconds, 3),
         "stopped": trained.stopped,
     }  # fmt: skip
-    if plain:
+    if doctor == "none":
         return line
     since = time.perf_counter()
     try:
-        diagnosis = trained.doctor.diagnose(prove=False)
+        diagnosis = trained.doctor.diagnose(prove=False) if doctor == "watch" else _preflight(case, job.seed)
         line |= {"findings": [[f.cause, f.probability, f.change] for f in diagnosis.findings],
                  "probability": diagnosis.probability, "record": json.loads(diagnosis.record.to_json())}  # fmt: skip
     except Exception:  # the suite counts it as a failure of the doctor and goes on
@@ -121,8 +132,16 @@ def make(job: Job, healthy: float, plain: bool) -> Line:
     return line | {"diagnosis_seconds": round(time.perf_counter() - since, 3)}
 
 
-def _text(job: Job, healthy: float, plain: bool) -> str:
-    return json.dumps(make(job, healthy, plain))
+def _preflight(case: Case, seed: int) -> Any:
+    import tenfold
+
+    data = case.data(seed)
+    torch.manual_seed(seed)
+    return tenfold.preflight(build(case.net), data.x_train, data.y_train, CRITERIA[case.criterion]())
+
+
+def _text(job: Job, healthy: float, doctor: str) -> str:
+    return json.dumps(make(job, healthy, doctor))
 
 
 def _outcome(base: str, seed: int) -> float:
@@ -159,7 +178,7 @@ def key_of(line: Line) -> str:
     return Job(*(line[name] for name in ("half", "base", "variant", "operator", "seed"))).key
 
 
-def run(todo: Sequence[Job], out: Path, workers: int, plain: bool) -> None:
+def run(todo: Sequence[Job], out: Path, workers: int, doctor: str) -> None:
     """Make the runs that are not in the file yet, and append them."""
     done = {key_of(line) for line in read(out)}
     rest = [job for job in todo if job.key not in done]
@@ -168,7 +187,7 @@ def run(todo: Sequence[Job], out: Path, workers: int, plain: bool) -> None:
     torch.set_num_threads(1)
     with ProcessPoolExecutor(workers) as pool, out.open("a") as file:
         healthy = references(pool, rest)
-        waiting = {pool.submit(_text, job, healthy[job.base], plain): job for job in rest}
+        waiting = {pool.submit(_text, job, healthy[job.base], doctor): job for job in rest}
         since = time.perf_counter()
         for count, future in enumerate(as_completed(list(waiting)), 1):
             try:

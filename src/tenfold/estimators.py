@@ -176,7 +176,7 @@ class Classifier(ClassifierMixin, _Network):
         check_classification_targets(y)
         self.classes_ = np.unique(y)
         if len(self.classes_) < 2:
-            raise BadInput(f"y has one class only: {self.classes_[0]!r}", expected="at least two classes")
+            raise BadInput(f"y has one class only: {self.classes_[0]}", expected="at least two classes")
         self._fit(x, y, groups)
         return self
 

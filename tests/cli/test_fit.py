@@ -170,6 +170,9 @@ def test_resume_of_a_finished_run_says_the_verdict_again(run, said):
     again = json.loads(tenfold("resume", run, "--json").out)
     assert again["test"]["opened"] == 1
     assert {**again, "seconds": None} == {**said, "seconds": None}
+    first, *rest = tenfold("resume", run).out.splitlines()
+    assert first.endswith("is finished: nothing is left to do")
+    assert not any(line.endswith("...") for line in rest)  # no step is done again
 
 
 def test_the_test_rows_are_scored_by_the_stored_model(run, said, folder):

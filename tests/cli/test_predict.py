@@ -105,7 +105,8 @@ def test_csv_files_are_what_standard_output_is(run, folder, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("-o", "p.xlsx"), "p.xlsx"),
+        (("-o", "p.xlsx"), "try: -o p.csv"),
+        (("-o", "/"), "try: -o /predictions.csv"),
         (("--json",), "-o predictions.csv"),
         (("-o", "no/such/folder/p.csv"), "no/such/folder"),
     ],

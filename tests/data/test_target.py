@@ -54,7 +54,7 @@ def test_the_task_rule(tmp_path: Path) -> None:
     assert target(tmp_path, ["1", "2.5", "1", "2.5"]).task == "regression"
     assert target(tmp_path, twenty, "regression").values.tolist() == [float(v) for v in twenty]
     assert target(tmp_path, more, "classification").classes == tuple(str(i) for i in range(21))
-    assert "asked for" in target(tmp_path, more, "classification").reason
+    assert "as asked" in target(tmp_path, more, "classification").reason
 
 
 REFUSED = {

@@ -168,6 +168,21 @@ def test_never_an_alarm(program):
     assert diagnosis.findings == []
 
 
+def test_a_control_that_there_was_no_time_for_is_not_another_change():
+    from tenfold.doctor.measure.record import Facts, Record, Trial
+    from tenfold.doctor.prove.paired import prove
+
+    def trial(name):
+        return Trial(name, 20, [0.5], [0.5], [1.0])
+
+    facts = Facts("classes", 2, [], [], [], "CrossEntropyLoss", "mean", "", [2], [], 32, 100, 20)
+    record = Record(facts, trials=[trial(n) for n in ("as_is", "adam", "clip", "normalize")])
+    late = prove(record, ["adam", "clip"], lambda names, seeds: [trial(n) for n in names[:3]])
+    assert [t.change for t in late] == ["as_is", "adam", "clip"]
+    whole = prove(record, ["adam", "clip"], lambda names, seeds: [trial(n) for n in names])
+    assert [t.change for t in whole] == ["as_is", "adam", "clip", "control: normalize"]
+
+
 def test_a_proof_pairs_the_remedy_with_the_unchanged_run_over_seeds():
     torch.manual_seed(0)
     x, y = rows("cancer")

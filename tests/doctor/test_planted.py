@@ -369,14 +369,14 @@ def test_who_looks_finds_the_fault_where_it_is() -> None:
 
 def test_a_run_is_a_line_and_is_not_made_twice(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     job = next(j for j in runner.jobs("calibration", [0], ["wine"], ["lr_d1000"]))
-    line = runner.make(job, 0.96, plain=True)
+    line = runner.make(job, 0.96, doctor="none")
     assert line["changed"]
     assert line["causes"] == ["lr_too_low"]
     assert runner.key_of(json.loads(json.dumps(line))) == job.key
     path = tmp_path / "runs.jsonl"
     path.write_text(json.dumps(line) + '\n{"half": "cal')  # the second was cut off
     assert [runner.key_of(found) for found in runner.read(path)] == [job.key]
-    runner.run([job], path, 1, plain=True)
+    runner.run([job], path, 1, doctor="none")
     assert "1 runs, 1 of them there" in capsys.readouterr().out
 
 

@@ -231,6 +231,8 @@ def test_a_second_block_is_refused_and_a_wrong_schedule_too():
         watch.watched()
     with watch:
         pass
+    with pytest.raises(RuntimeError, match=r"made no update \(0 losses were seen\)"):
+        watch.diagnose()
     with pytest.raises(RuntimeError, match="already"), watch:
         pass
     with pytest.raises(ValueError, match="schedule"):

@@ -131,6 +131,13 @@ def test_the_seed_decides(result):
     assert tenfold.cross_validate(RECIPES[0], X, Y, folds=FOLDS, seed=4).table[0] != result.table[0]
 
 
+def test_a_result_is_shown_in_a_line_a_recipe(result):
+    head, *lines = repr(result).splitlines()
+    assert head == f"CrossValidation: {len(RECIPES)} recipes x {FOLDS} folds, {ROWS} rows, accuracy"
+    for line, row in zip(lines, result.table, strict=True):
+        assert line.split() == f"{row['mean']:.4f} +- {row['se']:.4f} {row['recipe'].describe()}".split()
+
+
 def test_to_frame(result):
     frame = result.to_frame()
     assert isinstance(frame, pd.DataFrame)
@@ -194,8 +201,8 @@ def test_other_metrics_are_scikit_learns(name):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"recipes": []}, "recipes holds something else"),
-        ({"recipes": ["adam"]}, "recipes holds something else"),
+        ({"recipes": []}, "there are no recipes"),
+        ({"recipes": ["adam"]}, "a str among the recipes"),
         ({"X": X[:, 0]}, "X has shape"),
         ({"X": X[:50]}, "50 rows and y has 90"),
         ({"X": np.where(np.isnan(X), np.inf, X)}, "infinite"),

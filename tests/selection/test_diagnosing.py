@@ -220,6 +220,9 @@ def test_several_faults_are_repaired_together_and_only_what_was_needed():
     for change in found.changes:
         assert change.better >= 0.8 * change.folds
         assert change.after > change.control
+        if change.remedy is not None:  # another change than the first finding's: it did better
+            assert change.after > change.remedy - 0.02
+            assert f"the remedy: {change.remedy:.2f})" in found.report()
     assert found.to_dict()["recipe"] == found.recipe.to_dict()
     assert "trained to the end: accuracy" in found.report()
 

@@ -89,7 +89,7 @@ def test_all_diverged_is_a_failure_that_says_so():
 def test_no_time_at_all_is_a_timeout():
     late = tenfold.search(SPACE, X, Y, trials=3, folds=2, time_limit=0.0)
     assert late.trained.outcomes() == {"timeout": 6}
-    with pytest.raises(RunFailed, match="6 timeout"):
+    with pytest.raises(RunFailed, match=r"6 timeout\. Try a longer time limit"):
         _ = late.best
 
 
@@ -251,3 +251,12 @@ def test_a_baseline_over_its_budget_is_cut_short_and_asked_to_stop_in_between():
     assert len(short.scores) == len(asked) == 1
     with pytest.raises(KeyboardInterrupt):
         run_baseline(problem, "linear", seed=0, idle=lambda: (_ for _ in ()).throw(KeyboardInterrupt))
+
+
+def test_a_search_and_its_models_are_shown_in_a_few_lines(found):
+    lines = repr(found).splitlines()
+    assert lines[0].startswith(f"Search: {len(found.table)} recipes x ")
+    assert lines[1].endswith(found.best.describe())
+    model, ensemble = found.refit(), found.refit("ensemble")
+    assert repr(model) == f"Model: {found.best.describe()}, {model.epochs:g} epochs ({model.updates} updates)"
+    assert repr(ensemble).startswith(f"Ensemble of {len(ensemble.members)} models: {found.best.describe()}")

@@ -61,8 +61,8 @@ def fit(
     """Cross-validate many recipes on DATA, train the winner, and test it once."""
     from tenfold.selection.settings import Settings
 
-    if out is not None and out.exists():
-        raise BadInput("exists already", where=str(out), expected="a new directory", do=f"--out {out}-2")
+    if out is not None:
+        _check_place(out)
     settings = Settings(
         data=data, target=target, trials=trials, recipe=_recipe(recipe), space=_space(space), strategy=strategy,
         proposals=proposals, folds=folds, repeats=repeats, groups=groups, time=time, gap=gap, drop=tuple(drop or ()),
@@ -70,6 +70,17 @@ def fit(
         metric=metric, device=device, seed=seed, time_limit=seconds(time_limit),
     )  # fmt: skip
     _fit(settings, out, dry_run=dry_run, as_json=as_json)
+
+
+def _check_place(out: Path) -> None:
+    """Refuse an --out that is there already or cannot be made, before anything is read."""
+    if out.exists():
+        raise BadInput("exists already", where=str(out), expected="a new directory", do=f"--out {out}-2")
+    above = next(parent for parent in out.absolute().parents if parent.exists())
+    if not above.is_dir() or not os.access(above, os.W_OK):
+        why = "may not be written to" if above.is_dir() else "is a file"
+        raise BadInput(f"{shown(above)} {why}", where=str(out), expected="a place where a directory can be made",
+                       do="give another --out")  # fmt: skip
 
 
 def demo(
@@ -91,6 +102,10 @@ def resume(run: RunDirectory, as_json: Json = False) -> None:
     with _signals(run) as stop:
         opened, prepared, plan = reopen(run)
         with opened:
+            if opened.has("report") and opened.has("model"):
+                screen.say(f"{shown(run)} is finished: nothing is left to do", "")
+                _end(opened, screen, as_json)
+                return
             screen.resumed(shown(run), prepared, plan)
             _work(opened, prepared, plan, screen, stop, as_json)
 
@@ -136,7 +151,6 @@ def _fit(settings: Settings, out: Path | None, *, dry_run: bool = False, as_json
 
 def _work(run: Run, prepared: Prepared, plan: Plan, screen: Screen, stop: Stop, as_json: bool) -> None:
     """Do what is left of a run and say how it ended."""
-    from tenfold.cli.showing import write_report
     from tenfold.selection.fit import Fit
 
     failure = None
@@ -148,6 +162,15 @@ def _work(run: Run, prepared: Prepared, plan: Plan, screen: Screen, stop: Stop, 
         failure = error
     finally:
         screen.close()
+    _end(run, screen, as_json, failed=failure is not None)
+    if failure is not None:
+        raise failure
+
+
+def _end(run: Run, screen: Screen, as_json: bool, *, failed: bool = False) -> None:
+    """Write the report, and say the verdict and what can be done next."""
+    from tenfold.cli.showing import write_report
+
     data = write_report(run)
     if as_json:
         print_json(data["summary"])
@@ -156,9 +179,7 @@ def _work(run: Run, prepared: Prepared, plan: Plan, screen: Screen, stop: Stop, 
     opening = [f"test     tenfold test {where}"] if sealed and run.has("model") else []
     predicting = [f"predict  tenfold predict {where} NEW_DATA -o predictions.csv"] if run.has("model") else []
     next_steps = [f"report   {where}/report.html", *opening, *predicting, f"check    tenfold check {where}"]
-    screen.say("", *([] if failure else [*data["verdict"], *data["tested"]]), "", *next_steps)
-    if failure is not None:
-        raise failure
+    screen.say("", *([] if failed else [*data["verdict"], *data["tested"]]), "", *next_steps)
 
 
 @contextmanager

@@ -39,7 +39,12 @@ def predict(
     from tenfold.selection.model import load
 
     if output is not None and output.suffix not in (".csv", ".parquet"):
-        raise BadInput(f"output {output.name}", expected="a name that ends in .csv or .parquet")
+        better = output / "predictions.csv" if output.is_dir() else output.with_name(f"{output.stem}.csv")
+        raise BadInput(f"--output {shown(output)}", expected="a file name that ends in .csv or .parquet",
+                       do=f"-o {shown(better)}")  # fmt: skip
+    if output is not None and not output.absolute().parent.is_dir():
+        raise BadInput("there is no such directory", where=shown(output.parent), expected="a directory to write to",
+                       do=f"-o {shown(output.name)}, or make the directory first")  # fmt: skip
     if as_json and output is None:
         raise BadInput("--json without an output file", do="-o predictions.csv")
     model = load(run)

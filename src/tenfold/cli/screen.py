@@ -67,9 +67,7 @@ class Screen:
         score = "-" if best is None else number(best)
         if not sys.stdout.isatty():
             if share >= self._next:
-                self.say(
-                    f"{100 * share:3.0f} % trained, best {self._metric} so far {score} ({', '.join(self._baselines)})"
-                )
+                self.say(f"{100 * share:3.0f} % trained, best {self._metric} so far {score}")
                 self._next = PLAIN_STEP * (int(share / PLAIN_STEP + 1e-9) + 1)
             return
         line = f"{100 * share:3.0f} %  best {self._metric} {score}  |  {'  '.join(self._baselines)}{self._left(share)}"
@@ -117,13 +115,15 @@ def plan_lines(prepared: Prepared, plan: Plan) -> list[str]:
     shapes = f"{len(structures)} shape{'s' * (len(structures) > 1)}"
     recipes = "1 recipe" if plan.trials == 1 else f"{plan.trials} recipes of {shapes}"
     race = "" if plan.strategy.name == "exhaustive" else f", {RACES[plan.strategy.name]}"
+    limit = prepared.settings.time_limit
+    within = "" if limit is None else f"; all of it within {_duration(limit)}, as asked"
     nested = f", and again inside every fold ({plan.folds} x {plan.folds})" if prepared.settings.nested else ""
     return [
         f"task     {plan.why_task}",
         f"metric   {METRIC_WORDS[plan.metric.name]} ({plan.why_metric})",
         f"{'rows  ' if problem.inputs.image is None else 'images'}   {development} to develop on{sealed}{gone}",
         f"plan     {recipes} x {prepared.division} = {plan.trials * len(problem.folds)} trials{race}{nested}, "
-        f"about {_duration(plan.seconds)} of training and {plan.memory / 1e6:.0f} MB",
+        f"about {_duration(plan.seconds)} of training and {plan.memory / 1e6:.0f} MB{within}",
         *(f"note     {note}" for note in plan.notes),
     ]
 

@@ -54,11 +54,11 @@ class Splits:
         if self.gap and self.time is None:
             raise BadInput(f"a gap of {self.gap} rows without a time", do="--time COL, or no gap")
         if self.time is not None and not _whole(self.folds):
-            raise BadInput("time is given beside folds that are given", expected="a number of folds", do="--folds 5")
+            raise BadInput("time is given beside folds that are given", expected="a number of folds", do="5 folds")
         if self.one_group_out and self.groups is None:
             raise BadInput(f"folds is '{ONE_GROUP_OUT}' and there are no groups", do="--groups COL")
         if self.one_group_out and self.group_count < 2:
-            raise BadInput(f"folds is '{ONE_GROUP_OUT}' and all rows are of one group", do="--folds 5 without groups")
+            raise BadInput(f"folds is '{ONE_GROUP_OUT}' and all rows are of one group", do="5 folds without groups")
 
     @property
     def _columns(self) -> dict[str, Array]:
@@ -144,17 +144,17 @@ def _understood(folds: Any) -> Any:
     """Folds as a plain number, a known word, an array of fold numbers, a tuple of parts, or a splitter."""
     if _whole(folds):
         if folds < 2:
-            raise BadInput(f"folds is {folds}", expected="at least 2", do="--folds 5")
+            raise BadInput(f"folds is {folds}", expected="at least 2", do="5 folds")
         return int(folds)
     if isinstance(folds, str):
         if folds != ONE_GROUP_OUT:
             near = nearest(folds, [ONE_GROUP_OUT])
-            raise BadInput(f"folds is '{folds}'", expected=f"a number, or '{ONE_GROUP_OUT}'", do=near or "--folds 5")
+            raise BadInput(f"folds is '{folds}'", expected=f"a number, or '{ONE_GROUP_OUT}'", do=near or "5 folds")
         return folds
     if hasattr(folds, "split"):
         return folds
     if not isinstance(folds, Iterable):
-        raise BadInput(f"folds is {folds!r}", expected="a whole number of at least 2, or a splitter", do="--folds 5")
+        raise BadInput(f"folds is {folds!r}", expected="a whole number of at least 2, or a splitter", do="5 folds")
     array = np.asarray(folds) if hasattr(folds, "__array__") else None
     parts = list(folds)
     if array is None and parts and all(map(_whole, parts)):

@@ -66,7 +66,7 @@ def read_target(table: Table, name: str | None, task: str | None = None) -> Targ
         raise _refuse(table, name, "the target is a date", "numbers or classes", "turn it into a number, such as days")
     found, reason = _task(column, keep)
     if task is not None and task != found:
-        found, reason = task, f"asked for; by itself: {reason}"
+        found, reason = task, f"taken as asked; by itself it is {reason}"
     if found == "regression":
         return _regression(table, column, keep, reason)
     codes, classes = _classes(column, keep)

@@ -56,7 +56,7 @@ class Diagnosis:
 
         return report(self)
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         """The report."""
         return self.report()
 

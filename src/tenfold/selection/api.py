@@ -21,6 +21,8 @@ from tenfold.selection.trained import Trained
 from tenfold.selection.winner import Kept, kept_model
 from tenfold.statistics.spread import Spread
 
+SHOWN = 10  # recipes of a result that Python prints
+
 
 @dataclass(frozen=True)
 class CrossValidation:
@@ -34,6 +36,10 @@ class CrossValidation:
 
     trained: Trained
     data: Labelled
+
+    def __repr__(self) -> str:
+        """A line a recipe: its mean score, the standard error of it, what it is."""
+        return _lines(self, range(len(self.trained.recipes)))
 
     @property
     def table(self) -> list[dict[str, Any]]:
@@ -64,6 +70,10 @@ class Search:
     seed: int
     device: str
     space: Space | None = None
+
+    def __repr__(self) -> str:
+        """The ten best recipes: mean score, the standard error of it, what it is."""
+        return _lines(self, self.trained.ranking())
 
     @property
     def best(self) -> Recipe:
@@ -159,8 +169,12 @@ def cross_validate(
 def recipe_list(recipes: Any) -> list[Recipe]:
     """One recipe or many as a list; refuses anything else."""
     found: list[Any] = [recipes] if isinstance(recipes, Recipe) else list(recipes)
-    if not found or not all(isinstance(recipe, Recipe) for recipe in found):
-        raise BadInput("recipes holds something else than recipes", expected="a Recipe or a non-empty list of them")
+    other = next((recipe for recipe in found if not isinstance(recipe, Recipe)), None)
+    if not found or other is not None:
+        what = "there are no recipes" if not found else f"a {type(other).__name__} among the recipes"
+        raise BadInput(
+            what, expected="a Recipe or a non-empty list of them", do="tenfold.Recipe.from_yaml or from_dict"
+        )
     return found
 
 
@@ -204,6 +218,18 @@ def _flat(row: dict[str, Any]) -> dict[str, Any]:
     """A row of the table with values that a frame takes."""
     flat = {"recipe": row["recipe"].describe(), "mean": row["mean"], "se": row["se"], "epochs": row["epochs"]}
     return flat | {f"score_{fold}": score for fold, score in enumerate(row["scores"])}
+
+
+def _lines(found: CrossValidation | Search, numbers: Sequence[int]) -> str:
+    """What a result is, and its first ten recipes."""
+    trained, count = found.trained, len(numbers)
+    problem = trained.problem
+    head = f"{type(found).__name__}: {count} recipe{'s' * (count != 1)} x {len(problem.folds)} folds, "
+    head += f"{problem.inputs.rows} rows, {problem.metric.name}"
+    rows = [trained.row(number) for number in numbers[:SHOWN]]
+    lines = [f"  {row['mean']:.4f} +- {row['se']:.4f}  {row['recipe'].describe()}" for row in rows]
+    more = [f"  ... and {count - SHOWN} more in .table"] if count > SHOWN else []
+    return "\n".join([head, *lines, *more])
 
 
 def as_frame(rows: Sequence[dict[str, Any]]) -> Any:

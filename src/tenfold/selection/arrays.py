@@ -132,5 +132,5 @@ def _target(y: Any, task: str | None) -> tuple[Array, tuple[Any, ...]]:
         return values, ()
     labels, codes = np.unique(y, return_inverse=True)
     if len(labels) < 2:
-        raise BadInput(f"y has one class only: {labels[0]!r}", expected="at least two classes")
+        raise BadInput(f"y has one class only: {labels[0]}", expected="at least two classes")
     return codes.astype(np.int64), tuple(labels)

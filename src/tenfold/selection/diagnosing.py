@@ -186,18 +186,16 @@ class Tries:
         from tenfold.engine.pack import Pack
 
         def job(emit: Any, order: Any) -> None:
-            since = time.perf_counter()
             pack = Pack(plan.lanes(recipes), plan.shape, feed)
             for last in sorted({updates[n] for n in plan.numbers}):
                 while pack.update < last:
                     if not pack.run_epoch(lambda: "go on" if order() == "go on" else "stop", last):
                         return
                 scores = list(zip(*lane_skills(self.problem, pack), strict=True))
-                seconds = (time.perf_counter() - since) / len(plan.numbers)
                 for number in (n for n in plan.numbers if updates[n] == last):
                     mine = {lane.fold: scores[i] for i, lane in enumerate(pack.lanes) if lane.number == number}
                     skills, held, losses = (list(c) for c in zip(*(mine[f] for f in plan.folds), strict=True))
-                    emit({number: Trial(names[number], last, skills, held, losses, seconds)})
+                    emit({number: Trial(names[number], last, skills, held, losses)})
                 pack.keep([updates[lane.number] > last for lane in pack.lanes])
 
         return job

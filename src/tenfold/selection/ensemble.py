@@ -26,7 +26,7 @@ from tenfold.store.bundle import Bundle, write_bundle
 Array = np.ndarray
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Ensemble(Predicts):
     """The mean of its members' readable outputs: probabilities, or numbers in the target's unit (Breiman 1996).
 

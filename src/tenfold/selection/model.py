@@ -31,7 +31,7 @@ Array = np.ndarray
 CHUNK, CHUNK_IMAGES = 8192, 256  # rows predicted at a time
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Model(Predicts):
     """A fitted network. `predict(X)`: labels or numbers (rows,); `predict_proba(X)`: (rows, classes).
 

@@ -17,7 +17,7 @@ class Outcome(Enum):
         "the loss became infinite or not a number",
         "a lower learning rate, He or LeCun initialization, standardized inputs, or clip_norm: 1.0",
     )
-    TIMEOUT = ("timeout", "the time limit came first", "a longer --time-limit, or fewer --trials")
+    TIMEOUT = ("timeout", "ended by the time limit", "a longer time limit, or fewer trials")
 
     def __init__(self, label: str, sentence: str, remedy: str) -> None:
         self.label: str = label

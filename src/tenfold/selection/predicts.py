@@ -20,6 +20,13 @@ class Predicts(ABC):
 
     classes: tuple[Any, ...]
 
+    def __repr__(self) -> str:
+        """The recipe, and how long it was trained."""
+        found: Any = self
+        size = f" of {len(found.members)} models" if hasattr(found, "members") else ""
+        trained = f"{found.epochs:g} epochs ({found.updates} updates)"
+        return f"{type(self).__name__}{size}: {found.recipe.describe()}, {trained}"
+
     @abstractmethod
     def inputs(self, x: Any) -> tuple[Inputs, list[str]]:
         """The columns that the model uses, checked, and what was noticed on the way."""

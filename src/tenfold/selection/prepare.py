@@ -199,4 +199,9 @@ def _understand(rows: Table | Images, target: Target, *, grouped: bool) -> tuple
 
 
 def _reason(target: Target) -> str:
-    return f"{target.task}: the target is {target.reason}"
+    read = (
+        ", where true (yes) is 1 and false (no) is 0"
+        if target.task == "regression" and "boolean" in target.reason
+        else ""
+    )
+    return f"{target.task}: the target is {target.reason}{read}"

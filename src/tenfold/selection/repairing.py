@@ -39,7 +39,8 @@ CONTROLS = 3  # random changes beside, whose mean is what luck brings
 class Proven:
     """A change that was made. why: the finding, in words; what: the change in words with the lines of the recipe;
     before, after, control: mean skill of short trainings of the unchanged and the changed recipe and of those with
-    random changes, on rows that they did not train on; better: on so many of `folds` folds."""
+    random changes, on rows that they did not train on; better: on so many of `folds` folds; remedy: the same skill with
+    the first finding's remedy, where another change was made; None where it is that one, or could not be tried."""
 
     change: str
     why: str
@@ -49,6 +50,7 @@ class Proven:
     control: float
     better: int
     folds: int
+    remedy: float | None = None
 
 
 @dataclass(frozen=True)
@@ -70,15 +72,20 @@ class Repair:
         """What was changed, why, and what it brought."""
         found = []
         for place, change in enumerate(self.changes, 1):
+            other = "" if change.remedy is None else f"; the remedy: {change.remedy:.2f}"
             found += [
                 f"repair {place} for {change.why}: {change.what}",
                 f"  skill {change.before:.2f} -> {change.after:.2f}, better on {change.better} of {change.folds} folds "
-                f"(random changes: {change.control:.2f})",
+                f"(random changes: {change.control:.2f}{other})",
             ]
         if self.changes:
             scores = " -> ".join(score_words(value) for value in (self.score_first, self.score_last))
             found.append(f"trained to the end: {METRIC_WORDS[self.metric]} {scores}")
         return "\n".join([*found, *self.notes])
+
+    def __repr__(self) -> str:
+        """The report."""
+        return self.report()
 
     def to_dict(self) -> dict[str, Any]:
         """As a JSON value, with both diagnoses."""
@@ -174,7 +181,9 @@ def _best(patient: Patient, diagnosis: Diagnosis, round_number: int) -> tuple[Pr
         what = f"of the fields that train the network, set as is the rule:\n{lines(patient.recipe, recipe)}"
     why = next((f.cause for f in diagnosis.findings if f.change == change), diagnosis.findings[0].cause)
     wins, folds = better(before, trial)
-    return Proven(change, CAUSES[why], what, mean_skill(before), mean_skill(trial), luck, wins, folds), recipe
+    remedy = None if prescribed[0] == change or prescribed[0] not in candidates else mean_skill(trials[prescribed[0]])
+    skills = mean_skill(before), mean_skill(trial), luck
+    return Proven(change, CAUSES[why], what, *skills, wins, folds, remedy), recipe
 
 
 def needed(patient: Patient, whole: Recipe, trial: Trial, seed: int) -> tuple[Recipe, Trial]:

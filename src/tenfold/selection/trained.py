@@ -97,8 +97,13 @@ class Trained:
         """The winner's number. Raises `RunFailed` if no recipe has a finite score."""
         if not self.has_winner:
             counts = ", ".join(f"{n} {name}" for name, n in self.outcomes().items())
-            raise RunFailed(f"no recipe has a score: {counts}. Try {Outcome.DIVERGED.remedy}")
+            raise RunFailed(f"no recipe has a score: {counts}. Try {self.remedy()}")
         return self.order[0]
+
+    def remedy(self) -> str:
+        """What to try when no recipe has a score: against the outcome that most trials had."""
+        counts = self.outcomes()
+        return max((Outcome.DIVERGED, Outcome.TIMEOUT), key=lambda outcome: counts.get(outcome.label, 0)).remedy
 
     def outcomes(self, number: int | None = None) -> dict[str, int]:
         """How many trials ended how, of one recipe or of all."""

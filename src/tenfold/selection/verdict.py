@@ -32,13 +32,14 @@ def number(value: float) -> str:
 def verdict(result: RunResult) -> list[str]:
     """What a person needs to know: the winner, its score, the baselines, the runner-up, what racing and the search
     risked, what failed. What is known of the sealed rows is said by `test_lines`."""
-    if not result.has_winner:
-        counts = ", ".join(f"{count} {label}" for label, count in result.trained.outcomes().items())
-        said = [sentence(finding) for finding in result.findings] or [f"Try {Outcome.DIVERGED.remedy}."]
-        return [f"No recipe has a score: {counts}.", *said]
     trained = result.trained
+    if not result.has_winner:
+        counts = ", ".join(f"{count} {label}" for label, count in trained.outcomes().items())
+        said = [sentence(finding) for finding in result.findings] or [f"Try {trained.remedy()}."]
+        return [f"No recipe has a score: {counts}.", *said]
     row = trained.row(result.ranking[0])
     lines = [
+        *_leak_line(result),
         f"Winner: {row['recipe'].describe()}, {row['epochs']} epoch{'s' if row['epochs'] != 1 else ''}.",
         _score_line(result),
         _baseline_line(result, float(row["mean"])),
@@ -46,11 +47,10 @@ def verdict(result: RunResult) -> list[str]:
     if len(result.ranking) > 1:
         lines.append(_runner_up_line(result))
     lines += [*_apart_line(result), *_nested_line(result), *_keep_line(result), *_racing_line(result)]
-    lines += _leak_line(result)
     lines += [f"{border[0].upper()}{border[1:]}." for border in result.borders[:BORDERS]]
     late, total = trained.outcomes().get(Outcome.TIMEOUT.label), len(trained.recipes) * len(trained.problem.folds)
     if late:
-        lines.append(f"{late} of {total} trials: {Outcome.TIMEOUT.sentence}. Try {Outcome.TIMEOUT.remedy}.")
+        lines.append(f"{late} of {total} trials were {Outcome.TIMEOUT.sentence}. Try {Outcome.TIMEOUT.remedy}.")
     return lines + [sentence(finding) for finding in result.findings]
 
 
@@ -149,21 +149,25 @@ def _racing_line(result: RunResult) -> list[str]:
 
 def _baseline_line(result: RunResult, mean: float) -> str:
     sign = result.trained.problem.metric.sign
-    parts = []
+    parts: list[str] = []
+    ties: list[str] = []
     for baseline in result.baselines:
         p = result.p_value(baseline.scores)
         better = sign * mean > sign * baseline.mean
-        sure = "" if np.isnan(p) else ("significantly " if p < LEVEL else "")
-        tie = "" if np.isnan(p) or p < LEVEL else f", not distinguishable, p = {p:.2f}"
-        side = "better" if better else "as good" if mean == baseline.mean else "worse"
-        than = "as" if side == "as good" else "than"
-        parts.append(f"{sure}{side} {than} {baseline.name} ({number(baseline.mean)}{tie})")
+        if p >= LEVEL:
+            ties.append(f"{baseline.name} ({number(baseline.mean)}, p = {p:.2f})")
+            continue
+        sure = "" if np.isnan(p) else "significantly "
+        side = "better than" if better else "as good as" if mean == baseline.mean else "worse than"
+        parts.append(f"{sure}{side} {baseline.name} ({number(baseline.mean)})")
     best = max(result.baselines, key=lambda baseline: sign * baseline.mean)
     honest = ""
     if best.name in SIMPLER and sign * best.mean > sign * mean:
         sure = result.p_value(best.scores) < LEVEL
         honest = f" {SIMPLER[best.name]} " + ("win here" if sure else "are ahead here, if not distinguishably")
         honest += ": use them unless you need a network."
+    if ties:
+        parts.append(f"not distinguishable from {' and '.join(ties)}")
     return "It is " + ", ".join(parts) + "." + honest
 
 

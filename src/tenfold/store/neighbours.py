@@ -134,6 +134,6 @@ def _own(opened: list[Opening]) -> str:
 
 
 def _listed(others: list[Neighbour]) -> str:
-    named = ", ".join(str(other) for other in others[:MOST_NAMED])
-    more = len(others) - MOST_NAMED
+    names = list(dict.fromkeys(map(str, others)))
+    named, more = ", ".join(names[:MOST_NAMED]), len(names) - MOST_NAMED
     return named if more <= 0 else f"{named}, and {more} more"

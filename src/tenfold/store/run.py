@@ -315,8 +315,10 @@ def _make_directory(path: Path) -> None:
         path.mkdir(mode=DIRECTORY_MODE)
     except OSError as error:
         if not os.path.lexists(path):
+            file = next((above for above in path.parents if above.exists() and not above.is_dir()), None)
+            why = error.strerror if file is None else f"{file} is a file"
             raise BadInput(
-                f"the directory cannot be made ({error.strerror})",
+                f"the directory cannot be made: {why}",
                 where=str(path),
                 expected="a place where a directory can be made",
                 do="give another --out",

@@ -243,7 +243,6 @@ class Trial:
     skill: list[float | None]
     held_out: list[float | None]
     loss: list[float | None]
-    seconds: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -215,6 +215,11 @@ class Watch:
         """What was recorded so far, inside the block or after it."""
         if not self._begun:
             raise RuntimeError("nothing was watched yet: train inside `with tenfold.watch(...)`")
+        if not self.step:
+            raise RuntimeError(
+                f"nothing to judge: the optimizer that is watched made no update ({self.calls} losses were seen). Call "
+                "its step() inside the block; before any training use `tenfold.preflight`"
+            )
         notes = list(dict.fromkeys(self.notes))
         if not self.losses:
             notes.append(
@@ -222,8 +227,6 @@ class Watch:
             )
         if self.outer is not self.model and hasattr(self.outer, "_orig_mod"):
             notes.append("the model is compiled: layers are measured on the plain module that it was compiled from")
-        if not self.step:
-            notes.append("the optimizer that is watched made no update")
         curves = Curves(
             loss=points(thinned(self.losses)), validation=points(_grouped(self.validation)),
             gradient_norm=self.sampler.gradient_norms(), lr=self.sampler.rates(), updates=self.sampler.updates(),

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+
+import torch
 
 from tenfold.doctor.judge.of_trials import reached
 from tenfold.doctor.measure.record import Facts, Trial
 from tenfold.doctor.measure.study import Study
 from tenfold.doctor.measure.watched import Watched
 from tenfold.doctor.prove.change import CHANGES, REFERENCES
+from tenfold.doctor.prove.cost import seconds
 from tenfold.doctor.prove.trial import MOST_UPDATES, Setup
 
 LEAST_UPDATES, RUNS = 20, 20  # of a short training; trainings that the time is meant for
-UNSEEN_UPDATES = 32  # at least, before any training: with fewer a sound network of six layers looks ill
+SETTLED = 200  # updates before any training: with 32 a third of sound networks look ill, with 200 one in fifty
+FEWEST, PATIENCE = 60, 4.0  # updates before any training of a network whose 200 updates take longer than these seconds
+SMALL = 5e-3  # seconds of an update that is not worth a second thread
+LATE = 2.5  # times the budget: then no further change is tried
 Tries = Callable[[Sequence[str], Sequence[int]], list[Trial]]
 
 
@@ -57,27 +63,38 @@ def _rates(watched: Watched) -> list[float]:
 
 
 class Attempts:
-    """Short trainings on copies. The first call settles for how many updates: 20 to 400, at most as many as the user
-    made, as the time of this thread allows (so that other work on the machine changes nothing)."""
+    """Short trainings on copies. The first call settles for how many updates: 20 to 300 and at most as many as the user
+    made, as the budget allows; before any training 200, of a large network fewer. What an update costs is counted, so
+    that neither the machine nor other work on it changes the diagnosis; a small network is trained on one thread."""
 
     def __init__(self, setup: Setup, facts: Facts, budget: float) -> None:
-        self.setup, self.facts, self.budget, self.steps = setup, facts, budget, 0
+        self.setup, self.facts, self.budget, self.steps, self.cost = setup, facts, budget, 0, 0.0
 
     def __call__(self, names: Sequence[str], seeds: Sequence[int]) -> list[Trial]:
-        """The trials of these changes, from each of these seeds, as far as the time goes."""
-        since = time.thread_time()
+        """The trials of these changes, from each of these seeds, as far as the budget goes."""
         if not self.steps:
-            few, more = (self.setup.trial(CHANGES["as_is"], (0,), steps).seconds for steps in (2, 14))
-            each = max((more - few) / 12, 1e-4)
-            made = self.facts.steps or MOST_UPDATES
-            least = LEAST_UPDATES if self.facts.steps else UNSEEN_UPDATES
-            self.steps = int(max(least, min(MOST_UPDATES, self.budget / RUNS / each, made)))
+            self.cost = seconds(lambda updates: self.setup.trial(CHANGES["as_is"], (0,), updates))
+            unseen = max(FEWEST, min(SETTLED, int(PATIENCE / self.cost)))
+            least, most = (LEAST_UPDATES, min(MOST_UPDATES, self.facts.steps)) if self.facts.steps else (unseen, unseen)
+            self.steps = int(max(least, min(self.budget / RUNS / self.cost, most)))
         found: list[Trial] = []
-        for name in names:
-            late = time.thread_time() - since > 2.5 * self.budget and name not in ("as_is", *REFERENCES)
-            if not late and not _hopeless(name, found):
-                found.append(self.setup.trial(CHANGES[name], seeds, self.steps))
+        with _threads(1 if self.cost < SMALL else torch.get_num_threads()):
+            for name in names:
+                spent = self.cost * sum(trial.steps * len(trial.skill) for trial in found)
+                late = spent > LATE * self.budget and name not in ("as_is", *REFERENCES)
+                if not late and not _hopeless(name, found):
+                    found.append(self.setup.trial(CHANGES[name], seeds, self.steps))
         return found
+
+
+@contextmanager
+def _threads(count: int) -> Generator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _hopeless(name: str, tried: Sequence[Trial]) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -31,10 +32,7 @@ def prove(record: Record, changes: Sequence[str], attempt: Try, seeds: Sequence[
     control = random_change(record, wanted)
     names = ["as_is", *wanted, *([control] if control else [])]
     found = attempt(names, seeds)
-    if control:
-        last = found[-1]
-        found[-1] = Trial(f"control: {control}", last.steps, last.skill, last.held_out, last.loss, last.seconds)
-    return found
+    return [replace(t, change=f"control: {control}") if t.change == control else t for t in found]
 
 
 def better(before: Trial, after: Trial) -> tuple[int, int]:

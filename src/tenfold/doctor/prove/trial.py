@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import copy
 import math
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -60,7 +59,6 @@ class Setup:
 
     def trial(self, change: Change, seeds: Sequence[int], steps: int) -> Trial:
         """The change tried with each seed."""
-        since = time.thread_time()
         made = steps * change.longer
         if change.whole:
             made = max(steps, WHOLE)
@@ -68,7 +66,7 @@ class Setup:
             made = min(max(MOST_UPDATES, steps), steps * max(1, self.batch_rows // change.batch))
         found = [self._one(change, seed, made) for seed in seeds]
         skill, held, loss = (list(column) for column in zip(*found, strict=True))
-        return Trial(change.name, made, skill, held, loss, (time.thread_time() - since) / len(seeds))
+        return Trial(change.name, made, skill, held, loss)
 
     def _one(self, change: Change, seed: int, steps: int) -> tuple[float | None, float | None, float | None]:
         with seeded(seed), torch.enable_grad():

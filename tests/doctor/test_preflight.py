@@ -1,0 +1,119 @@
+"""Before any training: sound networks raise no alarm, faults do, and neither depends on the machine."""
+
+import copy
+
+import pytest
+import torch
+from sklearn.datasets import load_digits, make_friedman1
+from torch import nn
+
+import tenfold
+from tenfold.doctor.prove import attempts, cost
+
+X, LABELS = (torch.tensor(part) for part in load_digits(return_X_y=True))
+DIGITS = (X / 16).float()  # 0 to 1, as images are given to networks every day
+
+
+def dense(seed, *, width=32, depth=2, activation=nn.ReLU, inputs=64, outputs=10):
+    torch.manual_seed(seed)
+    layers = [nn.Linear(inputs, width), activation()]
+    for _ in range(depth - 1):
+        layers += [nn.Linear(width, width), activation()]
+    return nn.Sequential(*layers, nn.Linear(width, outputs))
+
+
+def looked(model, x=DIGITS, y=LABELS, criterion=None):
+    return tenfold.preflight(model, x, y, criterion or nn.CrossEntropyLoss())
+
+
+# ---- sound networks --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_sound_network_of_any_start(seed):
+    diagnosis = looked(dense(seed))
+    assert diagnosis.healthy, diagnosis.report()
+
+
+@pytest.mark.parametrize("activation", [nn.Tanh, nn.GELU])
+def test_a_sound_network_of_another_activation(activation):
+    assert looked(dense(0, activation=activation)).healthy
+
+
+def test_a_sound_network_of_numbers():
+    x, y = make_friedman1(600, noise=0.5, random_state=0)
+    x, y = torch.tensor(x).float(), torch.tensor((y - y.mean()) / y.std()).float()[:, None]
+    assert looked(dense(0, inputs=10, outputs=1), (x - 0.5) * 3.46, y, nn.MSELoss()).healthy
+
+
+def test_a_sound_network_of_images():
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(1, 8, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(128, 10))
+    assert looked(model, DIGITS.reshape(-1, 1, 8, 8)).healthy
+
+
+# ---- faults ----------------------------------------------------------------------------------------------------------
+
+
+def test_faults_of_data_and_network_are_named():
+    zeros = dense(0)
+    for layer in zeros:
+        if isinstance(layer, nn.Linear):
+            nn.init.zeros_(layer.weight)
+    deep = dense(0, depth=10, activation=nn.Sigmoid)
+    shuffled = LABELS[torch.randperm(len(LABELS), generator=torch.Generator().manual_seed(0))]
+    cases = {
+        "constant_init": looked(zeros),
+        "hidden_activation": looked(deep),
+        "corrupted_labels": looked(dense(0), y=shuffled),
+        "unscaled_inputs": looked(dense(0), DIGITS * 1e4),
+    }
+    assert {name: d.findings[0].cause for name, d in cases.items()} == {name: name for name in cases}
+
+
+# ---- the same everywhere ---------------------------------------------------------------------------------------------
+
+
+def test_neither_the_threads_nor_the_call_change_the_diagnosis():
+    model = dense(1)
+    before, threads = copy.deepcopy(model.state_dict()), torch.get_num_threads()
+    records = []
+    try:
+        for count in (1, 2):
+            torch.set_num_threads(count)
+            diagnosis = looked(model)
+            assert torch.get_num_threads() == count
+            records.append((diagnosis.record.trials, diagnosis.report()))
+    finally:
+        torch.set_num_threads(threads)
+    assert records[0] == records[1]
+    assert records[0][0][0].steps == attempts.SETTLED
+    assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
+
+
+def test_a_network_whose_updates_take_long_gets_fewer_and_a_note(monkeypatch):
+    monkeypatch.setattr(attempts, "PATIENCE", 0.1)
+    model = dense(0, activation=nn.Tanh)
+    diagnosis = looked(model)
+    assert attempts.FEWEST <= diagnosis.record.trials[0].steps < attempts.SETTLED
+    assert any("a slow start may look ill" in note for note in diagnosis.notes)
+
+
+def test_what_an_update_costs_is_counted():
+    n, i, o = 32, 100, 50  # rows, inputs, outputs
+    weight, x = torch.randn(i, o, generator=torch.Generator().manual_seed(0)), torch.ones(n, i)
+    found = cost.seconds(lambda updates: [x @ weight for _ in range(updates)])
+    assert found == pytest.approx(cost.OPERATION + 2 * n * i * o * cost.ARITHMETIC + n * o * cost.NUMBER)
+    assert cost.seconds(lambda updates: None) == cost.OPERATION  # never nothing
+
+
+# ---- what cannot be looked at ----------------------------------------------------------------------------------------
+
+
+def test_what_does_not_fit_is_said():
+    with pytest.raises(TypeError, match=r"x and y must be tensors"):
+        looked(dense(0), x=DIGITS.numpy())
+    with pytest.raises(tenfold.BadInput, match=r"the model cannot be called.*\(32, 64\) of float64"):
+        looked(dense(0), x=DIGITS.double())
+    with pytest.raises(tenfold.BadInput, match=r"the criterion cannot be called.*of float32"):
+        looked(dense(0), y=LABELS.float())
