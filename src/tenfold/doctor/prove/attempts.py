@@ -17,8 +17,8 @@ from tenfold.doctor.prove.trial import MOST_UPDATES, Setup
 
 LEAST_UPDATES, RUNS = 20, 20  # of a short training; trainings that the time is meant for
 SETTLED = 200  # updates before any training: with 32 a third of sound networks look ill, with 200 one in fifty
-FEWEST, PATIENCE = 60, 4.0  # updates before any training of a network whose 200 updates take longer than these seconds
-SMALL = 5e-3  # seconds of an update that is not worth a second thread
+FEWEST, PATIENCE = 60, 3.0  # updates before any training of a network whose 200 updates take longer than these seconds
+SMALL = 4e-3  # seconds of an update that is not worth a second thread
 LATE = 2.5  # times the budget: then no further change is tried
 Tries = Callable[[Sequence[str], Sequence[int]], list[Trial]]
 
