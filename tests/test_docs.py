@@ -89,8 +89,9 @@ def workplace(tmp_path_factory):
 
 
 def runnable():
-    """The pages with Python; experiments are slow."""
-    return [pytest.param(page, id=page.name, marks=[pytest.mark.slow] if page in CAUSE_PAGES else [])
+    """The pages with Python; experiments and proofs are slow."""
+    slow = [*CAUSE_PAGES, CHINESE, ROOT / "docs" / "diagnosis.md"]
+    return [pytest.param(page, id=page.name, marks=[pytest.mark.slow] if page in slow else [])
             for page in PAGES if page not in JOURNEYS and blocks(page, "python")]  # fmt: skip
 
 

@@ -106,9 +106,8 @@ def test_kills_and_then_the_same_bits(tmp_path: Path, most: int, where: str) -> 
     ).all()
 
 
-@pytest.mark.parametrize(
-    "number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)]
-)  # a journey interrupts too
+@pytest.mark.slow  # a journey interrupts too
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_stops_at_once_and_resume_finishes(tmp_path: Path, number: int) -> None:
     out = tmp_path / "run with a space"
     space = tmp_path / "space.yaml"

@@ -11,6 +11,7 @@ from tenfold import load
 
 from .program import rows, tenfold, write
 
+SLOW = pytest.mark.slow
 SPACE = {
     "network": {"hidden": [[4], [6]], "activation": ["relu", "tanh"]},
     "optimizer": {"adam": {"lr": {"log_uniform": [1e-3, 0.1]}}}, "batch_size": 32, "epochs": 9,
@@ -79,7 +80,7 @@ def test_time_with_a_gap(folder, tmp_path):
     assert "4 rows are on neither side" in done.out
 
 
-@pytest.mark.parametrize("proposals", ["sobol", "coarse-to-fine", "model"])
+@pytest.mark.parametrize("proposals", ["model", *(pytest.param(p, marks=SLOW) for p in ("sobol", "coarse-to-fine"))])
 def test_proposals(folder, tmp_path, proposals):
     _, summary = fit(folder, tmp_path / "run", "--trials", 12, "--proposals", proposals, "--holdout", 0)
     assert summary["recipes"] == 12
@@ -145,7 +146,8 @@ def test_test_rows_from_a_file_of_their_own(folder, tmp_path):
     assert "the class 'perhaps'" in done.err
 
 
-@pytest.mark.parametrize("strategy", ["halving", pytest.param("exhaustive", marks=pytest.mark.slow)])
+@SLOW
+@pytest.mark.parametrize("strategy", ["halving", "exhaustive"])
 def test_a_time_limit_is_kept(folder, tmp_path, strategy):
     space = {**SPACE, "epochs": 30_000, "batch_size": "full"}
     (tmp_path / "long.yaml").write_text(json.dumps(space))

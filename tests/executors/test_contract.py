@@ -38,7 +38,9 @@ def patient():
 
 
 @BOTH
-@pytest.mark.parametrize("workers", [1, 2, 7])
+@pytest.mark.parametrize(
+    "workers", [2, pytest.param(1, marks=pytest.mark.slow), pytest.param(7, marks=pytest.mark.slow)]
+)
 def test_every_message_arrives_once_in_the_calling_thread(executor, workers):
     got = []
 

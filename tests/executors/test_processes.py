@@ -21,7 +21,7 @@ def test_they_are_processes_and_messages_may_be_large():
     assert all(torch.equal(found, payload) for _, found in seen)
 
 
-@pytest.mark.parametrize("at", ["once", "later"])
+@pytest.mark.parametrize("at", ["later", pytest.param("once", marks=pytest.mark.slow)])
 def test_a_killed_worker_is_a_run_that_failed(at):
     def fall(emit, order):
         emit("begun")
@@ -48,6 +48,7 @@ def _names() -> set[int]:
     return {name.result() for name in [pool.pool(2).submit(_slow_name) for _ in range(9)]}
 
 
+@pytest.mark.slow
 def test_workers_that_were_started_early_do_the_work(monkeypatch):
     pool.end()  # that of other tests
     monkeypatch.setattr(pool, "_size", 0)
@@ -79,7 +80,7 @@ os._exit(0)
 """
 
 
-@pytest.mark.parametrize("way", ["end", "leave"])
+@pytest.mark.parametrize("way", ["end", pytest.param("leave", marks=pytest.mark.slow)])
 def test_a_process_that_leaves_at_once_leaves_nothing_behind(tmp_path, way):
     path = tmp_path / "leave.py"
     path.write_text(LEAVING)

@@ -248,6 +248,7 @@ def test_a_race_that_is_stopped_anywhere_goes_on_to_the_same_end(strategy):
     assert not any(key.startswith("0.0") for key in keeper.arrays["rest"])
 
 
+@pytest.mark.slow
 def test_a_time_limit_lets_fewer_go_on_rather_than_none_reach_the_end():
     space = Space.from_dict(FIELDS | {"epochs": 729, "optimizer": {"adam": {"lr": {"log_uniform": [1e-4, 1e-1]}}}})
     problem, begun = understand(X, Y).problem(5), time.monotonic()
