@@ -3,7 +3,7 @@
 Rows of numbers are one tensor (lanes, rows, units), units padded; a product is one batched product. Images are a
 list with one tensor (rows, channels, height, width) a lane, in channels-last memory, without the rows that pad a
 batch: on CPUs a loop over lanes beats a grouped convolution nearly everywhere, and it gives every lane the bits that
-it has alone, which a grouped convolution does not (bench/conv.py).
+it has alone, which a grouped convolution does not (bench/images.py --lanes).
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from tenfold.engine.convolution import convolve
 from tenfold.engine.lanes import LaneValues
 from tenfold.engine.shape import Layout, Shape, padded
 from tenfold.recipe.architecture import (
@@ -201,7 +202,7 @@ def _weigh(op: Affine | Convolve | None, h: Flow, mine: Sequence[Tensor]) -> Flo
     assert isinstance(op, Convolve)
     biases: Any = [bias[0] for bias in mine[1].unbind()] if op.bias else [None] * len(h)
     return [
-        functional.conv2d(image, weight, bias, op.stride, op.pad)
+        convolve(image, weight, bias, op.stride, op.pad)
         for image, weight, bias in zip(h, mine[0].unbind(), biases, strict=True)
     ]
 
