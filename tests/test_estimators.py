@@ -26,21 +26,21 @@ SPACE = Space.from_dict(FIELDS | {"optimizer": {"adam": {"lr": {"log_uniform": [
 DEFAULTS = import_module("tenfold.recipe.default_space")  # the package has a function of that name
 FORMS, SEARCHES = (
     [kind(form, trials=2, folds=2, random_state=0, device="cpu") for form in forms for kind in (Classifier, Regressor)]
-    for forms in ((RECIPE, None), (SPACE,))
+    for forms in ((RECIPE,), (SPACE, None))
 )
 
 
 @pytest.mark.filterwarnings("ignore:invalid value encountered in cast:RuntimeWarning")  # scikit-learn's own
 @parametrize_with_checks(FORMS)
-def test_scikit_learns_checks(estimator, check, monkeypatch):
-    monkeypatch.setattr(DEFAULTS, "MOST", 15)  # epochs of a search without a space: 120 would take eight times as long
+def test_scikit_learns_checks(estimator, check):
     check(estimator)
 
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:invalid value encountered in cast:RuntimeWarning")
 @parametrize_with_checks(SEARCHES)
-def test_scikit_learns_checks_of_a_search(estimator, check):
+def test_scikit_learns_checks_of_a_search(estimator, check, monkeypatch):
+    monkeypatch.setattr(DEFAULTS, "MOST", 15)  # epochs of a search without a space: 120 would take eight times as long
     check(estimator)
 
 

@@ -56,10 +56,8 @@ def run(command, shown):
     return process.returncode
 
 
-@pytest.mark.parametrize(
-    "page",
-    [pytest.param(p, id=p.stem, marks=[pytest.mark.slow] if p.stem == "student" else []) for p in PAGES],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("page", [pytest.param(p, id=p.stem) for p in PAGES])
 def test_a_journey(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     names, codes = {}, {}

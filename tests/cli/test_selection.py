@@ -80,7 +80,8 @@ def test_time_with_a_gap(folder, tmp_path):
     assert "4 rows are on neither side" in done.out
 
 
-@pytest.mark.parametrize("proposals", ["model", *(pytest.param(p, marks=SLOW) for p in ("sobol", "coarse-to-fine"))])
+@SLOW
+@pytest.mark.parametrize("proposals", ["model", "sobol", "coarse-to-fine"])
 def test_proposals(folder, tmp_path, proposals):
     _, summary = fit(folder, tmp_path / "run", "--trials", 12, "--proposals", proposals, "--holdout", 0)
     assert summary["recipes"] == 12
@@ -96,6 +97,7 @@ def test_nested_and_both_ways_to_keep(folder, tmp_path):
     assert "Kept: the" in done.out
 
 
+@SLOW
 def test_an_ensemble_predicts(folder, tmp_path):
     fit(folder, tmp_path / "run", "--trials", 2, "--keep", "ensemble")
     done = tenfold("predict", tmp_path / "run", folder / "visits.csv", "--proba")
@@ -149,13 +151,14 @@ def test_test_rows_from_a_file_of_their_own(folder, tmp_path):
 @SLOW
 @pytest.mark.parametrize("strategy", ["halving", "exhaustive"])
 def test_a_time_limit_is_kept(folder, tmp_path, strategy):
+    """15 s, of which the start of Python takes up to 6 on a slow machine; bench has the figure."""
     space = {**SPACE, "epochs": 30_000, "batch_size": "full"}
     (tmp_path / "long.yaml").write_text(json.dumps(space))
     arguments = (folder / "visits.csv", "--target", "ill", "--space", tmp_path / "long.yaml", "--trials", 6)
     begun = time.monotonic()
-    done = tenfold("fit", *arguments, "--strategy", strategy, "--time-limit", "5s", "--out", tmp_path / strategy)
+    done = tenfold("fit", *arguments, "--strategy", strategy, "--time-limit", "15s", "--out", tmp_path / strategy)
     assert done.code == 0, done.err
-    assert time.monotonic() - begun < 30  # the rest is the start of Python on a busy machine; bench has the figure
+    assert time.monotonic() - begun < 60  # all epochs of all recipes would take ten minutes
     summary = json.loads((tmp_path / strategy / "summary.json").read_text())
     assert summary["outcomes"].get("timeout", 0) > 0
     assert summary["test"]["score"] is not None
@@ -221,6 +224,7 @@ def test_there_is_nothing_to_open_without_sealed_rows(folder, tmp_path):
     assert "sealed no test rows" in done.err
 
 
+@SLOW  # a journey leaves one out
 def test_a_column_that_gives_the_target_away_is_left_out(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     lines = [f"{line},{'moved' if line.endswith('left') else ''}" for line in rows(120)]

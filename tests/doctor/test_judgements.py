@@ -112,11 +112,11 @@ def inputs_x1e4():
     return judged(model, 1e4 * x, y, nn.CrossEntropyLoss(), optimizer), {"unscaled_inputs"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "program",
-    [rate_x1000, softmax_on_one, *(pytest.param(p, marks=pytest.mark.slow) for p in
-     (zeros, shuffled_labels, flipped_sign, bias_minus_30, summed, inputs_x1e4, sigmoid_20))],
-)  # fmt: skip
+    [rate_x1000, zeros, softmax_on_one, shuffled_labels, flipped_sign, bias_minus_30, summed, inputs_x1e4, sigmoid_20],
+)
 def test_never_a_wrong_healthy(program):
     torch.manual_seed(0)
     diagnosis, right = program()
@@ -158,7 +158,8 @@ def overfits_late():
 
 @pytest.mark.parametrize(
     "program",
-    [linear, xavier_tanh, overfits_late, lambda: he_relu(2), pytest.param(normalized_sigmoid_8, marks=pytest.mark.slow),
+    [linear, overfits_late, lambda: he_relu(2),
+     *(pytest.param(p, marks=pytest.mark.slow) for p in (xavier_tanh, normalized_sigmoid_8)),
      *(pytest.param(lambda count=count: he_relu(count), marks=pytest.mark.slow) for count in range(3, 11))],
 )  # fmt: skip
 def test_never_an_alarm(program):

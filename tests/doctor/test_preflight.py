@@ -36,6 +36,7 @@ def test_a_sound_network_of_any_start(seed):
     assert diagnosis.healthy, diagnosis.report()
 
 
+@SLOW
 @pytest.mark.parametrize("activation", [nn.Tanh, nn.GELU])
 def test_a_sound_network_of_another_activation(activation):
     assert looked(dense(0, activation=activation)).healthy
@@ -79,8 +80,8 @@ def unscaled():
 @pytest.mark.parametrize(
     ("fault", "cause"),
     [
-        (zeros, "constant_init"),
         (unscaled, "unscaled_inputs"),
+        pytest.param(zeros, "constant_init", marks=SLOW),
         pytest.param(deep, "hidden_activation", marks=SLOW),
         pytest.param(shuffled, "corrupted_labels", marks=SLOW),
     ],
@@ -92,6 +93,7 @@ def test_a_fault_of_data_or_network_is_named(fault, cause):
 # ---- the same everywhere ---------------------------------------------------------------------------------------------
 
 
+@SLOW
 def test_neither_the_threads_nor_the_call_change_the_diagnosis():
     model = dense(1)
     before, threads = copy.deepcopy(model.state_dict()), torch.get_num_threads()

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from tenfold.engine.convolution import Convolution, convolve
+from tenfold.engine.convolution import Conv2d, convolve
 
 
 @pytest.mark.parametrize("kernel", [1, 3])
@@ -22,7 +22,7 @@ def test_values_and_gradients_are_those_of_torch(kernel, stride, pad, channels):
 
     last = torch.channels_last
     inputs = [t.requires_grad_() for t in (image.to(memory_format=last), weight.to(memory_format=last), bias)]
-    layer = Convolution(channels, 9, kernel, stride, pad)
+    layer = Conv2d(channels, 9, kernel, stride, pad)
     layer.weight.data, layer.bias.data = inputs[1].detach(), bias.detach()
     for _ in range(10):  # a gradient that writes behind its buffer ends the process now and then only
         found = convolve(*inputs, stride, pad)

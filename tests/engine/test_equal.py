@@ -80,8 +80,14 @@ def worst_against_plain(recipes, x, y, folds, dtype, picked):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("dropout", [0.0, 0.3], ids=["", "dropout"])
-@pytest.mark.parametrize("normalization", ["none", "batch"])
+@pytest.mark.parametrize(
+    ("normalization", "dropout"),
+    [
+        ("none", 0.0),
+        ("batch", 0.3),
+        *(pytest.param(n, d, marks=pytest.mark.slow) for n, d in (("none", 0.3), ("batch", 0.0))),
+    ],
+)
 def test_pack_equals_plain_torch(cancer, normalization, dropout, dtype):
     x, y, folds = cancer
     recipes = mixed_recipes(normalization, dropout)[::3]  # every activation and optimizer; `bench.equal` has all pairs

@@ -101,6 +101,7 @@ processes.run_jobs([job, job], workers=2, receive=lambda number: print(number, f
 """
 
 
+@pytest.mark.slow
 def test_workers_end_with_a_process_that_is_killed_and_scripts_need_no_guard(tmp_path):
     path = tmp_path / "train.py"
     path.write_text(SCRIPT)

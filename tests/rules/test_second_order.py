@@ -179,7 +179,13 @@ def test_gauss_newton_never_raises_the_loss():
     assert (np.diff(losses) <= 1e-12).all()
 
 
-@pytest.mark.parametrize("rule", METHODS, ids=NAMES)
+@pytest.mark.parametrize(
+    "rule",
+    [
+        pytest.param(r, id=n, marks=pytest.mark.slow if n == "hessian_free" else ())
+        for r, n in zip(METHODS, NAMES, strict=True)
+    ],
+)
 def test_a_lane_is_what_it_is_alone(rule):
     """Bit for bit, wherever it stands and whether its neighbours go on searching or have long ended."""
     members, w = different_problems()

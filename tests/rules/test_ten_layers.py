@@ -114,7 +114,7 @@ def test_relu_with_small_weights_vanishes():
     assert (measured(Normal(std=0.01), relu.formula)[1][:, -1] < 1e-6).all()
 
 
-@pytest.mark.parametrize(("pieces", "second_moment"), [(2, 1.0), (5, 1.80)])
+@pytest.mark.parametrize(("pieces", "second_moment"), [(2, 1.0), pytest.param(5, 1.80, marks=pytest.mark.slow)])
 def test_maxout_keeps_the_second_moment_with_its_own_gain_and_not_with_hes(pieces, second_moment):
     moment = maxout_gain(pieces)
     assert moment == pytest.approx(second_moment, abs=0.005)

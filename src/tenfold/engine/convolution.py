@@ -22,8 +22,8 @@ def convolve(image: Tensor, weight: Tensor, bias: Tensor | None, stride: int, pa
     return functional.conv2d(image, weight, bias, stride, pad)
 
 
-class Convolution(nn.Conv2d):
-    """`convolve` as a layer."""
+class Conv2d(nn.Conv2d):
+    """`convolve` as a layer: what torch's layer of this name computes."""
 
     def forward(self, input: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, C', H', W')."""

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tenfold.engine.convolution import Convolution
+from tenfold.engine.convolution import Conv2d
 from tenfold.engine.shape import Layout
 from tenfold.recipe.architecture import (
     Activate,
@@ -170,7 +170,7 @@ def _weights(op: Affine | Convolve, mine: Arrays) -> nn.Module:
         layer: Any = nn.Linear(*weight.shape, bias=op.bias)
         layer.weight.data = torch.from_numpy(np.ascontiguousarray(weight.T))
     else:
-        layer = Convolution(weight.shape[1], weight.shape[0], op.kernel, op.stride, op.pad, bias=op.bias)
+        layer = Conv2d(weight.shape[1], weight.shape[0], op.kernel, op.stride, op.pad, bias=op.bias)
         layer.weight.data = torch.from_numpy(weight)
     if op.bias:
         layer.bias.data = torch.from_numpy(mine["bias"])
