@@ -77,8 +77,6 @@ class Diagnosis:
 
 def diagnosis_of(record: Record) -> Diagnosis:
     """Judge a record: a pure function of its numbers."""
-    from tenfold.doctor.prescribe.remedies import prescribe
-
     verdicts = judge(record)
     sick = 1.0 - next(v.probability for v in verdicts if v.cause == HEALTHY)
     notes = [*record.notes, *remarks(record)]
@@ -87,7 +85,7 @@ def diagnosis_of(record: Record) -> Diagnosis:
     if sick < alarm() or vague:
         return Diagnosis(sick, [], record, notes)
     shown = [v for i, v in enumerate(causes) if i == 0 or v.probability >= SHOWN]
-    return Diagnosis(sick, [_finding(v, record, prescribe(v.cause, record)) for v in shown], record, notes)
+    return Diagnosis(sick, [_finding(v, record) for v in shown], record, notes)
 
 
 def remarks(record: Record) -> list[str]:
@@ -98,8 +96,11 @@ def remarks(record: Record) -> list[str]:
     return [f"it overfits: {'; '.join(said)}. Stop at the best validation epoch, or regularize"] if said else []
 
 
-def _finding(verdict: Verdict, record: Record, remedy: tuple[str, str]) -> Finding:
-    change, words = remedy
-    said = [item.sentence for item in verdict.evidence[:MOST_EVIDENCE]]
+def _finding(verdict: Verdict, record: Record) -> Finding:
+    from tenfold.doctor.prescribe.remedies import prescribe
+
+    shown = verdict.evidence[:MOST_EVIDENCE]
+    change, words = prescribe(verdict.cause, record, [item.name for item in shown])
+    said = [item.sentence for item in shown]
     layer = next((item.layer for item in verdict.evidence if item.layer), "")
     return Finding(verdict.cause, verdict.probability, layer, said, words, sentence(record.proofs, change), change)

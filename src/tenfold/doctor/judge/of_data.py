@@ -5,16 +5,33 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tenfold.doctor.judge.evidence import Evidence, decades, number, ramp, share
+from tenfold.doctor.measure.finite import NotFinite
 from tenfold.doctor.measure.record import Moments, Record
 
 
 def evidence(record: Record) -> Iterator[Evidence]:
     """Scales, offsets, repetition and balance of what was trained on."""
+    yield from _not_finite(record)
     if record.inputs is not None and not _words(record):
         yield from _inputs(record.inputs)
         yield from _evaluation(record)
     if record.targets is not None:
         yield from _targets(record)
+
+
+def _not_finite(record: Record) -> Iterator[Evidence]:
+    """Inputs or targets that are the first numbers of the training that are not finite."""
+    bad = record.curves.non_finite
+    name = {"the input": "inputs_not_finite", "the target": "targets_not_finite"}.get(bad.what if bad else "")
+    if bad is None or name is None:
+        return
+    found = NotFinite(bad.count, bad.of, bad.nans, bad.place)
+    yield Evidence(
+        name,
+        1.0,
+        f"{bad.count} of {bad.of} {bad.what.removeprefix('the ')} values of the batch at update {bad.step} "
+        f"{found.what()}: {found.where()} of the batch{'' if bad.count == 1 else ', the first of them'}",
+    )
 
 
 def _words(record: Record) -> bool:
@@ -43,9 +60,6 @@ def _inputs(x: Moments) -> Iterator[Evidence]:
         "inputs_tiny",
         decades(x.column_std_median or x.std, 0.05, 0.003),
         f"the inputs hardly vary: a middle column has standard deviation {number(x.column_std_median)}",
-    )
-    yield Evidence(
-        "inputs_not_finite", 1.0 if x.non_finite else 0.0, f"{share(x.non_finite)} of the inputs are not finite"
     )
     yield Evidence(
         "inputs_outlier",

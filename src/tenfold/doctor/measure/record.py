@@ -196,11 +196,16 @@ class UpdateSizes:
 
 @dataclass(frozen=True)
 class NonFinite:
-    """The first tensor that was not finite: what ("loss", "gradient of body.0.weight", "input"...) and when."""
+    """The first tensor that was not finite: what ("the loss", "the gradient", "the input"...) and when. Of an input or
+    a target: count of `of` values, nans of them NaN, and the place of the first in its batch."""
 
     step: int
     what: str
     layer: str = ""
+    count: int = 0
+    of: int = 0
+    nans: int = 0
+    place: list[int] = field(default_factory=list[int])
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from tenfold.doctor.measure.finite import not_finite
 from tenfold.doctor.measure.record import NonFinite, Point, UpdateSizes
 from tenfold.doctor.measure.watched import Batch
 
@@ -180,29 +181,38 @@ def points(values: Sequence[tuple[int, Tensor]]) -> list[Point]:
 
 
 def first_bad(losses: Sequence[tuple[int, Tensor]], sampler: Sampler, batches: Sequence[Batch]) -> NonFinite | None:
-    """The first input, loss, gradient or state that is not finite."""
+    """The first input, target, loss, gradient or state that is not finite; None where loss, gradients and states are: a
+    model that fills missing inputs, or a loss that leaves missing targets out, is sound."""
     found: list[tuple[int, int, NonFinite]] = []
-    for batch in batches:
-        bad = [
-            v
-            for v in batch.inputs
-            if isinstance(v, Tensor) and v.is_floating_point() and not bool(torch.isfinite(v).all())
-        ]
-        if bad:
-            found.append((batch.step, 0, NonFinite(batch.step, "the input")))
-            break
     step = next((p.step for p in points(losses) if not abs(p.value) < float("inf")), None)
     if step is not None:
-        found.append((step, 1, NonFinite(step, "the loss")))
+        found.append((step, 2, NonFinite(step, "the loss")))
     names = [name for name, _ in sampler.model.named_parameters()]
     for sample in sampler.samples:
         late = next((n for n, g in sample.gradient.items() if not bool(torch.isfinite(g))), None)
         if late is not None:
-            found.append((sample.step, 2, NonFinite(sample.step, "the gradient", names[late])))
+            found.append((sample.step, 3, NonFinite(sample.step, "the gradient", names[late])))
             break
     for at, state in sampler.kept:
         late = next((n for n, v in state.items() if v.is_floating_point() and not bool(torch.isfinite(v).all())), None)
         if late is not None:
-            found.append((at, 3, NonFinite(at, "the parameter", late)))
+            found.append((at, 4, NonFinite(at, "the parameter", late)))
             break
+    found += _given_bad(batches) if found else []
     return min(found, key=lambda item: item[:2])[2] if found else None
+
+
+def _given_bad(batches: Sequence[Batch]) -> list[tuple[int, int, NonFinite]]:
+    """The first input and the first target that are not finite; infinities count in a batch's first tensor only, since
+    further ones may be masks."""
+    found: list[tuple[int, int, NonFinite]] = []
+    for order, what in enumerate(("the input", "the target")):
+        for batch in batches:
+            given = (batch.target,) if order else (*batch.inputs, *batch.keywords.values())
+            tensors = [value for value in given if isinstance(value, Tensor)]
+            bad = next((b for i, t in enumerate(tensors) if (b := not_finite(t, infinite=not i)) is not None), None)
+            if bad is not None:
+                found.append((batch.step, order, NonFinite(
+                    batch.step, what, "", bad.count, bad.of, bad.nans, bad.place)))  # fmt: skip
+                break
+    return found

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from tenfold.doctor.judge.of_trials import reached
 from tenfold.doctor.measure.record import Record
 
@@ -128,9 +130,20 @@ REMEDIES: dict[str, list[tuple[str, str]]] = {
 }
 
 
-def prescribe(cause: str, record: Record) -> tuple[str, str]:
-    """The change that cures a cause, and its words: of several the one that did best in the short trainings, a milder
-    one before a stronger one that is no better by 0.05."""
+# A piece of evidence that is cured in one way only, whatever else speaks for its cause.
+PARTICULAR: dict[str, tuple[str, str]] = {
+    "inputs_not_finite": ("as_is", "fill or drop the rows whose inputs are not finite, before the training"),
+    "targets_not_finite": ("as_is", "drop the rows whose targets are not finite, before the training"),
+}
+
+
+def prescribe(cause: str, record: Record, evidence: Sequence[str] = ()) -> tuple[str, str]:
+    """The change that cures a cause, and its words. evidence: names of what is shown for it; one with a remedy of its
+    own decides. Else of several the one that did best in the short trainings, a milder one before a stronger one that
+    is no better by 0.05."""
+    particular = next((PARTICULAR[name] for name in evidence if name in PARTICULAR), None)
+    if particular is not None:
+        return particular
     choices = REMEDIES[cause]
     tried = [(reached(record.trial(change)), change, words) for change, words in choices]
     known = [(value, change, words) for value, change, words in tried if value is not None]
