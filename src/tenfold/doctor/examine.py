@@ -16,6 +16,7 @@ from tenfold.doctor.measure.gradients import against_recorded, check, curvature 
 from tenfold.doctor.measure.moments import moments
 from tenfold.doctor.measure.pipeline import Pipeline
 from tenfold.doctor.measure.propagation import probe
+from tenfold.doctor.measure.quiet import quiet
 from tenfold.doctor.measure.record import (
     Baseline,
     Moments,
@@ -36,6 +37,7 @@ from tenfold.doctor.prove.trial import standardized_inputs
 SNAPSHOTS = 6  # states between start and end that are probed
 
 
+@quiet()
 def examine(
     watched: Watched,
     *,

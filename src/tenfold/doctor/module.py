@@ -10,19 +10,35 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from tenfold.doctor.calls import called, check_labels, criticized
 from tenfold.doctor.diagnosis import Diagnosis, diagnosis_of
 from tenfold.doctor.examine import make_proofs, measure
+from tenfold.doctor.given import (
+    check_criterion,
+    check_finite,
+    check_fresh,
+    check_maker,
+    check_module,
+    check_parameters,
+    check_rows,
+    optimizer_of,
+    tensor,
+)
 from tenfold.doctor.judge.of_trials import attained
+from tenfold.doctor.measure.quiet import quiet
 from tenfold.doctor.measure.record import Record
+from tenfold.doctor.measure.seeded import seeded
 from tenfold.doctor.measure.watch import watch
 from tenfold.doctor.measure.watched import Watched
 from tenfold.doctor.prove.attempts import Tries
 from tenfold.errors import BadInput
 
+LEAST_ROWS, FIRST_ROWS = 4, 32  # that are needed; that go through a first module before any training
 HELD_OUT = 0.2
 EVALUATIONS = 12  # times that the held-out rows are looked at during a training
 
 
+@quiet()
 def diagnose(
     make_model: Callable[[], nn.Module],
     X: Any,
@@ -44,8 +60,9 @@ def diagnose(
     trainings, about; the proof takes as much again. What is tried from outside: input and target scaling, learning
     rate, optimizer, clipping, initialization, batch size, epochs, activations, the output with its loss, dropout.
 
-    The global random state of torch stays as it was. Raises BadInput for sizes that do not fit, and whatever the
-    user's own code raises.
+    The global random state of torch stays as it was. Raises BadInput for what does not fit (X, y or weights that are
+    not finite, a module or criterion that cannot be called with the first 32 rows, a make_model that gives the same
+    module twice), and whatever the user's own code raises later.
     """
     if batch_size < 1 or epochs < 1 or seeds < 1:
         raise BadInput(
@@ -53,14 +70,10 @@ def diagnose(
             expected="whole numbers of at least 1",
             do="give at least one row a batch, one epoch and one seed",
         )
-    inputs, targets = _tensor(X), _tensor(y)
-    if len(inputs) != len(targets) or len(inputs) < 4:
-        raise BadInput(
-            f"X has {len(inputs)} rows and y has {len(targets)}",
-            expected="as many targets as rows, at least 4",
-            do="pass X and y of the same rows",
-        )
-    runs = [_trained(make_model, inputs, targets, criterion, make_optimizer, batch_size, epochs, seed)
+    check_maker(make_optimizer, "make_optimizer", "lambda parameters: torch.optim.Adam(parameters, lr=1e-3)")
+    inputs, targets = _rows(X, y)
+    fresh = _checked(make_model, inputs, targets, criterion)
+    runs = [_trained(fresh, inputs, targets, criterion, make_optimizer, batch_size, epochs, seed)
             for seed in range(seeds)]  # fmt: skip
     light = [measure(run, try_changes=False, simple=False)[0] for run in runs]
     reached = [-1.0 if (skill := attained(record)) is None else skill for record in light]
@@ -77,11 +90,43 @@ def _proven(record: Record, attempt: Tries | None) -> Diagnosis:
     return diagnosis_of(replace(record, proofs=proofs))
 
 
-def _tensor(values: Any) -> Tensor:
-    found = values.detach().clone() if isinstance(values, Tensor) else torch.from_numpy(np.array(values))
+def _rows(X: Any, y: Any) -> tuple[Tensor, Tensor]:
+    """Inputs and targets as finite tensors, of the types that torch's losses want."""
+    inputs, targets = _tensor(X, "X"), _tensor(y, "y")
+    check_rows(inputs, targets, LEAST_ROWS)
+    check_finite(inputs, "X")
+    check_finite(targets, "y")
+    return inputs, targets
+
+
+def _tensor(values: Any, name: str) -> Tensor:
+    found = tensor(values, name).clone()
     if found.dtype == torch.float64:
         return found.float()
     return found if found.is_floating_point() or found.dtype == torch.bool else found.long()
+
+
+def _checked(make_model: Callable[[], nn.Module], x: Tensor, y: Tensor, criterion: Any) -> Callable[[], nn.Module]:
+    """make_model, refused where the first rows do not go through it and the criterion, and later on where it gives a
+    module twice."""
+    check_maker(make_model, "make_model", "lambda: Network(), or the class itself")
+    check_criterion(criterion)
+    with seeded(0):
+        first = make_model()
+        check_module(first, "let make_model return the module that it builds")
+        check_parameters(first)
+        output = called(first, (x[:FIRST_ROWS],), "X")
+        check_labels(criterion, output, y)
+        criticized(criterion, output, y[:FIRST_ROWS], "X")
+    made = [first]
+
+    def fresh() -> nn.Module:
+        model = make_model()
+        check_fresh(model, made)
+        made.append(model)
+        return model
+
+    return fresh
 
 
 def _trained(
@@ -91,7 +136,7 @@ def _trained(
     with torch.random.fork_rng(devices=[]), torch.enable_grad():
         torch.manual_seed(seed)
         model = make_model()
-        optimizer = _optimizer(make_optimizer, model)
+        optimizer = optimizer_of(make_optimizer, model)
         order = torch.randperm(len(x))
         held = max(1, int(HELD_OUT * len(x))) if len(x) >= 20 else 0
         validation, training = order[:held], order[held:]
@@ -120,14 +165,6 @@ def _look(model: nn.Module, x: Tensor, y: Tensor, criterion: Any, doctor: Any) -
         loss = criterion(output, y)
         if not isinstance(criterion, nn.Module):
             doctor.observe(output, y, loss)
-
-
-def _optimizer(make_optimizer: Any, model: nn.Module) -> torch.optim.Optimizer:
-    """make_optimizer(parameters), or where that is not what it takes, make_optimizer(module)."""
-    try:
-        return make_optimizer(model.parameters())
-    except (AttributeError, TypeError):
-        return make_optimizer(model)
 
 
 def _across(records: list[Record], reached: list[float]) -> list[str]:

@@ -9,8 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from tenfold.doctor.calls import called, check_labels, check_same_rows, criticized
 from tenfold.doctor.diagnosis import Diagnosis, diagnosis_of
 from tenfold.doctor.examine import measure
+from tenfold.doctor.given import check_criterion, check_finite, check_module, check_parameters, tensor
+from tenfold.doctor.measure.quiet import quiet
 from tenfold.doctor.measure.record import Curves
 from tenfold.doctor.measure.seeded import seeded
 from tenfold.doctor.measure.trace import first_tensor
@@ -23,31 +26,45 @@ RATE = 3e-3  # of Adam, as in the reference
 SECONDS = 1.5  # meant for the short trainings
 
 
-def preflight(model: nn.Module, x: Any, y: Tensor, criterion: Any) -> Diagnosis:
+@quiet()
+def preflight(model: nn.Module, x: Any, y: Any, criterion: Any) -> Diagnosis:
     """Judge a model before any training, on copies: a second for a small sound model, a few for one that is not.
 
-    model: any torch module; x: its input, a tensor (rows, ...) or a tuple of such; y: targets (rows, ...); criterion:
-    criterion(model(x), y) is the loss. At most 512 rows are looked at, evenly spread. Measured: moments of inputs and
-    targets; signal and gradient layer by layer against the same architecture under a right start on standardized
-    rows; the loss against that of a constant output; and trainings of 200 updates (of 60 or more where they take long)
-    with Adam, as it is and with one change each. The same arguments get the same diagnosis, on every machine.
-    What depends on the optimizer (its rate, epsilon, decay) cannot be judged before it is seen: use `tenfold.watch`.
+    model: any torch module; x: its input, a tensor or an array (rows, ...) or a tuple of such; y: targets (rows, ...);
+    criterion: criterion(model(x), y) is the loss. Arrays of float64 become float32, tensors stay as they are. At most
+    512 rows are looked at, evenly spread. Measured: moments of inputs and targets; signal and gradient layer by layer
+    against the same architecture under a right start on standardized rows; the loss against that of a constant output;
+    and trainings of 200 updates (of 60 or more where they take long) with Adam, as it is and with one change each. The
+    same arguments get the same diagnosis, on every machine. What depends on the optimizer (its rate, epsilon, decay)
+    cannot be judged before it is seen: use `tenfold.watch`.
 
-    The model, its gradients and the global random state stay as they are. Raises TypeError where x or y are no tensors,
-    and BadInput where the model cannot be called with x, or the criterion with what it gives and y.
+    The model, its gradients and the global random state stay as they are. Raises BadInput where x, y or a weight is not
+    finite, where the model cannot be called with x, or the criterion with what it gives and y, and where an argument is
+    no model, no numbers or no criterion.
     """
-    inputs = x if isinstance(x, tuple) else (x,)
-    if not isinstance(y, Tensor) or not all(isinstance(value, Tensor) for value in inputs):
-        raise TypeError(f"x and y must be tensors (x: {type(x).__name__}, y: {type(y).__name__}); use torch.as_tensor")
+    check_module(model, "pass a module: tenfold.preflight({}, x, y, criterion)")
+    check_criterion(criterion)
+    inputs, targets = _given(x, y)
+    check_parameters(model)
     inner = getattr(model, "_orig_mod", model)
     clone = copy.deepcopy(inner)
     start = {name: value.detach().clone() for name, value in inner.state_dict().items()}
-    batches = _batches(clone, inputs, y)
-    _check(criterion, batches[0])
-    curves = Curves([])
-    optimizer = torch.optim.Adam([p for p in inner.parameters() if p.requires_grad], lr=RATE)
-    options = [{"lr": RATE, "betas": (0.9, 0.999), "eps": 1e-8}]
-    watched = Watched(inner, criterion, [optimizer], [options], start, [], batches, [], curves, 0)
+    batches = _batches(clone, inputs, targets)
+    output, target = batches[0].output, batches[0].target
+    assert target is not None
+    check_labels(criterion, output, targets)
+    check_same_rows(inputs, output, targets, "x")
+    criticized(criterion, output, target, "x")
+    return _judged(Watched(inner, criterion, *_adam(inner), start, [], batches, [], Curves([]), 0))
+
+
+def _adam(model: nn.Module) -> tuple[list[Any], list[Any]]:
+    """The optimizer that is imagined, with its options."""
+    optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=RATE)
+    return [optimizer], [[{"lr": RATE, "betas": (0.9, 0.999), "eps": 1e-8}]]
+
+
+def _judged(watched: Watched) -> Diagnosis:
     record = measure(watched, budget=SECONDS, simple=False)[0]
     made = record.trials[0].steps if record.trials else SETTLED
     if made < SETTLED:
@@ -56,20 +73,19 @@ def preflight(model: nn.Module, x: Any, y: Tensor, criterion: Any) -> Diagnosis:
     return diagnosis_of(record)
 
 
-def _check(criterion: Any, batch: Batch) -> None:
-    output, target = batch.output, batch.target
-    try:
-        criterion(output, target)
-    except (RuntimeError, TypeError, ValueError, IndexError) as error:
-        raise BadInput(
-            f"the criterion cannot be called with model(x), {_shown(output)}, and y, {_shown(target)}: {error}",
-            expected="criterion(model(x), y) that works",
-            do="call it yourself; classes are whole numbers for CrossEntropyLoss, floats for BCEWithLogitsLoss",
-        ) from error
-
-
-def _shown(value: Tensor | None) -> str:
-    return "no tensor" if value is None else f"{tuple(value.shape)} of {str(value.dtype).removeprefix('torch.')}"
+def _given(x: Any, y: Any) -> tuple[tuple[Tensor, ...], Tensor]:
+    """The inputs and the targets as finite tensors."""
+    values = x if isinstance(x, tuple) else (x,)
+    names = ["x"] if len(values) == 1 else [f"x[{place}]" for place in range(len(values))]
+    scalar = lambda value: isinstance(value, Tensor) and not value.dim()  # noqa: E731
+    inputs = tuple(v if i and scalar(v) else tensor(v, n) for i, (v, n) in enumerate(zip(values, names, strict=True)))
+    targets = tensor(y, "y")
+    for place, (value, name) in enumerate(zip(inputs, names, strict=True)):
+        check_finite(value, name, infinite=not place)
+    check_finite(targets, "y")
+    if not len(targets):
+        raise BadInput("y has no rows", expected="rows of x and y", do="pass at least 32 rows")
+    return inputs, targets
 
 
 def _batches(clone: nn.Module, inputs: tuple[Tensor, ...], y: Tensor) -> list[Batch]:
@@ -86,13 +102,6 @@ def _batches(clone: nn.Module, inputs: tuple[Tensor, ...], y: Tensor) -> list[Ba
                 continue
             mine = tuple(v if part is None else v[part] for v in inputs)
             target = y if part is None else y[part]
-            try:
-                output = first_tensor(clone(*mine))
-            except (RuntimeError, TypeError, ValueError, IndexError) as error:
-                raise BadInput(
-                    f"the model cannot be called with rows of x, {', '.join(map(_shown, mine))}: {error}",
-                    expected="model(x) that works",
-                    do="call it yourself; x.float() if it is of float64",
-                ) from error
+            output = first_tensor(called(clone, mine, "x"))
             found.append(Batch(0, mine, {}, output, output, target, None, True))
     return found

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import torch
 from torch import Tensor, nn
 
+from tenfold.doctor.given import check_watched
 from tenfold.doctor.measure.record import Curves
 from tenfold.doctor.measure.sampling import Sampler, first_bad, points, thinned
 from tenfold.doctor.measure.trace import first_tensor
@@ -33,14 +34,15 @@ class Watch:
     ) -> None:  # fmt: skip
         if schedule not in ("default", "sparse"):
             raise ValueError(f"schedule {schedule!r}: expected 'default' or 'sparse'")
+        several = isinstance(optimizer, (list, tuple))
+        self.optimizers: list[torch.optim.Optimizer] = list(optimizer) if several else [optimizer]  # type: ignore[list-item, arg-type]
+        check_watched(model, self.optimizers, criterion)
         self.outer: nn.Module = model
         self.criterion: nn.Module | Callable[..., Any] | None = criterion
         self.schedule: Schedule = schedule
         self.model: nn.Module = getattr(model, "_orig_mod", model)
         wrapped = type(self.model).__name__ in ("DataParallel", "DistributedDataParallel")
         self.model = getattr(self.model, "module", self.model) if wrapped else self.model
-        several = isinstance(optimizer, (list, tuple))
-        self.optimizers: list[torch.optim.Optimizer] = list(optimizer) if several else [optimizer]  # type: ignore[list-item, arg-type]
         self.notes: list[str] = []
         self._handles: list[Any] = []
         self._step_handles: list[Any] = []
