@@ -212,15 +212,54 @@ def test_the_first_number_that_is_not_finite_is_named():
     assert (bad.step, bad.what) == (2, "the input")
 
 
-def test_a_function_that_is_not_observed_is_said():
+def looped(criterion, called, lr=1e-2, evaluated=None):
     torch.manual_seed(0)
     model = dense()
-    optimizer = torch.optim.Adam(model.parameters())
-    with tenfold.watch(model, optimizer, F.cross_entropy) as doctor:
-        train(model, optimizer, F.cross_entropy, epochs=1)
-    assert any("observe" in note for note in doctor.watched().notes)
+    optimizer = torch.optim.Adam(model.parameters(), lr)
+    with tenfold.watch(model, optimizer, criterion) as doctor:
+        train(model, optimizer, called, epochs=1)
+        if evaluated is not None:
+            with torch.no_grad():
+                evaluated(model(rows()[0]), rows()[1])
+    return doctor
+
+
+def test_a_criterion_that_the_loop_never_called_is_refused():
+    with pytest.raises(
+        tenfold.BadInput, match=r"CrossEntropyLoss\) was not called in the block, though .* 6 updates"
+    ) as e:
+        looped(nn.CrossEntropyLoss(), F.cross_entropy).diagnose()
+    assert "the criterion object that the loop calls, or call doctor.observe(output, target, loss)" in e.value.do
+    with pytest.raises(tenfold.BadInput, match=r"cross_entropy\) was not observed in the block") as e:
+        looped(F.cross_entropy, F.cross_entropy).diagnose()
+    assert e.value.do == "call doctor.observe(output, target, loss) after computing the loss"
+    mine = nn.CrossEntropyLoss()
+    with pytest.raises(tenfold.BadInput, match="was not called in the block, only without gradients"):
+        looped(mine, F.cross_entropy, evaluated=mine).diagnose()
+    assert any("observe" in note for note in looped(F.cross_entropy, F.cross_entropy).watched().notes)
+
+
+def test_without_a_criterion_no_health_is_claimed_and_nothing_is_made_up():
+    sound = looped(None, F.cross_entropy).diagnose()
+    assert "Healthy" not in sound.report()
+    assert "Whether it learns was not looked at" in sound.report()
+    assert [note for note in sound.notes if "no loss was seen" in note] == sound.notes
+    assert [op.rule for op in sound.record.facts.operations] == ["linear", "relu", "linear"]
+    ill = looped(None, F.cross_entropy, lr=10.0).diagnose()
+    assert ill.findings[0].cause == "lr_too_high"
+    for finding in ill.findings:
+        assert not any(word in said for said in finding.evidence for word in (" rows", "target", "the loss", "skill"))
+
+
+def test_a_task_is_known_by_its_targets_where_the_way_to_the_criterion_is_not():
+    torch.manual_seed(0)
+    model, inner = dense(), nn.CrossEntropyLoss()
+    optimizer = torch.optim.Adam(model.parameters(), 1e-2)
+    with tenfold.watch(model, optimizer, inner) as doctor:
+        train(model, optimizer, lambda output, target: inner(output**3, target), epochs=2)
     diagnosis = doctor.diagnose(prove=False)
-    assert any("observe" in note for note in diagnosis.notes)
+    assert (diagnosis.record.facts.task, diagnosis.record.facts.classes) == ("classes", 2)
+    assert "targets that are numbers" not in diagnosis.report()
 
 
 def test_a_second_block_is_refused_and_a_wrong_schedule_too():
@@ -231,7 +270,7 @@ def test_a_second_block_is_refused_and_a_wrong_schedule_too():
         watch.watched()
     with watch:
         pass
-    with pytest.raises(RuntimeError, match=r"made no update \(0 losses were seen\)"):
+    with pytest.raises(tenfold.BadInput, match=r"made no update \(0 losses were seen\)"):
         watch.diagnose()
     with pytest.raises(RuntimeError, match="already"), watch:
         pass

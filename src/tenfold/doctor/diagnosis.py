@@ -47,7 +47,8 @@ class Diagnosis:
 
     @property
     def healthy(self) -> bool:
-        """Whether there is no finding."""
+        """Whether there is no finding. Of a loop whose loss was not seen this speaks of structure and updates only: the
+        report says so, and claims no health."""
         return not self.findings
 
     def report(self) -> str:

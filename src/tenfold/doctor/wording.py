@@ -5,6 +5,8 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING
 
+from tenfold.doctor.causes import CAUSES
+
 if TYPE_CHECKING:
     from tenfold.doctor.diagnosis import Diagnosis
 
@@ -13,14 +15,9 @@ WIDTH = 110
 
 def report(diagnosis: Diagnosis) -> str:
     """The verdict, the first finding with evidence, remedy and proof, the others in a line, the notes."""
-    if diagnosis.healthy:
-        lines = [f"Healthy (p = {1 - diagnosis.probability:.2f})."]
-    else:
+    lines = textwrap.wrap(verdict(diagnosis), WIDTH)
+    if diagnosis.findings:
         first, *others = diagnosis.findings
-        lines = [
-            f"Not healthy (p = {diagnosis.probability:.2f}). Most likely cause: {first.words} "
-            f"({first.probability:.2f})."
-        ]
         lines += _block("evidence", _joined(first.evidence)) + _block("remedy", first.remedy)
         if first.proof:
             lines += _block("proof", first.proof)
@@ -30,6 +27,17 @@ def report(diagnosis: Diagnosis) -> str:
     for note in diagnosis.notes:
         lines += textwrap.wrap(f"Note: {note}", WIDTH, subsequent_indent="      ")
     return "\n".join(lines)
+
+
+def verdict(diagnosis: Diagnosis) -> str:
+    """The verdict in a sentence or two; a loop whose loss was not seen is never called healthy."""
+    if diagnosis.findings:
+        first = diagnosis.findings[0]
+        cause = CAUSES.get(first.cause, first.cause)
+        return f"Not healthy (p = {diagnosis.probability:.2f}). Most likely cause: {cause} ({first.probability:.2f})."
+    if diagnosis.record.unseen:
+        return "No fault was found in the network's structure and its updates. Whether it learns was not looked at."
+    return f"Healthy (p = {1 - diagnosis.probability:.2f})."
 
 
 def _joined(sentences: list[str]) -> str:

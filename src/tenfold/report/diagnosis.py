@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from tenfold.doctor.causes import CAUSES
 from tenfold.doctor.measure.record import Point, Record
+from tenfold.doctor.wording import verdict
 from tenfold.report import panels, words
 from tenfold.report.drawing import LIGHT, THEMED, Colours, known
 from tenfold.report.measures import layers, measures
@@ -187,12 +188,8 @@ def page(diagnosis: Diagnosis, *, title: str) -> str:
 
 def headline(diagnosis: Diagnosis) -> str:
     """The verdict in a sentence or two."""
-    sick = diagnosis.probability
-    if diagnosis.healthy:
-        return f"Healthy (p = {1 - sick:.2f}): no cause was found."
-    first = diagnosis.findings[0]
-    cause = CAUSES.get(first.cause, first.cause)
-    return f"Not healthy (p = {sick:.2f}). Most likely cause: {cause} ({first.probability:.2f})."
+    said = verdict(diagnosis)
+    return f"{said.removesuffix('.')}: no cause was found." if said.startswith("Healthy") else said
 
 
 def _finding(finding: Finding) -> dict[str, Any]:

@@ -69,8 +69,8 @@ def _structure(record: Record) -> Iterator[Evidence]:
     widths = [operations[i].units for i in hidden]
     yield Evidence("narrow", ramp(min(widths, default=99), 4, 2), f"a hidden layer of {min(widths, default=0)} units")
     sizes = sum(math.prod(p.shape) for p in record.facts.parameters)
-    rows = max(record.facts.rows_kept, 1)
-    yield Evidence("oversized", decades(sizes / rows, 30, 300), f"{sizes} parameters for {record.facts.rows_kept} rows")
+    if rows := record.facts.rows_kept:
+        yield Evidence("oversized", decades(sizes / rows, 30, 300), f"{sizes} parameters for {rows} rows")
     yield from _dropout(record)
 
 
@@ -100,7 +100,7 @@ def _dropout(record: Record) -> Iterator[Evidence]:
     )
     yield Evidence(
         "tiny_batch_norm",
-        ramp(record.facts.batch_rows, 8, 3) if batch else 0.0,
+        ramp(record.facts.batch_rows, 8, 3) if batch and record.facts.batch_rows else 0.0,
         f"batch normalization on batches of {record.facts.batch_rows}",
     )
     yield Evidence("has_batch_norm", 1.0 if batch else 0.0, "batch normalization")
@@ -117,7 +117,7 @@ def _output(record: Record) -> Iterator[Evidence]:
     rules = [operations[i].rule for i in output_activations(operations)]
     if facts.after in ("sigmoid", "softmax", "log_softmax", "tanh"):
         rules.append(facts.after)
-    units = math.prod(facts.output_shape[1:]) if len(facts.output_shape) > 1 else 1
+    units = math.prod(facts.output_shape[1:]) if facts.output_shape else 0  # 0: not seen
     said = " then ".join(rules)
     soft = [r for r in rules if r in ("softmax", "log_softmax")]
     yield Evidence("softmax_on_one", 1.0 if soft and units == 1 else 0.0, "softmax over one unit is always 1")
@@ -152,7 +152,7 @@ def _task(record: Record, units: int) -> Iterator[Evidence]:
             1.0 if units == 1 and facts.classes > 2 else 0.0,
             f"one output unit for {facts.classes} classes",
         )
-    elif name in (*LOGITS, *ODDS):
+    elif name in (*LOGITS, *ODDS) and facts.target_shape:
         yield Evidence("odds_on_numbers", 1.0, f"{name} on targets that are numbers")
     known = not name or name.endswith("Loss") or name in (*SQUARED, *LOGITS, *ODDS, "nll_loss")
     yield Evidence("own_loss", 0.0 if known else 1.0, f"the loss ({name}) is one of your own")

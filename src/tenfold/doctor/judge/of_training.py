@@ -222,7 +222,8 @@ def _batches(record: Record) -> Iterator[Evidence]:
             ramp(facts.batch_rows / facts.rows_kept, 0.4, 0.9) * ramp(facts.batch_rows, 64, 256),
             f"a batch of {facts.batch_rows} of {facts.rows_kept} rows",
         )
-    yield Evidence("tiny_batch", ramp(facts.batch_rows, 5, 1), f"batches of {facts.batch_rows} rows")
+    if facts.batch_rows:
+        yield Evidence("tiny_batch", ramp(facts.batch_rows, 5, 1), f"batches of {facts.batch_rows} rows")
     yield Evidence(
         "evaluation_mode",
         1.0

@@ -22,8 +22,8 @@ def facts_of(study: Study) -> Facts:
     target = study.parts[0].target if study.parts else None
     criterion = watched.criterion
     return Facts(
-        task=pipeline.task if pipeline is not None else "numbers",
-        classes=pipeline.classes if pipeline is not None else 0,
+        task=study.task,
+        classes=study.classes,
         operations=study.operations,
         parameters=_parameters(watched),
         optimizers=_optimizers(watched),

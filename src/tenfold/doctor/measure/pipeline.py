@@ -98,11 +98,32 @@ class Pipeline:
 
 def pipeline_of(criterion: Any, batches: list[Batch]) -> Pipeline | None:
     """The pipeline that explains the first batches; None where output, target or loss was not seen."""
-    whole = [b for b in batches if b.output is not None and b.scored is not None and b.target is not None]
-    if not whole or criterion is None:
+    whole, found = _whole(batches), task_of(batches)
+    if not whole or found is None or criterion is None:
         return None
     first = whole[0]
-    assert first.output is not None and first.scored is not None and first.target is not None
+    assert first.output is not None and first.scored is not None
+    after = what_follows(first.output, first.scored)
+    task, classes, values = found
+    name = name_of(criterion)
+    cut = 0.5 if name in ("BCELoss", "binary_cross_entropy") else sum(values) / 2
+    if name in ("BCEWithLogitsLoss", "binary_cross_entropy_with_logits", "SoftMarginLoss", "HingeEmbeddingLoss"):
+        cut = 0.0
+    return Pipeline(criterion, after, tuple(first.scored.shape[1:]), task, classes, values, cut)
+
+
+def _whole(batches: list[Batch]) -> list[Batch]:
+    return [b for b in batches if b.output is not None and b.scored is not None and b.target is not None]
+
+
+def task_of(batches: list[Batch]) -> tuple[Task, int, tuple[float, float]] | None:
+    """The task, its classes and the two values of a binary one, of what the criterion got; None where it was not
+    seen."""
+    whole = _whole(batches)
+    if not whole:
+        return None
+    first = whole[0]
+    assert first.scored is not None and first.target is not None
     targets = torch.cat(
         [
             b.target.reshape(b.target.shape[0], -1)[:, :1].float().cpu()
@@ -110,13 +131,7 @@ def pipeline_of(criterion: Any, batches: list[Batch]) -> Pipeline | None:
             if b.target is not None and b.target.dim()
         ]
     )
-    after = what_follows(first.output, first.scored)
-    task, classes, values = _task(first.scored, first.target, targets, criterion)
-    name = name_of(criterion)
-    cut = 0.5 if name in ("BCELoss", "binary_cross_entropy") else sum(values) / 2
-    if name in ("BCEWithLogitsLoss", "binary_cross_entropy_with_logits", "SoftMarginLoss", "HingeEmbeddingLoss"):
-        cut = 0.0
-    return Pipeline(criterion, after, tuple(first.scored.shape[1:]), task, classes, values, cut)
+    return _task(first.scored, first.target, targets)
 
 
 def what_follows(output: Tensor, scored: Tensor) -> str:
@@ -143,7 +158,7 @@ def name_of(criterion: Any) -> str:
     return getattr(criterion, "__name__", None) or type(criterion).__name__
 
 
-def _task(scored: Tensor, target: Tensor, seen: Tensor, criterion: Any) -> tuple[Task, int, tuple[float, float]]:
+def _task(scored: Tensor, target: Tensor, seen: Tensor) -> tuple[Task, int, tuple[float, float]]:
     values = torch.unique(seen)
     if not target.is_floating_point():
         if scored.dim() >= 2 and scored.shape[1] > 1 and target.dim() == scored.dim() - 1:

@@ -275,6 +275,11 @@ class Record:
     extra: dict[str, float] = field(default_factory=dict)  # on request: curvature, gradient_check, gradient_noise...
     notes: list[str] = field(default_factory=list)  # what was not measured, and why
 
+    @property
+    def unseen(self) -> bool:
+        """Whether updates were made and no loss of them was seen."""
+        return bool(self.facts.steps) and not self.curves.loss
+
     def probe(self, state: State) -> Probe | None:
         """The last probe of a state."""
         return next((p for p in reversed(self.probes) if p.state == state), None)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from tenfold.doctor.measure.pipeline import Pipeline, pipeline_of
-from tenfold.doctor.measure.record import Operation
+from tenfold.doctor.measure.pipeline import Pipeline, pipeline_of, task_of
+from tenfold.doctor.measure.record import Operation, Task
 from tenfold.doctor.measure.rows import Rows, distinct, join, rows_of, splittable
 from tenfold.doctor.measure.trace import operations as trace_operations
 from tenfold.doctor.measure.watched import Watched
@@ -17,7 +17,7 @@ from tenfold.doctor.measure.watched import Watched
 
 @dataclass
 class Study:
-    """What the measures of one training share."""
+    """What the measures of one training share. task, classes: of the targets, known without a pipeline too."""
 
     watched: Watched
     model: nn.Module
@@ -26,6 +26,8 @@ class Study:
     pipeline: Pipeline | None
     operations: list[Operation]
     notes: list[str]
+    task: Task = "numbers"
+    classes: int = 0
 
 
 def study_of(watched: Watched) -> Study:
@@ -39,22 +41,26 @@ def study_of(watched: Watched) -> Study:
     if joined:
         parts = _dealt(distinct(join(parts)), max(p.count for p in parts))
     pipeline = pipeline_of(watched.criterion, watched.batches)
-    if pipeline is None:
+    if pipeline is None and watched.criterion is None and watched.batches:
+        notes.append("no criterion was given to watch: no gradient, no short trainings")
+    elif pipeline is None and watched.batches:
         notes.append("no loss was seen with its output and target: call doctor.observe(output, target, loss)")
-    elif pipeline.after == "unknown":
+    elif pipeline is not None and pipeline.after == "unknown":
         notes.append(
             "what the criterion gets could not be told from the model's output: no gradient, no short trainings"
         )
         pipeline = None
     found: list[Operation] = []
-    if parts:
+    first = (parts[0].inputs, parts[0].keywords) if parts else watched.first
+    if first is not None:
         try:
-            found = trace_operations(model, parts[0].inputs, parts[0].keywords)
+            found = trace_operations(model, *first)
         except (RuntimeError, TypeError, ValueError) as error:
             notes.append(f"the forward pass of a copy failed: {error}")
     else:
         notes.append("no batch was seen")
-    return Study(watched, model, parts, joined, pipeline, found, notes)
+    task, classes, _ = task_of(watched.batches) or ("numbers", 0, None)
+    return Study(watched, model, parts, joined, pipeline, found, notes, task, classes)
 
 
 def _dealt(rows: Rows, size: int) -> list[Rows]:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 import torch
 from torch import Tensor, nn
 
 from tenfold.doctor.given import check_watched
+from tenfold.doctor.measure.pipeline import name_of
 from tenfold.doctor.measure.record import Curves
 from tenfold.doctor.measure.sampling import Sampler, first_bad, points, thinned
 from tenfold.doctor.measure.trace import first_tensor
 from tenfold.doctor.measure.watched import Batch, Watched
+from tenfold.errors import BadInput
 
 if TYPE_CHECKING:
     from tenfold.doctor.diagnosis import Diagnosis
@@ -68,6 +70,7 @@ class Watch:
         self._rows = self._bytes = 0
         self._stride, self._keeps = 1, True  # losses: one of so many is kept; whether this update's batch is
         self._seen: tuple[Any, Any, Tensor | None] = ((), {}, None)  # arguments, keywords, output of the model
+        self._first: tuple[tuple[Any, ...], dict[str, Any]] | None = None  # arguments and keywords of the first call
         self.options: list[list[dict[str, Any]]] = [
             [_options(group) for group in o.param_groups] for o in self.optimizers
         ]
@@ -133,6 +136,8 @@ class Watch:
     # ---- hooks ----
 
     def _leaves(self, module: nn.Module, args: Any, keywords: Any, output: Any) -> None:
+        if self._first is None:
+            self._first = copied((args, keywords))
         if self._keeps or not torch.is_grad_enabled():
             found = first_tensor(output)
             self._seen = args, keywords, None if found is None else found.detach()
@@ -218,14 +223,16 @@ class Watch:
         if not self._begun:
             raise RuntimeError("nothing was watched yet: train inside `with tenfold.watch(...)`")
         if not self.step:
-            raise RuntimeError(
-                f"nothing to judge: the optimizer that is watched made no update ({self.calls} losses were seen). Call "
-                "its step() inside the block; before any training use `tenfold.preflight`"
+            raise BadInput(
+                f"nothing to judge: the optimizer that is watched made no update ({self.calls} losses were seen)",
+                expected="a loop that trains inside the block",
+                do="call its step() inside the block; before any training use tenfold.preflight",
             )
         notes = list(dict.fromkeys(self.notes))
         if not self.losses:
             notes.append(
-                "no loss was seen: give watch the criterion as a module, or call doctor.observe(output, target, loss)"
+                "no loss was seen, so only the network's structure and its updates were looked at: give watch the "
+                "criterion that the loop calls, or call doctor.observe(output, target, loss)"
             )
         if self.outer is not self.model and hasattr(self.outer, "_orig_mod"):
             notes.append("the model is compiled: layers are measured on the plain module that it was compiled from")
@@ -239,14 +246,31 @@ class Watch:
             self.model, self.criterion, self.optimizers, self.options, self.sampler.start,
             self.sampler.states(self.step), self.batches, self.evaluation, curves, self.step,
             self.in_training / max(self.calls, 1), self.calls / max(self.step, 1) if whole else 1.0,
-            self.outer is not self.model, self.still, notes,
+            self.outer is not self.model, self.still, notes, self._first,
         )  # fmt: skip
 
     def diagnose(self, **options: Any) -> Diagnosis:
-        """Judge what was recorded. options: prove, budget, curvature, gradient_check of `examine`."""
+        """Judge what was recorded. options: prove, budget, curvature, gradient_check of `examine`. Raises BadInput
+        where no update was made, or where the criterion that was given was never called or observed."""
         from tenfold.doctor.examine import examine
 
-        return examine(self.watched(), **options)
+        watched = self.watched()
+        if self.criterion is not None and not self.calls and not self.notes:
+            self._refuse()
+        return examine(watched, **options)
+
+    def _refuse(self) -> NoReturn:
+        """A criterion was given and the loop never called it: what was not seen is not judged."""
+        name, observe = name_of(self.criterion), "call doctor.observe(output, target, loss) after computing the loss"
+        module = isinstance(self.criterion, nn.Module)
+        seen = ", only without gradients" if self.validation else ""
+        raise BadInput(
+            f"the criterion that watch was given ({name}) was not {'called' if module else 'observed'} in the block"
+            + (seen or f", though the optimizer made {self.step} update{'' if self.step == 1 else 's'}"),
+            expected="a loop that calls this very object with (output, target)" if module
+            else "a word on every loss: a plain function is not seen by itself",
+            do=f"give watch the criterion object that the loop calls, or {observe}" if module else observe,
+        )  # fmt: skip
 
 
 def watch(
@@ -257,7 +281,8 @@ def watch(
 
     model: any torch module, compiled ones too; optimizer: one or several (an update is a step of the first); criterion:
     the loss module that the loop calls with (output, target). Of a plain function nothing is seen by itself: call
-    `doctor.observe(output, target, loss)` after computing it.
+    `doctor.observe(output, target, loss)` after computing it. Where a criterion is given and never seen, `diagnose()`
+    refuses; where none is given, structure and updates are judged, and no health is claimed.
     schedule: "default" keeps the loss of every batch, the gradient norm of every 32nd update, and at about 12 updates
     a decade (then every 100th) the true size w_after - w_before of every parameter's update; "sparse" looks at about 4
     updates a decade and costs nearly nothing between them.

@@ -32,7 +32,8 @@ class Watched:
 
     model: the user's own module (the one inside a compiled one), to be copied, never changed. start: its state at the
     beginning; snapshots: parameters and buffers by name at some updates, oldest first, the last is the end.
-    batches: training batches, evaluation: batches seen without gradients; both bounded in rows and bytes.
+    batches: training batches, evaluation: batches seen without gradients; both bounded in rows and bytes. first: the
+    arguments and keywords of the model's first call, which show its structure where no loss was seen.
     """
 
     model: nn.Module
@@ -50,3 +51,4 @@ class Watched:
     compiled: bool = False
     still: list[str] = field(default_factory=list)  # modules that were in evaluation mode while the model trained
     notes: list[str] = field(default_factory=list)
+    first: tuple[tuple[Any, ...], dict[str, Any]] | None = None
