@@ -92,6 +92,7 @@ CHANGES: dict[str, Callable[[Case], Case]] = {
     "head": _head, "no_dropout": lambda case: case.net_with(dropout=0.0),
     "no_decay": lambda case: case.optim_with(weight_decay=0.0).loop_with(l1=0.0),
     "clip": lambda case: case.loop_with(clip=1.0), "flip": lambda case: case.loop_with(sign=-case.loop.sign),
+    "zero_grad": lambda case: case.loop_with(zero_grad=True),
     "mean_loss": lambda case: replace(case, criterion=case.criterion.removesuffix("_sum")),
     "smaller_batch": lambda case: case.loop_with(batch=min(32, case.loop.batch)),
     "larger_batch": lambda case: case.loop_with(batch=max(32, case.loop.batch)),
@@ -102,7 +103,7 @@ CHANGES: dict[str, Callable[[Case], Case]] = {
     "wider": lambda case: case.net_with(hidden=tuple(max(h, 32) for h in case.net.hidden)),
     "regularize": lambda case: case.net_with(dropout=0.3).optim_with(weight_decay=1e-3), INSPECTED: lambda case: case,
 }  # fmt: skip
-COSTLY = ("longer", "smaller_batch", "larger_batch", "wider", INSPECTED)  # not drawn as the other change
+COSTLY = ("longer", "smaller_batch", "larger_batch", "wider", "zero_grad", INSPECTED)  # not drawn as the other change
 
 
 def apply(case: Case, change: str) -> Case:

@@ -22,7 +22,7 @@ from bench.doctor.operators import operators
 from bench.doctor.program import CRITERIA, optimizer_of, skill, train
 
 from tenfold.doctor.causes import CAUSES
-from tenfold.doctor.prescribe.remedies import REMEDIES
+from tenfold.doctor.prescribe.remedies import PARTICULAR, REMEDIES
 
 
 def planted(operator: str, base: str) -> tuple[Case, Case]:
@@ -328,6 +328,7 @@ def test_skill_against_an_independent_library() -> None:
 
 def test_every_prescribed_change_can_be_followed() -> None:
     wanted = {change for choices in REMEDIES.values() for change, _ in choices}
+    wanted |= {change for change, _ in PARTICULAR.values()}
     assert wanted <= set(remedies.CHANGES)
     for case in (base_of(name)[1] for name in ("wine", "cancer", "diabetes", "digits_conv", "frequency_lstm", "texts")):
         for change in remedies.CHANGES:
@@ -349,6 +350,7 @@ def test_a_remedy_undoes_its_fault() -> None:
     for operator, base, change in [
         ("sign_flipped", "diabetes", "flip"), ("summed", "diabetes", "mean_loss"), ("last_only", "cancer", "unfreeze"),
         ("lr_x1000", "diabetes", "lr_d1000"), ("softmax_on_one", "moons", "head"), ("decay_10", "wine", "no_decay"),
+        ("gradients_kept", "diabetes", "zero_grad"),
     ]:  # fmt: skip
         case, found = planted(operator, base)
         before, after = train(found, 0).outcome, train(remedies.apply(found, change), 0).outcome

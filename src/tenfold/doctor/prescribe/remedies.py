@@ -132,6 +132,7 @@ REMEDIES: dict[str, list[tuple[str, str]]] = {
 
 # A piece of evidence that is cured in one way only, whatever else speaks for its cause.
 PARTICULAR: dict[str, tuple[str, str]] = {
+    "gradient_accumulates": ("zero_grad", "call optimizer.zero_grad() before loss.backward(), at every update"),
     "inputs_not_finite": ("as_is", "fill or drop the rows whose inputs are not finite, before the training"),
     "targets_not_finite": ("as_is", "drop the rows whose targets are not finite, before the training"),
 }
