@@ -184,6 +184,41 @@ def test_a_control_that_there_was_no_time_for_is_not_another_change():
     assert [t.change for t in whole] == ["as_is", "adam", "clip", "control: normalize"]
 
 
+def test_a_remedy_that_did_not_help_is_said_with_what_did():
+    from tenfold.doctor.measure.record import Trial
+    from tenfold.doctor.prove.paired import sentence
+
+    def trial(change, skill, loss=1.0):
+        return Trial(change, 60, [skill] * 5, [skill] * 5, [loss] * 5)
+
+    base, failed = trial("as_is", -0.2), trial("lr_d10", -0.2)
+    said = sentence([base, failed, trial("control: adam", -0.2)], "lr_d10")
+    assert said.endswith("(adam): -0.20 (0 of 5). This remedy alone did not help in the short run")
+    said = sentence([base, failed, trial("clip", 0.4), trial("control: standardize_inputs", 0.7)], "lr_d10")
+    assert said.endswith(
+        "in the short run; another change did (standardize inputs): skill -0.20 -> 0.70 (5 of 5 better)"
+    )
+    for change in (trial("lr_d10", 0.1), trial("lr_d10", -0.2, 0.5)):  # more skill, less loss
+        assert "did not help" not in sentence([base, change, trial("control: adam", 0.7)], "lr_d10")
+
+
+def test_gradients_that_are_never_set_to_zero_have_a_remedy_of_their_own():
+    torch.manual_seed(0)
+    x = torch.randn(300, 6)
+    y = (x[:, 0] - x[:, 1] > 0).long()
+    model = stack([6, 16, 2])
+    optimizer, criterion = torch.optim.SGD(model.parameters(), lr=0.5), nn.CrossEntropyLoss()
+    with tenfold.watch(model, optimizer, criterion) as doctor:
+        for part in torch.randperm(3000).remainder(300).split(32):
+            criterion(model(x[part]), y[part]).backward()
+            optimizer.step()
+    first = doctor.diagnose(budget=0.3).findings[0]
+    assert first.cause == "lr_too_high"
+    assert any("never set back to zero" in said for said in first.evidence)
+    assert first.remedy == "call optimizer.zero_grad() before loss.backward(), at every update"
+    assert (first.change, first.proof) == ("zero_grad", "")
+
+
 def test_a_proof_pairs_the_remedy_with_the_unchanged_run_over_seeds():
     torch.manual_seed(0)
     x, y = rows("cancer")

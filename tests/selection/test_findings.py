@@ -5,6 +5,7 @@ import pytest
 from sklearn.datasets import load_iris
 
 from tenfold import MLP, SGD, Adam, Recipe
+from tenfold.doctor.prove.paired import UNHELPED
 from tenfold.selection.arrays import understand
 from tenfold.selection.crew import Crew
 from tenfold.selection.findings import failures, findings, sentence
@@ -93,6 +94,8 @@ def test_the_doctor_names_what_zeros_do_and_says_nothing_it_did_not_look_at():
     assert (first["recipes"], first["trials"], first["of"]) == ([1], 2, 4)
     assert first["cause"] == "constant_init"
     assert sentence(first).startswith(f"2 of 4 trials learnt nothing, in 1 recipe: {first['words']} (")
+    failed = sentence(first | {"proof": f"paired short run. {UNHELPED}"})
+    assert failed == sentence(first | {"proof": ""})[:-1] + ", which alone did not help in a short run."
     (unseen,) = findings(trained, dummy, Crew.local("cpu"), looks=False)
     assert unseen["cause"] is None
     assert sentence(unseen) == "2 of 4 trials learnt nothing, in 1 recipe."

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from tenfold.doctor.prove.paired import UNHELPED
 from tenfold.recipe.recipe import Recipe
 from tenfold.selection.crew import Crew
 from tenfold.selection.outcome import Outcome
@@ -179,4 +180,6 @@ def sentence(finding: Mapping[str, Any]) -> str:
         text += f", all with {finding['where']}"
     if finding["cause"]:
         text += f": {finding['words']} ({finding['probability']:.2f}); {' '.join(finding['remedy'].split())}"
+        if UNHELPED in (finding.get("proof") or ""):
+            text = text.rstrip(".") + ", which alone did not help in a short run"
     return text.rstrip(".") + "."

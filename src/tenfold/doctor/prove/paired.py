@@ -13,6 +13,8 @@ from tenfold.doctor.prove.change import CHANGES, REFERENCES
 
 SEEDS = (0, 1, 2, 3, 4)
 SAME = 0.01  # difference of skills, and share of a loss, that is none
+UNHELPED = "This remedy alone did not help in the short run"
+CLEAR, MOST = 0.1, 0.8  # gain of skill, and share of the seeds, of a change that helps clearly
 Try = Callable[[Sequence[str], Sequence[int]], list[Trial]]
 OTHER_UNITS = frozenset({"head", "mean_loss", "standardize_targets", "flip", "training_mode"})  # losses not comparable
 
@@ -75,9 +77,37 @@ def sentence(proofs: Sequence[Trial], change: str) -> str:
     said = f"paired short run, {count} seeds, {after.steps} updates: {figures} ({wins} of {count} better)"
     if control is not None:
         luck, of = better(before, control)
-        name = control.change.removeprefix("control: ").replace("_", " ")
-        said += f"; a random other change ({name}): {_skills(control):.2f} ({luck} of {of})"
-    return said
+        said += f"; a random other change ({_name(control)}): {_skills(control):.2f} ({luck} of {of})"
+    return said if helped(before, after) else f"{said}. {_unhelped(proofs, before, after)}"
+
+
+def helped(before: Trial, after: Trial) -> bool:
+    """Whether a change did any good: better on half of the seeds, or by more than nothing in the mean."""
+    wins, count = better(before, after)
+    return 2 * wins >= count > 0 or _skills(after) - _skills(before) > SAME
+
+
+def _unhelped(proofs: Sequence[Trial], before: Trial, after: Trial) -> str:
+    """That a remedy did not help, and which other change of the same proof did."""
+    said = UNHELPED
+    others = [t for t in proofs if t is not before and t is not after and _clearly(before, t)]
+    if not others:
+        return said
+    best = max(others, key=_skills)
+    wins, count = better(before, best)
+    return (
+        f"{said}; another change did ({_name(best)}): skill {_skills(before):.2f} -> {_skills(best):.2f} "
+        f"({wins} of {count} better)"
+    )
+
+
+def _clearly(before: Trial, after: Trial) -> bool:
+    wins, count = better(before, after)
+    return count > 0 and wins >= MOST * count and _skills(after) - _skills(before) >= CLEAR
+
+
+def _name(trial: Trial) -> str:
+    return trial.change.removeprefix("control: ").replace("_", " ")
 
 
 def _mean(values: Sequence[float | None]) -> float | None:
