@@ -126,3 +126,14 @@ def test_one_class_and_missing_targets_are_refused():
         Classifier(RECIPE).fit(X, np.zeros(150, int))
     with pytest.raises(BadInput, match=r"y\[3\] is missing"):
         Regressor(RECIPE).fit(X, np.where(np.arange(150) == 3, np.nan, 1.0 * Y))
+
+
+def test_text_where_numbers_belong_is_named():
+    with pytest.raises(BadInput, match=r"y is text, such as 'setosa'\n.*numbers\n.*Classifier"):
+        Regressor(RECIPE).fit(X, LABELS)
+    frame = pd.DataFrame(X, columns=list("abcd")).assign(name=LABELS)
+    model = Classifier(RECIPE, folds=2, random_state=0).fit(frame, Y)
+    with pytest.raises(
+        BadInput, match=r"X has no column names.*\n  expected: a frame with the columns a, b, c, d, name"
+    ):
+        model.predict(frame.to_numpy())

@@ -111,6 +111,10 @@ class _Network(BaseEstimator):
                 self.feature_names_in_ = np.array([str(name) for name in x.columns], object)
                 self.n_features_in_ = len(self.feature_names_in_)
             return x
+        named = getattr(self, "feature_names_in_", None)
+        if not fitting and named is not None and np.asarray(x).dtype.kind not in "biuf":
+            what = f"X has no column names and holds {np.asarray(x).dtype} values; the model learned from named columns"
+            raise BadInput(what, expected=f"a frame with the columns {', '.join(named)}")
         return validate_data(
             self, x, reset=fitting, dtype=np.float64, ensure_all_finite="allow-nan", ensure_min_samples=1 + fitting
         )
@@ -118,7 +122,10 @@ class _Network(BaseEstimator):
     def _target(self, y: Any, dtype: Any = None) -> Array:
         if y is None:
             raise BadInput(f"{type(self).__name__} requires y to be passed, but the target y is None")
-        return column_or_1d(y, dtype=dtype, warn=True)
+        values = column_or_1d(y, warn=True)
+        if dtype is not None and values.dtype.kind in "US":
+            raise BadInput(f"y is text, such as '{values[0]}'", expected="numbers", do="tenfold.Classifier for classes")
+        return column_or_1d(values, dtype=dtype)
 
     def __sklearn_tags__(self) -> Any:
         """scikit-learn's tags: NaN is a missing cell."""

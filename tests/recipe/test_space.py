@@ -283,3 +283,8 @@ def test_negative_numbers_are_refused(n, seed):
 def test_a_space_with_a_pair_that_no_recipe_may_have_is_refused_when_it_is_built():
     with pytest.raises(BadInput, match=r"clip_norm.*absent with lbfgs"):
         Space.from_dict({"optimizer": ["adam", "lbfgs"], "clip_norm": [None, 1.0], "batch_size": "full"})
+
+
+def test_a_space_prints_as_what_builds_it():
+    space = Space.from_yaml(MIXED)
+    assert eval(repr(space), {"Space": Space}) == space

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+import torch
 from plain import make_pack, run
 from sklearn.datasets import make_classification, make_regression
 from sklearn.metrics import accuracy_score, log_loss, r2_score, roc_auc_score, root_mean_squared_error
@@ -295,3 +296,26 @@ def test_a_shuffled_target_is_not_learned():
 def test_groups_of_another_length_are_refused():
     with pytest.raises(BadInput, match="groups has 3 values"):
         tenfold.cross_validate(recipe(), X, Y, groups=[1, 2, 3])
+
+
+def test_a_column_that_gives_y_away_is_said(result):
+    assert result.warnings == []
+    assert "warning" not in repr(result)
+    frame = pd.DataFrame(X, columns=list("abcde")).assign(y=np.array(["red", "green", "blue"])[Y])
+    for data, name in ((frame, "column 'y'"), (np.c_[X, Y], "X[:, 5]")):
+        found = tenfold.cross_validate(recipe(epochs=1), data, Y, folds=FOLDS)
+        (warning,) = found.warnings
+        assert warning.startswith(f"{name} alone settles 100% of y")
+        assert f"  warning: {name} alone" in repr(found)
+    search = tenfold.search(tenfold.Space.from_dict({"epochs": 1}), frame, Y, trials=1, folds=FOLDS)
+    assert search.warnings == [warning.replace("X[:, 5]", "column 'y'")]
+
+
+def test_tensors_are_taken_as_arrays_are(result):
+    found = tenfold.cross_validate(RECIPES[:1], torch.tensor(X), torch.tensor(Y), folds=FOLDS, seed=3)
+    assert found.table[0]["scores"] == result.table[0]["scores"]
+
+
+def test_a_space_must_be_one():
+    with pytest.raises(BadInput, match=r"the space is a dict\n  expected: a Space\n  try: tenfold.Space.from_dict"):
+        tenfold.search({"epochs": [1, 2]}, X, Y)

@@ -233,18 +233,14 @@ def _column_warnings(table: Table, schema: Schema) -> list[str]:
 def _leaks(table: Table, schema: Schema, target: Array, names: set[str]) -> dict[str, str]:
     """Columns that give the target away, each with its warning, but for those that name groups of rows."""
     found: dict[str, str] = {}
-    classification = schema.task == "classification"
-    for column in schema.used if len(target) >= suspects.LEAST_ROWS else ():
+    for column in schema.used:
         if column.name in names:
             continue
         values = table.column(column.name)
-        share = suspects.settled_share(values, target, classification=classification)
-        if classification and share < suspects.PREDICTIVE:
-            share = max(share, suspects.separated_share(values, target))
-        line = not classification and suspects.follows(values, target)
-        if share >= suspects.PREDICTIVE or line:
+        much = suspects.gives_away(values, target, classification=schema.task == "classification")
+        if much:
             found[column.name] = (
-                f"column '{column.name}' alone settles {'nearly all' if line else f'{share:.0%}'} of the target: "
+                f"column '{column.name}' alone settles {much} of the target: "
                 f"if it is known only after the target is, give --drop {shlex.quote(column.name)}; if it names groups "
                 f"of rows, --groups {shlex.quote(column.name)}"
             )

@@ -112,6 +112,19 @@ def follows(column: Column, target: Array) -> bool:
     return any(abs(np.corrcoef(a, b)[0, 1]) >= 0.999 for a, b in ((x, y), (rankdata(x), rankdata(y))))
 
 
+def gives_away(column: Column, target: Array, *, classification: bool) -> str:
+    """How much of the target this column alone settles, in words, where it is too good to be true; "" where it is not,
+    and for fewer than 50 rows."""
+    if len(target) < LEAST_ROWS:
+        return ""
+    share = settled_share(column, target, classification=classification)
+    if classification and share < PREDICTIVE:
+        share = max(share, separated_share(column, target))
+    if not classification and follows(column, target):
+        return "nearly all"
+    return f"{share:.0%}" if share >= PREDICTIVE else ""
+
+
 def placeholder(column: Column) -> str:
     """A value such as -999 that stands apart from all other numbers, in words; "" for none."""
     if column.kind != "number":

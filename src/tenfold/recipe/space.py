@@ -24,7 +24,7 @@ PATIENCE = 300  # repeats in a row after which a small space is listed instead o
 GIVE_UP = 10_000  # repeats in a row after which a space counts as exhausted
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Space:
     """A set of recipes. Build one with `from_dict` or `from_yaml`; a recipe is a space of size 1.
 
@@ -35,6 +35,10 @@ class Space:
     """
 
     tree: Node
+
+    def __repr__(self) -> str:
+        """The fields that were given."""
+        return f"Space.from_dict({self.to_dict()!r})"
 
     @classmethod
     def from_dict(cls, data: Any) -> Space:

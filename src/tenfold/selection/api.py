@@ -52,6 +52,11 @@ class CrossValidation:
         return self.trained.trials()
 
     @property
+    def warnings(self) -> list[str]:
+        """Columns of X that alone settle y, as a leak does."""
+        return self.data.warnings
+
+    @property
     def out_of_fold(self) -> np.ndarray:
         """(recipes, rows, classes or 1)."""
         return np.stack([self.trained.out_of_fold(number) for number in range(len(self.trained.recipes))])
@@ -116,8 +121,9 @@ class Search:
 
     @property
     def warnings(self) -> list[str]:
-        """Values of the winner at the border of their range, and what to try."""
-        return border_warnings(self.space, self.best) if self.space else []
+        """Columns of X that alone settle y, as a leak does; values of the winner at the border of their range, and what
+        to try."""
+        return self.data.warnings + (border_warnings(self.space, self.best) if self.space else [])
 
     def to_frame(self) -> Any:
         """The table as a frame of the library at hand."""
@@ -152,13 +158,13 @@ def cross_validate(
 ) -> CrossValidation:
     """Train every fold of every recipe, together, and score each on the rows that it did not see.
 
-    recipes: one or many. X: numeric array (rows, columns), nested list, or any frame; y: (rows,). folds: a number
-    (stratified for classes, shuffled; by group with `groups`, forward in time with `time`), "leave-one-group-out",
-    an array of fold numbers (-1: never scored), or any scikit-learn splitter. repeats: as often with another division
-    and other seeds. groups, time (rows,): rows of one group stay together; training rows lie before validation rows,
-    with `gap` rows between. Rows that repeat each other stay together. metric: accuracy (the default for classes),
-    log_loss, balanced_accuracy, roc_auc; r2 (the default for numbers), rmse, mae. The epoch of each recipe is the
-    best of its fold-mean curve. Raises `BadInput` for what cannot be used.
+    recipes: one or many. X: numeric array or tensor (rows, columns), nested list, or any frame; y: (rows,). folds: a
+    number (stratified for classes, shuffled; by group with `groups`, forward in time with `time`), "leave-one-group-
+    out", an array of fold numbers (-1: never scored), or any scikit-learn splitter. repeats: as often with another
+    division and other seeds. groups, time (rows,): rows of one group stay together; training rows lie before validation
+    rows, with `gap` rows between. Rows that repeat each other stay together. metric: accuracy (the default for
+    classes), log_loss, balanced_accuracy, roc_auc; r2 (the default for numbers), rmse, mae. The epoch of each recipe is
+    the best of its fold-mean curve. Raises `BadInput` for what cannot be used.
     """
     recipes = recipe_list(recipes)
     data = understand(X, y, task)
@@ -207,6 +213,8 @@ def search(
     audit: train a sample of the dropped recipes to the end, to see what racing missed. time_limit: seconds of
     training, after which what is unfinished ends as `timeout` and can win only if nothing is finished.
     """
+    if not isinstance(space, Space):  # what a user without types gives
+        raise BadInput(f"the space is a {type(space).__name__}", expected="a Space", do="tenfold.Space.from_dict")
     data = understand(X, y, task)
     problem = data.problem(folds, seed=seed, metric=metric, repeats=repeats, groups=groups, time=time, gap=gap)
     plan = Plan(Strategy(strategy), rule, audit, seed)
@@ -229,7 +237,7 @@ def _lines(found: CrossValidation | Search, numbers: Sequence[int]) -> str:
     rows = [trained.row(number) for number in numbers[:SHOWN]]
     lines = [f"  {row['mean']:.4f} +- {row['se']:.4f}  {row['recipe'].describe()}" for row in rows]
     more = [f"  ... and {count - SHOWN} more in .table"] if count > SHOWN else []
-    return "\n".join([head, *lines, *more])
+    return "\n".join([head, *lines, *more, *(f"  warning: {line}" for line in found.data.warnings)])
 
 
 def as_frame(rows: Sequence[dict[str, Any]]) -> Any:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,8 @@ from tenfold.data.images import as_pixels
 from tenfold.data.read import read
 from tenfold.data.schema import Schema, conform, decide
 from tenfold.data.splits import Splits
+from tenfold.data.suspects import gives_away
+from tenfold.data.table import Column
 from tenfold.data.target import MOST_CLASSES, Target
 from tenfold.errors import BadInput
 from tenfold.selection.problem import Problem, divided
@@ -34,6 +38,26 @@ class Labelled:
         """classification or regression."""
         return "classification" if self.labels else "regression"
 
+    @cached_property
+    def warnings(self) -> list[str]:
+        """Columns of X that alone settle y, each in a sentence; looked for when this is first read."""
+        if self.inputs.image is not None:
+            return []
+        said = "alone settles {} of y: leave it out if it is known only after y is; groups=, if it names groups of rows"
+        classification = bool(self.labels)
+        found = [(name, gives_away(one, self.y, classification=classification)) for name, one in self._columns()]
+        return [f"{name} {said.format(much)}" for name, much in found if much]
+
+    def _columns(self) -> Iterator[tuple[str, Column]]:
+        """The inputs as columns, and what they are called: X[:, j] in a matrix."""
+        named = "X[:, {}]" if self.schema is None else "column '{}'"
+        for j, name in enumerate(self.inputs.names):
+            called = named.format(j if self.schema is None else name)
+            yield called, Column(name, "number", self.inputs.numbers[:, j])
+        for j, name in enumerate(self.inputs.categories):
+            codes = self.inputs.codes[:, j].astype(str).astype(object)
+            yield named.format(name), Column(name, "text", codes)
+
     def problem(
         self,
         folds: Any = 5,
@@ -52,19 +76,20 @@ class Labelled:
 
 
 def understand(x: Any, y: Any, task: str | None = None) -> Labelled:
-    """X: a 2-D numeric array or nested list, any frame that narwhals reads, or images (rows, height, width) or (rows,
-    height, width, channels), uint8 or float; y: one value a row.
+    """X: a 2-D numeric array, tensor or nested list, any frame that narwhals reads, or images (rows, height, width) or
+    (rows, height, width, channels), uint8 or float; y: one value a row.
 
     Text and booleans, and integers of at most 20 distinct values, are classes; other numbers a regression target;
     `task` decides otherwise. Raises `BadInput`.
     """
+    x, y = _array(x), _array(y)
     values, labels = _target(y, task)
     inputs, schema = _numeric_inputs(x), None
     if inputs is None:
         table = read(x)
         names = tuple(str(label) for label in labels)
         kind = "classification" if labels else "regression"
-        target = Target("y", kind, "given", values, names, np.arange(len(values)), 0)
+        target = Target(_unlike(table.names), kind, "given", values, names, np.arange(len(values)), 0)
         _same_length(table.rows, len(values))
         schema = decide(table, target)
         inputs = make_inputs(conform(table, schema)[0], schema)
@@ -72,6 +97,19 @@ def understand(x: Any, y: Any, task: str | None = None) -> Labelled:
     if inputs.numbers.shape[1] + inputs.codes.shape[1] == 0:
         raise BadInput("X has no column to learn from", expected="at least one number, date or category column")
     return Labelled(inputs, schema, values, labels)
+
+
+def _unlike(names: tuple[str, ...]) -> str:
+    """A name for the target that no column has."""
+    name = "y"
+    while name in names:
+        name += "_"
+    return name
+
+
+def _array(given: Any) -> Any:
+    """A torch tensor as an array; anything else as it is."""
+    return given.detach().cpu().numpy() if hasattr(given, "detach") and hasattr(given, "cpu") else given
 
 
 def is_frame(x: Any) -> bool:

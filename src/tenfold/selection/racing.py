@@ -71,7 +71,7 @@ class Strategy:
 
     def __post_init__(self) -> None:
         if self.name not in NAMES:
-            raise BadInput(f"strategy {self.name!r}", expected=f"one of: {', '.join(NAMES)}", do="--strategy halving")
+            raise BadInput(f"strategy {self.name!r}", expected=f"one of: {', '.join(NAMES)}")
         if self.eta < 2 or self.least < 1 or not 0 < self.level < 1:
             raise BadInput(f"a race of {self}", expected="eta from 2, least from 1, level between 0 and 1")
 

@@ -48,7 +48,7 @@ class Plan:
 
     def __post_init__(self) -> None:
         if self.rule not in RULES:
-            raise BadInput(f"rule {self.rule!r}", expected=f"one of: {', '.join(RULES)}", do="--rule one-se")
+            raise BadInput(f"rule {self.rule!r}", expected=f"one of: {', '.join(RULES)}")
 
 
 @dataclass(frozen=True)

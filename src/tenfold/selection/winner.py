@@ -28,7 +28,7 @@ class Kept:
 def check_way(keep: str) -> str:
     """The way to keep the winner; refuses an unknown one."""
     if keep not in WAYS:
-        raise BadInput(f"keep {keep!r}", expected=f"one of: {', '.join(WAYS)}", do="--keep refit")
+        raise BadInput(f"keep {keep!r}", expected=f"one of: {', '.join(WAYS)}")
     return keep
 
 
