@@ -113,6 +113,7 @@ def test_damage_ends_with_code_2_before_anything_is_trained(folder, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_digits_are_images(folder):
     done = fit(folder, "sklearn:digits", folder / "digits")
     assert done.code == 0, done.err

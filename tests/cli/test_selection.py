@@ -41,6 +41,7 @@ def fit(folder, out, *options):
     return done, json.loads((out / "summary.json").read_text())
 
 
+@pytest.mark.slow
 def test_a_race_with_an_audit_and_repeats(folder, tmp_path):
     done, summary = fit(folder, tmp_path / "run", "--trials", 12, "--strategy", "halving", "--audit", "--repeats", 2)
     assert "12 recipes" in done.out
@@ -89,6 +90,7 @@ def test_proposals(folder, tmp_path, proposals):
     assert board["settings"].nunique() == 12
 
 
+@pytest.mark.slow
 def test_nested_and_both_ways_to_keep(folder, tmp_path):
     done, summary = fit(folder, tmp_path / "run", "--trials", 3, "--nested", "--keep", "both", "--rule", "one-se")
     assert len(summary["nested"]["scores"]) == 3

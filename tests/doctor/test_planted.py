@@ -346,6 +346,7 @@ def test_standardized_again(base: str) -> None:
     assert torch.allclose(x.std(axes), torch.ones(()), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_remedy_undoes_its_fault() -> None:
     for operator, base, change in [
         ("sign_flipped", "diabetes", "flip"), ("summed", "diabetes", "mean_loss"), ("last_only", "cancer", "unfreeze"),

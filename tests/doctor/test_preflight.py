@@ -48,6 +48,7 @@ def test_a_sound_network_of_numbers():
     assert looked(dense(0, inputs=10, outputs=1), (x - 0.5) * 3.46, y, nn.MSELoss()).healthy
 
 
+@pytest.mark.slow
 def test_a_sound_network_of_images():
     torch.manual_seed(0)
     model = nn.Sequential(nn.Conv2d(1, 8, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(128, 10))

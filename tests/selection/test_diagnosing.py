@@ -208,6 +208,7 @@ def test_the_change_to_make():
     assert chosen(before, 0.1, {"lr_x10": failed}) is None
 
 
+@pytest.mark.slow
 def test_several_faults_are_repaired_together_and_only_what_was_needed():
     faulty = recipe(init="zeros", network={"hidden": [16], "dropout": 0.95}, preprocess="none", weight_decay=1e-6)
     found = repair(faulty, *cancer(), folds=3, budget=1.0, device="cpu")

@@ -205,6 +205,7 @@ def on_images():
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("label", images())
 def test_a_layer_trains_on_images(on_images, label):
     row = on_images[label]

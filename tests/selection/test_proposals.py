@@ -119,6 +119,7 @@ def test_a_search_in_which_all_fail_goes_on(name, failing):
     assert len({one.recipe for one in tried}) == 24
 
 
+@pytest.mark.slow
 def test_the_model_turns_away_from_what_fails():
     def judge(recipe):
         return 0.5 if recipe.optimizer.lr < 0.01 else math.nan

@@ -89,6 +89,7 @@ def test_a_run_killed_at_any_moment_holds_everything_acknowledged(tmp_path: Path
             _verify_unborn(path)
 
 
+@pytest.mark.slow
 def test_a_run_killed_before_a_call_of_the_system_holds_everything_acknowledged(tmp_path: Path) -> None:
     process = _start("steps", tmp_path, 1, 2)
     said, complaint = process.communicate(timeout=60)
