@@ -148,6 +148,16 @@ def test_finished_before_out_of_time_before_diverged():
     assert math.isnan(found.row(0)["mean"])
 
 
+def test_recipes_that_never_had_their_turn_were_not_begun():
+    ok, late, lost = Outcome.OK, Outcome.TIMEOUT, Outcome.DIVERGED
+    nan = math.nan
+    found = trained(
+        record_of([0.5, 0.6], ok, ok), record_of([nan, nan], late, late, epoch=0),
+        record_of([nan, nan], lost, lost, epoch=0), record_of([0.4, nan], late, late),
+    )  # fmt: skip
+    assert found.begun == (0, 2, 3)
+
+
 def test_without_a_finite_score_nobody_wins():
     found = trained(record_of([1.0, 1.0], Outcome.OK, Outcome.DIVERGED))
     with pytest.raises(RunFailed, match="1 ok, 1 diverged"):

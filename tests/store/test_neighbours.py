@@ -148,7 +148,7 @@ def test_this_runs_own_openings_in_words() -> None:
         "opened once (begun 2 times, by the same model, before there was a result)"
     ]
     assert ledger_sentences([opening(1), opening(2)], []) == [
-        "opened 2 times: the second score is not independent of the first"
+        "opened 2 times, by the same model: it is the same score of the same model"
     ]
     assert ledger_sentences([opening(1), opening(2, "m1"), opening(3)], []) == [
         "opened 3 times for 2 models: every score after the first is not independent of the first"

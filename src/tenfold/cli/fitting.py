@@ -96,15 +96,18 @@ def demo(
 def resume(run: RunDirectory, as_json: Json = False) -> None:
     """Go on with a run that was stopped or killed; it ends as it would have without the stop."""
     from tenfold.cli.screen import Screen
+    from tenfold.selection.endings import NO_MODEL, has_failed
     from tenfold.selection.fit import reopen
 
     screen = Screen(quiet=as_json)
     with _signals(run) as stop:
         opened, prepared, plan = reopen(run)
         with opened:
-            if opened.has("report") and opened.has("model"):
-                screen.say(f"{shown(run)} is finished: nothing is left to do", "")
+            if opened.has("report"):
+                screen.say(f"{shown(run)} is finished: nothing is left to do")
                 _end(opened, screen, as_json)
+                if has_failed(opened):
+                    raise RunFailed(NO_MODEL)
                 return
             screen.resumed(shown(run), prepared, plan)
             _work(opened, prepared, plan, screen, stop, as_json)
@@ -162,12 +165,12 @@ def _work(run: Run, prepared: Prepared, plan: Plan, screen: Screen, stop: Stop, 
         failure = error
     finally:
         screen.close()
-    _end(run, screen, as_json, failed=failure is not None)
+    _end(run, screen, as_json)
     if failure is not None:
         raise failure
 
 
-def _end(run: Run, screen: Screen, as_json: bool, *, failed: bool = False) -> None:
+def _end(run: Run, screen: Screen, as_json: bool) -> None:
     """Write the report, and say the verdict and what can be done next."""
     from tenfold.cli.showing import write_report
 
@@ -179,7 +182,7 @@ def _end(run: Run, screen: Screen, as_json: bool, *, failed: bool = False) -> No
     opening = [f"test     tenfold test {where}"] if sealed and run.has("model") else []
     predicting = [f"predict  tenfold predict {where} NEW_DATA -o predictions.csv"] if run.has("model") else []
     next_steps = [f"report   {where}/report.html", *opening, *predicting, f"check    tenfold check {where}"]
-    screen.say("", *([] if failed else [*data["verdict"], *data["tested"]]), "", *next_steps)
+    screen.say("", *data["verdict"], *data["tested"], "", *next_steps)
 
 
 @contextmanager

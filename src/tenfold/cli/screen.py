@@ -11,7 +11,8 @@ from tenfold.selection.baselines import Baseline
 from tenfold.selection.plan import Plan
 from tenfold.selection.prepare import Prepared
 from tenfold.selection.racing import Rung
-from tenfold.selection.verdict import METRIC_WORDS, number
+from tenfold.selection.verdict import METRIC_WORDS
+from tenfold.statistics.wording import number
 
 RACES = {
     "halving": "of which halving drops two thirds at each rung",
@@ -54,8 +55,9 @@ class Screen:
 
     def baseline(self, result: Baseline) -> None:
         """Remembered for the progress line."""
-        cut = "" if len(result.scores) == result.folds else f" ({len(result.scores)} of {result.folds} folds)"
-        self._baselines.append(f"{result.name} {number(result.mean)}{cut}")
+        cut = f" ({result.cut})" if result.cut else ""
+        mean = f" {number(result.mean)}" if result.scores else ""
+        self._baselines.append(f"{result.name}{mean}{cut}")
         if len(self._baselines) == 3:
             self.say(f"baselines on the same folds: {self._metric} " + ", ".join(self._baselines))
 

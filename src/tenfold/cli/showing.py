@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tenfold.cli.options import Data, Json, RunDirectory, Target, print_json, shown
-from tenfold.errors import BadInput
 
 if TYPE_CHECKING:
     from tenfold.store.run import Run
@@ -29,11 +28,11 @@ def write_report(run: Run) -> dict[str, Any]:
 
 def report(run: RunDirectory, as_json: Json = False) -> None:
     """Write RUN/report.html again and print the verdict."""
+    from tenfold.selection.endings import refuse_unfinished
     from tenfold.store.run import Run
 
     with Run.open(run) as opened:
-        if not opened.has("report"):
-            raise BadInput("the run is not finished", where=str(run), do=f"tenfold resume {shown(run)}")
+        refuse_unfinished(opened, run)
         data = write_report(opened)
     path = run / "report.html"
     if as_json:
@@ -44,14 +43,14 @@ def report(run: RunDirectory, as_json: Json = False) -> None:
 
 def test(run: RunDirectory, as_json: Json = False) -> None:
     """Open the lockbox of RUN: score its model on the sealed rows. Every opening is on the ledger."""
+    from tenfold.selection.endings import refuse_without_model
     from tenfold.selection.fit import reopen
     from tenfold.selection.model import Model
     from tenfold.selection.testing import open_lockbox, refuse_unsealed
 
     opened, prepared, _ = reopen(run)
     with opened:
-        if not opened.has("report"):
-            raise BadInput("the run is not finished", where=str(run), do=f"tenfold resume {shown(run)}")
+        refuse_without_model(opened, run)
         refuse_unsealed(opened, prepared.sealed)
         model = Model.load(opened.path / "model")
         open_lockbox(opened, prepared.sealed, model, prepared.problem.metric, again=True)

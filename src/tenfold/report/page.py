@@ -51,6 +51,7 @@ def render(data: dict[str, Any]) -> str:
         fit=words.fit_command(data),
         run=shlex.quote(summary["run"]),
         repeats=summary["repeats"],
+        tried=words.tried(summary),
     )
 
 
@@ -74,6 +75,8 @@ def _score_rows(data: Mapping[str, Any]) -> list[figures.Row]:
     rows = [figures.Row("Winner", _plain(first["scores"]), best["cv_mean"], _pair(best["interval"]), "winner")]
     for baseline in reversed(data["baselines"]):
         scores = _plain(baseline["scores"])
+        if not baseline["scores"]:
+            continue  # there was no time for it
         mean = sum(scores) / len(scores) if scores else float("nan")
         rows.append(figures.Row(words.BASELINES.get(baseline["name"], "Other"), scores, mean, None, "baseline"))
     if words.known(test["score"]):

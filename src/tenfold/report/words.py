@@ -11,7 +11,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from tenfold.selection.verdict import number
+from tenfold.statistics.wording import number
 
 DASH = "–"
 CONTROL = re.compile(
@@ -77,6 +77,11 @@ def printed(value: Any) -> Any:
     return CONTROL.sub("\ufffd", value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
+def tried(summary: Mapping[str, Any]) -> int:
+    """Recipes that were trained for an epoch at least: all of them, unless a time limit ended the search before."""
+    return summary.get("begun", summary["recipes"])
+
+
 def headline(data: Mapping[str, Any], metric: str) -> str:
     """The verdict in one sentence: the winner's score, the best baseline's, the test score. Means only: what differs
     significantly stands in the verdict's lines."""
@@ -85,7 +90,7 @@ def headline(data: Mapping[str, Any], metric: str) -> str:
     if best is None:
         return data["verdict"][0] if data["verdict"] else "No recipe has a score."
     sign = 1 if summary["higher_is_better"] else -1
-    recipes = summary["recipes"]
+    recipes = tried(summary)
     start = f"The best of {recipes:,} recipes" if recipes > 1 else "The recipe"
     text = f"{start} reaches {metric} {score(best['cv_mean'])} over {summary['folds']} folds"
     rivals: dict[str, float] = {name: value for name, value in summary["baselines"].items() if known(value)}

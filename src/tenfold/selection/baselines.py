@@ -23,7 +23,8 @@ ROWS = 4096  # images that are averaged at a time
 
 @dataclass(frozen=True)
 class Baseline:
-    """Scores of one baseline, one a fold that was run; fewer than all folds when it was cut short."""
+    """Scores of one baseline, one a fold that was run; fewer than all folds when it was cut short, none when there was
+    no time for a single one."""
 
     name: str
     scores: tuple[float, ...]
@@ -32,19 +33,35 @@ class Baseline:
 
     @property
     def mean(self) -> float:
-        """Mean over the folds that were run."""
-        return float(np.mean(self.scores))
+        """Mean over the folds that were run; NaN for none."""
+        return float(np.mean(self.scores)) if self.scores else float("nan")
+
+    @property
+    def cut(self) -> str:
+        """What is to be said of one that was cut short; "" for one that was not."""
+        if len(self.scores) == self.folds:
+            return ""
+        return f"{len(self.scores)} of {self.folds} folds, for want of time"
 
 
 def run_baseline(
-    problem: Problem, name: str, *, seed: int, budget: float = np.inf, idle: Callable[[], None] = lambda: None
+    problem: Problem,
+    name: str,
+    *,
+    seed: int,
+    budget: float = np.inf,
+    strict: bool = False,
+    idle: Callable[[], None] = lambda: None,
 ) -> Baseline:
-    """One baseline on the folds, in order, as long as its time stays within the budget (seconds); at least one.
+    """One baseline on the folds, in order, as long as its time stays within the budget (seconds); at least one, unless
+    the budget is strict and the trees of one fold would be over it.
 
     The linear model gets the encoded and standardized inputs, the trees the raw numbers (missing cells included)
     and categories; both are fitted on each fold's training rows only. Images come averaged down to `coarse_size`.
     """
     start, scores = time.monotonic(), []
+    if strict and name == "boosting" and _seconds_of_trees(problem, seed) > budget:
+        return Baseline(name, (), time.monotonic() - start, len(problem.folds))
     for number, fold in enumerate(problem.folds):
         spent = time.monotonic() - start
         if scores and spent * (len(scores) + 1) / len(scores) > budget:
@@ -62,6 +79,20 @@ def random_split(problem: Problem, *, seed: int) -> float:
     parts = make_folds(problem.y, folds, classification=classification, seed=seed)
     apart = replace(problem, folds=parts, units=None, ordered=False)
     return run_baseline(apart, "linear", seed=seed).mean
+
+
+def _seconds_of_trees(problem: Problem, seed: int) -> float:
+    """Seconds that boosting takes for the first fold, from a model with one tree and one with a tenth of them."""
+    from threadpoolctl import threadpool_limits
+
+    fold, model = problem.folds[0], _model(problem, "boosting", 0, seed)
+    x, trees, spent = _inputs(problem, "boosting", 0, fold)[fold.train], model.max_iter, list[float]()
+    for some in (1, 1 + trees // 10):
+        begun = time.monotonic()
+        with threadpool_limits(1):
+            model.set_params(max_iter=some).fit(x, problem.y[fold.train])
+        spent.append(time.monotonic() - begun)
+    return spent[0] + max(spent[1] - spent[0], 0.0) * (trees - 1) / (trees // 10)
 
 
 def _score(problem: Problem, name: str, number: int, fold: Fold, seed: int) -> float:

@@ -33,12 +33,13 @@ from tenfold.selection.settings import Settings
 from tenfold.selection.summary import RunResult, metric_rows, run_tables, test_summary, trial_rows
 from tenfold.selection.testing import TestScore, ledger, open_lockbox
 from tenfold.selection.trained import Trained
-from tenfold.selection.verdict import report_data, test_lines
+from tenfold.selection.verdict import no_score, report_data, test_lines
 from tenfold.selection.winner import kept_model
 from tenfold.store.run import Run
 
 REPORT_SECONDS = 3.0  # that the test, the tables and the report take
 LOOK_SECONDS = 15.0  # that are left for the doctor to look at recipes that failed
+BASELINES_SHARE = 1 / 3  # of what a time limit leaves for them and the training
 ALONE = 2.5  # how much longer a network takes that is trained alone
 
 
@@ -172,11 +173,9 @@ class Fit:
             apart = self._random_split(baselines)
             result = RunResult(self.prepared, self.plan, baselines, trained, self._seconds(trained), apart=apart)
             result = replace(result, findings=self._findings(trained, baselines))
-            try:
-                trained.best()
-            except RunFailed:
+            if not result.has_winner:
                 self._write(result)
-                raise
+                raise RunFailed(no_score(result))
             result = replace(result, nested=self._nested(trained))
             result = replace(result, **self._keep(trained), seconds=self._seconds(trained))
             result = replace(result, test=self._test(), seconds=self._seconds(trained))
@@ -211,25 +210,31 @@ class Fit:
         return REPORT_SECONDS + ALONE * networks * once[int(0.8 * (len(once) - 1))]
 
     def _baselines(self) -> list[Baseline]:
-        found = []
+        found: list[Baseline] = []
+        left = self._left()
+        share = None if left is None else left * BASELINES_SHARE
         if self.plan.processes and not self.run.has(f"baseline.{NAMES[0]}") and not may_have_gpu():
             pool.start(self.plan.processes)  # while the baselines are fitted
         for name in NAMES:
             stored = self.run.get(f"baseline.{name}")
             if stored is None:
-                budget = max(self.plan.seconds, 20.0)
-                limit = self._left()
-                budget = budget if limit is None else min(budget, limit / 4)
-                result = run_baseline(
-                    self.prepared.problem, name, seed=self.prepared.settings.seed, budget=budget, idle=self.stop.check
-                )
-                stored = finite({"scores": result.scores, "seconds": result.seconds})
+                spent = sum(result.seconds for result in found)
+                stored = self._baseline(name, None if share is None else max(share - spent, 0.0))
                 self.run.put(f"baseline.{name}", stored)
             scores = tuple(np.nan if score is None else score for score in stored["scores"])
             result = Baseline(name, scores, stored["seconds"], len(self.prepared.problem.folds))
             self.listener.baseline(result)
             found.append(result)
         return found
+
+    def _baseline(self, name: str, left: float | None) -> Any:
+        """One baseline, as JSON. left: seconds of the baselines' part of a time limit, None without a limit."""
+        budget = max(self.plan.seconds, 20.0)
+        seed, limited = self.prepared.settings.seed, left is not None
+        budget = budget if left is None else min(budget, left)
+        problem, idle = self.prepared.problem, self.stop.check
+        result = run_baseline(problem, name, seed=seed, budget=budget, strict=limited, idle=idle)
+        return finite({"scores": result.scores, "seconds": result.seconds})
 
     def _random_split(self, baselines: list[Baseline]) -> dict[str, float | None] | None:
         """The linear baseline on rows divided at random, beside that on the folds asked for, where these are by group
@@ -348,7 +353,7 @@ def refreshed(run: Run) -> dict[str, Any]:
     results = [opening.result for opening in run.openings() if opening.result is not None]
     score = TestScore.of(results[0]) if results else None
     summary = {**data["summary"], "test": finite(test_summary(score, found))}
-    tested = test_lines(summary["test"], summary["rows"]["test"])
+    tested = test_lines(summary)
     return {
         **data, "summary": summary, "tested": tested, "ledger": finite(list(found.openings)),
         "others": finite(list(found.others)),

@@ -20,6 +20,7 @@ from tenfold.errors import BadInput
 from tenfold.recipe.architecture import plan_network, sees_images
 from tenfold.recipe.recipe import Recipe, loss_of
 from tenfold.rules.preprocessing import Affine, apply
+from tenfold.selection.endings import refuse_directory
 from tenfold.selection.predicts import Predicts
 from tenfold.selection.problem import in_unit
 from tenfold.store.bundle import Bundle, read_bundle, write_bundle
@@ -164,6 +165,8 @@ class Model(Predicts):
         """Read a saved model, or that of a run (an `Ensemble` where several were kept); every file's hash is checked,
         and nothing in it is executed."""
         inside = Path(path) / "model"
+        if not inside.is_dir():
+            refuse_directory(Path(path))
         place = inside if inside.is_dir() else Path(path)
         bundle = read_bundle(place)
         if "members" not in bundle.spec:

@@ -18,7 +18,8 @@ from tenfold.selection.arrays import understand
 from tenfold.selection.crew import Crew
 from tenfold.selection.diagnosing import BUDGET, Patient
 from tenfold.selection.problem import Problem
-from tenfold.selection.verdict import METRIC_WORDS, number
+from tenfold.selection.verdict import METRIC_WORDS
+from tenfold.statistics.wording import number
 
 if TYPE_CHECKING:
     from tenfold.doctor.diagnosis import Diagnosis

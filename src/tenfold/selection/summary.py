@@ -102,11 +102,7 @@ class RunResult:
     def warnings(self) -> list[str]:
         """What the reader should know: of the data, of the plan, and of how it went."""
         said = [*self.prepared.card.warnings, *self.plan.notes, *self.borders]
-        said += [
-            f"the {b.name} baseline was cut short: {len(b.scores)} of {b.folds} folds in {b.seconds:.0f} s"
-            for b in self.baselines
-            if len(b.scores) < b.folds
-        ]
+        said += [f"the {b.name} baseline was cut short: {b.cut} ({b.seconds:.1f} s)" for b in self.baselines if b.cut]
         counts = self.trained.outcomes()
         for outcome in (Outcome.DIVERGED, Outcome.TIMEOUT):
             if number := counts.get(outcome.label):
@@ -173,6 +169,7 @@ class RunResult:
             "repeats": len(problem.folds) // self.plan.folds,
             "division": self.prepared.division,
             "recipes": len(trained.recipes),
+            "begun": len(trained.begun),
             "trials": len(trained.recipes) * len(problem.folds),
             "seed": settings.seed,
             "baselines": {b.name: b.mean for b in self.baselines},

@@ -84,8 +84,6 @@ def refuse_unsealed(run: Run, sealed: Sealed) -> None:
     """Say why a run has no lockbox to open."""
     if sealed.rows == 0:
         raise BadInput("the run sealed no test rows", where=str(run.path), do="fit again with --holdout 0.2 --no-test")
-    if not run.has("model"):
-        raise BadInput("the run has no model yet", where=str(run.path), do="tenfold resume")
 
 
 def _number(value: Any) -> float:

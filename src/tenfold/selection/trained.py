@@ -52,6 +52,12 @@ class Trained:
         """Mean score over the folds; NaN where a trial diverged."""
         return self.records[number].mean()
 
+    @cached_property
+    def begun(self) -> tuple[int, ...]:
+        """Recipes that were trained at all: those that have a score after some epoch, or diverged. A time limit may
+        end a search before the others have their turn."""
+        return tuple(n for n, r in self.records.items() if r.made or Outcome.DIVERGED in r.outcomes)
+
     def complete(self, number: int) -> bool:
         """Whether every trial of the recipe ended `ok`."""
         return all(outcome is Outcome.OK for outcome in self.records[number].outcomes)

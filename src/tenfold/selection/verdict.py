@@ -13,6 +13,7 @@ from tenfold.selection.findings import sentence
 from tenfold.selection.outcome import Outcome
 from tenfold.selection.summary import LEVEL, RunResult
 from tenfold.statistics.tests import least_difference
+from tenfold.statistics.wording import number
 from tenfold.store.run import Run
 
 METRIC_WORDS = {
@@ -24,19 +25,14 @@ BORDERS = 2  # values at a border that the verdict names; the report has them al
 SIMPLER = {"linear": "Linear models", "boosting": "Boosted trees"}  # what the verdict sends a reader to
 
 
-def number(value: float) -> str:
-    """Four digits that matter."""
-    return f"{value:.4f}" if 1e-3 < abs(value) < 10 else f"{value:.4g}"
-
-
 def verdict(result: RunResult) -> list[str]:
     """What a person needs to know: the winner, its score, the baselines, the runner-up, what racing and the search
     risked, what failed. What is known of the sealed rows is said by `test_lines`."""
     trained = result.trained
     if not result.has_winner:
-        counts = ", ".join(f"{count} {label}" for label, count in trained.outcomes().items())
-        said = [sentence(finding) for finding in result.findings] or [f"Try {trained.remedy()}."]
-        return [f"No recipe has a score: {counts}.", *said]
+        first = no_score(result)
+        said = [sentence(finding) for finding in result.findings] or [*_clock_line(result), f"Try {trained.remedy()}."]
+        return [f"{first[0].upper()}{first[1:]}.", *said]
     row = trained.row(result.ranking[0])
     lines = [
         *_leak_line(result),
@@ -48,20 +44,50 @@ def verdict(result: RunResult) -> list[str]:
         lines.append(_runner_up_line(result))
     lines += [*_apart_line(result), *_nested_line(result), *_keep_line(result), *_racing_line(result)]
     lines += [f"{border[0].upper()}{border[1:]}." for border in result.borders[:BORDERS]]
+    return lines + _late_line(result) + [sentence(finding) for finding in result.findings]
+
+
+def no_score(result: RunResult) -> str:
+    """How the trials of a run without a winner ended."""
+    counts = ", ".join(f"{count} {label}" for label, count in result.trained.outcomes().items())
+    return f"no recipe has a score: {counts}"
+
+
+def _clock_line(result: RunResult) -> list[str]:
+    """What a time limit went into, of a run that it left without a score."""
+    limit = result.prepared.settings.time_limit
+    if limit is None or Outcome.TIMEOUT.label not in result.trained.outcomes():
+        return []
+    baselines, training = sum(b.seconds for b in result.baselines), result.seconds["training"]
+    before = max(result.seconds["total"] - baselines - training, 0.0)
+    return [
+        f"Of the {limit:g} s, starting took {before:.1f} s, the baselines {baselines:.1f} s and the training "
+        f"{training:.1f} s; the rest is kept for the refit and the report."
+    ]
+
+
+def _late_line(result: RunResult) -> list[str]:
+    """How many trials the time limit ended, and how many recipes did not have their turn."""
+    trained = result.trained
     late, total = trained.outcomes().get(Outcome.TIMEOUT.label), len(trained.recipes) * len(trained.problem.folds)
-    if late:
-        lines.append(f"{late} of {total} trials were {Outcome.TIMEOUT.sentence}. Try {Outcome.TIMEOUT.remedy}.")
-    return lines + [sentence(finding) for finding in result.findings]
+    if not late:
+        return []
+    never, recipes = len(trained.recipes) - len(trained.begun), len(trained.recipes)
+    line = f"{late} of {total} trials were {Outcome.TIMEOUT.sentence}"
+    line += f"; {never} of {recipes} recipes were not begun" if never else ""
+    return [f"{line}. Try {Outcome.TIMEOUT.remedy}."]
 
 
-def test_lines(test: dict[str, Any], sealed: int) -> list[str]:
-    """What is to be said of the sealed rows. test: that part of summary.json; sealed: how many rows there are."""
+def test_lines(summary: dict[str, Any]) -> list[str]:
+    """What is to be said of the sealed rows of a run with that summary.json."""
+    test, sealed = summary["test"], summary["rows"]["test"]
     if not sealed:
         return []
     said = "; ".join(test["ledger"])
     if test["score"] is None:
         how = f" ({said})" if said else ""
-        return [f"Sealed test set: {sealed} rows, not opened{how}; `tenfold test` opens it, on the record."]
+        opens = "; `tenfold test` opens it, on the record" if summary["best"] else ""
+        return [f"Sealed test set: {sealed} rows, not opened{how}{opens}."]
     low, high = (np.nan if end is None else end for end in test["interval"])
     return [f"Sealed test set, {test['rows']} rows, {said}: {number(test['score'])} [{number(low)}, {number(high)}]."]
 
@@ -76,7 +102,7 @@ def _score_line(result: RunResult) -> str:
     error = f" +- {number(row['se'])}" if np.isfinite(row["se"]) else ""
     interval = f" (95 % interval [{number(low)}, {number(high)}])" if np.isfinite(low) else ""
     line = f"{word[0].upper()}{word[1:]} {number(row['mean'])}{error} over {over}{interval}"
-    corrected, tried = trained.correction, len(trained.recipes)
+    corrected, tried = trained.correction, len(trained.begun)
     if corrected is not None:
         what = f"tried {tried} recipes and their epochs" if tried > 1 else "picked its epoch"
         line += f"; corrected for having {what}: {number(corrected.score)}"
@@ -135,7 +161,7 @@ def _racing_line(result: RunResult) -> list[str]:
         return []
     share = found["epochs"] / found["epochs_of_all"]
     dropped = sum(record.dropped > 0 for record in result.trained.records.values())
-    line = f"Racing dropped {dropped} of {len(result.trained.recipes)} recipes and trained {share:.0%} of the epochs"
+    line = f"Racing dropped {dropped} of {len(result.trained.begun)} recipes and trained {share:.0%} of the epochs"
     audit = found["audit"]
     if audit is None:
         asked = result.prepared.settings.audit
@@ -151,7 +177,8 @@ def _baseline_line(result: RunResult, mean: float) -> str:
     sign = result.trained.problem.metric.sign
     parts: list[str] = []
     ties: list[str] = []
-    for baseline in result.baselines:
+    there = [baseline for baseline in result.baselines if baseline.scores]
+    for baseline in there:
         p = result.p_value(baseline.scores)
         better = sign * mean > sign * baseline.mean
         if p >= LEVEL:
@@ -160,12 +187,14 @@ def _baseline_line(result: RunResult, mean: float) -> str:
         sure = "" if np.isnan(p) else "significantly "
         side = "better than" if better else "as good as" if mean == baseline.mean else "worse than"
         parts.append(f"{sure}{side} {baseline.name} ({number(baseline.mean)})")
-    best = max(result.baselines, key=lambda baseline: sign * baseline.mean)
+    best = max(there, key=lambda baseline: sign * baseline.mean)
     honest = ""
     if best.name in SIMPLER and sign * best.mean > sign * mean:
         sure = result.p_value(best.scores) < LEVEL
         honest = f" {SIMPLER[best.name]} " + ("win here" if sure else "are ahead here, if not distinguishably")
         honest += ": use them unless you need a network."
+    missing = [baseline.name for baseline in result.baselines if not baseline.scores]
+    honest += f" There was no time for {' and '.join(missing)}." if missing else ""
     if ties:
         parts.append(f"not distinguishable from {' and '.join(ties)}")
     return "It is " + ", ".join(parts) + "." + honest
@@ -208,7 +237,7 @@ def report_data(result: RunResult, run: Run) -> dict[str, Any]:
     return {
         "summary": summary,
         "verdict": verdict(result),
-        "tested": test_lines(summary["test"], summary["rows"]["test"]) if result.has_winner else [],
+        "tested": test_lines(summary),
         "card": result.prepared.card.to_dict(),
         "name": result.prepared.name,
         "source": result.prepared.source,

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tenfold.errors import TenfoldError
+from tenfold.statistics.wording import number
 from tenfold.store.blobs import FOLDER
 from tenfold.store.database import NAME, Database
 from tenfold.store.lockbox import Opening, openings
@@ -38,9 +39,9 @@ class Neighbour:
             raise ValueError(f"a neighbour needs a path, a model and a count: {self}")
 
     def __str__(self) -> str:
-        """For example "runs/churn-1 on 2026-11-20: 0.81"."""
+        """For example "runs/churn-1 on 2026-11-20: 0.8100"."""
         day = f"{datetime.fromtimestamp(self.time, UTC):%Y-%m-%d}"
-        return f"{self.path} on {day}" + ("" if self.score is None else f": {self.score:.4g}")
+        return f"{self.path} on {day}" + ("" if self.score is None else f": {number(self.score)}")
 
 
 def other_openings(run_path: str | os.PathLike[str], rows_sha: str) -> list[Neighbour]:
@@ -125,7 +126,9 @@ def ledger_sentences(opened: list[Opening], others: list[Neighbour]) -> list[str
 def _own(opened: list[Opening]) -> str:
     if len(opened) > 1:
         models = len({entry.model_sha for entry in opened})
-        of = "" if models == 1 else f" for {models} models"
+        if models == 1:
+            return f"opened {len(opened)} times, by the same model: it is the same score of the same model"
+        of = f" for {models} models"
         which = "the second score is" if len(opened) == 2 else "every score after the first is"
         return f"opened {len(opened)} times{of}: {which} not independent of the first"
     if opened[0].times > 1:

@@ -1,0 +1,88 @@
+"""How a run ends that was short of time, or in which nothing succeeded: what is said, and what verbs make of it."""
+
+import json
+
+import pytest
+
+from tenfold.selection import fit as fitting
+
+from .program import SPACE, rows, tenfold, write
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    found = tmp_path_factory.mktemp("endings")
+    write(found / "churn.csv", rows())
+    (found / "space.yaml").write_text(SPACE)
+    return found
+
+
+def fit(folder, out, *options):
+    return tenfold("fit", folder / "churn.csv", "--target", "churned", "--folds", 2, "--out", out, *options)
+
+
+def test_baselines_take_only_a_part_of_a_time_limit(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(fitting, "BASELINES_SHARE", 1e-6)
+    done = fit(folder, tmp_path / "run", "--space", folder / "space.yaml", "--trials", 2, "--time-limit", "60s")
+    assert done.code == 0, done.err
+    assert "linear 0." in done.out
+    assert "(1 of 2 folds, for want of time), boosting (0 of 2 folds, for want of time)" in done.out
+    assert "There was no time for boosting." in done.out
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text())
+    assert summary["baselines"]["boosting"] is None
+    assert any("boosting baseline was cut short: 0 of 2 folds" in line for line in summary["warnings"])
+    assert "The boosting baseline ran 0 of 2 folds." in (tmp_path / "run" / "report.html").read_text()
+
+
+def test_a_limit_that_leaves_nothing_says_what_took_the_time(folder, tmp_path):
+    done = fit(folder, tmp_path / "run", "--space", folder / "space.yaml", "--trials", 2, "--time-limit", "0.1s")
+    assert done.code == 1
+    assert done.err == "tenfold: no recipe has a score: 4 timeout\n"
+    assert "No recipe has a score: 4 timeout.\nOf the 0.1 s, starting took " in done.out
+    assert "Try a longer time limit, or fewer trials." in done.out
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text())
+    assert (summary["recipes"], summary["begun"]) == (2, 0)
+
+
+@pytest.fixture(scope="module")
+def failed(folder):
+    """A run in which everything diverged, and how `fit` ended."""
+    (folder / "bad.yaml").write_text("network: {hidden: [4]}\noptimizer: {sgd: {lr: 1e30}}\nepochs: 2\n")
+    return folder / "failed", fit(folder, folder / "failed", "--recipe", folder / "bad.yaml")
+
+
+def test_a_run_that_failed_says_its_verdict_wherever_it_is_asked(failed):
+    run, done = failed
+    assert done.code == 1
+    assert done.err == "tenfold: no recipe has a score: 2 diverged\n"
+    told = tenfold("report", run)
+    verdict = told.out.split("\n\n")[0]
+    assert verdict.startswith("No recipe has a score: 2 diverged.\n2 of 2 trials diverged, in 1 recipe: ")
+    assert verdict.endswith("\nSealed test set: 18 rows, not opened.")
+    assert verdict in done.out
+    assert "tenfold test" not in done.out
+    again = tenfold("resume", run)
+    assert (again.code, again.err) == (1, "tenfold: no recipe succeeded; there is no model\n")
+    assert verdict in again.out
+
+
+def test_there_is_no_model_to_test_or_to_predict_with(failed, folder):
+    for command in (("test",), ("predict", folder / "churn.csv")):
+        done = tenfold(command[0], failed[0], *command[1:])
+        assert (done.code, done.out) == (2, "")
+        assert "failed: no recipe succeeded; there is no model" in done.err
+        assert "try: tenfold report" in done.err
+
+
+def test_an_unfinished_run_is_to_be_resumed(folder, tmp_path, monkeypatch):
+    def stopped(self, *_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(fitting.Fit, "_train", stopped)
+    (folder / "one.yaml").write_text("epochs: 1\n")
+    assert fit(folder, tmp_path / "run", "--recipe", folder / "one.yaml").code == 130
+    for command in (("predict", folder / "churn.csv"), ("test",), ("report",)):
+        done = tenfold(command[0], tmp_path / "run", *command[1:])
+        assert (done.code, done.out) == (2, "")
+        assert "run: the run is not finished" in done.err
+        assert "try: tenfold resume" in done.err
