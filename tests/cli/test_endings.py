@@ -5,6 +5,9 @@ import json
 import pytest
 
 from tenfold.selection import fit as fitting
+from tenfold.selection.plan import make_plan
+from tenfold.selection.prepare import prepare
+from tenfold.selection.settings import Settings
 
 from .program import SPACE, rows, tenfold, write
 
@@ -21,6 +24,7 @@ def fit(folder, out, *options):
     return tenfold("fit", folder / "churn.csv", "--target", "churned", "--folds", 2, "--out", out, *options)
 
 
+@pytest.mark.slow
 def test_baselines_take_only_a_part_of_a_time_limit(folder, tmp_path, monkeypatch):
     monkeypatch.setattr(fitting, "BASELINES_SHARE", 1e-6)
     done = fit(folder, tmp_path / "run", "--space", folder / "space.yaml", "--trials", 2, "--time-limit", "60s")
@@ -38,10 +42,15 @@ def test_a_limit_that_leaves_nothing_says_what_took_the_time(folder, tmp_path):
     done = fit(folder, tmp_path / "run", "--space", folder / "space.yaml", "--trials", 2, "--time-limit", "0.1s")
     assert done.code == 1
     assert done.err == "tenfold: no recipe has a score: 4 timeout\n"
-    assert "No recipe has a score: 4 timeout.\nOf the 0.1 s, starting took " in done.out
+    assert "No recipe has a score: 4 timeout.\nWith a limit of 0.1 s the baselines took " in done.out
     assert "Try a longer time limit, or fewer trials." in done.out
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())
     assert (summary["recipes"], summary["begun"]) == (2, 0)
+
+
+def test_a_short_limit_waits_for_no_worker_processes():
+    plans = [make_plan(prepare(Settings(data="sklearn:breast_cancer", time_limit=t)), 2) for t in (5.0, 60.0)]
+    assert [plan.processes for plan in plans] == [0, 2]
 
 
 @pytest.fixture(scope="module")

@@ -210,7 +210,10 @@ class Training:
         self._improved(Book(self.problem, known).best())
         crew = {"workers": self.crew.workers, "packs": len(jobs)}
         size = self.problem.inputs.numbers.nbytes
-        others = in_processes(sum(map(self._starting, jobs)), size=size, there=is_there(), **crew)
+        starting = sum(map(self._starting, jobs))
+        if self.crew.limit is not None:
+            starting = min(starting, self._start + self.crew.limit - time.monotonic())
+        others = in_processes(starting, size=size, there=is_there(), **crew)
         (processes if others else local).run_jobs(
             jobs, workers=self.crew.workers if others else threads(**crew), receive=self._receive, idle=self.crew.idle,
             late=self._stage_over,

@@ -59,11 +59,8 @@ def _clock_line(result: RunResult) -> list[str]:
     if limit is None or Outcome.TIMEOUT.label not in result.trained.outcomes():
         return []
     baselines, training = sum(b.seconds for b in result.baselines), result.seconds["training"]
-    before = max(result.seconds["total"] - baselines - training, 0.0)
-    return [
-        f"Of the {limit:g} s, starting took {before:.1f} s, the baselines {baselines:.1f} s and the training "
-        f"{training:.1f} s; the rest is kept for the refit and the report."
-    ]
+    line = f"With a limit of {limit:g} s the baselines took {baselines:.1f} s and the training, its start included, "
+    return [f"{line}{training:.1f} s; the refit and the report need time as well."]
 
 
 def _late_line(result: RunResult) -> list[str]:
