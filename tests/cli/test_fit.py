@@ -260,6 +260,23 @@ def test_everything_diverging_is_exit_one_with_a_report(folder, tmp_path):
     assert (tmp_path / "run" / "report.html").exists()
 
 
+def test_a_space_takes_the_options_that_change_what_it_is_for(folder):
+    write(folder / "stars.csv", [f"{line.rsplit(',', 1)[0]},{1 + i % 5}" for i, line in enumerate(rows())])
+    command = ("space", folder / "stars.csv", "--target", "churned", "--json")
+    plain = tenfold(*command).out
+    other = tenfold(*command, "--task", "regression", "--drop", "when")
+    assert other.code == 0, other.err
+    assert other.out != plain
+    assert tenfold(*command, "--drop", "wen").err.startswith("tenfold: ")
+
+
+def test_a_space_of_one_recipe_is_said_in_the_singular(folder, tmp_path):
+    (tmp_path / "one.yaml").write_text("epochs: 3\n")
+    options = ("--space", tmp_path / "one.yaml", "--trials", 4, "--dry-run", "--folds", 2)
+    done = tenfold("fit", folder / "churn.csv", "--target", "churned", *options)
+    assert "the space has 1 distinct recipe, fewer than the 4 asked for" in done.out
+
+
 def test_recipes_and_space_parse_back(folder):
     assert Recipe.from_yaml(tenfold("recipes").out) == Recipe()
     assert Recipe.from_dict(json.loads(tenfold("recipes", "--json").out)["recipe"]) == Recipe()

@@ -53,11 +53,18 @@ def test_places_inside_layers(tmp_path):
 
 
 @pytest.mark.parametrize("text", ["", "\n", "# only a comment\n", "{}", "null", "---\n"])
-def test_empty_is_all_defaults(text, tmp_path):
+def test_an_empty_text_is_all_defaults_and_an_empty_file_is_refused(text, tmp_path):
     assert Recipe.from_yaml(text) == Recipe()
     path = tmp_path / "r.yaml"
     path.write_text(text)
-    assert Recipe.from_yaml(path) == Recipe() == Space.from_yaml(path).sample(1)[0]
+    if text == "{}":  # a mapping without fields is no empty file
+        assert Recipe.from_yaml(path) == Recipe() == Space.from_yaml(path).sample(1)[0]
+        return
+    for kind, command in ((Recipe, "tenfold recipes > recipe.yaml"), (Space, "tenfold space DATA --target COL > ")):
+        with pytest.raises(BadInput) as refused:
+            kind.from_yaml(path)
+        assert str(refused.value).startswith(f"{path}: is empty\n")
+        assert f"try: `{command}" in str(refused.value)
 
 
 def test_text_files_and_writing(tmp_path):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tenfold.cli.options import Data, Drop, Json, Target, print_json, seconds, shown
+from tenfold.cli.options import Data, Drop, Json, Target, Task, print_json, seconds, shown
 from tenfold.errors import BadInput
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def diagnose(
     repeats: Annotated[int, typer.Option(help="As often with other folds and other seeds.")] = 1,
     drop: Drop = None,
     holdout: Annotated[float, typer.Option(help="Share of the rows left out, as fit seals them; 0: none.")] = 0.2,
-    task: Annotated[str | None, typer.Option(help="classification or regression; default: by the target.")] = None,
+    task: Task = None,
     metric: Annotated[str | None, typer.Option(help="What scores are told by; default: accuracy, or r2.")] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, or auto.")] = "auto",
     seed: Annotated[int, typer.Option(help="The seed that everything random derives from.")] = 0,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tenfold.cli.options import Data, Drop, Json, RunDirectory, Target, next_directory, print_json, seconds, shown
+from tenfold.cli.options import Data, Drop, Json, RunDirectory, Target, Task, next_directory, print_json, seconds, shown
 from tenfold.errors import BadInput, RunFailed, Stopped
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def fit(
     audit: Annotated[bool, typer.Option("--audit", help="Train some dropped recipes to the end as well.")] = False,
     rule: Annotated[str, typer.Option(help="best, or one-se: the cheapest within a standard error.")] = "best",
     keep: Annotated[str, typer.Option(help="refit, ensemble (of the folds' models), or both compared.")] = "refit",
-    task: Annotated[str | None, typer.Option(help="classification or regression; default: by the target.")] = None,
+    task: Task = None,
     metric: Annotated[str | None, typer.Option(help="What recipes are chosen by; default: accuracy, or r2.")] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, or auto.")] = "auto",
     seed: Annotated[int, typer.Option(help="The seed that everything random derives from.")] = 0,

@@ -19,6 +19,7 @@ Data = Annotated[
 ]
 Target = Annotated[str | None, typer.Option(help="The column to learn.")]
 Drop = Annotated[list[str] | None, typer.Option(metavar="COL", help="Leave a column out; may be given again.")]
+Task = Annotated[str | None, typer.Option(help="classification or regression; default: by the target.")]
 RunDirectory = Annotated[Path, typer.Argument(metavar="RUN", help="The run directory.")]
 
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tenfold.cli.options import Data, Json, RunDirectory, Target, print_json, shown
+from tenfold.cli.options import Data, Drop, Json, RunDirectory, Target, Task, print_json, shown
 
 if TYPE_CHECKING:
     from tenfold.store.run import Run
@@ -101,13 +101,13 @@ def recipes(
         print(commented_default(), end="")
 
 
-def space(data: Data, target: Target = None, as_json: Json = False) -> None:
+def space(data: Data, target: Target = None, drop: Drop = None, task: Task = None, as_json: Json = False) -> None:
     """Print the default space for this data as YAML, to edit and give to `fit --space`."""
     from tenfold.recipe import default_space
     from tenfold.selection.prepare import prepare
     from tenfold.selection.settings import Settings
 
-    problem = prepare(Settings(data=data, target=target)).problem
+    problem = prepare(Settings(data=data, target=target, drop=tuple(drop or ()), task=task)).problem
     size = {"rows": problem.inputs.rows, "columns": problem.width, "outputs": problem.outputs}
     found = default_space(task=problem.task, image=problem.inputs.image, **size)
     if as_json:

@@ -20,8 +20,9 @@ PLAIN_INT = re.compile(r"[-+]?(0|[1-9][0-9_]*)")
 TAGS = {f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null", "map", "seq", "timestamp")}
 
 
-def load_yaml(source: str | Path) -> tuple[Any, Source]:
-    """Plain data of a YAML file or text, and where each part of it stands; an empty one is None.
+def load_yaml(source: str | Path, *, made_by: str) -> tuple[Any, Source]:
+    """Plain data of a YAML file or text, and where each part of it stands; an empty text is None, an empty file is
+    refused with the command that it is `made_by`.
 
     A `Path` is a file; so is a one-line string that ends in .yaml or .yml or names an existing file. Nothing but
     plain values is accepted: no tags, no second document, no repeated key, no numbers that YAML 1.1 reads in base
@@ -38,10 +39,12 @@ def load_yaml(source: str | Path) -> tuple[Any, Source]:
         raise BadInput(f"not YAML text: {str(error).splitlines()[0]}", where=name) from None
     except RecursionError:
         raise BadInput("nested too deeply", where=name, expected="the few levels of a recipe") from None
-    if node is None:
-        return None, Source(name)
     walk = _Walk(name)
-    data = walk.value(node, (), ())
+    data = None if node is None else walk.value(node, (), ())
+    if data is None and name and not walk.faults:
+        raise BadInput(
+            "is empty", where=name, expected="a field a line, such as `epochs: 40`", do=f"`{made_by}` writes one"
+        )
     found = Source(name, walk.marks)
     raise_all(walk.faults, found)
     return data, found

@@ -66,7 +66,8 @@ def make_plan(prepared: Prepared, workers: int) -> Plan:
     recipes = chosen.propose([])
     trials = len(recipes) if chosen.rounds == 1 else chosen.trials
     if settings.trials and trials < settings.trials:
-        notes.append(f"the space has {len(recipes)} distinct recipes, fewer than {settings.trials}")
+        there = f"{trials} distinct recipe{'s' if trials != 1 else ''}"
+        notes.append(f"the space has {there}, fewer than the {settings.trials} asked for")
     problem.check_recipes(recipes)
     inner = inner_problem(problem, problem.divisions, settings.seed) if settings.nested else None
     if settings.keep == "both":
