@@ -95,3 +95,23 @@ def test_an_unfinished_run_is_to_be_resumed(folder, tmp_path, monkeypatch):
         assert (done.code, done.out) == (2, "")
         assert "run: the run is not finished" in done.err
         assert "try: tenfold resume" in done.err
+
+
+def test_a_resumed_run_names_its_files_as_they_were_given(folder, tmp_path, monkeypatch):
+    def stopped(self, *_):
+        raise KeyboardInterrupt
+
+    monkeypatch.chdir(folder)
+    write(folder / "new.csv", rows(30, seed=1))
+    (folder / "few.yaml").write_text("network: {hidden: [4]}\nepochs: 1\n")
+    command = ("fit", "churn.csv", "--target", "churned", "--test", "new.csv", "--folds", 2, "--recipe", "few.yaml")
+    with monkeypatch.context() as patch:
+        patch.setattr(fitting.Fit, "_train", stopped)
+        assert tenfold(*command, "--out", tmp_path / "run").code == 130
+    monkeypatch.chdir(tmp_path)
+    assert tenfold("resume", "run").code == 0
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert '<p class="over"><bdi>churn.csv</bdi></p>' in page
+    assert "test rows: 30 of new.csv" in page
+    assert "tenfold fit churn.csv --target churned --folds 2 --test new.csv" in page
+    assert str(folder) not in page

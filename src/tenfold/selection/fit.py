@@ -86,6 +86,7 @@ def start(settings: Settings, out: str | Path, prepared: Prepared, plan: Plan) -
     places = {"data": _absolute(settings.data), "test": None if test is None else _absolute(test)}
     facts = {
         "settings": {**settings.to_dict(), **places},
+        "named": {"source": prepared.source, "data": settings.data, "test": test},
         "data_sha": _data_sha(settings.data),
         "test_sha": None if test is None else _data_sha(test),
         "folds_sha": _folds_sha(prepared),
@@ -115,10 +116,20 @@ def reopen(path: str | Path) -> tuple[Run, Prepared, Plan]:
             raise BadInput("the folds differ from those of the run; another version made it", where=str(path))
         plan = make_plan(prepared, run.get("workers"))
         recipes = tuple(Recipe.from_dict(value) for value in run.get("recipes.0"))
-        return run, prepared, replace(plan, recipes=recipes)
+        plan = replace(plan, recipes=recipes, notes=tuple(run.get("notes")))
+        return run, _as_named(prepared, run), plan
     except BaseException:
         run.close()
         raise
+
+
+def _as_named(prepared: Prepared, run: Run) -> Prepared:
+    """The same with the names of files that `fit` was given, as the report of a run that was not stopped has them."""
+    if not run.has("named"):
+        return prepared
+    named = run.get("named")
+    settings = replace(prepared.settings, data=named["data"], test=named["test"])
+    return replace(prepared, settings=settings, source=named["source"])
 
 
 def _check_unchanged(data: str, sha: str) -> None:
