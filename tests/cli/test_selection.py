@@ -226,6 +226,22 @@ def test_there_is_nothing_to_open_without_sealed_rows(folder, tmp_path):
     assert "sealed no test rows" in done.err
 
 
+def test_recipes_that_are_never_wrong(tmp_path):
+    x = np.r_[np.linspace(-9, -5, 30), np.linspace(5, 9, 30)]
+    pd.DataFrame({"x": x, "y": np.where(x > 0, "up", "down")}).to_csv(tmp_path / "easy.csv", index=False)
+    (tmp_path / "space.yaml").write_text(
+        "network: {hidden: [[4], [5], [6]]}\nepochs: 12\noptimizer: {adam: {lr: 0.1}}\n"
+    )
+    options = ("--space", tmp_path / "space.yaml", "--folds", 3, "--holdout", 0, "--out", tmp_path / "run")
+    done = tenfold("fit", tmp_path / "easy.csv", "--target", "y", *options)
+    assert done.code == 0, done.err
+    best = json.loads((tmp_path / "run" / "summary.json").read_text())["best"]
+    assert best["cv_mean"] == 1
+    assert best["interval"] == best["corrected_interval"] == [pytest.approx(0.025 ** (1 / 60)), 1]
+    assert "1.0000 (the same score on every fold)" in done.out
+    assert "a difference below 0 " not in done.out
+
+
 @SLOW  # a journey leaves one out
 def test_a_column_that_gives_the_target_away_is_left_out(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

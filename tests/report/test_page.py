@@ -122,6 +122,20 @@ def test_no_winner(data, elements):
     assert not re.search(r"\b(nan|None)\b", text)
 
 
+def test_without_scores_there_is_no_range_of_them(data, elements):
+    text = text_of(render(without_winner(data)), elements)
+    assert "– to –" not in text
+    assert "folds, 0." not in text
+
+
+def test_recipes_that_score_alike_have_an_axis_near_their_score():
+    drawn = str(figures.recipes_figure([1.0] * 5, 1.0, [], "accuracy"))
+    written = re.findall(r">([^<>]+)</(?:\w+:)?text>", drawn)
+    assert {"0.97", "0.98", "0.99", "1.00", "1.01", "1.02", "1.03"} >= set(written) - {"0", "2", "4", "6"} - {
+        "recipes", "mean accuracy over the folds", "Winner 1.0000",
+    }  # fmt: skip
+
+
 def test_one_recipe_one_score_missing_no_test_rows(data, elements):
     data["leaderboard"] = data["leaderboard"][:1]
     row = data["leaderboard"][0]
@@ -220,6 +234,15 @@ def test_warnings_stand_once_each(data, elements):
 )
 def test_durations(value, said):
     assert words.duration(value) == said
+
+
+def test_an_arrow_stays_on_one_line(data):
+    finding = {"words": "w", "probability": 0.9, "what": "diverged", "trials": 1, "of": 5, "recipes": [0], "cause": "c",
+               "where": "", "evidence": ["e 1 -> 2"], "remedy": "r", "proof": "skill 0.10 -> 0.80"}  # fmt: skip
+    data["summary"]["findings"] = [finding]
+    page = render(data)
+    assert "skill 0.10 -\u2060&gt; 0.80" in page
+    assert "e 1 -\u2060&gt; 2" in page
 
 
 def test_printed_text_keeps_letters_and_loses_tricks():

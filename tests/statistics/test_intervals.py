@@ -28,6 +28,30 @@ def test_fold_interval_by_hand():
     assert intervals.fold_interval(SCORES, 0) == pytest.approx(stats.ttest_1samp(SCORES, 0).confidence_interval(0.95))
 
 
+def test_folds_that_scored_alike_leave_the_width_to_the_rows():
+    """50 rows all right: the exact interval, low = 0.025^(1/50) = 0.928872."""
+    y = np.arange(50) % 2
+    perfect = np.eye(2)[y]
+    low, high = intervals.mean_interval(METRICS["accuracy"], np.ones(5), 1 / 4, y, perfect)
+    assert (low, high) == pytest.approx((0.025 ** (1 / 50), 1))
+    assert high == 1.0
+    wrong = perfect.copy()
+    wrong[:10] = wrong[:10, ::-1]
+    low, high = intervals.mean_interval(METRICS["accuracy"], np.full(5, 0.8), 1 / 4, y, wrong)
+    assert (low, high) == binomial_interval(40, 50)
+    pairs = np.arange(50) // 2
+    assert intervals.mean_interval(METRICS["accuracy"], np.ones(5), 1 / 4, y, perfect, pairs)[0] < 0.9
+    usual = intervals.mean_interval(METRICS["accuracy"], SCORES - 0.2, 1 / 4, y, wrong)
+    assert usual == intervals.fold_interval(SCORES - 0.2, 1 / 4)
+
+
+def test_an_end_that_rounding_keeps_from_a_bound_is_the_bound():
+    assert intervals.within(-0.1, 0.9999999999999997, (0.0, 1.0)) == (0.0, 1.0)
+    assert intervals.within(3e-16, 1.2, (0.0, 1.0)) == (0.0, 1.0)
+    assert intervals.within(-4.0, 0.5, (-np.inf, 1.0)) == (-4.0, 0.5)
+    assert np.isnan(intervals.within(np.nan, np.nan, (0.0, 1.0))).all()
+
+
 @pytest.mark.parametrize(("hits", "rows"), [(0, 10), (10, 10), (7, 10), (870, 1000)])
 def test_accuracy_interval_is_the_exact_binomial(hits, rows):
     y = np.zeros(rows, int)

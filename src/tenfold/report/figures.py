@@ -147,7 +147,8 @@ def recipes_figure(means: Sequence[float], best: float, baselines: Sequence[tupl
     """How many recipes reach which mean score: a histogram, with the winner and the
     baselines (label, mean) that fall within the range as labelled lines. At least one finite mean."""
     low, high, _ = spread(means, best)
-    edge = 0.03 * max(high - low, 1e-3 * max(abs(best), 1e-9))
+    one = high - low <= 1e-9 * max(1.0, abs(best))  # all recipes have the same score
+    edge = 0.03 * ((abs(best) or 1.0) if one else max(high - low, 1e-3 * max(abs(best), 1e-9)))
     values = drawable(list(means))
     values = values[(values >= low) & (values <= high)]
     lines = [(label, value) for label, value in baselines if low - edge <= value <= high + edge]
@@ -174,5 +175,6 @@ def recipes_figure(means: Sequence[float], best: float, baselines: Sequence[tupl
         axes.set_ylabel("recipes")
         axes.set_xlabel(f"mean {metric} over the folds")
         axes.xaxis.set_major_locator(MaxNLocator(7 if width == WIDE else 4))
+        axes.ticklabel_format(axis="x", useOffset=False)
         label = f"how many of {len(means)} recipes reach which mean {metric}; winner {number(best)}"
         return to_svg(figure, f"recipes{int(width)}", label)

@@ -69,6 +69,11 @@ def short(text: str, length: int = 100) -> str:
     return text if len(text) <= length else text[: length - 1] + "…"
 
 
+def unbroken(text: str) -> str:
+    """The same with arrows that do not break over two lines."""
+    return text.replace("->", "-\u2060>")
+
+
 def printed(value: Any) -> Any:
     """What the page prints for any value: a dash for None and NaN; text without control characters, lone surrogates
     and marks that turn the direction of writing (a line break stays)."""

@@ -18,7 +18,7 @@ from tenfold.selection.outcome import Outcome
 from tenfold.selection.problem import Problem
 from tenfold.selection.search import Plan, train_all
 from tenfold.selection.trained import Trained
-from tenfold.statistics.intervals import fold_error, fold_interval
+from tenfold.statistics.intervals import fold_error, fold_interval, within
 
 Array = np.ndarray
 
@@ -64,8 +64,7 @@ class Nested:
     def interval(self) -> tuple[float, float]:
         """Its 95 % interval, cut to what the metric can be."""
         low, high = fold_interval(np.array(self.scores), self.outer.problem.ratio)
-        low, high = np.clip((low, high), *self.outer.problem.metric.bounds).tolist()
-        return low, high
+        return within(low, high, self.outer.problem.metric.bounds)
 
     @property
     def flat(self) -> float:

@@ -22,7 +22,7 @@ from tenfold.selection.plan import Plan
 from tenfold.selection.prepare import Prepared
 from tenfold.selection.testing import Ledger, TestScore
 from tenfold.selection.trained import Trained
-from tenfold.statistics.intervals import fold_interval
+from tenfold.statistics.intervals import mean_interval
 from tenfold.statistics.metrics import all_scores
 from tenfold.statistics.rates import binomial_interval
 from tenfold.statistics.tests import corrected_t_test
@@ -69,10 +69,15 @@ class RunResult:
         mine = self.trained.scores(self.ranking[0])
         return corrected_t_test(mine, other, self.ratio) if len(other) == len(mine) else float("nan")
 
+    @cached_property
     def interval(self) -> tuple[float, float]:
         """95 % interval of the winner's mean over the folds, cut to what the metric can be."""
-        low, high = fold_interval(self.trained.scores(self.ranking[0]), self.ratio)
-        return tuple(np.clip((low, high), *self.trained.problem.metric.bounds).tolist())
+        problem, best = self.trained.problem, self.ranking[0]
+        prediction = self.trained.out_of_fold(best)
+        rows = np.isfinite(prediction).all(1)
+        units = None if problem.units is None else problem.units[rows]
+        scores = self.trained.scores(best)
+        return mean_interval(problem.metric, scores, self.ratio, problem.y[rows], prediction[rows], units)
 
     @cached_property
     def ties(self) -> list[int]:
@@ -135,12 +140,20 @@ class RunResult:
         row, spread = trained.row(self.ranking[0]), trained.spread(self.ranking[0])
         return {
             "recipe": row["recipe"].to_dict(), "cv_mean": row["mean"], "cv_se": row["se"],
-            "corrected": corrected.score if corrected else None, "interval": list(self.interval()),
-            "corrected_interval": list(corrected.interval) if corrected else None,
+            "corrected": corrected.score if corrected else None, "interval": list(self.interval),
+            "corrected_interval": self._corrected_interval(),
             "spread": {"folds": spread.folds, "seeds": spread.seeds, "resolution": spread.resolution},
             "epochs": row["epochs"], "scores": self.winner_scores(), "not_distinguishable": len(self.ties),
             "borders": self.borders, "kept": self.kept,
         }  # fmt: skip
+
+    def _corrected_interval(self) -> list[float] | None:
+        """That of the draws, or where no draw differs from another (all rows right, say) that of the mean."""
+        corrected = self.trained.correction
+        if corrected is None:
+            return None
+        low, high = corrected.interval
+        return list(self.interval) if low == high else [low, high]
 
     @property
     def kept(self) -> str:

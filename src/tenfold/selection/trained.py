@@ -17,7 +17,7 @@ from tenfold.selection.problem import Problem
 from tenfold.selection.racing import Rung
 from tenfold.statistics.choice import one_standard_error
 from tenfold.statistics.correction import Corrected, corrected_score
-from tenfold.statistics.intervals import fold_error
+from tenfold.statistics.intervals import fold_error, within
 from tenfold.statistics.spread import Spread, spread
 
 if TYPE_CHECKING:
@@ -183,8 +183,8 @@ class Trained:
         shrink = math.sqrt(len(self.kept) / scored)
         bias = shrink * found.bias
         low, high = (best - bias + shrink * (end - found.score) for end in found.interval)
-        low, high = np.clip((low, high), *self.problem.metric.bounds).tolist()
-        return Corrected(best - bias, (low, high), bias, best)
+        score = within(best - bias, best - bias, self.problem.metric.bounds)[0]
+        return Corrected(score, within(low, high, self.problem.metric.bounds), bias, best)
 
     def _candidates(self) -> Array:
         """Row contributions (candidates, kept rows) of every (recipe, epoch) that was measured on all folds."""

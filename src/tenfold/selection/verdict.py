@@ -92,7 +92,7 @@ def test_lines(summary: dict[str, Any]) -> list[str]:
 def _score_line(result: RunResult) -> str:
     trained = result.trained
     row, spread = trained.row(result.ranking[0]), trained.spread(result.ranking[0])
-    low, high = result.interval()
+    low, high = result.interval
     word = METRIC_WORDS[trained.problem.metric.name]
     repeats = len(trained.problem.folds) // result.plan.folds
     over = f"{result.plan.folds} folds" + (f" x {repeats} seeds" if repeats > 1 else "")
@@ -211,10 +211,12 @@ def _runner_up_line(result: RunResult) -> str:
     ours, theirs = result.cost(result.ranking[0]), result.cost(second)
     faster = f", and trains in {theirs / ours:.0%} of the time" if theirs < 0.9 * ours else ""
     seen = least_difference(result.trained.scores(result.ranking[0]), result.trained.scores(second), result.ratio)
+    same = "the same score on every fold"
     hidden = f"; a difference below {number(seen)} would not show" if np.isfinite(seen) else ""
+    tie = f"not distinguishable, p = {p:.2f}{hidden}" if seen else same
     others = len(result.ties) - 1
     more = f" {others} more {'is' if others == 1 else 'are'} not distinguishable either." if others > 0 else ""
-    return f"{head} (not distinguishable, p = {p:.2f}{hidden}){faster}.{more}"
+    return f"{head} ({tie}){faster}.{more}"
 
 
 def report_data(result: RunResult, run: Run) -> dict[str, Any]:

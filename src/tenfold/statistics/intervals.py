@@ -14,6 +14,7 @@ from tenfold.statistics.resampled import counts, weighted_score
 Array = np.ndarray
 LOSSES = {"log_loss": log_loss_rows, "mae": absolute_errors, "rmse": squared_errors}  # means; rmse is its root
 MOST_WORK = 4e7  # weights that a bootstrap may look at: one to two seconds for the slowest metric
+ROUNDING = 1e-12  # differences of scores that are none
 BATCH = 2e6  # of them at a time
 
 
@@ -40,6 +41,32 @@ def fold_interval(scores: Array, ratio: float, level: float = 0.95) -> tuple[flo
         return float("nan"), float("nan")
     half = float(t.ppf(0.5 + level / 2, n - 1)) * float(scores.std(ddof=1)) * np.sqrt(1 / n + ratio)
     return float(scores.mean() - half), float(scores.mean() + half)
+
+
+def mean_interval(
+    metric: Metric, scores: Array, ratio: float, y: Array, prediction: Array, units: Array | None = None
+) -> tuple[float, float]:
+    """95 % interval of the mean of fold scores, cut to what the metric can be: `fold_interval`, or where all folds
+    scored alike and so tell no spread (all rows right, say), `test_interval` of the out-of-fold predictions.
+
+    y (rows,), prediction (rows, classes or 1), units (rows,): of the rows that have an out-of-fold prediction.
+    """
+    low, high = fold_interval(scores, ratio)
+    if high - low <= ROUNDING * max(1.0, abs(low)):
+        mean = float(np.mean(scores))
+        ends = test_interval(metric, y, prediction, units=units)
+        low, high = (min(ends[0], mean), max(ends[1], mean)) if np.isfinite(ends).all() else (low, high)
+    return within(low, high, metric.bounds)
+
+
+def within(low: float, high: float, bounds: tuple[float, float]) -> tuple[float, float]:
+    """The interval cut to the bounds of a metric; an end that only rounding keeps from a bound is that bound."""
+
+    def cut(end: float) -> float:
+        near = (bound for bound in bounds if abs(end - bound) <= ROUNDING)
+        return next(near, min(max(end, bounds[0]), bounds[1]))
+
+    return cut(low), cut(high)
 
 
 def test_interval(
