@@ -41,7 +41,7 @@ TABLES = {
     "one class": (changed(lambda i, f: [*f[:4], "left"]), None, ["'churned'", "'left'", "two classes"]),
     "no target at all": (changed(lambda i, f: [*f[:4], ""]), None, ["'churned'", "every row"]),
     "a class of one": (changed(lambda i, f: [*f[:4], "odd" if i == 3 else f[4]]), None, ["'odd'", "line 5"]),
-    "few rows": (changed(lambda i, f: [*f[:4], "ab"[i % 2]])[:4], None, ["fewer than 5 folds", "try: 2 folds"]),
+    "few rows": (changed(lambda i, f: [*f[:4], "ab"[i % 2]])[:4], None, ["fewer than 5 folds", "try: --folds 2"]),
     "a short row": ([*rows()[:6], "40,2.5,red", *rows()[6:]], None, ["line 8", "3", "5"]),
     "text to regress": (rows(), ["--target", "churned", "--task", "regression"], ["'churned'", "line 2"]),
     "a date to learn": (rows(), ["--target", "when"], ["'when'", "date"]),
@@ -86,6 +86,10 @@ def test_a_file_that_is_no_table(name, content, words, here):
         (["--metric", "rmse"], ["'rmse'", "classification"]),
         (["--task", "ranking"], ["ranking", "classification or regression"]),
         (["--device", "abacus"], ["abacus", "cpu"]),
+        (["--device", "gpu"], ["tenfold: --device gpu\n  expected: cpu, cuda or auto\n"]),
+        (["--task", "clasification"], ["try: --task classification"]),
+        (["--trials", "1e3"], ["'1e3' is not a whole number"]),
+        (["--holdout", "half"], ["'half' is not a number"]),
         (["--folds", "1"], ["--folds 1", "at least 2"]),
         (["--folds", "many"], ["--folds"]),
         (["--trials", "0"], ["--trials 0"]),
@@ -116,6 +120,10 @@ def test_options_that_cannot_be(arguments, words, here):
         ("optimizer: {adma: {lr: 0.1}}\n", ["adma", "adam"]),
         ("optimizer: {adam: {lr: -1}}\n", ["lr", "> 0"]),
         ("loss: squared\n", ["squared", "regression"]),
+        ("loss: mse\n", ["unknown name; nearest: squared"]),
+        ("lr: 0.1\n", ["unknown field; it stands in another place: optimizer: {adam: {lr: 1e-3}}"]),
+        ("learning_rate: 0.1\n", ["unknown field; it stands in another place: optimizer: {adam: {lr: 1e-3}}"]),
+        ("optimizer: {adam: {learning_rate: 0.1}}\n", ["unknown field; nearest: lr"]),
         ("network: {hidden: [8]\n", ["line"]),
         ("- 1\n- 2\n", ["bad.yaml"]),
         ("network: {hidden: [[8], [9]]}\n", ["hidden"]),
@@ -129,7 +137,21 @@ def test_recipe_files_that_cannot_be_read(text, words, here):
 
 def test_a_file_that_is_not_there_and_a_set_that_is_unknown(here):
     refused(tenfold("fit", "god.csv", "--target", "churned"), "god.csv")
-    refused(tenfold("fit", "sklearn:iriss"), "iris")
+    refused(tenfold("fit", "sklearn:irs"), "try: sklearn:iris")
+
+
+def test_a_run_is_no_data(here):
+    (here / "runs" / "one").mkdir(parents=True)
+    (here / "runs" / "one" / "run.db").write_bytes(b"")
+    refused(tenfold("fit", "runs"), "runs: holds runs of tenfold, such as 'one'", "expected: data")
+    refused(tenfold("fit", "runs/one"), "runs/one: a run of tenfold")
+
+
+def test_a_target_that_names_the_rows_and_groups_that_are_few(here):
+    lines = [f"C{i},{line}" for i, line in enumerate(rows())]
+    write(here / "ids.csv", lines, "customer id,age,income,colour,when,churned")
+    refused(tenfold("fit", "ids.csv", "--target", "customer id"), "90 values occur once: this looks like an ID")
+    refused(tenfold("fit", "ids.csv", "--target", "churned", "--groups", "colour"), "try: --folds 2, or more rows")
 
 
 def test_an_existing_directory_is_never_written(here):

@@ -126,8 +126,18 @@ def test_order_and_extra_columns_change_nothing_and_are_said(tmp_path: Path, sch
 
 def test_a_missing_column_is_refused_with_the_nearest_name(tmp_path: Path, schema: Schema) -> None:
     columns = {("Colour " if name == "colour" else name): list(cells[:8]) for name, cells in COLUMNS.items()}
-    with pytest.raises(BadInput, match=r"new\.csv: there is no column 'colour'(.|\n)*try: 'Colour'"):
+    rename = "try: the file has 'Colour'; rename it to 'colour'"
+    with pytest.raises(BadInput, match=rf"new\.csv: there is no column 'colour'(.|\n)*{rename}"):
         conform(write(tmp_path, columns, "new.csv"), schema)
+    shouted = {name.upper(): cells for name, cells in columns.items()}
+    with pytest.raises(BadInput) as refused:
+        conform(write(tmp_path, shouted, "shouted.csv"), schema)
+    used = [column.name for column in schema.used]
+    has, to = (", ".join(f"'{name}'" for name in names) for names in ([name.upper() for name in used], used))
+    assert f"try: the file has {has}; rename them to {to}" in str(refused.value)
+    with pytest.raises(BadInput) as refused:
+        conform(write(tmp_path, {"COLOUR": list(COLUMNS["colour"][:8])}, "one.csv"), schema)
+    assert "try: the file has 'COLOUR'; rename it to 'colour'; add '" in str(refused.value)
     del columns["Colour "], columns["remark"]
     conform(write(tmp_path, {**columns, "colour": list(COLUMNS["colour"][:8])}, "new.csv"), schema)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tenfold.cli.options import Data, Drop, Json, Target, Task, print_json, seconds, shown
+from tenfold.cli.options import Data, Drop, Json, Target, Task, integer, number, print_json, seconds, shown
 from tenfold.errors import BadInput
 
 if TYPE_CHECKING:
@@ -26,14 +26,16 @@ def diagnose(
         Path | None,
         typer.Option("-o", "--output", metavar="FILE", help="The repaired recipe; default: NAME-repaired.yaml."),
     ] = None,
-    folds: Annotated[int, typer.Option(help="Folds of the cross-validation.")] = 5,
-    repeats: Annotated[int, typer.Option(help="As often with other folds and other seeds.")] = 1,
+    folds: Annotated[int, typer.Option(parser=integer, help="Folds of the cross-validation.")] = 5,
+    repeats: Annotated[int, typer.Option(parser=integer, help="As often with other folds and other seeds.")] = 1,
     drop: Drop = None,
-    holdout: Annotated[float, typer.Option(help="Share of the rows left out, as fit seals them; 0: none.")] = 0.2,
+    holdout: Annotated[
+        float, typer.Option(parser=number, help="Share of the rows left out, as fit seals them; 0: none.")
+    ] = 0.2,
     task: Task = None,
     metric: Annotated[str | None, typer.Option(help="What scores are told by; default: accuracy, or r2.")] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, or auto.")] = "auto",
-    seed: Annotated[int, typer.Option(help="The seed that everything random derives from.")] = 0,
+    seed: Annotated[int, typer.Option(parser=integer, help="The seed that everything random derives from.")] = 0,
     time_limit: Annotated[str | None, typer.Option(help="Of one training to its end, such as 90s or 10m.")] = None,
     as_json: Json = False,
 ) -> None:

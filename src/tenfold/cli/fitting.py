@@ -11,7 +11,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tenfold.cli.options import Data, Drop, Json, RunDirectory, Target, Task, next_directory, print_json, seconds, shown
+from tenfold.cli.options import (
+    Data,
+    Drop,
+    Json,
+    RunDirectory,
+    Target,
+    Task,
+    integer,
+    next_directory,
+    number,
+    print_json,
+    seconds,
+    shown,
+)
 from tenfold.errors import BadInput, RunFailed, Stopped
 
 if TYPE_CHECKING:
@@ -26,7 +39,9 @@ if TYPE_CHECKING:
 def fit(
     data: Data,
     target: Target = None,
-    trials: Annotated[int | None, typer.Option(help="Recipes to try from the space; default: by the cost.")] = None,
+    trials: Annotated[
+        int | None, typer.Option(parser=integer, help="Recipes to try from the space; default: by the cost.")
+    ] = None,
     recipe: Annotated[Path | None, typer.Option(metavar="FILE", help="One recipe (YAML) instead of a search.")] = None,
     space: Annotated[Path | None, typer.Option(metavar="FILE", help="The space (YAML) to choose from.")] = None,
     strategy: Annotated[
@@ -34,15 +49,17 @@ def fit(
         typer.Option(help="halving, hyperband, racing (over folds) or exhaustive; default: halving from 16 recipes."),
     ] = None,
     proposals: Annotated[str, typer.Option(help="random, sobol, coarse-to-fine or model.")] = "random",
-    folds: Annotated[int, typer.Option(help="Folds of the cross-validation.")] = 5,
-    repeats: Annotated[int, typer.Option(help="As often with other folds and other seeds.")] = 1,
+    folds: Annotated[int, typer.Option(parser=integer, help="Folds of the cross-validation.")] = 5,
+    repeats: Annotated[int, typer.Option(parser=integer, help="As often with other folds and other seeds.")] = 1,
     groups: Annotated[str | None, typer.Option(metavar="COL", help="Rows of one value stay together.")] = None,
     time: Annotated[
         str | None, typer.Option(metavar="COL", help="Train on the past, validate on what follows.")
     ] = None,
-    gap: Annotated[int, typer.Option(help="Rows left out between past and future.")] = 0,
+    gap: Annotated[int, typer.Option(parser=integer, help="Rows left out between past and future.")] = 0,
     drop: Drop = None,
-    holdout: Annotated[float, typer.Option(help="Share of the rows sealed as a test set; 0: none.")] = 0.2,
+    holdout: Annotated[
+        float, typer.Option(parser=number, help="Share of the rows sealed as a test set; 0: none.")
+    ] = 0.2,
     test: Annotated[str | None, typer.Option(metavar="FILE", help="Test rows from a file of their own.")] = None,
     no_test: Annotated[bool, typer.Option("--no-test", help="Leave the test rows sealed; see tenfold test.")] = False,
     nested: Annotated[bool, typer.Option("--nested", help="Repeat the search inside every fold.")] = False,
@@ -52,7 +69,7 @@ def fit(
     task: Task = None,
     metric: Annotated[str | None, typer.Option(help="What recipes are chosen by; default: accuracy, or r2.")] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, or auto.")] = "auto",
-    seed: Annotated[int, typer.Option(help="The seed that everything random derives from.")] = 0,
+    seed: Annotated[int, typer.Option(parser=integer, help="The seed that everything random derives from.")] = 0,
     out: Annotated[Path | None, typer.Option(help="The run directory; default: runs/NAME-N.")] = None,
     time_limit: Annotated[str | None, typer.Option(help="Such as 90s, 10m or 1h.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Stop after the data card and the plan.")] = False,

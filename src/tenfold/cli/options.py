@@ -22,6 +22,23 @@ Drop = Annotated[list[str] | None, typer.Option(metavar="COL", help="Leave a col
 Task = Annotated[str | None, typer.Option(help="classification or regression; default: by the target.")]
 RunDirectory = Annotated[Path, typer.Argument(metavar="RUN", help="The run directory.")]
 
+
+def integer(text: str | int) -> int:
+    """The whole number that an option's text is."""
+    try:
+        return int(text)
+    except ValueError:
+        raise typer.BadParameter(f"'{text}' is not a whole number, such as 10") from None
+
+
+def number(text: str | float) -> float:
+    """The number that an option's text is."""
+    try:
+        return float(text)
+    except ValueError:
+        raise typer.BadParameter(f"'{text}' is not a number, such as 0.2") from None
+
+
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
 
 

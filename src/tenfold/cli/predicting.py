@@ -10,7 +10,7 @@ from typing import IO, TYPE_CHECKING, Annotated
 
 import typer
 
-from tenfold.cli.options import Data, Json, RunDirectory, print_json, shown
+from tenfold.cli.options import Data, Json, RunDirectory, integer, print_json, shown
 from tenfold.errors import BadInput
 
 if TYPE_CHECKING:
@@ -27,7 +27,8 @@ def predict(
     ] = None,
     proba: Annotated[bool, typer.Option("--proba", help="Add a column p_<class> for every class.")] = False,
     samples: Annotated[
-        int | None, typer.Option(help="Average so many passes with dropout on, and add a column spread.")
+        int | None,
+        typer.Option(parser=integer, help="Average so many passes with dropout on, and add a column spread."),
     ] = None,
     as_json: Json = False,
 ) -> None:

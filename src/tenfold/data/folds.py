@@ -41,7 +41,7 @@ def usable_folds(
     Every class must stand in as many groups (or distinct rows, where units say which are equal) as there are folds.
     """
     if folds < 2:
-        raise BadInput(f"folds is {folds}", expected="at least 2", do="5 folds")
+        raise BadInput(f"folds is {folds}", expected="at least 2", do="--folds 5")
     sides = tied(Splits(folds, groups=groups).group_codes, units, len(y) / folds)[0]
     what = ("groups" if groups is not None else "distinct rows") if sides is not None else "rows"
     sides = np.arange(len(y)) if sides is None else sides
@@ -50,7 +50,7 @@ def usable_folds(
         raise BadInput(
             f"{count} development {what} are fewer than {folds} folds",
             expected="at least one row a fold" if what == "rows" else f"at least one of the {what} a fold",
-            do=f"{max(2, count if groups is not None else count // 2)} folds, or more rows",
+            do=f"--folds {max(2, count if groups is not None else count // 2)}, or more rows",
         )
     if not classification:
         return folds, ""
@@ -152,7 +152,7 @@ def _parts(splitter: Any, y: Array, groups: Array | None) -> Parts:
         found = splitter.split(np.zeros((len(y), 1)), y, groups)
         return [(np.asarray(train, np.int64), np.asarray(validation, np.int64)) for train, validation in found]
     except ValueError as error:
-        raise BadInput(f"{type(splitter).__name__} cannot divide {len(y)} rows: {error}", do="5 folds") from error
+        raise BadInput(f"{type(splitter).__name__} cannot divide {len(y)} rows: {error}", do="--folds 5") from error
 
 
 def _seeded(splitter: Any, state: int, repeat: int) -> Any:
@@ -182,7 +182,7 @@ def _by_unit(y: Array, k: int, units: Array, classification: bool, state: int) -
     has a good part of a fold's rows, the folds are filled by weight instead."""
     sizes = np.bincount(units)
     if len(sizes) < k:
-        raise BadInput(f"{len(sizes)} distinct rows are fewer than {k} folds", do=f"{max(2, len(sizes))} folds")
+        raise BadInput(f"{len(sizes)} distinct rows are fewer than {k} folds", do=f"--folds {max(2, len(sizes))}")
     if sizes.max() > max(2, HEAVY * len(y) / k):
         return _by_weight(y, k, units, classification, state)
     strata = majority(y, units) if classification else np.zeros(len(sizes), np.int64)
@@ -219,7 +219,7 @@ def _forward(time: Array, k: int, gap: int) -> Parts:
         raise BadInput(
             f"{len(starts) + 1} distinct times are too few for {k} folds forward in time",
             expected="at least one time more than folds",
-            do=f"{max(2, len(starts))} folds",
+            do=f"--folds {max(2, len(starts))}",
         )
     plain = _parts(TimeSeriesSplit(k, gap=gap), np.empty(len(time)), None)
     chosen: list[int] = []  # indices into starts, rising

@@ -19,7 +19,7 @@ import numpy as np
 from tenfold.data.images import Images, as_pixels
 from tenfold.data.kinds import Cells, infer
 from tenfold.data.numbers import EXACT, spell_number
-from tenfold.data.table import Column, Table
+from tenfold.data.table import Column, Table, nearest
 from tenfold.errors import BadInput
 
 Array = np.ndarray
@@ -30,7 +30,12 @@ TARGET = "target"  # the name of the target column of sources that have one buil
 def bundled(name: str) -> Table:
     """A data set that ships with scikit-learn; its target is the column "target", class names as text."""
     if name not in BUNDLED:
-        raise BadInput(f"there is no bundled set '{name}'", expected=", ".join(f"sklearn:{b}" for b in BUNDLED))
+        near = nearest(name, BUNDLED)
+        raise BadInput(
+            f"there is no bundled set '{name}'",
+            expected=", ".join(f"sklearn:{known}" for known in BUNDLED),
+            do=f"sklearn:{near}" if near else "",
+        )
     from sklearn import datasets
 
     found = getattr(datasets, f"load_{name}")()

@@ -28,6 +28,7 @@ KEPT = 96  # rows and columns up to which images of one size are kept as they ar
 SIDE = 64  # of the squares that other images are scaled to, at most
 NAMED = 10  # files that a message names
 TARGET = "target"
+RUN = "run.db"  # a folder that holds it is a run, not data
 
 
 class Seen(NamedTuple):
@@ -148,6 +149,10 @@ def _class_files(top: Path) -> tuple[dict[str, list[Path]], list[Path]]:
     folders = [entry for entry in entries if entry.is_dir() and entry not in ignored]
     beside = [entry.name for entry in entries if not entry.is_dir() and entry not in ignored]
     layout = "one subfolder for each class, with its images in it and nothing else"
+    runs = [entry.name for entry in (top, *folders) if (entry / RUN).is_file()]
+    if runs:
+        what = "a run of tenfold" if top.name in runs else f"holds runs of tenfold, such as '{runs[0]}'"
+        raise BadInput(what, where=str(top), expected=f"data: a table, or a folder of images, {layout}")
     if not folders and not any(file.suffix.lower() in IMAGE_ENDINGS for file in map(Path, beside)):
         raise BadInput(
             "a folder without class folders", where=str(top), expected=f"a table, or a folder of images: {layout}"

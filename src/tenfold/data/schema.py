@@ -11,7 +11,7 @@ import numpy as np
 
 from tenfold.data.casts import cast_column
 from tenfold.data.numbers import spell_number
-from tenfold.data.table import Column, Table, missing_column, nearest
+from tenfold.data.table import Column, Table, nearest
 from tenfold.data.target import TASKS, Target
 from tenfold.errors import BadInput
 
@@ -229,17 +229,43 @@ def conform(table: Table, schema: Schema) -> tuple[Table, list[str]]:
 
 def _absent(names: list[str], extra: list[str], source: str) -> BadInput:
     """The error for columns that the model learned from and a table lacks; extra: columns that it has besides."""
-    near = nearest(names[0], extra)
-    if near:
-        return missing_column(names[0], extra, source)
     listed = ", ".join(f"'{name}'" for name in names[:8]) + (", ..." if len(names) > 8 else "")
-    it = "it" if len(names) == 1 else "them"
+    there = _other_names(names, extra)
+    do = []
+    if there:
+        has = ", ".join(f"'{other}'" for other in there.values())
+        to = ", ".join(f"'{name}'" for name in there)
+        do = [f"the file has {has}; rename {'it' if len(there) == 1 else 'them'} to {to}"]
+    if len(there) < len(names):
+        left = [name for name in names if name not in there]
+        it = "it" if len(names) == 1 else ", ".join(f"'{name}'" for name in left[:8]) if there else "them"
+        do += [f"add {it}, with empty cells where values are not known, or train without (fit --drop)"]
     return BadInput(
         f"there is no column {listed}" if len(names) == 1 else f"{len(names)} columns are not there: {listed}",
         where=source,
-        expected="every column that the model learned from",
-        do=f"add {it}, with empty cells where values are not known, or train without {it} (fit --drop)",
+        expected="every column that the model learned from, by its name",
+        do="; ".join(do),
     )
+
+
+def _other_names(names: list[str], extra: list[str]) -> dict[str, str]:
+    """The columns that a table seems to hold under other names: those that differ in capitals or outer spaces only
+    first, then the nearest."""
+    left, found = list(extra), dict[str, str]()
+
+    def take(name: str, other: str) -> None:
+        found[name] = other
+        left.remove(other)
+
+    for name in names:
+        same = [other for other in left if other.strip().casefold() == name.strip().casefold()]
+        if same:
+            take(name, same[0])
+    for name in names:
+        near = "" if name in found else nearest(name, left)
+        if near:
+            take(name, near)
+    return {name: found[name] for name in names if name in found}
 
 
 def _base(wanted: ColumnSchema) -> str:

@@ -8,12 +8,13 @@ from typing import Literal
 import numpy as np
 
 from tenfold.data.numbers import spell_number
-from tenfold.data.table import Column, Table, missing_column
+from tenfold.data.table import Column, Table, missing_column, nearest
 from tenfold.errors import BadInput
 
 Array = np.ndarray
 Task = Literal["classification", "regression"]
 TASKS = ("classification", "regression")
+MANY_ALONE = 0.5  # share of rows whose class no other row has, from which a target looks like an ID
 MOST_CLASSES = 20  # distinct integers up to which an integer target is classes
 
 
@@ -49,7 +50,9 @@ def read_target(table: Table, name: str | None, task: str | None = None) -> Targ
     single member, a date, text for a regression.
     """
     if task is not None and task not in TASKS:
-        raise BadInput(f"task is '{task}'", expected="classification or regression")
+        near = nearest(task, TASKS)
+        do = f"--task {near}" if near else ""
+        raise BadInput(f"task is '{task}'", expected="classification or regression", do=do)
     if not name and not table.target:
         names = ", ".join(f"'{n}'" for n in table.names[:8]) + (", ..." if len(table.names) > 8 else "")
         raise BadInput(
@@ -166,6 +169,11 @@ def _check_classes(table: Table, column: Column, keep: Array, codes: Array, clas
     alone = np.flatnonzero(counts == 1)
     if not alone.size:
         return
+    if len(alone) > MANY_ALONE * len(codes) and not column.doubt:
+        found = f"{len(alone)} values occur once: this looks like an ID, not a target"
+        if column.kind == "number":
+            raise _refuse(table, column.name, found, "classes", "another column, or --task regression")
+        raise _refuse(table, column.name, found, "at least two rows of every class", "give another column")
     row = int(keep[np.flatnonzero(codes == alone[0])[0]])
     more = f" (and {len(alone) - 1} more classes)" if len(alone) > 1 else ""
     what = f"the class '{classes[alone[0]][:40]}' has a single member{more}, in {table.place(row, column.name)}"

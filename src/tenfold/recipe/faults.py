@@ -13,6 +13,21 @@ from tenfold.errors import BadInput
 
 Path = tuple[str | int, ...]
 MOST = 10  # faults that one message spells out
+ELSEWHERE = {  # what other libraries call it
+    "mse": ("squared",), "mean_squared_error": ("squared",), "l2_loss": ("squared",), "squared_error": ("squared",),
+    "mae": ("absolute",), "mean_absolute_error": ("absolute",), "l1_loss": ("absolute",), "smooth_l1": ("huber",),
+    "bce": ("cross_entropy",), "ce": ("cross_entropy",), "nll": ("cross_entropy",), "log_loss": ("cross_entropy",),
+    "learning_rate": ("lr",), "glorot": ("xavier",), "kaiming": ("he",), "swish": ("silu",), "batchnorm": ("batch",),
+    "batch_norm": ("batch", "batch_norm"), "layer_norm": ("layer", "layer_norm"), "wd": ("weight_decay",),
+    "standard": ("standardize",), "standard_scaler": ("standardize",), "minmax": ("min_max",), "sigma": ("std",),
+}  # fmt: skip
+INSIDE = {  # a field of a recipe's rule or network that is written beside it
+    "lr": "optimizer: {adam: {lr: 1e-3}}", "learning_rate": "optimizer: {adam: {lr: 1e-3}}",
+    "hidden": "network: {hidden: [64, 64]}", "layers": "network: {layers: [{dense: 64}, relu]}",
+    "activation": "network: {activation: relu}", "normalization": "network: {normalization: batch}",
+    "dropout": "network: {dropout: 0.2}", "warmup": "decay: {cosine: {warmup: 0.05}}",
+    "warm_up": "decay: {cosine: {warmup: 0.05}}", "momentum": "optimizer: {momentum: {lr: 1e-2}}",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -71,8 +86,13 @@ def unknown(name: object, known: Iterable[str]) -> str:
     """ "unknown name; nearest: adam; one of: sgd, ..." (the nearest only when one is near)."""
     names = list(known)
     asked = str(name).lower().replace("-", "_").replace(" ", "_")
-    near = difflib.get_close_matches(asked, names, 1, 0.5)
-    return "; ".join(["unknown name", *(f"nearest: {n}" for n in near), f"one of: {', '.join(names) or 'nothing'}"])
+    place = INSIDE.get(asked, "")
+    if place.split(":")[0] in names:
+        near = [f"it stands in another place: {place}"]
+    else:
+        same = [here for here in ELSEWHERE.get(asked, ()) if here in names]
+        near = [f"nearest: {n}" for n in (same or difflib.get_close_matches(asked, names, 1, 0.5))]
+    return "; ".join(["unknown name", *near, f"one of: {', '.join(names) or 'nothing'}"])
 
 
 def say(value: Any) -> str:

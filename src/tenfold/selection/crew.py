@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from tenfold.selection.training import Message, Saved
 
 
+DEVICES = "cpu, cuda or auto"
+
+
 def may_have_gpu() -> bool:
     """Whether a device may be there beside the CPU, as far as it can be known without loading torch."""
     return any(Path("/dev").glob("nvidia*"))
@@ -29,9 +32,12 @@ def device_named(name: str) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
+    except RuntimeError:
+        raise BadInput(f"there is no device {name!r}", expected=DEVICES) from None
+    try:
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:
-        raise BadInput(f"device {name!r}: {str(error).splitlines()[0]}", expected="cpu, cuda or auto") from None
+        raise BadInput(f"device {name!r}: {str(error).splitlines()[0]}", expected=DEVICES) from None
     return device
 
 

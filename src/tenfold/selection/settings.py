@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ PROPOSALS = ("random", "sobol", "coarse-to-fine", "model")
 RULES = ("best", "one-se")
 WAYS = ("refit", "ensemble", "both")
 MOST_REPEATS = 100
+DEVICE = re.compile(r"auto|cpu|(cuda|mps|xpu)(:\d+)?")
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,8 @@ class Settings:
         self._check_together()
 
     def _check_words(self) -> None:
+        if not DEVICE.fullmatch(self.device):
+            raise BadInput(f"--device {self.device}", expected="cpu, cuda or auto")
         words = {"strategy": STRATEGIES, "proposals": PROPOSALS, "rule": RULES, "keep": WAYS}
         for name, allowed in words.items():
             value = getattr(self, name)
