@@ -277,6 +277,17 @@ def test_a_space_of_one_recipe_is_said_in_the_singular(folder, tmp_path):
     assert "the space has 1 distinct recipe, fewer than the 4 asked for" in done.out
 
 
+def test_classes_that_are_numbers_could_be_a_regression(folder):
+    write(folder / "stars.csv", [f"{line.rsplit(',', 1)[0]},{1 + i % 5}" for i, line in enumerate(rows())])
+    ask = ("--target", "churned", "--dry-run")
+    said = "task     classification: the target is integers with 5 distinct values, at most 20"
+    done = tenfold("fit", folder / "stars.csv", *ask)
+    assert f"{said}; numbers in order? --task regression\n" in done.out
+    assert "numbers in order?" not in tenfold("fit", folder / "stars.csv", *ask, "--task", "regression").out
+    assert "numbers in order?" not in tenfold("fit", folder / "churn.csv", *ask).out
+    assert "numbers in order?" not in tenfold("fit", "sklearn:digits", "--dry-run").out
+
+
 def test_recipes_and_space_parse_back(folder):
     assert Recipe.from_yaml(tenfold("recipes").out) == Recipe()
     assert Recipe.from_dict(json.loads(tenfold("recipes", "--json").out)["recipe"]) == Recipe()

@@ -142,7 +142,10 @@ def test_test_rows_from_a_file_of_their_own(folder, tmp_path):
     assert summary["rows"] == {"development": 160, "test": 40}
     assert summary["test"]["rows"] == 40
     assert any("10 of the test file's values of 'patient' occur" in line for line in summary["warnings"])
-    assert any("40 of 40 test rows equal a development row" in line for line in summary["warnings"])
+    copies = "40 of 40 test rows equal a development row in all inputs: their score says little of rows that are new"
+    assert copies in summary["warnings"]
+    assert f"\nwarning  {copies}\n" in done.out
+    assert f"\nBeware: {copies}.\n" in done.out
     frame["ill"] = "perhaps"
     frame.to_csv(tmp_path / "odd.csv", index=False)
     done = tenfold("fit", folder / "visits.csv", "--target", "ill", "--test", tmp_path / "odd.csv")

@@ -124,6 +124,12 @@ def test_order_and_extra_columns_change_nothing_and_are_said(tmp_path: Path, sch
         np.testing.assert_array_equal(ours.values, theirs.values)
 
 
+def test_the_example_of_a_boolean_is_as_the_file_has_it(tmp_path: Path) -> None:
+    table = write(tmp_path, {"member": ["", "no", "yes"] * 4, "y": ["a", "b", "a"] * 4}, "new.csv")
+    found = decide(table.drop("y"), read_target(table, "y"))
+    assert [(c.kind, c.example) for c in found.columns] == [("boolean", "no")]
+
+
 def test_a_missing_column_is_refused_with_the_nearest_name(tmp_path: Path, schema: Schema) -> None:
     columns = {("Colour " if name == "colour" else name): list(cells[:8]) for name, cells in COLUMNS.items()}
     rename = "try: the file has 'Colour'; rename it to 'colour'"

@@ -236,6 +236,7 @@ def test_describe():
     assert Recipe(network=MLP(hidden=()), init={"normal": 0.05}, optimizer=Nesterov(lr=0.25)).describe() == (
         "linear, Normal 0.05, Nesterov at 0.25"
     )
+    assert Recipe(preprocess="none").describe().endswith("Adam at 0.001, raw inputs")
     loud = Recipe(network=MLP(dropout=0.2), weight_decay=1e-4, clip_norm=1, preprocess="min_max", decay="inverse_time")
     assert loud.describe() == (
         "128-128 ReLU, He, Adam at 0.001, inverse time, dropout 0.2, weight decay 0.0001, "

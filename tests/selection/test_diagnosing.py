@@ -226,6 +226,7 @@ def test_several_faults_are_repaired_together_and_only_what_was_needed():
             assert f"the remedy: {change.remedy:.2f})" in found.report()
     assert found.to_dict()["recipe"] == found.recipe.to_dict()
     assert "trained to the end: accuracy" in found.report()
+    assert "these settings changed together, each of them needed:\n  " in found.report()
 
 
 def test_a_healthy_recipe_is_left_alone():

@@ -127,6 +127,7 @@ def plan_lines(prepared: Prepared, plan: Plan) -> list[str]:
         f"plan     {recipes} x {prepared.division} = {plan.trials * len(problem.folds)} trials{race}{nested}, "
         f"about {_duration(plan.seconds)} of training and {plan.memory / 1e6:.0f} MB{within}",
         *(f"note     {note}" for note in plan.notes),
+        *(f"warning  {warning}" for warning in prepared.warnings),
     ]
 
 
@@ -148,4 +149,5 @@ def plan_dict(prepared: Prepared, plan: Plan) -> dict[str, Any]:
         "trials": plan.trials * len(prepared.problem.folds),
         "estimate": {"training_seconds": round(plan.seconds, 1), "memory_bytes": plan.memory},
         "notes": list(plan.notes),
+        "warnings": list(prepared.warnings),
     }

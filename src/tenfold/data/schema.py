@@ -143,7 +143,7 @@ def _decide(column: Column) -> ColumnSchema:
     blank = ColumnSchema(column.name, "constant", False, "no value at all", missing=share, format=column.format)
     if not len(present):
         return blank
-    blank = replace(blank, example=_example(column, present[0]))
+    blank = replace(blank, example=_example(column, int(np.argmin(column.missing))))
     distinct = len(set(present)) if column.kind == "text" else len(np.unique(present))
     if distinct == 1 and share == 0:
         return replace(blank, reason="constant")
@@ -163,7 +163,11 @@ def _decide(column: Column) -> ColumnSchema:
     return replace(blank, kind="number", used=True, reason="as it is")
 
 
-def _example(column: Column, value: Any) -> str:
+def _example(column: Column, row: int) -> str:
+    """A cell as it is shown; a boolean as the file spells it."""
+    value = column.values[row]
+    if column.kind == "boolean" and column.spelled is not None:
+        return str(column.spelled[row])
     if column.kind == "text":
         return str(value)
     if column.kind == "date":

@@ -24,7 +24,7 @@ from tenfold.rules.initialization import He, Initialization
 from tenfold.rules.losses import CrossEntropy, Loss, Squared
 from tenfold.rules.normalization import BatchNorm
 from tenfold.rules.optimizers import Adam, HessianFree, Optimizer
-from tenfold.rules.preprocessing import Preprocessing, Standardize
+from tenfold.rules.preprocessing import NoPreprocessing, Preprocessing, Standardize
 from tenfold.rules.record import require, rule_name
 from tenfold.rules.schedules import Decay, NoDecay
 
@@ -135,7 +135,8 @@ class Recipe:
         parts += [f"weights averaged at {self.weight_average:.4g}"] if self.weight_average else []
         parts += ["mirror images"] if self.augment.flip else []
         parts += [f"shifts up to {self.augment.shift}"] if self.augment.shift else []
-        parts += [f"{describe_rule(self.preprocess)} inputs"] if self.preprocess != Standardize() else []
+        inputs = "raw" if isinstance(self.preprocess, NoPreprocessing) else describe_rule(self.preprocess)
+        parts += [f"{inputs} inputs"] if self.preprocess != Standardize() else []
         return ", ".join(parts)
 
 

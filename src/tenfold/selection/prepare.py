@@ -46,6 +46,7 @@ class Prepared:
     rows: tuple[int, ...]  # (with a target, development, test, without a target)
     sealed: Sealed
     division: str
+    warnings: tuple[str, ...] = ()  # of the division, which the verdict says as well
 
 
 def prepare(settings: Settings) -> Prepared:
@@ -70,16 +71,19 @@ def prepare(settings: Settings) -> Prepared:
         notes.append(
             f"{lost} rows are on neither side: they equal a sealed row, or lie in the gap before the sealed ones"
         )
+    warnings: list[str] = []
     if given is None:
         sealed = Sealed(usable.take(test), target.values[test], schema)
     else:
         sealed = Sealed(given[0], given[1].values, schema)
-        notes += [*given[2], *_copies(inputs, sealed.inputs)]
+        notes += given[2]
+        warnings += _copies(inputs, sealed.inputs)
     counts = len(target.values), len(development), sealed.rows, target.dropped
     folds = replace(splits, folds=problem.divisions) if isinstance(splits.folds, int) else splits
     return Prepared(
-        settings, found.name, found.source, target.name, schema, card, problem, tuple(notes), _reason(target), counts,
-        sealed, describe(folds, classification=target.task == "classification"),
+        settings, found.name, found.source, target.name, schema, card, problem, tuple(notes),
+        _reason(target, table=isinstance(found, Table)), counts, sealed,
+        describe(folds, classification=target.task == "classification"), tuple(warnings),
     )  # fmt: skip
 
 
@@ -185,7 +189,10 @@ def _copies(development: Inputs, test: Inputs) -> list[str]:
     if units is None:
         return []
     count = int(np.isin(units[development.rows :], units[: development.rows]).sum())
-    return [f"{count} of {test.rows} test rows equal a development row in all inputs"] if count else []
+    if not count:
+        return []
+    known = f"{count} of {test.rows} test rows equal a development row in all inputs"
+    return [f"{known}: their score says little of rows that are new"]
 
 
 def _understand(rows: Table | Images, target: Target, *, grouped: bool) -> tuple[Schema | None, Card, Inputs]:
@@ -198,10 +205,13 @@ def _understand(rows: Table | Images, target: Target, *, grouped: bool) -> tuple
     return schema, card, row_inputs(rows, schema)
 
 
-def _reason(target: Target) -> str:
+def _reason(target: Target, *, table: bool) -> str:
+    """The task and why, in words; where classes are numbers of a table, that they need not be."""
     read = (
         ", where true (yes) is 1 and false (no) is 0"
         if target.task == "regression" and "boolean" in target.reason
         else ""
     )
-    return f"{target.task}: the target is {target.reason}{read}"
+    whole = table and target.task == "classification" and target.reason.startswith("integers")
+    other = "; numbers in order? --task regression" if whole else ""
+    return f"{target.task}: the target is {target.reason}{read}{other}"

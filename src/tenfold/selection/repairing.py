@@ -179,7 +179,7 @@ def _best(patient: Patient, diagnosis: Diagnosis, round_number: int) -> tuple[Pr
     recipe, trial, what = made[change], trials[change], words(patient.recipe, change)
     if change in COMBINED:
         recipe, trial = needed(patient, recipe, trial, seed)
-        what = f"of the fields that train the network, set as is the rule:\n{lines(patient.recipe, recipe)}"
+        what = f"these settings changed together, each of them needed:\n{lines(patient.recipe, recipe)}"
     why = next((f.cause for f in diagnosis.findings if f.change == change), diagnosis.findings[0].cause)
     wins, folds = better(before, trial)
     remedy = None if prescribed[0] == change or prescribed[0] not in candidates else mean_skill(trials[prescribed[0]])

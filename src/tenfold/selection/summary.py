@@ -106,7 +106,7 @@ class RunResult:
 
     def warnings(self) -> list[str]:
         """What the reader should know: of the data, of the plan, and of how it went."""
-        said = [*self.prepared.card.warnings, *self.plan.notes, *self.borders]
+        said = [*self.prepared.card.warnings, *self.prepared.warnings, *self.plan.notes, *self.borders]
         said += [f"the {b.name} baseline was cut short: {b.cut} ({b.seconds:.1f} s)" for b in self.baselines if b.cut]
         counts = self.trained.outcomes()
         for outcome in (Outcome.DIVERGED, Outcome.TIMEOUT):

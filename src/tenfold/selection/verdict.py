@@ -36,6 +36,7 @@ def verdict(result: RunResult) -> list[str]:
     row = trained.row(result.ranking[0])
     lines = [
         *_leak_line(result),
+        *(f"Beware: {warning}." for warning in result.prepared.warnings),
         f"Winner: {row['recipe'].describe()}, {row['epochs']} epoch{'s' if row['epochs'] != 1 else ''}.",
         _score_line(result),
         _baseline_line(result, float(row["mean"])),
