@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -210,18 +211,19 @@ class Training:
         self._improved(Book(self.problem, known).best())
         crew = {"workers": self.crew.workers, "packs": len(jobs)}
         size = self.problem.inputs.numbers.nbytes
-        starting = sum(map(self._starting, jobs))
-        if self.crew.limit is not None:
-            starting = min(starting, self._start + self.crew.limit - time.monotonic())
-        others = in_processes(starting, size=size, there=is_there(), **crew)
+        others = in_processes(self._starting(jobs), size=size, there=is_there(), **crew)
         (processes if others else local).run_jobs(
             jobs, workers=self.crew.workers if others else threads(**crew), receive=self._receive, idle=self.crew.idle,
             late=self._stage_over,
         )  # fmt: skip
         return [f"{place}.{index}" for index in range(len(plans))]
 
-    def _starting(self, job: PackJob) -> float:
-        """Seconds that starting the operations of a pack's updates takes."""
+    def _starting(self, jobs: Sequence[PackJob]) -> float:
+        """Seconds that starting the operations of these packs takes, as far as the time limit lets it come."""
+        left = math.inf if self.crew.limit is None else self._start + self.crew.limit - time.monotonic()
+        return min(sum(map(self._starting_one, jobs)), left)
+
+    def _starting_one(self, job: PackJob) -> float:
         last = max(self.recipes[n].epochs for n in job.plan.numbers)
         epochs = min(job.until or last, last) - min(record.made for record in job.records.values())
         return START_SECONDS * epochs * job.plan.shape.dealing.updates
