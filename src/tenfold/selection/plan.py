@@ -82,9 +82,8 @@ def make_plan(prepared: Prepared, workers: int) -> Plan:
     nested = 1 + problem.divisions * (problem.divisions - 1) / problem.divisions if settings.nested else 1.0
     packs = _starting_seconds(recipes, problem, size, raced=strategy.name != "exhaustive")
     starting, data = sum(packs), problem.inputs.numbers.nbytes + problem.inputs.codes.nbytes
-    limit = settings.time_limit
-    within = starting if limit is None else min(starting, limit * SHARE_FOR_TRAINING)  # a short search waits for none
-    processes = in_processes(within, packs=len(packs), workers=workers, size=problem.inputs.numbers.nbytes)
+    left = math.inf if settings.time_limit is None else settings.time_limit * SHARE_FOR_TRAINING
+    processes = in_processes(starting, packs=len(packs), workers=workers, size=problem.inputs.numbers.nbytes, left=left)
     starting /= gain(len(packs), workers, processes=processes)
     seconds = (full * share / min(workers, 2) + starting) * settings.repeats * nested
     why = "the default for " + problem.task if settings.metric is None else "asked for"

@@ -129,7 +129,7 @@ class Training:
             self.kept = kept_rows(self.problem, trials * longest, self.plan.seed)
 
     def _out_of_time(self) -> bool:
-        return self.crew.limit is not None and time.monotonic() - self._start > self.crew.limit
+        return self._left() < 0
 
     # ---- one round --------------------------------------------------------------------------------------------------
 
@@ -211,22 +211,23 @@ class Training:
         self._improved(Book(self.problem, known).best())
         crew = {"workers": self.crew.workers, "packs": len(jobs)}
         size = self.problem.inputs.numbers.nbytes
-        others = in_processes(self._starting(jobs), size=size, there=is_there(), **crew)
+        starting = sum(map(self._starting, jobs))
+        others = in_processes(starting, size=size, there=is_there(), left=self._left(), **crew)
         (processes if others else local).run_jobs(
             jobs, workers=self.crew.workers if others else threads(**crew), receive=self._receive, idle=self.crew.idle,
             late=self._stage_over,
         )  # fmt: skip
         return [f"{place}.{index}" for index in range(len(plans))]
 
-    def _starting(self, jobs: Sequence[PackJob]) -> float:
-        """Seconds that starting the operations of these packs takes, as far as the time limit lets it come."""
-        left = math.inf if self.crew.limit is None else self._start + self.crew.limit - time.monotonic()
-        return min(sum(map(self._starting_one, jobs)), left)
-
-    def _starting_one(self, job: PackJob) -> float:
+    def _starting(self, job: PackJob) -> float:
+        """Seconds that starting the operations of a pack's updates takes."""
         last = max(self.recipes[n].epochs for n in job.plan.numbers)
         epochs = min(job.until or last, last) - min(record.made for record in job.records.values())
         return START_SECONDS * epochs * job.plan.shape.dealing.updates
+
+    def _left(self) -> float:
+        """Seconds that are left of the time limit."""
+        return math.inf if self.crew.limit is None else self._start + self.crew.limit - time.monotonic()
 
     def _packs(self, place: str, stage: Stage, numbers: Sequence[int]) -> list[PackPlan]:
         """The packs of a stage, from a fixed cost model, decided once."""
@@ -308,8 +309,7 @@ class Training:
         """
         if self.crew.limit is None:
             return len(stay)
-        left = self.crew.limit - (time.monotonic() - self._start)
-        left /= max(1, self.proposer.rounds - len({rung.round for rung in self.race}))
+        left = self._left() / max(1, self.proposer.rounds - len({rung.round for rung in self.race}))
         strategy, first = self.plan.strategy, len(stay)
         for count in range(first, 1, -1):
             seconds, alive = 0.0, stay[:count]
