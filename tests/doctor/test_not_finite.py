@@ -15,7 +15,7 @@ def rows(count=300, columns=6):
     return x, (x[:, 0] - x[:, 1] > 0).long()
 
 
-def watched(x, y, criterion, outputs=2, first=()):
+def trained(x, y, criterion, outputs=2, first=()):
     torch.manual_seed(0)
     model = nn.Sequential(*first, nn.Linear(6, 16), nn.ReLU(), nn.Linear(16, outputs))
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
@@ -25,7 +25,11 @@ def watched(x, y, criterion, outputs=2, first=()):
                 optimizer.zero_grad()
                 criterion(model(x[part]), y[part]).backward()
                 optimizer.step()
-    return doctor.diagnose(budget=0.2)
+    return doctor
+
+
+def watched(*arguments, **options):
+    return trained(*arguments, **options).diagnose(budget=0.2)
 
 
 @pytest.mark.parametrize(("value", "said"), [(NAN, "is not a number"), (INF, "is infinite")])
@@ -53,6 +57,13 @@ def test_a_target_that_is_not_finite_too():
     assert "drop the rows whose targets are not finite" in first.remedy
 
 
+def test_a_late_row_is_found_among_more_than_are_kept():
+    x, y = rows(5000)
+    x[4990, 2] = NAN
+    found = trained(x, y, nn.CrossEntropyLoss()).watched().curves.non_finite
+    assert (found.what, found.step, found.count, found.of, found.place) == ("the input", 155, 1, 192, [30, 2])
+
+
 class Filled(nn.Module):
     def forward(self, x):
         return x.nan_to_num(0.0)
@@ -61,8 +72,7 @@ class Filled(nn.Module):
 def test_a_model_that_fills_what_is_missing_is_not_ill_for_it():
     x, y = rows()
     x[77, 3] = NAN
-    found = watched(x, y, nn.CrossEntropyLoss(), first=(Filled(),)).record.curves.non_finite
-    assert found is None
+    assert trained(x, y, nn.CrossEntropyLoss(), first=(Filled(),)).watched().curves.non_finite is None
 
 
 def test_what_is_counted():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
@@ -68,6 +69,9 @@ class Watch:
         self.batches: list[Batch] = []
         self.evaluation: list[Batch] = []
         self._rows = self._bytes = 0
+        parameter = next(self.model.parameters(), None)
+        self._reads = parameter is not None and parameter.device.type == "cpu"  # a loss without waiting for a device
+        self._broken: Batch | None = None  # the first batch that is not kept and whose loss is not finite
         self._stride, self._keeps = 1, True  # losses: one of so many is kept; whether this update's batch is
         self._seen: tuple[Any, Any, Tensor | None] = ((), {}, None)  # arguments, keywords, output of the model
         self._first: tuple[tuple[Any, ...], dict[str, Any]] | None = None  # arguments and keywords of the first call
@@ -138,7 +142,7 @@ class Watch:
     def _leaves(self, module: nn.Module, args: Any, keywords: Any, output: Any) -> None:
         if self._first is None:
             self._first = copied((args, keywords))
-        if self._keeps or not torch.is_grad_enabled():
+        if self._keeps or self._reads or not torch.is_grad_enabled():
             found = first_tensor(output)
             self._seen = args, keywords, None if found is None else found.detach()
 
@@ -179,6 +183,12 @@ class Watch:
             self._rows += len(batch.target) if batch.target is not None and batch.target.dim() else 1
             self._bytes += sum(v.numel() * v.element_size() for v in batch.inputs if isinstance(v, Tensor))
             self._keeps = self._wants_batch()
+        elif (
+            self._reads
+            and self._broken is None
+            and not math.isfinite(loss.item() if loss.dim() == 0 else float(loss.detach().sum()))
+        ):
+            self._broken, self._reads = self._batch(scored, target, loss, training), False
 
     def _wants_batch(self) -> bool:
         """Whether a batch of this update is kept."""
@@ -239,7 +249,9 @@ class Watch:
         curves = Curves(
             loss=points(thinned(self.losses)), validation=points(_grouped(self.validation)),
             gradient_norm=self.sampler.gradient_norms(), lr=self.sampler.rates(), updates=self.sampler.updates(),
-            non_finite=first_bad(self.losses, self.sampler, self.batches),
+            non_finite=first_bad(
+                self.losses, self.sampler, [*self.batches, *([self._broken] if self._broken is not None else [])]
+            ),
         )  # fmt: skip
         whole = self.schedule == "default"
         return Watched(
@@ -288,8 +300,9 @@ def watch(
     updates a decade and costs nearly nothing between them.
 
     Kept: the parameters at the start, at some updates and at the end; up to 4096 rows of batches; of batches without
-    gradients the last ones. Weights, gradients and random states stay what they would be without it. No hook outlives
-    the block. An exception in the doctor becomes a note in the diagnosis and never reaches the loop.
+    gradients the last ones; on a CPU the first batch whose loss is not finite. Weights, gradients and random states
+    stay what they would be without it. No hook outlives the block. An exception in the doctor becomes a note in the
+    diagnosis and never reaches the loop.
     """
     return Watch(model, optimizer, criterion, schedule=schedule)
 
