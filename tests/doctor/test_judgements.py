@@ -201,6 +201,7 @@ def test_a_remedy_that_did_not_help_is_said_with_what_did():
         assert "did not help" not in sentence([base, change, trial("control: adam", 0.7)], "lr_d10")
 
 
+@pytest.mark.slow
 def test_gradients_that_are_never_set_to_zero_have_a_remedy_of_their_own():
     torch.manual_seed(0)
     x = torch.randn(300, 6)
@@ -216,6 +217,17 @@ def test_gradients_that_are_never_set_to_zero_have_a_remedy_of_their_own():
     assert any("never set back to zero" in said for said in first.evidence)
     assert first.remedy == "call optimizer.zero_grad() before loss.backward(), at every update"
     assert (first.change, first.proof) == ("zero_grad", "")
+
+
+def test_evidence_with_a_remedy_of_its_own_decides_on_the_remedy():
+    from tenfold.doctor.measure.record import Facts, Record
+    from tenfold.doctor.prescribe.remedies import prescribe
+
+    record = Record(Facts("classes", 2, [], [], [], "", "", "", [], [], 32, 96, 10))
+    change, words = prescribe("lr_too_high", record, ["steps_large", "gradient_accumulates"])
+    assert change == "zero_grad"
+    assert "optimizer.zero_grad() before loss.backward()" in words
+    assert prescribe("lr_too_high", record, ["steps_large"])[0] == "lr_d10"
 
 
 @pytest.mark.slow
