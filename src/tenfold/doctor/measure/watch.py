@@ -263,26 +263,24 @@ class Watch:
 
     def diagnose(self, **options: Any) -> Diagnosis:
         """Judge what was recorded. options: prove, budget, curvature, gradient_check of `examine`. Raises BadInput
-        where no update was made, or where the criterion that was given was never called or observed."""
+        where no update was made, or where the criterion module that was given was never called."""
         from tenfold.doctor.examine import examine
 
         watched = self.watched()
-        if self.criterion is not None and not self.calls and not self.notes:
+        if isinstance(self.criterion, nn.Module) and not self.calls and not self.notes:
             self._refuse()
         return examine(watched, **options)
 
     def _refuse(self) -> NoReturn:
         """A criterion was given and the loop never called it: what was not seen is not judged."""
-        name, observe = name_of(self.criterion), "call doctor.observe(output, target, loss) after computing the loss"
-        module = isinstance(self.criterion, nn.Module)
         seen = ", only without gradients" if self.validation else ""
         raise BadInput(
-            f"the criterion that watch was given ({name}) was not {'called' if module else 'observed'} in the block"
+            f"the criterion that watch was given ({name_of(self.criterion)}) was not called in the block"
             + (seen or f", though the optimizer made {self.step} update{'' if self.step == 1 else 's'}"),
-            expected="a loop that calls this very object with (output, target)" if module
-            else "a word on every loss: a plain function is not seen by itself",
-            do=f"give watch the criterion object that the loop calls, or {observe}" if module else observe,
-        )  # fmt: skip
+            expected="a loop that calls this very object with (output, target)",
+            do="give watch the criterion object that the loop calls, or call doctor.observe(output, target, loss) "
+            "after computing the loss",
+        )
 
 
 def watch(
@@ -293,8 +291,8 @@ def watch(
 
     model: any torch module, compiled ones too; optimizer: one or several (an update is a step of the first); criterion:
     the loss module that the loop calls with (output, target). Of a plain function nothing is seen by itself: call
-    `doctor.observe(output, target, loss)` after computing it. Where a criterion is given and never seen, `diagnose()`
-    refuses; where none is given, structure and updates are judged, and no health is claimed.
+    `doctor.observe(output, target, loss)` after computing it. Where a criterion module is given and never called,
+    `diagnose()` refuses; where no loss can be seen, structure and updates are judged, and no health is claimed.
     schedule: "default" keeps the loss of every batch, the gradient norm of every 32nd update, and at about 12 updates
     a decade (then every 100th) the true size w_after - w_before of every parameter's update; "sparse" looks at about 4
     updates a decade and costs nearly nothing between them.
