@@ -9,8 +9,9 @@ PINS := constraints.txt
 EXTRA := dev
 PACKAGING := pyproject.toml $(PINS)
 CODE := src tests $(wildcard bench)
-# One thread a process: workers share the cores, and results are the same bit by bit.
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --dist worksteal
+# One thread a process: workers share the cores, and results are the same bit by bit. Compiled files are kept: many tests
+# start the program.
+PYTEST := OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --dist worksteal
 WORKERS ?= 2
 
 .PHONY: setup demo test test-long test-floor docs coverage check format lint types imports wheel bench clean

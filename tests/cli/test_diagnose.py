@@ -86,6 +86,7 @@ def test_sealed_rows_are_never_touched(here):
     assert sorted(path.name for path in here.iterdir()) == ["data.csv", "r.yaml"]
 
 
+@pytest.mark.slow
 def test_a_diverged_recipe_as_json_and_a_file_of_ones_own(here):
     (here / "r.yaml").write_text(FAULTY.replace("lr: 0.1", "lr: 1.0e+30"))
     done = tenfold("diagnose", "data.csv", *ASK, "--json", "--repair", "-o", "fixed.yaml")

@@ -74,6 +74,7 @@ def test_groups_stay_together_and_the_verdict_says_why_it_matters(folder, tmp_pa
     assert "patient" not in (tmp_path / "run" / "model" / "schema.json").read_text()
 
 
+@pytest.mark.slow
 def test_time_with_a_gap(folder, tmp_path):
     done, summary = fit(folder, tmp_path / "run", "--trials", 2, "--time", "hour", "--gap", 4)
     assert "3 folds forward in time, by hour, 4 rows apart" in done.out
@@ -107,6 +108,7 @@ def test_an_ensemble_predicts(folder, tmp_path):
     assert len(done.out.splitlines()) == 161
 
 
+@pytest.mark.slow
 def test_the_lockbox_stays_shut_and_every_opening_is_on_the_ledger(folder, tmp_path):
     first, second = tmp_path / "runs" / "first", tmp_path / "runs" / "second"
     done, summary = fit(folder, first, "--trials", 2, "--no-test")

@@ -143,6 +143,7 @@ def network():
     return nn.Sequential(nn.Linear(4, 5), nn.Tanh(), nn.Linear(5, 1)).double()
 
 
+@pytest.mark.slow
 def test_a_plain_loop_agrees_with_itself():
     found = trained(network())
     assert found["gradient_ratio"] == pytest.approx(1.0, rel=1e-9)

@@ -42,6 +42,7 @@ def test_a_sound_network_of_another_activation(activation):
     assert looked(dense(0, activation=activation)).healthy
 
 
+@pytest.mark.slow
 def test_a_sound_network_of_numbers():
     x, y = make_friedman1(600, noise=0.5, random_state=0)
     x, y = torch.tensor(x).float(), torch.tensor((y - y.mean()) / y.std()).float()[:, None]

@@ -94,6 +94,7 @@ def test_pack_equals_plain_torch(cancer, normalization, dropout, dtype):
     assert worst_against_plain(recipes, x, y, folds, dtype, (4,)) <= TOLERANCE[dtype]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_regression_equals_plain_torch(dtype):
     x, y = load_diabetes(return_X_y=True)
@@ -236,7 +237,9 @@ def test_every_first_order_rule_is_bitwise_alone_among_all_others(cancer):
         np.testing.assert_array_equal(alone.evaluate()[0], outputs[i])
 
 
-@pytest.mark.parametrize("name", ["newton", "gauss_newton", "hessian_free", "lbfgs"])
+@pytest.mark.parametrize(
+    "name", ["newton", "lbfgs", *(pytest.param(n, marks=pytest.mark.slow) for n in ("gauss_newton", "hessian_free"))]
+)
 def test_second_order_lanes_are_bitwise_alone(cancer, name):
     x, y, folds = cancer
     network = {"hidden": [5], "activation": "tanh", "dropout": 0.2}

@@ -1,6 +1,5 @@
 """YAML files of recipes: places of faults, and what YAML allows that a recipe does not."""
 
-
 import pytest
 
 from tenfold.errors import BadInput

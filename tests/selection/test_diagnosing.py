@@ -237,6 +237,7 @@ def test_a_healthy_recipe_is_left_alone():
     assert found.notes == []
 
 
+@pytest.mark.slow
 def test_what_cannot_be_repaired_is_left_as_it_is():
     x, y = cancer()
     shuffled = np.random.default_rng(0).permutation(y)

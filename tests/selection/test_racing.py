@@ -228,7 +228,7 @@ class Memory(Keeper):
             raise KeyboardInterrupt
 
 
-@pytest.mark.parametrize("strategy", ["halving", "racing"])
+@pytest.mark.parametrize("strategy", ["halving", pytest.param("racing", marks=pytest.mark.slow)])
 def test_a_race_that_is_stopped_anywhere_goes_on_to_the_same_end(strategy):
     golden, keeper, stops = raced(strategy), Memory(), 0
     while True:

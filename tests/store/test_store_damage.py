@@ -62,7 +62,13 @@ def _damages(data: bytes, count: int, seed: int) -> list[bytes]:
     return [*flips, *cuts, *(block for block in zeroed if block != data)]
 
 
-@pytest.mark.parametrize("name", ["blob", "summary.json", *(f"model/{name}" for name in ["manifest.json", *CONTENTS])])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("blob", "summary.json")),
+        *(f"model/{name}" for name in ["manifest.json", *CONTENTS]),
+    ],
+)
 def test_every_flip_and_every_cut_of_a_file_is_found_and_named(filled: Path, name: str) -> None:
     path = next((filled / "blobs").iterdir()) if name == "blob" else filled / name
     whole = path.read_bytes()
