@@ -30,6 +30,7 @@ FORMS, SEARCHES = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:invalid value encountered in cast:RuntimeWarning")  # scikit-learn's own
 @parametrize_with_checks(FORMS)
 def test_scikit_learns_checks(estimator, check):

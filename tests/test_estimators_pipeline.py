@@ -30,6 +30,7 @@ def routing():
         yield
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:invalid value encountered in cast:RuntimeWarning")  # scikit-learn's own
 @parametrize_with_checks([make_pipeline(StandardScaler(), Classifier(RECIPE, **OPTIONS))])
 def test_scikit_learns_checks_of_a_pipeline(estimator, check):

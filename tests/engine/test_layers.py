@@ -87,7 +87,9 @@ def test_a_network_equals_plain_torch(digits, name, dtype):
         assert np.abs(outputs - expected).max() <= TOLERANCE[dtype] * max(1.0, np.abs(expected).max()), lane
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=pytest.mark.slow if i % 2 else ()) for i, n in enumerate(NETWORKS)]
+)
 def test_a_lane_is_bitwise_alone(digits, name):
     x, y, folds = digits
     found = recipes(NETWORKS[name])

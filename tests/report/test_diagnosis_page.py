@@ -372,7 +372,9 @@ def test_a_healthy_page_has_no_findings(elements):
     assert "Findings" not in page
 
 
-@pytest.mark.parametrize("name", RECORDS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=pytest.mark.slow if n in ("deep", "one") else ()) for n in RECORDS]
+)
 def test_no_number_breaks_the_page_and_no_bare_nan_is_printed(name, plain_page, elements):
     page = plain_page if name == "plain" else diagnosis.page(judged(RECORDS[name]()), title=name)
     assert not re.search(r"\b(nan|None|inf)\b", said(page, elements))
@@ -510,7 +512,7 @@ def test_the_report_of_a_run_tells_its_findings(data, elements):
     assert text.index("initial weights too large") < text.index("learning rate too high")  # by probability
 
 
-@pytest.mark.parametrize("findings", [[], None, "missing"])
+@pytest.mark.parametrize("findings", [[], *(pytest.param(f, marks=pytest.mark.slow) for f in (None, "missing"))])
 def test_without_findings_the_section_is_absent(data, findings):
     plain = render(copy.deepcopy(data))
     if findings != "missing":
