@@ -41,7 +41,7 @@ def fit(folder, out, *options):
     return done, json.loads((out / "summary.json").read_text())
 
 
-@pytest.mark.slow
+@SLOW
 def test_a_race_with_an_audit_and_repeats(folder, tmp_path):
     done, summary = fit(folder, tmp_path / "run", "--trials", 12, "--strategy", "halving", "--audit", "--repeats", 2)
     assert "12 recipes" in done.out
@@ -74,7 +74,7 @@ def test_groups_stay_together_and_the_verdict_says_why_it_matters(folder, tmp_pa
     assert "patient" not in (tmp_path / "run" / "model" / "schema.json").read_text()
 
 
-@pytest.mark.slow
+@SLOW
 def test_time_with_a_gap(folder, tmp_path):
     done, summary = fit(folder, tmp_path / "run", "--trials", 2, "--time", "hour", "--gap", 4)
     assert "3 folds forward in time, by hour, 4 rows apart" in done.out
@@ -91,7 +91,7 @@ def test_proposals(folder, tmp_path, proposals):
     assert board["settings"].nunique() == 12
 
 
-@pytest.mark.slow
+@SLOW
 def test_nested_and_both_ways_to_keep(folder, tmp_path):
     done, summary = fit(folder, tmp_path / "run", "--trials", 3, "--nested", "--keep", "both", "--rule", "one-se")
     assert len(summary["nested"]["scores"]) == 3
@@ -108,7 +108,7 @@ def test_an_ensemble_predicts(folder, tmp_path):
     assert len(done.out.splitlines()) == 161
 
 
-@pytest.mark.slow
+@SLOW
 def test_the_lockbox_stays_shut_and_every_opening_is_on_the_ledger(folder, tmp_path):
     first, second = tmp_path / "runs" / "first", tmp_path / "runs" / "second"
     done, summary = fit(folder, first, "--trials", 2, "--no-test")

@@ -42,14 +42,14 @@ def test_a_sound_network_of_another_activation(activation):
     assert looked(dense(0, activation=activation)).healthy
 
 
-@pytest.mark.slow
+@SLOW
 def test_a_sound_network_of_numbers():
     x, y = make_friedman1(600, noise=0.5, random_state=0)
     x, y = torch.tensor(x).float(), torch.tensor((y - y.mean()) / y.std()).float()[:, None]
     assert looked(dense(0, inputs=10, outputs=1), (x - 0.5) * 3.46, y, nn.MSELoss()).healthy
 
 
-@pytest.mark.slow
+@SLOW
 def test_a_sound_network_of_images():
     torch.manual_seed(0)
     model = nn.Sequential(nn.Conv2d(1, 8, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(128, 10))
