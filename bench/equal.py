@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from sklearn.datasets import load_breast_cancer
 
-from tenfold.data.folds import make_folds
+from tenfold.data.split.folds import make_folds
 from tenfold.recipe.recipe import Recipe
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "engine"))

@@ -19,7 +19,7 @@ from bench.machine import describe, facts
 from bench.speed import RESULTS, markdown
 from bench.step import make_pack, microseconds
 from tenfold.doctor.measure.lanes import LaneObserver, sampled
-from tenfold.engine.pack import Pack
+from tenfold.engine.packs.pack import Pack
 
 WIDTHS = (1, 12, 48)  # recipes in a pack; times 5 folds are its lanes
 UPDATES, SECONDS = 1200, 12.0  # of each pack: so many updates, or fewer that take so long

@@ -15,15 +15,15 @@ import torch
 from bench.cases import FOLDS, case_named
 from bench.machine import describe, facts
 from bench.speed import RESULTS, markdown
-from tenfold.data.batches import Dealing
-from tenfold.data.encode import matrix_inputs
-from tenfold.data.folds import Fold
-from tenfold.engine.feed import Ahead
-from tenfold.engine.lanes import Lane
-from tenfold.engine.pack import Pack, Plan
-from tenfold.engine.shape import Shape
+from tenfold.data.feed.batches import Dealing
+from tenfold.data.feed.encode import matrix_inputs
+from tenfold.data.split.folds import Fold
+from tenfold.engine.packs.lanes import Lane
+from tenfold.engine.packs.pack import Pack, Plan
+from tenfold.engine.packs.rows import Ahead
+from tenfold.engine.plan.shape import Shape
+from tenfold.problem.problem import Problem
 from tenfold.recipe.recipe import Recipe
-from tenfold.selection.problem import Problem
 from tenfold.statistics.metrics import metric_for
 
 WIDTHS = (1, 4, 12, 24, 48)  # recipes in a pack; times 5 folds are its lanes

@@ -21,12 +21,12 @@ from loky import get_reusable_executor
 
 from bench.machine import cores, describe, facts
 from bench.speed import RESULTS, markdown
-from tenfold.executors import workers
-from tenfold.selection.crew import Crew
-from tenfold.selection.plan import make_plan
-from tenfold.selection.prepare import prepare
-from tenfold.selection.search import train_all
-from tenfold.selection.settings import Settings
+from tenfold.executors import choose
+from tenfold.problem.from_file import prepare
+from tenfold.problem.settings import Settings
+from tenfold.run.plan import make_plan
+from tenfold.search.context import Crew
+from tenfold.search.search import train_all
 
 HEAD = ("workers", "median seconds", "of all repeats", "times as fast as one")
 ONE, THREADS, BEGUN, THERE = "one", "threads", "processes, with their start", "processes that are there"
@@ -47,7 +47,7 @@ def main(arguments: list[str] | None = None) -> None:
     scores: list[np.ndarray] = []
 
     def measure(way: str) -> None:
-        workers.PROCESS_SECONDS = 0.0 if way in (BEGUN, THERE) else float("inf")
+        choose.PROCESS_SECONDS = 0.0 if way in (BEGUN, THERE) else float("inf")
         crew = Crew.local("cpu")
         crew = replace(crew, workers=1) if way == ONE else crew
         if way == BEGUN:

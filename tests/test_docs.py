@@ -13,16 +13,16 @@ import typer
 
 import tenfold
 from tenfold.cli.main import app
-from tenfold.data.dates import DATE_RULES
-from tenfold.data.frames import BUNDLED
-from tenfold.data.kinds import KINDS, MISSING
-from tenfold.data.schema import KIND_NAMES
+from tenfold.data.columns.cell_kinds import KINDS, MISSING
+from tenfold.data.columns.dates import DATE_RULES
+from tenfold.data.columns.schema import KIND_NAMES
+from tenfold.data.read.frames import BUNDLED
 from tenfold.doctor.causes import CAUSES, SYMPTOMS
 from tenfold.doctor.judge.judge import table as weights
 from tenfold.recipe import MLP, Recipe, Space
-from tenfold.recipe.kinds import Family, kinds
-from tenfold.report.diagnosis import PANELS
-from tenfold.selection.outcome import Outcome
+from tenfold.recipe.grammar.field_kinds import Family, kinds
+from tenfold.report.diagnosis_page import PANELS
+from tenfold.search.outcome import Outcome
 from tenfold.statistics.metrics import METRICS
 
 ROOT = Path(__file__).parent.parent

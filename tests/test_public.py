@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import tenfold
-from tenfold.recipe.explain import catalogue
+from tenfold.recipe.words.explain import catalogue
 
 HEAVY = ("torch", "sklearn", "matplotlib", "duckdb", "pandas", "polars", "pyarrow", "scipy")
 
@@ -29,7 +29,7 @@ def test_names_of_the_design_are_importable():
     assert set(tenfold.__all__) <= set(dir(tenfold))
     for name in tenfold.__all__:
         assert getattr(tenfold, name) is not None
-    assert "tenfold.selection.api" in tenfold.search.__module__  # the function, not the module of that name
+    assert "tenfold.api" in tenfold.search.__module__  # the function, not the module of that name
 
 
 def test_every_rule_and_layer_is_public():

@@ -21,7 +21,7 @@ import yaml
 
 from tenfold.doctor.judge.evidence import gather
 from tenfold.doctor.judge.judge import HEALTHY
-from tenfold.doctor.measure.record import Record
+from tenfold.doctor.record import Record
 
 LEAST = 0.25  # probability of not being healthy under which no run raises an alarm
 RIDGE, STEPS, RATE = 0.01, 300, 0.06

@@ -102,7 +102,7 @@ def changed(outcome: float, healthy: float) -> bool:
 
 
 def _watcher() -> Watcher:
-    from tenfold.doctor.measure.watch import watch
+    from tenfold.doctor.ways_in.watch import watch
 
     return watch
 

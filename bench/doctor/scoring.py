@@ -47,7 +47,7 @@ class Judged:
 def judged_now(line: Line) -> Judged:
     """Judged by today's doctor from the recorded numbers; a run that the doctor failed on counts as not judged."""
     from tenfold.doctor.diagnosis import diagnosis_of
-    from tenfold.doctor.measure.record import Record
+    from tenfold.doctor.record import Record
 
     if not line.get("record"):
         return Judged(line, (), (), 0.0)

@@ -12,14 +12,14 @@ from sklearn.datasets import load_digits
 from torch import nn
 
 from tenfold import cross_validate
-from tenfold.data.batches import Dealing
-from tenfold.engine.lanes import Lane
+from tenfold.data.feed.batches import Dealing
 from tenfold.engine.module import build_module
-from tenfold.engine.pack import Pack
-from tenfold.engine.shape import Shape
+from tenfold.engine.packs.lanes import Lane
+from tenfold.engine.packs.pack import Pack
+from tenfold.engine.plan.shape import Shape
+from tenfold.problem.from_arrays import understand
 from tenfold.recipe.recipe import Recipe
 from tenfold.rules.preprocessing import apply
-from tenfold.selection.arrays import understand
 
 CHANCE = 0.1  # of digits; what a diverged training counts
 TEST = 797

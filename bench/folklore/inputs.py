@@ -12,7 +12,7 @@ from torch import Tensor
 
 from bench.folklore.chain import square_chain, standardized
 from bench.folklore.entry import Finding, erratum, near
-from tenfold.data.moments import column_moments
+from tenfold.data.feed.moments import column_moments
 from tenfold.rules.activations import ReLU
 from tenfold.rules.initialization import He
 from tenfold.rules.normalization import batch_norm

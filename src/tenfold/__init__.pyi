@@ -1,10 +1,18 @@
 """The public names and where they live: read by type checkers, and by `tenfold` itself to load each when it is used."""
 
 from ._version import __version__ as __version__
+from .api import (
+    CrossValidation as CrossValidation,
+    Search as Search,
+    cross_validate as cross_validate,
+    nested_cross_validate as nested_cross_validate,
+    search as search,
+)
+from .checks.leak_audit import LeakAudit as LeakAudit, audit as audit
 from .doctor.diagnosis import Diagnosis as Diagnosis, Finding as Finding
-from .doctor.measure.watch import watch as watch
-from .doctor.module import diagnose as diagnose
-from .doctor.preflight import preflight as preflight
+from .doctor.ways_in.diagnose import diagnose as diagnose
+from .doctor.ways_in.preflight import preflight as preflight
+from .doctor.ways_in.watch import watch as watch
 from .errors import (
     BadInput as BadInput,
     Corrupt as Corrupt,
@@ -13,6 +21,8 @@ from .errors import (
     TenfoldError as TenfoldError,
 )
 from .estimators import Classifier as Classifier, Regressor as Regressor
+from .model.ensemble import Ensemble as Ensemble
+from .model.model import Model as Model, load as load
 from .recipe import (
     MLP as MLP,
     Layers as Layers,
@@ -113,13 +123,4 @@ from .rules.schedules import (
     Plateau as Plateau,
     Step as Step,
 )
-from .selection.api import (
-    CrossValidation as CrossValidation,
-    Search as Search,
-    cross_validate as cross_validate,
-    search as search,
-)
-from .selection.audit import LeakAudit as LeakAudit, audit as audit
-from .selection.ensemble import Ensemble as Ensemble
-from .selection.model import Model as Model, load as load
-from .selection.nested import Nested as Nested, nested_cross_validate as nested_cross_validate
+from .search.nested import Nested as Nested

@@ -11,19 +11,19 @@ from sklearn.utils import assert_all_finite, check_consistent_length, check_rand
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from tenfold.api import Search, cross_validate, search
 from tenfold.errors import BadInput
-from tenfold.recipe.default_space import default_space
+from tenfold.model.final import check_way
+from tenfold.problem.default_space import default_space
+from tenfold.problem.from_arrays import is_frame
 from tenfold.recipe.recipe import Recipe
-from tenfold.recipe.space import Space
-from tenfold.selection.api import Search, cross_validate, search
-from tenfold.selection.arrays import is_frame
-from tenfold.selection.racing import Strategy
-from tenfold.selection.search import Plan
-from tenfold.selection.winner import check_way
+from tenfold.recipe.spaces.space import Space
+from tenfold.search.racing import Strategy
+from tenfold.search.search import Plan
 
 if TYPE_CHECKING:
-    from tenfold.selection.ensemble import Ensemble
-    from tenfold.selection.model import Model
+    from tenfold.model.ensemble import Ensemble
+    from tenfold.model.model import Model
 
 Array = np.ndarray
 

@@ -7,9 +7,9 @@ import json
 import numpy as np
 import pytest
 
+from tenfold.problem.from_file import prepare
+from tenfold.problem.settings import Settings
 from tenfold.recipe.recipe import Recipe
-from tenfold.selection.prepare import prepare
-from tenfold.selection.settings import Settings
 
 from .program import tenfold
 

@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from tenfold.selection import fit as fitting
-from tenfold.selection.plan import make_plan
-from tenfold.selection.prepare import prepare
-from tenfold.selection.settings import Settings
+from tenfold.problem.from_file import prepare
+from tenfold.problem.settings import Settings
+from tenfold.run import fit as fitting
+from tenfold.run.plan import make_plan
 
 from .program import SPACE, rows, tenfold, write
 

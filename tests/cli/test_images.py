@@ -10,15 +10,15 @@ import pytest
 from PIL import Image
 
 from tenfold import Classifier, Recipe, cross_validate, load
-from tenfold.data.encode import pixel_inputs
-from tenfold.data.read import read_any
+from tenfold.checks.baselines import NAMES, coarse_pixels, coarse_size, run_baseline
+from tenfold.data.feed.encode import pixel_inputs
+from tenfold.data.read.read import read_any
 from tenfold.errors import BadInput
-from tenfold.selection.arrays import understand
-from tenfold.selection.baselines import NAMES, coarse_pixels, coarse_size, run_baseline
-from tenfold.selection.fit import start
-from tenfold.selection.plan import make_plan
-from tenfold.selection.prepare import prepare
-from tenfold.selection.settings import Settings
+from tenfold.problem.from_arrays import understand
+from tenfold.problem.from_file import prepare
+from tenfold.problem.settings import Settings
+from tenfold.run.fit import start
+from tenfold.run.plan import make_plan
 from tenfold.store.check import check
 
 from .program import tenfold

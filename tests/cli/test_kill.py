@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tenfold.selection.model import load
+from tenfold.model.model import load
 from tenfold.store.check import check
 
 # A real fit in a process of its own. Checkpoints come every 0.15 s instead of 15 s, so that kills fall among them.
@@ -18,10 +18,10 @@ PROGRAM = """
 import sys
 from pathlib import Path
 from tenfold.cli.screen import Screen
-from tenfold.selection.fit import Fit, Stop, reopen, start
-from tenfold.selection.plan import make_plan
-from tenfold.selection.prepare import prepare
-from tenfold.selection.settings import Settings
+from tenfold.run.fit import Fit, Stop, reopen, start
+from tenfold.run.plan import make_plan
+from tenfold.problem.from_file import prepare
+from tenfold.problem.settings import Settings
 Fit.every = 0.15
 out = Path(sys.argv[1])
 if sys.argv[2] == "processes":

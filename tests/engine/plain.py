@@ -9,18 +9,18 @@ import numpy as np
 import torch
 from torch import nn
 
-from tenfold.data.batches import Dealing, deal
-from tenfold.data.encode import Inputs, fit_encoding, matrix_inputs
-from tenfold.data.folds import Fold
-from tenfold.data.moments import target_scale, training_moments
-from tenfold.data.randomness import derive
-from tenfold.engine.draws import together
-from tenfold.engine.feed import Feed, FoldInputs
-from tenfold.engine.lanes import Lane
+from tenfold.data.feed.batches import Dealing, deal
+from tenfold.data.feed.encode import Inputs, fit_encoding, matrix_inputs
+from tenfold.data.feed.moments import target_scale, training_moments
+from tenfold.data.feed.randomness import derive
+from tenfold.data.split.folds import Fold
 from tenfold.engine.module import build_module
-from tenfold.engine.pack import Pack
-from tenfold.engine.shape import Shape, padded
-from tenfold.recipe.architecture import Drop, size_of
+from tenfold.engine.packs.dropout_masks import together
+from tenfold.engine.packs.lanes import Lane
+from tenfold.engine.packs.pack import Pack
+from tenfold.engine.packs.rows import Feed, FoldInputs
+from tenfold.engine.plan.network import Drop, size_of
+from tenfold.engine.plan.shape import Shape, padded
 from tenfold.recipe.recipe import Recipe, loss_of
 from tenfold.rules.dropout import dropout_scale
 from tenfold.rules.preprocessing import apply

@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from tenfold.errors import BadInput
-from tenfold.executors import local, processes
-from tenfold.executors.workers import available_workers, gain, in_processes, threads
+from tenfold.executors import processes, threads
+from tenfold.executors.choose import available_workers, gain, in_processes, thread_count
 
-BOTH = pytest.mark.parametrize("executor", [local, processes], ids=["threads", "processes"])
+BOTH = pytest.mark.parametrize("executor", [threads, processes], ids=["threads", "processes"])
 
 
 def say(*messages, error=None):
@@ -173,4 +173,4 @@ def test_what_several_workers_gain():
 
 
 def test_a_thread_for_each_of_a_few_more_packs_than_workers():
-    assert [threads(packs, 4) for packs in (1, 4, 5, 7, 8, 20)] == [4, 4, 5, 7, 4, 4]
+    assert [thread_count(packs, 4) for packs in (1, 4, 5, 7, 8, 20)] == [4, 4, 5, 7, 4, 4]

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from tenfold.errors import RunFailed
-from tenfold.executors import pool, processes
+from tenfold.executors import process_pool, processes
 
 
 def test_they_are_processes_and_messages_may_be_large():
@@ -45,15 +45,15 @@ def _slow_name() -> int:
 
 
 def _names() -> set[int]:
-    return {name.result() for name in [pool.pool(2).submit(_slow_name) for _ in range(9)]}
+    return {name.result() for name in [process_pool.pool(2).submit(_slow_name) for _ in range(9)]}
 
 
 @pytest.mark.slow
 def test_workers_that_were_started_early_do_the_work(monkeypatch):
-    pool.end()  # that of other tests
-    monkeypatch.setattr(pool, "_size", 0)
-    pool.start(2)
-    assert pool.is_there()
+    process_pool.end()  # that of other tests
+    monkeypatch.setattr(process_pool, "_size", 0)
+    process_pool.start(2)
+    assert process_pool.is_there()
     early, seen = _names(), []
     assert len(early) == 2
     processes.run_jobs([lambda emit, order: emit(os.getpid())], workers=1, receive=seen.append)
@@ -63,8 +63,8 @@ def test_workers_that_were_started_early_do_the_work(monkeypatch):
 
 LEAVING = """
 import os, sys
-from tenfold.executors import pool, processes
-pool.start(2)
+from tenfold.executors import process_pool, processes
+process_pool.start(2)
 def idle():
     raise KeyboardInterrupt
 def job(emit, order):
@@ -75,7 +75,7 @@ try:
 except KeyboardInterrupt as stop:
     kept = stop
 if sys.argv[1] == "end":
-    pool.end()
+    process_pool.end()
 os._exit(0)
 """
 

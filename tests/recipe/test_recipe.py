@@ -11,7 +11,7 @@ from hypothesis import given, settings
 
 from tenfold.errors import BadInput
 from tenfold.recipe import MLP, Recipe
-from tenfold.recipe.kinds import kinds
+from tenfold.recipe.grammar.field_kinds import kinds
 from tenfold.recipe.layers import Conv, Flatten, MaxPool, Residual
 from tenfold.recipe.network import Layers
 from tenfold.rules.activations import ELU, GELU, ReLU

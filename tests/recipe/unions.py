@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from tenfold.errors import BadInput
 from tenfold.recipe import MLP, Recipe
-from tenfold.recipe.kinds import Either, Family, Flag, LayerList, Number, Sizes, Words, kinds
+from tenfold.recipe.grammar.field_kinds import Either, Family, Flag, LayerList, Number, Sizes, Words, kinds
 from tenfold.recipe.layers import Dense, Residual
 from tenfold.recipe.network import Layers
 from tenfold.rules.augmentation import Augmentation

@@ -14,7 +14,7 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 
-from tenfold.doctor.measure.record import (
+from tenfold.doctor.record import (
     Baseline,
     Curves,
     Facts,
@@ -31,8 +31,8 @@ from tenfold.doctor.measure.record import (
     Trial,
     UpdateSizes,
 )
-from tenfold.report import diagnosis, drawing, panels
-from tenfold.report.page import render
+from tenfold.report import diagnosis_page, drawing, panels
+from tenfold.report.run_page import render
 
 from .test_hostile import ALLOWED, PAYLOADS
 
@@ -310,28 +310,28 @@ def test_a_label_is_short_and_has_only_characters_of_the_font(name):
     "name", ["diverged", "empty", *(pytest.param(n, marks=pytest.mark.slow) for n in ("deep", "one"))]
 )
 def test_no_number_breaks_a_figure_and_nothing_is_warned_of(name, tmp_path):
-    figure = diagnosis.figure(RECORDS[name]())
+    figure = diagnosis_page.figure(RECORDS[name]())
     figure.savefig(tmp_path / "figure.png", dpi=30)  # outside of the style, as a user does
     assert (tmp_path / "figure.png").stat().st_size > 500
 
 
 def test_every_panel_is_there_and_alone_where_it_has_data():
     found = record()
-    titles = [axes.get_title(loc="left") for part in diagnosis.figure(found).subfigs for axes in part.axes]
+    titles = [axes.get_title(loc="left") for part in diagnosis_page.figure(found).subfigs for axes in part.axes]
     assert sorted(titles) == sorted(["Loss", "Gradient norm", "Signal by depth", "Gradient by depth",
         "Dead units by layer", "Outputs by layer and time", "Gradients by layer and time", "Update sizes by parameter",
         "Short trainings by change", "Paired trainings by remedy"])  # fmt: skip
-    assert [panel.name for panel in diagnosis.shown(found)] == [panel.name for panel in diagnosis.PANELS]
-    assert set(diagnosis.CAPTIONS) == {panel.name for panel in diagnosis.PANELS}
-    assert [panel.name for panel in diagnosis.shown(replace(found, probes=[], trials=[]))] == [
+    assert [panel.name for panel in diagnosis_page.shown(found)] == [panel.name for panel in diagnosis_page.PANELS]
+    assert set(diagnosis_page.CAPTIONS) == {panel.name for panel in diagnosis_page.PANELS}
+    assert [panel.name for panel in diagnosis_page.shown(replace(found, probes=[], trials=[]))] == [
         "loss", "norm", "updates", "proofs"]  # fmt: skip
-    assert diagnosis.shown(empty()) == []
+    assert diagnosis_page.shown(empty()) == []
 
 
 def test_the_style_of_the_caller_stays():
     before = dict(mpl.rcParams)
-    diagnosis.figure(record(1, steps=9))
-    diagnosis.pictures(replace(record(1), trials=[], probes=[]))
+    diagnosis_page.figure(record(1, steps=9))
+    diagnosis_page.pictures(replace(record(1), trials=[], probes=[]))
     assert dict(mpl.rcParams) == before
 
 
@@ -344,7 +344,7 @@ def said(page, elements):
 
 @pytest.fixture(scope="module")
 def plain_page():
-    return diagnosis.page(judged(notes=["it overfits late"]), title="my net")
+    return diagnosis_page.page(judged(notes=["it overfits late"]), title="my net")
 
 
 def test_the_page_says_verdict_findings_and_what_was_not_measured(plain_page, elements):
@@ -362,12 +362,12 @@ def test_the_page_says_verdict_findings_and_what_was_not_measured(plain_page, el
         "Measures",
         "What could not be measured",
     ]
-    assert page.count("<svg") == len(diagnosis.PANELS)
-    assert all(line in text for pair in diagnosis.CAPTIONS.values() for line in pair)
+    assert page.count("<svg") == len(diagnosis_page.PANELS)
+    assert all(line in text for pair in diagnosis_page.CAPTIONS.values() for line in pair)
 
 
 def test_a_healthy_page_has_no_findings(elements):
-    page = diagnosis.page(judged(empty(), findings=[]), title="x")
+    page = diagnosis_page.page(judged(empty(), findings=[]), title="x")
     assert "Healthy (p = 0.98)" in said(page, elements)
     assert "Findings" not in page
 
@@ -376,7 +376,7 @@ def test_a_healthy_page_has_no_findings(elements):
     "name", [pytest.param(n, marks=pytest.mark.slow if n in ("deep", "one") else ()) for n in RECORDS]
 )
 def test_no_number_breaks_the_page_and_no_bare_nan_is_printed(name, plain_page, elements):
-    page = plain_page if name == "plain" else diagnosis.page(judged(RECORDS[name]()), title=name)
+    page = plain_page if name == "plain" else diagnosis_page.page(judged(RECORDS[name]()), title=name)
     assert not re.search(r"\b(nan|None|inf)\b", said(page, elements))
     for figure in re.findall(r"<svg.*?</svg>", page, re.DOTALL):
         assert "nan" not in "".join(re.findall(r'\sd="([^"]*)"', figure))
@@ -390,7 +390,7 @@ def test_no_number_breaks_the_page_and_no_bare_nan_is_printed(name, plain_page, 
 def test_the_same_record_gives_the_same_bytes_also_from_json():
     once = replace(record(2), trials=[], proofs=[], probes=[])
     again = Record.from_json(once.to_json())
-    same = diagnosis.page(judged(once), title="x") == diagnosis.page(judged(again), title="x")
+    same = diagnosis_page.page(judged(once), title="x") == diagnosis_page.page(judged(again), title="x")
     assert same  # without a comparison of long texts where they differ
 
 
@@ -412,8 +412,8 @@ def test_any_numbers_can_be_drawn(seed):
     found = Record.from_json(json.dumps(shaken(plain)))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        diagnosis.figure(found)
-        diagnosis.page(judged(found), title="x")
+        diagnosis_page.figure(found)
+        diagnosis_page.page(judged(found), title="x")
 
 
 # ---- hostile names -----------------------------------------------------------------------------------------------
@@ -448,7 +448,7 @@ def hostile_diagnosis():
 
 @pytest.fixture(scope="module")
 def hostile_page():
-    return diagnosis.page(hostile_diagnosis(), title=PAYLOADS[0])
+    return diagnosis_page.page(hostile_diagnosis(), title=PAYLOADS[0])
 
 
 def test_hostile_names_are_text(hostile_page, elements):
@@ -479,7 +479,7 @@ def long_page():
     found = judged(
         record(1, names=long + "{}"), findings=[Found(long, 0.5, long, [long] * 3, long, long)], notes=[long]
     )
-    return diagnosis.page(found, title=long)
+    return diagnosis_page.page(found, title=long)
 
 
 @pytest.mark.parametrize("width", [400, 1400])
@@ -533,7 +533,7 @@ def test_hostile_findings_are_text_in_the_report(data, elements):
 
 
 def test_a_finding_needs_only_its_cause():
-    (row,) = diagnosis.findings_section([{"cause": "depth"}])
+    (row,) = diagnosis_page.findings_section([{"cause": "depth"}])
     assert row == {"words": "deeper than it can carry signal", "probability": "–", "seen": "", "where": "",
                    "evidence": [], "remedy": "", "proof": ""}  # fmt: skip
-    assert diagnosis.findings_section([{**SUMMED, "recipes": 1}])[0]["seen"] == "9 of 240 trials in 1 recipe"
+    assert diagnosis_page.findings_section([{**SUMMED, "recipes": 1}])[0]["seen"] == "9 of 240 trials in 1 recipe"

@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from tenfold.report.page import render
+from tenfold.report.run_page import render
 
 OUT = "http://127.0.0.1:9/"  # nobody listens; an attempt is seen all the same
 PAYLOADS = [

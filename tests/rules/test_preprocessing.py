@@ -11,7 +11,7 @@ from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, StandardScaler
 
-from tenfold.data.moments import column_moments
+from tenfold.data.feed.moments import column_moments
 from tenfold.errors import BadInput
 from tenfold.rules.preprocessing import (
     PCA,

@@ -14,9 +14,9 @@ from typing import Annotated
 import typer
 
 from tenfold._version import __version__
-from tenfold.cli import diagnosing, fitting, predicting, showing
+from tenfold.cli import diagnose as diagnosing, fit as fitting, predict as predicting, runs
 from tenfold.errors import BadInput, Stopped, TenfoldError
-from tenfold.executors import pool
+from tenfold.executors import process_pool
 
 app = typer.Typer(
     name="tenfold",
@@ -46,9 +46,9 @@ def _main(
     """Global options; `--debug` is taken out of the arguments by `run`, wherever it stands."""
 
 
-for verb in (fitting.fit, predicting.predict, fitting.resume, showing.test, showing.report, showing.check):
+for verb in (fitting.fit, predicting.predict, fitting.resume, runs.test, runs.report, runs.check):
     app.command()(verb)
-for verb in (diagnosing.diagnose, showing.recipes, showing.space, fitting.demo):
+for verb in (diagnosing.diagnose, runs.recipes, runs.space, fitting.demo):
     app.command()(verb)
 
 
@@ -56,7 +56,7 @@ def entry() -> None:
     """Run the program and leave with its exit code, at once: taking torch apart in an orderly way takes most of a
     second, and whatever was to be kept has been written."""
     code = run()
-    pool.end()
+    process_pool.end()
     try:
         sys.stdout.flush()
         sys.stderr.flush()

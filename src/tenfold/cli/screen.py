@@ -6,12 +6,11 @@ import sys
 import time
 from typing import Any
 
-from tenfold.recipe.architecture import plan_network
-from tenfold.selection.baselines import Baseline
-from tenfold.selection.plan import Plan
-from tenfold.selection.prepare import Prepared
-from tenfold.selection.racing import Rung
-from tenfold.selection.verdict import METRIC_WORDS
+from tenfold.checks.baselines import Baseline
+from tenfold.engine.plan.network import plan_network
+from tenfold.problem.from_file import Prepared
+from tenfold.run.plan import Plan
+from tenfold.search.racing import Rung
 from tenfold.statistics.wording import number
 
 RACES = {
@@ -43,12 +42,12 @@ class Screen:
 
     def planned(self, prepared: Prepared, plan: Plan) -> None:
         """The data card and the plan."""
-        self._metric = METRIC_WORDS[plan.metric.name]
+        self._metric = plan.metric.words
         self.say(*prepared.card.lines(), "", *plan_lines(prepared, plan), "")
 
     def resumed(self, where: str, prepared: Prepared, plan: Plan) -> None:
         """What goes on."""
-        self._metric = METRIC_WORDS[plan.metric.name]
+        self._metric = plan.metric.words
         trials = plan.trials * len(prepared.problem.folds)
         recipes = f"{plan.trials} recipe{'s' * (plan.trials > 1)}"
         self.say(f"going on with {where}: {recipes} x {prepared.division} = {trials} trials", "")
@@ -122,7 +121,7 @@ def plan_lines(prepared: Prepared, plan: Plan) -> list[str]:
     nested = f", and again inside every fold ({plan.folds} x {plan.folds})" if prepared.settings.nested else ""
     return [
         f"task     {plan.why_task}",
-        f"metric   {METRIC_WORDS[plan.metric.name]} ({plan.why_metric})",
+        f"metric   {plan.metric.words} ({plan.why_metric})",
         f"{'rows  ' if problem.inputs.image is None else 'images'}   {development} to develop on{sealed}{gone}",
         f"plan     {recipes} x {prepared.division} = {plan.trials * len(problem.folds)} trials{race}{nested}, "
         f"about {_duration(plan.seconds)} of training and {plan.memory / 1e6:.0f} MB{within}",

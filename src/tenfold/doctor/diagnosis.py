@@ -8,8 +8,8 @@ from typing import Any
 from tenfold.doctor.causes import CAUSES
 from tenfold.doctor.judge.evidence import gather
 from tenfold.doctor.judge.judge import HEALTHY, SHOWN, Verdict, alarm, judge
-from tenfold.doctor.measure.record import Record
 from tenfold.doctor.prove.paired import sentence
+from tenfold.doctor.record import Record
 
 MOST_EVIDENCE = 5
 SURE, NAMED = 0.9, 0.08  # below the first, a run whose most probable cause is below the second raises no alarm
@@ -66,7 +66,7 @@ class Diagnosis:
         and gradients by layer and time, update sizes, dead units, the loss and the short trainings."""
         from importlib import import_module
 
-        return import_module("tenfold.report.diagnosis").figure(self.record)
+        return import_module("tenfold.report.diagnosis_page").figure(self.record)
 
     def to_dict(self) -> dict[str, Any]:
         """As a JSON value, without the record."""

@@ -10,9 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tenfold.engine.convolution import Conv2d
-from tenfold.engine.shape import Layout
-from tenfold.recipe.architecture import (
+from tenfold.engine.packs.convolution import Conv2d
+from tenfold.engine.plan.network import (
     Activate,
     Add,
     Affine,
@@ -28,6 +27,7 @@ from tenfold.recipe.architecture import (
     Step,
     Unroll,
 )  # fmt: skip
+from tenfold.engine.plan.shape import Layout
 from tenfold.rules.activations import maxout, maxout_channels
 from tenfold.rules.normalization import BatchNorm
 from tenfold.rules.record import numbers

@@ -19,8 +19,8 @@ from multiprocessing.connection import Client, Connection, Listener, wait
 from typing import Any
 
 from tenfold.errors import RunFailed
-from tenfold.executors.local import Job, Order, ready
-from tenfold.executors.pool import pool, use
+from tenfold.executors.process_pool import pool, use
+from tenfold.executors.threads import Job, Order, ready
 
 LISTEN_SECONDS = 0.02  # between two looks of a worker at what it is told
 FAILED = "tenfold: the job has raised an error"  # a worker's word before its line closes: no other job is begun then
@@ -30,7 +30,7 @@ def run_jobs(
     jobs: Sequence[Job], *, workers: int, receive: Callable[[Any], None], idle: Callable[[], None] = lambda: None,
     late: Callable[[], bool] = lambda: False,
 ) -> None:  # fmt: skip
-    """As `tenfold.executors.local.run_jobs`, for jobs and messages that can be pickled; RunFailed where a worker was
+    """As `tenfold.executors.threads.run_jobs`, for jobs and messages that can be pickled; RunFailed where a worker was
     killed."""
     if jobs:
         with Listener(authkey=os.urandom(32)) as listener, _Door(listener) as door:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from tenfold.recipe.kinds import Written
-from tenfold.recipe.reader import settle
+from tenfold.recipe.grammar.field_kinds import Written
+from tenfold.recipe.grammar.reader import settle
 from tenfold.rules.activations import Activation
 from tenfold.rules.normalization import BatchNorm, GroupNorm, LayerNorm
 from tenfold.rules.record import require

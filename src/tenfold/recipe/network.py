@@ -6,9 +6,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from tenfold.recipe.kinds import Written
+from tenfold.recipe.grammar.field_kinds import Written
+from tenfold.recipe.grammar.reader import settle
 from tenfold.recipe.layers import Dense, Dropout, Layer
-from tenfold.recipe.reader import settle
 from tenfold.rules.activations import Activation, ReLU
 from tenfold.rules.normalization import NoNormalization, Normalization
 from tenfold.rules.record import require

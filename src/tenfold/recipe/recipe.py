@@ -10,15 +10,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from tenfold.recipe.faults import Source
-from tenfold.recipe.files import dump_yaml, load_yaml, write_text
-from tenfold.recipe.kinds import Written
+from tenfold.recipe.grammar.faults import Source
+from tenfold.recipe.grammar.field_kinds import Written
+from tenfold.recipe.grammar.files import dump_yaml, load_yaml, write_text
+from tenfold.recipe.grammar.nodes import only
+from tenfold.recipe.grammar.reader import read_tree, settle
+from tenfold.recipe.grammar.writer import plain, plain_in_full
 from tenfold.recipe.layers import Dense, Flatten, GlobalPool, Residual
 from tenfold.recipe.network import MLP, Layers
-from tenfold.recipe.nodes import only
-from tenfold.recipe.reader import read_tree, settle
-from tenfold.recipe.wording import describe_dropout, describe_norms, describe_rule, describe_shape, describe_values
-from tenfold.recipe.writer import plain, plain_in_full
+from tenfold.recipe.words.describe import (
+    describe_dropout,
+    describe_norms,
+    describe_rule,
+    describe_shape,
+    describe_values,
+)
 from tenfold.rules.augmentation import Augmentation
 from tenfold.rules.initialization import He, Initialization
 from tenfold.rules.losses import CrossEntropy, Loss, Squared

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tenfold.doctor.measure.record import LayerNumbers, Moments, Record, State
+from tenfold.doctor.record import LayerNumbers, Moments, Record, State
 from tenfold.report import panels, words
 
 STATES: tuple[tuple[str, State], ...] = (

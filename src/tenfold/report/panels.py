@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from matplotlib.ticker import MaxNLocator, SymmetricalLogLocator
 
-from tenfold.doctor.measure.record import LayerNumbers, Operation, Point, Probe, Record, State, Trial
+from tenfold.doctor.record import LayerNumbers, Operation, Point, Probe, Record, State, Trial
 from tenfold.report.drawing import TINY, Colours, head, known, label, log_scale, name_rows, some
 from tenfold.report.svg import drawable
 

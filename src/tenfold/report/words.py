@@ -11,6 +11,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from tenfold.statistics.metrics import METRICS
 from tenfold.statistics.wording import number
 
 DASH = "–"
@@ -27,6 +28,11 @@ DEFAULTS = {
     "folds": 5, "holdout": 0.2, "device": "auto", "proposals": "random", "repeats": 1, "gap": 0, "rule": "best",
     "keep": "refit",
 }  # fmt: skip
+
+
+def metric(name: str) -> str:
+    """A metric's name in a sentence; "score" for one that this version does not know."""
+    return METRICS[name].words if name in METRICS else "score"
 
 
 def known(value: Any) -> bool:

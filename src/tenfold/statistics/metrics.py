@@ -27,6 +27,7 @@ class Metric:
     """
 
     name: str
+    words: str  # the name in a sentence
     task: str
     higher_is_better: bool
     score: Callable[[Array, Array], Array]
@@ -183,13 +184,23 @@ def r2_rows(y: Array, p: Array) -> Array:
 METRICS: dict[str, Metric] = {
     metric.name: metric
     for metric in (
-        Metric("accuracy", "classification", True, accuracy, accuracy_rows, (0.0, 1.0)),
-        Metric("log_loss", "classification", False, log_loss, log_loss_rows, (0.0, np.inf)),
-        Metric("balanced_accuracy", "classification", True, balanced_accuracy, balanced_accuracy_rows, (0.0, 1.0)),
-        Metric("roc_auc", "classification", True, roc_auc, roc_auc_rows, (0.0, 1.0)),
-        Metric("r2", "regression", True, r2, r2_rows, (-np.inf, 1.0)),
-        Metric("rmse", "regression", False, root_mean_squared_error, root_mean_squared_error_rows, (0.0, np.inf)),
-        Metric("mae", "regression", False, mean_absolute_error, absolute_errors, (0.0, np.inf)),
+        Metric("accuracy", "accuracy", "classification", True, accuracy, accuracy_rows, (0.0, 1.0)),
+        Metric("log_loss", "log loss", "classification", False, log_loss, log_loss_rows, (0.0, np.inf)),
+        Metric(
+            "balanced_accuracy",
+            "balanced accuracy",
+            "classification",
+            True,
+            balanced_accuracy,
+            balanced_accuracy_rows,
+            (0.0, 1.0),
+        ),
+        Metric("roc_auc", "ROC AUC", "classification", True, roc_auc, roc_auc_rows, (0.0, 1.0)),
+        Metric("r2", "R2", "regression", True, r2, r2_rows, (-np.inf, 1.0)),
+        Metric(
+            "rmse", "RMSE", "regression", False, root_mean_squared_error, root_mean_squared_error_rows, (0.0, np.inf)
+        ),
+        Metric("mae", "mean absolute error", "regression", False, mean_absolute_error, absolute_errors, (0.0, np.inf)),
     )
 }
 

@@ -21,7 +21,7 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from tenfold.errors import BadInput, TenfoldError
-from tenfold.store import lockbox
+from tenfold.store import ledger
 from tenfold.store.blobs import FOLDER, blob_path, collect, pack, read_blob, remove_blob, unpack, write_blob
 from tenfold.store.bundle import install_bundle, stage_bundle
 from tenfold.store.database import NAME, Database
@@ -209,20 +209,20 @@ class Run:
     # lockbox
 
     def open_intent(self, rows_sha: str, model_sha: str, *, allow_second: bool = False) -> int:
-        """See `lockbox.open_intent`: to be called before the sealed labels are read."""
-        return lockbox.open_intent(self._database, rows_sha, model_sha, allow_second)
+        """See `ledger.open_intent`: to be called before the sealed labels are read."""
+        return ledger.open_intent(self._database, rows_sha, model_sha, allow_second)
 
     def open_result(self, number: int, value: JSON) -> None:
-        """See `lockbox.open_result`."""
-        lockbox.open_result(self._database, number, value)
+        """See `ledger.open_result`."""
+        ledger.open_result(self._database, number, value)
 
-    def finished(self, rows_sha: str, model_sha: str) -> lockbox.Opening | None:
-        """See `lockbox.finished`: the opening whose result a resumed fit uses."""
-        return lockbox.finished(self._database, rows_sha, model_sha)
+    def finished(self, rows_sha: str, model_sha: str) -> ledger.Opening | None:
+        """See `ledger.finished`: the opening whose result a resumed fit uses."""
+        return ledger.finished(self._database, rows_sha, model_sha)
 
-    def openings(self) -> list[lockbox.Opening]:
-        """The ledger of the lockbox, oldest first."""
-        return lockbox.openings(self._database)
+    def openings(self) -> list[ledger.Opening]:
+        """The ledger of the ledger, oldest first."""
+        return ledger.openings(self._database)
 
     # files for the user
 

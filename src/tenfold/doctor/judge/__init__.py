@@ -1,0 +1,1 @@
+"""From recorded numbers to evidence, and from evidence to root causes."""

@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from tenfold.doctor.measure.record import Record
+from tenfold.doctor.record import Record
 
 
 @dataclass(frozen=True)
@@ -53,10 +53,16 @@ def share(value: float) -> str:
 
 def gather(record: Record) -> dict[str, Evidence]:
     """All evidence of a record, by name; what was not measured, or is 0, is absent."""
-    from tenfold.doctor.judge import of_data, of_network, of_signal, of_training, of_trials
+    from tenfold.doctor.judge import (
+        evidence_data,
+        evidence_network,
+        evidence_signal,
+        evidence_training,
+        evidence_trials,
+    )
 
     found: dict[str, Evidence] = {}
-    for part in (of_data, of_network, of_signal, of_training, of_trials):
+    for part in (evidence_data, evidence_network, evidence_signal, evidence_training, evidence_trials):
         for item in _all(part.evidence(record)):
             if item.strength > found.get(item.name, Evidence("", 0.0, "")).strength:
                 found[item.name] = item

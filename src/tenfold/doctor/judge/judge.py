@@ -9,7 +9,7 @@ from functools import cache
 from importlib.resources import files
 
 from tenfold.doctor.judge.evidence import Evidence, gather
-from tenfold.doctor.measure.record import Record
+from tenfold.doctor.record import Record
 
 HEALTHY = "healthy"
 SHOWN = 0.05  # causes under this probability are left out, but for the first

@@ -1,0 +1,1 @@
+"""Numbers recorded of a training; no verdicts."""

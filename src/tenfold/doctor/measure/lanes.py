@@ -11,13 +11,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tenfold.data.batches import deal
-from tenfold.doctor.measure.record import Curves, NonFinite, OptimizerFacts, Point, UpdateSizes
-from tenfold.doctor.measure.watched import Batch, Watched
-from tenfold.engine.lanes import Lane, times
+from tenfold.data.feed.batches import deal
+from tenfold.doctor.measure.watching.watched import Batch, Watched
+from tenfold.doctor.record import Curves, NonFinite, OptimizerFacts, Point, UpdateSizes
 from tenfold.engine.module import ActivationLayer, build_module, lane_arrays
-from tenfold.engine.pack import Pack
-from tenfold.engine.shape import Layout
+from tenfold.engine.packs.lanes import Lane, times
+from tenfold.engine.packs.pack import Pack
+from tenfold.engine.plan.shape import Layout
 from tenfold.recipe.recipe import loss_of
 from tenfold.rules.activations import ELU, GELU, SELU, LeakyReLU, Mish, ReLU, Sigmoid, SiLU, Softplus, Tanh
 from tenfold.rules.losses import Absolute, CrossEntropy, Hinge, Huber, Poisson, Squared

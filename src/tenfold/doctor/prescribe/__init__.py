@@ -1,0 +1,1 @@
+"""From a root cause to a remedy in words."""

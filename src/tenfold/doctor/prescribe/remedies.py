@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tenfold.doctor.judge.of_trials import reached
-from tenfold.doctor.measure.record import Record
+from tenfold.doctor.judge.evidence_trials import reached
+from tenfold.doctor.record import Record
 
 # For each cause the changes that cure it, in the order in which they are tried, and the words for a user's module.
 REMEDIES: dict[str, list[tuple[str, str]]] = {

@@ -1,0 +1,1 @@
+"""Short paired trainings that show whether a change helps."""

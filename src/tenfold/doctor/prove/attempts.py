@@ -7,13 +7,13 @@ from contextlib import contextmanager
 
 import torch
 
-from tenfold.doctor.judge.of_trials import reached
-from tenfold.doctor.measure.record import Facts, Trial
-from tenfold.doctor.measure.study import Study
-from tenfold.doctor.measure.watched import Watched
-from tenfold.doctor.prove.change import CHANGES, REFERENCES
+from tenfold.doctor.changes.change import CHANGES, REFERENCES
+from tenfold.doctor.judge.evidence_trials import reached
+from tenfold.doctor.measure.numbers.study import Study
+from tenfold.doctor.measure.watching.watched import Watched
 from tenfold.doctor.prove.cost import seconds
 from tenfold.doctor.prove.trial import MOST_UPDATES, Setup
+from tenfold.doctor.record import Facts, Trial
 
 LEAST_UPDATES, RUNS = 20, 20  # of a short training; trainings that the time is meant for
 SETTLED = 200  # updates before any training: with 32 a third of sound networks look ill, with 200 one in fifty

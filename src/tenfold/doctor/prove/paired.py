@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from tenfold.doctor.measure.record import Record, Trial
-from tenfold.doctor.prove.change import CHANGES, REFERENCES
+from tenfold.doctor.changes.change import CHANGES, REFERENCES
+from tenfold.doctor.record import Record, Trial
 
 SEEDS = (0, 1, 2, 3, 4)
 SAME = 0.01  # difference of skills, and share of a loss, that is none

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from tenfold.doctor.judge.of_training import early_ratio
-from tenfold.doctor.measure.record import Record
+from tenfold.doctor.judge.evidence_training import early_ratio
 from tenfold.doctor.prove.surgery import WEIGHTED
+from tenfold.doctor.record import Record
 
 
 def references(record: Record) -> list[str]:

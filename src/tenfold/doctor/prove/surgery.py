@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tenfold.doctor.measure.record import Operation
-from tenfold.doctor.measure.seeded import seeded
-from tenfold.doctor.measure.trace import OUTPUT_RULES, Call, Change as Replacement
+from tenfold.doctor.measure.watching.seeded import seeded
+from tenfold.doctor.measure.watching.trace import OUTPUT_RULES, Call, Change as Replacement
+from tenfold.doctor.record import Operation
 
 WEIGHTED = ("linear", "conv", "recurrent", "attention")
 RECTIFIED = (

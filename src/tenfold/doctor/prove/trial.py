@@ -12,12 +12,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from tenfold.doctor.measure.pipeline import Pipeline, proper_loss
-from tenfold.doctor.measure.record import Operation, Trial
-from tenfold.doctor.measure.rows import Rows, join
-from tenfold.doctor.measure.seeded import seeded
-from tenfold.doctor.measure.trace import first_tensor, tracing
-from tenfold.doctor.prove.change import Change
+from tenfold.doctor.changes.change import Change
+from tenfold.doctor.measure.numbers.pipeline import Pipeline, proper_loss
+from tenfold.doctor.measure.numbers.rows import Rows, join
+from tenfold.doctor.measure.watching.seeded import seeded
+from tenfold.doctor.measure.watching.trace import first_tensor, tracing
 from tenfold.doctor.prove.surgery import (
     Replacement,
     bare,
@@ -29,6 +28,7 @@ from tenfold.doctor.prove.surgery import (
     with_units,
     without_dropout,
 )
+from tenfold.doctor.record import Operation, Trial
 
 SCORED = 1024  # rows that a trial is scored on
 HELD_OUT = 0.25

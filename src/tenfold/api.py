@@ -1,0 +1,277 @@
+"""Cross-validation and search in Python: `cross_validate` and `search`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tenfold.errors import BadInput
+from tenfold.model.final import Kept, kept_model
+from tenfold.problem.from_arrays import Labelled, understand
+from tenfold.recipe.recipe import Recipe
+from tenfold.recipe.spaces.range_edges import border_warnings
+from tenfold.recipe.spaces.space import Space
+from tenfold.search.context import Crew, device_named
+from tenfold.search.nested import Nested, nested
+from tenfold.search.proposals import proposer
+from tenfold.search.racing import Name, Rung, Strategy
+from tenfold.search.results import Trained
+from tenfold.search.search import Plan, train_all
+from tenfold.statistics.spread import Spread
+
+SHOWN = 10  # recipes of a result that Python prints
+
+
+@dataclass(frozen=True)
+class CrossValidation:
+    """What `cross_validate` measured.
+
+    table: one dict a recipe in the order given - recipe, mean (in the metric's own sign), se, scores (one a fold),
+    outcomes (counts), epochs (chosen on the fold-mean curve). trials: one dict a trial - recipe (its index), fold,
+    seed, score, outcome, epoch, curve (validation score, one an epoch). out_of_fold: (recipes, rows, classes or 1)
+    predictions at the chosen epoch for every row by the fold that did not see it; NaN for a diverged trial.
+    """
+
+    trained: Trained
+    data: Labelled
+
+    def __repr__(self) -> str:
+        """A line a recipe: its mean score, the standard error of it, what it is."""
+        return _lines(self, range(len(self.trained.recipes)))
+
+    @property
+    def table(self) -> list[dict[str, Any]]:
+        """One dict a recipe, in the order given."""
+        return self.trained.table()
+
+    @property
+    def trials(self) -> list[dict[str, Any]]:
+        """One dict a trial."""
+        return self.trained.trials()
+
+    @property
+    def warnings(self) -> list[str]:
+        """Columns of X that alone settle y, as a leak does."""
+        return self.data.warnings
+
+    @property
+    def out_of_fold(self) -> np.ndarray:
+        """(recipes, rows, classes or 1)."""
+        return np.stack([self.trained.out_of_fold(number) for number in range(len(self.trained.recipes))])
+
+    def to_frame(self) -> Any:
+        """The table as a frame of the library at hand (pandas, polars or pyarrow, whichever is installed)."""
+        return as_frame([_flat(row) for row in self.table])
+
+
+@dataclass(frozen=True)
+class Search:
+    """What `search` found. best: the winning recipe; table: as for `cross_validate`, best first."""
+
+    trained: Trained
+    data: Labelled
+    seed: int
+    device: str
+    space: Space | None = None
+
+    def __repr__(self) -> str:
+        """The ten best recipes: mean score, the standard error of it, what it is."""
+        return _lines(self, self.trained.ranking())
+
+    @property
+    def best(self) -> Recipe:
+        """The recipe that won: the best mean score over the folds, or by the rule asked for; raises `RunFailed` if
+        none has a finite one."""
+        return self.trained.recipes[self.trained.best()]
+
+    @property
+    def table(self) -> list[dict[str, Any]]:
+        """One dict a recipe, best first."""
+        return [self.trained.row(number) for number in self.trained.ranking()]
+
+    @property
+    def trials(self) -> list[dict[str, Any]]:
+        """One dict a trial; `recipe` is the index in `trained.recipes`, the order of sampling."""
+        return self.trained.trials()
+
+    @property
+    def corrected(self) -> float:
+        """The winner's score corrected for having been picked, recipe and epoch (see `corrected_score`)."""
+        self.trained.best()
+        found = self.trained.correction
+        return float("nan") if found is None else found.score
+
+    @property
+    def corrected_interval(self) -> tuple[float, float]:
+        """The 95 % interval of the corrected score."""
+        found = self.trained.correction
+        return (float("nan"), float("nan")) if found is None else found.interval
+
+    @property
+    def spread(self) -> Spread:
+        """The winner's spread over folds and over repeats, apart."""
+        return self.trained.spread(self.trained.best())
+
+    @property
+    def racing(self) -> tuple[Rung, ...]:
+        """The decisions of the race; none for an exhaustive search."""
+        return self.trained.race
+
+    @property
+    def warnings(self) -> list[str]:
+        """Columns of X that alone settle y, as a leak does; values of the winner at the border of their range, and what
+        to try."""
+        return self.data.warnings + (border_warnings(self.space, self.best) if self.space else [])
+
+    def to_frame(self) -> Any:
+        """The table as a frame of the library at hand."""
+        return as_frame([_flat(row) for row in self.table])
+
+    def refit(self, keep: str = "refit") -> Any:
+        """The best recipe as a fitted model: trained on all rows for the updates that the folds chose (refit), or
+        the mean of the folds' models (ensemble), or whichever of the two predicts better out of fold (both)."""
+        return self.keep(keep).model
+
+    def keep(self, keep: str = "refit") -> Kept:
+        """As `refit`, with what the comparison of "both" measured."""
+        schema, classes = self.data.schema, self.data.labels
+        device = device_named(self.device)
+        return kept_model(self.trained, keep, seed=self.seed, schema=schema, classes=classes, device=device)
+
+
+def cross_validate(
+    recipes: Recipe | Sequence[Recipe],
+    X: Any,
+    y: Any,
+    *,
+    folds: Any = 5,
+    repeats: int = 1,
+    groups: Any = None,
+    time: Any = None,
+    gap: int = 0,
+    seed: int = 0,
+    task: str | None = None,
+    metric: str | None = None,
+    device: str = "auto",
+) -> CrossValidation:
+    """Train every fold of every recipe, together, and score each on the rows that it did not see.
+
+    recipes: one or many. X: numeric array or tensor (rows, columns), nested list, or any frame; y: (rows,). folds: a
+    number (stratified for classes, shuffled; by group with `groups`, forward in time with `time`), "leave-one-group-
+    out", an array of fold numbers (-1: never scored), or any scikit-learn splitter. repeats: as often with another
+    division and other seeds. groups, time (rows,): rows of one group stay together; training rows lie before validation
+    rows, with `gap` rows between. Rows that repeat each other stay together. metric: accuracy (the default for
+    classes), log_loss, balanced_accuracy, roc_auc; r2 (the default for numbers), rmse, mae. The epoch of each recipe is
+    the best of its fold-mean curve. Raises `BadInput` for what cannot be used.
+    """
+    recipes = recipe_list(recipes)
+    data = understand(X, y, task)
+    problem = data.problem(folds, seed=seed, metric=metric, repeats=repeats, groups=groups, time=time, gap=gap)
+    return CrossValidation(train_all(problem, recipes, Crew.local(device), Plan(seed=seed)), data)
+
+
+def recipe_list(recipes: Any) -> list[Recipe]:
+    """One recipe or many as a list; refuses anything else."""
+    found: list[Any] = [recipes] if isinstance(recipes, Recipe) else list(recipes)
+    other = next((recipe for recipe in found if not isinstance(recipe, Recipe)), None)
+    if not found or other is not None:
+        what = "there are no recipes" if not found else f"a {type(other).__name__} among the recipes"
+        raise BadInput(
+            what, expected="a Recipe or a non-empty list of them", do="tenfold.Recipe.from_yaml or from_dict"
+        )
+    return found
+
+
+def search(
+    space: Space,
+    X: Any,
+    y: Any,
+    *,
+    trials: int = 64,
+    folds: Any = 5,
+    strategy: Name = "exhaustive",
+    proposals: str = "random",
+    repeats: int = 1,
+    groups: Any = None,
+    time: Any = None,
+    gap: int = 0,
+    rule: str = "best",
+    audit: bool = False,
+    seed: int = 0,
+    task: str | None = None,
+    metric: str | None = None,
+    device: str = "auto",
+    time_limit: float | None = None,
+) -> Search:
+    """Propose `trials` recipes from the space and cross-validate them; see `cross_validate` for rows and folds.
+
+    strategy: exhaustive trains all to the end; halving, hyperband and racing drop those that are behind (see
+    `Strategy`). proposals: random (the same seed samples the same recipes whatever the strategy), sobol,
+    coarse-to-fine, or model. rule: best, or one-se for the cheapest recipe within one standard error of the best.
+    audit: train a sample of the dropped recipes to the end, to see what racing missed. time_limit: seconds of
+    training, after which what is unfinished ends as `timeout` and can win only if nothing is finished.
+    """
+    if not isinstance(space, Space):  # what a user without types gives
+        raise BadInput(f"the space is a {type(space).__name__}", expected="a Space", do="tenfold.Space.from_dict")
+    data = understand(X, y, task)
+    problem = data.problem(folds, seed=seed, metric=metric, repeats=repeats, groups=groups, time=time, gap=gap)
+    plan = Plan(Strategy(strategy), rule, audit, seed)
+    found = train_all(problem, proposer(proposals, space, trials, seed), Crew.local(device, limit=time_limit), plan)
+    return Search(found, data, seed, device, space)
+
+
+def nested_cross_validate(
+    recipes: Recipe | Sequence[Recipe] | Space,
+    X: Any,
+    y: Any,
+    *,
+    trials: int = 64,
+    folds: Any = 5,
+    inner: int = 5,
+    groups: Any = None,
+    seed: int = 0,
+    task: str | None = None,
+    metric: str | None = None,
+    device: str = "auto",
+) -> Nested:
+    """Nested cross-validation of recipes, or of `trials` sampled from a space: an estimate of the procedure "choose
+    the best of these by cross-validation", which no choice has made optimistic (Varma & Simon 2006). See
+    `cross_validate` for X, y, folds, groups, task, metric and device; inner: folds of the search inside each fold.
+    """
+    chosen = recipes.sample(trials, seed=seed) if isinstance(recipes, Space) else recipe_list(recipes)
+    problem = understand(X, y, task).problem(folds, seed=seed, metric=metric, groups=groups)
+    return nested(problem, chosen, Crew.local(device), inner=inner, seed=seed)
+
+
+def _flat(row: dict[str, Any]) -> dict[str, Any]:
+    """A row of the table with values that a frame takes."""
+    flat = {"recipe": row["recipe"].describe(), "mean": row["mean"], "se": row["se"], "epochs": row["epochs"]}
+    return flat | {f"score_{fold}": score for fold, score in enumerate(row["scores"])}
+
+
+def _lines(found: CrossValidation | Search, numbers: Sequence[int]) -> str:
+    """What a result is, and its first ten recipes."""
+    trained, count = found.trained, len(numbers)
+    problem = trained.problem
+    head = f"{type(found).__name__}: {count} recipe{'s' * (count != 1)} x {len(problem.folds)} folds, "
+    head += f"{problem.inputs.rows} rows, {problem.metric.name}"
+    rows = [trained.row(number) for number in numbers[:SHOWN]]
+    lines = [f"  {row['mean']:.4f} +- {row['se']:.4f}  {row['recipe'].describe()}" for row in rows]
+    more = [f"  ... and {count - SHOWN} more in .table"] if count > SHOWN else []
+    return "\n".join([head, *lines, *more, *(f"  warning: {line}" for line in found.data.warnings)])
+
+
+def as_frame(rows: Sequence[dict[str, Any]]) -> Any:
+    """A frame of the first of pandas, polars and pyarrow that is installed."""
+    from importlib.util import find_spec
+
+    import narwhals as nw
+
+    columns = {name: [row[name] for row in rows] for name in rows[0]} if rows else {}
+    for library in ("pandas", "polars", "pyarrow"):
+        if find_spec(library):
+            return nw.from_dict(columns, backend=library).to_native()
+    raise BadInput("no frame library is installed", do="pip install pandas, or use .table, a list of dicts")

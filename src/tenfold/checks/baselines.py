@@ -1,0 +1,178 @@
+"""What a network has to beat: a dummy, a linear model and boosted trees, scikit-learn's, on the same folds."""
+
+from __future__ import annotations
+
+import math
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from tenfold.data.feed.encode import Inputs
+from tenfold.data.split.folds import Fold, make_folds, usable_folds
+from tenfold.problem.problem import Problem
+
+Array = np.ndarray
+NAMES = ("dummy", "linear", "boosting")
+PIXELS = 256  # numbers of an image that the baselines see: more cost minutes, and win little on so few rows
+ROWS = 4096  # images that are averaged at a time
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """Scores of one baseline, one a fold that was run; fewer than all folds when it was cut short, none when there was
+    no time for a single one."""
+
+    name: str
+    scores: tuple[float, ...]
+    seconds: float
+    folds: int
+
+    @property
+    def mean(self) -> float:
+        """Mean over the folds that were run; NaN for none."""
+        return float(np.mean(self.scores)) if self.scores else float("nan")
+
+    @property
+    def cut(self) -> str:
+        """What is to be said of one that was cut short; "" for one that was not."""
+        if len(self.scores) == self.folds:
+            return ""
+        return f"{len(self.scores)} of {self.folds} folds, for want of time"
+
+
+def run_baseline(
+    problem: Problem,
+    name: str,
+    *,
+    seed: int,
+    budget: float = np.inf,
+    strict: bool = False,
+    idle: Callable[[], None] = lambda: None,
+) -> Baseline:
+    """One baseline on the folds, in order, as long as its time stays within the budget (seconds); at least one, unless
+    the budget is strict and the trees of one fold would be over it.
+
+    The linear model gets the encoded and standardized inputs, the trees the raw numbers (missing cells included)
+    and categories; both are fitted on each fold's training rows only. Images come averaged down to `coarse_size`.
+    """
+    start, scores = time.monotonic(), []
+    if strict and name == "boosting" and _seconds_of_trees(problem, seed) > budget:
+        return Baseline(name, (), time.monotonic() - start, len(problem.folds))
+    for number, fold in enumerate(problem.folds):
+        spent = time.monotonic() - start
+        if scores and spent * (len(scores) + 1) / len(scores) > budget:
+            break
+        idle()
+        scores.append(_score(problem, name, number, fold, seed))
+    return Baseline(name, tuple(scores), time.monotonic() - start, len(problem.folds))
+
+
+def random_split(problem: Problem, *, seed: int) -> float:
+    """The linear baseline's mean score with the same rows divided at random, whatever belongs together: what a division
+    by group or in time is held against."""
+    classification = bool(problem.classes)
+    folds, _ = usable_folds(problem.y, problem.divisions, classification=classification)
+    parts = make_folds(problem.y, folds, classification=classification, seed=seed)
+    apart = replace(problem, folds=parts, units=None, ordered=False)
+    return run_baseline(apart, "linear", seed=seed).mean
+
+
+def _seconds_of_trees(problem: Problem, seed: int) -> float:
+    """Seconds that boosting takes for the first fold, from a model with one tree and one with a tenth of them."""
+    from threadpoolctl import threadpool_limits
+
+    fold, model = problem.folds[0], _model(problem, "boosting", 0, seed)
+    x, trees, spent = _inputs(problem, "boosting", 0, fold)[fold.train], model.max_iter, list[float]()
+    for some in (1, 1 + trees // 10):
+        begun = time.monotonic()
+        with threadpool_limits(1):
+            model.set_params(max_iter=some).fit(x, problem.y[fold.train])
+        spent.append(time.monotonic() - begun)
+    return spent[0] + max(spent[1] - spent[0], 0.0) * (trees - 1) / (trees // 10)
+
+
+def _score(problem: Problem, name: str, number: int, fold: Fold, seed: int) -> float:
+    from threadpoolctl import threadpool_limits
+
+    model = _model(problem, name, number, seed)
+    x = _inputs(problem, name, number, fold)
+    with warnings.catch_warnings(), threadpool_limits(1):  # more threads wait for each other on a busy machine
+        warnings.simplefilter("ignore")  # a baseline that has not converged is still a baseline
+        model.fit(x[fold.train], problem.y[fold.train])
+        if problem.classes:
+            prediction = np.zeros((len(fold.validation), problem.outputs))
+            prediction[:, model.classes_] = model.predict_proba(x[fold.validation])
+        else:
+            prediction = model.predict(x[fold.validation])[:, None]
+    return float(problem.metric.score(problem.y[fold.validation], prediction[None])[0])
+
+
+def _model(problem: Problem, name: str, number: int, seed: int) -> Any:
+    from sklearn.dummy import DummyClassifier, DummyRegressor
+    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+    from sklearn.linear_model import LogisticRegression, Ridge
+
+    if name == "dummy":
+        return DummyClassifier(strategy="prior") if problem.classes else DummyRegressor()
+    images = problem.inputs.image is not None
+    if name == "linear":
+        return LogisticRegression(max_iter=200 if images else 1000) if problem.classes else Ridge()
+    kind = HistGradientBoostingClassifier if problem.classes else HistGradientBoostingRegressor
+    if images:  # half the trees and fewer bins than by default: as accurate on these pixels in a third of the time
+        return kind(random_state=seed, max_iter=50, learning_rate=0.2, max_bins=31)
+    numeric = problem.inputs.numbers.shape[1]
+    categorical = np.arange(numeric, numeric + len(problem.inputs.sizes))
+    options: dict[str, Any] = {"categorical_features": categorical} if len(categorical) else {}
+    return kind(random_state=seed, **options)
+
+
+def _inputs(problem: Problem, name: str, number: int, fold: Fold) -> Array:
+    if name == "dummy":
+        return np.zeros((problem.inputs.rows, 1))
+    if problem.inputs.image is not None:
+        x = coarse_pixels(problem.inputs)
+        std = x[fold.train].std(0)
+        return x if name == "boosting" else (x - x[fold.train].mean(0)) / np.where(std > 0, std, 1.0)
+    encoding = problem.encodings[number]
+    if name == "linear":
+        from tenfold.rules.preprocessing import Standardize
+
+        affine = Standardize().fit(problem.moments[number])
+        x = encoding.matrix(problem.inputs)
+        x[:, : len(affine.shift)] = (x[:, : len(affine.shift)] - affine.shift) / affine.scale
+        return x
+    columns = [slots[problem.inputs.codes[:, j]] - slots.min() for j, slots in enumerate(encoding.slots)]
+    return np.column_stack([problem.inputs.numbers, *columns])
+
+
+def coarse_size(image: tuple[int, int, int]) -> tuple[int, int, int]:
+    """(height, width, channels) of images averaged over the smallest squares that leave at most 256 numbers."""
+    side = _side(image)
+    return -(-image[0] // side), -(-image[1] // side), image[2]
+
+
+def _side(image: tuple[int, int, int]) -> int:
+    height, width, channels = image
+    sides = range(1, max(height, width) + 1)
+    fitting = (side for side in sides if -(-height // side) * -(-width // side) * channels <= PIXELS)
+    return next(fitting, max(height, width))
+
+
+def coarse_pixels(inputs: Inputs) -> Array:
+    """The images of these inputs (rows, pixels), averaged over the squares of `coarse_size`; smaller at the edges."""
+    assert inputs.image is not None
+    height, width, _ = inputs.image
+    side = _side(inputs.image)
+    down, right = np.arange(0, height, side), np.arange(0, width, side)
+    area = np.diff(down, append=height)[:, None, None] * np.diff(right, append=width)[:, None]
+    out = np.empty((inputs.rows, math.prod(coarse_size(inputs.image))))
+    for first in range(0, inputs.rows, ROWS):
+        rows = slice(first, first + ROWS)
+        x = inputs.values(rows).reshape(-1, *inputs.image)
+        sums = np.add.reduceat(np.add.reduceat(x, down, axis=1), right, axis=2)
+        out[rows] = (sums / area).reshape(len(x), -1)
+    return out

@@ -1,0 +1,139 @@
+"""`diagnose`: one recipe trained under the doctor on the development rows, and repaired."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tenfold.cli.options import Data, Drop, Json, Target, Task, integer, number, print_json, seconds, shown
+from tenfold.errors import BadInput
+
+if TYPE_CHECKING:
+    from tenfold.doctor.diagnosis import Diagnosis
+    from tenfold.problem.from_file import Prepared
+    from tenfold.recipe import Recipe
+    from tenfold.repair.repair import Repair
+
+
+def diagnose(
+    data: Data,
+    recipe: Annotated[Path, typer.Option(metavar="FILE", help="The recipe (YAML).")],
+    target: Target = None,
+    repair: Annotated[bool, typer.Option("--repair", help="Prove remedies, apply them, write the recipe.")] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", metavar="FILE", help="The repaired recipe; default: NAME-repaired.yaml."),
+    ] = None,
+    folds: Annotated[int, typer.Option(parser=integer, help="Folds of the cross-validation.")] = 5,
+    repeats: Annotated[int, typer.Option(parser=integer, help="As often with other folds and other seeds.")] = 1,
+    drop: Drop = None,
+    holdout: Annotated[
+        float, typer.Option(parser=number, help="Share of the rows left out, as fit seals them; 0: none.")
+    ] = 0.2,
+    task: Task = None,
+    metric: Annotated[str | None, typer.Option(help="What scores are told by; default: accuracy, or r2.")] = None,
+    device: Annotated[str, typer.Option(help="cpu, cuda, or auto.")] = "auto",
+    seed: Annotated[int, typer.Option(parser=integer, help="The seed that everything random derives from.")] = 0,
+    time_limit: Annotated[str | None, typer.Option(help="Of one training to its end, such as 90s or 10m.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Train a recipe on DATA under the doctor: what is wrong with it, the evidence, the remedy, the proof.
+
+    With --repair remedies are proven and applied until the recipe is healthy; the repaired recipe is written.
+    """
+    from tenfold.problem.from_file import prepare
+    from tenfold.problem.settings import Settings
+    from tenfold.recipe import Recipe
+
+    path = _output(recipe, output) if repair else None
+    if output is not None and not repair:
+        raise BadInput("--output without --repair", do="--repair, which writes the repaired recipe")
+    found = Recipe.from_yaml(recipe)
+    options: dict[str, Any] = {
+        "folds": folds,
+        "repeats": repeats,
+        "drop": tuple(drop or ()),
+        "holdout": holdout,
+        "task": task,
+        "metric": metric,
+    }
+    limit = seconds(time_limit)
+    settings = Settings(
+        data=data, target=target, recipe=found.to_dict(), device=device, seed=seed, time_limit=limit, **options
+    )
+    prepared = prepare(settings)
+    prepared.problem.check_recipes([found])
+    if not as_json:
+        print(*_opening(found, prepared), "", sep="\n", flush=True)
+    _work(prepared, found, path, as_json)
+
+
+def _output(recipe: Path, output: Path | None) -> Path:
+    """Where the repaired recipe goes: a file that is not there yet."""
+    if output is None:
+        output = recipe.with_name(f"{recipe.stem}-repaired.yaml")
+    if output.exists():
+        other = output.with_name(f"{output.stem}-2.yaml")
+        raise BadInput("exists already", where=str(output), expected="a new file", do=f"-o {shown(other)}")
+    return output
+
+
+def _opening(recipe: Recipe, prepared: Prepared) -> list[str]:
+    _, development, test, _ = prepared.rows
+    left = f" ({test} more are left alone, as fit seals them)" if test else ""
+    return [
+        f"recipe   {recipe.describe()}",
+        f"task     {prepared.why_task}",
+        *(f"note     {note}" for note in prepared.notes),
+        f"training on {development} rows{left}: {prepared.division}, {recipe.epochs} epochs, under the doctor ...",
+    ]
+
+
+def _work(prepared: Prepared, recipe: Recipe, path: Path | None, as_json: bool) -> None:
+    """Diagnose, and repair where a path is given; say what was found."""
+    from tenfold.repair.diagnose import Patient
+    from tenfold.repair.repair import repair_problem, score_words
+    from tenfold.search.context import Crew
+    from tenfold.statistics.metrics import METRICS
+
+    settings = prepared.settings
+    crew = Crew.local(settings.device, limit=settings.time_limit)
+    if path is None:
+        patient = Patient(prepared.problem, recipe, crew)
+        diagnosis, metric = patient.diagnose(), prepared.problem.metric.name
+        if as_json:
+            print_json(finite({**diagnosis.to_dict(), "metric": metric, "score": patient.trained.score()}))
+        else:
+            score = f"{METRICS[metric].words} {score_words(patient.trained.score())}"
+            print(diagnosis.report(), "", f"trained to the end: {score} over {prepared.division}", sep="\n")
+        return
+
+    def tell(diagnosis: Diagnosis) -> None:
+        if not as_json:
+            print(diagnosis.report(), "", sep="\n", flush=True)
+
+    repaired = repair_problem(prepared.problem, recipe, crew, said=tell)
+    if repaired.changes:
+        repaired.recipe.to_yaml(path)
+    _ending(repaired, path, as_json)
+
+
+def _ending(repaired: Repair, path: Path, as_json: bool) -> None:
+    written = shown(path) if repaired.changes else None
+    if as_json:
+        print_json(finite({**repaired.to_dict(), "written": written}))
+        return
+    print(repaired.report() or "nothing to repair")
+    if repaired.changes:
+        print(f"{repaired.last.report()}\n\nrecipe   {written}")
+
+
+def finite(value: Any) -> Any:
+    """The same JSON value with null for numbers that JSON does not have."""
+    if isinstance(value, dict):
+        return {key: finite(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [finite(inner) for inner in value]
+    return None if isinstance(value, float) and (value != value or abs(value) == float("inf")) else value

@@ -1,0 +1,224 @@
+"""`fit`, `resume` and `demo`: a run from the data card to the verdict."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tenfold.cli.options import (
+    Data,
+    Drop,
+    Json,
+    RunDirectory,
+    Target,
+    Task,
+    integer,
+    next_directory,
+    number,
+    print_json,
+    seconds,
+    shown,
+)
+from tenfold.errors import BadInput, RunFailed, Stopped
+
+if TYPE_CHECKING:
+    from tenfold.cli.screen import Screen
+    from tenfold.problem.from_file import Prepared
+    from tenfold.problem.settings import Settings
+    from tenfold.run.fit import Stop
+    from tenfold.run.plan import Plan
+    from tenfold.store.run import Run
+
+
+def fit(
+    data: Data,
+    target: Target = None,
+    trials: Annotated[
+        int | None, typer.Option(parser=integer, help="Recipes to try from the space; default: by the cost.")
+    ] = None,
+    recipe: Annotated[Path | None, typer.Option(metavar="FILE", help="One recipe (YAML) instead of a search.")] = None,
+    space: Annotated[Path | None, typer.Option(metavar="FILE", help="The space (YAML) to choose from.")] = None,
+    strategy: Annotated[
+        str | None,
+        typer.Option(help="halving, hyperband, racing (over folds) or exhaustive; default: halving from 16 recipes."),
+    ] = None,
+    proposals: Annotated[str, typer.Option(help="random, sobol, coarse-to-fine or model.")] = "random",
+    folds: Annotated[int, typer.Option(parser=integer, help="Folds of the cross-validation.")] = 5,
+    repeats: Annotated[int, typer.Option(parser=integer, help="As often with other folds and other seeds.")] = 1,
+    groups: Annotated[str | None, typer.Option(metavar="COL", help="Rows of one value stay together.")] = None,
+    time: Annotated[
+        str | None, typer.Option(metavar="COL", help="Train on the past, validate on what follows.")
+    ] = None,
+    gap: Annotated[int, typer.Option(parser=integer, help="Rows left out between past and future.")] = 0,
+    drop: Drop = None,
+    holdout: Annotated[
+        float, typer.Option(parser=number, help="Share of the rows sealed as a test set; 0: none.")
+    ] = 0.2,
+    test: Annotated[str | None, typer.Option(metavar="FILE", help="Test rows from a file of their own.")] = None,
+    no_test: Annotated[bool, typer.Option("--no-test", help="Leave the test rows sealed; see tenfold test.")] = False,
+    nested: Annotated[bool, typer.Option("--nested", help="Repeat the search inside every fold.")] = False,
+    audit: Annotated[bool, typer.Option("--audit", help="Train some dropped recipes to the end as well.")] = False,
+    rule: Annotated[str, typer.Option(help="best, or one-se: the cheapest within a standard error.")] = "best",
+    keep: Annotated[str, typer.Option(help="refit, ensemble (of the folds' models), or both compared.")] = "refit",
+    task: Task = None,
+    metric: Annotated[str | None, typer.Option(help="What recipes are chosen by; default: accuracy, or r2.")] = None,
+    device: Annotated[str, typer.Option(help="cpu, cuda, or auto.")] = "auto",
+    seed: Annotated[int, typer.Option(parser=integer, help="The seed that everything random derives from.")] = 0,
+    out: Annotated[Path | None, typer.Option(help="The run directory; default: runs/NAME-N.")] = None,
+    time_limit: Annotated[str | None, typer.Option(help="Such as 90s, 10m or 1h.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Stop after the data card and the plan.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Cross-validate many recipes on DATA, train the winner, and test it once."""
+    from tenfold.problem.settings import Settings
+
+    if out is not None:
+        _check_place(out)
+    settings = Settings(
+        data=data, target=target, trials=trials, recipe=_recipe(recipe), space=_space(space), strategy=strategy,
+        proposals=proposals, folds=folds, repeats=repeats, groups=groups, time=time, gap=gap, drop=tuple(drop or ()),
+        holdout=holdout, test=test, no_test=no_test, nested=nested, audit=audit, rule=rule, keep=keep, task=task,
+        metric=metric, device=device, seed=seed, time_limit=seconds(time_limit),
+    )  # fmt: skip
+    _fit(settings, out, dry_run=dry_run, as_json=as_json)
+
+
+def _check_place(out: Path) -> None:
+    """Refuse an --out that is there already or cannot be made, before anything is read."""
+    if out.exists():
+        raise BadInput("exists already", where=str(out), expected="a new directory", do=f"--out {out}-2")
+    above = next(parent for parent in out.absolute().parents if parent.exists())
+    if not above.is_dir() or not os.access(above, os.W_OK):
+        why = "may not be written to" if above.is_dir() else "is a file"
+        raise BadInput(f"{shown(above)} {why}", where=str(out), expected="a place where a directory can be made",
+                       do="give another --out")  # fmt: skip
+
+
+def demo(
+    out: Annotated[Path | None, typer.Option(help="The run directory; default: runs/demo-N.")] = None,
+    as_json: Json = False,
+) -> None:
+    """The whole of `fit` on a data set that comes with scikit-learn, in under a minute."""
+    from tenfold.problem.settings import Settings
+
+    _fit(Settings(data="sklearn:breast_cancer"), out or next_directory("demo"), as_json=as_json)
+
+
+def resume(run: RunDirectory, as_json: Json = False) -> None:
+    """Go on with a run that was stopped or killed; it ends as it would have without the stop."""
+    from tenfold.cli.screen import Screen
+    from tenfold.run.fit import reopen
+    from tenfold.store.unfinished import NO_MODEL, has_failed
+
+    screen = Screen(quiet=as_json)
+    with _signals(run) as stop:
+        opened, prepared, plan = reopen(run)
+        with opened:
+            if opened.has("report"):
+                screen.say(f"{shown(run)} is finished: nothing is left to do")
+                _end(opened, screen, as_json)
+                if has_failed(opened):
+                    raise RunFailed(NO_MODEL)
+                return
+            screen.resumed(shown(run), prepared, plan)
+            _work(opened, prepared, plan, screen, stop, as_json)
+
+
+def _recipe(path: Path | None) -> dict[str, Any] | None:
+    if path is None:
+        return None
+    from tenfold.recipe import Recipe
+
+    return Recipe.from_yaml(path).to_dict()
+
+
+def _space(path: Path | None) -> dict[str, Any] | None:
+    if path is None:
+        return None
+    from tenfold.recipe import Space
+
+    return Space.from_yaml(path).to_dict()
+
+
+def _fit(settings: Settings, out: Path | None, *, dry_run: bool = False, as_json: bool = False) -> None:
+    from tenfold.cli.screen import Screen, plan_dict
+    from tenfold.executors.choose import available_workers
+    from tenfold.problem.from_file import prepare
+    from tenfold.run.fit import start
+    from tenfold.run.plan import make_plan
+    from tenfold.search.context import device_named
+
+    screen = Screen(quiet=as_json)
+    if settings.device not in ("auto", "cpu"):
+        device_named(settings.device)  # says at once if there is no such device
+    prepared = prepare(settings)
+    plan = make_plan(prepared, available_workers())
+    screen.planned(prepared, plan)
+    if dry_run:
+        if as_json:
+            print_json(plan_dict(prepared, plan))
+        return
+    path = out or next_directory(prepared.name)
+    with _signals(path) as stop, start(settings, path, prepared, plan) as run:
+        _work(run, prepared, plan, screen, stop, as_json)
+
+
+def _work(run: Run, prepared: Prepared, plan: Plan, screen: Screen, stop: Stop, as_json: bool) -> None:
+    """Do what is left of a run and say how it ended."""
+    from tenfold.run.fit import Fit
+
+    failure = None
+    try:
+        Fit(run, prepared, plan, screen, stop).advance()
+    except RunFailed as error:
+        if not run.has("report"):
+            raise
+        failure = error
+    finally:
+        screen.close()
+    _end(run, screen, as_json)
+    if failure is not None:
+        raise failure
+
+
+def _end(run: Run, screen: Screen, as_json: bool) -> None:
+    """Write the report, and say the verdict and what can be done next."""
+    from tenfold.cli.runs import write_report
+
+    data = write_report(run)
+    if as_json:
+        print_json(data["summary"])
+    where = shown(run.path)
+    sealed = data["summary"]["rows"]["test"] and data["summary"]["test"]["score"] is None
+    opening = [f"test     tenfold test {where}"] if sealed and run.has("model") else []
+    predicting = [f"predict  tenfold predict {where} NEW_DATA -o predictions.csv"] if run.has("model") else []
+    next_steps = [f"report   {where}/report.html", *opening, *predicting, f"check    tenfold check {where}"]
+    screen.say("", *data["verdict"], *data["tested"], "", *next_steps)
+
+
+@contextmanager
+def _signals(path: Path) -> Generator[Stop]:
+    """SIGINT and SIGTERM stop the work at the next update, with a checkpoint; a second one leaves at once."""
+    from tenfold.run.fit import Stop
+
+    stop = Stop()
+
+    def receive(number: int, frame: object) -> None:
+        if stop.signal:
+            os._exit(128 + number)
+        stop.signal = number
+
+    before = {number: signal.signal(number, receive) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    except Stopped as error:
+        raise Stopped(f"{error}\n  go on with: tenfold resume {shown(path)}", error.exit_code) from None
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

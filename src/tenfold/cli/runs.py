@@ -1,0 +1,116 @@
+"""`report`, `test`, `check`, `recipes` and `space`: what is there, shown, opened or verified."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tenfold.cli.options import Data, Drop, Json, RunDirectory, Target, Task, print_json, shown
+
+if TYPE_CHECKING:
+    from tenfold.store.run import Run
+
+
+def write_report(run: Run) -> dict[str, Any]:
+    """Draw report.html from what the run has stored, with the ledger of the sealed rows as it stands now; gives what
+    is drawn."""
+    from tenfold.report.run_page import render
+    from tenfold.run.fit import refreshed, write_summary
+
+    data = refreshed(run)
+    run.put("report", data)
+    run.write_file("report.html", render(data))
+    write_summary(run)
+    return data
+
+
+def report(run: RunDirectory, as_json: Json = False) -> None:
+    """Write RUN/report.html again and print the verdict."""
+    from tenfold.store.run import Run
+    from tenfold.store.unfinished import refuse_unfinished
+
+    with Run.open(run) as opened:
+        refuse_unfinished(opened, run)
+        data = write_report(opened)
+    path = run / "report.html"
+    if as_json:
+        print_json({"report": str(path), "summary": data["summary"]})
+    else:
+        print(*data["verdict"], *data["tested"], "", shown(path), sep="\n")
+
+
+def test(run: RunDirectory, as_json: Json = False) -> None:
+    """Open the lockbox of RUN: score its model on the sealed rows. Every opening is on the ledger."""
+    from tenfold.model.model import Model
+    from tenfold.run.fit import reopen
+    from tenfold.run.lockbox import open_lockbox, refuse_unsealed
+    from tenfold.store.unfinished import refuse_without_model
+
+    opened, prepared, _ = reopen(run)
+    with opened:
+        refuse_without_model(opened, run)
+        refuse_unsealed(opened, prepared.sealed)
+        model = Model.load(opened.path / "model")
+        open_lockbox(opened, prepared.sealed, model, prepared.problem.metric, again=True)
+        data = write_report(opened)
+    if as_json:
+        print_json(data["summary"])
+    else:
+        print(*data["tested"], sep="\n")
+
+
+def check(run: RunDirectory, as_json: Json = False) -> None:
+    """Verify the hash of everything in RUN; exit code 1 if anything is damaged."""
+    from tenfold.store.check import check as find_problems
+
+    problems = find_problems(run)
+    if as_json:
+        found = [{"file": p.file, "what": p.what, "expected": p.expected, "found": p.found} for p in problems]
+        print_json({"ok": not problems, "problems": found})
+    elif not problems:
+        print(f"{shown(run)}: everything is as it was written")
+    for problem in problems if not as_json else ():
+        print(f"{problem.file}: {problem.what}\n  expected {problem.expected}\n  found    {problem.found}")
+    if problems:
+        raise typer.Exit(1)
+
+
+def recipes(
+    explain: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Say all about one rule or layer: formula, claim, when to choose it."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Print the default recipe as YAML, with a comment on every line, to edit and give to `fit --recipe`."""
+    from tenfold.recipe import Recipe, commented_default
+    from tenfold.recipe.words.explain import explain as find, explanation
+
+    if explain is not None:
+        found = find(explain)
+        if as_json:
+            print_json({"rules": [entry.to_dict() for entry in found]})
+        else:
+            width = shutil.get_terminal_size().columns
+            print("\n".join(explanation(entry, width=width) for entry in found), end="")
+    elif as_json:
+        print_json({"recipe": Recipe().to_dict()})
+    else:
+        print(commented_default(), end="")
+
+
+def space(data: Data, target: Target = None, drop: Drop = None, task: Task = None, as_json: Json = False) -> None:
+    """Print the default space for this data as YAML, to edit and give to `fit --space`."""
+    from tenfold.problem.default_space import default_space
+    from tenfold.problem.from_file import prepare
+    from tenfold.problem.settings import Settings
+
+    problem = prepare(Settings(data=data, target=target, drop=tuple(drop or ()), task=task)).problem
+    size = {"rows": problem.inputs.rows, "columns": problem.width, "outputs": problem.outputs}
+    found = default_space(task=problem.task, image=problem.inputs.image, **size)
+    if as_json:
+        print_json({"space": found.to_dict()})
+    else:
+        print(found.to_yaml(), end="")

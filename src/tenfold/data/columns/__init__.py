@@ -1,0 +1,1 @@
+"""What a column is: its kind, the target, the schema contract."""

@@ -1,0 +1,300 @@
+"""The schema contract: what each input column is, decided on the development rows, and enforced ever after."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import asdict, dataclass, replace
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+
+from tenfold.data.columns.casts import cast_column
+from tenfold.data.columns.numbers import spell_number
+from tenfold.data.columns.table import Column, Table, nearest
+from tenfold.data.columns.target import TASKS, Target
+from tenfold.errors import BadInput
+
+Array = np.ndarray
+InputKind = Literal["number", "boolean", "category", "date", "id", "constant", "text"]
+KIND_NAMES = ("number", "boolean", "category", "date", "id", "constant", "text")
+UNUSED = ("id", "constant", "text")
+DISTINCT = 0.95  # share of distinct values from which text is an ID or free text
+LONG, WORDS = 40, 4  # mean characters or words from which mostly distinct text is free text
+DENSE = 2.0  # a strictly monotone integer column that spans at most so many times its rows counts the rows
+ID_NAME = re.compile(
+    r"(?i:(^|[\W_])(id|ids|uuid|guid|key|index|idx|rowid|row|nr|unnamed)($|[\W_\d]))|[a-z](Id|ID|Key|UUID)($|[\W_\d])"
+)
+TWIN = "the same as"  # begins the reason of a column that repeats an earlier one
+WARN_SHARE = 0.05  # share of unseen categories or of numbers outside the training range that is a warning
+
+
+@dataclass(frozen=True)
+class ColumnSchema:
+    """One input column: its kind, whether it is used, and why.
+
+    reason: the decision in words; levels: of a category, the most frequent first, then by name; minimum, maximum: of
+    numbers (dates: seconds since 1970); example: the first value; missing: share of missing cells; format: how
+    dates were written, or "0/1" for a boolean that was written as numbers.
+    """
+
+    name: str
+    kind: InputKind
+    used: bool
+    reason: str
+    levels: tuple[str, ...] = ()
+    minimum: float | None = None
+    maximum: float | None = None
+    example: str = ""
+    missing: float = 0.0
+    format: str = ""
+
+    __pydantic_config__: ClassVar[Any] = {"extra": "forbid"}
+
+    def __post_init__(self) -> None:
+        if self.kind not in KIND_NAMES or (self.used and self.kind in UNUSED):
+            raise BadInput(f"column '{self.name}' of kind '{self.kind}' cannot be used", where="schema")
+        if len(set(self.levels)) < len(self.levels) or not 0 <= self.missing <= 1:
+            raise BadInput(
+                f"column '{self.name}' has repeated levels or a missing share outside [0, 1]", where="schema"
+            )
+
+
+@dataclass(frozen=True)
+class Schema:
+    """The input columns in order, and the target: its name, task and classes (() for regression)."""
+
+    columns: tuple[ColumnSchema, ...]
+    target: str
+    task: Literal["classification", "regression"]
+    classes: tuple[str, ...] = ()
+
+    __pydantic_config__: ClassVar[Any] = {"extra": "forbid"}
+
+    def __post_init__(self) -> None:
+        names = [column.name for column in self.columns]
+        if len(set(names)) < len(names) or self.target in names or self.task not in TASKS:
+            raise BadInput("columns with one name, a target among the inputs, or an unknown task", where="schema")
+
+    @property
+    def used(self) -> tuple[ColumnSchema, ...]:
+        """The columns that are inputs of the network."""
+        return tuple(column for column in self.columns if column.used)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The schema as JSON values."""
+        return asdict(self)
+
+    @staticmethod
+    def from_dict(values: dict[str, Any]) -> Schema:
+        """The inverse of `to_dict`; BadInput for unknown, missing or mistyped fields."""
+        from pydantic import TypeAdapter, ValidationError
+
+        try:
+            return TypeAdapter(Schema).validate_python(values)
+        except ValidationError as error:
+            fault = error.errors()[0]
+            place = ".".join(str(part) for part in fault["loc"])
+            near = nearest(str(fault["loc"][-1]), _FIELDS) if fault["type"] == "unexpected_keyword_argument" else ""
+            found = f"{place}: {fault['msg']}" if place else fault["msg"]
+            raise BadInput(found, where="schema", do=f"'{near}'" if near else "") from error
+
+
+_FIELDS = (*Schema.__dataclass_fields__, *ColumnSchema.__dataclass_fields__)
+
+
+def decide(table: Table, target: Target) -> Schema:
+    """The schema of the input columns, from the development rows (without the target column).
+
+    BadInput where no column is left to learn from, with what became of the first few.
+    """
+    columns: list[ColumnSchema] = []
+    seen: dict[bytes, list[Column]] = {}
+    for column in table.columns:
+        found = _decide(column)
+        twin = _twin(column, seen) if found.kind != "constant" else None
+        if twin:
+            found = replace(found, used=False, reason=f"{TWIN} '{twin}'")
+        columns.append(found)
+    if not any(column.used for column in columns):
+        fates = "; ".join(f"'{column.name}' {column.reason}" for column in columns[:4])
+        raise BadInput(
+            f"no column is left to learn from: {fates or 'there is only the target'}",
+            where=table.source,
+            expected="at least one column of numbers, categories or dates that repeat or vary",
+        )
+    return Schema(tuple(columns), target.name, target.task, target.classes)
+
+
+def _twin(column: Column, seen: dict[bytes, list[Column]]) -> str:
+    """The name of an earlier column with the same values, "" for none; remembers this one."""
+    content = "\x1f".join(map(repr, column.values)).encode() if column.kind == "text" else column.values.tobytes()
+    key = str(hash(content)).encode()
+    for other in seen.setdefault(key, []):
+        if other.kind == column.kind and np.array_equal(other.values, column.values, equal_nan=column.kind != "text"):
+            return other.name
+    seen[key].append(column)
+    return ""
+
+
+def _decide(column: Column) -> ColumnSchema:
+    present = column.values[~column.missing]
+    share = float(column.missing.mean()) if len(column.values) else 0.0
+    blank = ColumnSchema(column.name, "constant", False, "no value at all", missing=share, format=column.format)
+    if not len(present):
+        return blank
+    blank = replace(blank, example=_example(column, int(np.argmin(column.missing))))
+    distinct = len(set(present)) if column.kind == "text" else len(np.unique(present))
+    if distinct == 1 and share == 0:
+        return replace(blank, reason="constant")
+    if column.kind == "text":
+        return _decide_text(blank, present, distinct)
+    seconds = present.astype(np.int64) if column.kind == "date" else present
+    blank = replace(blank, minimum=float(seconds.min()), maximum=float(seconds.max()))
+    if column.kind == "date":
+        return replace(blank, kind="date", used=True, reason="as time passed, and place in year, week, day")
+    if column.kind == "boolean":
+        return replace(blank, kind="boolean", used=True, reason="as 0 and 1")
+    why = _counts_rows(column.name, present, distinct)
+    if why:
+        return replace(blank, kind="id", reason=why)
+    if set(np.unique(present)) == {0.0, 1.0}:
+        return replace(blank, kind="boolean", used=True, reason="written 0 and 1", format="0/1")
+    return replace(blank, kind="number", used=True, reason="as it is")
+
+
+def _example(column: Column, row: int) -> str:
+    """A cell as it is shown; a boolean as the file spells it."""
+    value = column.values[row]
+    if column.kind == "boolean" and column.spelled is not None:
+        return str(column.spelled[row])
+    if column.kind == "text":
+        return str(value)
+    if column.kind == "date":
+        return str(value).replace("T", " ").removesuffix(" 00:00:00")
+    return spell_number(float(value))
+
+
+def _counts_rows(name: str, present: Array, distinct: int) -> str:
+    """Why a column of numbers is an ID, in words; "" when it is not. Numbers with decimals never are."""
+    if len(present) < 3 or not (present == np.floor(present)).all():
+        return ""
+    steps = np.diff(present)
+    span = present.max() - present.min() + 1
+    years = present.min() >= 1500 and present.max() <= 2200
+    if ((steps > 0).all() or (steps < 0).all()) and span <= DENSE * len(present) and not years and len(present) > 9:
+        return "ID, it counts the rows"
+    if ID_NAME.search(name) and distinct >= DISTINCT * len(present):
+        return f"ID by its name, {distinct} of {len(present)} distinct"
+    return ""
+
+
+def _decide_text(blank: ColumnSchema, present: Array, distinct: int) -> ColumnSchema:
+    count = len(present)
+    words = float(np.mean([len(text.split()) for text in present]))
+    length = float(np.mean([len(text) for text in present]))
+    if distinct > count / 2 and (words >= WORDS or length >= LONG):
+        return replace(blank, kind="text", reason=f"free text, {distinct} of {count} distinct")
+    if distinct >= DISTINCT * count and count > 2:
+        return replace(blank, kind="id", reason=f"ID, {distinct} of {count} distinct")
+    counts = Counter(present)
+    levels = tuple(sorted(counts, key=lambda level: (-counts[level], level)))
+    reason = f"{distinct} level{'s' * (distinct > 1)}"
+    return replace(blank, kind="category", used=True, reason=reason, levels=levels)
+
+
+def conform(table: Table, schema: Schema) -> tuple[Table, list[str]]:
+    """The used input columns of a table, in the order and the kinds of the schema, and what there is to say.
+
+    Other columns and another order are handled and said; so are values that training did not see. BadInput: a
+    missing column, with the nearest name; a cell that cannot be of the schema's kind, with file, line and column.
+    """
+    known = {column.name for column in schema.columns}
+    notes: list[str] = []
+    extra = [name for name in table.names if name not in known and name != schema.target]
+    if extra:
+        listed = ", ".join(f"'{name}'" for name in extra[:5]) + (", ..." if len(extra) > 5 else "")
+        notes.append(f"{len(extra)} column{'s' * (len(extra) > 1)} not in the schema ignored: {listed}")
+    if schema.target in table.names:
+        notes.append(f"the target '{schema.target}' is in the data and ignored")
+    order = [name for name in table.names if name in known]
+    if order != [column.name for column in schema.columns if column.name in order]:
+        notes.append("columns put into the order of the schema")
+    columns: list[Column] = []
+    absent = [wanted.name for wanted in schema.used if wanted.name not in table.names]
+    if absent:
+        raise _absent(absent, extra, table.source)
+    for wanted in schema.used:
+        column, said = cast_column(table, table.column(wanted.name), _base(wanted), wanted.levels, wanted.format)
+        columns.append(column)
+        notes += said + _novelty(column, wanted)
+    return replace(table, columns=tuple(columns), notes=(*table.notes, *notes)), notes
+
+
+def _absent(names: list[str], extra: list[str], source: str) -> BadInput:
+    """The error for columns that the model learned from and a table lacks; extra: columns that it has besides."""
+    listed = ", ".join(f"'{name}'" for name in names[:8]) + (", ..." if len(names) > 8 else "")
+    there = _other_names(names, extra)
+    do = []
+    if there:
+        has = ", ".join(f"'{other}'" for other in there.values())
+        to = ", ".join(f"'{name}'" for name in there)
+        do = [f"the file has {has}; rename {'it' if len(there) == 1 else 'them'} to {to}"]
+    if len(there) < len(names):
+        left = [name for name in names if name not in there]
+        it = "it" if len(names) == 1 else ", ".join(f"'{name}'" for name in left[:8]) if there else "them"
+        do += [f"add {it}, with empty cells where values are not known, or train without (fit --drop)"]
+    return BadInput(
+        f"there is no column {listed}" if len(names) == 1 else f"{len(names)} columns are not there: {listed}",
+        where=source,
+        expected="every column that the model learned from, by its name",
+        do="; ".join(do),
+    )
+
+
+def _other_names(names: list[str], extra: list[str]) -> dict[str, str]:
+    """The columns that a table seems to hold under other names: those that differ in capitals or outer spaces only
+    first, then the nearest."""
+    left, found = list(extra), dict[str, str]()
+
+    def take(name: str, other: str) -> None:
+        found[name] = other
+        left.remove(other)
+
+    for name in names:
+        same = [other for other in left if other.strip().casefold() == name.strip().casefold()]
+        if same:
+            take(name, same[0])
+    for name in names:
+        near = "" if name in found else nearest(name, left)
+        if near:
+            take(name, near)
+    return {name: found[name] for name in names if name in found}
+
+
+def _base(wanted: ColumnSchema) -> str:
+    """The kind that cells are cast to: a boolean written 0 and 1 is a number."""
+    return "number" if wanted.kind == "boolean" and wanted.format == "0/1" else wanted.kind
+
+
+def _novelty(column: Column, wanted: ColumnSchema) -> list[str]:
+    """What share of the values training did not see: categories, or numbers and dates outside the range."""
+    present = column.values[~column.missing]
+    if not len(present):
+        return [f"column '{column.name}': every cell is missing"] if wanted.missing < 1 else []
+    if wanted.kind == "category":
+        levels = set(wanted.levels)
+        new = [value for value in present if value not in levels]
+        what = f"unseen categories, such as '{str(new[0])[:40]}'" if new else ""
+        count = len(new)
+    else:
+        numbers = present.astype(np.int64) if column.kind == "date" else present
+        low = -np.inf if wanted.minimum is None else wanted.minimum
+        high = np.inf if wanted.maximum is None else wanted.maximum
+        count = int(((numbers < low) | (numbers > high)).sum())
+        what = "values outside the training range"
+    if not count:
+        return []
+    share = count / len(column.values)
+    warning = "warning: " if share > WARN_SHARE else ""
+    return [f"{warning}column '{column.name}': {count} of {len(column.values)} rows ({share:.1%}) have {what}"]

@@ -1,0 +1,1 @@
+"""Columns to matrices, moments of training parts, batches, and derived random numbers."""

@@ -1,0 +1,190 @@
+"""From typed columns to the numbers that a network takes, fitted on the training rows of each fold.
+
+`Inputs` holds every row once: numbers with NaN for missing cells (or the pixels of images, as bytes), and categories
+as codes. An `Encoding` is
+what one training part decided: medians, missing indicators, and which code goes to which input column. Levels
+that its training rows lack or hold rarely share the unknown slot. Nothing in it depends on any other row.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tenfold.errors import BadInput
+
+if TYPE_CHECKING:
+    from tenfold.data.columns.schema import Schema
+    from tenfold.data.columns.table import Table
+
+Array = np.ndarray
+MAX_LEVELS = 64  # levels of one category with an input column of their own
+DAY, WEEK, YEAR = 1.0, 7.0, 365.2425  # periods of the cyclic parts of a date, in days
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """All rows, once: numbers (rows, numeric columns) float64 with NaN; codes (rows, categories) int64.
+
+    Code c of category j lies in [0, sizes[j]): one for each level of the schema, then "missing", then "unseen".
+    `own_flag` says which numeric columns may have a missing indicator (the parts of one date share one).
+    image: (height, width, channels) where the numeric columns are the pixels of an image, in that order, and nothing
+    else; then no cell is missing, and numbers may be uint8, which stand for value / 255 (see `values`).
+    """
+
+    numbers: Array
+    codes: Array
+    names: tuple[str, ...]
+    sizes: tuple[int, ...]
+    categories: tuple[str, ...]
+    own_flag: Array
+    image: tuple[int, int, int] | None = None
+
+    def __post_init__(self) -> None:
+        columns, dtype = self.numbers.shape[1], self.numbers.dtype
+        if self.image is not None and (int(np.prod(self.image)) != columns or self.sizes):
+            raise BadInput(f"{columns} numbers and {len(self.sizes)} categories are no image of {self.image} pixels")
+        if dtype != np.float64 and (dtype != np.uint8 or self.image is None):
+            raise BadInput(f"numbers of type {dtype}", expected="float64, or uint8 for the pixels of images")
+
+    @property
+    def rows(self) -> int:
+        """Number of rows."""
+        return len(self.numbers)
+
+    def values(self, rows: Array | slice = slice(None)) -> Array:
+        """The numbers of some rows as float64 (rows, numeric columns); pixels in bytes lie in [0, 1]."""
+        numbers = self.numbers[rows]
+        return numbers / 255.0 if numbers.dtype == np.uint8 else numbers
+
+    def take(self, rows: Array) -> Inputs:
+        """The same columns for some rows."""
+        return replace(self, numbers=self.numbers[rows], codes=self.codes[rows])
+
+
+def matrix_inputs(x: Array) -> Inputs:
+    """Inputs of a plain numeric matrix (rows, columns)."""
+    x = np.require(x, np.float64, ["C", "W"])  # torch shares no memory that is read-only
+    names = tuple(f"x{column}" for column in range(x.shape[1]))
+    return Inputs(x, np.zeros((len(x), 0), np.int64), names, (), (), np.ones(x.shape[1], bool))
+
+
+def pixel_inputs(pixels: Array) -> Inputs:
+    """Inputs of images (rows, height, width, channels), uint8 or float64."""
+    rows, height, width, channels = pixels.shape
+    count = height * width * channels
+    numbers = np.require(pixels.reshape(rows, count), None, ["C", "W"])
+    names = tuple(f"p{pixel}" for pixel in range(count))
+    return Inputs(
+        numbers, np.zeros((rows, 0), np.int64), names, (), (), np.zeros(count, bool), (height, width, channels)
+    )
+
+
+def make_inputs(table: Table, schema: Schema) -> Inputs:
+    """Inputs of a table whose columns are the used columns of the schema (see `conform`), in its order."""
+    numbers: list[Array] = []
+    names: list[str] = []
+    flags: list[bool] = []
+    codes: list[Array] = []
+    sizes: list[int] = []
+    categories: list[str] = []
+    for column in (c for c in schema.columns if c.used):
+        values = table.column(column.name).values
+        if column.kind == "category":
+            codes.append(_codes(values, column.levels))
+            sizes.append(len(column.levels) + 2)
+            categories.append(column.name)
+        elif column.kind == "date":
+            for part, part_values in date_parts(values).items():
+                numbers.append(part_values)
+                names.append(f"{column.name}.{part}")
+                flags.append(part == "days")
+        else:
+            numbers.append(np.asarray(values, np.float64))
+            names.append(column.name)
+            flags.append(True)
+    return Inputs(
+        np.stack(numbers, 1) if numbers else np.zeros((table.rows, 0)),
+        np.stack(codes, 1) if codes else np.zeros((table.rows, 0), np.int64),
+        tuple(names),
+        tuple(sizes),
+        tuple(categories),
+        np.array(flags, bool),
+    )
+
+
+def _codes(values: Array, levels: tuple[str, ...]) -> Array:
+    """Index of each value among the levels; missing and unseen values get the two codes after them."""
+    index: dict[Any, int] = {level: code for code, level in enumerate(levels)}
+    index[None] = len(levels)
+    return np.fromiter((index.get(value, len(levels) + 1) for value in values), np.int64, len(values))
+
+
+def date_parts(values: Array) -> dict[str, Array]:
+    """Numeric parts of datetime64[s] values: days since 1970, and sine and cosine of the time in year, week, day."""
+    seconds = values.astype("datetime64[s]").astype(np.int64).astype(np.float64)
+    days = np.where(np.isnat(values), np.nan, seconds / 86400)
+    parts = {"days": days}
+    for name, period in (("year", YEAR), ("week", WEEK), ("day", DAY)):
+        angle = 2 * np.pi * (days % period) / period
+        parts[f"{name}_sin"], parts[f"{name}_cos"] = np.sin(angle), np.cos(angle)
+    return parts
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """What one training part decided about the input columns. Input columns are: the numbers, the missing
+    indicators, then for each category its own levels and its unknown slot.
+
+    medians (numeric columns,); indicators: the numeric columns that have one; slots: one array for each
+    category, from code to input column; width: number of input columns.
+    """
+
+    medians: Array
+    indicators: Array
+    slots: tuple[Array, ...]
+    width: int
+
+    def matrix(self, inputs: Inputs, rows: Array | slice = slice(None)) -> Array:
+        """The encoded rows (rows, width) float64, before the recipe's preprocessing."""
+        numbers = inputs.values(rows)
+        if inputs.image is not None:
+            return numbers if numbers.base is None else numbers.copy()  # the caller's own, to write into
+        missing = np.isnan(numbers)
+        out = np.zeros((len(numbers), self.width))
+        count = numbers.shape[1]
+        out[:, :count] = np.where(missing, self.medians, numbers)
+        out[:, count : count + len(self.indicators)] = missing[:, self.indicators]
+        for category, slots in enumerate(self.slots):
+            out[np.arange(len(out)), slots[inputs.codes[rows, category]]] = 1.0
+        return out
+
+
+def fit_encoding(inputs: Inputs, train: Array) -> Encoding:
+    """The encoding that the training rows decide; images are taken as they are."""
+    if inputs.image is not None:
+        count = inputs.numbers.shape[1]
+        return Encoding(np.zeros(count), np.zeros(0, np.int64), (), count)
+    numbers = inputs.numbers[train]
+    missing = np.isnan(numbers)
+    count = numbers.shape[1]
+    medians = np.zeros(count)
+    some = ~missing.all(0)
+    middle = np.nanmedian if missing.any() else np.median
+    medians[some] = middle(numbers[:, some], axis=0)  # of every column: a scored row may be the first with a gap
+    indicators = np.flatnonzero(missing.any(0) & inputs.own_flag)
+    width = count + len(indicators)
+    least = max(2, min(10, round(0.005 * len(train))))
+    slots: list[Array] = []
+    for category, size in enumerate(inputs.sizes):
+        seen = np.bincount(inputs.codes[train, category], minlength=size)
+        seen[-1] = 0  # values outside the schema have no column of their own
+        kept = np.flatnonzero(seen >= least)
+        kept = np.sort(kept[np.argsort(-seen[kept], kind="stable")][:MAX_LEVELS])
+        slot = np.full(size, width + len(kept))
+        slot[kept] = width + np.arange(len(kept))
+        slots.append(slot)
+        width += len(kept) + 1
+    return Encoding(medians, indicators, tuple(slots), width)

@@ -1,0 +1,1 @@
+"""The data card, and what is suspicious in the data."""

@@ -1,0 +1,156 @@
+"""What makes a table suspicious: features that give the answer away, repeated rows, rare classes, placeholders."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from tenfold.data.columns.numbers import spell_number
+from tenfold.data.columns.table import Column, Table
+from tenfold.data.split.together import row_units, text_codes
+
+Array = np.ndarray
+PLACEHOLDERS = (-99.0, -999.0, -9999.0, -99999.0, -999999.0, 99.0, 999.0, 9999.0, 99999.0, 999999.0)
+PREDICTIVE = 0.97  # share of what is uncertain about the target that one column alone settles
+BINS, BIN_ROWS = 200, 5  # a number with many values falls into so many quantile bins, of at least so many rows
+SPELLINGS = 3  # groups of levels that are named
+LEAST_ROWS = 50  # rows from which a single column can be called too good
+RARE_SHARE, RARE_ROWS = 0.01, 10
+TREE_ROWS = 20_000  # that borders are looked for in
+TREE_CLASSES, TREE_MEMBERS = 20, 8  # at most so many classes, each of at least so many rows
+
+
+def codes_of(column: Column) -> Array:
+    """One integer for each distinct value (rows,) int64; missing cells share one."""
+    if column.kind == "text":
+        return text_codes(column.values)
+    return np.unique(column.values, return_inverse=True)[1].astype(np.int64)
+
+
+def repeated_rows(table: Table, target: Array) -> int:
+    """How many rows equal an earlier one in every cell, the target included."""
+    units = row_units([*map(codes_of, table.columns), np.unique(target, return_inverse=True)[1]])
+    return len(units) - int(units.max()) - 1
+
+
+def settled_share(column: Column, target: Array, *, classification: bool) -> float:
+    """Share of the uncertainty about the target that this column alone settles, in [0, 1]; 0 for a guess.
+
+    Classification: (a - b) / (1 - b), where b is the share of the largest class and a the share of rows whose class
+    is the most frequent one among the *other* rows of their bin. Regression: between-bin share of the variance,
+    each row held against the mean of the other rows of its bin. Bins: values, or quantiles of many numbers.
+    """
+    bins = _bins(column)
+    size = np.bincount(bins)
+    if classification:
+        labels = np.unique(target, return_inverse=True)[1]
+        base = np.bincount(labels).max() / len(labels)
+        if base == 1:
+            return 0.0
+        table = np.zeros((len(size), labels.max() + 1), np.int64)
+        np.add.at(table, (bins, labels), 1)
+        top = np.argmax(table, axis=1)
+        most = table.max(1)
+        table[np.arange(len(table)), top] = 0
+        right = np.where(most - 1 > table.max(1), most, 0).sum() / len(labels)
+        return max(0.0, float((right - base) / (1 - base)))
+    sums = np.bincount(bins, target)
+    others = size[bins] - 1
+    guess = np.where(others > 0, (sums[bins] - target) / np.maximum(others, 1), target.mean())
+    spread = float(((target - target.mean()) ** 2).sum())
+    return max(0.0, 1 - float(((target - guess) ** 2).sum()) / spread) if spread else 0.0
+
+
+def _bins(column: Column) -> Array:
+    codes = codes_of(column)
+    distinct = int(codes.max()) + 1
+    bins = min(BINS, max(1, len(codes) // BIN_ROWS))
+    if column.kind == "text" or distinct <= bins:
+        return codes
+    # codes of numbers and dates are in order of value, missing last
+    edges = np.unique(np.quantile(codes, np.linspace(0, 1, bins + 1)[1:-1]))
+    return np.searchsorted(edges, codes, side="right")
+
+
+def separated_share(column: Column, target: Array) -> float:
+    """How well borders in this column alone separate the classes, in [0, 1]; 0 for text, and a guess.
+
+    (a - 1/K) / (1 - 1/K), where a is the balanced accuracy of a tree of K leaves, one for each of the K classes with
+    at least 5 rows. It sees what bins of several rows blur: classes that few rows are of, and small tables.
+    """
+    from sklearn.tree import DecisionTreeClassifier
+
+    if column.kind == "text":
+        return 0.0
+    rows = np.linspace(0, len(target) - 1, min(TREE_ROWS, len(target))).astype(np.int64)
+    labels = np.unique(target[rows], return_inverse=True)[1]
+    some = np.bincount(labels)[labels] >= TREE_MEMBERS
+    classes, labels = np.unique(labels[some], return_inverse=True)
+    if not 2 <= len(classes) <= TREE_CLASSES:
+        return 0.0
+    values = codes_of(column)[rows[some], None].astype(np.float64)  # in order of value, missing last
+    tree = DecisionTreeClassifier(max_leaf_nodes=len(classes), class_weight="balanced", random_state=0)
+    right = tree.fit(values, labels).predict(values) == labels
+    accuracy = float(np.mean(np.bincount(labels, right) / np.bincount(labels)))
+    return max(0.0, (accuracy - 1 / len(classes)) / (1 - 1 / len(classes)))
+
+
+def follows(column: Column, target: Array) -> bool:
+    """Whether a regression target is almost a straight line in this column, or rises or falls with it almost
+    everywhere (a correlation of values or of ranks of at least 0.999)."""
+    from scipy.stats import rankdata
+
+    if column.kind == "text":
+        return False
+    present = ~column.missing
+    x, y = column.values[present], target[present]
+    if len(x) < LEAST_ROWS or x.min() == x.max() or y.min() == y.max():
+        return False
+    x = x.astype(np.int64) if column.kind == "date" else x
+    x = x.astype(np.float64)
+    return any(abs(np.corrcoef(a, b)[0, 1]) >= 0.999 for a, b in ((x, y), (rankdata(x), rankdata(y))))
+
+
+def gives_away(column: Column, target: Array, *, classification: bool) -> str:
+    """How much of the target this column alone settles, in words, where it is too good to be true; "" where it is not,
+    and for fewer than 50 rows."""
+    if len(target) < LEAST_ROWS:
+        return ""
+    share = settled_share(column, target, classification=classification)
+    if classification and share < PREDICTIVE:
+        share = max(share, separated_share(column, target))
+    if not classification and follows(column, target):
+        return "nearly all"
+    return f"{share:.0%}" if share >= PREDICTIVE else ""
+
+
+def placeholder(column: Column) -> str:
+    """A value such as -999 that stands apart from all other numbers, in words; "" for none."""
+    if column.kind != "number":
+        return ""
+    values, counts = np.unique(column.values[~column.missing], return_counts=True)
+    if len(values) < 3:
+        return ""
+    for end, rest in ((0, values[1:]), (-1, values[:-1])):
+        gap = abs(values[end] - (rest[0] if end == 0 else rest[-1]))
+        if values[end] in PLACEHOLDERS and gap >= max(rest[-1] - rest[0], 1.0) / 2:
+            return f"{spell_number(values[end])} ({counts[end]} cells) stands apart from the other values"
+    return ""
+
+
+def spellings(levels: Sequence[str]) -> str:
+    """Levels of a category that differ in capitals or spaces only, in words; "" for none."""
+    alike: dict[str, list[str]] = {}
+    for level in levels:
+        alike.setdefault("".join(level.casefold().split()), []).append(level)
+    found = [" and ".join(f"'{level}'" for level in sorted(group)) for group in alike.values() if len(group) > 1]
+    more = f", and {len(found) - SPELLINGS} more such pairs" if len(found) > SPELLINGS else ""
+    return f"{', '.join(found[:SPELLINGS])} differ in capitals or spaces only{more}" if found else ""
+
+
+def rare_classes(target: Array, classes: tuple[str, ...]) -> list[tuple[str, int]]:
+    """Classes with fewer than 10 rows or 1 % of them, with their numbers of rows, the rarest first."""
+    counts = np.bincount(target, minlength=len(classes))
+    found = [(classes[c], int(n)) for c, n in enumerate(counts) if n < max(RARE_ROWS, RARE_SHARE * len(target))]
+    return sorted(found, key=lambda item: item[1])

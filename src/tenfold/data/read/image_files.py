@@ -1,0 +1,313 @@
+"""Image files and folders of them: every file is read, whole, before anything is learned from one."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import warnings
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from tenfold.data.columns.table import Column
+from tenfold.data.read.images import READABLE, ImageContract, Images
+from tenfold.errors import BadInput
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+Array = np.ndarray
+FORMATS = ("PNG", "JPEG", "MPO", "GIF", "BMP", "DIB", "WEBP", "AVIF", "TIFF", "PPM")  # none that runs programs
+LITTER = ("thumbs.db", "desktop.ini", "__macosx")  # what systems leave in folders, beside hidden files
+IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".avif", ".tif", ".tiff", ".ppm", ".pgm")
+KEPT = 96  # rows and columns up to which images of one size are kept as they are
+SIDE = 64  # of the squares that other images are scaled to, at most
+NAMED = 10  # files that a message names
+TARGET = "target"
+RUN = "run.db"  # a folder that holds it is a run, not data
+
+
+class Seen(NamedTuple):
+    """One file: the image as it was kept (None where there is none), its own size, and what is wrong with it."""
+
+    image: Image | None
+    size: tuple[int, int]  # width, height
+    fault: str = ""
+
+
+def read_folder(path: str | os.PathLike[str], *, name: str | None = None) -> Images:
+    """The images of a folder with one subfolder for each class; the target is the subfolder's name.
+
+    Images of one size, up to 96 x 96, are kept; others are cropped to squares and scaled to the median of their
+    shorter sides, at most 64. Grey where no image has colour, else red, green and blue. BadInput names every file
+    that is damaged or no image, and whatever stands where it does not belong.
+    """
+    top = Path(path)
+    classes, ignored = _class_files(top)
+    files = sorted((file for files in classes.values() for file in files), key=lambda file: _relative(top, file))
+    seen = _read_all(top, files, _shrunk)
+    images = [one.image for one in seen if one.image is not None]
+    size, note = _common_size([one.size for one in seen])
+    colour = any(image.mode == "RGB" for image in images)
+    contract = ImageContract(height=size[1], width=size[0], channels=3 if colour else 1)
+    pixels = np.stack([_pixels(_fitted(image, contract), contract) for image in images])
+    labels = np.array([file.parent.name for file in files], object)
+    said = [note, "" if colour else f"all {len(files)} images are grey: one channel", _ignored_note(ignored)]
+    return Images(
+        name=name or top.resolve().name,
+        source=os.fspath(path),
+        pixels=pixels,
+        target=Column(TARGET, "text", labels),
+        files=tuple(_relative(top, file) for file in files),
+        notes=tuple(line for line in said if line),
+    )
+
+
+def read_files(path: str | os.PathLike[str], contract: ImageContract) -> Images:
+    """One image file, or every image in a folder and its subfolders, sorted by path, as the contract wants them."""
+    top = Path(path)
+    if contract.channels not in READABLE or contract.pixels != "uint8":
+        raise BadInput(
+            "image files, but the model was trained on an array",
+            where=str(top),
+            expected=f"an npz file with x of {contract.size} {contract.pixels} pixels",
+        )
+    everything = _walk(top) if top.is_dir() else [top]
+    ignored = [file for file in everything if _is_ignored(top, file)]
+    files = [file for file in everything if file not in set(ignored)]
+    if not files:
+        raise BadInput("no image in this folder", where=str(top), expected="image files, also in subfolders")
+    seen = _read_all(top, files, lambda image: _fitted(image, contract))
+    images = [one.image for one in seen if one.image is not None]
+    scaled = sum(one.size != (contract.width, contract.height) for one in seen)
+    coloured = sum(image.mode == "RGB" for image in images) if contract.channels == 1 else 0
+    said = [
+        f"{scaled} of {len(files)} images cropped and scaled to {contract.height} x {contract.width}" if scaled else "",
+        f"{coloured} of {len(files)} images turned grey, as all were in training" if coloured else "",
+        _ignored_note(ignored),
+    ]
+    return Images(
+        name=top.resolve().name,
+        source=str(top),
+        pixels=np.stack([_pixels(image, contract) for image in images]),
+        files=tuple(_relative(top, file) for file in files),
+        notes=tuple(line for line in said if line),
+    )
+
+
+def folder_sha(path: str | os.PathLike[str]) -> str:
+    """A hash of the relative paths and the bytes of every file in a folder that would be read."""
+    top, digest = Path(path), hashlib.sha256()
+    for file in (file for file in _walk(top) if file.is_file() and not _is_ignored(top, file)):
+        with file.open("rb") as opened:
+            content = hashlib.file_digest(opened, "sha256").digest()
+        digest.update(os.fsencode(_relative(top, file)) + b"\0" + content)
+    return digest.hexdigest()
+
+
+def _walk(top: Path) -> list[Path]:
+    """Every file in a folder and its subfolders, sorted by path; folders behind links too, each once."""
+
+    def refuse(error: OSError) -> None:
+        raise error
+
+    found: list[Path] = []
+    seen: set[str] = set()
+    for place, folders, names in os.walk(top, followlinks=True, onerror=refuse):
+        folders.sort()
+        if os.path.realpath(place) in seen:
+            folders.clear()
+            continue
+        seen.add(os.path.realpath(place))
+        found += [Path(place, name) for name in names]
+    return sorted(found, key=lambda file: _relative(top, file))
+
+
+def _relative(top: Path, file: Path) -> str:
+    return file.relative_to(top).as_posix() if file != top else file.name
+
+
+def _is_ignored(top: Path, file: Path) -> bool:
+    parts = file.relative_to(top).parts if file != top else ()
+    return any(part.startswith(".") or part.casefold() in LITTER for part in parts)
+
+
+def _ignored_note(files: Sequence[Path]) -> str:
+    """What was passed over, by name."""
+    names = sorted({file.name for file in files})
+    return f"{len(files)} hidden or system file{'s' * (len(files) > 1)} ignored: {_listed(names)}" if files else ""
+
+
+def _class_files(top: Path) -> tuple[dict[str, list[Path]], list[Path]]:
+    """The files of every class folder, and what is ignored; refuses every other layout."""
+    entries = sorted(top.iterdir())
+    ignored = [entry for entry in entries if _is_ignored(top, entry)]
+    folders = [entry for entry in entries if entry.is_dir() and entry not in ignored]
+    beside = [entry.name for entry in entries if not entry.is_dir() and entry not in ignored]
+    layout = "one subfolder for each class, with its images in it and nothing else"
+    runs = [entry.name for entry in (top, *folders) if (entry / RUN).is_file()]
+    if runs:
+        what = "a run of tenfold" if top.name in runs else f"holds runs of tenfold, such as '{runs[0]}'"
+        raise BadInput(what, where=str(top), expected=f"data: a table, or a folder of images, {layout}")
+    if not folders and not any(file.suffix.lower() in IMAGE_ENDINGS for file in map(Path, beside)):
+        raise BadInput(
+            "a folder without class folders", where=str(top), expected=f"a table, or a folder of images: {layout}"
+        )
+    if beside:
+        found = f"{len(beside)} file{'s' * (len(beside) > 1)} in no class folder: {_listed(beside)}"
+        raise BadInput(found, where=str(top), expected=layout, do="move each into the folder of its class, or away")
+    if len(folders) < 2:
+        raise BadInput(f"one class folder only: '{folders[0].name}'", where=str(top), expected=f"{layout}, two or more")
+    classes: dict[str, list[Path]] = {}
+    for folder in folders:
+        inside = sorted(folder.iterdir())
+        hidden = [entry for entry in inside if _is_ignored(top, entry)]
+        ignored += hidden
+        classes[folder.name] = [entry for entry in inside if entry not in hidden]
+        _check_class(folder, classes[folder.name], layout)
+    return classes, ignored
+
+
+def _check_class(folder: Path, files: list[Path], layout: str) -> None:
+    """Refuse a class folder that is empty, holds a single file or folders, or has no printable name."""
+    inner = [file.name for file in files if file.is_dir()]
+    if inner:
+        found = f"the class folder '{folder.name}' holds folders: {_listed(inner)}"
+        raise BadInput(
+            found, where=str(folder.parent), expected=layout, do=f"tenfold fit {folder}, or move the images up"
+        )
+    if len(files) < 2:
+        found = f"the class folder '{folder.name}' holds {'a single image' if files else 'no image'}"
+        raise BadInput(
+            found,
+            where=str(folder.parent),
+            expected="at least two images of every class",
+            do="add images, or remove it",
+        )
+    if not folder.name.isprintable():
+        raise BadInput(
+            f"the class folder {folder.name!a} has no printable name", where=str(folder.parent), do="rename it"
+        )
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(name if name.isprintable() else ascii(name) for name in names[:NAMED])
+    return shown + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
+
+
+def _read_all(top: Path, files: Sequence[Path], keep: Callable[[Image], Image]) -> list[Seen]:
+    """Every file, decoded to its end and kept as `keep` gives it; BadInput names all that cannot be."""
+    pillow = _pillow()
+    pillow.init()
+    formats = [name for name in FORMATS if name in pillow.OPEN]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of what Pillow mends by itself
+        warnings.simplefilter("error", pillow.DecompressionBombWarning)
+        with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+            seen = list(pool.map(lambda file: _read_one(pillow, file, formats, keep), files))
+    faults = [f"{_relative(top, file)} ({one.fault})" for file, one in zip(files, seen, strict=True) if one.fault]
+    if faults:
+        what = "a file that is no readable image" if len(faults) == 1 else f"{len(faults)} files are no readable images"
+        raise BadInput(
+            f"{what}: {_listed(faults)}",
+            where=str(top),
+            expected="images such as PNG, JPEG, GIF, BMP, WebP or TIFF",
+            do="remove or replace them: nothing was trained",
+        )
+    return seen
+
+
+def _pillow() -> Any:
+    """The module PIL.Image; BadInput where Pillow is not installed."""
+    try:
+        from PIL import Image
+    except ImportError as error:
+        raise BadInput("reading image files takes Pillow", do="pip install 'tenfold[images]'") from error
+    return Image
+
+
+def _read_one(pillow: Any, file: Path, formats: list[str], keep: Callable[[Image], Image]) -> Seen:
+    if not file.is_file():
+        return Seen(None, (0, 0), "no file")
+    try:
+        with pillow.open(file, formats=formats) as opened:
+            image = _upright(opened)
+            size = image.size
+            return Seen(_uncoloured(keep(image)), size)
+    except (pillow.DecompressionBombWarning, pillow.DecompressionBombError):
+        return Seen(None, (0, 0), "too many pixels")
+    except pillow.UnidentifiedImageError:
+        return Seen(None, (0, 0), "empty" if not file.stat().st_size else "no image")
+    except BadInput as error:
+        return Seen(None, (0, 0), error.found)
+    except Exception as error:  # decoders of damaged files raise nearly everything
+        first = (str(error).splitlines() or [type(error).__name__])[0]
+        return Seen(None, (0, 0), f"damaged: {first[:60]}")
+
+
+def _upright(opened: Image) -> Image:
+    """The first frame as it is meant to be seen, of mode L or RGB."""
+    from PIL import Image as pillow, ImageOps
+
+    image = ImageOps.exif_transpose(opened)
+    if image.mode.startswith("I;16"):
+        return pillow.fromarray(np.round(np.asarray(image) / 257.0).astype(np.uint8))
+    if image.mode in ("I", "F"):
+        raise BadInput("32 bits a pixel")
+    if image.has_transparency_data:
+        white = pillow.new("RGBA", image.size, "white")
+        return pillow.alpha_composite(white, image.convert("RGBA")).convert("RGB")
+    return image.convert("L" if image.mode in ("1", "L") else "RGB")
+
+
+def _uncoloured(image: Image) -> Image:
+    """The image as grey if no pixel of it has colour."""
+    if image.mode == "L":
+        return image
+    pixels = np.asarray(image)
+    return image if (pixels != pixels[..., :1]).any() else image.convert("L")
+
+
+def _shrunk(image: Image) -> Image:
+    """An image of more than 96 rows or columns as a square of at most 64; smaller ones as they are."""
+    from PIL import ImageOps
+    from PIL.Image import Resampling
+
+    if max(image.size) <= KEPT:
+        return image
+    side = min(SIDE, *image.size)
+    return ImageOps.fit(image, (side, side), Resampling.LANCZOS)
+
+
+def _fitted(image: Image, contract: ImageContract) -> Image:
+    """Cropped about its centre to the shape of the contract, and scaled to its size."""
+    from PIL import ImageOps
+    from PIL.Image import Resampling
+
+    size = contract.width, contract.height
+    if image.size == size:
+        return image
+    square = contract.height == contract.width <= SIDE
+    return ImageOps.fit(_shrunk(image) if square else image, size, Resampling.LANCZOS)
+
+
+def _pixels(image: Image, contract: ImageContract) -> Array:
+    """Pixels (height, width, channels) uint8."""
+    pixels = np.asarray(image.convert("L" if contract.channels == 1 else "RGB"))
+    return pixels.reshape(contract.image)
+
+
+def _common_size(sizes: list[tuple[int, int]]) -> tuple[tuple[int, int], str]:
+    """The (width, height) that all images get, and what is to be said about it."""
+    counts = Counter(sizes)
+    width, height = next(iter(counts))
+    if len(counts) == 1 and max(width, height) <= KEPT:
+        return (width, height), ""
+    side = min(SIDE, int(np.median([min(size) for size in sizes])))
+    of = f"{height} x {width}" if len(counts) == 1 else f"{len(counts)} sizes"
+    how = "scaled" if all(w == h for w, h in counts) else "cropped to squares and scaled"
+    return (side, side), f"{len(sizes)} images of {of} {how} to {side} x {side}"

@@ -1,0 +1,165 @@
+"""Reading: from a file, a folder, a bundled set, an array, a list or a frame to a typed table, or to images."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path, PurePath
+from typing import Any
+
+import numpy as np
+
+from tenfold.data.columns.table import Table, nearest
+from tenfold.data.read.delimited import read_delimited
+from tenfold.data.read.frames import bundled, bundled_digits, from_array, from_frame, from_list, from_npz, from_parquet
+from tenfold.data.read.image_files import read_files, read_folder
+from tenfold.data.read.images import ImageContract, Images, as_pixels
+from tenfold.data.read.text import unpack
+from tenfold.errors import BadInput
+
+EXECUTES = {
+    ".pkl": "pickle",
+    ".pickle": "pickle",
+    ".p": "pickle",
+    ".joblib": "joblib",
+    ".dill": "dill",
+    ".npy": "NumPy file",
+    ".pt": "PyTorch file",
+    ".pth": "PyTorch file",
+    ".ckpt": "checkpoint",
+    ".h5": "HDF5 file",
+    ".hdf5": "HDF5 file",
+    ".hdf": "HDF5 file",
+    ".keras": "Keras file",
+}
+PARQUET = b"PAR1"
+ZIP = b"PK\x03\x04"
+DIGITS = "sklearn:digits"
+
+
+def read_any(source: str | os.PathLike[str] | object, *, name: str | None = None) -> Table | Images:
+    """The table in a source (see `read`), or the images: of a folder with one subfolder a class, of an npz file whose
+    x has more than two axes, or scikit-learn's digits."""
+    if isinstance(source, str) and source == DIGITS:
+        return bundled_digits()
+    if isinstance(source, (str, os.PathLike)) and os.path.isdir(source):
+        try:
+            return read_folder(os.fsdecode(source), name=name)
+        except OSError as error:
+            raise BadInput(f"cannot be read: {error.strerror}", where=os.fsdecode(source)) from error
+    if isinstance(source, os.PathLike) or (isinstance(source, str) and not source.startswith("sklearn:")):
+        return _read_file(os.fspath(source), name)
+    return read(source, name=name)
+
+
+def read_images(source: Any, contract: ImageContract) -> Images:
+    """Images to predict, held to the contract of a model: a folder or a file of images, an npz file with x,
+    scikit-learn's digits, or an array (images, height, width, channels)."""
+    if isinstance(source, Images):
+        found = source
+    elif isinstance(source, str) and source == DIGITS:
+        found = bundled_digits()
+    elif isinstance(source, (str, os.PathLike)):
+        found = _images_at(os.fsdecode(source), contract)
+    else:
+        found = Images(name="data", source="the array", pixels=as_pixels(np.asarray(source), source="the array"))
+    contract.check(found.pixels, found.source)
+    return found
+
+
+def _images_at(path: str, contract: ImageContract) -> Images:
+    if PurePath(path).suffix.lower() == ".npz":
+        found = _read_file(path, None, labelled=False)
+        if not isinstance(found, Images):
+            raise BadInput("a table, but the model was trained on images", where=path, expected=f"x of {contract.size}")
+        return found
+    if not os.path.exists(path):
+        raise BadInput("there is no such file or folder", where=path, do=_other(path))
+    try:
+        return read_files(path, contract)
+    except OSError as error:
+        raise BadInput(f"cannot be read: {error.strerror}", where=path) from error
+
+
+def read(source: str | os.PathLike[str] | object, *, name: str | None = None) -> Table:
+    """The table in a source, every row checked.
+
+    source: a path to CSV or TSV (any usual delimiter and encoding, also gzipped, whatever the name), Parquet or npz
+    (arrays x and y); "sklearn:iris" and the like; a 2-D array, a list of rows, a table, or a frame of any library.
+    name: the table's name (default: the file's name without its endings). BadInput, with file, line and column
+    where there are any: whatever cannot be read without doubt, and formats that can execute code.
+    """
+    if isinstance(source, Table):
+        return source
+    if isinstance(source, str) and source.startswith("sklearn:"):
+        return bundled(source.removeprefix("sklearn:"))
+    if isinstance(source, (str, os.PathLike)):
+        found = _read_file(os.fspath(source), name)
+        if isinstance(found, Images):
+            height, width, channels = found.pixels.shape[1:]
+            size = f"{height} x {width} x {channels}"
+            raise BadInput(f"images of {size} pixels", where=found.source, expected="a table")
+        return found
+    if isinstance(source, (list, tuple)):
+        return from_list(source, name=name or "data", source="list")
+    if isinstance(source, np.ndarray):
+        return from_array(source, name=name or "data", source="array")
+    return from_frame(source, name=name or "data")
+
+
+def _read_file(path: Any, name: str | None, *, labelled: bool = True) -> Table | Images:
+    if isinstance(path, bytes):
+        path = os.fsdecode(path)
+    raw = _bytes(path)
+    name = name or _stem(path)
+    endings = [ending.lower() for ending in PurePath(path).suffixes]
+    if raw.startswith(PARQUET):
+        return from_parquet(path, name=name, source=path)
+    if ".parquet" in endings[-1:]:
+        raise BadInput("not a Parquet file (no PAR1 at its start)", where=path, do="write it again, or rename it")
+    if ".npz" in endings[-1:] and raw.startswith(ZIP):
+        return from_npz(raw, name=name, source=path, labelled=labelled)
+    if ".npz" in endings[-1:]:
+        raise BadInput("not an npz file (no zip archive)", where=path, do="write it with numpy.savez(path, x=x, y=y)")
+    plain, notes = unpack(raw, path)
+    notes = [] if ".gz" in endings else notes
+    return read_delimited(plain, name=name, source=path, notes=notes, tabs=".tsv" in endings or ".tab" in endings)
+
+
+def _bytes(path: str) -> bytes:
+    """The bytes of a file that may be read; BadInput for one that is not there, no file, or of a refused format."""
+    ending = PurePath(path.lower().removesuffix(".gz")).suffix
+    if ending in EXECUTES:
+        raise BadInput(
+            f"{EXECUTES[ending]}s ({ending}) are not read: such a file can carry code that runs when it is loaded",
+            where=path,
+            expected="CSV, TSV, Parquet or npz with arrays x and y",
+            do="save the table as CSV or Parquet with the program that made it",
+        )
+    if "://" in path:
+        raise BadInput("an address, not a file", where=path, expected="a file on this machine", do="download it first")
+    try:
+        return Path(path).read_bytes()
+    except FileNotFoundError as error:
+        raise BadInput("there is no such file", where=path, do=_other(path)) from error
+    except IsADirectoryError as error:
+        raise BadInput("a folder, not a file", where=path, expected="a CSV, TSV, Parquet or npz file") from error
+    except (OSError, ValueError) as error:
+        raise BadInput(f"cannot be read: {getattr(error, 'strerror', None) or error}", where=path) from error
+
+
+def _other(path: str) -> str:
+    """One thing to do about a path that is not there: the nearest name in its folder, if any is near."""
+    folder = Path(path).parent
+    try:
+        found = nearest(PurePath(path).name, [entry.name for entry in folder.iterdir()])
+    except OSError:
+        return f"check the folder: '{folder}' cannot be listed"
+    return f"'{folder / found}'" if found else "check the path; relative ones start in the current folder"
+
+
+def _stem(path: str) -> str:
+    stem = PurePath(path.replace("\\", "/")).name
+    for ending in (".gz", ".csv", ".tsv", ".txt", ".tab", ".parquet", ".npz"):
+        if stem.lower().endswith(ending) and len(stem) > len(ending):
+            stem = stem[: -len(ending)]
+    return stem

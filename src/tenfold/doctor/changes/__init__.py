@@ -1,0 +1,1 @@
+"""What can be changed in a training to cure it."""

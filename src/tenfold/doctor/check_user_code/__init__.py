@@ -1,0 +1,1 @@
+"""What a user of the doctor hands over, and what is refused."""

@@ -1,0 +1,303 @@
+"""Evidence about the course of the training: the loss over time, the size of its steps, the optimizer's options."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from itertools import pairwise
+from statistics import median
+
+from tenfold.doctor.judge.evidence import Evidence, decades, number, ramp, share
+from tenfold.doctor.record import Record
+
+USUAL_RATES = {
+    "sgd": 0.05, "adam": 1e-3, "adamw": 1e-3, "nadam": 1e-3, "radam": 1e-3, "adamax": 2e-3, "rmsprop": 1e-3,
+    "adagrad": 1e-2, "adadelta": 1.0,
+}  # fmt: skip
+
+
+def evidence(record: Record) -> Iterator[Evidence]:
+    """Curves, updates, options."""
+    yield from _finite(record)
+    yield from _loss(record)
+    yield from _validation(record)
+    yield from _updates(record)
+    yield from _optimizers(record)
+    yield from _batches(record)
+    yield from _again(record)
+
+
+def _finite(record: Record) -> Iterator[Evidence]:
+    found = record.curves.non_finite
+    if found is not None:
+        where = f" in {found.layer}" if found.layer else ""
+        yield Evidence(
+            "non_finite",
+            1.0,
+            f"the first number that is not finite: {found.what}{where}, at update {found.step}",
+            found.layer,
+        )
+        yield Evidence("non_finite_early", ramp(found.step, 200, 5), f"not finite after {found.step} updates")
+
+
+def smoothed(record: Record) -> list[float]:
+    """The loss as at most 40 medians of neighbouring points."""
+    values = [p.value for p in record.curves.loss if math.isfinite(p.value)]
+    if len(values) < 4:
+        return values
+    size = max(1, len(values) // 40)
+    return [median(values[i : i + size]) for i in range(0, len(values) - size + 1, size)]
+
+
+def _loss(record: Record) -> Iterator[Evidence]:
+    values, start = smoothed(record), record.probe("start")
+    if len(values) < 4:
+        return
+    first = (
+        start.train_loss
+        if start is not None and start.train_loss is not None and math.isfinite(start.train_loss)
+        else values[0]
+    )
+    tail = median(values[-max(2, len(values) // 5) :])
+    floor = record.theory.perfect if record.theory.perfect is not None else 0.0
+    scale = max(abs(first - min(floor, first)), abs(first) * 1e-3, 1e-12)
+    yield Evidence(
+        "loss_rose", ramp((tail - first) / scale, 0.05, 0.6), f"the loss rose from {number(first)} to {number(tail)}"
+    )
+    yield Evidence(
+        "loss_flat",
+        ramp(abs(tail - first) / scale, 0.05, 0.005),
+        f"the loss went from {number(first)} to {number(tail)}",
+    )
+    if tail < min(floor, 0.0) - 1 or tail < -5:
+        yield Evidence("loss_negative", 1.0, f"the loss fell to {number(tail)}, below what a perfect output gives")
+    constant = record.theory.constant
+    if constant is not None and constant > 0 and record.facts.reduction != "sum":
+        yield Evidence(
+            "loss_above_constant",
+            decades(tail / constant, 1.3, 5),
+            f"the loss ends at {number(tail)}, a constant output gives {number(constant)}",
+        )
+    yield from _shape(values, first, floor, scale)
+
+
+def _shape(values: list[float], first: float, floor: float, scale: float) -> Iterator[Evidence]:
+    """Of the smoothed loss. first: at the start; floor: what a perfect output gives; scale: how far it could fall."""
+    half = values[len(values) // 2 :]
+    steps = [b - a for a, b in pairwise(half)]
+    travelled = sum(map(abs, steps)) / len(steps) if steps else 0.0
+    level = max(abs(median(half) - min(floor, min(half))), 1e-9)
+    yield Evidence(
+        "oscillates",
+        ramp(travelled / level, 0.5, 2.0),
+        f"the smoothed loss moves by {number(travelled)} from point to point about {number(median(half))}",
+    )
+    peak = max(values)
+    yield Evidence(
+        "loss_jumped",
+        decades((peak - floor) / scale, 3, 100),
+        f"the loss went up to {number(peak)} from {number(first)}",
+    )
+    third = max(1, len(values) // 3)
+    before, late = median(values[-2 * third : -third] or values[:1]), median(values[-third:])
+    drop = (before - late) / max(before - floor, 1e-9)
+    yield Evidence(
+        "still_falling", ramp(drop, 0.1, 0.4), f"in the last third the loss still fell by {share(max(drop, 0))}"
+    )
+
+
+def _validation(record: Record) -> Iterator[Evidence]:
+    points = [p.value for p in record.curves.validation if math.isfinite(p.value)]
+    end = record.probe("end")
+    if len(points) >= 3:
+        best, last = min(points), median(points[-max(1, len(points) // 5) :])
+        yield Evidence(
+            "validation_rises",
+            ramp((last - best) / max(abs(best), 1e-6), 0.15, 1.0),
+            f"the validation loss rose from {number(best)} to {number(last)}",
+        )
+    if end is not None and end.skill is not None and record.curves.validation_skill is not None:
+        gap = end.skill - record.curves.validation_skill
+        yield Evidence(
+            "validation_gap",
+            ramp(gap, 0.15, 0.5),
+            f"skill {number(end.skill)} on training rows and {number(record.curves.validation_skill)} on "
+            "validation rows",
+        )
+
+
+def early_ratio(record: Record) -> float | None:
+    """Median over weight matrices and the first sampled updates of ||dw|| / ||w||."""
+    matrices = [i for i, p in enumerate(record.facts.parameters) if len(p.shape) > 1]
+    found = []
+    for sample in record.curves.updates[1:12] or record.curves.updates[:1]:
+        for i in matrices:
+            if i < len(sample.update):
+                moved, weight = sample.update[i], sample.weight[i]
+                if moved is not None and weight and math.isfinite(moved) and math.isfinite(weight):
+                    found.append(moved / weight)
+    return median(found) if found else None
+
+
+def _updates(record: Record) -> Iterator[Evidence]:
+    ratio = early_ratio(record)
+    if ratio is not None:
+        yield Evidence(
+            "steps_large",
+            decades(ratio, 0.03, 0.5),
+            f"early updates change the weights by {number(ratio)} of their norm (about 1e-3 is usual)",
+        )
+        yield Evidence(
+            "steps_small",
+            decades(ratio, 3e-4, 1e-6),
+            f"early updates change the weights by {number(ratio)} of their norm (about 1e-3 is usual)",
+        )
+    norms = [p.value for p in record.curves.gradient_norm if math.isfinite(p.value)]
+    if len(norms) >= 8 and median(norms) > 0:
+        top = max(norms[1:]) / median(norms)
+        yield Evidence(
+            "gradient_spikes",
+            decades(top, 30, 1000),
+            f"the largest gradient norm is {number(top)} times the middle one",
+        )
+    cosines = [u.cosine for u in record.curves.updates if u.cosine is not None and math.isfinite(u.cosine)]
+    if len(cosines) >= 4:
+        yield Evidence(
+            "gradients_opposed",
+            ramp(median(cosines), -0.1, -0.6),
+            f"successive gradients point against each other (cosine {number(median(cosines))})",
+        )
+
+
+def _optimizers(record: Record) -> Iterator[Evidence]:
+    facts = record.facts
+    for rule in facts.optimizers:
+        if rule.eps is not None and rule.rule not in ("adadelta",):
+            yield Evidence(
+                "epsilon_large", decades(rule.eps, 1e-4, 1e-2), f"{rule.rule}'s epsilon is {number(rule.eps)}"
+            )
+        decay = rule.weight_decay
+        yield Evidence("decay_large", decades(decay, 0.05, 1.0), f"weight decay of {number(decay)}")
+        usual = USUAL_RATES.get(rule.rule)
+        if usual is not None and rule.lr > 0:
+            rate = rule.lr / (1 - rule.momentum) if rule.rule == "sgd" and rule.momentum < 1 else rule.lr
+            yield Evidence(
+                "rate_above_usual", decades(rate / usual, 8, 300), f"{rule.rule} with learning rate {number(rule.lr)}"
+            )
+            yield Evidence(
+                "rate_below_usual",
+                decades(rate / usual, 0.08, 1e-3),
+                f"{rule.rule} with learning rate {number(rule.lr)}",
+            )
+    rules = {rule.rule for rule in facts.optimizers}
+    yield Evidence(
+        "plain_sgd",
+        1.0 if rules == {"sgd"} and all(r.momentum == 0 for r in facts.optimizers) else 0.0,
+        "SGD without momentum",
+    )
+    yield Evidence(
+        "not_adaptive",
+        1.0 if rules and rules <= {"sgd", "adagrad", "adadelta", "rprop", "asgd", "lbfgs"} else 0.0,
+        f"the optimizer is {', '.join(sorted(rules))}",
+    )
+
+
+def _batches(record: Record) -> Iterator[Evidence]:
+    facts = record.facts
+    yield Evidence(
+        "coupled_rows",
+        1.0 if facts.reduction == "coupled" else 0.0,
+        "the loss of a batch is neither the mean nor the sum of its rows' losses: it mixes rows",
+    )
+    yield Evidence(
+        "summed",
+        1.0 if facts.reduction == "sum" and facts.batch_rows > 1 else 0.0,
+        f"the loss is summed over {facts.batch_rows} rows",
+    )
+    if facts.steps:
+        yield Evidence("few_updates", decades(facts.steps, 120, 12), f"{facts.steps} updates in all")
+    if facts.rows_kept:
+        yield Evidence(
+            "large_batch",
+            ramp(facts.batch_rows / facts.rows_kept, 0.4, 0.9) * ramp(facts.batch_rows, 64, 256),
+            f"a batch of {facts.batch_rows} of {facts.rows_kept} rows",
+        )
+    if facts.batch_rows:
+        yield Evidence("tiny_batch", ramp(facts.batch_rows, 5, 1), f"batches of {facts.batch_rows} rows")
+    yield Evidence(
+        "evaluation_mode",
+        1.0
+        if facts.training_mode < 0.5 and any(op.kind in ("normalization", "dropout") for op in facts.operations)
+        else 0.0,
+        "the model was in evaluation mode while it trained",
+    )
+
+
+def _again(record: Record) -> Iterator[Evidence]:
+    """Recorded gradients and updates against the criterion's gradient taken again."""
+    extra = record.extra
+    first, later = extra.get("gradient_ratio"), extra.get("gradient_ratio_later")
+    rough = any(op.kind == "dropout" for op in record.facts.operations)
+    if (
+        later is not None
+        and first is not None
+        and first < 2
+        and math.isfinite(later)
+        and record.curves.non_finite is None
+    ):
+        yield Evidence(
+            "gradient_accumulates",
+            decades(later / max(first, 0.1), 2.5, 8),
+            f"the gradient of a later update is {number(later)} times that of its batch: it is never set back to zero",
+        )
+    shape = extra.get("gradient_shape", 1.0)
+    if first is not None and not rough:
+        said = f"the gradient at the first update is {number(first)} times the criterion's"
+        if shape > 1.5:
+            said += f", and {number(shape)} times as much so in one parameter as in another"
+        strength = max(decades(first, 1.5, 10), decades(shape, 1.5, 10))
+        yield Evidence("gradient_foreign", strength, f"{said}: something else is in the loss")
+    descent = extra.get("descent")
+    if descent is not None:
+        yield Evidence(
+            "climbs",
+            ramp(descent, -0.02, -0.15),
+            f"the first update goes up the loss (cosine with the way down {number(descent)})",
+        )
+    yield from _stable_rate(record, extra.get("curvature") or 0.0)
+    yield Evidence(
+        "gradient_wrong",
+        decades(extra.get("gradient_check"), 1e-4, 1e-2),
+        f"the gradient differs from finite differences by {number(extra.get('gradient_check') or 0.0)}",
+    )
+    yield from _penalty(record)
+
+
+def _stable_rate(record: Record, curvature: float) -> Iterator[Evidence]:
+    """Rates of gradient descent against 2 (1 + momentum) / curvature: beyond it a bowl of that curvature diverges."""
+    for rule in record.facts.optimizers if curvature > 0 else ():
+        if rule.rule == "sgd":
+            limit = 2 * (1 + rule.momentum) / curvature
+            yield Evidence(
+                "rate_above_stable",
+                decades(rule.lr / limit, 1.2, 10),
+                f"the learning rate {number(rule.lr)} is {number(rule.lr / limit)} times what the curvature "
+                f"({number(curvature)}) allows",
+            )
+
+
+def _penalty(record: Record) -> Iterator[Evidence]:
+    decay = max((o.weight_decay for o in record.facts.optimizers if not o.decoupled), default=0.0)
+    samples = record.curves.updates[-3:]
+    if not decay or not samples:
+        return
+    ratios = []
+    for sample in samples:
+        weight = sum(w * w for w in sample.weight if w is not None) ** 0.5
+        size = sum(g * g for g in sample.gradient if g is not None) ** 0.5
+        ratios.append(decay * weight / max(size, 1e-12))
+    yield Evidence(
+        "penalty_dominates",
+        decades(median(ratios), 0.7, 10),
+        f"the penalty's gradient is {number(median(ratios))} times the data's",
+    )

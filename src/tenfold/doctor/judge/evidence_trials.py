@@ -1,0 +1,151 @@
+"""Evidence from short paired trainings: how far behind the run is, and which single change brings it back."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from tenfold.doctor.changes.change import REFERENCES
+from tenfold.doctor.judge.evidence import Evidence, number, ramp
+from tenfold.doctor.record import Record, Trial
+
+
+def reached(trial: Trial | None) -> float | None:
+    """Mean skill over seeds, on held-out rows where there are any, never below -0.2; None for a trial that failed."""
+    if trial is None:
+        return None
+    values = [h if h is not None else s for h, s in zip(trial.held_out, trial.skill, strict=True)]
+    known = [max(v, -0.2) for v in values if v is not None and not math.isnan(v)]
+    return sum(known) / len(known) if known else None
+
+
+def attained(record: Record) -> float | None:
+    """What the run itself reached on rows that it trained on, in the mode in which it is used; a run that is not finite
+    at its end has reached nothing."""
+    end = record.probe("end")
+    if record.curves.non_finite is not None and (end is None or end.skill is None or end.skill < 0):
+        return -0.2
+    if record.facts.steps == 0:
+        return reached(record.trial("as_is"))  # before any training: what a short one with Adam reaches
+    if end is None or end.skill is None:
+        return None
+    return max(end.skill, -0.2)
+
+
+def possible(record: Record) -> float | None:
+    """What a right configuration reaches in a short training, or a simple model."""
+    found = [v for name in REFERENCES if (v := reached(record.trial(name))) is not None]
+    known = [b.skill for b in record.baselines]
+    return max(found + known, default=None)
+
+
+def held_out(record: Record) -> float | None:
+    """What the run reaches on rows that it did not train on: in its own validation, or else as the short training of
+    it does, where that has learnt as much."""
+    if record.curves.validation_skill is not None:
+        return max(record.curves.validation_skill, -0.2)
+    as_is, user = record.trial("as_is"), attained(record)
+    if as_is is None or user is None or as_is.skill[0] is None or as_is.held_out[0] is None:
+        return None
+    return reached(as_is) if as_is.skill[0] >= user - 0.05 else None
+
+
+def promising(record: Record) -> bool:
+    """Whether single changes are worth trying: the run is behind, or something else about it asks for a closer look."""
+    user, best = attained(record), possible(record)
+    held = held_out(record)
+    behind = best is not None and held is not None and best > held + 0.08
+    return user is None or best is None or behind or best > user + 0.03 or best < 0.3
+
+
+def evidence(record: Record) -> Iterator[Evidence]:
+    """Behind what is possible, and what each change repairs."""
+    user, best = attained(record), possible(record)
+    one = record.trial("one_batch")
+    if one is not None and one.skill[0] is not None and one.steps >= 80:
+        yield Evidence(
+            "cannot_overfit",
+            ramp(one.skill[0], 0.9, 0.3),
+            f"20 rows cannot be learnt by heart: skill {number(one.skill[0])} after {one.steps} updates with Adam",
+        )
+    if user is not None:
+        yield Evidence(
+            "skill_low",
+            ramp(user, 0.5, 0.0),
+            f"the run's skill is {number(user)} (1 is perfect, 0 is a constant answer)",
+        )
+    if user is not None and best is not None:
+        yield from _behind(record, user, best)
+        yield from _limits(record, best)
+        yield from _repaired(record, user, best)
+
+
+def _margin(record: Record) -> float:
+    """The error of a skill, from the rows that it is measured on."""
+    return 1.0 / math.sqrt(max(8.0, min(0.25 * record.facts.rows_kept, 1024)))
+
+
+def _behind(record: Record, user: float, best: float) -> Iterator[Evidence]:
+    gap = best - user - 0.5 * _margin(record)
+    yield Evidence(
+        "behind",
+        ramp(gap, 0.02, 0.3),
+        f"the run's skill is {number(user)}; the same network, or a simple model, reaches {number(best)} when "
+        "configured right",
+    )
+    outside = held_out(record)
+    if outside is not None:
+        loss = best - outside - _margin(record)
+        yield Evidence(
+            "behind_held_out",
+            ramp(loss, 0.05, 0.35),
+            f"on rows that it did not train on the run's skill is {number(outside)}; {number(best)} is possible",
+        )
+
+
+def _limits(record: Record, best: float) -> Iterator[Evidence]:
+    """Of the data, and of the network."""
+    yield Evidence(
+        "nothing_works",
+        ramp(best, 0.2, 0.02),
+        f"the best of all short trainings and simple models reaches skill {number(best)}",
+    )
+    references = [v for name in REFERENCES if (v := reached(record.trial(name))) is not None]
+    simple = max((b.skill for b in record.baselines), default=None)
+    if references and simple is not None:
+        yield Evidence(
+            "network_behind_simple",
+            ramp(simple - max(references), 0.05, 0.4),
+            f"a simple model reaches {number(simple)}, this network at its best {number(max(references))}",
+        )
+
+
+def _repaired(record: Record, user: float, best: float) -> Iterator[Evidence]:
+    """What the same training redone reaches, and what each change repairs."""
+    gap, as_is = best - user - 0.5 * _margin(record), reached(record.trial("as_is"))
+    if as_is is not None and gap > 0.02:
+        yield Evidence(
+            "redo_works",
+            ramp((as_is - user) / max(best - user, 0.05), 0.3, 0.8),
+            f"the same training redone by the doctor reaches {number(as_is)}, the run {number(user)}",
+        )
+    train = record.trial("as_is")
+    if train is not None and train.skill[0] is not None and as_is is not None:
+        yield Evidence(
+            "learnt_by_heart",
+            ramp(user - as_is, 0.25, 0.6),
+            f"skill {number(user)} on training rows and {number(as_is)} on held-out rows",
+        )
+    if gap <= 0.02 or (as_is is not None and as_is >= best - 0.05 and as_is > user + 0.1):
+        return  # nothing to repair, or whatever is tried works, since the loop itself is at fault
+    base = as_is if as_is is not None and as_is < best - 0.05 else user
+    for trial in record.trials:
+        value = reached(trial)
+        if trial.change in ("as_is", "one_batch", *REFERENCES) or value is None:
+            continue
+        restored = (value - base) / max(best - base, 0.05)
+        yield Evidence(
+            f"fixed_by_{trial.change}",
+            ramp(restored, 0.25, 0.9),
+            f"{trial.change.replace('_', ' ')}: skill {number(base)} to {number(value)}",
+        )

@@ -1,0 +1,1 @@
+"""What is computed from a model, its rows and its updates."""

@@ -1,0 +1,185 @@
+"""From a model's output to its loss and its skill, as the user's loop has it: what the criterion gets, and the task."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from tenfold.doctor.measure.watching.watched import Batch
+from tenfold.doctor.record import Task
+
+_AFTER: dict[str, Callable[[Tensor], Tensor]] = {
+    "sigmoid": torch.sigmoid,
+    "softmax": lambda z: torch.softmax(z, -1 if z.dim() < 3 else 1),
+    "log_softmax": lambda z: torch.log_softmax(z, -1 if z.dim() < 3 else 1),
+    "tanh": torch.tanh,
+    "log": lambda z: torch.log(z),
+    "transpose": lambda z: z.transpose(1, -1) if z.dim() > 2 else z,
+}
+MOST_CLASSES = 20
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """What follows the model. after: from output to what the criterion gets; shape: of one row there.
+
+    task, classes: what the targets are; values: the two target values of a binary task. cut: the output at which a
+    single unit's prediction changes class.
+    """
+
+    criterion: Callable[[Tensor, Tensor], Tensor]
+    after: str
+    shape: tuple[int, ...]
+    task: Task
+    classes: int
+    values: tuple[float, float] = (0.0, 1.0)
+    cut: float = 0.0
+    sign: float = 1.0
+
+    def scored(self, output: Tensor) -> Tensor:
+        """What the criterion gets for a model's output."""
+        if self.after in _AFTER:
+            output = _AFTER[self.after](output)
+        if self.after == "last":
+            output = output[:, -1]
+        size = math.prod(self.shape)  # several scored rows an input row where sequences are flattened
+        if output.shape[1:] != self.shape and (output[0].numel() == size or self.after == "reshape"):
+            output = output.reshape(output.numel() // size, *self.shape)
+        return output
+
+    def loss(self, output: Tensor, target: Tensor) -> Tensor:
+        """The user's loss."""
+        loss = self.criterion(self.scored(output), target)
+        return self.sign * (loss if loss.dim() == 0 else loss.mean())
+
+    def predicted(self, output: Tensor) -> Tensor:
+        """Class numbers (rows,), or numbers (rows, targets)."""
+        scored = self.scored(output).detach()
+        if self.task == "numbers":
+            return scored.reshape(scored.shape[0], -1).double()
+        if scored.dim() > 1 and scored[0].numel() > 1:
+            return scored.argmax(1)
+        single = scored.reshape(scored.shape[0])
+        if self.task == "binary":
+            return (single > self.cut).long()
+        return single.round().clamp(0, self.classes - 1).nan_to_num(0).long()
+
+    def wanted(self, target: Tensor) -> Tensor:
+        """Class numbers (rows,), or numbers (rows, targets), of targets."""
+        if self.task == "numbers":
+            return target.reshape(target.shape[0], -1).double()
+        if target.is_floating_point() and target.dim() > 1 and target[0].numel() > 1:
+            return target.argmax(1)
+        flat = target.reshape(target.shape[0], -1)
+        if self.task == "binary":
+            return (flat[:, 0] > sum(self.values) / 2).long()
+        return flat[:, 0].long() if flat.shape[1] == 1 else target.long()
+
+    def skill(self, outputs: Tensor, targets: Tensor) -> float | None:
+        """(accuracy - c) / (1 - c) with c the share of the commonest class, or R2; None for a constant target."""
+        if not torch.isfinite(outputs).all():
+            return -1.0
+        predicted, wanted = self.predicted(outputs), self.wanted(targets)
+        if self.task == "numbers":
+            if predicted.shape != wanted.shape:
+                return None
+            rest, total = ((predicted - wanted) ** 2).sum(), ((wanted - wanted.mean(0)) ** 2).sum()
+            return max(-1.0, float(1 - rest / total)) if total > 0 else None
+        chance = float(torch.bincount(wanted.flatten()).max()) / wanted.numel()
+        accuracy = float((predicted == wanted).double().mean())
+        return (accuracy - chance) / (1 - chance) if chance < 1 else None
+
+
+def pipeline_of(criterion: Any, batches: list[Batch]) -> Pipeline | None:
+    """The pipeline that explains the first batches; None where output, target or loss was not seen."""
+    whole, found = _whole(batches), task_of(batches)
+    if not whole or found is None or criterion is None:
+        return None
+    first = whole[0]
+    assert first.output is not None and first.scored is not None
+    after = what_follows(first.output, first.scored)
+    task, classes, values = found
+    name = name_of(criterion)
+    cut = 0.5 if name in ("BCELoss", "binary_cross_entropy") else sum(values) / 2
+    if name in ("BCEWithLogitsLoss", "binary_cross_entropy_with_logits", "SoftMarginLoss", "HingeEmbeddingLoss"):
+        cut = 0.0
+    return Pipeline(criterion, after, tuple(first.scored.shape[1:]), task, classes, values, cut)
+
+
+def _whole(batches: list[Batch]) -> list[Batch]:
+    return [b for b in batches if b.output is not None and b.scored is not None and b.target is not None]
+
+
+def task_of(batches: list[Batch]) -> tuple[Task, int, tuple[float, float]] | None:
+    """The task, its classes and the two values of a binary one, of what the criterion got; None where it was not
+    seen."""
+    whole = _whole(batches)
+    if not whole:
+        return None
+    first = whole[0]
+    assert first.scored is not None and first.target is not None
+    targets = torch.cat(
+        [
+            b.target.reshape(b.target.shape[0], -1)[:, :1].float().cpu()
+            for b in whole
+            if b.target is not None and b.target.dim()
+        ]
+    )
+    return _task(first.scored, first.target, targets)
+
+
+def what_follows(output: Tensor, scored: Tensor) -> str:
+    """The step between a model's output and what the criterion got."""
+    if output.shape == scored.shape and _same(output, scored):
+        return ""
+    if output.numel() == scored.numel():
+        if _same(output.flatten(), scored.flatten()):
+            return "reshape"
+        for name, step in _AFTER.items():
+            if output.dim() > 0 and _same(step(output).flatten(), scored.flatten()):
+                return name
+    if output.dim() == 3 and scored.shape == output[:, -1].shape and _same(output[:, -1], scored):
+        return "last"
+    return "unknown"
+
+
+def _same(one: Tensor, two: Tensor) -> bool:
+    return bool(torch.allclose(one.float(), two.float(), rtol=1e-4, atol=1e-6, equal_nan=True))
+
+
+def name_of(criterion: Any) -> str:
+    """The class's or function's name."""
+    return getattr(criterion, "__name__", None) or type(criterion).__name__
+
+
+def _task(scored: Tensor, target: Tensor, seen: Tensor) -> tuple[Task, int, tuple[float, float]]:
+    values = torch.unique(seen)
+    if not target.is_floating_point():
+        if scored.dim() >= 2 and scored.shape[1] > 1 and target.dim() == scored.dim() - 1:
+            return "classes", int(scored.shape[1]), (0.0, 1.0)
+    elif target.dim() == 2 and target.shape[1] > 1 and target.shape == scored.shape:
+        one_hot = bool(((target == 0) | (target == 1)).all() and (target.sum(1) == 1).all())
+        if one_hot:
+            return "classes", int(target.shape[1]), (0.0, 1.0)
+    single = scored.dim() < 2 or scored[0].numel() == 1
+    if single and target[0].numel() == 1 and len(values) == 2:
+        low, high = float(values[0]), float(values[1])
+        if (low, high) in ((0.0, 1.0), (-1.0, 1.0)) or not target.is_floating_point():
+            return "binary", 2, (low, high)
+    whole = bool((values == values.round()).all()) and 2 < len(values) <= MOST_CLASSES
+    if single and whole and float(values[0]) == 0 and float(values[-1]) == len(values) - 1:
+        return "classes", len(values), (0.0, 1.0)
+    return "numbers", 0, (0.0, 1.0)
+
+
+def proper_loss(task: Task, classes: int) -> tuple[int, Callable[[Tensor, Tensor], Tensor]]:
+    """The output units that the task needs and the loss of class numbers (rows,) or numbers (rows, targets)."""
+    if task == "numbers":
+        return 0, lambda output, wanted: F.mse_loss(output.reshape(wanted.shape), wanted.to(output.dtype))
+    return classes, lambda output, wanted: F.cross_entropy(output, wanted)

@@ -1,0 +1,109 @@
+"""The kept rows of a training: whole batches, joined where the model takes rows one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from tenfold.doctor.measure.watching.watched import Batch
+
+PROBE_ROWS, PROBE_VALUES = 4096, 2_000_000  # rows and input numbers of one probe
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Inputs and targets that go through the model together."""
+
+    inputs: tuple[Any, ...]
+    keywords: dict[str, Any]
+    target: Tensor
+
+    @property
+    def count(self) -> int:
+        """The number of rows, as the targets have them."""
+        return self.target.shape[0]
+
+    def first(self) -> Tensor | None:
+        """The first input tensor."""
+        return next((a for a in (*self.inputs, *self.keywords.values()) if isinstance(a, Tensor)), None)
+
+    def with_first(self, change: Any) -> Rows:
+        """The same with the first floating input tensor changed by a function."""
+        done = False
+        inputs, keywords = list(self.inputs), dict(self.keywords)
+        for place, value in enumerate(inputs):
+            if isinstance(value, Tensor) and value.is_floating_point() and not done:
+                inputs[place], done = change(value), True
+        for name, value in keywords.items():
+            if isinstance(value, Tensor) and value.is_floating_point() and not done:
+                keywords[name], done = change(value), True
+        return replace(self, inputs=tuple(inputs), keywords=keywords)
+
+    def take(self, index: Tensor) -> Rows:
+        """Some rows, of a model that takes rows one by one."""
+        pick = lambda v: v[index] if isinstance(v, Tensor) and v.dim() and v.shape[0] == self.count else v  # noqa: E731
+        keywords = {k: pick(v) for k, v in self.keywords.items()}
+        return Rows(tuple(pick(v) for v in self.inputs), keywords, self.target[index])
+
+
+def rows_of(batch: Batch) -> Rows | None:
+    """A batch that has inputs and a target."""
+    if batch.target is None or (not batch.inputs and not batch.keywords) or batch.target.dim() == 0:
+        return None
+    return Rows(batch.inputs, batch.keywords, batch.target)
+
+
+def splittable(parts: Sequence[Rows]) -> bool:
+    """Whether every input tensor has one entry a row, so that rows may be dealt anew."""
+    for part in parts:
+        tensors = [v for v in (*part.inputs, *part.keywords.values()) if isinstance(v, Tensor)]
+        others = [v for v in (*part.inputs, *part.keywords.values()) if isinstance(v, (tuple, list, dict))]
+        if others or not tensors or any(t.dim() == 0 or t.shape[0] != part.count for t in tensors):
+            return False
+        if any(t.shape[1:] != s.shape[1:] for t, s in zip(tensors, _tensors(parts[0]), strict=False)):
+            return False
+        if part.target.shape[1:] != parts[0].target.shape[1:]:
+            return False
+    return True
+
+
+def _tensors(part: Rows) -> list[Tensor]:
+    return [v for v in (*part.inputs, *part.keywords.values()) if isinstance(v, Tensor)]
+
+
+def join(parts: Sequence[Rows]) -> Rows:
+    """All rows of splittable parts together."""
+    one = parts[0]
+    if len(parts) == 1:
+        return one
+    inputs = tuple(
+        torch.cat([p.inputs[i] for p in parts]) if isinstance(v, Tensor) else v for i, v in enumerate(one.inputs)
+    )
+    keywords = {
+        k: torch.cat([p.keywords[k] for p in parts]) if isinstance(v, Tensor) else v for k, v in one.keywords.items()
+    }
+    return Rows(inputs, keywords, torch.cat([p.target for p in parts]))
+
+
+def distinct(rows: Rows) -> Rows:
+    """Without repetitions (a watched loop shows the same rows every epoch): the first of each, in order."""
+    flat = torch.cat([t.reshape(rows.count, -1).double() for t in (*_tensors(rows), rows.target)], 1)
+    flat = flat.nan_to_num(0.5, 0.25, -0.25)
+    generator = torch.Generator(device="cpu").manual_seed(0)
+    key = (flat @ torch.rand(flat.shape[1], 1, generator=generator, dtype=torch.float64).to(flat.device))[:, 0]
+    _, inverse = torch.unique(key, return_inverse=True)
+    first = torch.full((int(inverse.max()) + 1,), rows.count, device=key.device, dtype=torch.long)
+    first.scatter_reduce_(0, inverse, torch.arange(rows.count, device=key.device), "amin")
+    return rows.take(first.sort().values)
+
+
+def probe_part(rows: Rows, most: int = PROBE_ROWS) -> Rows:
+    """As many of the first rows as a probe takes."""
+    first = rows.first()
+    width = max(1, first[0].numel()) if first is not None and first.dim() else 1
+    count = max(min(rows.count, most, PROBE_VALUES // width), min(rows.count, 8))
+    return rows if count == rows.count else rows.take(torch.arange(count, device=rows.target.device))

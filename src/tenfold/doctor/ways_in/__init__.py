@@ -1,0 +1,1 @@
+"""How a training comes to the doctor: watched, before it begins, or trained by the doctor itself."""

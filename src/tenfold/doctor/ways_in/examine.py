@@ -1,0 +1,211 @@
+"""From a watched training to its record: the heavy measures, on copies, after the training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from tenfold.doctor.diagnosis import Diagnosis, diagnosis_of
+from tenfold.doctor.judge.evidence_trials import promising
+from tenfold.doctor.measure.numbers.baselines import baselines
+from tenfold.doctor.measure.numbers.facts import facts_of
+from tenfold.doctor.measure.numbers.gradients import against_recorded, check, curvature as top_curvature, noise
+from tenfold.doctor.measure.numbers.moments import moments
+from tenfold.doctor.measure.numbers.pipeline import Pipeline
+from tenfold.doctor.measure.numbers.propagation import probe
+from tenfold.doctor.measure.numbers.rows import Rows, join, rows_of
+from tenfold.doctor.measure.numbers.study import Study, study_of
+from tenfold.doctor.measure.numbers.theory import theory
+from tenfold.doctor.measure.watching.quiet import quiet
+from tenfold.doctor.measure.watching.watched import Watched
+from tenfold.doctor.prove.attempts import Attempts, Tries, setup_of
+from tenfold.doctor.prove.paired import prove as make_proofs
+from tenfold.doctor.prove.plan import applicable, references
+from tenfold.doctor.prove.surgery import reinitialize
+from tenfold.doctor.prove.trial import standardized_inputs
+from tenfold.doctor.record import (
+    Baseline,
+    Moments,
+    Probe,
+    Record,
+    Theory,
+)
+
+SNAPSHOTS = 6  # states between start and end that are probed
+
+
+@quiet()
+def examine(
+    watched: Watched,
+    *,
+    trials: Tries | None = None,
+    prove: bool = True,
+    budget: float = 2.0,
+    curvature: bool = False,
+    gradient_check: bool = False,
+) -> Diagnosis:
+    """Measure, judge and prescribe; with `prove` pair the first remedies with the unchanged training over seeds.
+
+    budget: seconds for the short trainings (about; the proof takes as much again). trials: for a recipe, called with
+    names of changes and seeds, makes the trainings in packs; by default they are made on copies of the module.
+    curvature: also the largest eigenvalue of the Hessian at the end, against 2 / learning rate; gradient_check: also
+    the gradient against finite differences (for modules with a backward pass of their own).
+    """
+    record, attempt = measure(watched, trials=trials, budget=budget, curvature=curvature, gradient_check=gradient_check)
+    diagnosis = diagnosis_of(record)
+    if diagnosis.healthy or not prove or attempt is None:
+        return diagnosis
+    proofs = make_proofs(record, [f.change for f in diagnosis.findings[:2]], attempt)
+    return diagnosis_of(replace(record, proofs=proofs))
+
+
+def measure(
+    watched: Watched,
+    *,
+    trials: Tries | None = None,
+    budget: float = 2.0,
+    try_changes: bool = True,
+    simple: bool = True,
+    curvature: bool = False,
+    gradient_check: bool = False,
+) -> tuple[Record, Tries | None]:
+    """The record of a watched training, and what makes further short trainings of it (None where none can be made).
+
+    simple: whether models without gradients are tried on the kept rows; for the others see `examine`.
+    """
+    study = study_of(watched)
+    inputs, targets, evaluated = _moments(study)
+    facts = facts_of(study)
+    curves = replace(watched.curves, evaluation_inputs=evaluated, validation_skill=_validation_skill(study))
+    probes, landmarks = _probes(study)
+    record = Record(
+        facts, inputs, targets, curves, probes, landmarks, notes=study.notes,
+        baselines=_baselines(study) if simple else [], extra=_extra(study, curvature, gradient_check),
+    )  # fmt: skip
+    if not try_changes or not study.operations or (trials is None and study.pipeline is None):
+        return record, None
+    attempt = trials if trials is not None else Attempts(setup_of(study, facts), facts, budget)
+    record = replace(record, trials=attempt(references(record), (0,)))
+    if promising(record):
+        record = replace(record, trials=[*record.trials, *attempt(applicable(record), (0,))])
+    return record, attempt
+
+
+def _moments(study: Study) -> tuple[Moments | None, Moments | None, Moments | None]:
+    if not study.parts:
+        return None, None, None
+    firsts = [f for p in study.parts if (f := p.first()) is not None]
+    inputs = moments(torch.cat(firsts)) if firsts and len({f.shape[1:] for f in firsts}) == 1 else None
+    classes = study.pipeline.classes if study.pipeline is not None else 0
+    wanted = torch.cat([p.target for p in study.parts])
+    if study.pipeline is not None and study.pipeline.task != "numbers":
+        wanted = study.pipeline.wanted(wanted)
+    targets = moments(wanted, classes=classes)
+    seen = [rows for rows in map(rows_of, study.watched.evaluation) if rows is not None]
+    others = [f for p in seen if (f := p.first()) is not None]
+    same = others and firsts and all(f.shape[1:] == firsts[0].shape[1:] for f in others)
+    return inputs, targets, moments(torch.cat(others)) if same else None
+
+
+def _validation_skill(study: Study) -> float | None:
+    whole = [b for b in study.watched.evaluation if b.output is not None and b.target is not None]
+    if study.pipeline is None or not whole:
+        return None
+    last = [b for b in whole if b.step == whole[-1].step]
+    try:
+        return study.pipeline.skill(torch.cat([b.output for b in last if b.output is not None]),
+                                    torch.cat([b.target for b in last if b.target is not None]))  # fmt: skip
+    except RuntimeError:
+        return None
+
+
+# ---- probes ----------------------------------------------------------------------------------------------------------
+
+
+def _probes(study: Study) -> tuple[list[Probe], Theory]:
+    if not study.parts or not study.operations:
+        return [], Theory()
+    found: list[Probe] = []
+    landmarks = Theory()
+    model, watched = study.model, study.watched
+
+    def look(state: Any, step: int, parts: Sequence[Rows], pipeline: Pipeline | None) -> None:
+        try:
+            found.append(probe(model, parts, pipeline, state, step, joined=study.joined))
+        except (RuntimeError, ValueError, IndexError, TypeError) as error:
+            study.notes.append(f"the network at update {step} could not be probed: {error}")
+
+    look("start", 0, study.parts, study.pipeline)
+    if study.pipeline is not None:
+        pairs = [(b.output, b.target) for b in watched.batches if b.output is not None and b.target is not None]
+        pairs = [(o, t) for o, t in pairs if o.shape[0] == t.shape[0] and o.shape[1:] == pairs[0][0].shape[1:]]
+        if pairs and study.joined:
+            landmarks = theory(study.pipeline, torch.cat([o for o, _ in pairs]), torch.cat([t for _, t in pairs]))
+        elif pairs:
+            landmarks = theory(study.pipeline, *pairs[0])
+    places = _spread(len(watched.snapshots))
+    for place in places:
+        step, state = watched.snapshots[place]
+        model.load_state_dict(state, strict=False)
+        look("end" if place == places[-1] else "during", step, study.parts, study.pipeline)
+    model.load_state_dict(watched.start, strict=False)
+    reinitialize(model, study.operations)
+    standard, _ = standardized_inputs(study.parts, None)
+    look("reference", 0, standard, study.pipeline)
+    model.load_state_dict(watched.start, strict=False)
+    return found, landmarks
+
+
+def _extra(study: Study, curvature: bool, gradient_check: bool) -> dict[str, float]:
+    """Gradients taken again: against the recorded ones, between batches; on request curvature and a gradient check."""
+    if study.pipeline is None or not study.parts or not study.watched.steps:
+        return {}
+    model, watched, pipeline = study.model, study.watched, study.pipeline
+    found: dict[str, float] = {}
+
+    def take(name: str, compute: Callable[[], float | None]) -> None:
+        try:
+            value = compute()
+        except (RuntimeError, ValueError, IndexError, TypeError) as error:
+            study.notes.append(f"{name.replace('_', ' ')} could not be measured: {error}")
+            return
+        if value is not None:
+            found[name] = value
+
+    try:
+        found |= against_recorded(model, watched, pipeline)
+    except (RuntimeError, ValueError, IndexError, TypeError) as error:
+        study.notes.append(f"recorded gradients could not be taken again: {error}")
+    if watched.snapshots:
+        model.load_state_dict(watched.snapshots[-1][1], strict=False)
+    model.eval()
+    take("gradient_noise", lambda: noise(model, study.parts, pipeline))
+    if curvature:
+        take("curvature", lambda: top_curvature(model, study.parts[0], pipeline))
+    if gradient_check:
+        take("gradient_check", lambda: check(model, study.parts[0], pipeline))
+    model.load_state_dict(watched.start, strict=False)
+    return found
+
+
+def _spread(count: int) -> list[int]:
+    """Places of at most SNAPSHOTS + 1 snapshots, the last among them."""
+    if count <= SNAPSHOTS + 1:
+        return list(range(count))
+    return sorted({round(i * (count - 1) / SNAPSHOTS) for i in range(SNAPSHOTS + 1)})
+
+
+def _baselines(study: Study) -> list[Baseline]:
+    if not study.joined or study.pipeline is None:
+        return []
+    rows = join(study.parts)
+    first = rows.first()
+    if first is None or rows.target.shape[0] != first.shape[0]:
+        return []
+    wanted = study.pipeline.wanted(rows.target)
+    if wanted.shape[0] != first.shape[0]:
+        return []
+    return baselines(first, wanted, study.pipeline.task)

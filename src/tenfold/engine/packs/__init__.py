@@ -1,0 +1,1 @@
+"""Stacked lanes in torch: the forward pass, the updates, the state."""

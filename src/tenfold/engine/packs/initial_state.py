@@ -1,0 +1,114 @@
+"""Where training starts: initial weights, optimizer state and running moments of the lanes of a pack."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tenfold.data.feed.batches import align
+from tenfold.data.feed.randomness import derive
+from tenfold.data.split.folds import Fold
+from tenfold.engine.packs.forward import Batch, Flow, Forward
+from tenfold.engine.packs.lanes import Lane, LaneValues
+from tenfold.engine.plan.shape import Layout, Shape, Slot
+from tenfold.rules.initialization import base_draw, lsuv_factor
+
+LSUV_ROWS, LSUV_ROUNDS = 256, 3  # training rows that unit variances are measured on, and how often
+
+
+def initial_parameters(
+    lanes: Sequence[Lane], folds: Sequence[Fold], widths: Sequence[int], shape: Shape, layout: Layout
+) -> np.ndarray:
+    """Initial parameters (lanes, layout.total) float64, from base draws that all recipes of a fold and seed share.
+
+    widths: the number of input columns that each fold really has; weights of padding columns are 0.
+    """
+    base: dict[tuple[Any, ...], np.ndarray] = {}
+    out = np.zeros((len(lanes), layout.total))
+    for row, lane in zip(out, lanes, strict=True):
+        steps, rule, fold = shape.steps(lane.recipe), lane.recipe.init, folds[lane.fold]
+        layer = -1
+        for slot in layout.slots:
+            layer += slot.kind == "weight"
+            block = row[slot.start : slot.stop].reshape(slot.stored)
+            if slot.kind == "gamma":
+                block[:, : slot.size[1]] = 1.0
+            elif slot.kind == "slope":
+                block[:, : slot.size[1]] = steps[slot.op].layer.start
+            elif slot.kind in ("weight", "bias") and not (slot.output and rule.zero_last and slot.kind == "weight"):
+                real = _real(slot, widths[lane.fold])
+                key = (lane.fold, slot.kind, layer, rule.draw)
+                if key not in base:
+                    rng = derive(fold.seed, "init" if slot.kind == "weight" else "bias", fold.number, layer)
+                    rows, columns = real.matrix
+                    base[key] = base_draw(rule.draw, rng, rows if slot.kind == "weight" else 1, columns)
+                _fill(block, real, rule, base[key], steps[slot.op].gain)
+    return out
+
+
+def _real(slot: Slot, width: int) -> Slot:
+    """A slot whose rows are input columns, cut to those that the fold really has."""
+    if not slot.first or slot.fans is None:
+        return slot
+    return Slot(**{**slot.__dict__, "size": (width, slot.size[1]), "fans": slot.fans._replace(fan_in=width)})
+
+
+def _fill(block: np.ndarray, slot: Slot, rule: Any, base: np.ndarray, gain: float) -> None:
+    """Initial values of one weight or bias."""
+    assert slot.fans is not None
+    fans = slot.fans._replace(gain=gain)
+    if slot.kind == "bias":
+        block[:, : slot.size[1]] = rule.biases(base[0], fans)
+    elif len(slot.size) == 2:
+        block[: slot.size[0], : slot.size[1]] = rule.weights(base, fans)
+    else:
+        block[...] = rule.weights(base, fans).T.reshape(slot.size)
+
+
+def initial_moments(values: LaneValues, layout: Layout) -> np.ndarray:
+    """Running moments (lanes, layout.moment_total): means 0, variances as the normalization says."""
+    moments = np.zeros((len(values.steps), layout.moment_total))
+    for number, (_, var, width) in layout.moments.items():
+        moments[:, var : var + width] = np.array(values.norms[number].initial_variance)[:, None]
+    return moments
+
+
+def initial_state(lanes: Sequence[Lane]) -> dict[str, np.ndarray]:
+    """Where the optimizer's rows m, v and u start, (lanes, 1) each; those that no lane has are left out."""
+    rules = [lane.optimizer for lane in lanes]
+    return {
+        name: np.array([[rule.initial[i]] for rule in rules])
+        for i, name in enumerate("mvu")
+        if any(rule.moments[i] for rule in rules)
+    }
+
+
+def lsuv_rows(folds: Sequence[Fold]) -> np.ndarray:
+    """Training rows (folds, rows) that unit variances are measured on; a smaller part repeats its own."""
+    size = align(min(LSUV_ROWS, *(len(fold.train) for fold in folds)))
+    order = [derive(fold.seed, "lsuv", fold.number).permutation(fold.train) for fold in folds]
+    return np.stack([np.resize(part, size) for part in order])
+
+
+def unit_variance(
+    forward: Forward, lanes: Sequence[Lane], x: Flow, parameters: Sequence[Tensor], moments: Tensor
+) -> None:
+    """LSUV (Mishkin & Matas 2016), in place: scale each layer's weights in turn so that its sums have variance 1."""
+    rows = len(x[0])  # of a lane
+    weight = torch.full((len(lanes), 1, rows), 1 / rows, dtype=moments.dtype, device=moments.device)
+    batch = Batch(weight, [rows] * len(lanes), 1, {}, frozen=True)
+    chosen = [i for i, lane in enumerate(lanes) if lane.recipe.init.unit_variance]
+    for number in forward.layout.weights:
+        slot, view = forward.layout.slots[number], parameters[number]
+
+        def rescale(sums: Flow, slot: Slot = slot, view: Tensor = view) -> None:
+            for lane in chosen:
+                z = sums[lane] if isinstance(sums, list) else sums[lane][:, : slot.matrix[1]]
+                view[lane].mul_(lsuv_factor(z.var(correction=0)))
+
+        for _ in range(LSUV_ROUNDS):
+            forward(x, parameters, moments, batch, until=(slot.op, rescale))

@@ -1,0 +1,156 @@
+"""The trials of a pack and their values, stacked: what differs between lanes without splitting a pack."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tenfold.engine.plan.network import Activate, Drop, Normalize, Step
+from tenfold.engine.plan.shape import Shape
+from tenfold.recipe.recipe import Recipe
+from tenfold.rules.normalization import BatchNorm
+from tenfold.rules.optimizers.update import Coefficients, Time
+from tenfold.rules.record import numbers, rule_name
+
+Block = tuple[int, Callable[..., Tensor]]  # so many neighbouring lanes, and the function of all of them
+
+
+@dataclass(frozen=True)
+class Lane:
+    """One trial: a recipe (and its number in the search) on one fold (its place in the list of folds)."""
+
+    recipe: Recipe
+    number: int
+    fold: int
+
+    @property
+    def optimizer(self) -> Any:
+        """The recipe's optimizer; a pack's shape says whether it is of first or of second order."""
+        return self.recipe.optimizer
+
+    @property
+    def order(self) -> tuple[Any, ...]:
+        """Lanes are sorted by this, so that equal optimizers and equal activations lie side by side."""
+        optimizer = self.optimizer
+        layers = [layer for layer in self.recipe.network.sequence() if hasattr(layer, "formula")]
+        activations = [(rule_name(layer), repr(numbers(layer))) for layer in layers[:1]]
+        kind = (optimizer.family, optimizer.moments)
+        return optimizer.family, activations, kind, self.number, self.fold
+
+
+class NormValues:
+    """The numbers of one normalization layer for all lanes, as tensors (L, 1, 1)."""
+
+    def __init__(self, rules: Sequence[Any], column: Callable[[Sequence[float]], Tensor]) -> None:
+        self.eps_list = [rule.eps for rule in rules]
+        self.eps = column(self.eps_list)[:, :, None]
+        batch = [rule if isinstance(rule, BatchNorm) else BatchNorm() for rule in rules]
+        self.unbiased = column([rule.unbiased for rule in batch])[:, :, None] > 0
+        self.initial_variance = [rule.initial_variance for rule in batch]
+        self._rules, self._column = batch, column
+        steady = all(rule.average == "exponential" for rule in batch)
+        self._keep = column([rule.keep for rule in batch])[:, :, None] if steady else None
+
+    def keep_at(self, update: int) -> Tensor:
+        """The share of the running moments that update 1, 2, ... keeps."""
+        if self._keep is not None:
+            return self._keep
+        return self._column([float(rule.keep_at(update)) for rule in self._rules])[:, :, None]
+
+
+class LaneValues:
+    """The values of a pack's lanes as tensors that broadcast over (lanes, ...), operation by operation."""
+
+    def __init__(self, lanes: Sequence[Lane], shape: Shape, device: torch.device, dtype: torch.dtype) -> None:
+        self._to = {"device": device, "dtype": dtype}
+        recipes = [lane.recipe for lane in lanes]
+        planned = {recipe: shape.steps(recipe) for recipe in dict.fromkeys(recipes)}
+        self.steps: list[tuple[Step, ...]] = [planned[recipe] for recipe in recipes]
+        self.activations: dict[int, list[Block]] = {}
+        self.monotone: dict[int, list[bool]] = {}  # of every activation, lane by lane
+        self.norms: dict[int, NormValues] = {}
+        self.rates: dict[int, Tensor] = {}  # (L, 1, 1) of every dropout that drops something
+        for number, op in enumerate(shape.ops):
+            layers = [steps[number].layer for steps in self.steps]
+            if isinstance(op, Activate):
+                self.activations[number] = blocks(layers)
+                self.monotone[number] = [layer.monotone for layer in layers]
+            elif isinstance(op, Normalize):
+                self.norms[number] = NormValues(layers, self._column)
+            elif isinstance(op, Drop) and any(layer.rate > 0 for layer in layers):
+                self.rates[number] = self._column([layer.rate for layer in layers])[:, :, None]
+        self.clip = self._limit([r.clip_norm for r in recipes])
+        self.clip_value = self._limit([r.clip_value for r in recipes])
+        largest = self._limit([r.max_norm for r in recipes])
+        self.max_norm = None if largest is None else largest[:, :, None]
+        coupled = [0.0 if r.optimizer.decoupled else r.weight_decay for r in recipes]
+        self.l2 = self._column(coupled) if any(coupled) else None
+        self.l1 = self._column([r.l1 for r in recipes]) if any(r.l1 for r in recipes) else None
+        self.decoupled = any(r.optimizer.decoupled and r.weight_decay for r in recipes)
+        average = [r.weight_average for r in recipes]
+        self.average = self._column(average) if any(average) else None
+
+    def _column(self, values: Sequence[float]) -> Tensor:
+        return torch.tensor(values, **self._to)[:, None]  # (L, 1)
+
+    def _limit(self, values: Sequence[float | None]) -> Tensor | None:
+        """(L, 1) with infinity for no limit; None where no lane has one."""
+        if all(value is None for value in values):
+            return None
+        return self._column([np.inf if value is None else value for value in values])
+
+
+def blocks(rules: Sequence[Any]) -> list[Block]:
+    """(lanes, formula with the rule's numbers behind its tensors) for each run of neighbouring lanes with one rule."""
+    found: list[Block] = []
+    for rule, run in groupby(rules):
+        formula, values = type(rule).formula, numbers(rule)
+        found.append((len(list(run)), lambda *tensors, formula=formula, values=values: formula(*tensors, *values)))
+    return found
+
+
+def times(
+    lane: Lane, first: int, count: int, per_epoch: int, factor: float = 1.0
+) -> tuple[np.ndarray, Time]:  # factor: what a plateau schedule has come to
+    """The decayed rates of updates first .. first + count - 1 of a lane, and what its optimizer takes."""
+    recipe, update = lane.recipe, np.arange(first, first + count)
+    total = per_epoch * recipe.epochs
+    rate = recipe.optimizer.lr * factor * recipe.decay.factor(update, per_epoch, total)
+    share = np.minimum(update / total, 1.0)
+    return rate, Time(update + 1.0, rate, share, recipe.decay.momentum(update, per_epoch, total))
+
+
+def coefficient_table(lanes: Sequence[Lane], first: int, count: int, per_epoch: int, factors: np.ndarray) -> np.ndarray:
+    """Coefficients of updates first .. first + count - 1 for every lane: (count, 10, lanes) float64.
+
+    The first nine are `Coefficients` with the decayed rate inside; the last is rate * weight_decay for decoupled
+    decay, else 0. Each recipe's column is computed by itself. factors (lanes,): of plateau schedules.
+    """
+    columns: dict[tuple[int, float], np.ndarray] = {}
+    for lane, factor in zip(lanes, factors, strict=True):
+        if (lane.number, factor) in columns:
+            continue
+        rate, time = times(lane, first, count, per_epoch, factor)
+        k = lane.optimizer.coefficients(time)
+        decay = rate * lane.recipe.weight_decay if lane.optimizer.decoupled else 0 * rate
+        columns[lane.number, factor] = np.stack([*k, decay], 1)
+    return np.stack([columns[lane.number, factor] for lane, factor in zip(lanes, factors, strict=True)], 2)
+
+
+def by_update(table: Tensor) -> list[tuple[Coefficients, Tensor]]:
+    """For each update of a table (updates, 10, lanes, 1): its coefficients, each (lanes, 1), and its decoupled decay.
+
+    What stays the same from update to update is one tensor.
+    """
+    first = table[0].unbind(0)
+    columns = [
+        [first[i]] * len(table) if bool((column == column[0]).all()) else column.unbind(0)
+        for i, column in enumerate(table.unbind(1))
+    ]
+    return [(Coefficients(*row[:-1]), row[-1]) for row in zip(*columns, strict=True)]

@@ -1,0 +1,209 @@
+"""The rows of a batch as network inputs: gathered from the one copy of the data, encoded and preprocessed.
+
+A group is a (fold, preprocessing, augmentation) triple: lanes of one group share their inputs, computed once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from threading import Lock
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tenfold.data.feed.encode import Encoding, Inputs
+from tenfold.data.feed.randomness import derive
+from tenfold.data.split.folds import Fold
+from tenfold.engine.plan.shape import padded
+from tenfold.rules.augmentation import Augmentation, augment, draws
+from tenfold.rules.preprocessing import Affine, Moments, Preprocessing
+
+AHEAD = 1 << 17  # numbers of inputs made at once, at most: a megabyte in float64
+
+
+@dataclass(frozen=True)
+class FoldInputs:
+    """What the training part of a fold decided: its encoding, the moments of its columns, its target's scale."""
+
+    fold: Fold
+    encoding: Encoding
+    moments: Moments
+    target_mean: float
+    target_std: float
+
+    def affine(self, preprocessing: Preprocessing) -> Affine:
+        """The recipe's preprocessing, fitted on this fold's training rows."""
+        return preprocessing.fit(self.moments)
+
+
+class Groups(NamedTuple):
+    """What turns rows into inputs for each group of lanes. fold_of (G,): its fold, None where group g is fold g;
+    shift and scale (G, 1, N); rotations: (N, N) of each group, None where it has none; augment: of each group."""
+
+    folds: tuple[int, ...]
+    fold_of: Tensor | None
+    shift: Tensor
+    scale: Tensor
+    rotations: tuple[Tensor | None, ...]
+    augment: tuple[Augmentation, ...]
+
+
+class Feed:
+    """All rows on the device, once, and the encodings of all folds side by side.
+
+    `width` is that of the widest fold, padded; narrower folds have columns of zeros behind their own.
+    """
+
+    def __init__(
+        self, inputs: Inputs, target: np.ndarray, folds: Sequence[FoldInputs], device: torch.device, dtype: torch.dtype
+    ) -> None:
+        self.folds: tuple[FoldInputs, ...] = tuple(folds)
+        self.device: torch.device = device
+        self.dtype: torch.dtype = dtype
+        self._fitted: dict[tuple[int, Preprocessing], Affine] = {}
+        self._fitting = Lock()
+        self.width: int = padded(max(1, *(fold.encoding.width for fold in folds)))
+        self.numbers: Tensor = torch.from_numpy(inputs.numbers).to(device)  # (rows, N) float64, or uint8 pixels
+        self.image: tuple[int, int, int] | None = inputs.image
+        self.classification: bool = target.dtype.kind in "iu"
+        self.target: Tensor = torch.from_numpy(target).to(device)  # (rows,) int64 or float64
+        count = inputs.numbers.shape[1]
+        whole = inputs.numbers.dtype == np.uint8
+        gaps = np.zeros(0, np.int64) if whole else np.flatnonzero(np.isnan(inputs.numbers).any(0))
+        self.gaps: Tensor | None = torch.from_numpy(gaps).to(device) if len(gaps) else None
+        self.medians: Tensor = self._stack([fold.encoding.medians for fold in folds])[:, None]  # (F, 1, N)
+        self.extra: int = self.width - count  # input columns behind the numbers
+        flag = np.full((len(folds), count), self.extra)  # column behind the numbers; self.extra means none
+        for f, fold in enumerate(folds):
+            flag[f, fold.encoding.indicators] = np.arange(len(fold.encoding.indicators))
+        self.flag: Tensor = torch.from_numpy(flag[:, gaps]).to(device)[:, None]  # (F, 1, gaps)
+        offsets = np.concatenate([[0], np.cumsum(inputs.sizes)]).astype(np.int64)
+        self.codes: Tensor | None = None
+        if inputs.sizes:
+            self.codes = torch.from_numpy(inputs.codes + offsets[:-1]).to(device)  # (rows, C), codes made distinct
+            slots = np.stack([np.concatenate(fold.encoding.slots) for fold in folds]) - count
+            self.slots: Tensor = torch.from_numpy(slots).to(device)  # (F, all codes)
+        self.target_mean: Tensor = torch.tensor(
+            [fold.target_mean for fold in folds], dtype=torch.float64, device=device
+        )
+        self.target_std: Tensor = torch.tensor([fold.target_std for fold in folds], dtype=torch.float64, device=device)
+
+    def __getstate__(self) -> dict[str, object]:
+        """Without the lock: a copy in another process has its own."""
+        return {name: value for name, value in self.__dict__.items() if name != "_fitting"}
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        self.__dict__ |= state
+        self._fitting = Lock()
+
+    def _affine(self, f: int, preprocessing: Preprocessing) -> Affine:
+        """The preprocessing of fold f, fitted once for all packs: an eigenvalue problem of all pixels takes seconds."""
+        with self._fitting:
+            if (f, preprocessing) not in self._fitted:
+                self._fitted[f, preprocessing] = self.folds[f].affine(preprocessing)
+            return self._fitted[f, preprocessing]
+
+    def _stack(self, arrays: list[np.ndarray]) -> Tensor:
+        return torch.from_numpy(np.stack(arrays)).to(self.device)
+
+    def groups(self, keys: Sequence[tuple[int, Preprocessing, Augmentation]]) -> Groups:
+        """What the groups need: keys are (fold number, preprocessing, augmentation)."""
+        maps = [self._affine(f, preprocessing) for f, preprocessing, _ in keys]
+        folds = tuple(f for f, _, _ in keys)
+        fold_of = None if folds == tuple(range(len(self.folds))) else torch.tensor(folds, device=self.device)
+        shift = self._stack([part.shift for part in maps])[:, None]
+        scale = self._stack([part.scale for part in maps])[:, None]
+        rotations = tuple(
+            None if part.rotation is None else torch.from_numpy(part.rotation).to(self.device) for part in maps
+        )
+        return Groups(folds, fold_of, shift, scale, rotations, tuple(augmentation for _, _, augmentation in keys))
+
+    def inputs(self, rows: Tensor, groups: Groups, update: int | None = None) -> Tensor:
+        """Inputs (G, B, width) of rows (F, B), the rows of each fold, for these groups; augmented where `update`, the
+        number of a training update, is given."""
+        folds, batch = rows.shape
+        fold_of, shift, scale = groups.fold_of, groups.shift, groups.scale
+        flat = rows.reshape(-1)
+        numbers = self.numbers.index_select(0, flat).view(folds, batch, -1)  # (F, B, N)
+        if numbers.dtype == torch.uint8:
+            numbers = numbers.double() / 255
+        behind = None
+        if self.gaps is not None or self.codes is not None:
+            behind = torch.zeros(folds, batch, self.extra + 1, dtype=self.dtype, device=self.device)
+        if self.gaps is not None and behind is not None:
+            missing = numbers.isnan()
+            numbers = torch.where(missing, self.medians, numbers)
+            place = torch.where(missing.index_select(2, self.gaps), self.flag, self.extra)
+            behind.scatter_(2, place, 1.0)
+        if self.codes is not None and behind is not None:
+            codes = self.codes.index_select(0, flat).view(folds, -1)  # (F, B C)
+            behind.scatter_(2, self.slots.gather(1, codes).view(folds, batch, -1), 1.0)
+        if fold_of is not None:
+            numbers = numbers.index_select(0, fold_of)
+            behind = None if behind is None else behind.index_select(0, fold_of)
+        if update is not None and any(augmentation.active for augmentation in groups.augment):
+            numbers = self._augmented(numbers, groups, update)
+        numbers = (numbers - shift) / scale
+        for g, rotation in enumerate(groups.rotations):
+            if rotation is not None:
+                numbers[g] = numbers[g] @ rotation
+        out = torch.zeros(len(shift), batch, self.width, dtype=self.dtype, device=self.device)
+        count = numbers.shape[2]
+        out[..., :count] = numbers
+        if behind is not None:
+            out[..., count:] = behind[..., : self.extra]
+        return out
+
+    def _augmented(self, numbers: Tensor, groups: Groups, update: int) -> Tensor:
+        """Images (G, B, N) mirrored and shifted, by draws that all recipes of a fold share at this update."""
+        assert self.image is not None
+        images = numbers.unflatten(2, self.image)  # (G, B, H, W, C)
+        out = images.clone()
+        for g, (f, augmentation) in enumerate(zip(groups.folds, groups.augment, strict=True)):
+            if augmentation.active:
+                fold = self.folds[f].fold
+                rng = derive(fold.seed, "augment", fold.number, update)
+                flip, down, right = (
+                    torch.from_numpy(d).to(self.device) for d in draws(rng, images.shape[1], augmentation.shift)
+                )
+                flip = flip & augmentation.flip
+                out[g] = augment(images[g][None], flip[None], down[None], right[None])[0]
+        return out.flatten(2)
+
+    def rates(self, rows: Tensor) -> Tensor:
+        """Targets (..., F, B) of rows (..., F, B) divided by their mean over the fold's training rows: for counts."""
+        return (self.target[rows] / self.target_mean[:, None]).to(self.dtype)
+
+    def targets(self, rows: Tensor) -> Tensor:
+        """Targets (..., F, B) of rows (..., F, B): class indices, or numbers standardized with its training rows."""
+        y = self.target[rows]
+        if self.classification:
+            return y
+        return ((y - self.target_mean[:, None]) / self.target_std[:, None]).to(self.dtype)
+
+
+class Ahead:
+    """Inputs of training batches, made for some updates at once where batches are small: starting the operations takes
+    as long for one as for many."""
+
+    def __init__(self, feed: Feed, groups: Groups) -> None:
+        self.feed, self.groups = feed, groups
+        self._augmented = any(augmentation.active for augmentation in groups.augment)
+        self._rows: Tensor | None = None
+        self._first, self._made = 0, torch.empty(0)
+
+    def __call__(self, rows: Tensor, step: int, update: int) -> Tensor:
+        """Inputs (G, B, width) of one update, `step` of an epoch with these rows (updates, F, B)."""
+        if self._augmented:
+            return self.feed.inputs(rows[step], self.groups, update)
+        if self._rows is not rows or not 0 <= step - self._first < self._made.shape[1]:
+            _, folds, batch = rows.shape
+            count = max(1, AHEAD // (len(self.groups.folds) * batch * self.feed.width))
+            several = rows[step : step + count]  # (U, F, B)
+            made = self.feed.inputs(several.transpose(0, 1).reshape(folds, -1), self.groups)
+            self._rows, self._first = rows, step
+            self._made = made.unflatten(1, (len(several), batch))  # (G, U, B, width)
+        return self._made[:, step - self._first]

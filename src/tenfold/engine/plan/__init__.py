@@ -1,0 +1,1 @@
+"""A network as operations, its shapes and costs, and which trials train together."""

@@ -1,0 +1,199 @@
+"""What a recipe costs to train, in seconds of one core: a formula, used to size a search before it starts."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields, replace
+
+from tenfold.engine.plan.network import (
+    Add,
+    Affine,
+    Convolve,
+    Drop,
+    Gather,
+    Image,
+    Normalize,
+    Pool,
+    count,
+    parameter_count,
+    plan_network,
+)
+from tenfold.errors import BadInput
+from tenfold.recipe.recipe import Recipe
+from tenfold.recipe.spaces.space import Space
+from tenfold.rules.optimizers import LBFGS, GaussNewton, HessianFree, Newton, Optimizer
+
+START_SECONDS = 1e-3  # of starting the operations of one update of a pack, whatever its lanes
+SAMPLE = 16  # recipes whose mean cost stands for a space
+
+
+@dataclass(frozen=True)
+class CostModel:
+    """Seconds on one core of a 2020s server CPU (AVX-512, float32), calibrated by the benchmarks in bench/."""
+
+    flops: float = 50e9  # of stacked matrix products, a second
+    conv_flops: float = 70e9  # of convolutions, a second
+    conv: float = 150e-6  # starting a convolution, its gradients, and the operations behind it
+    image: float = 0.6  # what element-wise work takes of that on rows where images flow, in torch's own kernels
+    weight: float = 4e-9  # optimizer update, a weight and step
+    unit: float = 3e-9  # element-wise work forward and backward, a row and unit
+    normalized: float = 4e-9  # more of it where a unit is normalized
+    dropped: float = 3e-9  # more of it where a unit can be dropped
+    step: float = 12e-6  # a lane's share of starting the operations of a step
+
+
+MODEL = CostModel()
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a network does for one row, and what it learns."""
+
+    products: int = 0  # multiplications of dense maps, forward
+    conv_products: int = 0  # of convolutions
+    convs: int = 0
+    units: int = 0  # numbers that dense maps, convolutions and pools put out or take in
+    normalized: int = 0  # numbers that are normalized
+    dropped: int = 0  # numbers that can be dropped
+    weights: int = 0  # learned numbers
+
+    def gradient(self, rows: float, model: CostModel) -> float:
+        """Seconds of the gradient of that many rows, without starting it: 6 flops a product, 2 of them forward."""
+        flops = 6 * rows * (self.products / model.flops + self.conv_products / model.conv_flops)
+        units = self.units * model.unit + self.normalized * model.normalized + self.dropped * model.dropped
+        return flops + rows * units * (model.image if self.convs else 1.0)
+
+
+def network_work(recipe: Recipe, *, columns: int, outputs: int, image: Image | None = None) -> Work:
+    """The work of a recipe's network, from its operations (`plan_network`)."""
+    total = dict.fromkeys((field.name for field in fields(Work)), 0)
+    for step in plan_network(recipe.network, inputs=columns, outputs=outputs, image=image):
+        op = step.op
+        total["weights"] += parameter_count(op)
+        for part in (op, op.shortcut) if isinstance(op, Add) else (op,):
+            match part:
+                case Affine(inputs, units, pieces=pieces):
+                    total["products"] += inputs * units * pieces
+                    total["units"] += count(part)
+                case Convolve(of, kernel=kernel):
+                    total["conv_products"] += count(part) * of[2] * kernel * kernel
+                    total["convs"] += 1
+                    total["units"] += count(part)
+                case Pool(of) | Gather(of):
+                    total["units"] += math.prod(of)
+                case Normalize():
+                    total["normalized"] += count(part)
+                case Drop():
+                    total["dropped"] += count(part) * (step.layer.rate > 0)
+    return Work(**total)
+
+
+def lane_step_seconds(
+    recipe: Recipe,
+    *,
+    columns: int,
+    outputs: int,
+    batch: int | None = None,
+    image: Image | None = None,
+    model: CostModel = MODEL,
+) -> float:
+    """Seconds of one training step of one lane: `gradients` times the gradient of the batch, the update of the
+    weights, and what starting the operations takes.
+
+    columns: encoded inputs (the pixels of an `image`: height, width, channels); outputs: units of the output layer;
+    batch: rows of the step, default the recipe's batch size (a recipe with `full` needs it: `BadInput`).
+    """
+    rows = recipe.batch_size if batch is None else batch
+    if rows == "full":
+        raise BadInput("a full batch has no size of its own", where="batch_size", do="give batch=, the training rows")
+    work = network_work(recipe, columns=columns, outputs=outputs, image=image)
+    starting = model.step + work.convs * model.conv
+    steps, flops = second_order(recipe.optimizer, rows=rows, weights=work.weights, outputs=outputs)
+    return steps * (work.gradient(rows, model) + starting) + work.weights * model.weight + flops / model.flops
+
+
+def second_order(optimizer: Optimizer, *, rows: int, weights: int, outputs: int) -> tuple[float, float]:
+    """(gradients, further flops) that one update takes; (1, 0) for a first-order optimizer.
+
+    Newton: a Hessian of P weights is P products of about two gradients each, its factor P^3 / 3 multiplications.
+    Gauss-Newton: a gradient for each output, their products rows outputs P^2, the factor. Hessian-free: two
+    gradients for each step of the conjugate gradients. L-BFGS: two evaluations, and 4 P for each pair it keeps.
+    """
+    match optimizer:
+        case Newton():
+            return 2.0 * weights, 2 * weights**3 / 3
+        case GaussNewton():
+            return 2.0 + outputs, 2 * rows * outputs * weights**2 + 2 * weights**3 / 3
+        case HessianFree(cg_steps=products):
+            return 2.0 * products + 2, 0.0
+        case LBFGS(history=pairs):
+            return 2.0, 8.0 * pairs * weights
+    return 1.0, 0.0
+
+
+def recipe_seconds(
+    recipe: Recipe,
+    *,
+    rows: int,
+    columns: int,
+    outputs: int,
+    folds: int,
+    image: Image | None = None,
+    model: CostModel = MODEL,
+) -> float:
+    """Seconds of a recipe on all its folds and epochs, validation after every epoch included.
+
+    rows: development rows, of which each fold trains on (folds - 1) / folds and validates on the rest (a third of
+    a gradient's work a row); folds=1 trains on all rows and validates on none.
+    """
+    train = rows if folds == 1 else max(1, rows * (folds - 1) // folds)
+    batch = train if recipe.batch_size == "full" else min(recipe.batch_size, train)
+    size = {"columns": columns, "outputs": outputs, "image": image}
+    training = math.ceil(train / batch) * lane_step_seconds(recipe, batch=batch, model=model, **size)
+    validation = network_work(recipe, **size).gradient((rows - train) / 3, model) + model.step
+    return folds * recipe.epochs * (training + (validation if folds > 1 else 0.0))
+
+
+def mean_seconds(
+    space: Space, *, rows: int, columns: int, outputs: int, folds: int, image: Image | None = None
+) -> float:
+    """Mean `recipe_seconds` over the first 16 recipes of the space at seed 0."""
+    size = {"rows": rows, "columns": columns, "outputs": outputs, "folds": folds, "image": image}
+    seconds = [recipe_seconds(recipe, **size) for recipe in space.sample(SAMPLE, seed=0)]
+    return sum(seconds) / len(seconds)
+
+
+def plan_trials(
+    space: Space,
+    *,
+    rows: int,
+    columns: int,
+    outputs: int,
+    folds: int,
+    budget_seconds: float,
+    image: Image | None = None,
+    cores: int = 2,
+    most: int = 48,
+) -> int:
+    """How many recipes fit into the budget on that many cores: budget cores / `mean_seconds`, at least 8, at most
+    `most`, never more than the space has."""
+    mean = mean_seconds(space, rows=rows, columns=columns, outputs=outputs, folds=folds, image=image)
+    fitting = min(max(math.floor(budget_seconds * cores / mean), 8), most)
+    return fitting if space.size is None else min(fitting, space.size)
+
+
+def epochs_within(
+    recipes: list[Recipe],
+    *,
+    rows: int,
+    columns: int,
+    outputs: int,
+    folds: int,
+    core_seconds: float,
+    image: Image | None = None,
+) -> int:
+    """The epochs (at least 1) for which the mean of the recipes costs at most `core_seconds` of one core."""
+    one = [replace(recipe, epochs=1) for recipe in recipes]
+    size = {"rows": rows, "columns": columns, "outputs": outputs, "folds": folds, "image": image}
+    total = sum(recipe_seconds(recipe, **size) for recipe in one)
+    return max(1, math.floor(core_seconds * len(one) / total))

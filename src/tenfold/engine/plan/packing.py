@@ -1,0 +1,104 @@
+"""Cutting a search into packs: which trials train together, from a fixed cost model (never from timings).
+
+Only shapes split packs. Within a shape, recipes are sorted so that like stands with like (no dropout, the same
+activation, the same kind of optimizer), because a pack does what any of its lanes needs. All folds of a recipe
+are in one pack, so its fold-mean curve is there at every epoch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import NamedTuple
+
+from tenfold.data.feed.batches import Dealing
+from tenfold.data.split.folds import Fold
+from tenfold.engine.packs.lanes import Lane
+from tenfold.engine.plan.cost import START_SECONDS, lane_step_seconds
+from tenfold.engine.plan.network import Image, count
+from tenfold.engine.plan.shape import Layout, Shape
+from tenfold.recipe.recipe import Recipe
+from tenfold.rules.record import rule_name
+
+PACK_SECONDS = 6e-3  # work of one stacked update at which the fixed cost of starting its operations is small
+PACK_BYTES = 1 << 30  # the most that one pack may hold
+
+
+@dataclass(frozen=True)
+class PackPlan:
+    """The recipes (by number) that one pack trains on which folds, and its shape."""
+
+    numbers: tuple[int, ...]
+    folds: tuple[int, ...]
+    shape: Shape
+
+    def lanes(self, recipes: Sequence[Recipe]) -> list[Lane]:
+        """Every recipe on every one of its folds."""
+        return [Lane(recipes[number], number, fold) for number in self.numbers for fold in self.folds]
+
+
+class Size(NamedTuple):
+    """What enters and leaves a network: input columns, output units, the size of an image."""
+
+    inputs: int
+    outputs: int
+    image: Image | None = None
+
+    def shape(self, recipe: Recipe, folds: Sequence[Fold]) -> Shape:
+        """The shape of a recipe that is trained on these folds."""
+        dealing = Dealing.of(folds, recipe.batch_size)
+        return Shape.of(recipe, inputs=self.inputs, outputs=self.outputs, dealing=dealing, image=self.image)
+
+
+def plan_packs(
+    recipes: Sequence[Recipe],
+    folds: Sequence[Fold],
+    size: Size,
+    *,
+    workers: int,
+    numbers: Sequence[int] | None = None,
+    on: Sequence[int] | None = None,
+) -> list[PackPlan]:
+    """Packs of the recipes with these numbers (default all) on these folds (places in `folds`, default all), longest
+    first."""
+    on = tuple(range(len(folds)) if on is None else on)
+    groups: dict[Shape, list[int]] = {}
+    for number in range(len(recipes)) if numbers is None else numbers:
+        groups.setdefault(size.shape(recipes[number], folds), []).append(number)
+    plans: list[tuple[float, PackPlan]] = []
+    for shape, members in groups.items():
+        members.sort(key=lambda n: _likeness(recipes[n], n))
+        cost = len(on) * lane_step_seconds(
+            recipes[members[0]], columns=size.inputs, outputs=size.outputs, batch=shape.dealing.rows, image=size.image
+        )
+        wide = max(1, min(int(PACK_SECONDS / cost), int(PACK_BYTES / (_lane_bytes(shape) * len(on)))))
+        count = -(-len(members) // wide)
+        many = len(groups) < workers or cost * len(members) >= workers * START_SECONDS
+        if count % workers and len(members) >= workers and many:
+            count += workers - count % workers  # no worker idles while another trains the last pack
+        bounds = [i * len(members) // count for i in range(count + 1)]
+        for first, last in pairwise(bounds):
+            if part := tuple(members[first:last]):
+                work = cost * shape.dealing.updates * sum(recipes[n].epochs for n in part)
+                plans.append((work, PackPlan(part, on, shape)))
+    return [plan for _, plan in sorted(plans, key=lambda item: (-item[0], item[1].numbers))]
+
+
+def _likeness(recipe: Recipe, number: int) -> tuple[object, ...]:
+    layers, optimizer = recipe.network.sequence(), recipe.optimizer
+    drops = any(getattr(layer, "rate", 0) for layer in layers)
+    kinds = tuple(rule_name(layer) for layer in layers)
+    return (
+        drops, kinds, rule_name(recipe.loss), optimizer.family, optimizer.moments, recipe.epochs,
+        repr(recipe.preprocess), recipe.clip_norm is None, number,
+    )  # fmt: skip
+
+
+def _lane_bytes(shape: Shape) -> int:
+    """Parameters, gradient, optimizer state and scratch, and about six copies of the activations of a batch."""
+    rows, total = max(shape.dealing.rows, 512), Layout.of(shape).total
+    curvature = getattr(shape.second_order, "MOST_PARAMETERS", None)
+    matrices = 3 * total * total if curvature is not None else 0
+    units = shape.inputs + sum(count(op) for op in shape.ops)
+    return 4 * (6 * total + 6 * rows * units + matrices)

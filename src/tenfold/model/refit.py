@@ -1,0 +1,131 @@
+"""The winner trained again: on all development rows (the refit), or on each fold's training part (an ensemble)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+
+from tenfold.data.columns.schema import Schema
+from tenfold.data.feed.batches import Dealing
+from tenfold.data.read.images import ImageContract
+from tenfold.engine.packs.lanes import Lane
+from tenfold.engine.packs.pack import Order, Pack
+from tenfold.engine.packs.rows import Feed
+from tenfold.errors import RunFailed, Stopped
+from tenfold.model.model import Model
+from tenfold.problem.problem import Problem
+from tenfold.recipe.recipe import Recipe
+
+Tick = Callable[[], Order]
+
+
+def refit(
+    problem: Problem,
+    recipe: Recipe,
+    epoch: int,
+    *,
+    seed: int,
+    schema: Schema | None = None,
+    classes: tuple[object, ...] | None = None,
+    device: torch.device | None = None,
+    dtype: torch.dtype = torch.float32,
+    tick: Tick = lambda: "go on",
+) -> Model:
+    """Train the recipe on every development row and return the model.
+
+    The folds chose an epoch of their training parts; the refit makes the same number of UPDATES, epoch times the
+    folds' updates an epoch, under the same learning-rate schedule, so it sees its larger set slightly fewer times.
+    Raises `RunFailed` if the training diverges.
+    """
+    per_epoch = Dealing.of(problem.folds, recipe.batch_size).updates
+    whole = problem.whole(seed)
+    feed = whole.feed([recipe], device or torch.device("cpu"), dtype)
+    pack = train_lanes(whole, recipe, feed, epoch * per_epoch, schedule=per_epoch, tick=tick)
+    return _models(whole, recipe, pack, "all development rows", schema=schema, classes=classes)[0]
+
+
+def fold_models(
+    problem: Problem,
+    recipe: Recipe,
+    epoch: int,
+    *,
+    schema: Schema | None = None,
+    classes: tuple[object, ...] | None = None,
+    device: torch.device | None = None,
+    dtype: torch.dtype = torch.float32,
+    tick: Tick = lambda: "go on",
+) -> tuple[Model, ...]:
+    """The recipe trained to an epoch on every fold's training part, fold by fold: the networks that were scored.
+
+    Their weights have the bits of the search's on the same device and in the same dtype, because a lane's numbers do
+    not depend on the lanes beside it. Raises `RunFailed` if a training diverges.
+    """
+    feed = problem.feed([recipe], device or torch.device("cpu"), dtype)
+    per_epoch = Dealing.of(problem.folds, recipe.batch_size).updates
+    pack = train_lanes(problem, recipe, feed, epoch * per_epoch, tick=tick)
+    return _models(problem, recipe, pack, "the training part of a fold", schema=schema, classes=classes)
+
+
+def train_lanes(
+    problem: Problem,
+    recipe: Recipe,
+    feed: Feed,
+    last: int,
+    *,
+    on: Sequence[int] | None = None,
+    schedule: int | None = None,
+    tick: Tick = lambda: "go on",
+) -> Pack:
+    """A pack of one lane for each of these folds (places in the problem's list, default all) after `last` updates.
+
+    schedule: the updates that the learning-rate schedule calls an epoch, default those of the folds. Batches are
+    dealt for all folds of the problem, so a lane's numbers do not depend on which others are trained with it.
+    """
+    shape = problem.size.shape(recipe, problem.folds)
+    places = range(len(problem.folds)) if on is None else on
+    with _one_thread():
+        pack = Pack([Lane(recipe, 0, fold) for fold in places], shape, feed, schedule_updates=schedule)
+        while pack.update < last:
+            if not pack.run_epoch(tick, last):
+                raise Stopped("stopped while the winner was trained again")
+    return pack
+
+
+def _models(problem: Problem, recipe: Recipe, pack: Pack, rows: str, **given: Any) -> tuple[Model, ...]:
+    """A model of each lane, in the order of the folds. rows: in words, what they were trained on."""
+    moments, contract = problem.moments_for([recipe]), ImageContract.of(problem.inputs)
+    classes = problem.classes if given["classes"] is None else given["classes"]
+    models: dict[int, Model] = {}
+    for i, lane in enumerate(pack.lanes):
+        if int(pack.bad[i]) >= 0 or not bool(pack.w[i].isfinite().all()):
+            raise RunFailed(
+                f"the winner diverged at update {int(pack.bad[i])} when trained on {rows}; "
+                "lower its learning rate or add clip_norm: 1.0"
+            )
+        models[lane.fold] = Model(
+            recipe=recipe,
+            classes=tuple(classes),
+            schema=given["schema"],
+            encoding=problem.encodings[lane.fold],
+            affine=recipe.preprocess.fit(moments[lane.fold]),
+            target_scale=problem.scale(lane.fold),
+            weights=pack.parameters(i),
+            contract=contract,
+            epochs=pack.update / pack.per_epoch,
+            updates=pack.update,
+        )
+    return tuple(models[fold] for fold in sorted(models))
+
+
+@contextmanager
+def _one_thread() -> Generator[None]:
+    """One thread for torch, as in the workers of a search: sums are then added in the same order."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)

@@ -1,0 +1,1 @@
+"""What is learned from which rows, from a file or from arrays."""

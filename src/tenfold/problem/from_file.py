@@ -1,0 +1,217 @@
+"""From a file to a problem: read and type-check every row, seal the test rows, decide about the others."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from tenfold.data.columns.schema import Schema, decide
+from tenfold.data.columns.table import Column, Table
+from tenfold.data.columns.target import Target, read_labels, read_target
+from tenfold.data.feed.encode import Inputs
+from tenfold.data.profile.card import Card, make_card
+from tenfold.data.profile.image_card import make_image_card
+from tenfold.data.read.images import Images
+from tenfold.data.read.read import read_any
+from tenfold.data.split.folds import usable_folds
+from tenfold.data.split.holdout import hold_out
+from tenfold.data.split.request import Splits, describe
+from tenfold.data.split.together import duplicate_units
+from tenfold.errors import BadInput
+from tenfold.problem.problem import Problem, divided
+from tenfold.problem.sealed import Sealed, row_inputs
+from tenfold.problem.settings import Settings
+from tenfold.statistics.metrics import metric_for
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """The development rows as a problem, and the sealed rows, whose labels nothing has looked at.
+
+    schema: of the columns, None for images. target: the name of what is learned. division: the folds in words.
+    """
+
+    settings: Settings
+    name: str
+    source: str
+    target: str
+    schema: Schema | None
+    card: Card
+    problem: Problem
+    notes: tuple[str, ...]
+    why_task: str
+    rows: tuple[int, ...]  # (with a target, development, test, without a target)
+    sealed: Sealed
+    division: str
+    warnings: tuple[str, ...] = ()  # of the division, which the verdict says as well
+
+
+def prepare(settings: Settings) -> Prepared:
+    """Read the data and divide it. Raises `BadInput` for whatever cannot be used."""
+    found = read_any(settings.data)
+    target = read_target(found.labels if isinstance(found, Images) else found, settings.target, settings.task)
+    metric = metric_for(target.task, settings.metric)
+    splits = _splits(found, target, settings)
+    if len(target.values) < settings.folds:
+        usable_folds(target.values, settings.folds, classification=False)  # says so
+    usable = _inputs_of(found, target, settings).take(target.keep)
+    given = None if settings.test is None else _test_file(found, target, settings)
+    development, test = _sides(usable, target, splits, settings, alone=given is not None)
+    y = target.values[development]
+    ours = replace(target, values=y, keep=target.keep[development])
+    schema, card, inputs = _understand(usable.take(development), ours, grouped=settings.groups is not None)
+    problem, notes = divided(inputs, y, target.classes, metric, splits.take(development))
+    if settings.drop:
+        notes.append("left out, as asked: " + ", ".join(f"'{name}'" for name in settings.drop))
+    lost = len(target.values) - len(development) - len(test)
+    if lost:
+        notes.append(
+            f"{lost} rows are on neither side: they equal a sealed row, or lie in the gap before the sealed ones"
+        )
+    warnings: list[str] = []
+    if given is None:
+        sealed = Sealed(usable.take(test), target.values[test], schema)
+    else:
+        sealed = Sealed(given[0], given[1].values, schema)
+        notes += given[2]
+        warnings += _copies(inputs, sealed.inputs)
+    counts = len(target.values), len(development), sealed.rows, target.dropped
+    folds = replace(splits, folds=problem.divisions) if isinstance(splits.folds, int) else splits
+    return Prepared(
+        settings, found.name, found.source, target.name, schema, card, problem, tuple(notes),
+        _reason(target, table=isinstance(found, Table)), counts, sealed,
+        describe(folds, classification=target.task == "classification"), tuple(warnings),
+    )  # fmt: skip
+
+
+def _splits(found: Table | Images, target: Target, settings: Settings) -> Splits:
+    """How the rows with a target are to be divided."""
+    columns: dict[str, Array | None] = {"groups": None, "time": None}
+    for name in columns:
+        column = getattr(settings, name)
+        if column is None:
+            continue
+        if isinstance(found, Images):
+            raise BadInput(f"--{name} {column}: these are images", expected="a table with such a column")
+        if column == target.name:
+            raise BadInput(f"--{name} {column} is the target", expected="another column")
+        columns[name] = _dividing(found, column, name, target.keep)
+    by = settings.groups or settings.time or ""
+    return Splits(settings.folds, settings.repeats, columns["groups"], columns["time"], settings.gap, settings.seed, by)
+
+
+def _dividing(table: Table, name: str, option: str, keep: Array) -> Array:
+    """The values of the column that rows are divided by; it has one for every row, and for time an order."""
+    column = table.column(name)
+    gaps = keep[column.missing[keep]]
+    if len(gaps):
+        what = f"{len(gaps)} rows have no value of --{option} {name}, the first in {table.place(int(gaps[0]))}"
+        raise BadInput(what, expected="a value in every row", do="fill those cells, or drop the rows")
+    if option == "time" and column.kind in ("text", "boolean"):
+        found = f"--time {name}: the column is {column.kind}, such as '{column.values[keep[0]]}'"
+        raise BadInput(column.doubt or found, expected="dates or numbers", do="another column")
+    return column.values[keep]
+
+
+def _inputs_of(found: Table | Images, target: Target, settings: Settings, *, other: bool = False) -> Table | Images:
+    """What may be learned from: everything but the target, the columns to be left out, and the one that names the
+    groups. other: a file of test rows, which may lack those."""
+    if isinstance(found, Images):
+        if settings.drop:
+            raise BadInput(f"--drop {settings.drop[0]}: these are images", expected="a table with such a column")
+        return found
+    for option in ("target", "groups", "time"):
+        name = target.name if option == "target" else getattr(settings, option)
+        if name in settings.drop:
+            raise BadInput(f"--drop {name} is the column of --{option}", expected="another column")
+    rest = found.drop(target.name)
+    for name in settings.drop:
+        rest = rest.drop(name) if name in rest.names or not other else rest
+    return rest if settings.groups is None or other else rest.drop(settings.groups)
+
+
+def _sides(
+    usable: Table | Images, target: Target, splits: Splits, settings: Settings, *, alone: bool
+) -> tuple[Array, Array]:
+    """Development and test rows; alone: the test rows come from elsewhere."""
+    share = 0.0 if alone else settings.holdout
+    copies = duplicate_units(usable.pixels if isinstance(usable, Images) else _without_names(usable))[0]
+    classification = target.task == "classification"
+    return hold_out(
+        target.values, share, classification=classification, seed=settings.seed, splits=splits, units=copies
+    )
+
+
+def _without_names(table: Table) -> Table:
+    """The table without columns that name its rows: text or whole numbers, of which no two are equal."""
+
+    def names(column: Column) -> bool:
+        present = column.values[~column.missing]
+        if column.kind == "text":
+            return len(set(present)) == table.rows
+        return column.kind == "number" and len(np.unique(present)) == table.rows and bool((present % 1 == 0).all())
+
+    rest = tuple(column for column in table.columns if not names(column))
+    return replace(table, columns=rest) if rest else table
+
+
+def _test_file(found: Table | Images, target: Target, settings: Settings) -> tuple[Table | Images, Target, list[str]]:
+    """The rows of the file of test rows, their target, and what is to be said of them."""
+    other = read_any(str(settings.test))
+    if isinstance(found, Images) != isinstance(other, Images):
+        raise BadInput(
+            "the test rows are of another kind than the data", where=other.source, expected="rows like those"
+        )
+    labels = read_labels(other.labels if isinstance(other, Images) else other, target)
+    rows = _inputs_of(other, target, settings, other=True).take(labels.keep)
+    if isinstance(found, Images) and isinstance(other, Images) and found.pixels.shape[1:] != other.pixels.shape[1:]:
+        raise BadInput("the test images are of another size", where=other.source, expected=f"{found.pixels.shape[1:]}")
+    said = [f"test rows: {labels.values.size} of {other.source}"]
+    if settings.groups is not None and isinstance(other, Table) and settings.groups in other.names:
+        assert isinstance(found, Table)
+        both = set(other.column(settings.groups).values.tolist()) & set(found.column(settings.groups).values.tolist())
+        said += (
+            [f"{len(both)} of the test file's values of '{settings.groups}' occur in the data as well"] if both else []
+        )
+    return rows, labels, said
+
+
+def _copies(development: Inputs, test: Inputs) -> list[str]:
+    """What is to be said of rows of the test file that equal a development row."""
+    both = replace(
+        development, numbers=np.concatenate([development.numbers, test.numbers]),
+        codes=np.concatenate([development.codes, test.codes]),
+    )  # fmt: skip
+    units = duplicate_units(both, always=True)[0]
+    if units is None:
+        return []
+    count = int(np.isin(units[development.rows :], units[: development.rows]).sum())
+    if not count:
+        return []
+    known = f"{count} of {test.rows} test rows equal a development row in all inputs"
+    return [f"{known}: their score says little of rows that are new"]
+
+
+def _understand(rows: Table | Images, target: Target, *, grouped: bool) -> tuple[Schema | None, Card, Inputs]:
+    """The schema, the card and the inputs of the development rows."""
+    if isinstance(rows, Images):
+        inputs = row_inputs(rows, None)
+        return None, make_image_card(rows, inputs, target), inputs
+    schema = decide(rows, target)
+    card = make_card(rows, schema, target.values, dropped_rows=target.dropped, grouped=grouped)
+    return schema, card, row_inputs(rows, schema)
+
+
+def _reason(target: Target, *, table: bool) -> str:
+    """The task and why, in words; where classes are numbers of a table, that they need not be."""
+    read = (
+        ", where true (yes) is 1 and false (no) is 0"
+        if target.task == "regression" and "boolean" in target.reason
+        else ""
+    )
+    whole = table and target.task == "classification" and target.reason.startswith("integers")
+    other = "; numbers in order? --task regression" if whole else ""
+    return f"{target.task}: the target is {target.reason}{read}{other}"

@@ -1,0 +1,258 @@
+"""What is to be learned from which rows: the inputs, the target, the folds, the metric."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tenfold.data.feed.encode import Encoding, Inputs, fit_encoding
+from tenfold.data.feed.moments import target_scale, training_moments
+from tenfold.data.split.folds import Fold, make_folds, usable_folds
+from tenfold.data.split.request import Splits
+from tenfold.data.split.together import duplicate_units, tied
+from tenfold.engine.plan.cost import network_work, recipe_seconds
+from tenfold.engine.plan.network import Step, parameter_count, plan_network
+from tenfold.errors import BadInput
+from tenfold.recipe.recipe import Recipe
+from tenfold.rules.losses import Link
+from tenfold.rules.optimizers.second_order import SecondOrder
+from tenfold.rules.preprocessing import Moments
+from tenfold.rules.record import rule_name
+from tenfold.statistics.metrics import Metric
+
+if TYPE_CHECKING:
+    import torch
+
+    from tenfold.engine.packs.rows import Feed
+    from tenfold.engine.plan.packing import Size
+
+Array = np.ndarray
+MOST_LOG_RATE = 300.0  # of a network about to diverge; squares of larger rates overflow
+TINY = 100  # rows below which one division says little
+LARGEST = 1e30  # size of a logit of a network about to diverge; the difference of two larger ones overflows
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Development rows and how they are divided.
+
+    y: class indices (int64) or numbers (float64). units (rows,): rows of one number belong together (a group, copies of
+    each other, neighbours in time); None: every row for itself. ordered: training rows lie before validation rows in
+    time.
+    """
+
+    inputs: Inputs
+    y: Array
+    classes: tuple[str, ...]
+    folds: tuple[Fold, ...]
+    metric: Metric
+    units: Array | None = None
+    ordered: bool = False
+
+    @property
+    def task(self) -> str:
+        """classification or regression."""
+        return "classification" if self.classes else "regression"
+
+    @property
+    def outputs(self) -> int:
+        """Output units: one a class (two for binary), one for regression."""
+        return len(self.classes) or 1
+
+    @property
+    def size(self) -> Size:
+        """What enters and leaves a network."""
+        from tenfold.engine.plan.packing import Size
+
+        return Size(self.width, self.outputs, self.inputs.image)
+
+    @cached_property
+    def ratio(self) -> float:
+        """Validation rows over training rows, mean over the folds: 1 / (k - 1) for k equal folds."""
+        return float(np.mean([len(fold.validation) / len(fold.train) for fold in self.folds]))
+
+    @cached_property
+    def divisions(self) -> int:
+        """Folds of one repeat."""
+        return len(self.folds) // len({fold.seed for fold in self.folds})
+
+    @cached_property
+    def times_scored(self) -> Array:
+        """How many folds score each row (rows,)."""
+        count = np.zeros(self.inputs.rows, np.int64)
+        for fold in self.folds:
+            count[fold.validation] += 1
+        return count
+
+    @cached_property
+    def row_weights(self) -> Array:
+        """The weight of each row in a mean over the folds, each fold a mean over its rows: (rows,), of sum 1."""
+        weights = np.zeros(self.inputs.rows)
+        for fold in self.folds:
+            weights[fold.validation] += 1.0 / (len(self.folds) * len(fold.validation))
+        return weights
+
+    def cost(self, recipe: Recipe, epoch: int) -> tuple[int, float]:
+        """What makes a recipe simple and cheap: learned numbers, then seconds of the chosen epochs."""
+        size = {"columns": self.width, "outputs": self.outputs, "image": self.inputs.image}
+        seconds = recipe_seconds(recipe, rows=self.inputs.rows, folds=self.divisions, **size)
+        return network_work(recipe, **size).weights, seconds * epoch / recipe.epochs
+
+    @cached_property
+    def encodings(self) -> tuple[Encoding, ...]:
+        """The encoding that each fold's training rows decide."""
+        return tuple(fit_encoding(self.inputs, fold.train) for fold in self.folds)
+
+    @cached_property
+    def moments(self) -> tuple[Moments, ...]:
+        """The moments of each fold's training rows."""
+        return tuple(training_moments(self.inputs, self.folds, self.encodings))
+
+    @cached_property
+    def scatters(self) -> tuple[Moments, ...]:
+        """The same with the products of every two columns, for principal components and whitening."""
+        return tuple(training_moments(self.inputs, self.folds, self.encodings, scatter=True))
+
+    def moments_for(self, recipes: Sequence[Recipe]) -> tuple[Moments, ...]:
+        """The moments that the preprocessing of these recipes needs."""
+        return self.scatters if any(recipe.preprocess.needs_scatter for recipe in recipes) else self.moments
+
+    @property
+    def width(self) -> int:
+        """Input columns of the widest fold."""
+        return max(1, *(encoding.width for encoding in self.encodings))
+
+    def scale(self, fold: int) -> tuple[float, float]:
+        """Mean and standard deviation of the target over a training part (0 and 1 for classes)."""
+        return (0.0, 1.0) if self.classes else target_scale(self.y, self.folds[fold])
+
+    def divide(self, rows: Array, folds: int, seed: int, *, stratified: bool = True) -> list[tuple[Array, Array]]:
+        """Some rows divided again in the same way: (train, validation) pairs of row indices, stratified (unless asked
+        not to), units kept together, or forward in time; fewer where a class has fewer members, or there are fewer
+        units. Raises `BadInput` where there is no such division."""
+        y, classification = self.y[rows], bool(self.classes) and stratified
+        units = None if self.units is None else np.unique(self.units[rows], return_inverse=True)[1]
+        if self.ordered:
+            parts = make_folds(y, Splits(folds, time=units, seed=seed), classification=False)
+        else:
+            copies = None if units is None or len(np.unique(units)) == len(units) else units
+            sides = len(rows) if copies is None else len(np.unique(copies))
+            count = usable_folds(y, min(folds, sides), classification=classification, groups=copies)[0]
+            parts = make_folds(y, Splits(count, groups=copies, seed=seed), classification=classification)
+        return [(rows[part.train], rows[part.validation]) for part in parts]
+
+    def whole(self, seed: int) -> Problem:
+        """The same rows as one part that is trained on and scores nothing: for the refit."""
+        rows = np.arange(self.inputs.rows)
+        return replace(self, folds=(Fold(rows, rows[:0], len(self.folds), seed),))
+
+    def feed(self, recipes: Sequence[Recipe], device: torch.device, dtype: torch.dtype) -> Feed:
+        """The rows on the device, and what their preprocessing needs."""
+        from tenfold.engine.packs.rows import Feed, FoldInputs
+
+        parts = [
+            FoldInputs(fold, encoding, moments, *self.scale(f))
+            for f, (fold, encoding, moments) in enumerate(
+                zip(self.folds, self.encodings, self.moments_for(recipes), strict=True)
+            )
+        ]
+        return Feed(self.inputs, self.y, parts, device, dtype)
+
+    def readable(self, outputs: Array, fold: int, link: Link) -> Array:
+        """Outputs (..., rows, C) of a network as probabilities, or as predictions in the target's own unit.
+
+        Scores of a hinge loss become shares by softmax: their order is right, they are no calibrated probabilities.
+        """
+        if self.classes:
+            from scipy.special import softmax
+
+            return softmax(np.clip(outputs, -LARGEST, LARGEST), axis=-1)
+        return in_unit(outputs, link, *self.scale(fold))
+
+    def check_recipes(self, recipes: Sequence[Recipe]) -> None:
+        """Refuse a recipe that does not fit the task, the target or the inputs."""
+        for number, recipe in enumerate(recipes):
+            wrong = self._misfit(recipe)
+            if wrong is not None:
+                found, do = wrong
+                raise BadInput(f"recipe {number}: {found}", do=do)
+            steps = plan_network(recipe.network, inputs=self.width, outputs=self.outputs, image=self.inputs.image)
+            too_large = size_refusal(recipe, steps)
+            if too_large:
+                raise BadInput(f"recipe {number}: {too_large}", do="a smaller network, or lbfgs, or adam")
+
+    def _misfit(self, recipe: Recipe) -> tuple[str, str] | None:
+        """What does not fit, and one thing to do."""
+        if recipe.loss != "auto":
+            name = rule_name(recipe.loss)
+            if recipe.loss.task != self.task:
+                return (
+                    f"loss {name} is for {recipe.loss.task}; the task is {self.task}",
+                    "loss: auto, or another --task",
+                )
+            if recipe.loss.link == "exp" and (self.y.min() < 0 or self.y.max() <= 0):
+                return f"loss {name} is for counts; the target has {self.y.min():g}", "loss: squared"
+        images = self.inputs.image is not None
+        if recipe.preprocess.images_only and not images:
+            return f"preprocess {rule_name(recipe.preprocess)} is for images; these are rows of columns", "standardize"
+        if recipe.augment.active and not images:
+            return "augment is for images; these are rows of columns", "leave augment out"
+        return None
+
+
+def divided(
+    inputs: Inputs, y: Array, classes: tuple[str, ...], metric: Metric, splits: Splits
+) -> tuple[Problem, list[str]]:
+    """The problem of these rows with their folds, and what is to be said of the division.
+
+    A number of folds is lowered where a class has fewer members (or groups). Rows that repeat each other stand on one
+    side, unless most do.
+    """
+    classification = bool(classes)
+    splits.check_rows(len(y))
+    copies, warning = duplicate_units(inputs)
+    notes = [warning] if warning else []
+    notes += splits.warnings
+    if isinstance(splits.folds, int) and splits.time is None:
+        options = {"classification": classification, "groups": splits.groups, "units": copies}
+        folds, note = usable_folds(y, splits.folds, **options)
+        splits = replace(splits, folds=folds)
+        notes += [note] if note else []
+    folds = make_folds(y, splits, classification=classification, units=copies)
+    together = _together(splits, copies, len(y))
+    problem = Problem(inputs, y, classes, folds, metric, together, splits.time is not None)
+    return problem, [*notes, *_tiny(len(y), splits)]
+
+
+def _together(splits: Splits, copies: Array | None, rows: int) -> Array | None:
+    """Which rows a bootstrap draws together: groups, copies, or stretches of time as long as the root of the rows."""
+    if splits.time is not None:
+        order = np.argsort(np.argsort(splits.time, kind="stable"), kind="stable")
+        return order // max(1, round(rows**0.5))
+    groups = splits.group_codes
+    sides = tied(groups, copies, rows)[0]
+    return copies if sides is None else sides
+
+
+def _tiny(rows: int, splits: Splits) -> list[str]:
+    """What to know of a division of few rows."""
+    if rows >= TINY or splits.repeats > 1 or not splits.random:
+        return []
+    return [f"{rows} rows are few: one division and one seed decide much of each score; --repeats 5 steadies it"]
+
+
+def in_unit(outputs: Array, link: Link, mean: float, std: float) -> Array:
+    """Outputs of a regression network in the target's unit: outputs std + mean, or exp(outputs) mean for counts."""
+    outputs = outputs.astype(np.float64)
+    return np.exp(np.minimum(outputs, MOST_LOG_RATE)) * mean if link == "exp" else outputs * std + mean
+
+
+def size_refusal(recipe: Recipe, steps: Sequence[Step]) -> str:
+    """Why a second-order method cannot train a network of that size; "" if it can."""
+    if not isinstance(recipe.optimizer, SecondOrder):
+        return ""
+    return recipe.optimizer.refusal(sum(parameter_count(step.op) for step in steps))

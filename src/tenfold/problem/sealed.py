@@ -1,0 +1,63 @@
+"""The sealed test rows: their inputs may be looked at, their labels not before the ledger says so."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from tenfold.data.columns.schema import Schema, conform
+from tenfold.data.columns.table import Table
+from tenfold.data.feed.encode import Inputs, make_inputs, pixel_inputs
+from tenfold.data.read.images import Images
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class Sealed:
+    """Test rows, which no statistic has seen. schema: of the development rows, None for images."""
+
+    _rows: Table | Images
+    _y: Array
+    schema: Schema | None
+
+    @property
+    def rows(self) -> int:
+        """How many there are."""
+        return len(self._y)
+
+    @cached_property
+    def inputs(self) -> Inputs:
+        """Their inputs as the schema reads them; unseen categories go to their own slot."""
+        return row_inputs(self._rows, self.schema)
+
+    @cached_property
+    def sha(self) -> str:
+        """A hash of what their cells hold, labels apart: it recognizes the rows in any run over the same data."""
+        digest = hashlib.sha256()
+        if isinstance(self._rows, Images):
+            digest.update(np.ascontiguousarray(self._rows.pixels).tobytes())
+            return digest.hexdigest()
+        for column in sorted(self._rows.columns, key=lambda column: column.name):
+            digest.update(f"\n{column.name}\n{column.kind}\n".encode("utf-8", "backslashreplace"))
+            if column.kind == "text":
+                cells = ("\0" if cell is None else cell for cell in column.values)
+                digest.update("\x1f".join(cells).encode("utf-8", "backslashreplace"))
+            else:
+                digest.update(np.ascontiguousarray(column.values).tobytes())
+        return digest.hexdigest()
+
+    def unseal(self) -> Array:
+        """Their labels. To be called once the intent to open the lockbox is on the ledger."""
+        return self._y
+
+
+def row_inputs(rows: Table | Images, schema: Schema | None) -> Inputs:
+    """The inputs of rows whose schema was decided."""
+    if isinstance(rows, Images):
+        return pixel_inputs(rows.pixels)
+    assert schema is not None
+    return make_inputs(conform(rows, schema)[0], schema)

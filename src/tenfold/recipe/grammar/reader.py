@@ -1,0 +1,307 @@
+"""From plain data (what YAML and JSON hold) or records to a checked tree, collecting every fault on the way."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import numbers
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from tenfold.recipe.grammar.faults import Fault, Path, Source, raise_all, say, unknown
+from tenfold.recipe.grammar.field_kinds import (
+    Either,
+    Family,
+    Fields,
+    Flag,
+    Kind,
+    LayerList,
+    Number,
+    Scalar,
+    Sizes,
+    Words,
+    is_plain,
+    kinds,
+)
+from tenfold.recipe.grammar.nodes import (
+    RANGES,
+    Choice,
+    Fixed,
+    Group,
+    Items,
+    Node,
+    Range,
+    RangeName,
+    corners,
+    one_at_a_time,
+    only,
+)
+from tenfold.rules.record import BadField, main_field
+
+EXPONENT = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+")  # YAML 1.1 reads 1e-3 as text
+SIZES_CHOICE = "[[64, 64], [128]]"
+LAYERS_CHOICE = "[[{dense: 64}, relu], [{dense: 32}, tanh]]"
+COMBINATIONS = 1024  # of corner values up to which all are checked
+
+
+class Reader:
+    """Reads values by their kind; `sets`: lists and ranges are sets of values (a space) and not faults (a recipe).
+
+    The methods return None where a fault was noted, so that reading goes on and all faults are found.
+    """
+
+    def __init__(self, *, sets: bool) -> None:
+        self.sets = sets
+        self.faults: list[Fault] = []
+
+    def read(self, kind: Kind, value: Any, path: Path) -> Node | None:
+        """The node of a value, whatever its kind."""
+        if isinstance(kind, Sizes | LayerList):
+            return self._list(kind, value, path)
+        if isinstance(value, list | tuple):
+            return self._choice(kind, list(value), path)
+        match kind:
+            case Number():
+                return self._number(kind, value, path)
+            case Flag() | Words():
+                return Fixed(value) if is_plain(kind, value) else self._unexpected(kind, value, path)
+            case Family():
+                return self._rule(kind, value, path)
+            case Fields(record):
+                return self._record(Either((record,)), value, path)
+            case Either():
+                return self._record(kind, value, path)
+
+    def _fault(self, path: Path, what: str) -> None:
+        self.faults.append(Fault(path, what))
+
+    def _unexpected(self, kind: Kind, value: Any, path: Path) -> None:
+        self._fault(path, f"found {say(value)}; expected {kind}")
+
+    def _choice(self, kind: Kind, options: list[Any], path: Path) -> Node | None:
+        if not self.sets:
+            return self._fault(path, f"found a list, a choice that only a space may hold; expected {kind}")
+        if not options:
+            return self._fault(path, f"found an empty list; a choice needs an option; expected {kind}")
+        return self._all(kind, options, path)
+
+    def _all(self, kind: Kind, options: list[Any], path: Path) -> Node | None:
+        return one_of([self.read(kind, option, (*path, i)) for i, option in enumerate(options)])
+
+    def _number(self, kind: Number, value: Any, path: Path) -> Node | None:
+        if isinstance(value, Mapping):
+            return self._range(kind, value, path)
+        if (value is None and kind.optional) or (isinstance(value, str) and value in kind.words):
+            return Fixed(value)
+        number = as_number(value)
+        if number is None or (kind.integer and number != int(number)):
+            return self._unexpected(kind, value, path)
+        return Fixed(int(number) if kind.integer else float(number) + 0.0)
+
+    def _range(self, kind: Number, value: Mapping[str, Any], path: Path) -> Node | None:
+        name: RangeName | None = next((name for name in RANGES if list(value) == [name]), None)
+        if name is None:
+            expected = f"{kind}, or one of {', '.join(RANGES)}: [low, high]" if self.sets else str(kind)
+            return self._fault(path, f"found {say(value)}; expected {expected}")
+        if not self.sets:
+            return self._fault(path, f"found a range, which only a space may hold; expected {kind}")
+        ends = value[name]
+        numbers_ = [as_number(end) for end in ends] if isinstance(ends, list | tuple) else []
+        if len(numbers_) != 2 or numbers_[0] is None or numbers_[1] is None:
+            return self._fault(path, f"{name}: found {say(ends)}; expected two numbers, [low, high]")
+        low, high = numbers_[0], numbers_[1]
+        wrong = range_fault(name, low, high, integer=kind.integer)
+        if wrong:
+            return self._fault(path, f"{name}: {wrong}; got [{low:g}, {high:g}]")
+        return Range(name, int(low), int(high)) if name == "int_log_uniform" else Range(name, float(low), float(high))
+
+    def _list(self, kind: Sizes | LayerList, value: Any, path: Path) -> Node | None:
+        if not isinstance(value, list | tuple):
+            return self._unexpected(kind, value, path)
+        if self.sets and value and all(isinstance(item, list | tuple) for item in value):
+            return self._all(kind, list(value), path)
+        items = [self._item(kind, item, (*path, i)) for i, item in enumerate(value)]
+        good = [item for item in items if item is not None]
+        if len(good) < len(items):
+            return None
+        fixed = tuple(item.value for item in good if isinstance(item, Fixed))
+        return Fixed(fixed) if len(fixed) == len(good) else Items(tuple(good))
+
+    def _item(self, kind: Sizes | LayerList, value: Any, path: Path) -> Node | None:
+        layers = isinstance(kind, LayerList)
+        if isinstance(value, list | tuple):
+            one, lists = ("a layer", LAYERS_CHOICE) if layers else ("a whole number", SIZES_CHOICE)
+            return self._fault(path, f"found a list; expected {one} (a choice is a list of lists: {lists})")
+        return self._rule(kind.layer, value, path) if layers else self._number(Number(True), value, path)
+
+    def _record(self, kind: Either, value: Any, path: Path) -> Node | None:
+        if isinstance(value, kind.records):
+            return self._fields(type(value), _as_mapping(value), path)
+        if not isinstance(value, Mapping):
+            return self._unexpected(kind, value, path)
+        return self._fields(kind.record_for(value), value, path, kind.fields)
+
+    def _fields(
+        self, record: type, value: Mapping[str, Any], path: Path, listed: list[str] | None = None
+    ) -> Node | None:
+        """listed: the fields that a message names, where other records could stand here too."""
+        known, before, read = kinds(record), len(self.faults), {}
+        for name, item in value.items():
+            if name in known:
+                read[name] = self.read(known[name], item, (*path, name))
+            elif listed and name in listed:
+                beside = ", ".join(other for other in known if other in value)
+                self._fault((*path, name), f"does not go with {beside}; leave one out")
+            else:
+                self._fault((*path, str(name)), unknown(name, listed or known).replace("name", "field", 1))
+        return self._group(record, read, path, before)
+
+    def _group(self, record: type, read: Mapping[str, Node | None], path: Path, before: int) -> Node | None:
+        """The record with the fields that were read, unless there are more faults than `before` it was begun."""
+        good = ((name, read.get(name)) for name in kinds(record))
+        group = Group(record, tuple((name, node) for name, node in good if node is not None))
+        for field, reason in group_faults(group):
+            self._fault((*path, field), reason)
+        return group if len(self.faults) == before else None
+
+    def _rule(self, kind: Family, value: Any, path: Path) -> Node | None:
+        if isinstance(value, kind.rules):
+            return self._fields(type(value), _as_mapping(value), path)
+        if isinstance(value, str):
+            if value in kind.words:
+                return Fixed(value)
+            if value not in kind.members:
+                return self._fault((*path, value), unknown(value, kind.names))
+            return Group(kind.members[value], ())
+        if not isinstance(value, Mapping):
+            return self._unexpected(kind, value, path)
+        if len(value) != 1:
+            return self._fault(
+                path, f"found {say(value)}; expected one name with its fields: {{name: {{field: value}}}}"
+            )
+        name, inside = next(iter(value.items()))
+        if name not in kind.members:
+            return self._fault((*path, str(name)), unknown(name, kind.members))
+        return self._inside(kind.members[name], inside, (*path, name))
+
+    def _inside(self, rule: type, inside: Any, path: Path) -> Node | None:
+        """What stands right of a rule's name: its fields, nothing, a choice of these, or its main field's value."""
+        known, main = kinds(rule), main_field(rule)
+        if inside is None:
+            return Group(rule, ())
+        is_range = isinstance(inside, Mapping) and len(inside) == 1 and next(iter(inside)) in RANGES
+        if isinstance(inside, Mapping) and not is_range:
+            return self._with_preset(rule, inside, path)
+        is_choice = self.sets and isinstance(inside, list | tuple) and any(isinstance(o, Mapping) for o in inside)
+        if is_choice and not (main and isinstance(known[main], LayerList)):
+            return one_of([self._inside(rule, item, (*path, i)) for i, item in enumerate(inside)])
+        if main is not None:
+            before = len(self.faults)
+            return self._group(rule, {main: self.read(known[main], inside, path)}, path, before)
+        expected = f"its fields, {', '.join(known)}" if known else "nothing here: it has no fields"
+        return self._fault(path, f"found {say(inside)}; expected {expected}")
+
+    def _with_preset(self, rule: type, inside: Mapping[str, Any], path: Path) -> Node | None:
+        """The fields of a rule; `preset` fills in the defaults of a library first (in a space of one of several)."""
+        presets: Mapping[str, Mapping[str, Any]] = getattr(rule, "PRESETS", {})
+        if "preset" not in inside or not presets:
+            return self._fields(rule, inside, path)
+        name, rest = inside["preset"], {field: item for field, item in inside.items() if field != "preset"}
+        if isinstance(name, list | tuple) and name and self.sets:
+            return one_of([self._with_preset(rule, {**rest, "preset": one}, path) for one in name])
+        if not isinstance(name, str) or name not in presets:
+            known = ", ".join(presets)
+            return self._fault((*path, "preset"), f"found {say(name)}; expected one of {known}")
+        return self._fields(rule, {**presets[name], **rest}, path)
+
+
+def one_of(nodes: list[Node | None]) -> Node | None:
+    """A choice among the options that could be read."""
+    good = tuple(node for node in nodes if node is not None)
+    return Choice(good) if len(good) > 1 else good[0] if good else None
+
+
+def _as_mapping(record: Any) -> dict[str, Any]:
+    return {name: getattr(record, name) for name in kinds(type(record))}
+
+
+def as_number(value: Any) -> int | float | None:
+    """The finite number that a value is (1e-3 may be text; a boolean is none), or None."""
+    if isinstance(value, str) and EXPONENT.fullmatch(value):
+        value = float(value)
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        return None
+    try:
+        real = float(value)
+    except OverflowError:
+        return None
+    whole = int(value) if isinstance(value, numbers.Integral) else None
+    return whole if whole is not None else real if math.isfinite(real) else None
+
+
+def range_fault(name: str, low: float, high: float, *, integer: bool) -> str:
+    """What is wrong with a range, or nothing."""
+    if not low < high:
+        return "low must be below high"
+    if name == "log_uniform" and low <= 0:
+        return "low must be above 0"
+    if name == "int_log_uniform" and (low < 1 or low != int(low) or high != int(high)):
+        return "low and high must be whole numbers from 1"
+    if integer and name != "int_log_uniform":
+        return "draws real numbers; a whole number is expected; use int_log_uniform"
+    return ""
+
+
+def group_faults(group: Group) -> list[tuple[str, str]]:
+    """(field, reason) of every value that the record refuses: the values of a rule in all combinations of their
+    corners (one may bound another); of a recipe or network one at a time, and two fields that bound one another
+    (its `TOGETHER`) in all combinations."""
+    names = [name for name, _ in group.fields]
+    ends = [corners(node) for _, node in group.fields]
+    is_rule = all(isinstance(kind, Scalar) for kind in kinds(group.record).values())
+    if is_rule and math.prod(len(end) for end in ends) <= COMBINATIONS:
+        combinations = list(itertools.product(*ends))
+    else:
+        combinations = one_at_a_time(ends)
+        for pair in getattr(group.record, "TOGETHER", ()):
+            if set(pair) <= set(names):
+                some = [end if name in pair else end[:1] for name, end in zip(names, ends, strict=True)]
+                combinations += itertools.product(*some)
+    found: dict[tuple[str, str], None] = {}
+    for combination in dict.fromkeys(combinations):
+        found.update(dict.fromkeys(_refused(group.record, dict(zip(names, combination, strict=True)))))
+    return list(found)
+
+
+def _refused(record: type, given: dict[str, Any]) -> list[tuple[str, str]]:
+    """Build the record; leave out each field that it refuses, until it is content."""
+    found = []
+    while True:
+        try:
+            record(**given)
+            return found
+        except BadField as refusal:
+            found.append((refusal.field, refusal.reason))
+            if refusal.field not in given:
+                return found
+            given = {name: value for name, value in given.items() if name != refusal.field}
+
+
+def settle(record: Any) -> None:
+    """Replace what was written in the fields of a record under construction by what it stands for."""
+    reader = Reader(sets=False)
+    for name, kind in kinds(type(record)).items():
+        value = getattr(record, name)
+        node = None if is_plain(kind, value) else reader.read(kind, value, (name,))
+        if node is not None:
+            object.__setattr__(record, name, only(node))
+    raise_all(reader.faults, Source(type(record).__name__))
+
+
+def read_tree(record: type, data: Any, source: Source, *, sets: bool) -> Node:
+    """The checked tree of a record (a recipe, or a space of them); None stands for all defaults."""
+    reader = Reader(sets=sets)
+    node = reader.read(Fields(record), {} if data is None else data, ())
+    raise_all(reader.faults, source)
+    return node if node is not None else Group(record, ())

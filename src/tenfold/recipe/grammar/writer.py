@@ -1,0 +1,55 @@
+"""From records and trees to plain data (what YAML and JSON hold)."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from tenfold.recipe.grammar.field_kinds import Either, Family, Fields, Kind, LayerList, kinds
+from tenfold.recipe.grammar.nodes import Choice, Fixed, Group, Items, Node, Range
+from tenfold.rules.record import rule_name
+
+
+def plain(record: Any) -> dict[str, Any]:
+    """A record that users write (a recipe, a network) with all its fields, rules in their short form."""
+    return {name: _value(kind, getattr(record, name)) for name, kind in kinds(type(record)).items()}
+
+
+def _value(kind: Kind, value: Any) -> Any:
+    match kind:
+        case Fields() | Either():
+            return plain(value)
+        case LayerList(layer):
+            return [_value(layer, item) for item in value]
+        case Family(rules) if isinstance(value, rules):
+            default, inside = type(value)(), kinds(type(value))
+            names = [name for name in inside if getattr(value, name) != getattr(default, name)]
+            changed = {name: _value(inside[name], getattr(value, name)) for name in names}
+            return {kind.name(type(value)): changed} if changed else kind.name(type(value))
+    return list(value) if isinstance(value, tuple) else value
+
+
+def plain_in_full(record: Any) -> Any:
+    """Every value of a record and of its rules, defaults included; floats by `repr`, so they are exact."""
+    if dataclasses.is_dataclass(record) and not isinstance(record, type):
+        inside = {field.name: plain_in_full(getattr(record, field.name)) for field in dataclasses.fields(record)}
+        return {rule_name(record): inside}
+    return [plain_in_full(item) for item in record] if isinstance(record, tuple) else record
+
+
+def plain_node(node: Node, kind: Kind) -> Any:
+    """A tree as plain data; a rule of a family stands under its name, another record as its fields alone."""
+    match node:
+        case Fixed(value):
+            return list(value) if isinstance(value, tuple) else value
+        case Range(name, low, high):
+            return {name: [low, high]}
+        case Choice(options):
+            return [plain_node(option, kind) for option in options]
+        case Items(items):
+            return [plain_node(item, kind.layer if isinstance(kind, LayerList) else kind) for item in items]
+        case Group(record, fields):
+            inside = {name: plain_node(child, kinds(record)[name]) for name, child in fields}
+            if not isinstance(kind, Family):
+                return inside
+            return {kind.name(record): inside} if inside else kind.name(record)

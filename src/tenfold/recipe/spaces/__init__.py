@@ -1,0 +1,1 @@
+"""Sets of recipes: sampling, narrowing, and the edges of ranges."""

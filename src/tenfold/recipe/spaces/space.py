@@ -1,0 +1,104 @@
+"""A space: the set of recipes to choose among, written like a recipe whose values may be sets."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tenfold.errors import BadInput
+from tenfold.recipe.grammar.faults import Source
+from tenfold.recipe.grammar.field_kinds import Fields
+from tenfold.recipe.grammar.files import load_yaml, write_text
+from tenfold.recipe.grammar.nodes import COUNTED, Node, count, draw, values
+from tenfold.recipe.grammar.reader import read_tree
+from tenfold.recipe.grammar.writer import plain_node
+from tenfold.recipe.recipe import Recipe
+from tenfold.recipe.words.comments import commented_space
+
+PATIENCE = 300  # repeats in a row after which a small space is listed instead of drawn from
+GIVE_UP = 10_000  # repeats in a row after which a space counts as exhausted
+
+
+@dataclass(frozen=True, repr=False)
+class Space:
+    """A set of recipes. Build one with `from_dict` or `from_yaml`; a recipe is a space of size 1.
+
+    Any value may be a set: a list is a choice, each option equally likely (an inner list shares the chance of one
+    option); where the field is a list itself (`hidden`), a list of lists is. `{uniform: [a, b]}`,
+    `{log_uniform: [a, b]}` and, for whole numbers, `{int_log_uniform: [a, b]}` are ranges. Every option and both
+    ends of every range are checked when the space is built; `BadInput` lists all faults with their paths.
+    """
+
+    tree: Node
+
+    def __repr__(self) -> str:
+        """The fields that were given."""
+        return f"Space.from_dict({self.to_dict()!r})"
+
+    @classmethod
+    def from_dict(cls, data: Any) -> Space:
+        """The space that plain data describes (a mapping, or a list of them); raises `BadInput` with all faults."""
+        return cls(read_tree(Recipe, data, Source(), sets=True))
+
+    @classmethod
+    def from_yaml(cls, source: str | Path) -> Space:
+        """The space of a YAML file (a path) or of YAML text (empty: the one recipe of all defaults); raises `BadInput`
+        with all faults, lines and columns, and for an empty file."""
+        data, found = load_yaml(source, made_by="tenfold space DATA --target COL > space.yaml")
+        return cls(read_tree(Recipe, data, found, sets=True))
+
+    def to_dict(self) -> Any:
+        """The fields that were given, as JSON-able data that `from_dict` reads back."""
+        return plain_node(self.tree, Fields(Recipe))
+
+    def to_yaml(self, path: str | Path | None = None) -> str:
+        """`to_dict` as commented YAML text; written to `path` too when given."""
+        return write_text(commented_space(self.to_dict()), path)
+
+    @property
+    def size(self) -> int | None:
+        """The number of recipes, None when infinite. A choice among over 20,000 values counts overlaps twice."""
+        return count(self.tree)
+
+    def sample(self, n: int, seed: int = 0) -> list[Recipe]:
+        """n distinct recipes at random, or all of a smaller space; the first k of them are `sample(k, seed)`.
+
+        Draw i uses its own stream, `SeedSequence(seed, spawn_key=(i,))`; repeats are passed over.
+        Raises `BadInput` when n or the seed is negative.
+        """
+        return self.distinct(self._draws(seed), n, seed)
+
+    def distinct(self, draws: Iterator[Recipe], n: int, seed: int) -> list[Recipe]:
+        """The first n distinct recipes of endless draws from this space, or all of a smaller space: what the draws
+        do not reach follows in an order that the seed decides. Raises `BadInput` when n or the seed is negative."""
+        if n < 0 or seed < 0:
+            raise BadInput(f"{n} recipes with seed {seed} asked for", expected="whole numbers from 0")
+        return list(itertools.islice(self._distinct(draws, seed), n))
+
+    def _draws(self, seed: int) -> Iterator[Recipe]:
+        for i in itertools.count():
+            yield draw(self.tree, np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(i,))))
+
+    def _distinct(self, draws: Iterator[Recipe], seed: int) -> Iterator[Recipe]:
+        seen: set[Recipe] = set()
+        repeats, size = 0, self.size
+        while repeats < GIVE_UP and len(seen) != size:
+            if repeats >= PATIENCE and size is not None and size <= COUNTED:
+                yield from self._rest(seen, seed)
+                return
+            recipe = next(draws)
+            repeats = repeats + 1 if recipe in seen else 0
+            if not repeats:
+                seen.add(recipe)
+                yield recipe
+
+    def _rest(self, seen: set[Recipe], seed: int) -> Iterator[Recipe]:
+        """The recipes of a finite space that were not drawn yet, in random order."""
+        rest = [recipe for recipe in dict.fromkeys(values(self.tree)) if recipe not in seen]
+        order = np.random.default_rng(np.random.SeedSequence(seed)).permutation(len(rest))
+        yield from (rest[i] for i in order)

@@ -1,0 +1,1 @@
+"""Recipes in words: comments, explanations, descriptions."""

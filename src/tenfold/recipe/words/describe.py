@@ -1,0 +1,79 @@
+"""Networks and rules in a few words: the parts of a recipe's description."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from tenfold.recipe.grammar.field_kinds import kinds
+from tenfold.recipe.layers import ChannelDropout, Conv, Dense, Dropout, Residual
+from tenfold.recipe.network import MLP, Network
+from tenfold.rules.activations import Activation
+from tenfold.rules.normalization import BatchNorm, GroupNorm, LayerNorm
+from tenfold.rules.record import main_field, rule_name
+
+
+def describe_rule(rule: Any) -> str:
+    """A rule's name in words: MinMax -> "min max"."""
+    return rule_name(rule).replace("_", " ")
+
+
+def describe_values(rule: Any) -> str:
+    """A rule with its main number and what differs from the defaults: "Normal 0.01", "He uniform"."""
+    parts, main, default = [type(rule).__name__], main_field(type(rule)), type(rule)()
+    for name in kinds(type(rule)):
+        value, said = getattr(rule, name), name.replace("_", " ")
+        if name == main and not isinstance(value, str):
+            parts.append(f"{value:.3g}")
+        elif value != getattr(default, name):
+            parts.append(value if isinstance(value, str) else said if value is True else f"{said} {value:.3g}")
+    return " ".join(parts)
+
+
+def describe_shape(network: Network) -> str:
+    """Widths and activations: "128-128 ReLU", "conv 16-32, dense 64, ReLU", "linear"."""
+    if isinstance(network, MLP):
+        widths = "-".join(map(str, network.hidden))
+        return f"{widths} {type(network.activation).__name__}" if widths else "linear"
+    activations = dict.fromkeys(
+        type(layer).__name__ for layer in _inner(network.layers) if isinstance(layer, Activation)
+    )
+    return ", ".join([*_weights(network.layers), *activations]) or "linear"
+
+
+def describe_norms(network: Network) -> list[str]:
+    """Each normalization once: ["batch norm"]."""
+    norms = (layer for layer in _inner(network.sequence()) if isinstance(layer, BatchNorm | LayerNorm | GroupNorm))
+    after = " after" if isinstance(network, MLP) and network.normalize == "after" else ""
+    return list(dict.fromkeys(f"{describe_rule(norm)} norm{after}" for norm in norms))
+
+
+def describe_dropout(network: Network) -> list[str]:
+    """The rates of dropout that are not 0, each once."""
+    if isinstance(network, MLP):
+        rates = {"dropout": network.dropout if network.hidden else 0, "input dropout": network.input_dropout}
+        return [f"{name} {rate:.2g}" for name, rate in rates.items() if rate]
+    drops = (layer for layer in _inner(network.layers) if isinstance(layer, Dropout | ChannelDropout) and layer.rate)
+    return list(dict.fromkeys(f"{describe_rule(drop)} {drop.rate:.2g}" for drop in drops))
+
+
+def _inner(layers: Sequence[Any]) -> Iterator[Any]:
+    """All layers, those of residual blocks too."""
+    for layer in layers:
+        yield from _inner(layer.layers) if isinstance(layer, Residual) else (layer,)
+
+
+def _weights(layers: Sequence[Any]) -> list[str]:
+    """Neighbours of a kind together: ["conv 16-32", "residual (conv 32-32)", "dense 64"]."""
+    sized: list[tuple[str, str]] = []
+    for layer in layers:
+        match layer:
+            case Dense(units=units):
+                sized.append(("dense", str(units)))
+            case Conv(channels=channels):
+                sized.append(("conv", str(channels)))
+            case Residual(layers=inner):
+                sized.append(("residual", f"({', '.join(_weights(inner))})"))
+    groups = itertools.groupby(sized, lambda pair: pair[0])
+    return [f"{name} {'-'.join(size for _, size in members)}" for name, members in groups]

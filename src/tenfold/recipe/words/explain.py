@@ -1,0 +1,130 @@
+"""What there is to choose from: every rule and layer by name, and what its record says of itself."""
+
+from __future__ import annotations
+
+import difflib
+import textwrap
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from tenfold.errors import BadInput
+from tenfold.recipe.grammar.field_kinds import Either, Family, Fields, LayerList, kinds
+from tenfold.recipe.recipe import Recipe
+from tenfold.rules.record import SECTIONS, sections
+
+LABEL = 12  # columns of a section's name
+WIDEST = 110
+SHOWN = ("Formula", "Shapes", "Defaults", "Options", "Convention", "Presets", "Claim", "Choose", "Source")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A rule under the name that recipe files use for it in one place: a field, or a list of layers."""
+
+    place: str
+    name: str
+    rule: type
+
+    @property
+    def defaults(self) -> dict[str, Any]:
+        """Its fields, as it is built without arguments."""
+        made = self.rule()
+        return {field: getattr(made, field) for field in kinds(self.rule)}
+
+    @property
+    def presets(self) -> dict[str, dict[str, Any]]:
+        """Libraries, with the fields that reproduce their defaults."""
+        return getattr(self.rule, "PRESETS", {})
+
+    @property
+    def names(self) -> dict[str, str]:
+        """Its name in every place where the rule can stand."""
+        return {entry.place: entry.name for entry in catalogue() if entry.rule is self.rule}
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it as JSON-able data."""
+        said = sections(self.rule)
+        known = {word.lower(): said[word] for word in SECTIONS if word in said}
+        defaults = {field: list(value) if isinstance(value, tuple) else value for field, value in self.defaults.items()}
+        head = {"name": self.name, "family": self.place, "names": self.names, "summary": said[""]}
+        return {**head, **known, "defaults": defaults, "presets": self.presets}
+
+
+def catalogue() -> list[Entry]:
+    """All rules and layers, place by place in the order of a recipe's fields."""
+    return list(_entries(Recipe))
+
+
+def _entries(record: type) -> Iterator[Entry]:
+    for field, kind in kinds(record).items():
+        match kind:
+            case Family():
+                yield from (Entry(field, name, rule) for name, rule in kind.members.items())
+            case LayerList(family):
+                yield from (Entry("layer", name, rule) for name, rule in family.members.items())
+            case Fields(rule):
+                yield Entry(field, field, rule)
+            case Either(records):
+                for one in records:
+                    yield from _entries(one)
+
+
+def explain(name: str) -> list[Entry]:
+    """The rules of that name (of a file or of Python, however it is spelled), each once.
+
+    Raises `BadInput` with the nearest name and all names by place.
+    """
+    entries, asked = catalogue(), _letters(name)
+    found = [entry for entry in entries if asked in (_letters(entry.name), _letters(entry.rule.__name__))]
+    if found:
+        return list({entry.rule: entry for entry in reversed(found)}.values())[::-1]
+    by_letters = {_letters(entry.name): entry.name for entry in entries}
+    near = difflib.get_close_matches(asked, by_letters, 1, 0.5)
+    places: dict[str, list[str]] = {}
+    for entry in {(entry.rule, entry.name): entry for entry in reversed(entries)}.values():
+        places.setdefault(entry.place, []).insert(0, entry.name)
+    listed = "\n".join(f"  {place}: {', '.join(names)}" for place, names in reversed(places.items()))
+    nearest = f"; nearest: {by_letters[near[0]]}" if near else ""
+    raise BadInput(f"unknown name {name[:40]!r}{nearest}; there are\n{listed}")
+
+
+def _letters(name: str) -> str:
+    return "".join(filter(str.isalnum, name)).lower()
+
+
+def explanation(entry: Entry, *, width: int = WIDEST) -> str:
+    """The entry for people to read: its name and place, the summary, then its sections, wrapped."""
+    said = sections(entry.rule)
+    presets = (f"{library} ({fields_said(fields) or 'as here'})" for library, fields in entry.presets.items())
+    said |= {"Defaults": fields_said(entry.defaults), "Presets": "; ".join(presets)}
+    places: dict[str, list[str]] = {}
+    for place, name in entry.names.items():
+        places.setdefault(name, []).append(place)
+    head = ", ".join(f"{name} ({', '.join(where)})" for name, where in places.items())
+    lines = [head, *_wrapped(said[""], "", width)]
+    for word in SHOWN:
+        lines += _wrapped(said[word], word, width) if said.get(word) else []
+    return "\n".join(lines) + "\n"
+
+
+def _wrapped(text: str, label: str, width: int) -> list[str]:
+    indent = " " * (LABEL + 2 if label else 2)
+    first = f"  {label:<{LABEL}}" if label else indent
+    return textwrap.wrap(
+        text, max(min(width, WIDEST), 40), initial_indent=first, subsequent_indent=indent, break_on_hyphens=False
+    )
+
+
+def fields_said(fields: dict[str, Any]) -> str:
+    """ "lr: 0.001, beta1: 0.9", as YAML has it."""
+    return ", ".join(f"{field}: {said_value(value)}" for field, value in fields.items())
+
+
+def said_value(value: Any) -> str:
+    """A field's value as YAML has it, numbers as short as they are exact."""
+    if isinstance(value, tuple):
+        return "[]"
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    return value if isinstance(value, str) else f"{value:g}" if float(f"{value:g}") == value else repr(value)

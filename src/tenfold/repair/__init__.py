@@ -1,0 +1,1 @@
+"""A recipe under the doctor: diagnosed, repaired, and what failed recipes have in common."""

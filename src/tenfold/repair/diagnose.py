@@ -1,0 +1,356 @@
+"""One recipe under the doctor: trained on its folds in one pack, judged, and the changes of it tried in packs."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tenfold.data.feed.randomness import derive, derive_int
+from tenfold.data.split.folds import Fold
+from tenfold.doctor.changes.recipe_changes import LONGER, apply, words
+from tenfold.engine.plan.cost import lane_step_seconds
+from tenfold.problem.from_arrays import understand
+from tenfold.problem.problem import Problem
+from tenfold.recipe.recipe import Recipe, loss_of
+from tenfold.rules.optimizers import Adam
+from tenfold.search.context import Crew
+
+if TYPE_CHECKING:
+    from tenfold.doctor.diagnosis import Diagnosis
+    from tenfold.doctor.measure.lanes import LaneObserver
+    from tenfold.doctor.record import Trial
+    from tenfold.engine.packs.pack import Pack
+    from tenfold.engine.packs.rows import Feed
+    from tenfold.engine.plan.packing import PackPlan
+
+Array = np.ndarray
+SHORTEST, SHORT, LONG = 20, 400, 1600  # updates of a short training: at least, at most, and where it needs more
+BUDGET = 6.0  # seconds of all short trainings of a first round, by the cost formula
+SCORED = 1024  # rows of a part that skill is measured on
+VALIDATIONS = 64  # epochs after which the validation loss is measured, at most
+ONE_BATCH_RATE = 3e-3  # of Adam, where one batch is learnt by heart
+OUT_OF_LINE = 0.2  # skill that a lane is behind the middle one to be the lane that is judged
+DEAD = 0.5  # share of a layer's units
+FLOOR = -1.0  # least skill, and that of a training that diverged
+
+
+def diagnose_recipe(
+    recipe: Recipe,
+    X: Any,
+    y: Any,
+    *,
+    folds: Any = 5,
+    seeds: int = 1,
+    seed: int = 0,
+    task: str | None = None,
+    budget: float = BUDGET,
+    time_limit: float | None = None,
+    device: str = "auto",
+) -> Diagnosis:
+    """Train a recipe on its folds under the doctor, and say what is wrong with it and what cures it.
+
+    X, y, folds, task: as for `cross_validate`; seeds: as often with another division and other seeds. budget: seconds
+    of the short trainings that changes of the recipe are tried in; time_limit: seconds after which the training itself
+    ends. The same seed gives the same diagnosis, unless the time limit ends it. Raises `BadInput`.
+    """
+    problem = understand(X, y, task).problem(folds, seed=seed, repeats=seeds)
+    return Patient(problem, recipe, Crew.local(device, limit=time_limit), budget).diagnose()
+
+
+# ---- scores ------------------------------------------------------------------------------------------------------
+
+
+def skill(problem: Problem, outputs: Array, rows: Array, fold: int, recipe: Recipe) -> float | None:
+    """(accuracy - c) / (1 - c) with c the share of the commonest class among the rows, or R2; at least FLOOR, which is
+    also what outputs that are not finite get; None for a target that is the same in all rows."""
+    y = problem.y[rows]
+    if not np.isfinite(outputs).all():
+        return FLOOR
+    if problem.classes:
+        chance = float(np.bincount(y).max()) / len(y)
+        found = (float((outputs.argmax(1) == y).mean()) - chance) / (1 - chance) if chance < 1 else None
+    else:
+        predicted = problem.readable(outputs, fold, loss_of(recipe, False).link)[:, 0]
+        total = float(((y - y.mean()) ** 2).sum())
+        found = 1 - float(((y - predicted) ** 2).sum()) / total if total > 0 else None
+    return None if found is None else max(FLOOR, found) if math.isfinite(found) else FLOOR
+
+
+def some_rows(rows: Array, fold: Fold) -> Array:
+    """At most SCORED of the rows, the same ones for every recipe."""
+    return np.sort(derive(fold.seed, "doctor", 0, fold.number).permutation(rows)[:SCORED])
+
+
+def lane_skills(problem: Problem, pack: Pack) -> tuple[list[float | None], list[float | None], list[float]]:
+    """Of every lane: skill on training rows, on validation rows, and the loss on those training rows."""
+    import torch
+
+    from tenfold.doctor.measure.lanes import criterion_of, lane_targets
+
+    folds = [part.fold for part in pack.feed.folds]
+    parts = [some_rows(f.train, f) for f in folds], [some_rows(f.validation, f) for f in folds]
+    outputs = [pack.predict(part) if any(map(len, part)) else [] for part in parts]
+    bad = pack.bad.cpu().numpy() >= 0
+    found: tuple[list[float | None], list[float | None], list[float]] = [], [], []
+    for i, lane in enumerate(pack.lanes):
+        for scores, rows, seen in zip(found[:2], parts, outputs, strict=True):
+            value = skill(problem, seen[i], rows[lane.fold], lane.fold, lane.recipe) if len(rows[lane.fold]) else None
+            scores.append(FLOOR if bad[i] else value)
+        target = lane_targets(pack, i, parts[0][lane.fold])
+        loss = float(criterion_of(lane, pack)(torch.from_numpy(outputs[0][i]).to(target.device), target))
+        found[2].append(math.inf if bad[i] or not math.isfinite(loss) else loss)
+    return found
+
+
+# ---- short trainings ---------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Tries:
+    """Short paired trainings of a recipe and of changes of it: the same folds, rows, batches and draws for all.
+
+    `budget` decides by the cost formula for how many updates, the first time that it is called.
+    """
+
+    problem: Problem
+    recipe: Recipe
+    crew: Crew
+    budget: float = BUDGET
+    steps: int = 0
+
+    def __call__(self, names: Sequence[str], seeds: Sequence[int]) -> list[Trial]:
+        """A trial of each change that this recipe can have, one entry a fold; with several seeds the draws and the
+        order of the rows are others than with one."""
+        changed = {name: made for name in names if (made := apply(self.recipe, name)) is not None}
+        return self.train(changed, seed=len(seeds), one_batch="one_batch" in names)
+
+    def train(self, recipes: Mapping[str, Recipe], *, seed: int, one_batch: bool = False) -> list[Trial]:
+        """A trial of each recipe, by the name of its change. seed: of this round of trials."""
+        folds = tuple(replace(f, seed=derive_int(f.seed, "doctor", 1, seed)) for f in self.problem.folds)
+        self.steps = self.steps or self._affordable(list(recipes.values()), folds)
+        found = self._train(recipes, folds)
+        if one_batch:
+            rows = min(32, self.recipe.batch_size if self.recipe.batch_size != "full" else 32)
+            few = tuple(replace(f, train=some_rows(f.train, f)[:rows], validation=f.validation[:0]) for f in folds)
+            heart = replace(self.recipe, optimizer=Adam(lr=ONE_BATCH_RATE), batch_size="full", decay="none")
+            found += self._train({"one_batch": heart}, few)
+        return found
+
+    def _updates(self, name: str, recipe: Recipe, folds: Sequence[Fold]) -> int:
+        """Updates of a trial: more where the change is to make more of them, of smaller batches an equal share."""
+        if name == "longer":
+            return LONGER * self.steps
+        mine, base = (self.problem.size.shape(r, folds).dealing.updates for r in (recipe, self.recipe))
+        return max(self.steps, min(LONG, self.steps * mine // base)) if mine > base else self.steps
+
+    def _affordable(self, recipes: Sequence[Recipe], folds: Sequence[Fold]) -> int:
+        size = self.problem.size
+        cost, columns = 0.0, {"columns": size.inputs, "outputs": size.outputs, "image": size.image}
+        for recipe in recipes:
+            rows = size.shape(recipe, folds).dealing.rows
+            cost += len(folds) * lane_step_seconds(recipe, batch=rows, **columns)
+        whole = size.shape(self.recipe, folds).dealing.updates * self.recipe.epochs
+        return min(max(SHORTEST, min(SHORT, int(self.budget * self.crew.workers / cost))), whole)
+
+    def _feed(self, recipes: Sequence[Recipe], folds: Sequence[Fold]) -> Feed:
+        """The rows, encoded and scaled as the whole training parts decide."""
+        from tenfold.engine.packs.rows import Feed, FoldInputs
+
+        problem = self.problem
+        known = zip(folds, problem.encodings, problem.moments_for(recipes), strict=True)
+        parts = [FoldInputs(f, e, m, *problem.scale(n)) for n, (f, e, m) in enumerate(known)]
+        return Feed(problem.inputs, problem.y, parts, self.crew.device, self.crew.dtype)
+
+    def _train(self, named: Mapping[str, Recipe], folds: Sequence[Fold]) -> list[Trial]:
+        from tenfold.engine.plan.packing import plan_packs
+        from tenfold.executors.threads import run_jobs
+
+        names, recipes = list(named), list(named.values())
+        feed = self._feed(recipes, folds)
+        updates = [self._updates(name, recipe, folds) for name, recipe in named.items()]
+        found: dict[int, Trial] = {}
+        plans = plan_packs(recipes, folds, self.problem.size, workers=self.crew.workers)
+        jobs = [self._job(plan, recipes, names, updates, feed) for plan in plans]
+        run_jobs(jobs, workers=self.crew.workers, receive=found.update, idle=self.crew.idle)
+        return [found[number] for number in range(len(names)) if number in found]
+
+    def _job(self, plan: PackPlan, recipes: list[Recipe], names: list[str], updates: list[int], feed: Feed) -> Any:
+        """One pack, whose recipes are scored and leave when they have made their updates."""
+        from tenfold.doctor.record import Trial
+        from tenfold.engine.packs.pack import Pack
+
+        def job(emit: Any, order: Any) -> None:
+            pack = Pack(plan.lanes(recipes), plan.shape, feed)
+            for last in sorted({updates[n] for n in plan.numbers}):
+                while pack.update < last:
+                    if not pack.run_epoch(lambda: "go on" if order() == "go on" else "stop", last):
+                        return
+                scores = list(zip(*lane_skills(self.problem, pack), strict=True))
+                for number in (n for n in plan.numbers if updates[n] == last):
+                    mine = {lane.fold: scores[i] for i, lane in enumerate(pack.lanes) if lane.number == number}
+                    skills, held, losses = (list(c) for c in zip(*(mine[f] for f in plan.folds), strict=True))
+                    emit({number: Trial(names[number], last, skills, held, losses)})
+                pack.keep([updates[lane.number] > last for lane in pack.lanes])
+
+        return job
+
+
+# ---- the training itself -----------------------------------------------------------------------------------------
+
+
+@dataclass
+class Course:
+    """A recipe trained on all folds under an observer. skill, held_out: of every lane (a fold and a seed), on rows
+    that it trained on and on rows that it did not; scores: by the metric, on the latter, NaN where it diverged."""
+
+    pack: Pack
+    observer: LaneObserver
+    skill: list[float | None]
+    held_out: list[float | None]
+    scores: list[float]
+    notes: list[str]
+
+    def judged(self) -> int:
+        """The lane that is judged: the middle one by skill, or the worst where that one is out of line."""
+        values = [FLOOR if v is None else v for v in self.skill]
+        order = sorted(range(len(values)), key=values.__getitem__)
+        middle = order[len(order) // 2]
+        return order[0] if values[middle] - values[order[0]] > OUT_OF_LINE else middle
+
+    def mean(self) -> float:
+        """Mean skill over the lanes on rows that they did not train on."""
+        return float(np.mean([FLOOR if v is None else v for v in self.held_out]))
+
+    def score(self) -> float | None:
+        """Mean score over the lanes; None where one diverged."""
+        mean = float(np.mean(self.scores))
+        return mean if math.isfinite(mean) else None
+
+
+@dataclass
+class Patient:
+    """A recipe, its rows, and what trains it."""
+
+    problem: Problem
+    recipe: Recipe
+    crew: Crew
+    budget: float = BUDGET
+
+    def __post_init__(self) -> None:
+        self.problem.check_recipes([self.recipe])
+        self.tries = Tries(self.problem, self.recipe, self.crew, self.budget)
+
+    @cached_property
+    def trained(self) -> Course:
+        """The recipe trained to its end."""
+        return train(self.problem, self.recipe, self.crew)
+
+    def diagnose(self, *, prove: bool = True) -> Diagnosis:
+        """Train, measure, try changes, judge, prove; what holds across folds and seeds is the first evidence."""
+        from tenfold.doctor.measure.lanes import lane_watched
+        from tenfold.doctor.ways_in.examine import examine
+
+        course = self.trained
+        watched = lane_watched(course.pack, course.observer, course.judged())
+        watched.notes += course.notes
+        found = examine(watched, trials=self.tries, prove=prove, budget=self.budget)
+        return self._said(found, across(self.problem, course))
+
+    def _said(self, diagnosis: Diagnosis, sentences: list[str]) -> Diagnosis:
+        """The findings with remedies as lines of the recipe, and the first one with what holds across lanes."""
+        findings = []
+        for place, finding in enumerate(diagnosis.findings):
+            remedy = finding.remedy
+            if finding.change and apply(self.recipe, finding.change) not in (None, self.recipe):
+                remedy = words(self.recipe, finding.change)
+            evidence = [*(sentences if place == 0 else []), *finding.evidence]
+            proof = finding.proof.replace(" seeds, ", " folds, ")  # whose trials have one entry a fold
+            findings.append(replace(finding, remedy=remedy, evidence=evidence, proof=proof))
+        return replace(diagnosis, findings=findings)
+
+
+def train(problem: Problem, recipe: Recipe, crew: Crew) -> Course:
+    """The recipe trained to its end on every fold in one pack, or until all lanes have diverged or the time is out."""
+    from tenfold.doctor.measure.lanes import LaneObserver
+    from tenfold.engine.packs.lanes import Lane
+    from tenfold.engine.packs.pack import Pack
+    from tenfold.executors.threads import run_jobs
+
+    feed = problem.feed([recipe], crew.device, crew.dtype)
+    lanes = [Lane(recipe, 0, fold) for fold in range(len(problem.folds))]
+    pack = Pack(lanes, problem.size.shape(recipe, problem.folds), feed)
+    observer, since = LaneObserver(pack, states=True), time.monotonic()
+
+    def job(emit: Any, order: Any) -> None:
+        late = lambda: crew.limit is not None and time.monotonic() - since > crew.limit  # noqa: E731
+        while pack.epoch < recipe.epochs and not bool((pack.bad >= 0).all()):
+            if not pack.run_epoch(lambda: "stop" if late() or order() != "go on" else "go on"):
+                break
+            if pack.epoch % max(1, recipe.epochs // VALIDATIONS) == 0:
+                observer.validate()
+
+    run_jobs([job], workers=1, receive=lambda message: None, idle=crew.idle)
+    pack.observer = None
+    whole = recipe.epochs * pack.per_epoch
+    cut = pack.update < whole and not bool((pack.bad >= 0).all())
+    notes = [f"watched for {pack.update} of {whole} updates: the time was out"] if cut else []
+    skills, held, _ = lane_skills(problem, pack)
+    return Course(pack, observer, skills, held, lane_scores(problem, pack), notes)
+
+
+def lane_scores(problem: Problem, pack: Pack) -> list[float]:
+    """The metric of every lane on its validation rows; NaN where its outputs are not finite."""
+    found: list[float] = []
+    for lane, outputs in zip(pack.lanes, pack.evaluate(), strict=True):
+        readable = problem.readable(outputs, lane.fold, loss_of(lane.recipe, bool(problem.classes)).link)
+        finite = bool(np.isfinite(outputs).all() and np.isfinite(readable).all())
+        y = problem.y[problem.folds[lane.fold].validation]
+        found.append(float(problem.metric.score(y, readable[None])[0]) if finite else math.nan)
+    return found
+
+
+def across(problem: Problem, course: Course) -> list[str]:
+    """What holds for how many folds and seeds, in sentences; nothing of what holds for none."""
+    pack, seeds = course.pack, len({fold.seed for fold in problem.folds})
+    of = f"of {len(pack.lanes)} {'folds' if seeds == 1 else 'trainings (folds and seeds)'}"
+    bad = pack.bad.cpu().numpy()
+    chance = sum(v is not None and b < 0 and v < 0.05 for v, b in zip(course.skill, bad, strict=True))
+    found = []
+    if diverged := int((bad >= 0).sum()):
+        found.append(f"diverged in {diverged} {of}, first at update {int(bad[bad >= 0].min())}")
+    if chance:
+        found.append(f"no better than a constant answer on the training rows in {chance} {of}")
+    shares = [dead_share(problem, pack, i) for i in range(len(pack.lanes)) if bad[i] < 0]
+    if dying := sum(share > DEAD for share in shares):
+        found.append(f"over half of a layer's units are dead in {dying} {of}")
+    return found
+
+
+def dead_share(problem: Problem, pack: Pack, lane: int) -> float:
+    """The largest share of a ReLU layer's units or channels that are 0 on all training rows (at most SCORED)."""
+    import torch
+    from torch import nn
+
+    from tenfold.doctor.measure.lanes import lane_inputs, lane_module
+
+    mine = pack.lanes[lane]
+    fold = problem.folds[mine.fold]
+    module = lane_module(pack, mine, pack.w[lane, None], pack.rows["moments"][lane]).eval()
+    shares: list[float] = []
+
+    def look(_layer: Any, _inputs: Any, output: Any) -> None:
+        active = (output != 0).transpose(0, 1).flatten(1).any(1)  # (units,)
+        shares.append(1 - float(active.float().mean()))
+
+    handles = [part.register_forward_hook(look) for part in module.modules() if isinstance(part, nn.ReLU)]
+    with torch.no_grad():
+        module(lane_inputs(pack, lane, some_rows(fold.train, fold)))
+    for handle in handles:
+        handle.remove()
+    return max(shares, default=0.0)

@@ -1,0 +1,185 @@
+"""What was unhealthy in the recipes that failed: groups of failures over folds and seeds, what their recipes share, and
+the doctor's word on one of each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tenfold.doctor.prove.paired import UNHELPED
+from tenfold.recipe.recipe import Recipe
+from tenfold.search.context import Crew
+from tenfold.search.outcome import Outcome
+from tenfold.search.results import Trained
+
+MOST = 3  # groups that the doctor looks at
+SECONDS = 2.0  # of short trainings a group, by the cost formula
+MEMBERS, PURE = 0.3, 0.9  # of a group's recipes have what they share; of all that have it so many failed
+CLOSED = 0.1  # of the gap to the dummy
+FAILED = "diverged", "learnt nothing"
+
+
+@dataclass(frozen=True)
+class Failures:
+    """Recipes that failed in the same way.
+
+    what: "diverged" or "learnt nothing" (no better than the dummy, and not on the way there when they were ended
+    early); trials: that did, of all trials of the search; recipes: their numbers, in order; where: what they share, ""
+    for nothing.
+    """
+
+    what: str
+    trials: int
+    of: int
+    recipes: tuple[int, ...]
+    where: str
+
+
+def failures(trained: Trained, dummy: float) -> list[Failures]:
+    """The groups, most trials first: those that a common setting tells from the recipes that did not fail, and what is
+    left. dummy: mean score of the baseline that looks at no input."""
+    counts = {what: _failed(trained, what, dummy) for what in FAILED}
+    total = sum(outcome is not None for record in trained.records.values() for outcome in record.outcomes)
+    failed = {number for trials in counts.values() for number in trials}
+    found = []
+    for what, trials in counts.items():
+        left = set(trials)
+        while left:
+            where, members = shared(trained.recipes, left, failed)
+            members = members or left
+            found.append(Failures(what, sum(trials[n] for n in members), total, tuple(sorted(members)), where))
+            left -= members
+    return sorted(found, key=lambda group: -group.trials)
+
+
+def _failed(trained: Trained, what: str, dummy: float) -> dict[int, int]:
+    """Failed trials by recipe."""
+    sign, found = trained.problem.metric.sign, {}
+    for number, record in trained.records.items():
+        diverged = sum(outcome is Outcome.DIVERGED for outcome in record.outcomes)
+        scores = trained.scores(number)
+        poor = int((sign * scores[np.isfinite(scores)] <= sign * dummy + 1e-9).sum())
+        if record.made < trained.recipes[number].epochs and _was_learning(sign * record.mean_scores(), sign * dummy):
+            poor = 0
+        count = diverged if what == "diverged" else 0 if diverged else poor
+        if count and (what == "diverged" or 2 * count > np.isfinite(scores).sum()):
+            found[number] = count
+    return found
+
+
+def _was_learning(scores: np.ndarray, dummy: float) -> bool:
+    """Whether a recipe that was ended early, with mean scores (epochs,), would soon have passed the dummy: its last
+    epoch is its best, and the second half of its epochs closed a tenth of the gap. With fewer than three epochs nothing
+    is known against it. Recipes that a race drops after a few epochs are slow more often than broken."""
+    if len(scores) < 3:
+        return True
+    half = scores[len(scores) // 2]
+    gained = scores[-1] - half
+    return bool(scores[-1] >= scores.max() and gained > 0 and gained >= CLOSED * (dummy - half))
+
+
+def shared(recipes: Sequence[Recipe], left: set[int], failed: set[int]) -> tuple[str, set[int]]:
+    """The setting (or bound of a number) that holds for most of the recipes `left`, at least 3 in 10 of them and two,
+    and whose holders among all recipes failed at least 9 times in 10: in words, and those that it holds for; "" and
+    none where there is no such setting, or no recipe that did not fail."""
+    said, best = "", set[int]()
+    if len(failed) == len(recipes):
+        return said, best
+    flat = [dict(_settings(recipe.to_dict())) for recipe in recipes]
+    for words, holds in _conditions(flat, sorted(left)):
+        have = {n for n, settings in enumerate(flat) if holds(settings)}
+        mine = have & left
+        enough = len(mine) >= max(2, MEMBERS * len(left)) and len(have & failed) >= PURE * len(have)
+        if enough and len(mine) > len(best):
+            said, best = words, mine
+    return said, best
+
+
+def _settings(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Every setting of a recipe by its path; a rule without numbers is its name."""
+    if isinstance(value, Mapping):
+        for name, part in value.items():
+            yield f"{path}.{name}".lstrip("."), "present"
+            yield from _settings(part, f"{path}.{name}".lstrip("."))
+    else:
+        yield (
+            path,
+            tuple(value) if isinstance(value, list) and not any(isinstance(v, Mapping) for v in value) else value,
+        )
+
+
+def _conditions(flat: Sequence[Mapping[str, Any]], failed: Sequence[int]) -> Iterator[tuple[str, Any]]:
+    """(words, test) of every setting that occurs among the failed: equal to a value, or at least (most) a number."""
+    paths = sorted({path for n in failed for path in flat[n]})
+    for path in paths:
+        values = [flat[n][path] for n in failed if path in flat[n]]
+        if all(isinstance(v, float | int) and not isinstance(v, bool) for v in values) and len(set(values)) > 1:
+            low, high = min(values), max(values)
+            yield f"{path} of {low:g} or more", lambda s, p=path, b=low: _number(s.get(p)) and s[p] >= b
+            yield f"{path} of {high:g} or less", lambda s, p=path, b=high: _number(s.get(p)) and s[p] <= b
+            continue
+        for value in sorted(set(map(_hashable, values)), key=repr):
+            words = path.replace(".", " ") if value == "present" else f"{path}: {_words(value)}"
+            yield words, lambda s, p=path, v=value: p in s and _hashable(s[p]) == v
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, float | int)
+
+
+def _hashable(value: Any) -> Any:
+    return value if isinstance(value, str | int | float | bool | tuple | None) else repr(value)
+
+
+def _words(value: Any) -> str:
+    return (
+        "[" + ", ".join(map(str, value)) + "]"
+        if isinstance(value, tuple)
+        else f"{value:g}"
+        if isinstance(value, float)
+        else str(value)
+    )
+
+
+def findings(trained: Trained, dummy: float, crew: Crew, *, looks: bool = True) -> list[dict[str, Any]]:
+    """The groups as findings, with the doctor's word on the first recipe of each of the largest groups if it `looks`:
+    cause, words, probability, trials, of, recipes, what, where, evidence, remedy, proof."""
+    found = []
+    for place, group in enumerate(failures(trained, dummy)):
+        seen = _looked_at(trained, group, crew) if looks and place < MOST else {}
+        found.append({
+            "cause": seen.get("cause"), "words": seen.get("words", group.what), "probability": seen.get("probability"),
+            "what": group.what, "trials": group.trials, "of": group.of, "recipes": list(group.recipes),
+            "where": group.where, "evidence": seen.get("evidence", []), "remedy": seen.get("remedy", ""),
+            "proof": seen.get("proof", ""),
+        })  # fmt: skip
+    return found
+
+
+def _looked_at(trained: Trained, group: Failures, crew: Crew) -> dict[str, Any]:
+    from tenfold.repair.diagnose import Patient
+
+    diagnosis = Patient(trained.problem, trained.recipes[group.recipes[0]], crew, SECONDS).diagnose()
+    if diagnosis.healthy:
+        return {}
+    first = diagnosis.findings[0]
+    return {"cause": first.cause, "words": first.words, "probability": first.probability,
+            "evidence": first.evidence, "remedy": first.remedy, "proof": first.proof}  # fmt: skip
+
+
+def sentence(finding: Mapping[str, Any]) -> str:
+    """A finding in a line: "9 of 240 trials diverged: all with init.normal.std of 1 or more (initial weights too
+    large, 0.92); remedy"."""
+    text = f"{finding['trials']} of {finding['of']} trials {finding['what']}"
+    count = len(finding["recipes"])
+    text += f", in {count} recipe{'s' if count != 1 else ''}"
+    if finding["where"]:
+        text += f", all with {finding['where']}"
+    if finding["cause"]:
+        text += f": {finding['words']} ({finding['probability']:.2f}); {' '.join(finding['remedy'].split())}"
+        if UNHELPED in (finding.get("proof") or ""):
+            text = text.rstrip(".") + ", which alone did not help in a short run"
+    return text.rstrip(".") + "."

@@ -1,0 +1,1 @@
+"""One `fit` on disk: its plan, journal, lockbox, result and verdict."""

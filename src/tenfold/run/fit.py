@@ -1,0 +1,376 @@
+"""A run from its settings to its report, step by step; each step that is committed is never done again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from tenfold._version import __version__
+from tenfold.checks.baselines import NAMES, Baseline, random_split, run_baseline
+from tenfold.data.read.image_files import folder_sha
+from tenfold.engine.plan.cost import recipe_seconds
+from tenfold.errors import BadInput, RunFailed, Stopped
+from tenfold.executors import process_pool
+from tenfold.jsonable import finite
+from tenfold.model.final import kept_model
+from tenfold.model.model import Model
+from tenfold.problem.from_file import Prepared, prepare
+from tenfold.problem.settings import Settings
+from tenfold.recipe.recipe import Recipe
+from tenfold.repair.failures import failures, findings
+from tenfold.run.lockbox import TestScore, ledger, open_lockbox
+from tenfold.run.plan import Plan, make_plan
+from tenfold.run.result import RunResult, metric_rows, run_tables, test_summary, trial_rows
+from tenfold.run.verdict import no_score, report_data, test_lines
+from tenfold.search.context import Crew, device_named, may_have_gpu
+from tenfold.search.nested import Nested, judge
+from tenfold.search.racing import Rung
+from tenfold.search.results import Trained
+from tenfold.search.search import Given, Plan as SearchPlan, train_all
+from tenfold.store.run import Run
+
+REPORT_SECONDS = 3.0  # that the test, the tables and the report take
+LOOK_SECONDS = 15.0  # that are left for the doctor to look at recipes that failed
+BASELINES_SHARE = 1 / 3  # of what a time limit leaves for them and the training
+ALONE = 2.5  # how much longer a network takes that is trained alone
+
+
+class Listener(Protocol):
+    """Who is told what happens: the command line's screen."""
+
+    def planned(self, prepared: Prepared, plan: Plan) -> None:
+        """The data card and the plan."""
+        ...
+
+    def baseline(self, result: Baseline) -> None:
+        """One baseline is done."""
+        ...
+
+    def progress(self, share: float, best: float | None) -> None:
+        """Share of the training done in [0, 1], and the best fold-mean score so far."""
+        ...
+
+    def decided(self, rung: Rung) -> None:
+        """The race has decided who goes on."""
+        ...
+
+    def step(self, what: str) -> None:
+        """A later step begins: the refit, the test, the report."""
+        ...
+
+
+@dataclass
+class Stop:
+    """Set by a signal handler; work looks at it between two updates."""
+
+    signal: int = 0
+
+    def check(self) -> None:
+        """Raise `Stopped` once a signal has come."""
+        if self.signal:
+            raise Stopped("stopped; nothing that was committed is lost", 128 + self.signal)
+
+
+def start(settings: Settings, out: str | Path, prepared: Prepared, plan: Plan) -> Run:
+    """Create the run directory and commit the settings and the plan. The run holds its lock until it is closed."""
+    run = Run.create(out)
+    test = settings.test
+    places = {"data": _absolute(settings.data), "test": None if test is None else _absolute(test)}
+    facts = {
+        "settings": {**settings.to_dict(), **places},
+        "named": {"source": prepared.source, "data": settings.data, "test": test},
+        "data_sha": _data_sha(settings.data),
+        "test_sha": None if test is None else _data_sha(test),
+        "folds_sha": _folds_sha(prepared),
+        "recipes.0": [recipe.to_dict() for recipe in plan.recipes],
+        "workers": plan.workers,
+        "notes": list(plan.notes),
+        "seconds": {"total": 0.0, "training": 0.0},
+    }
+    with run.transaction():
+        for name, value in facts.items():
+            run.put(name, value)
+    return run
+
+
+def reopen(path: str | Path) -> tuple[Run, Prepared, Plan]:
+    """Open a run that was stopped, read its data again, and see that nothing about them has changed."""
+    run = Run.open(path)
+    try:
+        if not run.has("settings"):
+            raise BadInput("the run was stopped before its plan was committed", where=str(path), do="fit again")
+        settings = Settings(**run.get("settings"))
+        _check_unchanged(settings.data, run.get("data_sha"))
+        if settings.test is not None:
+            _check_unchanged(settings.test, run.get("test_sha"))
+        prepared = prepare(settings)
+        if _folds_sha(prepared) != run.get("folds_sha"):
+            raise BadInput("the folds differ from those of the run; another version made it", where=str(path))
+        plan = make_plan(prepared, run.get("workers"))
+        recipes = tuple(Recipe.from_dict(value) for value in run.get("recipes.0"))
+        plan = replace(plan, recipes=recipes, notes=tuple(run.get("notes")))
+        return run, _as_named(prepared, run), plan
+    except BaseException:
+        run.close()
+        raise
+
+
+def _as_named(prepared: Prepared, run: Run) -> Prepared:
+    """The same with the names of files that `fit` was given, as the report of a run that was not stopped has them."""
+    if not run.has("named"):
+        return prepared
+    named = run.get("named")
+    settings = replace(prepared.settings, data=named["data"], test=named["test"])
+    return replace(prepared, settings=settings, source=named["source"])
+
+
+def _check_unchanged(data: str, sha: str) -> None:
+    if _data_sha(data) != sha:
+        raise BadInput(
+            "the data are not those that the run was started with",
+            where=data,
+            expected=f"SHA-256 {sha[:16]}...",
+            do="put the old data back, or start a new run",
+        )
+
+
+def _absolute(data: str) -> str:
+    return data if data.startswith("sklearn:") else os.path.abspath(data)
+
+
+def _data_sha(data: str) -> str:
+    if data.startswith("sklearn:"):
+        return data
+    try:
+        if os.path.isdir(data):
+            return folder_sha(data)
+        with open(data, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise BadInput(f"cannot be read: {error.strerror}", where=data, do="put the data file back") from None
+
+
+def _folds_sha(prepared: Prepared) -> str:
+    digest = hashlib.sha256(prepared.sealed.sha.encode())
+    for fold in prepared.problem.folds:
+        digest.update(fold.train.tobytes() + b"|" + fold.validation.tobytes())
+    return digest.hexdigest()
+
+
+class Fit:
+    """One session of work on a run: `advance` does whatever is not committed yet and returns the result."""
+
+    every: float = 15.0  # seconds of training between two checkpoints of a pack
+
+    def __init__(self, run: Run, prepared: Prepared, plan: Plan, listener: Listener, stop: Stop) -> None:
+        self.run, self.prepared, self.plan, self.listener, self.stop = run, prepared, plan, listener, stop
+        self._begun = time.monotonic()
+        self._before = dict(run.get("seconds"))
+
+    def advance(self) -> RunResult:
+        """Baselines, training, refit, test, files. Raises `Stopped` (resumable) or `RunFailed`."""
+        self.run.event("session", {"version": __version__, "workers": self.plan.workers})
+        try:
+            baselines = self._baselines()
+            trained = self._train()
+            apart = self._random_split(baselines)
+            result = RunResult(self.prepared, self.plan, baselines, trained, self._seconds(trained), apart=apart)
+            result = replace(result, findings=self._findings(trained, baselines))
+            if not result.has_winner:
+                self._write(result)
+                raise RunFailed(no_score(result))
+            result = replace(result, nested=self._nested(trained))
+            result = replace(result, **self._keep(trained), seconds=self._seconds(trained))
+            result = replace(result, test=self._test(), seconds=self._seconds(trained))
+            result = replace(result, ledger=ledger(self.run, self.prepared.sealed))
+            self._write(result)
+            self.run.event("finished")
+            return result
+        except Stopped as stopped:
+            self.run.event("stopped", {"exit_code": stopped.exit_code})
+            raise
+        finally:
+            self.run.put("seconds", self._clock())
+
+    def _clock(self) -> dict[str, float]:
+        total = self._before["total"] + time.monotonic() - self._begun
+        return {"total": total, "training": self.run.get("seconds")["training"]}
+
+    def _seconds(self, trained: Trained) -> dict[str, float]:
+        return {"total": round(self._clock()["total"], 3), "training": round(trained.seconds, 3)}
+
+    def _left(self) -> float | None:
+        """Seconds of the time limit that are left for training, when what follows it is set aside."""
+        limit = self.prepared.settings.time_limit
+        return None if limit is None else max(0.0, limit - self._after() - self._clock()["total"])
+
+    def _after(self) -> float:
+        """Seconds that keeping the winner and writing the report are likely to take, the costlier recipes in mind."""
+        problem, settings = self.prepared.problem, self.prepared.settings
+        size = {"columns": problem.width, "outputs": problem.outputs, "image": problem.inputs.image}
+        once = sorted(recipe_seconds(recipe, rows=problem.inputs.rows, folds=1, **size) for recipe in self.plan.recipes)
+        networks = {"refit": 1, "ensemble": len(problem.folds), "both": len(problem.folds) ** 2}[settings.keep]
+        return REPORT_SECONDS + ALONE * networks * once[int(0.8 * (len(once) - 1))]
+
+    def _baselines(self) -> list[Baseline]:
+        found: list[Baseline] = []
+        left = self._left()
+        share = None if left is None else left * BASELINES_SHARE
+        if self.plan.processes and not self.run.has(f"baseline.{NAMES[0]}") and not may_have_gpu():
+            process_pool.start(self.plan.processes)  # while the baselines are fitted
+        for name in NAMES:
+            stored = self.run.get(f"baseline.{name}")
+            if stored is None:
+                spent = sum(result.seconds for result in found)
+                stored = self._baseline(name, None if share is None else max(share - spent, 0.0))
+                self.run.put(f"baseline.{name}", stored)
+            scores = tuple(np.nan if score is None else score for score in stored["scores"])
+            result = Baseline(name, scores, stored["seconds"], len(self.prepared.problem.folds))
+            self.listener.baseline(result)
+            found.append(result)
+        return found
+
+    def _baseline(self, name: str, left: float | None) -> Any:
+        """One baseline, as JSON. left: seconds of the baselines' part of a time limit, None without a limit."""
+        budget = max(self.plan.seconds, 20.0)
+        seed, limited = self.prepared.settings.seed, left is not None
+        budget = budget if left is None else min(budget, left)
+        problem, idle = self.prepared.problem, self.stop.check
+        result = run_baseline(problem, name, seed=seed, budget=budget, strict=limited, idle=idle)
+        return finite({"scores": result.scores, "seconds": result.seconds})
+
+    def _random_split(self, baselines: list[Baseline]) -> dict[str, float | None] | None:
+        """The linear baseline on rows divided at random, beside that on the folds asked for, where these are by group
+        or in time: the difference is what a random division would have promised too much."""
+        settings = self.prepared.settings
+        if settings.groups is None and settings.time is None:
+            return None
+        if not self.run.has("random_split"):
+            found = {"random": random_split(self.prepared.problem, seed=settings.seed)}
+            found["divided"] = next(b.mean for b in baselines if b.name == "linear")
+            self.run.put("random_split", finite(found))
+        return self.run.get("random_split")
+
+    def _train(self) -> Trained:
+        settings = self.prepared.settings
+        search = SearchPlan(self.plan.strategy, settings.rule, settings.audit, settings.seed)
+        proposer = self.plan.proposer if self.plan.proposer.rounds > 1 else Given(self.plan.recipes)
+        return self._timed(lambda: train_all(self.prepared.problem, proposer, self._crew(), search))
+
+    def _crew(self) -> Crew:
+        from tenfold.run.journal import RunKeeper
+
+        return Crew.local(
+            self.prepared.settings.device,
+            keeper=RunKeeper(self.run, self.listener),
+            idle=self.stop.check,
+            limit=self._left(),
+            every=self.every,
+        )
+
+    def _timed(self, train: Callable[[], Trained]) -> Trained:
+        """Train, and keep account of the seconds, those of earlier sessions included."""
+        before = self.run.get("seconds")["training"]
+        begun = time.monotonic()
+        try:
+            trained = train()
+        finally:
+            seconds = before + time.monotonic() - begun
+            self.run.put("seconds", {**self.run.get("seconds"), "training": seconds})
+        return replace(trained, seconds=seconds)
+
+    def _findings(self, trained: Trained, baselines: list[Baseline]) -> list[dict[str, Any]]:
+        """What was unhealthy in the recipes that failed; without the doctor's word where the time is nearly out."""
+        if not self.run.has("findings"):
+            dummy = next(b.mean for b in baselines if b.name == "dummy")
+            if failures(trained, dummy):
+                self.listener.step("the doctor looks at the recipes that failed")
+            left = self._left()
+            crew = Crew.local(self.prepared.settings.device, idle=self.stop.check, limit=left)
+            self.run.put("findings", finite(findings(trained, dummy, crew, looks=left is None or left > LOOK_SECONDS)))
+        return self.run.get("findings")
+
+    def _nested(self, trained: Trained) -> Nested | None:
+        """The search again inside every fold, where that was asked for."""
+        if self.plan.inner is None:
+            return None
+        self.listener.step("nested cross-validation: the search again inside every fold")
+        crew = self._crew().named("inner.")
+        search = SearchPlan(seed=self.prepared.settings.seed, record_rows=False)
+        return judge(trained, train_all(self.plan.inner, Given(trained.recipes), crew, search))
+
+    def _keep(self, trained: Trained) -> dict[str, Any]:
+        """The model that is kept, as fields of the result."""
+        if self.run.has("model"):
+            return {"comparison": self.run.get("comparison")}
+        settings = self.prepared.settings
+        what = {"refit": "training the winner on all development rows", "ensemble": "training the winner's ensemble"}
+        self.listener.step(what.get(settings.keep, "comparing the refit with an ensemble, and training the better"))
+
+        def tick() -> Any:
+            self.stop.check()
+            return "go on"
+
+        device = device_named(settings.device)
+        kept = kept_model(
+            trained, settings.keep, seed=settings.seed, schema=self.prepared.schema, device=device, tick=tick
+        )
+        comparison = None if kept.comparison is None else finite(asdict(kept.comparison))
+        sha = self.run.write_model(**kept.model.parts(self._card(trained)))
+        with self.run.transaction():
+            self.run.put("comparison", comparison)
+            self.run.put("model", sha)
+        return {"comparison": comparison}
+
+    def _card(self, trained: Trained) -> str:
+        row = trained.row(trained.best())
+        metric = self.prepared.problem.metric.name
+        return (
+            f"# {self.prepared.name}: {self.prepared.target}\n\n{row['recipe'].describe()}\n\n"
+            f"{metric} {row['mean']:.4f} over {self.prepared.division} of {trained.problem.inputs.rows} rows\n"
+        )
+
+    def _test(self) -> TestScore | None:
+        """Score the sealed rows once, unless they are to stay sealed."""
+        sealed, settings = self.prepared.sealed, self.prepared.settings
+        if sealed.rows == 0 or settings.no_test:
+            return None
+        self.listener.step("opening the sealed test rows")
+        return open_lockbox(self.run, sealed, Model.load(self.run.path / "model"), self.prepared.problem.metric)
+
+    def _write(self, result: RunResult) -> None:
+        self.listener.step("writing the report")
+        with self.run.transaction():
+            self.run.add_trials(trial_rows(result.trained))
+            self.run.add_metrics(metric_rows(result.trained))
+        for name, content in run_tables(result).items():
+            self.run.write_file(name, content)
+        self.run.put("report", finite(report_data(result, self.run)))
+        write_summary(self.run)
+
+
+def refreshed(run: Run) -> dict[str, Any]:
+    """What the report shows, with the ledger of the sealed rows as it stands now."""
+    data = dict(run.get("report"))
+    found = ledger(run, data["sealed_sha"])
+    results = [opening.result for opening in run.openings() if opening.result is not None]
+    score = TestScore.of(results[0]) if results else None
+    summary = {**data["summary"], "test": finite(test_summary(score, found))}
+    tested = test_lines(summary)
+    return {
+        **data, "summary": summary, "tested": tested, "ledger": finite(list(found.openings)),
+        "others": finite(list(found.others)),
+    }  # fmt: skip
+
+
+def write_summary(run: Run) -> None:
+    """summary.json, from what the report says."""
+    run.write_file("summary.json", json.dumps(run.get("report")["summary"], indent=1, allow_nan=False) + "\n")

@@ -1,0 +1,90 @@
+"""Opening the lockbox: the intent is committed before the sealed labels are read, the score after."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from tenfold.errors import BadInput
+from tenfold.jsonable import finite
+from tenfold.problem.sealed import Sealed
+from tenfold.statistics.intervals import test_interval
+from tenfold.statistics.metrics import Metric, all_scores
+from tenfold.store.other_runs import ledger_sentences, other_openings
+from tenfold.store.run import Run
+
+if TYPE_CHECKING:
+    from tenfold.model.ensemble import Fitted
+
+
+@dataclass(frozen=True)
+class TestScore:
+    """A score on the sealed rows: the metric, its 95 % interval, and every metric of the task."""
+
+    rows: int
+    score: float
+    interval: tuple[float, float]
+    scores: dict[str, float]
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON; what is not a finite number is null."""
+        value = {"rows": self.rows, "score": self.score, "interval": list(self.interval), "scores": self.scores}
+        return finite(value)
+
+    @staticmethod
+    def of(value: dict[str, Any]) -> TestScore:
+        """The inverse of `to_dict`."""
+        numbers = {name: _number(score) for name, score in value["scores"].items()}
+        low, high = value["interval"]
+        return TestScore(value["rows"], _number(value["score"]), (_number(low), _number(high)), numbers)
+
+
+def open_lockbox(run: Run, sealed: Sealed, model: Fitted, metric: Metric, *, again: bool = False) -> TestScore:
+    """Score the run's model on the sealed rows, on the record.
+
+    A score that is on the ledger already is given back unopened, unless `again`: then it is a second opening.
+    """
+    sha = str(run.get("model"))
+    before = run.finished(sealed.sha, sha)
+    if before is not None and not again:
+        return TestScore.of(before.result)
+    number = run.open_intent(sealed.sha, sha, allow_second=again)
+    prediction = model.outputs(sealed.inputs)
+    y = sealed.unseal()
+    scores = {name: float(value[0]) for name, value in all_scores(metric.task, y, prediction[None]).items()}
+    test = TestScore(len(y), scores[metric.name], test_interval(metric, y, prediction), scores)
+    run.open_result(number, test.to_dict())
+    return test
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """What every report says about the sealed rows: this run's openings, those of the same rows by other runs in the
+    same directory tree, and what follows, in sentences."""
+
+    openings: tuple[dict[str, Any], ...] = ()
+    others: tuple[dict[str, Any], ...] = ()
+    sentences: tuple[str, ...] = ()
+
+    @property
+    def opened(self) -> int:
+        """This run's openings."""
+        return len(self.openings)
+
+
+def ledger(run: Run, sealed: Sealed | str) -> Ledger:
+    """The ledger of a run as it stands now. sealed: the rows, or their hash."""
+    sha = sealed if isinstance(sealed, str) else sealed.sha
+    opened, others = run.openings(), other_openings(run.path, sha)
+    mine = tuple({"time": o.time, "times": o.times, "rows_sha": o.rows_sha, "model_sha": o.model_sha} for o in opened)
+    return Ledger(mine, tuple(map(asdict, others)), tuple(ledger_sentences(opened, others)))
+
+
+def refuse_unsealed(run: Run, sealed: Sealed) -> None:
+    """Say why a run has no lockbox to open."""
+    if sealed.rows == 0:
+        raise BadInput("the run sealed no test rows", where=str(run.path), do="fit again with --holdout 0.2 --no-test")
+
+
+def _number(value: Any) -> float:
+    return float("nan") if value is None else float(value)

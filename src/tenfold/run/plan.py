@@ -1,0 +1,158 @@
+"""What a search will do, said before it is done: recipes, folds, strategy, and what it will cost."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tenfold.checks.baselines import coarse_size
+from tenfold.engine.plan.cost import START_SECONDS, plan_trials, recipe_seconds
+from tenfold.engine.plan.network import plan_network
+from tenfold.executors.choose import PROCESS_MEMORY, gain, in_processes
+from tenfold.problem.default_space import default_space
+from tenfold.problem.from_file import Prepared
+from tenfold.problem.problem import Problem
+from tenfold.problem.settings import Settings
+from tenfold.recipe.recipe import Recipe
+from tenfold.recipe.spaces.space import Space
+from tenfold.search.nested import inner_problem
+from tenfold.search.proposals import Proposer, proposer
+from tenfold.search.racing import Strategy
+from tenfold.search.search import FEWER_LANES, Given
+from tenfold.statistics.metrics import Metric
+
+TRAINING_SECONDS = 75.0  # that a default search is planned to train for
+SHARE_FOR_TRAINING = 0.6  # of a time limit; the rest is for baselines, the refit and the report
+DEFAULT_TRIALS, MOST_TRIALS = 48, 400  # at most, without and with a time limit
+RACED = 16  # recipes from which on a search is a race by default
+FINALISTS = 3  # packs of a race that train to the end
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What will be done, said before it is: recipes in order, and estimates for this machine.
+
+    recipes: of the first round, all of them unless later rounds are proposed from what was found. trials: recipes
+    over all rounds. space: that they are from, None for one recipe. inner: of a nested cross-validation, the rows with
+    the folds inside every fold. processes: worker processes in which packs are expected to train, 0 for threads.
+    """
+
+    recipes: tuple[Recipe, ...]
+    folds: int  # of one repeat
+    metric: Metric
+    why_metric: str
+    why_task: str
+    workers: int
+    seconds: float  # of training
+    memory: int  # bytes
+    notes: tuple[str, ...]
+    trials: int
+    strategy: Strategy
+    proposer: Proposer
+    space: Space | None
+    inner: Problem | None = None
+    processes: int = 0
+
+
+def make_plan(prepared: Prepared, workers: int) -> Plan:
+    """The recipes to compare - the one given, or proposed from the space given or the default one - and estimates."""
+    settings, problem = prepared.settings, prepared.problem
+    rows, columns, outputs = problem.inputs.rows, problem.width, problem.outputs
+    size: dict[str, Any] = {"rows": rows, "columns": columns, "outputs": outputs, "image": problem.inputs.image}
+    notes = list(prepared.notes)
+    space, chosen = _chosen(settings, problem, size, workers)
+    recipes = chosen.propose([])
+    trials = len(recipes) if chosen.rounds == 1 else chosen.trials
+    if settings.trials and trials < settings.trials:
+        there = f"{trials} distinct recipe{'s' if trials != 1 else ''}"
+        notes.append(f"the space has {there}, fewer than the {settings.trials} asked for")
+    problem.check_recipes(recipes)
+    inner = inner_problem(problem, problem.divisions, settings.seed) if settings.nested else None
+    if settings.keep == "both":
+        from tenfold.model.refit_or_ensemble import inner_folds
+
+        inner_folds(problem, settings.seed)  # says so now where there are none
+    notes += _image_note(problem)
+    strategy = _strategy(settings, trials)
+    full = sum(recipe_seconds(recipe, folds=problem.divisions, **size) for recipe in recipes) / len(recipes) * trials
+    longest = max(recipe.epochs for recipe in recipes)
+    share = strategy.work(problem.folds, trials, longest) / (trials * longest * len(problem.folds))
+    nested = 1 + problem.divisions * (problem.divisions - 1) / problem.divisions if settings.nested else 1.0
+    packs = _starting_seconds(recipes, problem, size, raced=strategy.name != "exhaustive")
+    starting, data = sum(packs), problem.inputs.numbers.nbytes + problem.inputs.codes.nbytes
+    left = math.inf if settings.time_limit is None else settings.time_limit * SHARE_FOR_TRAINING
+    processes = in_processes(starting, packs=len(packs), workers=workers, size=problem.inputs.numbers.nbytes, left=left)
+    starting /= gain(len(packs), workers, processes=processes)
+    seconds = (full * share / min(workers, 2) + starting) * settings.repeats * nested
+    why = "the default for " + problem.task if settings.metric is None else "asked for"
+    others = min(workers, len(packs)) if processes else 0
+    memory = 2 * data + 4 * rows * outputs * trials + 350_000_000 + (PROCESS_MEMORY + 2 * data) * others
+    return Plan(
+        tuple(recipes), problem.divisions, problem.metric, why, prepared.why_task, workers, seconds, memory,
+        tuple(notes), trials, strategy, chosen, space, inner, others,
+    )  # fmt: skip
+
+
+def _chosen(settings: Settings, problem: Problem, size: dict[str, Any], workers: int) -> tuple[Space | None, Proposer]:
+    """The space that was given, or the default one, and what proposes from it; the one recipe that was given."""
+    if settings.recipe is not None:
+        return None, Given((Recipe.from_dict(settings.recipe),))
+    given = settings.space is not None
+    space = Space.from_dict(settings.space) if given else default_space(task=problem.task, **size)
+    return space, proposer(settings.proposals, space, _trials(space, settings, problem, size, workers), settings.seed)
+
+
+def _starting_seconds(recipes: Sequence[Recipe], problem: Problem, size: dict[str, Any], *, raced: bool) -> list[float]:
+    """Seconds that starting the operations of all updates takes, whatever the number of lanes, for each pack: one a
+    shape; of a race about as many packs as it has finalists."""
+    found: dict[Any, int] = {}  # most updates of any recipe, by shape
+    train = size["rows"] * (problem.divisions - 1) // problem.divisions
+    for recipe in recipes:
+        steps = plan_network(recipe.network, inputs=size["columns"], outputs=size["outputs"], image=size["image"])
+        batch = train if recipe.batch_size == "full" else min(recipe.batch_size, train)
+        updates = math.ceil(train / max(1, batch)) * recipe.epochs
+        key = tuple(step.op for step in steps), recipe.batch_size
+        found[key] = max(updates, found.get(key, 0))
+    longest = sorted(found.values(), reverse=True)
+    return [START_SECONDS * updates for updates in (longest[:FINALISTS] if raced else longest)]
+
+
+def _strategy(settings: Settings, trials: int) -> Strategy:
+    """The race that was asked for; else halving for many recipes, or in a limited time."""
+    if settings.strategy is not None:
+        return Strategy(settings.strategy)  # pyright: ignore[reportArgumentType]
+    raced = (trials >= RACED or settings.audit or settings.time_limit is not None) and not settings.nested
+    return Strategy("halving" if raced else "exhaustive")
+
+
+def _image_note(problem: Problem) -> list[str]:
+    """What the baselines see of images, where that is not all."""
+    image = problem.inputs.image
+    if image is None or coarse_size(image) == image:
+        return []
+    height, width, _ = coarse_size(image)
+    return [f"the linear and the boosting baseline see the images averaged down to {height} x {width} pixels"]
+
+
+def _trials(space: Space, settings: Settings, problem: Problem, size: dict[str, Any], workers: int) -> int:
+    """As many recipes as fit the time: by the cost formula, between 8 and 48; up to 400 for a long time limit. A race
+    fits more of them into it than a search that trains all to the end."""
+    if settings.trials is not None:
+        return settings.trials
+    limit = settings.time_limit
+    seconds = TRAINING_SECONDS if limit is None else limit * SHARE_FOR_TRAINING
+    cost: dict[str, Any] = {"folds": len(problem.folds), **size}
+    if settings.nested:
+        cost["folds"] *= problem.divisions
+    cost |= {"cores": 2 if limit is None else workers, "most": DEFAULT_TRIALS if limit is None else MOST_TRIALS}
+    whole = plan_trials(space, budget_seconds=seconds, **cost)
+    strategy = _strategy(settings, DEFAULT_TRIALS)
+    if strategy.name in ("exhaustive", "racing"):
+        return whole
+    longest = max(recipe.epochs for recipe in space.sample(16, seed=0))
+    every = DEFAULT_TRIALS * longest * len(problem.folds)
+    share = FEWER_LANES * strategy.work(problem.folds, DEFAULT_TRIALS, longest) / every
+    raced = plan_trials(space, budget_seconds=seconds / share, **cost)
+    return raced if raced >= RACED or settings.strategy is not None or limit is not None else whole

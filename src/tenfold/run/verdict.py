@@ -1,0 +1,250 @@
+"""The verdict of a run in about six lines, and everything that the report shows, as plain data."""
+
+from __future__ import annotations
+
+import shlex
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+
+from tenfold._version import __version__
+from tenfold.repair.failures import sentence
+from tenfold.run.result import LEVEL, RunResult
+from tenfold.search.outcome import Outcome
+from tenfold.statistics.corrected_t_test import least_difference
+from tenfold.statistics.wording import number
+from tenfold.store.run import Run
+
+BORDERS = 2  # values at a border that the verdict names; the report has them all
+SIMPLER = {"linear": "Linear models", "boosting": "Boosted trees"}  # what the verdict sends a reader to
+
+
+def verdict(result: RunResult) -> list[str]:
+    """What a person needs to know: the winner, its score, the baselines, the runner-up, what racing and the search
+    risked, what failed. What is known of the sealed rows is said by `test_lines`."""
+    trained = result.trained
+    if not result.has_winner:
+        first = no_score(result)
+        said = [sentence(finding) for finding in result.findings] or [*_clock_line(result), f"Try {trained.remedy()}."]
+        return [f"{first[0].upper()}{first[1:]}.", *said]
+    row = trained.row(result.ranking[0])
+    lines = [
+        *_leak_line(result),
+        *(f"Beware: {warning}." for warning in result.prepared.warnings),
+        f"Winner: {row['recipe'].describe()}, {row['epochs']} epoch{'s' if row['epochs'] != 1 else ''}.",
+        _score_line(result),
+        _baseline_line(result, float(row["mean"])),
+    ]
+    if len(result.ranking) > 1:
+        lines.append(_runner_up_line(result))
+    lines += [*_apart_line(result), *_nested_line(result), *_keep_line(result), *_racing_line(result)]
+    lines += [f"{border[0].upper()}{border[1:]}." for border in result.borders[:BORDERS]]
+    return lines + _late_line(result) + [sentence(finding) for finding in result.findings]
+
+
+def no_score(result: RunResult) -> str:
+    """How the trials of a run without a winner ended."""
+    counts = ", ".join(f"{count} {label}" for label, count in result.trained.outcomes().items())
+    return f"no recipe has a score: {counts}"
+
+
+def _clock_line(result: RunResult) -> list[str]:
+    """What a time limit went into, of a run that it left without a score."""
+    limit = result.prepared.settings.time_limit
+    if limit is None or Outcome.TIMEOUT.label not in result.trained.outcomes():
+        return []
+    baselines, training = sum(b.seconds for b in result.baselines), result.seconds["training"]
+    line = f"With a limit of {limit:g} s the baselines took {baselines:.1f} s and the training, its start included, "
+    return [f"{line}{training:.1f} s; the refit and the report need time as well."]
+
+
+def _late_line(result: RunResult) -> list[str]:
+    """How many trials the time limit ended, and how many recipes did not have their turn."""
+    trained = result.trained
+    late, total = trained.outcomes().get(Outcome.TIMEOUT.label), len(trained.recipes) * len(trained.problem.folds)
+    if not late:
+        return []
+    never, recipes = len(trained.recipes) - len(trained.begun), len(trained.recipes)
+    line = f"{late} of {total} trials were {Outcome.TIMEOUT.sentence}"
+    line += f"; {never} of {recipes} recipes were not begun" if never else ""
+    return [f"{line}. Try {Outcome.TIMEOUT.remedy}."]
+
+
+def test_lines(summary: dict[str, Any]) -> list[str]:
+    """What is to be said of the sealed rows of a run with that summary.json."""
+    test, sealed = summary["test"], summary["rows"]["test"]
+    if not sealed:
+        return []
+    said = "; ".join(test["ledger"])
+    if test["score"] is None:
+        how = f" ({said})" if said else ""
+        opens = "; `tenfold test` opens it, on the record" if summary["best"] else ""
+        return [f"Sealed test set: {sealed} rows, not opened{how}{opens}."]
+    low, high = (np.nan if end is None else end for end in test["interval"])
+    return [f"Sealed test set, {test['rows']} rows, {said}: {number(test['score'])} [{number(low)}, {number(high)}]."]
+
+
+def _score_line(result: RunResult) -> str:
+    trained = result.trained
+    row, spread = trained.row(result.ranking[0]), trained.spread(result.ranking[0])
+    low, high = result.interval
+    word = trained.problem.metric.words
+    repeats = len(trained.problem.folds) // result.plan.folds
+    over = f"{result.plan.folds} folds" + (f" x {repeats} seeds" if repeats > 1 else "")
+    error = f" +- {number(row['se'])}" if np.isfinite(row["se"]) else ""
+    interval = f" (95 % interval [{number(low)}, {number(high)}])" if np.isfinite(low) else ""
+    line = f"{word[0].upper()}{word[1:]} {number(row['mean'])}{error} over {over}{interval}"
+    corrected, tried = trained.correction, len(trained.begun)
+    if corrected is not None:
+        what = f"tried {tried} recipes and their epochs" if tried > 1 else "picked its epoch"
+        line += f"; corrected for having {what}: {number(corrected.score)}"
+    if np.isfinite(spread.seeds):
+        line += f". Fold scores spread by {number(spread.folds)}, means of the seeds by {number(spread.seeds)}"
+    return line + "."
+
+
+def _apart_line(result: RunResult) -> list[str]:
+    """Why the score is what it is where rows are divided by group or in time."""
+    random, divided = (result.apart or {}).get("random"), (result.apart or {}).get("divided")
+    if random is None or divided is None:
+        return []
+    settings, metric = result.prepared.settings, result.trained.problem.metric
+    gap = metric.sign * (random - divided)
+    scores = f"a linear model has {number(divided)} on these folds and {number(random)} on rows divided at random"
+    if settings.groups is not None:
+        why = f"rows of one '{settings.groups}' resemble each other, so a random division rewards recognizing it"
+    else:
+        why = "rows near in time resemble each other, or the future differs from the past"
+    clear = gap > result.trained.spread(result.ranking[0]).folds / 2
+    return [f"{scores[0].upper()}{scores[1:]}" + (f": {why}." if clear else ": the division matters little.")]
+
+
+def _leak_line(result: RunResult) -> list[str]:
+    """A warning of columns that give the target away: where they do, every score above is too good."""
+    leaks = result.prepared.card.leaks
+    if not leaks:
+        return []
+    named = ", ".join(f"'{name}'" for name in leaks[:3]) + (f" and {len(leaks) - 3} more" if len(leaks) > 3 else "")
+    options = " ".join(f"--drop {shlex.quote(name)}" for name in leaks[:3])
+    it = "it is" if len(leaks) == 1 else "they are"
+    return [f"Beware: {named} alone settles the target. If {it} known only afterwards, no score here holds: {options}."]
+
+
+def _nested_line(result: RunResult) -> list[str]:
+    if result.nested is None:
+        return []
+    low, high = result.nested.interval
+    score = f"{number(result.nested.score)} [{number(low)}, {number(high)}]"
+    return [f"Nested cross-validation, the search repeated inside every fold: {score}."]
+
+
+def _keep_line(result: RunResult) -> list[str]:
+    if result.comparison is None:
+        return ["Kept: the mean of the models of the folds."] if result.kept == "ensemble" else []
+    found, other = result.comparison, {"refit": "ensemble", "ensemble": "refit"}[result.kept]
+    scores = {way: float(np.mean([np.nan if s is None else s for s in found[way]])) for way in ("refit", "ensemble")}
+    p = "" if found["p_value"] is None else f", p = {found['p_value']:.2g}"
+    return [f"Kept: the {result.kept}, {number(scores[result.kept])} out of fold; {other} {number(scores[other])}{p}."]
+
+
+def _racing_line(result: RunResult) -> list[str]:
+    found = result.racing()
+    if found is None:
+        return []
+    share = found["epochs"] / found["epochs_of_all"]
+    dropped = sum(record.dropped > 0 for record in result.trained.records.values())
+    line = f"Racing dropped {dropped} of {len(result.trained.begun)} recipes and trained {share:.0%} of the epochs"
+    audit = found["audit"]
+    if audit is None:
+        asked = result.prepared.settings.audit
+        return [line + ("; no time was left for the audit." if asked else "; --audit tells what it missed.")]
+    low, high = audit["interval"]
+    return [
+        f"{line}; of {audit['trained']} dropped ones trained to the end, {audit['wrong']} would have won "
+        f"({audit['rate']:.0%} wrong eliminations [{low:.0%}, {high:.0%}])."
+    ]
+
+
+def _baseline_line(result: RunResult, mean: float) -> str:
+    sign = result.trained.problem.metric.sign
+    parts: list[str] = []
+    ties: list[str] = []
+    there = [baseline for baseline in result.baselines if baseline.scores]
+    for baseline in there:
+        p = result.p_value(baseline.scores)
+        better = sign * mean > sign * baseline.mean
+        if p >= LEVEL:
+            ties.append(f"{baseline.name} ({number(baseline.mean)}, p = {p:.2f})")
+            continue
+        sure = "" if np.isnan(p) else "significantly "
+        side = "better than" if better else "as good as" if mean == baseline.mean else "worse than"
+        parts.append(f"{sure}{side} {baseline.name} ({number(baseline.mean)})")
+    best = max(there, key=lambda baseline: sign * baseline.mean)
+    honest = ""
+    if best.name in SIMPLER and sign * best.mean > sign * mean:
+        sure = result.p_value(best.scores) < LEVEL
+        honest = f" {SIMPLER[best.name]} " + ("win here" if sure else "are ahead here, if not distinguishably")
+        honest += ": use them unless you need a network."
+    missing = [baseline.name for baseline in result.baselines if not baseline.scores]
+    honest += f" There was no time for {' and '.join(missing)}." if missing else ""
+    if ties:
+        parts.append(f"not distinguishable from {' and '.join(ties)}")
+    return "It is " + ", ".join(parts) + "." + honest
+
+
+def _runner_up_line(result: RunResult) -> str:
+    second = result.ranking[1]
+    row = result.trained.row(second)
+    if not np.isfinite(row["mean"]):
+        return "No other recipe has a score."
+    p = result.p_value(row["scores"])
+    head = f"Runner-up: {row['recipe'].describe()}: {number(row['mean'])}"
+    if np.isnan(p):
+        return f"{head} (dropped before the end)." if result.trained.records[second].dropped else f"{head} (not known)."
+    if p < LEVEL:
+        return f"{head} (significant, p = {p:.2g})."
+    ours, theirs = result.cost(result.ranking[0]), result.cost(second)
+    faster = f", and trains in {theirs / ours:.0%} of the time" if theirs < 0.9 * ours else ""
+    seen = least_difference(result.trained.scores(result.ranking[0]), result.trained.scores(second), result.ratio)
+    same = "the same score on every fold"
+    hidden = f"; a difference below {number(seen)} would not show" if np.isfinite(seen) else ""
+    tie = f"not distinguishable, p = {p:.2f}{hidden}" if seen else same
+    others = len(result.ties) - 1
+    more = f" {others} more {'is' if others == 1 else 'are'} not distinguishable either." if others > 0 else ""
+    return f"{head} ({tie}){faster}.{more}"
+
+
+def report_data(result: RunResult, run: Run) -> dict[str, Any]:
+    """What report.html shows, as JSON: it can be drawn again without the data."""
+    trained = result.trained
+    board = []
+    for rank, recipe in enumerate(result.ranking, 1):
+        row = trained.row(recipe)
+        board.append({**row, "rank": rank, "number": recipe, "recipe": row["recipe"].describe()})
+    curves: dict[str, Any] = {}
+    if result.has_winner:
+        record = trained.records[result.ranking[0]]
+        names = ("train_loss", "loss", "score")
+        curves = {name: record.curves[i].tolist() for i, name in enumerate(names)}
+    best = trained.recipes[result.ranking[0]]
+    summary = result.summary(run.path.name)
+    return {
+        "summary": summary,
+        "verdict": verdict(result),
+        "tested": test_lines(summary),
+        "card": result.prepared.card.to_dict(),
+        "name": result.prepared.name,
+        "source": result.prepared.source,
+        "target": result.prepared.target,
+        "why_task": result.plan.why_task,
+        "baselines": [{"name": b.name, "scores": list(b.scores), "seconds": b.seconds} for b in result.baselines],
+        "leaderboard": board,
+        "curves": curves,
+        "recipe_yaml": best.to_yaml() if result.has_winner else "",
+        "ledger": list(result.ledger.openings),
+        "others": list(result.ledger.others),
+        "sealed_sha": result.prepared.sealed.sha,
+        "settings": result.prepared.settings.to_dict(),
+        "versions": {"tenfold": __version__} | {name: version(name) for name in ("torch", "numpy", "scikit-learn")},
+    }

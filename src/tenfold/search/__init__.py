@@ -1,0 +1,1 @@
+"""Who is trained for how long: proposals, races, one job, records and results."""

@@ -1,0 +1,113 @@
+"""One pack from its first update (or where other packs left its lanes) to the next decision of the race."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+
+from tenfold.engine.packs.pack import LaneRows, Pack
+from tenfold.engine.packs.rows import Feed
+from tenfold.engine.plan.packing import PackPlan
+from tenfold.executors.threads import Order
+from tenfold.problem.problem import Problem
+from tenfold.recipe.recipe import Recipe
+from tenfold.search.records import Book, RecipeRecord
+
+Array = np.ndarray
+Saved = tuple[dict[str, Array], dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Message:
+    """What a pack under way says: an epoch is made, a checkpoint to keep, or its end (with all its records).
+
+    rest: of a pack that ends before its lanes do, the state that they go on from.
+    """
+
+    kind: Literal["epoch", "checkpoint", "done"]
+    pack: str
+    epoch: int
+    arrays: dict[str, Array]
+    meta: dict[str, Any]
+    best: float | None = None  # best fold-mean score of this pack so far
+    rest: Saved | None = None
+    trials: int = 0  # that made this epoch
+
+
+@dataclass(frozen=True)
+class PackJob:
+    """One pack to train: called with where to say things and whether to stop.
+
+    until: the epoch at which it rests, None to go on to the end. lanes: where lanes that were trained before go on
+    from. records: what is known of its recipes. saved: its last checkpoint. every: seconds between checkpoints.
+    """
+
+    key: str
+    plan: PackPlan
+    recipes: Sequence[Recipe]
+    problem: Problem
+    feed: Feed
+    records: dict[int, RecipeRecord]
+    until: int | None = None
+    lanes: Mapping[tuple[int, int], LaneRows] = field(default_factory=dict)
+    kept: Array | None = None
+    settled: bool = False
+    saved: Saved | None = None
+    every: float = 15.0
+
+    def __call__(self, emit: Callable[[Message], None], ordered: Callable[[], Order]) -> None:
+        """Train to the end, to the time limit, or until asked to stop (then the last word is a checkpoint)."""
+        pack = Pack(self.plan.lanes(self.recipes), self.plan.shape, self.feed)
+        book = Book(self.problem, self.records, kept=self.kept, settled=self.settled)
+        if self.saved is not None:
+            book.records = self._restore(pack, self.saved)
+        elif self.lanes:
+            pack.adopt(self.lanes)
+        last = time.monotonic()
+
+        def tick() -> Literal["go on", "stop"]:
+            nonlocal last
+            if ordered() != "go on":
+                return "stop"
+            if time.monotonic() - last > self.every:
+                emit(self._checkpoint(pack, book))
+                last = time.monotonic()
+            return "go on"
+
+        while pack.lanes and not (self.until is not None and pack.epoch >= self.until):
+            if not pack.run_epoch(tick):
+                if ordered() == "stop":
+                    emit(self._checkpoint(pack, book))
+                    return
+                book.out_of_time(pack.epoch)
+                pack.keep([False] * len(pack.lanes))
+                break
+            bad, made = pack.bad.cpu().numpy(), len(pack.lanes)
+            stay = book.record(pack.epoch, pack.lanes, pack.train_loss(), pack.evaluate(), bad)
+            if not all(stay):
+                pack.keep(stay)
+            emit(Message("epoch", self.key, pack.epoch, {}, {}, book.best(), trials=made))
+        rest = pack.state() if pack.lanes else None
+        emit(Message("done", self.key, pack.epoch, *book.arrays(), book.best(), rest))
+
+    def _checkpoint(self, pack: Pack, book: Book) -> Message:
+        state, where = pack.state()
+        records, meta = book.arrays()
+        arrays = {**{f"pack.{k}": v for k, v in state.items()}, **{k: v.copy() for k, v in records.items()}}
+        return Message("checkpoint", self.key, pack.epoch, arrays, {"pack": where, "book": meta})
+
+    def _restore(self, pack: Pack, saved: Saved) -> dict[int, RecipeRecord]:
+        arrays, meta = saved
+        state = {k.removeprefix("pack."): v for k, v in arrays.items() if k.startswith("pack.")}
+        pack.restore(state, meta["pack"])
+        return records_of(saved)
+
+
+def records_of(saved: Saved) -> dict[int, RecipeRecord]:
+    """What a checkpoint knows of its recipes."""
+    arrays, meta = saved
+    return Book.read({k: v for k, v in arrays.items() if not k.startswith("pack.")}, meta["book"])

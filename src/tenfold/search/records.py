@@ -1,0 +1,239 @@
+"""What is known of each recipe: its curves, outcomes and out-of-fold predictions; and how an epoch's results enter."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tenfold.engine.packs.lanes import Lane
+from tenfold.problem.problem import Problem
+from tenfold.recipe.recipe import Recipe, loss_of
+from tenfold.rules.losses import Link
+from tenfold.search.outcome import CURVES, Outcome
+from tenfold.statistics.metrics import METRICS
+
+Array = np.ndarray
+
+
+@dataclass
+class RecipeRecord:
+    """What is known of one recipe.
+
+    curves (3, folds, epochs): training loss (the recipe's), validation loss (log loss, or root mean squared error in
+    the target's unit) and score (the metric), NaN where not measured. out_of_fold: for each fold its predictions
+    (validation rows, classes or 1) at the best epoch of the fold-mean curve. rows (epochs, kept rows) float32: what
+    each row contributes to the score at every epoch, averaged over the folds that score it (see `Metric.rows`).
+    """
+
+    curves: Array
+    outcomes: list[Outcome | None]
+    ended: list[int]  # update at which each fold's trial diverged, or epoch at which it ended
+    epoch: int = 0  # the best epoch, counted from 1; 0: none
+    out_of_fold: list[Array | None] | None = None
+    rows: Array | None = None
+    dropped: int = 0  # the epoch at which racing dropped it; 0: it did not
+
+    def scores(self) -> Array:
+        """Score of each fold at the chosen epoch; NaN for a trial that diverged or was not run."""
+        if self.epoch == 0:
+            return np.full(len(self.outcomes), np.nan)
+        diverged = np.array([outcome is Outcome.DIVERGED for outcome in self.outcomes])
+        return np.where(diverged, np.nan, self.curves[2, :, self.epoch - 1])
+
+    def mean(self) -> float:
+        """Mean score over the folds that were begun: all of them, unless racing dropped it before; NaN if one
+        diverged."""
+        begun = np.isfinite(self.curves[2, :, 0])
+        if Outcome.DIVERGED in self.outcomes or not begun.any():
+            return float("nan")
+        return float(self.scores()[begun].mean())
+
+    def mean_scores(self) -> Array:
+        """Mean score over the folds that were begun after each epoch that all of them made, (epochs,)."""
+        begun = self.curves[2][np.isfinite(self.curves[2, :, 0])]
+        return begun[:, np.isfinite(begun).all(0)].mean(0) if len(begun) else np.zeros(0)
+
+    @property
+    def made(self) -> int:
+        """Epochs of which some fold has a score."""
+        return int(np.isfinite(self.curves[2]).any(0).sum())
+
+    @property
+    def measured(self) -> int:
+        """Epochs that were trained and scored, summed over the folds."""
+        return int(np.isfinite(self.curves[2]).sum())
+
+    @property
+    def finished(self) -> bool:
+        """Whether every trial ended by itself."""
+        return None not in self.outcomes
+
+    def drop(self, epoch: int) -> None:
+        """Racing ends it here; what it has reached stays."""
+        self.dropped = epoch
+        self.end(Outcome.PRUNED, epoch)
+
+    def end(self, outcome: Outcome, epoch: int) -> None:
+        """Trials that are still under way end here."""
+        for fold, before in enumerate(self.outcomes):
+            if before is None:
+                self.outcomes[fold], self.ended[fold] = outcome, epoch
+
+    def arrays(self, prefix: str) -> tuple[dict[str, Array], dict[str, Any]]:
+        """As arrays and a JSON value."""
+        arrays = {f"{prefix}.curves": self.curves}
+        if self.rows is not None:
+            arrays[f"{prefix}.rows"] = self.rows
+        for fold, part in enumerate(self.out_of_fold or []):
+            if part is not None:
+                arrays[f"{prefix}.oof.{fold}"] = part
+        outcomes = [outcome.name if outcome else None for outcome in self.outcomes]
+        meta = {"outcomes": outcomes, "ended": self.ended, "epoch": self.epoch, "dropped": self.dropped}
+        return arrays, meta
+
+    @staticmethod
+    def of(arrays: dict[str, Array], meta: dict[str, Any], prefix: str) -> RecipeRecord:
+        """The inverse of `arrays`."""
+        outcomes = [Outcome[name] if name else None for name in meta["outcomes"]]
+        parts = [arrays.get(f"{prefix}.oof.{fold}") for fold in range(len(outcomes))]
+        return RecipeRecord(
+            arrays[f"{prefix}.curves"], outcomes, list(meta["ended"]), int(meta["epoch"]),
+            parts if any(part is not None for part in parts) else None,
+            arrays.get(f"{prefix}.rows"), int(meta["dropped"]),
+        )  # fmt: skip
+
+
+class Book:
+    """The records of a pack's recipes, and how an epoch's results enter them.
+
+    kept: the rows (indices) whose contributions are recorded. settled: the epochs were chosen on other folds and stay.
+    """
+
+    def __init__(
+        self, problem: Problem, records: dict[int, RecipeRecord], *, kept: Array | None = None, settled: bool = False
+    ) -> None:
+        self.problem, self.records, self.settled = problem, records, settled
+        self._loss = METRICS["log_loss" if problem.classes else "rmse"]
+        self._kept = [_places(kept, fold.validation) for fold in problem.folds] if kept is not None else None
+        self._share = np.zeros(0)
+        if kept is not None:
+            self._share = 1.0 / np.maximum(problem.times_scored[kept], 1)
+
+    @staticmethod
+    def new(
+        problem: Problem, recipes: Sequence[Recipe], numbers: Sequence[int], kept: Array | None = None
+    ) -> dict[int, RecipeRecord]:
+        """Empty records."""
+        folds = len(problem.folds)
+        return {
+            n: RecipeRecord(
+                np.full((len(CURVES), folds, recipes[n].epochs), np.nan), [None] * folds, [0] * folds,
+                rows=None if kept is None else np.zeros((recipes[n].epochs, len(kept)), np.float32),
+            )
+            for n in numbers
+        }  # fmt: skip
+
+    def record(
+        self, epoch: int, lanes: Sequence[Lane], train_loss: Array, outputs: Sequence[Array], bad: Array
+    ) -> list[bool]:
+        """Enter epoch (from 1) of these lanes; returns which lanes go on."""
+        predictions: dict[tuple[int, int], Array] = {}
+        by_fold: dict[tuple[int, Link], list[int]] = {}
+        classification = bool(self.problem.classes)
+        for i, lane in enumerate(lanes):
+            if bad[i] >= 0 or not np.isfinite(outputs[i]).all():
+                self._diverged(lane, int(bad[i]))
+            else:
+                self.records[lane.number].curves[0, lane.fold, epoch - 1] = train_loss[i]
+                by_fold.setdefault((lane.fold, loss_of(lane.recipe, classification).link), []).append(i)
+        for (fold, link), members in by_fold.items():
+            stack = self.problem.readable(np.stack([outputs[i] for i in members]), fold, link)
+            self._score(epoch, fold, [lanes[i].number for i in members], stack)
+            for place, i in enumerate(members):
+                predictions[lanes[i].number, fold] = stack[place]
+        for number in sorted({lane.number for lane in lanes}):
+            self._choose(number, epoch, predictions)
+        return [self._goes_on(lane, epoch) for lane in lanes]
+
+    def _score(self, epoch: int, fold: int, numbers: Sequence[int], stack: Array) -> None:
+        """Enter loss, score and row contributions of these recipes' predictions (recipes, rows, C) on a fold."""
+        y, metric = self.problem.y[self.problem.folds[fold].validation], self.problem.metric
+        loss, score = self._loss.score(y, stack), metric.score(y, stack)
+        rows = None if self._kept is None else metric.rows(y, stack)
+        for place, number in enumerate(numbers):
+            record = self.records[number]
+            record.curves[1:, fold, epoch - 1] = loss[place], score[place]
+            if rows is not None and self._kept is not None and record.rows is not None:
+                to, of = self._kept[fold]
+                record.rows[epoch - 1, to] += rows[place, of] * self._share[to]
+
+    def _diverged(self, lane: Lane, update: int) -> None:
+        record = self.records[lane.number]
+        record.outcomes[lane.fold], record.ended[lane.fold] = Outcome.DIVERGED, max(update, 0)
+        record.epoch, record.out_of_fold = 0, None  # the folds that are left choose their epoch among those to come
+
+    def _choose(self, number: int, epoch: int, predictions: dict[tuple[int, int], Array]) -> None:
+        """Keep this epoch and its predictions if it is the best so far on the mean over the folds still there."""
+        record = self.records[number]
+        found = {fold: part for (n, fold), part in predictions.items() if n == number}
+        if self.settled:
+            if epoch == record.epoch and record.out_of_fold is not None:
+                record.out_of_fold = [
+                    found[f].copy() if f in found else part for f, part in enumerate(record.out_of_fold)
+                ]
+            return
+        mean = _fold_means(record.curves[2], record.outcomes)
+        if not np.isfinite(mean[epoch - 1]):
+            return
+        sign = self.problem.metric.sign
+        if record.epoch == 0 or sign * mean[epoch - 1] > sign * mean[record.epoch - 1]:
+            record.epoch = epoch
+            parts = (found.get(fold) for fold in range(len(self.problem.folds)))
+            record.out_of_fold = [None if part is None else part.copy() for part in parts]
+
+    def _goes_on(self, lane: Lane, epoch: int) -> bool:
+        record = self.records[lane.number]
+        if record.outcomes[lane.fold] is None and epoch >= lane.recipe.epochs:
+            record.outcomes[lane.fold], record.ended[lane.fold] = Outcome.OK, epoch
+        return record.outcomes[lane.fold] is None
+
+    def best(self) -> float | None:
+        """The best fold-mean score so far among the recipes that have not diverged."""
+        means = [record.mean() for record in self.records.values() if record.epoch]
+        finite = [mean for mean in means if np.isfinite(mean)]
+        return max(finite, key=lambda mean: self.problem.metric.sign * mean) if finite else None
+
+    def out_of_time(self, epoch: int) -> None:
+        """Trials that are still under way end here."""
+        for record in self.records.values():
+            record.end(Outcome.TIMEOUT, epoch)
+
+    def arrays(self) -> tuple[dict[str, Array], dict[str, Any]]:
+        """All records as arrays and a JSON value."""
+        arrays: dict[str, Array] = {}
+        meta: dict[str, Any] = {}
+        for number, record in self.records.items():
+            mine, meta[str(number)] = record.arrays(f"r{number}")
+            arrays.update(mine)
+        return arrays, meta
+
+    @staticmethod
+    def read(arrays: dict[str, Array], meta: dict[str, Any]) -> dict[int, RecipeRecord]:
+        """The inverse of `arrays`."""
+        return {int(n): RecipeRecord.of(arrays, value, f"r{n}") for n, value in meta.items()}
+
+
+def _places(kept: Array, validation: Array) -> tuple[Array, Array]:
+    """Where the kept rows of a fold's validation part stand: in `kept`, and in that part."""
+    _, to, of = np.intersect1d(kept, validation, assume_unique=True, return_indices=True)
+    return to, of
+
+
+def _fold_means(scores: Array, outcomes: Sequence[Outcome | None]) -> Array:
+    """Mean over the folds that were begun and did not diverge, epoch by epoch: (epochs,)."""
+    begun = np.isfinite(scores)[:, 0]
+    alive = [f for f, outcome in enumerate(outcomes) if outcome is not Outcome.DIVERGED and begun[f]]
+    return scores[alive].mean(0) if alive else np.full(scores.shape[1], np.nan)

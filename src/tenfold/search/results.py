@@ -1,0 +1,215 @@
+"""The records of all recipes of a search, and how to read them: scores, ranking, tables, the corrected score."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tenfold.errors import RunFailed
+from tenfold.problem.problem import Problem
+from tenfold.recipe.recipe import Recipe
+from tenfold.search.outcome import Outcome
+from tenfold.search.racing import Rung
+from tenfold.statistics.correction import Corrected, corrected_score
+from tenfold.statistics.intervals import fold_error, within
+from tenfold.statistics.one_standard_error import one_standard_error
+from tenfold.statistics.spread import Spread, spread
+
+if TYPE_CHECKING:
+    from tenfold.search.records import RecipeRecord
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The records of all recipes, and how to read them.
+
+    rule: "best", or "one-se": the cheapest recipe within one standard error of the best. kept: the rows whose
+    contributions the records hold. race: the decisions. audit: records of dropped recipes that were trained to the
+    end all the same.
+    """
+
+    problem: Problem
+    recipes: tuple[Recipe, ...]
+    records: Mapping[int, RecipeRecord]
+    seconds: float
+    rule: str = "best"
+    kept: Array | None = None
+    race: tuple[Rung, ...] = ()
+    audit: Mapping[int, RecipeRecord] = field(default_factory=dict)
+
+    def scores(self, number: int) -> Array:
+        """Score of each fold at the recipe's chosen epoch (NaN where the trial diverged)."""
+        return self.records[number].scores()
+
+    def mean(self, number: int) -> float:
+        """Mean score over the folds; NaN where a trial diverged."""
+        return self.records[number].mean()
+
+    @cached_property
+    def begun(self) -> tuple[int, ...]:
+        """Recipes that were trained at all: those that have a score after some epoch, or diverged. A time limit may
+        end a search before the others have their turn."""
+        return tuple(n for n, r in self.records.items() if r.made or Outcome.DIVERGED in r.outcomes)
+
+    def complete(self, number: int) -> bool:
+        """Whether every trial of the recipe ended `ok`."""
+        return all(outcome is Outcome.OK for outcome in self.records[number].outcomes)
+
+    @cached_property
+    def order(self) -> tuple[int, ...]:
+        """Recipe numbers, best first. Only a recipe whose every trial ended `ok` can win; one that ran out of time
+        comes after those, then those that racing dropped, the latest dropped first; one with a diverged trial, whose
+        mean is not finite, comes last. The rule one-se puts its choice in front."""
+
+        def place(number: int) -> tuple[bool, bool, bool, int, float, int]:
+            record, mean = self.records[number], self.mean(number)
+            finite = math.isfinite(mean)
+            value = -self.problem.metric.sign * mean if finite else 0.0
+            return not finite, not self.complete(number), record.dropped > 0, -self._seen(number), value, number
+
+        found = sorted(range(len(self.recipes)), key=place)
+        if self.rule == "one-se" and found:
+            rivals = [n for n in found if self.complete(n) and math.isfinite(self.mean(n))]
+            if rivals:
+                means = np.array([self.mean(n) for n in rivals])
+                errors = np.array([fold_error(self.scores(n)) for n in rivals])
+                costs = [self.problem.cost(self.recipes[n], self.records[n].epoch) for n in rivals]
+                chosen = rivals[one_standard_error(means, errors, costs, self.problem.metric.sign)]
+                found = [chosen, *(n for n in found if n != chosen)]
+        return tuple(found)
+
+    def _seen(self, number: int) -> int:
+        """How far a dropped recipe came: epochs, summed over its folds."""
+        record = self.records[number]
+        return record.measured if record.dropped else 0
+
+    def ranking(self) -> list[int]:
+        """Recipe numbers, best first (see `order`)."""
+        return list(self.order)
+
+    @property
+    def has_winner(self) -> bool:
+        """Whether any recipe has a finite score."""
+        return bool(self.recipes) and math.isfinite(self.mean(self.order[0]))
+
+    def best(self) -> int:
+        """The winner's number. Raises `RunFailed` if no recipe has a finite score."""
+        if not self.has_winner:
+            counts = ", ".join(f"{n} {name}" for name, n in self.outcomes().items())
+            raise RunFailed(f"no recipe has a score: {counts}. Try {self.remedy()}")
+        return self.order[0]
+
+    def remedy(self) -> str:
+        """What to try when no recipe has a score: against the outcome that most trials had."""
+        counts = self.outcomes()
+        return max((Outcome.DIVERGED, Outcome.TIMEOUT), key=lambda outcome: counts.get(outcome.label, 0)).remedy
+
+    def outcomes(self, number: int | None = None) -> dict[str, int]:
+        """How many trials ended how, of one recipe or of all."""
+        records = self.records.values() if number is None else [self.records[number]]
+        ended = [outcome.label for record in records for outcome in record.outcomes if outcome]
+        return {label: ended.count(label) for label in dict.fromkeys(o.label for o in Outcome) if label in ended}
+
+    def row(self, number: int) -> dict[str, Any]:
+        """One line of the table."""
+        scores = self.scores(number)
+        return {
+            "recipe": self.recipes[number],
+            "mean": self.mean(number),
+            "se": fold_error(scores),
+            "scores": [float(score) for score in scores],
+            "outcomes": self.outcomes(number),
+            "epochs": self.records[number].epoch,
+        }
+
+    def table(self) -> list[dict[str, Any]]:
+        """One line a recipe, in the order given."""
+        return [self.row(number) for number in range(len(self.recipes))]
+
+    def trials(self) -> list[dict[str, Any]]:
+        """One line a trial: recipe (number), fold, seed, score, outcome, epoch (the recipe's), curve (its scores)."""
+        lines = []
+        for number, record in sorted(self.records.items()):
+            scores = record.scores()
+            for f, (fold, outcome) in enumerate(zip(self.problem.folds, record.outcomes, strict=True)):
+                lines.append({
+                    "recipe": number, "fold": fold.number, "seed": fold.seed, "score": float(scores[f]),
+                    "outcome": outcome.label if outcome else None, "epoch": record.epoch,
+                    "curve": [float(value) for value in record.curves[2, f] if np.isfinite(value)],
+                })  # fmt: skip
+        return lines
+
+    def out_of_fold(self, number: int) -> Array:
+        """Predictions (rows, classes or 1) at the chosen epoch by the folds that did not see the row, averaged over
+        repeats; NaN for rows that no trial scored."""
+        parts = self.records[number].out_of_fold or []
+        of_none = np.dtype(np.float32 if self.problem.classes else np.float64)
+        dtype = next((part.dtype for part in parts if part is not None), of_none)  # log loss clips by its precision
+        total = np.zeros((self.problem.inputs.rows, self.problem.outputs), dtype)
+        count = np.zeros((self.problem.inputs.rows, 1), dtype)
+        for fold, part in zip(self.problem.folds, parts, strict=False):
+            if part is not None:
+                total[fold.validation] += part
+                count[fold.validation] += 1
+        return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+
+    # ---- what can be said of the winner ---------------------------------------------------------------------------
+
+    @cached_property
+    def correction(self) -> Corrected | None:
+        """The winner's score corrected for having been picked: bootstrap bias-corrected cross-validation over every
+        (recipe, epoch) that all folds measured (see `corrected_score`); None without a winner.
+
+        Where only m of the n rows are recorded, the bias, which falls with the root of the number of rows, is that of
+        m rows times sqrt(m / n).
+        """
+        if self.kept is None or not self.has_winner:
+            return None
+        values = self._candidates()
+        best = self.mean(self.order[0])
+        if not len(values):
+            return None
+        units = None if self.problem.units is None else self.problem.units[self.kept]
+        weights = self.problem.row_weights[self.kept]
+        found = corrected_score(values, weights, sign=self.problem.metric.sign, units=units)
+        scored = int((self.problem.times_scored > 0).sum())
+        shrink = math.sqrt(len(self.kept) / scored)
+        bias = shrink * found.bias
+        low, high = (best - bias + shrink * (end - found.score) for end in found.interval)
+        score = within(best - bias, best - bias, self.problem.metric.bounds)[0]
+        return Corrected(score, within(low, high, self.problem.metric.bounds), bias, best)
+
+    def _candidates(self) -> Array:
+        """Row contributions (candidates, kept rows) of every (recipe, epoch) that was measured on all folds."""
+        parts = []
+        for record in self.records.values():
+            if record.rows is not None and Outcome.DIVERGED not in record.outcomes:
+                measured = np.isfinite(record.curves[2]).all(0)
+                parts.append(record.rows[measured[: len(record.rows)]])
+        return np.concatenate(parts) if parts else np.zeros((0, 0), np.float32)
+
+    def spread(self, number: int) -> Spread:
+        """The winner's spread over the folds and over the repeats, apart."""
+        repeats: dict[int, list[float]] = {}
+        for fold, score in zip(self.problem.folds, self.scores(number), strict=True):
+            repeats.setdefault(fold.seed, []).append(float(score))
+        return spread(np.array(list(repeats.values())))
+
+    def audited(self) -> tuple[int, int]:
+        """Of the dropped recipes that were trained to the end, how many would have won; and how many there are."""
+        best = self.problem.metric.sign * self.mean(self.best())
+        means = [self.problem.metric.sign * record.mean() for record in self.audit.values()]
+        return sum(mean > best for mean in means), len(means)
+
+    def epochs(self) -> tuple[int, int]:
+        """Epochs that were trained, summed over the trials, and those that training all to the end would have been."""
+        folds = len(self.problem.folds)
+        made = sum(record.measured for record in self.records.values())
+        return made, sum(recipe.epochs * folds for recipe in self.recipes)

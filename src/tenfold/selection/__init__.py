@@ -1,1 +1,0 @@
-"""Choosing a recipe: cross-validation, baselines, the sealed test rows, the refit."""

@@ -1,0 +1,218 @@
+"""Networks as lists of operations: shapes, parameters, biases, gains, and what does not fit."""
+
+import pytest
+import torch
+from hypothesis import given, settings, strategies as st
+from torch import nn
+
+from tenfold.engine.plan.network import (
+    Activate,
+    Add,
+    Affine,
+    Convolve,
+    Drop,
+    Gather,
+    Normalize,
+    Pieces,
+    Pool,
+    Push,
+    Slopes,
+    Step,
+    Unroll,
+    count,
+    parameter_count,
+    plan_network,
+    sees_images,
+    size_of,
+)
+from tenfold.errors import BadInput
+from tenfold.recipe.layers import AvgPool, Conv, Dense, MaxPool
+from tenfold.recipe.network import MLP, Layers
+from tenfold.rules.activations import Maxout, ReLU, Tanh
+
+IMAGE = (9, 8, 3)
+
+
+def plan(layers, image=IMAGE, outputs=4):
+    inputs = image if isinstance(image, int) else image[0] * image[1] * image[2]
+    return plan_network(
+        Layers(layers=layers), inputs=inputs, outputs=outputs, image=None if isinstance(image, int) else image
+    )
+
+
+def ops(*arguments, **keywords):
+    return [step.op for step in plan(*arguments, **keywords)]
+
+
+def test_a_perceptron():
+    steps = plan_network(MLP(hidden=(5, 6), activation="tanh", dropout=0.5), inputs=7, outputs=2)
+    assert [step.op for step in steps] == [
+        Drop(7, False), Affine(7, 5, True), Activate(5), Drop(5, False), Affine(5, 6, True), Activate(6),
+        Drop(6, False), Affine(6, 2, True, output=True),
+    ]  # fmt: skip
+    assert [step.gain for step in steps] == [1, Tanh.gain, 1, 1, Tanh.gain, 1, 1, 1]
+    assert steps[-1] == Step(Affine(6, 2, True, output=True))
+    assert ops([], image=7) == [Affine(7, 4, True, output=True)]
+    image = plan_network(MLP(hidden=(5,)), inputs=216, outputs=2, image=IMAGE)
+    assert image == plan_network(MLP(hidden=(5,)), inputs=216, outputs=2)
+    assert not sees_images(image)
+
+
+def test_normalization_stands_where_it_is_asked_to_and_removes_the_bias_in_front_of_it():
+    before = plan_network(MLP(hidden=(5,), normalization="batch"), inputs=7, outputs=2)
+    assert [step.op for step in before][1:4] == [Affine(7, 5, False), Normalize(5, 0), Activate(5)]
+    after = plan_network(MLP(hidden=(5,), normalization="batch", normalize="after"), inputs=7, outputs=2)
+    assert [step.op for step in after][1:4] == [Affine(7, 5, True), Activate(5), Normalize(5, 0)]
+    assert ops([{"dense": 6}, "layer_norm"], image=7)[:2] == [Affine(7, 6, True), Normalize(6, 1)]
+    assert ops([{"dense": 6}, {"group_norm": 3}], image=7)[1] == Normalize(6, 3)
+    assert ops([{"conv": 4}, "batch_norm"])[0] == Convolve(IMAGE, (9, 8, 4), 3, 1, 1, False)
+    assert ops([{"conv": 4}, "relu", "batch_norm"])[0] == Convolve(IMAGE, (9, 8, 4), 3, 1, 1, True)
+
+
+def test_every_layer_on_images():
+    layers = [
+        "batch_norm", {"conv": {"channels": 4, "kernel": 5, "stride": 2}}, {"channel_dropout": 0.1}, "prelu",
+        {"max_pool": 2}, {"dropout": 0.1}, {"avg_pool": {"size": 2, "stride": 1}}, "flatten", {"dense": 5}, "relu",
+    ]  # fmt: skip
+    assert ops(layers) == [
+        Normalize(IMAGE, 0), Convolve(IMAGE, (5, 4, 4), 5, 2, 2, True), Drop((5, 4, 4), True), Slopes((5, 4, 4), 1),
+        Pool((5, 4, 4), (2, 2, 4), "max", 2, 2), Drop((2, 2, 4), False), Pool((2, 2, 4), (1, 1, 4), "average", 2, 1),
+        Unroll((1, 1, 4)), Affine(4, 5, True), Activate(5), Affine(5, 4, True, output=True),
+    ]  # fmt: skip
+    assert sees_images(plan(layers))
+    pooled = ops([{"conv": 4}, {"global_pool": "max"}])
+    assert pooled[1:] == [Gather((9, 8, 4), "max"), Affine(4, 4, True, output=True)]
+    assert ops([{"conv": 4}])[1:] == [Unroll((9, 8, 4)), Affine(288, 4, True, output=True)]
+    assert ops([{"conv": 4}, {"dense": 5}])[1:3] == [Unroll((9, 8, 4)), Affine(288, 5, True)]
+    assert ops(["flatten", {"dense": 5}])[0] == Affine(216, 5, True)
+    assert ops([{"conv": 4}, {"prelu": {"per": "channel"}}])[1] == Slopes((9, 8, 4), 4)
+
+
+def test_values_stand_beside_the_operations():
+    steps = plan([{"conv": 4}, {"leaky_relu": 0.2}, {"dropout": 0.3}])
+    assert [step.layer for step in steps[:3]] == list(
+        Layers(layers=[{"conv": 4}, {"leaky_relu": 0.2}, {"dropout": 0.3}]).layers
+    )
+    other = plan([{"conv": 4}, "tanh", {"dropout": 0.1}])
+    assert [step.op for step in steps] == [step.op for step in other]
+
+
+def test_maxout_widens_the_layer_in_front_of_it():
+    found = ops([{"dense": 5}, "batch_norm", {"maxout": 3}, {"dense": 2}, "relu"], image=7)
+    assert found[:4] == [Affine(7, 5, False, 3), Normalize(15, 0), Pieces(5, 3), Affine(5, 2, True)]
+    found = ops([{"conv": 5}, {"maxout": 2}])
+    assert found[:2] == [Convolve(IMAGE, (9, 8, 5), 3, 1, 1, True, 2), Pieces((9, 8, 5), 2)]
+    assert parameter_count(found[0]) == (3 * 9 + 1) * 10
+    assert count(found[0]) == 9 * 8 * 10
+    for layers, place in (
+        ([{"dense": 5}, "relu", "maxout"], 2),
+        ([{"dense": 5}, {"residual": ["maxout"]}], "1].layers[0"),
+    ):
+        with pytest.raises(BadInput, match="maxout without the layer whose pieces it compares") as caught:
+            plan(layers, image=7)
+        assert str(caught.value).startswith(f"network.layers[{place}]: ")
+
+
+def test_residual_blocks():
+    same = ops([{"conv": 3}, {"residual": [{"conv": 3}, "relu"]}, "relu"])
+    assert same[1:5] == [Push(IMAGE), Convolve(IMAGE, IMAGE, 3, 1, 1, True), Activate(IMAGE), Add(None)]
+    wider = ops([{"residual": [{"conv": {"channels": 6, "stride": 2}}, {"residual": ["relu"]}]}])
+    down = (5, 4, 6)
+    assert wider[0] == Push(IMAGE)
+    assert wider[2:5] == [Push(down), Activate(down), Add(None)]
+    assert wider[5] == Add(Convolve(IMAGE, down, 1, 2, 0, bias=False))
+    assert parameter_count(wider[5]) == 3 * 6
+    flat = ops([{"dense": 5}, {"residual": [{"dense": 6}, "relu"]}], image=7)
+    assert flat[-2] == Add(Affine(5, 6, bias=False))
+    assert ops([{"residual": ["relu"]}, {"conv": 2}])[0] == Push(IMAGE)
+
+
+def test_gains_are_those_of_the_next_activation():
+    layers = [{"conv": 4}, "batch_norm", {"max_pool": 2}, "relu", {"conv": 4}, {"conv": 4}, {"dropout": 0.1}, "tanh"]
+    gains = [
+        step.gain for step in plan([*layers, {"dense": 3}, {"maxout": 2}]) if isinstance(step.op, Convolve | Affine)
+    ]
+    assert gains == [ReLU.gain, 1, Tanh.gain, Maxout(pieces=2).gain, 1]
+
+
+@pytest.mark.parametrize(
+    ("layers", "image", "expected"),
+    [
+        ([{"dense": 3}, "relu", "conv"], IMAGE, "network.layers[2]: conv needs an image; here is a row of 3 numbers"),
+        (["conv"], 20, "network.layers[0]: conv needs an image; here is a row of 20 numbers"),
+        ([{"dropout": 0.1}, "global_pool"], 20, "network.layers[1]: global_pool needs an image"),
+        (["relu", "dense"], 20, "network.layers[0]: relu is the first layer on a row of numbers"),
+        ([{"residual": ["dense"]}], 20, "network.layers[0]: residual is the first layer"),
+        ([{"conv": 3}, "global_pool", "max_pool"], IMAGE, "network.layers[2]: max_pool needs an image"),
+        ([{"max_pool": 9}], IMAGE, "network.layers[0]: a window of 9 x 9 on an image of 9 x 8 x 3"),
+        (
+            [{"conv": 3}, {"residual": [{"max_pool": 8}, {"max_pool": 2}]}],
+            IMAGE,
+            "network.layers[1].layers[1]: a window",
+        ),
+        (
+            [{"residual": ["conv", "flatten"]}],
+            IMAGE,
+            "network.layers[0]: its layers turn an image into a row of numbers",
+        ),
+        (
+            [{"residual": [{"conv": {"kernel": 4, "padding": 0}}]}],
+            IMAGE,
+            "network.layers[0]: its layers turn 9 x 8 x 3 into 6 x 5 x 32",
+        ),
+        ([{"conv": 6}, {"group_norm": 4}], IMAGE, "network.layers[1]: 4 groups of 6 features"),
+    ],
+)
+def test_what_does_not_fit_is_refused_with_its_layer(layers, image, expected):
+    with pytest.raises(BadInput) as caught:
+        plan(layers, image=image)
+    assert str(caught.value).startswith(expected)
+
+
+def test_counts_of_the_small_ones():
+    assert size_of(Drop(5, False)) == (5,)
+    assert size_of(Drop(IMAGE, False)) == IMAGE
+    assert size_of(Drop(IMAGE, True)) == (1, 1, 3)
+    assert parameter_count(Normalize(IMAGE, 0)) == 6
+    assert parameter_count(Slopes(IMAGE, 3)) == 3
+    assert parameter_count(Activate(5)) == parameter_count(Add(None)) == count(Add(None)) == 0
+    assert count(Gather(IMAGE, "max")) == 3
+    assert count(Unroll(IMAGE)) == count(Push(IMAGE)) == 216
+
+
+windows = st.builds(
+    Conv, channels=st.integers(1, 4), kernel=st.sampled_from([1, 3, 5]), stride=st.integers(1, 3),
+    padding=st.sampled_from(["same", 0, 1]),
+) | st.builds(MaxPool, size=st.integers(1, 3), stride=st.none() | st.integers(1, 3)) | st.builds(AvgPool)  # fmt: skip
+
+
+def as_torch(layer, channels):
+    if isinstance(layer, Conv):
+        padding = layer.kernel // 2 if layer.padding == "same" else layer.padding
+        return nn.Conv2d(channels, layer.channels, layer.kernel, layer.stride, padding)
+    return (nn.MaxPool2d if isinstance(layer, MaxPool) else nn.AvgPool2d)(layer.size, layer.stride)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(windows, min_size=1, max_size=4), st.integers(1, 12), st.integers(1, 12), st.integers(1, 3))
+def test_shapes_and_parameters_are_those_of_torch(layers, height, width, channels):
+    x = torch.zeros(1, channels, height, width)
+    shapes, parameters, fits = [], 0, True
+    for layer in layers:
+        module = as_torch(layer, x.shape[1])
+        try:
+            x = module(x)
+        except RuntimeError:
+            fits = False
+            break
+        shapes.append((x.shape[2], x.shape[3], x.shape[1]))
+        parameters += sum(p.numel() for p in module.parameters())
+    if not fits:
+        with pytest.raises(BadInput, match=f"network.layers.{len(shapes)}.: a window"):
+            plan([*layers, Dense(units=2)], image=(height, width, channels))
+        return
+    found = ops(layers, image=(height, width, channels), outputs=2)
+    assert [op.to for op in found if isinstance(op, Convolve | Pool)] == shapes
+    assert [count(op) for op in found if isinstance(op, Convolve | Pool)] == [h * w * c for h, w, c in shapes]
+    assert sum(parameter_count(op) for op in found[:-2]) == parameters
+    assert found[-1] == Affine(x.numel(), 2, True, output=True)

@@ -1,0 +1,242 @@
+"""The default space and the cost formula that sizes it."""
+
+import math
+from dataclasses import replace
+
+import pytest
+
+from tenfold.engine.plan.cost import (
+    CostModel,
+    epochs_within,
+    lane_step_seconds,
+    mean_seconds,
+    network_work,
+    plan_trials,
+    recipe_seconds,
+)
+from tenfold.engine.plan.network import Unroll, plan_network
+from tenfold.errors import BadInput
+from tenfold.problem.default_space import default_space
+from tenfold.recipe import MLP, Recipe, Space
+from tenfold.recipe.words.describe import describe_shape
+from tenfold.rules.optimizers import AdamW, HessianFree
+from tenfold.rules.schedules import Cosine
+
+SIZES = [(30, 4), (569, 30), (891, 40), (4_000, 20), (6_000, 12), (16_000, 20), (60_000, 100), (1_000_000, 50)]
+
+
+def space_for(rows, columns, task="classification"):
+    return default_space(rows=rows, columns=columns, task=task, outputs=2 if task == "classification" else 1)
+
+
+@pytest.mark.parametrize(("rows", "columns"), SIZES)
+@pytest.mark.parametrize("task", ["classification", "regression"])
+def test_it_is_what_it_says(rows, columns, task):
+    space = space_for(rows, columns, task)
+    sample = space.sample(60, seed=0)
+    assert len(set(sample)) == 60
+    shapes = {(r.network.hidden, r.network.normalization, r.batch_size) for r in sample}
+    assert len(shapes) == 4
+    assert 0.3 < sum(isinstance(r.optimizer, AdamW) for r in sample) / 60 < 0.7
+    assert 0.55 < sum(isinstance(r.decay, Cosine) for r in sample) / 60 < 0.95
+    assert len({type(r.network.activation) for r in sample}) == 4
+    assert len({type(r.optimizer) for r in sample}) == 4
+    assert 32 <= sample[0].batch_size <= 512
+    assert 8 <= sample[0].epochs <= 120
+    assert Space.from_yaml(space.to_yaml()) == space
+
+
+def test_it_grows_with_the_rows():
+    widest = [max(max(r.network.hidden) for r in space_for(rows, 20).sample(40)) for rows, _ in SIZES]
+    epochs = [space_for(rows, 20).sample(1)[0].epochs for rows, _ in SIZES]
+    batch = [space_for(rows, 20).sample(1)[0].batch_size for rows, _ in SIZES]
+    assert widest == sorted(widest)
+    assert batch == sorted(batch)
+    assert min(epochs[:3]) > max(epochs[3:5]) > epochs[5] > epochs[6] >= epochs[7]
+    assert widest[0] <= 64
+    assert widest[5] >= 256
+    assert max(r.network.dropout for r in space_for(500, 20).sample(60)) > 0.3
+
+
+def test_every_line_has_a_comment_above():
+    lines = space_for(16_000, 20).to_yaml().splitlines()
+    for i, line in enumerate(lines):
+        if line and not line.startswith((" ", "#", "-")):
+            assert lines[i - 1].startswith("# ")
+    assert sum(line.startswith("  # ") for line in lines) == 4
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(16_000, 20), (16_000, 100), (20_000, 20), (20_000, 60)])
+def test_twenty_thousand_rows_fit_into_the_budget(rows, columns):
+    size = {"rows": rows, "columns": columns, "outputs": 2, "folds": 5}
+    space = space_for(rows, columns)
+    trials = plan_trials(space, **size, budget_seconds=100)
+    assert trials >= 12
+    sample = space.sample(trials)
+    assert sum(recipe_seconds(r, **size) for r in sample) / 2 < 108
+
+
+def test_another_task_is_refused():
+    with pytest.raises(BadInput, match="classification or regression"):
+        default_space(rows=10, columns=2, task="clustering", outputs=1)
+
+
+def test_step_formula_by_hand():
+    recipe = Recipe(network=MLP(hidden=(10, 20)), batch_size=32)
+    model = CostModel(flops=1e9, weight=1e-6, unit=1e-7, step=1e-3)
+    products, units = 5 * 10 + 10 * 20 + 20 * 3, 10 + 20 + 3
+    expected = 6 * 32 * products / 1e9 + (products + units) * 1e-6 + 32 * units * 1e-7 + 1e-3
+    assert lane_step_seconds(recipe, columns=5, outputs=3, model=model) == pytest.approx(expected, rel=1e-12)
+
+
+LAYERS = [
+    {"conv": 4}, "batch_norm", "relu", {"max_pool": 2}, {"residual": [{"conv": {"channels": 6, "stride": 2}}]},
+    {"dense": 5}, {"maxout": 3}, {"dropout": 0.5},
+]  # fmt: skip
+
+
+def test_work_of_layers_by_hand():
+    work = network_work(Recipe(network={"layers": LAYERS}), columns=192, outputs=2, image=(8, 8, 3))
+    first, second, shortcut = 8 * 8 * 4 * 3 * 9, 2 * 2 * 6 * 4 * 9, 2 * 2 * 6 * 4
+    assert work.conv_products == first + second + shortcut
+    assert work.convs == 3
+    assert work.products == 24 * 15 + 5 * 2
+    assert work.units == 256 + 256 + 24 + 24 + 15 + 2  # the pool takes 256 in
+    assert work.normalized == 256
+    assert work.dropped == 5
+    # no bias in front of the batch normalization, none in the shortcut
+    assert work.weights == 4 * 27 + 2 * 4 + 6 * 37 + 6 * 4 + 25 * 15 + 6 * 2
+    still = Recipe(network={"layers": [*LAYERS[:-1], {"dropout": 0.0}]})
+    assert network_work(still, columns=192, outputs=2, image=(8, 8, 3)) == replace(work, dropped=0)
+
+
+def test_step_formula_of_convolutions_by_hand():
+    model = CostModel(
+        flops=1e9, conv_flops=1e8, conv=1e-2, weight=0, unit=1e-7, normalized=1e-6, dropped=1e-5, step=1e-3, image=0.5
+    )
+    size = {"columns": 192, "outputs": 2, "image": (8, 8, 3)}
+    recipe = Recipe(network={"layers": LAYERS}, batch_size=16)
+    work = network_work(recipe, **size)
+    units = work.units * 1e-7 + work.normalized * 1e-6 + work.dropped * 1e-5
+    expected = 16 * (6 * work.products / 1e9 + 6 * work.conv_products / 1e8 + units / 2) + 3 * 1e-2 + 1e-3
+    assert lane_step_seconds(recipe, **size, model=model) == pytest.approx(expected, rel=1e-12)
+
+
+def test_work_counts_what_the_network_has():
+    """Against torch: parameters, and floating point operations of the forward pass as its counter has them."""
+    torch = pytest.importorskip("torch")
+    from torch.utils.flop_counter import FlopCounterMode
+
+    nn = torch.nn
+    net = nn.Sequential(
+        nn.Conv2d(3, 8, 3, padding=1, bias=False), nn.BatchNorm2d(8), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Conv2d(8, 16, 5, stride=2, padding=2), nn.Flatten(), nn.Linear(16 * 16, 12), nn.ReLU(), nn.Linear(12, 4),
+    )  # fmt: skip
+    layers = [{"conv": 8}, "batch_norm", "relu", "max_pool", {"conv": {"channels": 16, "kernel": 5, "stride": 2}}]
+    recipe = Recipe(network={"layers": [*layers, "flatten", {"dense": 12}, "relu"]})
+    work = network_work(recipe, columns=768, outputs=4, image=(16, 16, 3))
+    with FlopCounterMode(display=False) as counter:
+        net(torch.zeros(2, 3, 16, 16))
+    assert 2 * 2 * (work.products + work.conv_products) == counter.get_total_flops()
+    assert work.weights == sum(p.numel() for p in net.parameters())
+
+
+def test_second_order_costs_gradients():
+    size = {"columns": 4, "outputs": 3, "batch": 100}
+    model = CostModel(flops=float("inf"), conv_flops=float("inf"), weight=0, unit=0, step=1.0)
+    network = MLP(hidden=(2,))
+    gradients = {
+        name: lane_step_seconds(Recipe(network=network, optimizer=name), **size, model=model)
+        for name in ("sgd", "lbfgs", "hessian_free", "gauss_newton", "newton")
+    }
+    weights = 4 * 2 + 2 + 2 * 3 + 3
+    steps = HessianFree().cg_steps
+    assert gradients == {
+        "sgd": 1, "lbfgs": 2, "hessian_free": 2 * steps + 2, "gauss_newton": 5, "newton": 2 * weights
+    }  # fmt: skip
+    wide = Recipe(optimizer="newton")
+    assert lane_step_seconds(wide, **size) > 1000 * lane_step_seconds(Recipe(optimizer="lbfgs"), **size)
+
+
+def test_layers_that_do_not_fit_are_refused():
+    with pytest.raises(BadInput, match=r"network\.layers\[0\]: conv needs an image|first layer on a row of numbers"):
+        lane_step_seconds(Recipe(network={"layers": LAYERS}), columns=192, outputs=2)
+
+
+IMAGES = [
+    (1_437, (8, 8, 1)),
+    (8_000, (28, 28, 1)),
+    (4_350, (32, 32, 3)),
+    (400, (96, 96, 3)),
+    (300, (9, 100, 3)),
+    (500, (20, 20, 1)),
+]
+
+
+@pytest.mark.parametrize(("rows", "image"), IMAGES)
+def test_images_get_convolutions(rows, image):
+    size = {"rows": rows, "columns": math.prod(image), "outputs": 10, "image": image}
+    space = default_space(**size, task="classification")
+    sample = space.sample(60, seed=0)
+    shapes = {describe_shape(recipe.network) for recipe in sample}
+    assert len(shapes) == 3
+    assert "256 ReLU" in shapes
+    assert {type(recipe.preprocess).__name__ for recipe in sample} == {"StandardizeChannel", "CenterImage"}
+    assert {type(recipe.optimizer).__name__ for recipe in sample} == {"AdamW", "Nesterov"}
+    short = min(image[:2])
+    assert {recipe.augment.shift for recipe in sample} == ({0, 1, 2} if short >= 24 else {0, 1} if short >= 16 else {0})
+    assert any(recipe.augment.flip for recipe in sample) == (image[2] == 3 and min(image[:2]) >= 24)
+    for recipe in sample:
+        steps = plan_network(recipe.network, inputs=size["columns"], outputs=10, image=image)
+        flat = next((step.op.of for step in steps if isinstance(step.op, Unroll)), None)
+        assert flat is None or (max(flat[:2]) <= 8 or min(flat[:2]) == 1)
+    assert Space.from_yaml(space.to_yaml()) == space
+    assert 5 <= sample[0].epochs <= 40
+
+
+def test_a_few_minutes_for_ten_thousand_small_images():
+    size = {"rows": 10_000, "columns": 784, "outputs": 10, "image": (28, 28, 1)}
+    space = default_space(**size, task="classification")
+    assert plan_trials(space, folds=5, budget_seconds=100, **size) == 8
+    minutes = 8 * mean_seconds(space, folds=5, **size) / 2 / 60
+    assert 1 < minutes < 6
+
+
+def test_tiny_images_are_tables():
+    size = {"rows": 500, "columns": 48, "outputs": 2, "task": "classification"}
+    assert default_space(**size, image=(4, 4, 3)) == default_space(**size)
+
+
+def test_recipe_formula_by_hand():
+    model = CostModel(flops=float("inf"), weight=0, unit=0, step=1.0)
+    recipe = Recipe(batch_size=30, epochs=7)
+    seconds = recipe_seconds(recipe, rows=100, columns=5, outputs=3, folds=5, model=model)
+    assert seconds == 5 * 7 * (3 + 1)  # 80 training rows are 3 steps; one validation
+    assert recipe_seconds(recipe, rows=100, columns=5, outputs=3, folds=1, model=model) == 7 * 4
+    full = Recipe(batch_size="full", epochs=7)
+    assert recipe_seconds(full, rows=100, columns=5, outputs=3, folds=5, model=model) == 5 * 7 * (1 + 1)
+    with pytest.raises(BadInput, match="full batch"):
+        lane_step_seconds(full, columns=5, outputs=3)
+
+
+def test_plan_clamps_and_divides():
+    size = {"rows": 5_000, "columns": 10, "outputs": 1, "folds": 5}
+    space = space_for(5_000, 10)
+    mean = mean_seconds(space, **size)
+    assert plan_trials(space, **size, budget_seconds=0) == 8
+    assert plan_trials(space, **size, budget_seconds=1e9) == 48
+    assert plan_trials(space, **size, budget_seconds=20.5 * mean, cores=1) == 20
+    assert plan_trials(space, **size, budget_seconds=10.25 * mean, cores=2) == 20
+    assert plan_trials(Space.from_dict({"epochs": [1, 2, 3]}), **size, budget_seconds=1e9) == 3
+
+
+def test_epochs_within_is_the_last_that_fits():
+    recipes = [Recipe(), Recipe(network=MLP(hidden=(8,)))]
+    size = {"rows": 3_000, "columns": 10, "outputs": 1, "folds": 5}
+    epochs = epochs_within(recipes, **size, core_seconds=3.0)
+
+    def mean(n):
+        return sum(recipe_seconds(Recipe(network=r.network, epochs=n), **size) for r in recipes) / 2
+
+    assert mean(epochs) <= 3.0 < mean(epochs + 1)
+    assert epochs_within(recipes, **size, core_seconds=0.0) == 1
