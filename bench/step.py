@@ -19,7 +19,7 @@ from tenfold.data.feed.batches import Dealing
 from tenfold.data.feed.encode import matrix_inputs
 from tenfold.data.split.folds import Fold
 from tenfold.engine.packs.lanes import Lane
-from tenfold.engine.packs.pack import Pack, Plan
+from tenfold.engine.packs.pack import EpochPlan, Pack
 from tenfold.engine.packs.rows import Ahead
 from tenfold.engine.plan.shape import Shape
 from tenfold.problem.problem import Problem
@@ -86,7 +86,7 @@ def parts(name: str, recipes: int, seconds: float) -> dict[str, Any]:
     plan = pack._plan_epoch(0)
     epoch = iter(range(1, 10**9))
 
-    def every(update: Callable[[Plan, int], object]) -> Callable[[], None]:
+    def every(update: Callable[[EpochPlan, int], object]) -> Callable[[], None]:
         def work() -> None:
             pack._ahead = Ahead(pack.feed, pack.groups)
             for step in range(pack.per_epoch):

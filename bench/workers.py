@@ -25,7 +25,7 @@ from tenfold.executors import choose
 from tenfold.problem.from_file import prepare
 from tenfold.problem.settings import Settings
 from tenfold.run.plan import make_plan
-from tenfold.search.context import Crew
+from tenfold.search.context import SearchContext
 from tenfold.search.search import train_all
 
 HEAD = ("workers", "median seconds", "of all repeats", "times as fast as one")
@@ -48,7 +48,7 @@ def main(arguments: list[str] | None = None) -> None:
 
     def measure(way: str) -> None:
         choose.PROCESS_SECONDS = 0.0 if way in (BEGUN, THERE) else float("inf")
-        crew = Crew.local("cpu")
+        crew = SearchContext.local("cpu")
         crew = replace(crew, workers=1) if way == ONE else crew
         if way == BEGUN:
             get_reusable_executor().shutdown(wait=True, kill_workers=True)

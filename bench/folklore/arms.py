@@ -19,7 +19,7 @@ from tenfold.engine.packs.pack import Pack
 from tenfold.engine.plan.shape import Shape
 from tenfold.problem.from_arrays import understand
 from tenfold.recipe.recipe import Recipe
-from tenfold.rules.preprocessing import apply
+from tenfold.rules.preprocessing import apply_affine
 
 CHANCE = 0.1  # of digits; what a diverged training counts
 TEST = 797
@@ -144,6 +144,6 @@ def train(recipes: Sequence[Recipe], rows: Rows, epochs: int | None = None) -> l
         module = build_module(shape.steps(lane.recipe), pack.parameters(i), shape.image)
         affine, parts = lane.recipe.preprocess.fit(moments[lane.fold]), []
         for part in rows.folds[lane.fold]:
-            parts += [torch.from_numpy(apply(affine, rows.x[part])).float(), torch.from_numpy(rows.y[part])]
+            parts += [torch.from_numpy(apply_affine(affine, rows.x[part])).float(), torch.from_numpy(rows.y[part])]
         found[lane.number][lane.fold] = Trained(module, *parts)
     return found

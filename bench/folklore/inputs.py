@@ -16,7 +16,7 @@ from tenfold.data.feed.moments import column_moments
 from tenfold.rules.activations import ReLU
 from tenfold.rules.initialization import He
 from tenfold.rules.normalization import batch_norm
-from tenfold.rules.preprocessing import PCA, WhitenPCA, WhitenZCA, apply
+from tenfold.rules.preprocessing import PCA, WhitenPCA, WhitenZCA, apply_affine
 
 DEPTH = 20
 
@@ -33,7 +33,7 @@ def uncorrelated(seeds: int) -> Finding:
     x = data.data
     moments = column_moments(x, scatter=True)
     affine = PCA(variance=None).fit(moments)
-    z = apply(affine, x)[:, : affine.kept]
+    z = apply_affine(affine, x)[:, : affine.kept]
     covariance = z.T @ z / len(z)
     off = np.abs(covariance - np.diag(np.diag(covariance))).max() / covariance.max()
     squares = np.corrcoef(z[:, :20].T ** 2)
@@ -60,7 +60,7 @@ def whitening(seeds: int) -> Finding:
     train, other = x[:100], x[100:]
     moments = column_moments(train, scatter=True)
     exact, soft = WhitenPCA(epsilon=0.0, variance=None).fit(moments), WhitenPCA(epsilon=1.0, variance=None).fit(moments)
-    z, s = (apply(a, train)[:, : a.kept] for a in (exact, soft))
+    z, s = (apply_affine(a, train)[:, : a.kept] for a in (exact, soft))
     off = np.abs(z.T @ z / len(z) - np.eye(exact.kept)).max()
     least = float((s.T @ s / len(s)).diagonal().min())
     zca = WhitenZCA(epsilon=1e-5).fit(moments).rotation
@@ -68,7 +68,7 @@ def whitening(seeds: int) -> Finding:
     symmetric = float(np.abs(zca - zca.T).max())
     values, vectors = np.linalg.eigh(np.cov(train.T, bias=True))
     naive = (other - train.mean(0)) @ vectors / np.sqrt(np.maximum(values, 0) + 1e-5)
-    ours = apply(WhitenPCA(epsilon=1e-5, variance=None).fit(moments), other)
+    ours = apply_affine(WhitenPCA(epsilon=1e-5, variance=None).fit(moments), other)
     return Finding(
         measured=f"100 digits, ε = 0: covariance − I {off:.0e} on {exact.kept} directions (1e-10); ε = 1 leaves a "
         f"variance of {least:.3f}; ZCA symmetric to {symmetric:.0e}; other rows with "

@@ -9,17 +9,17 @@ from typing import Any
 import numpy as np
 
 from tenfold.errors import BadInput
-from tenfold.model.final import Kept, kept_model
+from tenfold.model.final import FinalModel, final_model
 from tenfold.problem.from_arrays import Labelled, understand
 from tenfold.recipe.recipe import Recipe
 from tenfold.recipe.spaces.range_edges import border_warnings
 from tenfold.recipe.spaces.space import Space
-from tenfold.search.context import Crew, device_named
+from tenfold.search.context import SearchContext, device_named
 from tenfold.search.nested import Nested, nested
 from tenfold.search.proposals import proposer
 from tenfold.search.racing import Name, Rung, Strategy
-from tenfold.search.results import Trained
-from tenfold.search.search import Plan, train_all
+from tenfold.search.results import SearchResults
+from tenfold.search.search import SearchPlan, train_all
 from tenfold.statistics.spread import Spread
 
 SHOWN = 10  # recipes of a result that Python prints
@@ -35,7 +35,7 @@ class CrossValidation:
     predictions at the chosen epoch for every row by the fold that did not see it; NaN for a diverged trial.
     """
 
-    trained: Trained
+    trained: SearchResults
     data: Labelled
 
     def __repr__(self) -> str:
@@ -71,7 +71,7 @@ class CrossValidation:
 class Search:
     """What `search` found. best: the winning recipe; table: as for `cross_validate`, best first."""
 
-    trained: Trained
+    trained: SearchResults
     data: Labelled
     seed: int
     device: str
@@ -135,11 +135,11 @@ class Search:
         the mean of the folds' models (ensemble), or whichever of the two predicts better out of fold (both)."""
         return self.keep(keep).model
 
-    def keep(self, keep: str = "refit") -> Kept:
+    def keep(self, keep: str = "refit") -> FinalModel:
         """As `refit`, with what the comparison of "both" measured."""
         schema, classes = self.data.schema, self.data.labels
         device = device_named(self.device)
-        return kept_model(self.trained, keep, seed=self.seed, schema=schema, classes=classes, device=device)
+        return final_model(self.trained, keep, seed=self.seed, schema=schema, classes=classes, device=device)
 
 
 def cross_validate(
@@ -170,7 +170,7 @@ def cross_validate(
     recipes = recipe_list(recipes)
     data = understand(X, y, task)
     problem = data.problem(folds, seed=seed, metric=metric, repeats=repeats, groups=groups, time=time, gap=gap)
-    return CrossValidation(train_all(problem, recipes, Crew.local(device), Plan(seed=seed)), data)
+    return CrossValidation(train_all(problem, recipes, SearchContext.local(device), SearchPlan(seed=seed)), data)
 
 
 def recipe_list(recipes: Any) -> list[Recipe]:
@@ -218,8 +218,10 @@ def search(
         raise BadInput(f"the space is a {type(space).__name__}", expected="a Space", do="tenfold.Space.from_dict")
     data = understand(X, y, task)
     problem = data.problem(folds, seed=seed, metric=metric, repeats=repeats, groups=groups, time=time, gap=gap)
-    plan = Plan(Strategy(strategy), rule, audit, seed)
-    found = train_all(problem, proposer(proposals, space, trials, seed), Crew.local(device, limit=time_limit), plan)
+    plan = SearchPlan(Strategy(strategy), rule, audit, seed)
+    found = train_all(
+        problem, proposer(proposals, space, trials, seed), SearchContext.local(device, limit=time_limit), plan
+    )
     return Search(found, data, seed, device, space)
 
 
@@ -243,7 +245,7 @@ def nested_cross_validate(
     """
     chosen = recipes.sample(trials, seed=seed) if isinstance(recipes, Space) else recipe_list(recipes)
     problem = understand(X, y, task).problem(folds, seed=seed, metric=metric, groups=groups)
-    return nested(problem, chosen, Crew.local(device), inner=inner, seed=seed)
+    return nested(problem, chosen, SearchContext.local(device), inner=inner, seed=seed)
 
 
 def _flat(row: dict[str, Any]) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from tenfold.problem.from_arrays import is_frame
 from tenfold.recipe.recipe import Recipe
 from tenfold.recipe.spaces.space import Space
 from tenfold.search.racing import Strategy
-from tenfold.search.search import Plan
+from tenfold.search.search import SearchPlan
 
 if TYPE_CHECKING:
     from tenfold.model.ensemble import Ensemble
@@ -68,7 +68,7 @@ class _Network(BaseEstimator):
 
     def _fit(self, x: Any, y: Array, groups: Any) -> None:
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        keep, plan = check_way(self.keep), Plan(Strategy(self.strategy), self.rule)  # type: ignore[arg-type]
+        keep, plan = check_way(self.keep), SearchPlan(Strategy(self.strategy), self.rule)  # type: ignore[arg-type]
         if groups is not None:
             check_consistent_length(y, groups)
         options: dict[str, Any] = {

@@ -17,7 +17,7 @@ from tenfold.errors import BadInput
 from tenfold.problem.from_arrays import understand
 from tenfold.problem.from_file import prepare
 from tenfold.problem.settings import Settings
-from tenfold.run.fit import start
+from tenfold.run.fit import create_run
 from tenfold.run.plan import make_plan
 from tenfold.store.check import check
 
@@ -203,7 +203,7 @@ def begun(folder, out):
         str(folder / "photos"), recipe=Recipe.from_yaml(folder / "recipe.yaml").to_dict(), folds=2, device="cpu"
     )
     prepared = prepare(settings)
-    start(settings, out, prepared, make_plan(prepared, 2)).close()
+    create_run(settings, out, prepared, make_plan(prepared, 2)).close()
     return out
 
 

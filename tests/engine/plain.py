@@ -15,15 +15,15 @@ from tenfold.data.feed.moments import target_scale, training_moments
 from tenfold.data.feed.randomness import derive
 from tenfold.data.split.folds import Fold
 from tenfold.engine.module import build_module
-from tenfold.engine.packs.dropout_masks import together
+from tenfold.engine.packs.dropout_masks import updates_per_draw
 from tenfold.engine.packs.lanes import Lane
 from tenfold.engine.packs.pack import Pack
 from tenfold.engine.packs.rows import Feed, FoldInputs
-from tenfold.engine.plan.network import Drop, size_of
+from tenfold.engine.plan.network import DropoutOp, size_of
 from tenfold.engine.plan.shape import Shape, padded
 from tenfold.recipe.recipe import Recipe, loss_of
 from tenfold.rules.dropout import dropout_scale
-from tenfold.rules.preprocessing import apply
+from tenfold.rules.preprocessing import apply_affine
 
 OPTIMIZERS = {
     "SGD": lambda p, o, wd: torch.optim.SGD(p, lr=o.lr, weight_decay=wd),
@@ -97,7 +97,7 @@ def init_layers(pack):
 def module_of(steps, arrays, image):
     """The module of the product with its dropouts replaced; and them, by the number of their operation."""
     model = build_module(steps, arrays, image)
-    drops = [number for number, step in enumerate(steps) if isinstance(step.op, Drop) and step.layer.rate]
+    drops = [number for number, step in enumerate(steps) if isinstance(step.op, DropoutOp) and step.layer.rate]
     found = {}
     for parent in list(model.modules()):
         for name, child in list(parent.named_children()):
@@ -112,7 +112,7 @@ def masks_for(steps, dropouts, fold, update, rows, dtype):
         op, rate = steps[number].op, torch.tensor(steps[number].layer.rate, dtype=dtype)
         size = size_of(op)
         shape = (padded(size[0]),) if len(size) == 1 else size
-        block = together(rows * math.prod(shape))
+        block = updates_per_draw(rows * math.prod(shape))
         stream = derive(fold.seed, "dropout", fold.number, update // block, number)
         uniform = stream.random((block, rows, *shape), np.float32)[update % block]
         mask = dropout_scale(torch.from_numpy(uniform), rate).to(dtype)
@@ -125,7 +125,7 @@ def train_plain(recipe: Recipe, x, y, fold: Fold, updates: int, *, shape: Shape,
     inputs, dealing = as_inputs(x), shape.dealing
     parts = [fold]
     moments = training_moments(inputs, parts, [fit_encoding(inputs, fold.train)], scatter=True)[0]
-    z = torch.from_numpy(apply(recipe.preprocess.fit(moments), inputs.values(slice(None)))).to(dtype)
+    z = torch.from_numpy(apply_affine(recipe.preprocess.fit(moments), inputs.values(slice(None)))).to(dtype)
     criterion = LOSSES[type(loss_of(recipe, y.dtype.kind == "i")).__name__](loss_of(recipe, y.dtype.kind == "i"))
     if y.dtype.kind == "i":
         t = torch.from_numpy(y)

@@ -52,7 +52,7 @@ def _names() -> set[int]:
 def test_workers_that_were_started_early_do_the_work(monkeypatch):
     process_pool.end()  # that of other tests
     monkeypatch.setattr(process_pool, "_size", 0)
-    process_pool.start(2)
+    process_pool.start_workers(2)
     assert process_pool.is_there()
     early, seen = _names(), []
     assert len(early) == 2
@@ -64,7 +64,7 @@ def test_workers_that_were_started_early_do_the_work(monkeypatch):
 LEAVING = """
 import os, sys
 from tenfold.executors import process_pool, processes
-process_pool.start(2)
+process_pool.start_workers(2)
 def idle():
     raise KeyboardInterrupt
 def job(emit, order):

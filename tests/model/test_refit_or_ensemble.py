@@ -26,10 +26,15 @@ from tenfold.model import refit_or_ensemble
 from tenfold.model.ensemble import Ensemble
 from tenfold.model.model import Model
 from tenfold.model.refit import fold_models, refit, train_lanes
-from tenfold.model.refit_or_ensemble import Keeping, compare_keeping, decide, inner_folds
+from tenfold.model.refit_or_ensemble import (
+    RefitVersusEnsemble,
+    compare_refit_and_ensemble,
+    decide_model_kind,
+    inner_folds,
+)
 from tenfold.problem.from_arrays import understand
 from tenfold.recipe.recipe import loss_of
-from tenfold.search.records import Book
+from tenfold.search.records import EpochRecorder
 from tenfold.store import Run
 from tenfold.store.bundle import write_bundle
 
@@ -60,7 +65,7 @@ def searched(problem, recipes, number):
     feed = problem.feed(recipes, torch.device("cpu"), torch.float32)
     lanes = [Lane(one, n, f) for n, one in enumerate(recipes) for f in range(len(problem.folds))]
     pack = Pack(lanes, problem.size.shape(recipes[number], problem.folds), feed)
-    book = Book(problem, Book.new(problem, recipes, range(len(recipes))))
+    book = EpochRecorder(problem, EpochRecorder.new(problem, recipes, range(len(recipes))))
     parameters = {}
     while pack.lanes:
         pack.run_epoch()
@@ -370,7 +375,7 @@ def test_the_comparison_is_that_of_networks_trained_one_by_one(task, monkeypatch
     y = Y if task == "classification" else X[:, 3] * 10
     problem = understand(X[:, :3], y, task).problem(3, seed=2)
     refitted = [0.5, 0.6, 0.7]
-    found = compare_keeping(problem, NORMALIZED, 4, seed=2, trained_scores=refitted)
+    found = compare_refit_and_ensemble(problem, NORMALIZED, 4, seed=2, trained_scores=refitted)
     inner = replace(problem, folds=tuple(fold for part in inner_folds(problem, 2) for fold in part))
     models = fold_models(inner, NORMALIZED, 4)
     expected = []
@@ -387,7 +392,7 @@ def test_the_comparison_is_that_of_networks_trained_one_by_one(task, monkeypatch
     assert found.gain == pytest.approx(d.mean())
     assert found.refit == tuple(refitted)
     monkeypatch.setattr(refit_or_ensemble, "PACK_SECONDS", 0.0)  # one outer fold at a time
-    assert compare_keeping(problem, NORMALIZED, 4, seed=2, trained_scores=refitted) == found
+    assert compare_refit_and_ensemble(problem, NORMALIZED, 4, seed=2, trained_scores=refitted) == found
 
 
 def test_nothing_that_the_inner_networks_say_depends_on_outer_labels():
@@ -408,7 +413,7 @@ def test_nothing_that_the_inner_networks_say_depends_on_outer_labels():
 
 def test_a_diverged_network_leaves_the_refit():
     wild = recipe(optimizer={"sgd": {"lr": 1e30}})
-    found = compare_keeping(understand(X, Y).problem(3), wild, 2, seed=0, trained_scores=[0.1, 0.2, 0.3])
+    found = compare_refit_and_ensemble(understand(X, Y).problem(3), wild, 2, seed=0, trained_scores=[0.1, 0.2, 0.3])
     assert all(map(math.isnan, found.ensemble))
     assert math.isnan(found.p_value)
     assert found.choice == "refit"
@@ -420,13 +425,13 @@ def test_the_choice_needs_evidence():
     one = [0.80, 0.81, 0.82, 0.83, 0.84]
     steady = [score + 0.05 + 0.001 * i for i, score in enumerate(one)]
     chance = [0.95, 0.70, 0.99, 0.75, 0.90]
-    assert decide(problem, one, steady).choice == "ensemble"
-    assert decide(problem, steady, one).choice == "refit"
-    assert decide(problem, one, chance).choice == "refit"
-    assert decide(problem, one, chance).gain > 0
-    assert decide(problem, one, one) == Keeping(tuple(one), tuple(one), 1.0, "refit")
+    assert decide_model_kind(problem, one, steady).choice == "ensemble"
+    assert decide_model_kind(problem, steady, one).choice == "refit"
+    assert decide_model_kind(problem, one, chance).choice == "refit"
+    assert decide_model_kind(problem, one, chance).gain > 0
+    assert decide_model_kind(problem, one, one) == RefitVersusEnsemble(tuple(one), tuple(one), 1.0, "refit")
     losses = labelled.problem(5, metric="log_loss")  # lower is better
-    assert decide(losses, steady, one).choice == "ensemble"
-    assert decide(losses, one, steady).choice == "refit"
+    assert decide_model_kind(losses, steady, one).choice == "ensemble"
+    assert decide_model_kind(losses, one, steady).choice == "refit"
     with pytest.raises(BadInput, match="5 scores"):
-        decide(problem, one, one[:4])
+        decide_model_kind(problem, one, one[:4])

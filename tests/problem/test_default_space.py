@@ -14,7 +14,7 @@ from tenfold.engine.plan.cost import (
     plan_trials,
     recipe_seconds,
 )
-from tenfold.engine.plan.network import Unroll, plan_network
+from tenfold.engine.plan.network import FlattenOp, plan_network
 from tenfold.errors import BadInput
 from tenfold.problem.default_space import default_space
 from tenfold.recipe import MLP, Recipe, Space
@@ -188,7 +188,7 @@ def test_images_get_convolutions(rows, image):
     assert any(recipe.augment.flip for recipe in sample) == (image[2] == 3 and min(image[:2]) >= 24)
     for recipe in sample:
         steps = plan_network(recipe.network, inputs=size["columns"], outputs=10, image=image)
-        flat = next((step.op.of for step in steps if isinstance(step.op, Unroll)), None)
+        flat = next((step.op.of for step in steps if isinstance(step.op, FlattenOp)), None)
         assert flat is None or (max(flat[:2]) <= 8 or min(flat[:2]) == 1)
     assert Space.from_yaml(space.to_yaml()) == space
     assert 5 <= sample[0].epochs <= 40

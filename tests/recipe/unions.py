@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from tenfold.errors import BadInput
 from tenfold.recipe import MLP, Recipe
-from tenfold.recipe.grammar.field_kinds import Either, Family, Flag, LayerList, Number, Sizes, Words, kinds
+from tenfold.recipe.grammar.field_kinds import Either, Family, Flag, LayerList, Number, SizeList, Words, kinds
 from tenfold.recipe.layers import Dense, Residual
 from tenfold.recipe.network import Layers
 from tenfold.rules.augmentation import Augmentation
@@ -39,7 +39,7 @@ def others(kind, value):
             return [item for item in (*near, *more, *words) if item != value]
         case LayerList():
             return [(Dense(units=3), "relu")]
-        case Sizes():
+        case SizeList():
             return [(3, 4)]
     raise TypeError(kind)
 

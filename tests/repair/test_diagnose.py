@@ -18,9 +18,18 @@ from tenfold.engine.packs.pack import Pack
 from tenfold.errors import BadInput
 from tenfold.problem.from_arrays import understand
 from tenfold.recipe.recipe import Recipe
-from tenfold.repair.diagnose import FLOOR, Patient, Tries, across, diagnose_recipe, lane_skills, skill, train
+from tenfold.repair.diagnose import (
+    FLOOR,
+    RecipeDiagnosis,
+    ShortTrainings,
+    across,
+    diagnose_recipe,
+    lane_skills,
+    skill,
+    train,
+)
 from tenfold.repair.repair import chosen, repair
-from tenfold.search.context import Crew
+from tenfold.search.context import SearchContext
 
 ROWS = 240
 BASE = {"network": {"hidden": [16]}, "batch_size": 32, "epochs": 12, "optimizer": {"adam": {"lr": 0.01}}}
@@ -41,7 +50,7 @@ def problem(data=cancer, folds=3, **options):
 
 
 def crew():
-    return Crew.local("cpu")
+    return SearchContext.local("cpu")
 
 
 def test_skill_is_accuracy_above_the_largest_class_and_r2():
@@ -65,7 +74,7 @@ def test_skill_is_accuracy_above_the_largest_class_and_r2():
 
 def test_a_trial_is_a_pack_trained_alone_for_so_many_updates():
     found, base = problem(), recipe(preprocess="none", optimizer={"sgd": {"lr": 0.1}})
-    tries = Tries(found, base, crew(), steps=25)
+    tries = ShortTrainings(found, base, crew(), steps=25)
     names = ["as_is", "flip", "standardize_inputs", "lr_d10", "longer", "one_batch"]
     trials = tries(names, (0,))
     assert [t.change for t in trials] == ["as_is", "standardize_inputs", "lr_d10", "longer", "one_batch"]
@@ -78,7 +87,7 @@ def test_a_trial_is_a_pack_trained_alone_for_so_many_updates():
         assert by_name[name].held_out == held
         assert by_name[name].loss == losses
     assert by_name["longer"].skill == trained_alone(tries, base, 100)[0]
-    heart = Tries(found, recipe(), crew(), steps=100)(["as_is", "one_batch"], (0,))[1]
+    heart = ShortTrainings(found, recipe(), crew(), steps=100)(["as_is", "one_batch"], (0,))[1]
     assert heart.held_out == by_name["one_batch"].held_out == [None, None, None]
     assert heart.skill == [1.0, 1.0, 1.0]
 
@@ -97,18 +106,21 @@ def trained_alone(tries, alone, updates):
 
 def test_smaller_batches_make_an_equal_share_of_updates_and_the_budget_decides_how_many():
     wide = recipe(batch_size="full")
-    trials = Tries(problem(), wide, crew(), steps=12)(["as_is", "smaller_batch"], (0,))
+    trials = ShortTrainings(problem(), wide, crew(), steps=12)(["as_is", "smaller_batch"], (0,))
     assert [t.steps for t in trials] == [12, 60]  # 160 training rows: 5 updates an epoch instead of 1
-    few, many = Tries(problem(), recipe(epochs=100), crew(), 1e-6), Tries(problem(), recipe(epochs=100), crew(), 9.0)
+    few, many = (
+        ShortTrainings(problem(), recipe(epochs=100), crew(), 1e-6),
+        ShortTrainings(problem(), recipe(epochs=100), crew(), 9.0),
+    )
     assert few(["as_is"], (0,))[0].steps == 20
     many.steps = many._affordable([recipe()], problem().folds)
     assert many.steps == 400
-    short = Tries(problem(), recipe(epochs=2), crew(), 9.0)
+    short = ShortTrainings(problem(), recipe(epochs=2), crew(), 9.0)
     assert short(["as_is"], (0,))[0].steps == 10  # all that the recipe makes
 
 
 def test_rounds_of_trials_differ_and_repeat_exactly():
-    tries = Tries(problem(), recipe(), crew(), steps=20)
+    tries = ShortTrainings(problem(), recipe(), crew(), steps=20)
     once, again, proof = (tries(["as_is", "lr_d100"], seeds) for seeds in ((0,), (0,), (0, 1, 2, 3, 4)))
     assert [(t.skill, t.held_out, t.loss) for t in once] == [(t.skill, t.held_out, t.loss) for t in again]
     assert once[0].loss != proof[0].loss
@@ -174,7 +186,7 @@ def test_the_judged_lane_is_the_middle_one_or_one_far_behind():
 
 
 def test_a_time_limit_ends_the_training_and_is_said():
-    patient = Patient(problem(), recipe(epochs=100_000), Crew.local("cpu", limit=0.3), 0.1)
+    patient = RecipeDiagnosis(problem(), recipe(epochs=100_000), SearchContext.local("cpu", limit=0.3), 0.1)
     assert patient.trained.pack.epoch < 100_000
     assert "the time was out" in patient.trained.notes[0]
 

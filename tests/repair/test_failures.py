@@ -7,11 +7,11 @@ from sklearn.datasets import load_iris
 from tenfold import MLP, SGD, Adam, Recipe
 from tenfold.doctor.prove.paired import UNHELPED
 from tenfold.problem.from_arrays import understand
-from tenfold.repair.failures import failures, findings, sentence
-from tenfold.search.context import Crew
+from tenfold.repair.failures import failure_sentence, failures, findings
+from tenfold.search.context import SearchContext
 from tenfold.search.outcome import Outcome
 from tenfold.search.records import RecipeRecord
-from tenfold.search.results import Trained
+from tenfold.search.results import SearchResults
 from tenfold.search.search import train_all
 
 PROBLEM = understand(*load_iris(return_X_y=True)).problem(2)
@@ -30,7 +30,7 @@ def found(*records, rates=None):
     """The groups of recipes with these records; only their learning rates differ."""
     rates = rates or [0.1 * (n + 1) for n in range(len(records))]
     recipes = tuple(Recipe(optimizer=SGD(lr=rate), epochs=EPOCHS) for rate in rates)
-    return failures(Trained(PROBLEM, recipes, dict(enumerate(records)), 0.0), DUMMY)
+    return failures(SearchResults(PROBLEM, recipes, dict(enumerate(records)), 0.0), DUMMY)
 
 
 GOOD = record([0.5] * EPOCHS)
@@ -68,7 +68,7 @@ def test_a_metric_that_is_to_fall():
     recipes = (Recipe(epochs=EPOCHS),) * 3
     curves = [np.linspace(2.0, 1.5, 5), np.linspace(1.2, 1.2, 5), np.full(EPOCHS, 0.8)]
     records = {n: record(c, Outcome.PRUNED if len(c) < EPOCHS else Outcome.OK) for n, c in enumerate(curves)}
-    assert [group.recipes for group in failures(Trained(problem, recipes, records, 0.0), 1.1)] == [(1,)]
+    assert [group.recipes for group in failures(SearchResults(problem, recipes, records, 0.0), 1.1)] == [(1,)]
 
 
 def test_the_groups_are_told_by_what_their_recipes_share():
@@ -88,14 +88,14 @@ def test_the_doctor_names_what_zeros_do_and_says_nothing_it_did_not_look_at():
     network = MLP(hidden=(8,), activation="tanh")
     sound = Recipe(network=network, optimizer=Adam(lr=0.02), epochs=8, batch_size=20)
     zeros = Recipe(network=network, init="zeros", optimizer=Adam(lr=0.02), epochs=8, batch_size=20)
-    trained = train_all(PROBLEM, [sound, zeros], Crew.local("cpu"))
+    trained = train_all(PROBLEM, [sound, zeros], SearchContext.local("cpu"))
     dummy = float(trained.mean(1)) + 1e-12
-    (first,) = findings(trained, dummy, Crew.local("cpu"))
+    (first,) = findings(trained, dummy, SearchContext.local("cpu"))
     assert (first["recipes"], first["trials"], first["of"]) == ([1], 2, 4)
     assert first["cause"] == "constant_init"
-    assert sentence(first).startswith(f"2 of 4 trials learnt nothing, in 1 recipe: {first['words']} (")
-    failed = sentence(first | {"proof": f"paired short run. {UNHELPED}"})
-    assert failed == sentence(first | {"proof": ""})[:-1] + ", which alone did not help in a short run."
-    (unseen,) = findings(trained, dummy, Crew.local("cpu"), looks=False)
+    assert failure_sentence(first).startswith(f"2 of 4 trials learnt nothing, in 1 recipe: {first['words']} (")
+    failed = failure_sentence(first | {"proof": f"paired short run. {UNHELPED}"})
+    assert failed == failure_sentence(first | {"proof": ""})[:-1] + ", which alone did not help in a short run."
+    (unseen,) = findings(trained, dummy, SearchContext.local("cpu"), looks=False)
     assert unseen["cause"] is None
-    assert sentence(unseen) == "2 of 4 trials learnt nothing, in 1 recipe."
+    assert failure_sentence(unseen) == "2 of 4 trials learnt nothing, in 1 recipe."

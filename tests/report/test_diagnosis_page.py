@@ -15,18 +15,18 @@ import numpy as np
 import pytest
 
 from tenfold.doctor.record import (
-    Baseline,
+    CurvePoint,
     Curves,
+    DataMoments,
     Facts,
     LayerNumbers,
-    Moments,
     NonFinite,
     Operation,
     OptimizerFacts,
     ParameterFacts,
-    Point,
     Probe,
     Record,
+    SimpleModel,
     Theory,
     Trial,
     UpdateSizes,
@@ -99,9 +99,9 @@ def record(depth=6, *, seed=0, steps=300, names="body.{}"):
         ratio = [3e-3 * 10 ** rng.normal(0, 0.3) * 10 ** (-0.4 * (i // 2)) for i in range(2 * depth)]
         moved = [None if i == 1 else ratio[i] for i in range(2 * depth)]
         updates.append(UpdateSizes(step, moved, [0.0 if i == 3 else 1.0 for i in range(2 * depth)], [0.1] * 2 * depth))
-    curves = Curves([Point(int(s), float(v)) for s, v in zip(at, losses, strict=True)],
-                    [Point(int(s), float(v) + 0.05) for s, v in zip(at[::20], losses[::20], strict=True)],
-                    [Point(int(s), float(10 ** rng.normal(0, 0.3))) for s in at], updates=updates,
+    curves = Curves([CurvePoint(int(s), float(v)) for s, v in zip(at, losses, strict=True)],
+                    [CurvePoint(int(s), float(v) + 0.05) for s, v in zip(at[::20], losses[::20], strict=True)],
+                    [CurvePoint(int(s), float(10 ** rng.normal(0, 0.3))) for s in at], updates=updates,
                     validation_skill=0.7)  # fmt: skip
     probes = [probe("start", 0, known, decay=0.5, rng=rng),
               *(probe("during", k * steps // 6, known, decay=0.5 + k / 20, rng=rng) for k in range(1, 6)),
@@ -113,11 +113,11 @@ def record(depth=6, *, seed=0, steps=300, names="body.{}"):
               Trial("one_batch", 100, [0.8, 0.7, 0.7], [None] * 3, [0.1] * 3),
               Trial("clip", 100, [None] * 3, [None] * 3, [None] * 3)]  # fmt: skip
     proofs = [replace(trials[0]), replace(trials[1]), replace(trials[3], change="control: lr_x10")]
-    inputs = Moments(
+    inputs = DataMoments(
         512, 30, 60.0, 240.0, -3.0, 4200.0, worst=[23.0, 880.6, 569.4], spread=9e4, offset=5.0, condition=None
     )
     return Record(known, inputs, None, curves, probes, Theory(0.66, math.log(2), 0.0, None), trials,
-                  [Baseline("linear model", 0.92, 1e-9)], proofs, {"curvature": 41.2},
+                  [SimpleModel("linear model", 0.92, 1e-9)], proofs, {"curvature": 41.2},
                   ["the largest curvature eigenvalue: only on request"])  # fmt: skip
 
 
@@ -129,8 +129,9 @@ def diverged(depth=6):
               enumerate(good.probes[0].layers)]  # fmt: skip
     end = replace(good.probes[0], state="end", layers=layers, train_loss=NAN, eval_loss=INF, skill=None)
     curves = replace(
-        good.curves, loss=[Point(p.step, p.value if p.step < 20 else (NAN, INF)[p.step % 2]) for p in good.curves.loss],
-        gradient_norm=[Point(i, NAN) for i in range(100)],
+        good.curves,
+        loss=[CurvePoint(p.step, p.value if p.step < 20 else (NAN, INF)[p.step % 2]) for p in good.curves.loss],
+        gradient_norm=[CurvePoint(i, NAN) for i in range(100)],
         updates=[replace(u, update=[NAN, None, 0.0, INF] * depth) for u in good.curves.updates],
         non_finite=NonFinite(20, "gradient of body.0.weight", "body.0"),
     )  # fmt: skip
@@ -188,7 +189,7 @@ def test_signal_by_depth_is_the_rms_of_the_layers_with_weights():
 
 
 def test_gradient_by_depth_falls_from_output_to_input():
-    axes = drawn(panels.gradient, record(6))
+    axes = drawn(panels.draw_gradient, record(6))
     np.testing.assert_allclose(line(axes, "start").get_ydata(), 0.01 * 0.5 ** (6 - np.arange(6)), rtol=1e-12)
 
 
@@ -196,7 +197,7 @@ def test_zero_and_not_finite_are_marked_and_not_measured_is_not():
     good = record(4)
     values = {0: 0.0, 2: NAN, 4: None, 6: 2.0}
     layers = [replace(n, gradient=values.get(n.operation)) for n in good.probes[0].layers]
-    axes = drawn(panels.gradient, replace(good, probes=[Probe("start", 0, layers)]))
+    axes = drawn(panels.draw_gradient, replace(good, probes=[Probe("start", 0, layers)]))
     marks = {found.get_marker(): list(found.get_xdata()) for found in axes.lines[1:] if found.get_label()[0] == "_"}
     assert marks == {"v": [1], "x": [2]}
     np.testing.assert_array_equal(axes.lines[0].get_ydata(), [NAN, NAN, NAN, 2.0])
@@ -237,7 +238,7 @@ def test_the_running_median_is_that_of_a_plain_loop(span):
         window = sorted(v for v in padded[i : i + span] if not math.isnan(v))
         n = len(window)
         slow.append((window[(n - 1) // 2] + window[n // 2]) / 2 if n else NAN)
-    np.testing.assert_allclose(panels.smoothed(values, span), slow, rtol=1e-12)
+    np.testing.assert_allclose(panels.running_median(values, span), slow, rtol=1e-12)
 
 
 def test_bands_hold_the_moments_of_each_layer_then_the_reference():
@@ -321,11 +322,13 @@ def test_every_panel_is_there_and_alone_where_it_has_data():
     assert sorted(titles) == sorted(["Loss", "Gradient norm", "Signal by depth", "Gradient by depth",
         "Dead units by layer", "Outputs by layer and time", "Gradients by layer and time", "Update sizes by parameter",
         "Short trainings by change", "Paired trainings by remedy"])  # fmt: skip
-    assert [panel.name for panel in diagnosis_page.shown(found)] == [panel.name for panel in diagnosis_page.PANELS]
+    assert [panel.name for panel in diagnosis_page.panels_with_data(found)] == [
+        panel.name for panel in diagnosis_page.PANELS
+    ]
     assert set(diagnosis_page.CAPTIONS) == {panel.name for panel in diagnosis_page.PANELS}
-    assert [panel.name for panel in diagnosis_page.shown(replace(found, probes=[], trials=[]))] == [
+    assert [panel.name for panel in diagnosis_page.panels_with_data(replace(found, probes=[], trials=[]))] == [
         "loss", "norm", "updates", "proofs"]  # fmt: skip
-    assert diagnosis_page.shown(empty()) == []
+    assert diagnosis_page.panels_with_data(empty()) == []
 
 
 def test_the_style_of_the_caller_stays():
@@ -438,7 +441,7 @@ def hostile_diagnosis():
                       optimizers=[replace(known.optimizers[0], rule=p) for p in PAYLOADS]),
         curves=replace(good.curves, non_finite=NonFinite(3, payload(), payload())),
         trials=[replace(good.trials[1], change=payload()) for _ in PAYLOADS],
-        baselines=[Baseline(payload(), 0.5, 0.5)],
+        baselines=[SimpleModel(payload(), 0.5, 0.5)],
         extra=dict.fromkeys(PAYLOADS, 1.0),
         notes=PAYLOADS,
     )  # fmt: skip

@@ -252,11 +252,11 @@ def test_printed_text_keeps_letters_and_loses_tricks():
 
 
 def test_the_range_of_recipes_leaves_out_the_far_ones_only():
-    low, high, left = figures.spread([0.9, 0.91, 0.92, 0.93, 0.1, float("nan")], 0.93)
+    low, high, left = figures.score_range([0.9, 0.91, 0.92, 0.93, 0.1, float("nan")], 0.93)
     assert (high, left) == (0.93, 1)
     assert 0.1 < low <= 0.9
-    assert figures.spread([0.5], 0.5) == (0.5, 0.5, 0)
-    assert figures.spread([1.0, 2.0, 3.0], 3.0) == (1.0, 3.0, 0)
+    assert figures.score_range([0.5], 0.5) == (0.5, 0.5, 0)
+    assert figures.score_range([1.0, 2.0, 3.0], 3.0) == (1.0, 3.0, 0)
 
 
 NUMBERS = st.one_of(st.none(), st.floats(allow_nan=True, allow_infinity=True))

@@ -13,7 +13,7 @@ from tenfold.rules import activations, initialization, losses, normalization, pr
 from tenfold.rules.initialization import Fans, base_draw
 from tenfold.rules.optimizers import Optimizer
 from tenfold.rules.optimizers.update import UPDATES, Flat, Matrix, Need, Time
-from tenfold.rules.preprocessing import Moments, apply
+from tenfold.rules.preprocessing import Moments, apply_affine
 from tenfold.rules.record import SECTIONS, numbers, preset, rule_name, sections
 
 FAMILIES = {
@@ -134,11 +134,11 @@ def test_a_preprocessing_is_an_affine_map_of_all_columns(rule):
         np.full(12, 60.0), x.mean(0), (centred**2).sum(0), x.min(0), x.max(0), centred.T @ centred, (2, 2, 3)
     )
     map_ = rule().fit(moments)
-    out = apply(map_, x)
+    out = apply_affine(map_, x)
     assert out.shape == x.shape
     assert out.dtype == np.float64
     assert np.isfinite(out).all()
-    np.testing.assert_allclose(out[:7], apply(map_, x[:7]), rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(out[:7], apply_affine(map_, x[:7]), rtol=1e-12, atol=1e-12)
     if not rule.needs_scatter:
         assert map_.rotation is None
         assert rule().fit(moments._replace(scatter=None)).shift.shape == (12,)

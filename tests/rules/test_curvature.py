@@ -11,7 +11,7 @@ from tenfold.rules import losses
 from tenfold.rules.optimizers import SecondOrderRule, objective as objectives
 from tenfold.rules.optimizers.hessian_free import conjugate_gradients
 from tenfold.rules.optimizers.lbfgs import two_loop
-from tenfold.rules.optimizers.line_search import Point, strong_wolfe
+from tenfold.rules.optimizers.line_search import LinePoint, strong_wolfe
 from tenfold.rules.optimizers.objective import AutogradObjective
 from tenfold.rules.record import rule_name
 
@@ -111,10 +111,10 @@ def test_an_accepted_step_meets_the_strong_wolfe_conditions(length):
 
     def line(a):
         f, gradient = objective.gradient(w + a[:, None] * p)
-        return Point(a, f, (gradient * p).sum(1), gradient)
+        return LinePoint(a, f, (gradient * p).sum(1), gradient)
 
     slope = (g * p).sum(1)
-    start = Point(torch.zeros_like(loss), loss, slope, g)
+    start = LinePoint(torch.zeros_like(loss), loss, slope, g)
     a = strong_wolfe(line, start, torch.full((6,), length, dtype=w.dtype), 1e-4, 0.9, 40).a
     new_loss, new_g = objective.gradient(w + a[:, None] * p)
     assert (a > 0).all()

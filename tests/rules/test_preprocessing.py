@@ -27,7 +27,7 @@ from tenfold.rules.preprocessing import (
     StandardizeChannel,
     WhitenPCA,
     WhitenZCA,
-    apply,
+    apply_affine,
     merge,
     undo,
 )
@@ -139,7 +139,7 @@ def test_every_preprocessing_has_an_oracle():
 def test_equals_the_oracle_on_rows_not_seen(rule):
     x = mixed()
     train, rest = x[:150], x[150:]
-    z = apply(rule.fit(moments(train, IMAGE)), rest)
+    z = apply_affine(rule.fit(moments(train, IMAGE)), rest)
     expected = ORACLES[type(rule)](rule, train, rest)
     np.testing.assert_allclose(z, expected, rtol=1e-10, atol=1e-10 * np.abs(expected).max())
 
@@ -148,7 +148,7 @@ def test_equals_the_oracle_on_rows_not_seen(rule):
 def test_equals_scikit_learn_on_columns_of_all_sizes(rule):
     x = table()
     train, rest = x[:150], x[150:]
-    z = apply(rule.fit(moments(train)), rest)
+    z = apply_affine(rule.fit(moments(train)), rest)
     np.testing.assert_allclose(z, ORACLES[type(rule)](rule, train, rest), rtol=1e-9, atol=1e-9)
 
 
@@ -156,7 +156,7 @@ def test_equals_scikit_learn_on_columns_of_all_sizes(rule):
 def test_what_it_does_to_its_own_rows(rule):
     x = table()
     affine = rule.fit(moments(x))
-    z, varies = apply(affine, x), np.ptp(x, axis=0) > 0
+    z, varies = apply_affine(affine, x), np.ptp(x, axis=0) > 0
     assert (affine.scale > 0).all()
     assert np.isfinite(z).all()
     if isinstance(rule, NoPreprocessing):
@@ -173,14 +173,14 @@ def test_what_it_does_to_its_own_rows(rule):
 
 
 def test_mean_and_std_of_the_training_rows_are_exact():
-    z = apply(Standardize().fit(moments(mixed())), mixed())
+    z = apply_affine(Standardize().fit(moments(mixed())), mixed())
     assert np.abs(z.mean(0)).max() <= 1e-12
     assert np.abs(z.std(0) - 1).max() <= 1e-12
 
 
 def test_centring_takes_the_largest_eigenvalue_of_the_curvature_away():
     x = digits()
-    before, after = (np.linalg.norm(z, 2) ** 2 for z in (x, apply(Center().fit(moments(x)), x)))
+    before, after = (np.linalg.norm(z, 2) ** 2 for z in (x, apply_affine(Center().fit(moments(x)), x)))
     assert before / after == pytest.approx(15, rel=0.05)
 
 
@@ -205,14 +205,14 @@ def test_a_column_that_varies_by_rounding_alone_is_constant():
 def test_extreme_sizes_give_finite_maps(size):
     x = np.linspace(-1, 1, 50)[:, None] * size
     for rule in RULES:
-        assert np.isfinite(apply(rule.fit(moments(x, (1, 1, 1))), x)).all(), rule
+        assert np.isfinite(apply_affine(rule.fit(moments(x, (1, 1, 1))), x)).all(), rule
 
 
 def test_no_columns_give_maps():
     x = np.zeros((5, 0))
     for rule in [rule for rule in RULES if not rule.images_only]:
         affine = rule.fit(moments(x))
-        assert apply(affine, x).shape == x.shape, rule
+        assert apply_affine(affine, x).shape == x.shape, rule
         assert affine.kept == 0
 
 
@@ -223,7 +223,7 @@ def test_no_columns_give_maps():
 def test_undo_gives_the_rows_back_or_their_projection(rule):
     x = mixed()
     affine = rule.fit(moments(x, IMAGE))
-    back = undo(affine, apply(affine, x))
+    back = undo(affine, apply_affine(affine, x))
     expected = x
     if affine.kept < x.shape[1]:
         assert isinstance(rule, PCA | WhitenPCA)
@@ -232,12 +232,12 @@ def test_undo_gives_the_rows_back_or_their_projection(rule):
         expected = x.mean(0) + (x - x.mean(0)) / affine.scale @ axes.T @ axes * affine.scale
         assert np.abs(back - x).max() > 1e-3
     np.testing.assert_allclose(back, expected, rtol=1e-10, atol=1e-10)
-    np.testing.assert_allclose(apply(affine, back), apply(affine, x), rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(apply_affine(affine, back), apply_affine(affine, x), rtol=1e-9, atol=1e-9)
 
 
 def test_the_map_without_rotation_is_column_by_column():
     affine = Affine(np.array([1.0, 2.0]), np.array([2.0, 4.0]))
-    np.testing.assert_array_equal(apply(affine, np.array([[3.0, 10.0]])), [[1.0, 2.0]])
+    np.testing.assert_array_equal(apply_affine(affine, np.array([[3.0, 10.0]])), [[1.0, 2.0]])
     np.testing.assert_array_equal(undo(affine, np.array([[1.0, 2.0]])), [[3.0, 10.0]])
     assert affine.kept == 2
 
@@ -247,7 +247,7 @@ def test_the_map_without_rotation_is_column_by_column():
 
 def test_components_are_uncorrelated_with_falling_variances():
     for x in (mixed(), digits()):
-        cov = covariance(apply(PCA(variance=None).fit(moments(x)), x))
+        cov = covariance(apply_affine(PCA(variance=None).fit(moments(x)), x))
         spectrum = np.diag(cov)
         assert np.abs(cov - np.diag(spectrum)).max() <= 1e-12 * max(1, spectrum[0])
         assert (np.diff(spectrum) <= 1e-12).all()
@@ -277,7 +277,7 @@ def test_kept_components_stand_in_front_of_zeros():
     x = mixed()
     for rule in (PCA(components=5), WhitenPCA(components=5)):
         affine = rule.fit(moments(x))
-        z = apply(affine, x)
+        z = apply_affine(affine, x)
         assert z.shape == x.shape
         assert (z[:, 5:] == 0).all()
         assert (z[:, :5].std(0) > 0).all()
@@ -297,7 +297,7 @@ def test_the_unit_of_a_column_matters_unless_standardized():
     scaled = x * np.where(np.arange(24) == 7, 1e6, 1.0)
     first = PCA(components=1).fit(moments(scaled)).rotation[:, 0]
     assert abs(first[7]) > 1 - 1e-6
-    one, two = (apply(PCA(standardize=True).fit(moments(part)), part) for part in (x, scaled))
+    one, two = (apply_affine(PCA(standardize=True).fit(moments(part)), part) for part in (x, scaled))
     np.testing.assert_allclose(one, two, rtol=1e-9, atol=1e-9)
 
 
@@ -305,7 +305,7 @@ def test_the_unit_of_a_column_matters_unless_standardized():
 def test_what_is_a_null_direction_does_not_depend_on_the_unit_of_all_columns(unit):
     x = mixed()
     one, two = (PCA().fit(moments(part)) for part in (x, x * unit))
-    np.testing.assert_allclose(apply(one, x), apply(two, x * unit) / unit, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(apply_affine(one, x), apply_affine(two, x * unit) / unit, rtol=1e-9, atol=1e-9)
     assert (np.abs(one.rotation).sum(0) > 0).sum() == (np.abs(two.rotation).sum(0) > 0).sum() > 1
 
 
@@ -323,8 +323,8 @@ def test_whitened_rows_have_the_identity_as_covariance_on_the_kept_rank():
         assert affine.kept == rank
         variances = np.sort(np.linalg.eigvalsh(covariance(x)))[::-1]
         condition = variances[0] / variances[rank - 1]  # about 30, 2e5 and 3e5: rounding grows with it
-        assert white(apply(affine, x)[:, :rank]) <= max(1e-12, np.finfo(float).eps * condition)
-    assert white(apply(WhitenZCA(epsilon=0.0).fit(moments(mild)), mild)) <= 1e-12
+        assert white(apply_affine(affine, x)[:, :rank]) <= max(1e-12, np.finfo(float).eps * condition)
+    assert white(apply_affine(WhitenZCA(epsilon=0.0).fit(moments(mild)), mild)) <= 1e-12
 
 
 def test_whitening_like_scikit_learns_own_test():
@@ -333,7 +333,7 @@ def test_whitening_like_scikit_learns_own_test():
     x = rng.randn(100, 50) @ np.diag(np.linspace(10.0, 1.0, 50)) @ rng.randn(50, 80)
     x[:, :50] *= 3
     for keep in (30, 50):
-        z = apply(WhitenPCA(epsilon=0.0, components=keep).fit(moments(x)), x)[:, :keep]
+        z = apply_affine(WhitenPCA(epsilon=0.0, components=keep).fit(moments(x)), x)[:, :keep]
         expected = decomposition.PCA(keep, whiten=True, svd_solver="full").fit_transform(x) * np.sqrt(100 / 99)
         np.testing.assert_allclose(np.abs(z), np.abs(expected), rtol=1e-9, atol=1e-10)
         np.testing.assert_allclose(z.std(0), 1, rtol=1e-12)
@@ -343,7 +343,7 @@ def test_whitening_like_scikit_learns_own_test():
 def test_epsilon_shrinks_each_direction_by_its_variance():
     x = mixed()
     spectrum = np.sort(np.linalg.eigvalsh(covariance(x)))[::-1]
-    z = apply(WhitenPCA(epsilon=0.3, variance=None).fit(moments(x)), x)
+    z = apply_affine(WhitenPCA(epsilon=0.3, variance=None).fit(moments(x)), x)
     np.testing.assert_allclose(z.var(0), spectrum / (spectrum + 0.3), rtol=1e-9)
 
 
@@ -359,7 +359,7 @@ def test_directions_in_which_the_training_rows_do_not_vary_are_not_amplified(kin
     changed[:, 3] += 1.0
     changed[:, 4] += 1.0
     changed[:, 5] -= 1.0
-    np.testing.assert_allclose(apply(affine, changed), apply(affine, x), atol=1e-9)
+    np.testing.assert_allclose(apply_affine(affine, changed), apply_affine(affine, x), atol=1e-9)
     assert np.linalg.matrix_rank(affine.rotation, tol=1e-6) == 22
 
 
@@ -379,7 +379,7 @@ def test_zca_is_the_white_map_closest_to_the_rows():
         assert likeness(zca.rotation @ turn) < best
 
     def correlation(affine):
-        z = apply(affine, x)
+        z = apply_affine(affine, x)
         return np.mean([np.corrcoef(x[:, j], z[:, j])[0, 1] for j in range(x.shape[1])])
 
     assert correlation(zca) > 0.75
@@ -392,7 +392,7 @@ def test_whitening_with_few_rows_and_a_small_epsilon_hurts_what_is_learnt():
     few, rest = order[:50], order[1000:]
 
     def accuracy(rule):
-        z = apply(rule.fit(moments(x[few])), x)
+        z = apply_affine(rule.fit(moments(x[few])), x)
         return LogisticRegression(C=1e6, max_iter=500).fit(z[few], y[few]).score(z[rest], y[rest])
 
     assert accuracy(Center()) == pytest.approx(0.82, abs=0.03)
@@ -405,16 +405,18 @@ def test_presets_are_the_defaults_of_libraries():
     assert preset(MinMax, "sklearn") == MinMax(low=0.0, high=1.0)
     assert preset(PCA, "cs231n").components == 100  # its X_rot_reduced is (rows, 100)
     expected = decomposition.PCA().fit_transform(x)
-    np.testing.assert_allclose(apply(preset(PCA, "sklearn").fit(moments(x)), x), expected, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(apply_affine(preset(PCA, "sklearn").fit(moments(x)), x), expected, rtol=1e-9, atol=1e-9)
     expected = decomposition.PCA(whiten=True).fit_transform(x) * np.sqrt(200 / 199)
-    np.testing.assert_allclose(apply(preset(WhitenPCA, "sklearn").fit(moments(x)), x), expected, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(
+        apply_affine(preset(WhitenPCA, "sklearn").fit(moments(x)), x), expected, rtol=1e-9, atol=1e-9
+    )
     centred = x - x.mean(0)  # the lecture's code
     u, s, _ = np.linalg.svd(centred.T @ centred / len(x))
-    z = apply(preset(WhitenPCA, "cs231n").fit(moments(x)), x)
+    z = apply_affine(preset(WhitenPCA, "cs231n").fit(moments(x)), x)
     np.testing.assert_allclose(np.abs(z), np.abs(centred @ u / np.sqrt(s + 1e-5)), rtol=1e-9, atol=1e-9)
     _, s, vt = np.linalg.svd(centred / np.sqrt(len(x)), full_matrices=False)  # Keras' legacy ImageDataGenerator
     keras = centred @ ((vt.T / np.sqrt(s**2 + 1e-6)) @ vt)
-    np.testing.assert_allclose(apply(preset(WhitenZCA, "keras").fit(moments(x)), x), keras, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(apply_affine(preset(WhitenZCA, "keras").fit(moments(x)), x), keras, rtol=1e-9, atol=1e-9)
 
 
 def test_components_need_the_scatter():
@@ -432,14 +434,14 @@ def test_channels_have_mean_zero_and_std_one_and_dead_pixels_are_left_alone():
     x[..., 1] += 1e6
     x[7, 0, 0, 0] = 1e-3  # a pixel that varies once
     flat = x.reshape(500, -1)
-    z = apply(StandardizeChannel().fit(moments(flat, IMAGE)), flat).reshape(x.shape)
+    z = apply_affine(StandardizeChannel().fit(moments(flat, IMAGE)), flat).reshape(x.shape)
     assert np.abs(z.mean((0, 1, 2))).max() <= 1e-9
     np.testing.assert_allclose(z.std((0, 1, 2)), 1, rtol=1e-9)
-    assert np.abs(apply(Standardize().fit(moments(flat)), flat)[7, 0]) > 20
+    assert np.abs(apply_affine(Standardize().fit(moments(flat)), flat)[7, 0]) > 20
     assert np.abs(z[7, 0, 0, 0]) < 2
-    z = apply(CenterChannel().fit(moments(flat, IMAGE)), flat).reshape(x.shape)
+    z = apply_affine(CenterChannel().fit(moments(flat, IMAGE)), flat).reshape(x.shape)
     assert np.abs(z.mean((0, 1, 2))).max() <= 1e-9
-    z = apply(CenterImage().fit(moments(flat, IMAGE)), flat).reshape(x.shape)
+    z = apply_affine(CenterImage().fit(moments(flat, IMAGE)), flat).reshape(x.shape)
     assert np.abs(z.mean(0)).max() <= 1e-8
 
 

@@ -7,9 +7,9 @@ from sklearn.datasets import load_iris
 import tenfold
 from tenfold import BadInput, Recipe, Space
 from tenfold.problem.from_arrays import understand
-from tenfold.search.context import Crew
-from tenfold.search.nested import inner_problem, judge, nested
-from tenfold.search.search import Plan, train_all
+from tenfold.search.context import SearchContext
+from tenfold.search.nested import inner_problem, nested, nested_result
+from tenfold.search.search import SearchPlan, train_all
 
 X, Y = load_iris(return_X_y=True)
 SPACE = Space.from_dict(
@@ -34,7 +34,7 @@ def test_inner_folds_partition_the_training_part_of_their_outer_fold():
 def test_each_pick_is_scored_outside_where_it_had_no_part():
     recipes = SPACE.sample(6, seed=1)
     problem = understand(X, Y).problem(3)
-    found = nested(problem, recipes, Crew.local("cpu"), inner=4)
+    found = nested(problem, recipes, SearchContext.local("cpu"), inner=4)
     plain = tenfold.cross_validate(recipes, X, Y, folds=3)
     for o, pick in enumerate(found.picks):
         trial = next(t for t in plain.trials if (t["recipe"], t["fold"]) == (pick.recipe, o))
@@ -45,9 +45,9 @@ def test_each_pick_is_scored_outside_where_it_had_no_part():
 
 def test_the_choice_is_the_best_mean_over_the_inner_folds():
     recipes, problem = SPACE.sample(6, seed=1), understand(X, Y).problem(3)
-    outer = train_all(problem, recipes, Crew.local("cpu"), Plan())
-    inner = train_all(inner_problem(problem, 4, 0), recipes, Crew.local("cpu"), Plan())
-    for o, pick in enumerate(judge(outer, inner).picks):
+    outer = train_all(problem, recipes, SearchContext.local("cpu"), SearchPlan())
+    inner = train_all(inner_problem(problem, 4, 0), recipes, SearchContext.local("cpu"), SearchPlan())
+    for o, pick in enumerate(nested_result(outer, inner).picks):
         curves = np.stack(
             [inner.records[n].curves[2, 4 * o : 4 * o + 4].mean(0) for n in range(6)]
         )  # (recipes, epochs)

@@ -12,10 +12,10 @@ import tenfold
 from tenfold import BadInput, Recipe, Space
 from tenfold.data.split.folds import Fold
 from tenfold.problem.from_arrays import understand
-from tenfold.search.context import Crew, Keeper
+from tenfold.search.context import Journal, SearchContext
 from tenfold.search.outcome import Outcome
 from tenfold.search.racing import NAMES, Standing, Strategy
-from tenfold.search.search import Plan, train_all
+from tenfold.search.search import SearchPlan, train_all
 
 X, Y = load_iris(return_X_y=True)
 FIELDS = {"network": {"hidden": [[8], [12]], "activation": ["relu", "tanh"], "dropout": [0.0, 0.2]}, "batch_size": 20}
@@ -25,8 +25,8 @@ FOLDS = tuple(Fold(np.arange(4), np.arange(4, 8), n, seed) for seed in (0, 1) fo
 
 def raced(strategy, *, trials=18, plan=None, **options):
     problem = understand(X, Y).problem(5)
-    crew = Crew.local("cpu", **options)
-    return train_all(problem, SPACE.sample(trials, seed=3), crew, plan or Plan(Strategy(strategy)))
+    crew = SearchContext.local("cpu", **options)
+    return train_all(problem, SPACE.sample(trials, seed=3), crew, plan or SearchPlan(Strategy(strategy)))
 
 
 @pytest.fixture(scope="module")
@@ -176,7 +176,7 @@ def test_only_what_was_trained_to_the_end_can_win(whole):
 
 
 def test_an_audit_trains_dropped_recipes_to_the_end_as_if_nothing_had_been(whole):
-    found = raced("halving", plan=Plan(Strategy("halving"), audit=True))
+    found = raced("halving", plan=SearchPlan(Strategy("halving"), audit=True))
     assert len(found.audit) == 12
     assert all(found.records[n].dropped for n in found.audit)
     for number, record in found.audit.items():
@@ -193,7 +193,7 @@ def test_the_same_seed_samples_the_same_recipes_whatever_the_strategy():
     assert not one.racing
 
 
-class Memory(Keeper):
+class Memory(Journal):
     """Keeps everything, and stops the search after so many messages."""
 
     def __init__(self):
@@ -252,15 +252,15 @@ def test_a_race_that_is_stopped_anywhere_goes_on_to_the_same_end(strategy):
 def test_a_time_limit_lets_fewer_go_on_rather_than_none_reach_the_end():
     space = Space.from_dict(FIELDS | {"epochs": 729, "optimizer": {"adam": {"lr": {"log_uniform": [1e-4, 1e-1]}}}})
     problem, begun = understand(X, Y).problem(5), time.monotonic()
-    crew = Crew.local("cpu", limit=6.0)
-    found = train_all(problem, space.sample(24, seed=0), crew, Plan(Strategy("halving")))
+    crew = SearchContext.local("cpu", limit=6.0)
+    found = train_all(problem, space.sample(24, seed=0), crew, SearchPlan(Strategy("halving")))
     assert time.monotonic() - begun < 9.0
     assert found.complete(found.best()) or "timeout" in found.outcomes()
     assert math.isfinite(found.mean(found.best()))
 
 
 def test_one_se_takes_the_cheapest_within_a_standard_error(whole):
-    found = raced("exhaustive", plan=Plan(rule="one-se"))
+    found = raced("exhaustive", plan=SearchPlan(rule="one-se"))
     best = whole.ranking()[0]
     least = whole.mean(best) - whole.row(best)["se"]
     near = [n for n in whole.ranking() if whole.mean(n) >= least]
@@ -269,7 +269,7 @@ def test_one_se_takes_the_cheapest_within_a_standard_error(whole):
     cheapest = min(near, key=lambda n: problem.cost(whole.recipes[n], whole.records[n].epoch))
     assert found.best() == found.ranking()[0] == cheapest
     with pytest.raises(BadInput, match="one-se"):
-        Plan(rule="cheapest")
+        SearchPlan(rule="cheapest")
 
 
 def test_the_corrected_score_is_below_the_winners_and_covers_all_that_was_picked(whole):
@@ -277,7 +277,7 @@ def test_the_corrected_score_is_below_the_winners_and_covers_all_that_was_picked
     assert corrected.raw == whole.mean(whole.best())
     assert corrected.score < corrected.raw
     assert corrected.interval[0] <= corrected.score <= corrected.interval[1]
-    one = train_all(whole.problem, [Recipe(epochs=1)], Crew.local("cpu"))
+    one = train_all(whole.problem, [Recipe(epochs=1)], SearchContext.local("cpu"))
     assert one.correction.score == pytest.approx(one.mean(0), abs=1e-12)  # nothing was picked
 
 

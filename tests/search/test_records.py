@@ -10,8 +10,8 @@ from tenfold import Recipe, RunFailed
 from tenfold.engine.packs.lanes import Lane
 from tenfold.problem.from_arrays import understand
 from tenfold.search.outcome import Outcome
-from tenfold.search.records import Book, RecipeRecord
-from tenfold.search.results import Trained
+from tenfold.search.records import EpochRecorder, RecipeRecord
+from tenfold.search.results import SearchResults
 
 PROBLEM = understand(*load_iris(return_X_y=True)).problem(2)
 RECIPE = Recipe(epochs=4)
@@ -28,7 +28,7 @@ def logits(fold, share):
 
 def kept(shares, bad=None):
     """A book after one epoch for each pair of shares (None: the fold's outputs are not finite)."""
-    book, lanes, stays = Book(PROBLEM, Book.new(PROBLEM, [RECIPE], [0], KEPT), kept=KEPT), LANES, []
+    book, lanes, stays = EpochRecorder(PROBLEM, EpochRecorder.new(PROBLEM, [RECIPE], [0], KEPT), kept=KEPT), LANES, []
     for epoch, pair in enumerate(shares, 1):
         outputs = [np.full((75, 3), np.nan) if s is None else logits(f, s) for f, s in enumerate(pair[: len(lanes)])]
         flags = np.full(len(lanes), -1) if bad is None or epoch < len(shares) else np.array(bad)
@@ -75,7 +75,7 @@ def test_what_is_under_way_when_time_is_up_is_a_timeout():
 def test_a_book_is_the_same_after_storing():
     book, _ = kept([(0.2, 0.9), (0.6, None)])
     arrays, meta = book.arrays()
-    again = Book.read(arrays, meta)
+    again = EpochRecorder.read(arrays, meta)
     one, two = book.records[0], again[0]
     np.testing.assert_array_equal(one.curves, two.curves)
     assert (one.outcomes, one.ended, one.epoch) == (two.outcomes, two.ended, two.epoch)
@@ -105,17 +105,17 @@ def test_what_racing_drops_keeps_its_scores_and_is_pruned():
 
 
 def test_folds_that_were_not_begun_are_left_out_of_the_mean():
-    book = Book(PROBLEM, Book.new(PROBLEM, [RECIPE], [0]))
+    book = EpochRecorder(PROBLEM, EpochRecorder.new(PROBLEM, [RECIPE], [0]))
     book.record(1, LANES[:1], np.zeros(1), [logits(0, 0.6)], np.array([-1]))
     assert book.records[0].mean() == pytest.approx(0.6, abs=0.01)
     assert math.isnan(book.records[0].scores()[1])
 
 
 def test_a_settled_epoch_stays_and_takes_the_later_folds_predictions():
-    book = Book(PROBLEM, Book.new(PROBLEM, [RECIPE], [0]))
+    book = EpochRecorder(PROBLEM, EpochRecorder.new(PROBLEM, [RECIPE], [0]))
     for epoch, share in enumerate((0.4, 0.8, 0.6, 0.2), 1):
         book.record(epoch, LANES[:1], np.zeros(1), [logits(0, share)], np.array([-1]))
-    later = Book(PROBLEM, book.records, settled=True)
+    later = EpochRecorder(PROBLEM, book.records, settled=True)
     for epoch, share in enumerate((0.2, 0.4, 0.9, 0.2), 1):
         later.record(epoch, LANES[1:], np.zeros(1), [logits(1, share)], np.array([-1]))
     record = later.records[0]
@@ -131,7 +131,7 @@ def record_of(scores, *outcomes, epoch=1):
 
 
 def trained(*records):
-    return Trained(PROBLEM, (RECIPE,) * len(records), dict(enumerate(records)), 1.0)
+    return SearchResults(PROBLEM, (RECIPE,) * len(records), dict(enumerate(records)), 1.0)
 
 
 def test_finished_before_out_of_time_before_diverged():

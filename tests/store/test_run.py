@@ -18,7 +18,7 @@ from hypothesis.extra import numpy as hn
 
 from tenfold.errors import BadInput, Corrupt
 from tenfold.store import Run, check
-from tenfold.store.blobs import DTYPES, pack, unpack
+from tenfold.store.blobs import DTYPES, pack, unpack_arrays
 from tenfold.store.files import sha256
 
 JSON_VALUES = st.recursive(
@@ -75,7 +75,7 @@ def test_what_is_no_json_is_refused_and_changes_nothing(run: Run, value: object)
 )
 def test_arrays_of_every_kind_and_shape_survive_bit_by_bit(arrays: dict[str, np.ndarray]) -> None:
     data = pack(arrays)
-    back = unpack(data, "here")
+    back = unpack_arrays(data, "here")
     assert pack(back) == data, "equal arrays, equal bytes"
     assert set(back) == set(arrays)
     for name, array in arrays.items():
@@ -87,7 +87,7 @@ def test_arrays_of_every_kind_and_shape_survive_bit_by_bit(arrays: dict[str, np.
 def test_arrays_in_other_memory_orders_keep_their_values() -> None:
     square = np.arange(12.0).reshape(3, 4)
     arrays = {"transposed": square.T, "strided": square[::2, ::-1], "big_endian": square.astype(">f8")}
-    for name, array in unpack(pack(arrays), "here").items():
+    for name, array in unpack_arrays(pack(arrays), "here").items():
         np.testing.assert_array_equal(array, arrays[name])
 
 

@@ -16,7 +16,7 @@ from tenfold.problem.problem import Problem
 from tenfold.recipe.recipe import Recipe
 
 Array = np.ndarray
-Step = Callable[[Array, Array], Array]
+PreprocessingStep = Callable[[Array, Array], Array]
 HUGE = 1e16
 
 
@@ -64,7 +64,7 @@ def audit(
     X: Any,
     y: Any,
     *,
-    step: Step | None = None,
+    step: PreprocessingStep | None = None,
     folds: Any = 5,
     groups: Any = None,
     seed: int = 0,
@@ -121,7 +121,7 @@ def alterations(problem: Problem, fold: int) -> Iterator[tuple[str, Problem]]:
         yield "features missing, other labels", replace(problem, inputs=changed(np.full_like(before, np.nan)), y=y)
 
 
-def _stepped(problem: Problem, data: Labelled, step: Step | None, fold: int) -> Problem:
+def _stepped(problem: Problem, data: Labelled, step: PreprocessingStep | None, fold: int) -> Problem:
     """The problem behind the user's own step, which is told the training rows of that fold."""
     if step is None:
         return problem

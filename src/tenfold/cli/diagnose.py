@@ -7,7 +7,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tenfold.cli.options import Data, Drop, Json, Target, Task, integer, number, print_json, seconds, shown
+from tenfold.cli.options import (
+    DataOption,
+    DropOption,
+    JsonOption,
+    TargetOption,
+    TaskOption,
+    parse_integer,
+    parse_number,
+    parse_seconds,
+    print_json,
+    shell_path,
+)
 from tenfold.errors import BadInput
 
 if TYPE_CHECKING:
@@ -17,27 +28,27 @@ if TYPE_CHECKING:
     from tenfold.repair.repair import Repair
 
 
-def diagnose(
-    data: Data,
+def diagnose_command(
+    data: DataOption,
     recipe: Annotated[Path, typer.Option(metavar="FILE", help="The recipe (YAML).")],
-    target: Target = None,
+    target: TargetOption = None,
     repair: Annotated[bool, typer.Option("--repair", help="Prove remedies, apply them, write the recipe.")] = False,
     output: Annotated[
         Path | None,
         typer.Option("-o", "--output", metavar="FILE", help="The repaired recipe; default: NAME-repaired.yaml."),
     ] = None,
-    folds: Annotated[int, typer.Option(parser=integer, help="Folds of the cross-validation.")] = 5,
-    repeats: Annotated[int, typer.Option(parser=integer, help="As often with other folds and other seeds.")] = 1,
-    drop: Drop = None,
+    folds: Annotated[int, typer.Option(parser=parse_integer, help="Folds of the cross-validation.")] = 5,
+    repeats: Annotated[int, typer.Option(parser=parse_integer, help="As often with other folds and other seeds.")] = 1,
+    drop: DropOption = None,
     holdout: Annotated[
-        float, typer.Option(parser=number, help="Share of the rows left out, as fit seals them; 0: none.")
+        float, typer.Option(parser=parse_number, help="Share of the rows left out, as fit seals them; 0: none.")
     ] = 0.2,
-    task: Task = None,
+    task: TaskOption = None,
     metric: Annotated[str | None, typer.Option(help="What scores are told by; default: accuracy, or r2.")] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, or auto.")] = "auto",
-    seed: Annotated[int, typer.Option(parser=integer, help="The seed that everything random derives from.")] = 0,
+    seed: Annotated[int, typer.Option(parser=parse_integer, help="The seed that everything random derives from.")] = 0,
     time_limit: Annotated[str | None, typer.Option(help="Of one training to its end, such as 90s or 10m.")] = None,
-    as_json: Json = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Train a recipe on DATA under the doctor: what is wrong with it, the evidence, the remedy, the proof.
 
@@ -59,7 +70,7 @@ def diagnose(
         "task": task,
         "metric": metric,
     }
-    limit = seconds(time_limit)
+    limit = parse_seconds(time_limit)
     settings = Settings(
         data=data, target=target, recipe=found.to_dict(), device=device, seed=seed, time_limit=limit, **options
     )
@@ -76,7 +87,7 @@ def _output(recipe: Path, output: Path | None) -> Path:
         output = recipe.with_name(f"{recipe.stem}-repaired.yaml")
     if output.exists():
         other = output.with_name(f"{output.stem}-2.yaml")
-        raise BadInput("exists already", where=str(output), expected="a new file", do=f"-o {shown(other)}")
+        raise BadInput("exists already", where=str(output), expected="a new file", do=f"-o {shell_path(other)}")
     return output
 
 
@@ -93,15 +104,15 @@ def _opening(recipe: Recipe, prepared: Prepared) -> list[str]:
 
 def _work(prepared: Prepared, recipe: Recipe, path: Path | None, as_json: bool) -> None:
     """Diagnose, and repair where a path is given; say what was found."""
-    from tenfold.repair.diagnose import Patient
+    from tenfold.repair.diagnose import RecipeDiagnosis
     from tenfold.repair.repair import repair_problem, score_words
-    from tenfold.search.context import Crew
+    from tenfold.search.context import SearchContext
     from tenfold.statistics.metrics import METRICS
 
     settings = prepared.settings
-    crew = Crew.local(settings.device, limit=settings.time_limit)
+    crew = SearchContext.local(settings.device, limit=settings.time_limit)
     if path is None:
-        patient = Patient(prepared.problem, recipe, crew)
+        patient = RecipeDiagnosis(prepared.problem, recipe, crew)
         diagnosis, metric = patient.diagnose(), prepared.problem.metric.name
         if as_json:
             print_json(finite({**diagnosis.to_dict(), "metric": metric, "score": patient.trained.score()}))
@@ -121,7 +132,7 @@ def _work(prepared: Prepared, recipe: Recipe, path: Path | None, as_json: bool) 
 
 
 def _ending(repaired: Repair, path: Path, as_json: bool) -> None:
-    written = shown(path) if repaired.changes else None
+    written = shell_path(path) if repaired.changes else None
     if as_json:
         print_json(finite({**repaired.to_dict(), "written": written}))
         return

@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tenfold.cli.options import (
-    Data,
-    Drop,
-    Json,
+    DataOption,
+    DropOption,
+    JsonOption,
     RunDirectory,
-    Target,
-    Task,
-    integer,
+    TargetOption,
+    TaskOption,
     next_directory,
-    number,
+    parse_integer,
+    parse_number,
+    parse_seconds,
     print_json,
-    seconds,
-    shown,
+    shell_path,
 )
 from tenfold.errors import BadInput, RunFailed, Stopped
 
@@ -32,15 +32,15 @@ if TYPE_CHECKING:
     from tenfold.problem.from_file import Prepared
     from tenfold.problem.settings import Settings
     from tenfold.run.fit import Stop
-    from tenfold.run.plan import Plan
+    from tenfold.run.plan import RunPlan
     from tenfold.store.run import Run
 
 
 def fit(
-    data: Data,
-    target: Target = None,
+    data: DataOption,
+    target: TargetOption = None,
     trials: Annotated[
-        int | None, typer.Option(parser=integer, help="Recipes to try from the space; default: by the cost.")
+        int | None, typer.Option(parser=parse_integer, help="Recipes to try from the space; default: by the cost.")
     ] = None,
     recipe: Annotated[Path | None, typer.Option(metavar="FILE", help="One recipe (YAML) instead of a search.")] = None,
     space: Annotated[Path | None, typer.Option(metavar="FILE", help="The space (YAML) to choose from.")] = None,
@@ -49,16 +49,16 @@ def fit(
         typer.Option(help="halving, hyperband, racing (over folds) or exhaustive; default: halving from 16 recipes."),
     ] = None,
     proposals: Annotated[str, typer.Option(help="random, sobol, coarse-to-fine or model.")] = "random",
-    folds: Annotated[int, typer.Option(parser=integer, help="Folds of the cross-validation.")] = 5,
-    repeats: Annotated[int, typer.Option(parser=integer, help="As often with other folds and other seeds.")] = 1,
+    folds: Annotated[int, typer.Option(parser=parse_integer, help="Folds of the cross-validation.")] = 5,
+    repeats: Annotated[int, typer.Option(parser=parse_integer, help="As often with other folds and other seeds.")] = 1,
     groups: Annotated[str | None, typer.Option(metavar="COL", help="Rows of one value stay together.")] = None,
     time: Annotated[
         str | None, typer.Option(metavar="COL", help="Train on the past, validate on what follows.")
     ] = None,
-    gap: Annotated[int, typer.Option(parser=integer, help="Rows left out between past and future.")] = 0,
-    drop: Drop = None,
+    gap: Annotated[int, typer.Option(parser=parse_integer, help="Rows left out between past and future.")] = 0,
+    drop: DropOption = None,
     holdout: Annotated[
-        float, typer.Option(parser=number, help="Share of the rows sealed as a test set; 0: none.")
+        float, typer.Option(parser=parse_number, help="Share of the rows sealed as a test set; 0: none.")
     ] = 0.2,
     test: Annotated[str | None, typer.Option(metavar="FILE", help="Test rows from a file of their own.")] = None,
     no_test: Annotated[bool, typer.Option("--no-test", help="Leave the test rows sealed; see tenfold test.")] = False,
@@ -66,14 +66,14 @@ def fit(
     audit: Annotated[bool, typer.Option("--audit", help="Train some dropped recipes to the end as well.")] = False,
     rule: Annotated[str, typer.Option(help="best, or one-se: the cheapest within a standard error.")] = "best",
     keep: Annotated[str, typer.Option(help="refit, ensemble (of the folds' models), or both compared.")] = "refit",
-    task: Task = None,
+    task: TaskOption = None,
     metric: Annotated[str | None, typer.Option(help="What recipes are chosen by; default: accuracy, or r2.")] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, or auto.")] = "auto",
-    seed: Annotated[int, typer.Option(parser=integer, help="The seed that everything random derives from.")] = 0,
+    seed: Annotated[int, typer.Option(parser=parse_integer, help="The seed that everything random derives from.")] = 0,
     out: Annotated[Path | None, typer.Option(help="The run directory; default: runs/NAME-N.")] = None,
     time_limit: Annotated[str | None, typer.Option(help="Such as 90s, 10m or 1h.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Stop after the data card and the plan.")] = False,
-    as_json: Json = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Cross-validate many recipes on DATA, train the winner, and test it once."""
     from tenfold.problem.settings import Settings
@@ -84,7 +84,7 @@ def fit(
         data=data, target=target, trials=trials, recipe=_recipe(recipe), space=_space(space), strategy=strategy,
         proposals=proposals, folds=folds, repeats=repeats, groups=groups, time=time, gap=gap, drop=tuple(drop or ()),
         holdout=holdout, test=test, no_test=no_test, nested=nested, audit=audit, rule=rule, keep=keep, task=task,
-        metric=metric, device=device, seed=seed, time_limit=seconds(time_limit),
+        metric=metric, device=device, seed=seed, time_limit=parse_seconds(time_limit),
     )  # fmt: skip
     _fit(settings, out, dry_run=dry_run, as_json=as_json)
 
@@ -96,13 +96,13 @@ def _check_place(out: Path) -> None:
     above = next(parent for parent in out.absolute().parents if parent.exists())
     if not above.is_dir() or not os.access(above, os.W_OK):
         why = "may not be written to" if above.is_dir() else "is a file"
-        raise BadInput(f"{shown(above)} {why}", where=str(out), expected="a place where a directory can be made",
+        raise BadInput(f"{shell_path(above)} {why}", where=str(out), expected="a place where a directory can be made",
                        do="give another --out")  # fmt: skip
 
 
 def demo(
     out: Annotated[Path | None, typer.Option(help="The run directory; default: runs/demo-N.")] = None,
-    as_json: Json = False,
+    as_json: JsonOption = False,
 ) -> None:
     """The whole of `fit` on a data set that comes with scikit-learn, in under a minute."""
     from tenfold.problem.settings import Settings
@@ -110,7 +110,7 @@ def demo(
     _fit(Settings(data="sklearn:breast_cancer"), out or next_directory("demo"), as_json=as_json)
 
 
-def resume(run: RunDirectory, as_json: Json = False) -> None:
+def resume(run: RunDirectory, as_json: JsonOption = False) -> None:
     """Go on with a run that was stopped or killed; it ends as it would have without the stop."""
     from tenfold.cli.screen import Screen
     from tenfold.run.fit import reopen
@@ -121,12 +121,12 @@ def resume(run: RunDirectory, as_json: Json = False) -> None:
         opened, prepared, plan = reopen(run)
         with opened:
             if opened.has("report"):
-                screen.say(f"{shown(run)} is finished: nothing is left to do")
+                screen.say(f"{shell_path(run)} is finished: nothing is left to do")
                 _end(opened, screen, as_json)
                 if has_failed(opened):
                     raise RunFailed(NO_MODEL)
                 return
-            screen.resumed(shown(run), prepared, plan)
+            screen.resumed(shell_path(run), prepared, plan)
             _work(opened, prepared, plan, screen, stop, as_json)
 
 
@@ -150,7 +150,7 @@ def _fit(settings: Settings, out: Path | None, *, dry_run: bool = False, as_json
     from tenfold.cli.screen import Screen, plan_dict
     from tenfold.executors.choose import available_workers
     from tenfold.problem.from_file import prepare
-    from tenfold.run.fit import start
+    from tenfold.run.fit import create_run
     from tenfold.run.plan import make_plan
     from tenfold.search.context import device_named
 
@@ -165,11 +165,11 @@ def _fit(settings: Settings, out: Path | None, *, dry_run: bool = False, as_json
             print_json(plan_dict(prepared, plan))
         return
     path = out or next_directory(prepared.name)
-    with _signals(path) as stop, start(settings, path, prepared, plan) as run:
+    with _signals(path) as stop, create_run(settings, path, prepared, plan) as run:
         _work(run, prepared, plan, screen, stop, as_json)
 
 
-def _work(run: Run, prepared: Prepared, plan: Plan, screen: Screen, stop: Stop, as_json: bool) -> None:
+def _work(run: Run, prepared: Prepared, plan: RunPlan, screen: Screen, stop: Stop, as_json: bool) -> None:
     """Do what is left of a run and say how it ended."""
     from tenfold.run.fit import Fit
 
@@ -194,7 +194,7 @@ def _end(run: Run, screen: Screen, as_json: bool) -> None:
     data = write_report(run)
     if as_json:
         print_json(data["summary"])
-    where = shown(run.path)
+    where = shell_path(run.path)
     sealed = data["summary"]["rows"]["test"] and data["summary"]["test"]["score"] is None
     opening = [f"test     tenfold test {where}"] if sealed and run.has("model") else []
     predicting = [f"predict  tenfold predict {where} NEW_DATA -o predictions.csv"] if run.has("model") else []
@@ -218,7 +218,7 @@ def _signals(path: Path) -> Generator[Stop]:
     try:
         yield stop
     except Stopped as error:
-        raise Stopped(f"{error}\n  go on with: tenfold resume {shown(path)}", error.exit_code) from None
+        raise Stopped(f"{error}\n  go on with: tenfold resume {shell_path(path)}", error.exit_code) from None
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

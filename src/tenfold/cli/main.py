@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from tenfold._version import __version__
-from tenfold.cli import diagnose as diagnosing, fit as fitting, predict as predicting, runs
+from tenfold.cli import diagnose, fit, predict, runs
 from tenfold.errors import BadInput, Stopped, TenfoldError
 from tenfold.executors import process_pool
 
@@ -46,10 +46,12 @@ def _main(
     """Global options; `--debug` is taken out of the arguments by `run`, wherever it stands."""
 
 
-for verb in (fitting.fit, predicting.predict, fitting.resume, runs.test, runs.report, runs.check):
-    app.command()(verb)
-for verb in (diagnosing.diagnose, runs.recipes, runs.space, fitting.demo):
-    app.command()(verb)
+for name, verb in {
+    "fit": fit.fit, "predict": predict.predict, "resume": fit.resume, "test": runs.test, "report": runs.report_command,
+    "check": runs.check_command, "diagnose": diagnose.diagnose_command, "recipes": runs.recipes, "space": runs.space,
+    "demo": fit.demo,
+}.items():  # fmt: skip
+    app.command(name)(verb)
 
 
 def entry() -> None:

@@ -13,17 +13,19 @@ import typer
 
 from tenfold.errors import BadInput
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output, and nothing else there.")]
-Data = Annotated[
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Print one JSON object on standard output, and nothing else there.")
+]
+DataOption = Annotated[
     str, typer.Argument(help="A .csv, .tsv (also gzipped), .parquet or .npz file, a folder of images, or sklearn:NAME.")
 ]
-Target = Annotated[str | None, typer.Option(help="The column to learn.")]
-Drop = Annotated[list[str] | None, typer.Option(metavar="COL", help="Leave a column out; may be given again.")]
-Task = Annotated[str | None, typer.Option(help="classification or regression; default: by the target.")]
+TargetOption = Annotated[str | None, typer.Option(help="The column to learn.")]
+DropOption = Annotated[list[str] | None, typer.Option(metavar="COL", help="Leave a column out; may be given again.")]
+TaskOption = Annotated[str | None, typer.Option(help="classification or regression; default: by the target.")]
 RunDirectory = Annotated[Path, typer.Argument(metavar="RUN", help="The run directory.")]
 
 
-def integer(text: str | int) -> int:
+def parse_integer(text: str | int) -> int:
     """The whole number that an option's text is."""
     try:
         return int(text)
@@ -31,7 +33,7 @@ def integer(text: str | int) -> int:
         raise typer.BadParameter(f"'{text}' is not a whole number, such as 10") from None
 
 
-def number(text: str | float) -> float:
+def parse_number(text: str | float) -> float:
     """The number that an option's text is."""
     try:
         return float(text)
@@ -42,7 +44,7 @@ def number(text: str | float) -> float:
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
 
 
-def seconds(text: str | None) -> float | None:
+def parse_seconds(text: str | None) -> float | None:
     """ "90", "90s", "10m" or "1.5h" in seconds."""
     if text is None:
         return None
@@ -57,7 +59,7 @@ def print_json(value: Any) -> None:
     sys.stdout.write(json.dumps(value, indent=1, allow_nan=False, ensure_ascii=False) + "\n")
 
 
-def shown(path: Path | str) -> str:
+def shell_path(path: Path | str) -> str:
     """A path as one would type it."""
     return shlex.quote(os_relative(path))
 

@@ -10,7 +10,7 @@ from typing import IO, TYPE_CHECKING, Annotated
 
 import typer
 
-from tenfold.cli.options import Data, Json, RunDirectory, integer, print_json, shown
+from tenfold.cli.options import DataOption, JsonOption, RunDirectory, parse_integer, print_json, shell_path
 from tenfold.errors import BadInput
 
 if TYPE_CHECKING:
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 
 def predict(
     run: RunDirectory,
-    data: Data,
+    data: DataOption,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="A .csv or .parquet file; default: CSV on standard output.")
     ] = None,
     proba: Annotated[bool, typer.Option("--proba", help="Add a column p_<class> for every class.")] = False,
     samples: Annotated[
         int | None,
-        typer.Option(parser=integer, help="Average so many passes with dropout on, and add a column spread."),
+        typer.Option(parser=parse_integer, help="Average so many passes with dropout on, and add a column spread."),
     ] = None,
-    as_json: Json = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Predict every row of DATA, in its order; the columns must be those of the training data.
 
@@ -41,11 +41,12 @@ def predict(
 
     if output is not None and output.suffix not in (".csv", ".parquet"):
         better = output / "predictions.csv" if output.is_dir() else output.with_name(f"{output.stem}.csv")
-        raise BadInput(f"--output {shown(output)}", expected="a file name that ends in .csv or .parquet",
-                       do=f"-o {shown(better)}")  # fmt: skip
+        raise BadInput(f"--output {shell_path(output)}", expected="a file name that ends in .csv or .parquet",
+                       do=f"-o {shell_path(better)}")  # fmt: skip
     if output is not None and not output.absolute().parent.is_dir():
-        raise BadInput("there is no such directory", where=shown(output.parent), expected="a directory to write to",
-                       do=f"-o {shown(output.name)}, or make the directory first")  # fmt: skip
+        raise BadInput("there is no such directory", where=shell_path(output.parent),
+                       expected="a directory to write to",
+                       do=f"-o {shell_path(output.name)}, or make the directory first")  # fmt: skip
     if as_json and output is None:
         raise BadInput("--json without an output file", do="-o predictions.csv")
     model = load(run)
@@ -65,7 +66,7 @@ def predict(
     if as_json:
         print_json({"rows": inputs.rows, "output": str(output), "columns": list(columns), "notes": notes})
     else:
-        print(f"{inputs.rows} predictions in {shown(output)}")
+        print(f"{inputs.rows} predictions in {shell_path(output)}")
 
 
 def _columns(model: Fitted, outputs: np.ndarray, spread: np.ndarray | None, *, proba: bool) -> dict[str, np.ndarray]:

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tenfold.cli.options import Data, Drop, Json, RunDirectory, Target, Task, print_json, shown
+from tenfold.cli.options import (
+    DataOption,
+    DropOption,
+    JsonOption,
+    RunDirectory,
+    TargetOption,
+    TaskOption,
+    print_json,
+    shell_path,
+)
 
 if TYPE_CHECKING:
     from tenfold.store.run import Run
@@ -26,7 +35,7 @@ def write_report(run: Run) -> dict[str, Any]:
     return data
 
 
-def report(run: RunDirectory, as_json: Json = False) -> None:
+def report_command(run: RunDirectory, as_json: JsonOption = False) -> None:
     """Write RUN/report.html again and print the verdict."""
     from tenfold.store.run import Run
     from tenfold.store.unfinished import refuse_unfinished
@@ -38,10 +47,10 @@ def report(run: RunDirectory, as_json: Json = False) -> None:
     if as_json:
         print_json({"report": str(path), "summary": data["summary"]})
     else:
-        print(*data["verdict"], *data["tested"], "", shown(path), sep="\n")
+        print(*data["verdict"], *data["tested"], "", shell_path(path), sep="\n")
 
 
-def test(run: RunDirectory, as_json: Json = False) -> None:
+def test(run: RunDirectory, as_json: JsonOption = False) -> None:
     """Open the lockbox of RUN: score its model on the sealed rows. Every opening is on the ledger."""
     from tenfold.model.model import Model
     from tenfold.run.fit import reopen
@@ -61,7 +70,7 @@ def test(run: RunDirectory, as_json: Json = False) -> None:
         print(*data["tested"], sep="\n")
 
 
-def check(run: RunDirectory, as_json: Json = False) -> None:
+def check_command(run: RunDirectory, as_json: JsonOption = False) -> None:
     """Verify the hash of everything in RUN; exit code 1 if anything is damaged."""
     from tenfold.store.check import check as find_problems
 
@@ -70,7 +79,7 @@ def check(run: RunDirectory, as_json: Json = False) -> None:
         found = [{"file": p.file, "what": p.what, "expected": p.expected, "found": p.found} for p in problems]
         print_json({"ok": not problems, "problems": found})
     elif not problems:
-        print(f"{shown(run)}: everything is as it was written")
+        print(f"{shell_path(run)}: everything is as it was written")
     for problem in problems if not as_json else ():
         print(f"{problem.file}: {problem.what}\n  expected {problem.expected}\n  found    {problem.found}")
     if problems:
@@ -82,7 +91,7 @@ def recipes(
         str | None,
         typer.Option(metavar="NAME", help="Say all about one rule or layer: formula, claim, when to choose it."),
     ] = None,
-    as_json: Json = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Print the default recipe as YAML, with a comment on every line, to edit and give to `fit --recipe`."""
     from tenfold.recipe import Recipe, commented_default
@@ -101,7 +110,13 @@ def recipes(
         print(commented_default(), end="")
 
 
-def space(data: Data, target: Target = None, drop: Drop = None, task: Task = None, as_json: Json = False) -> None:
+def space(
+    data: DataOption,
+    target: TargetOption = None,
+    drop: DropOption = None,
+    task: TaskOption = None,
+    as_json: JsonOption = False,
+) -> None:
     """Print the default space for this data as YAML, to edit and give to `fit --space`."""
     from tenfold.problem.default_space import default_space
     from tenfold.problem.from_file import prepare

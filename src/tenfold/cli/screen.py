@@ -9,7 +9,7 @@ from typing import Any
 from tenfold.checks.baselines import Baseline
 from tenfold.engine.plan.network import plan_network
 from tenfold.problem.from_file import Prepared
-from tenfold.run.plan import Plan
+from tenfold.run.plan import RunPlan
 from tenfold.search.racing import Rung
 from tenfold.statistics.wording import number
 
@@ -40,12 +40,12 @@ class Screen:
         if not self.quiet:
             print(*lines, sep="\n", flush=True)
 
-    def planned(self, prepared: Prepared, plan: Plan) -> None:
+    def planned(self, prepared: Prepared, plan: RunPlan) -> None:
         """The data card and the plan."""
         self._metric = plan.metric.words
         self.say(*prepared.card.lines(), "", *plan_lines(prepared, plan), "")
 
-    def resumed(self, where: str, prepared: Prepared, plan: Plan) -> None:
+    def resumed(self, where: str, prepared: Prepared, plan: RunPlan) -> None:
         """What goes on."""
         self._metric = plan.metric.words
         trials = plan.trials * len(prepared.problem.folds)
@@ -105,7 +105,7 @@ class Screen:
             self._live = None
 
 
-def plan_lines(prepared: Prepared, plan: Plan) -> list[str]:
+def plan_lines(prepared: Prepared, plan: RunPlan) -> list[str]:
     """The plan in words."""
     _, development, test, dropped = prepared.rows
     sealed = f", {test} sealed for the test" if test else ", no test rows sealed"
@@ -134,7 +134,7 @@ def _duration(value: float) -> str:
     return f"{max(value, 1):.0f} s" if value < 120 else f"{value / 60:.0f} min"
 
 
-def plan_dict(prepared: Prepared, plan: Plan) -> dict[str, Any]:
+def plan_dict(prepared: Prepared, plan: RunPlan) -> dict[str, Any]:
     """The card and the plan as JSON, for `--dry-run --json`."""
     return {
         "card": prepared.card.to_dict(),

@@ -8,7 +8,7 @@ from typing import Any
 from tenfold.doctor.causes import CAUSES
 from tenfold.doctor.judge.evidence import gather
 from tenfold.doctor.judge.judge import HEALTHY, SHOWN, Verdict, alarm, judge
-from tenfold.doctor.prove.paired import sentence
+from tenfold.doctor.prove.paired import proof_sentence
 from tenfold.doctor.record import Record
 
 MOST_EVIDENCE = 5
@@ -53,9 +53,9 @@ class Diagnosis:
 
     def report(self) -> str:
         """The diagnosis as text."""
-        from tenfold.doctor.wording import report
+        from tenfold.doctor.wording import diagnosis_text
 
-        return report(self)
+        return diagnosis_text(self)
 
     def __repr__(self) -> str:
         """The report."""
@@ -104,4 +104,6 @@ def _finding(verdict: Verdict, record: Record) -> Finding:
     change, words = prescribe(verdict.cause, record, [item.name for item in shown])
     said = [item.sentence for item in shown]
     layer = next((item.layer for item in verdict.evidence if item.layer), "")
-    return Finding(verdict.cause, verdict.probability, layer, said, words, sentence(record.proofs, change), change)
+    return Finding(
+        verdict.cause, verdict.probability, layer, said, words, proof_sentence(record.proofs, change), change
+    )

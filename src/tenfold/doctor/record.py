@@ -10,11 +10,11 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-Kind = Literal[
+OperationKind = Literal[
     "linear", "conv", "recurrent", "attention", "embedding", "normalization", "activation", "dropout", "pool", "other"
 ]
-Task = Literal["classes", "binary", "numbers"]
-State = Literal["start", "during", "end", "reference"]
+OutputKind = Literal["classes", "binary", "numbers"]
+ProbeState = Literal["start", "during", "end", "reference"]
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Operation:
     """
 
     name: str
-    kind: Kind
+    kind: OperationKind
     rule: str
     units: int = 0
     fan_in: int = 0
@@ -76,7 +76,7 @@ class Probe:
     most common one. output_spread: std over rows of the outputs, largest output unit.
     """
 
-    state: State
+    state: ProbeState
     step: int
     layers: list[LayerNumbers]
     train_loss: float | None = None
@@ -120,7 +120,7 @@ class OptimizerFacts:
 class Facts:
     """The structure of a training: the network, the loss, the optimizer, the rows."""
 
-    task: Task
+    task: OutputKind
     classes: int  # 2 for binary, 0 for numbers
     operations: list[Operation]
     parameters: list[ParameterFacts]
@@ -141,7 +141,7 @@ class Facts:
 
 
 @dataclass(frozen=True)
-class Moments:
+class DataMoments:
     """Inputs or targets of the kept rows; per column where there are at most 4096 columns.
 
     worst: the column of the largest |value|, its mean and std. spread: largest over smallest column std (not constant
@@ -174,7 +174,7 @@ class Moments:
 
 
 @dataclass(frozen=True)
-class Point:
+class CurvePoint:
     """A number at an update."""
 
     step: int
@@ -213,13 +213,13 @@ class Curves:
     """Numbers over time. loss: of training batches (thinned to at most 2048 points), validation: of batches seen
     without gradients. evaluation_inputs: moments of the inputs seen without gradients, None without such batches."""
 
-    loss: list[Point]
-    validation: list[Point] = field(default_factory=list)
-    gradient_norm: list[Point] = field(default_factory=list)
-    lr: list[Point] = field(default_factory=list)
+    loss: list[CurvePoint]
+    validation: list[CurvePoint] = field(default_factory=list)
+    gradient_norm: list[CurvePoint] = field(default_factory=list)
+    lr: list[CurvePoint] = field(default_factory=list)
     updates: list[UpdateSizes] = field(default_factory=list)
     non_finite: NonFinite | None = None
-    evaluation_inputs: Moments | None = None
+    evaluation_inputs: DataMoments | None = None
     validation_skill: float | None = None  # at the end, in the mode in which it was seen
 
 
@@ -251,7 +251,7 @@ class Trial:
 
 
 @dataclass(frozen=True)
-class Baseline:
+class SimpleModel:
     """What models without gradients reach on the kept rows, cross-validated. p_value: of their skill against chance."""
 
     name: str
@@ -264,13 +264,13 @@ class Record:
     """All numbers of one training."""
 
     facts: Facts
-    inputs: Moments | None = None
-    targets: Moments | None = None
+    inputs: DataMoments | None = None
+    targets: DataMoments | None = None
     curves: Curves = field(default_factory=lambda: Curves([]))
     probes: list[Probe] = field(default_factory=list)
     theory: Theory = field(default_factory=Theory)
     trials: list[Trial] = field(default_factory=list)
-    baselines: list[Baseline] = field(default_factory=list)
+    baselines: list[SimpleModel] = field(default_factory=list)
     proofs: list[Trial] = field(default_factory=list)  # paired over seeds: as_is, remedies, "control: " a random change
     extra: dict[str, float] = field(default_factory=dict)  # on request: curvature, gradient_check, gradient_noise...
     notes: list[str] = field(default_factory=list)  # what was not measured, and why
@@ -280,7 +280,7 @@ class Record:
         """Whether updates were made and no loss of them was seen."""
         return bool(self.facts.steps) and not self.curves.loss
 
-    def probe(self, state: State) -> Probe | None:
+    def probe(self, state: ProbeState) -> Probe | None:
         """The last probe of a state."""
         return next((p for p in reversed(self.probes) if p.state == state), None)
 

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 WIDTH = 110
 
 
-def report(diagnosis: Diagnosis) -> str:
+def diagnosis_text(diagnosis: Diagnosis) -> str:
     """The verdict, the first finding with evidence, remedy and proof, the others in a line, the notes."""
-    lines = textwrap.wrap(verdict(diagnosis), WIDTH)
+    lines = textwrap.wrap(diagnosis_verdict(diagnosis), WIDTH)
     if diagnosis.findings:
         first, *others = diagnosis.findings
         lines += _block("evidence", _joined(first.evidence)) + _block("remedy", first.remedy)
@@ -29,7 +29,7 @@ def report(diagnosis: Diagnosis) -> str:
     return "\n".join(lines)
 
 
-def verdict(diagnosis: Diagnosis) -> str:
+def diagnosis_verdict(diagnosis: Diagnosis) -> str:
     """The verdict in a sentence or two; a loop whose loss was not seen is never called healthy."""
     if diagnosis.findings:
         first = diagnosis.findings[0]

@@ -12,20 +12,20 @@ from torch import Tensor, nn
 
 from tenfold.engine.packs.convolution import Conv2d
 from tenfold.engine.plan.network import (
-    Activate,
-    Add,
-    Affine,
-    Convolve,
-    Drop,
-    Gather,
+    ActivationOp,
+    ConvOp,
+    DenseOp,
+    DropoutOp,
+    FlattenOp,
+    GlobalPoolOp,
     Image,
-    Normalize,
-    Pieces,
-    Pool,
-    Push,
-    Slopes,
-    Step,
-    Unroll,
+    MaxoutOp,
+    NormalizeOp,
+    PlannedOp,
+    PoolOp,
+    PReLUOp,
+    ResidualBegin,
+    ResidualEnd,
 )  # fmt: skip
 from tenfold.engine.plan.shape import Layout
 from tenfold.rules.activations import maxout, maxout_channels
@@ -119,16 +119,16 @@ def lane_arrays(layout: Layout, width: int, w: Tensor, moments: Tensor) -> dict[
     return found
 
 
-def build_module(steps: Sequence[Step], arrays: Arrays, image: Image | None) -> nn.Sequential:
+def build_module(steps: Sequence[PlannedOp], arrays: Arrays, image: Image | None) -> nn.Sequential:
     """The network in evaluation mode. steps: of the recipe on its inputs; arrays: `Pack.parameters`; image: the size
     of what enters the network where that is an image. The module takes preprocessed rows, (rows, columns)."""
     dtype = torch.from_numpy(next(iter(arrays.values()))).dtype
     stack: list[list[nn.Module]] = [[ImageLayer(image)] if image is not None else []]
     for number, step in enumerate(steps):
         mine = {name.split(".", 1)[1]: array for name, array in arrays.items() if name.startswith(f"{number}.")}
-        if isinstance(step.op, Push):
+        if isinstance(step.op, ResidualBegin):
             stack.append([])
-        elif isinstance(step.op, Add):
+        elif isinstance(step.op, ResidualEnd):
             shortcut = nn.Identity() if step.op.shortcut is None else _weights(step.op.shortcut, mine)
             body = nn.Sequential(*stack.pop())
             stack[-1].append(ResidualLayer(body, shortcut))
@@ -137,36 +137,36 @@ def build_module(steps: Sequence[Step], arrays: Arrays, image: Image | None) -> 
     return nn.Sequential(*stack[0]).to(dtype).eval()
 
 
-def _modules(step: Step, mine: Arrays) -> list[nn.Module]:
+def _modules(step: PlannedOp, mine: Arrays) -> list[nn.Module]:
     """The torch layers of one operation."""
     match step.op:
-        case Affine() | Convolve():
+        case DenseOp() | ConvOp():
             return [_weights(step.op, mine)]
-        case Normalize():
+        case NormalizeOp():
             return [_norm(step.op, step.layer, mine)]
-        case Activate():
+        case ActivationOp():
             return [ActivationLayer(step.layer)]
-        case Slopes(count=count):
+        case PReLUOp(count=count):
             prelu = nn.PReLU(count)
             prelu.weight.data = torch.from_numpy(mine["slope"])
             return [prelu]
-        case Pieces(pieces=pieces):
+        case MaxoutOp(pieces=pieces):
             return [MaxoutLayer(pieces)]
-        case Drop(channels=channels):
+        case DropoutOp(channels=channels):
             rate = step.layer.rate
             return [nn.Dropout2d(rate) if channels else nn.Dropout(rate)] if rate else []
-        case Pool(kind=kind, window=window, stride=stride):
+        case PoolOp(kind=kind, window=window, stride=stride):
             return [nn.MaxPool2d(window, stride) if kind == "max" else nn.AvgPool2d(window, stride)]
-        case Gather(kind=kind):
+        case GlobalPoolOp(kind=kind):
             return [nn.AdaptiveAvgPool2d(1) if kind == "average" else GlobalMaxLayer(), nn.Flatten()]
-        case Unroll():
+        case FlattenOp():
             return [nn.Flatten()]
     raise AssertionError(step.op)
 
 
-def _weights(op: Affine | Convolve, mine: Arrays) -> nn.Module:
+def _weights(op: DenseOp | ConvOp, mine: Arrays) -> nn.Module:
     weight = mine["weight"]
-    if isinstance(op, Affine):
+    if isinstance(op, DenseOp):
         layer: Any = nn.Linear(*weight.shape, bias=op.bias)
         layer.weight.data = torch.from_numpy(np.ascontiguousarray(weight.T))
     else:
@@ -177,7 +177,7 @@ def _weights(op: Affine | Convolve, mine: Arrays) -> nn.Module:
     return layer
 
 
-def _norm(op: Normalize, rule: Any, mine: Arrays) -> nn.Module:
+def _norm(op: NormalizeOp, rule: Any, mine: Arrays) -> nn.Module:
     image, features = isinstance(op.size, tuple), op.features
     if op.groups:
         norm: Any = nn.GroupNorm(op.groups, features, eps=rule.eps)

@@ -32,7 +32,7 @@ def pool(workers: int) -> ProcessPoolExecutor:
     )  # fmt: skip
 
 
-def start(workers: int) -> None:
+def start_workers(workers: int) -> None:
     """Begin to start so many workers, and go on: they load what they need while this process does other work."""
     waiting = pool(workers)
     for _ in range(workers):

@@ -20,7 +20,7 @@ from typing import Any
 
 from tenfold.errors import RunFailed
 from tenfold.executors.process_pool import pool, use
-from tenfold.executors.threads import Job, Order, ready
+from tenfold.executors.threads import Job, JobOrder, ready
 
 LISTEN_SECONDS = 0.02  # between two looks of a worker at what it is told
 FAILED = "tenfold: the job has raised an error"  # a worker's word before its line closes: no other job is begun then
@@ -75,7 +75,7 @@ class _Crew:
         self.workers = max(1, min(workers, len(jobs)))
         self.executor = pool(self.workers)
         self.door, self.late = door, late
-        self.order: Order = "go on"
+        self.order: JobOrder = "go on"
         self.waiting, self.begun = list(jobs), list[Future[Any]]()
         self.lines, self.ended = list[Connection](), 0
 
@@ -127,7 +127,7 @@ class _Crew:
             else:
                 receive(message)
 
-    def _tell(self, order: Order) -> None:
+    def _tell(self, order: JobOrder) -> None:
         """Jobs under way are told; on "stop" those that wait are not begun."""
         if self.order == "stop":
             return
@@ -146,7 +146,7 @@ class _Crew:
             raise error
 
 
-def _say(line: Connection, order: Order) -> None:
+def _say(line: Connection, order: JobOrder) -> None:
     with suppress(ConnectionError):  # it has ended meanwhile
         line.send(order)
 
@@ -155,10 +155,10 @@ def _work(job: Job, address: str, key: bytes) -> None:
     """One job in a worker. Where the other end is gone, reading from the line raises, and the job ends."""
     ready()
     with Client(address, authkey=key) as line:
-        told: Order = "go on"
+        told: JobOrder = "go on"
         looked = 0.0
 
-        def order() -> Order:
+        def order() -> JobOrder:
             nonlocal told, looked
             now = time.monotonic()
             if now - looked > LISTEN_SECONDS:

@@ -16,8 +16,8 @@ import torch
 
 SWITCH_SECONDS = 1e-4  # how long a worker waits for the interpreter; 7 % less time than with Python's 5 ms
 Emit = Callable[[Any], None]
-Order = Literal["go on", "late", "stop"]  # late: the time for this work is over, end it as such
-Job = Callable[[Emit, Callable[[], Order]], None]  # job(emit, order)
+JobOrder = Literal["go on", "late", "stop"]  # late: the time for this work is over, end it as such
+Job = Callable[[Emit, Callable[[], JobOrder]], None]  # job(emit, order)
 
 
 def ready() -> None:
@@ -84,7 +84,7 @@ class _Crew:
         else:
             self.alive -= 1
 
-    def _order(self) -> Order:
+    def _order(self) -> JobOrder:
         return "stop" if self.stop.is_set() else "late" if self._late() else "go on"
 
     def _work(self) -> None:

@@ -8,21 +8,21 @@ from typing import TYPE_CHECKING, Any
 
 from tenfold.errors import BadInput
 from tenfold.problem.settings import WAYS
-from tenfold.search.results import Trained
+from tenfold.search.results import SearchResults
 
 if TYPE_CHECKING:
     from tenfold.data.columns.schema import Schema
-    from tenfold.engine.packs.pack import Order
+    from tenfold.engine.packs.pack import PackOrder
     from tenfold.model.ensemble import Fitted
-    from tenfold.model.refit_or_ensemble import Keeping
+    from tenfold.model.refit_or_ensemble import RefitVersusEnsemble
 
 
 @dataclass(frozen=True)
-class Kept:
+class FinalModel:
     """The fitted model, and what the comparison of "both" measured (None for the other ways)."""
 
     model: Fitted
-    comparison: Keeping | None = None
+    comparison: RefitVersusEnsemble | None = None
 
 
 def check_way(keep: str) -> str:
@@ -32,16 +32,16 @@ def check_way(keep: str) -> str:
     return keep
 
 
-def kept_model(
-    trained: Trained,
+def final_model(
+    trained: SearchResults,
     keep: str = "refit",
     *,
     seed: int,
     schema: Schema | None = None,
     classes: tuple[Any, ...] | None = None,
     device: Any = None,
-    tick: Callable[[], Order] = lambda: "go on",
-) -> Kept:
+    tick: Callable[[], PackOrder] = lambda: "go on",
+) -> FinalModel:
     """The winner as a model.
 
     refit: trained on all rows for the updates that the folds chose. ensemble: the mean of the models of its folds,
@@ -49,7 +49,7 @@ def kept_model(
     """
     from tenfold.model.ensemble import Ensemble
     from tenfold.model.refit import fold_models, refit
-    from tenfold.model.refit_or_ensemble import compare_keeping
+    from tenfold.model.refit_or_ensemble import compare_refit_and_ensemble
 
     check_way(keep)
     best, problem = trained.best(), trained.problem
@@ -57,10 +57,10 @@ def kept_model(
     options = {"schema": schema, "classes": classes, "device": device, "tick": tick}
     comparison = None
     if keep == "both":
-        comparison = compare_keeping(
+        comparison = compare_refit_and_ensemble(
             problem, recipe, epoch, seed=seed, trained_scores=trained.scores(best), device=device, tick=tick,
         )  # fmt: skip
         keep = comparison.choice
     if keep == "ensemble":
-        return Kept(Ensemble(fold_models(problem, recipe, epoch, **options)), comparison)
-    return Kept(refit(problem, recipe, epoch, seed=seed, **options), comparison)
+        return FinalModel(Ensemble(fold_models(problem, recipe, epoch, **options)), comparison)
+    return FinalModel(refit(problem, recipe, epoch, seed=seed, **options), comparison)

@@ -21,7 +21,7 @@ from tenfold.errors import BadInput
 from tenfold.model.predicts import Predicts
 from tenfold.problem.problem import in_unit
 from tenfold.recipe.recipe import Recipe, loss_of
-from tenfold.rules.preprocessing import Affine, apply
+from tenfold.rules.preprocessing import Affine, apply_affine
 from tenfold.store.bundle import Bundle, read_bundle, write_bundle
 from tenfold.store.unfinished import refuse_directory
 
@@ -85,7 +85,7 @@ class Model(Predicts):
         """Encoded and preprocessed rows (rows, width), in the dtype of the weights."""
         out = self.encoding.matrix(inputs, rows)
         count = len(self.affine.shift)
-        out[:, :count] = apply(self.affine, out[:, :count])
+        out[:, :count] = apply_affine(self.affine, out[:, :count])
         return out.astype(next(iter(self.weights.values())).dtype)
 
     def outputs(self, inputs: Inputs) -> Array:

@@ -12,14 +12,14 @@ from tenfold.data.columns.schema import Schema
 from tenfold.data.feed.batches import Dealing
 from tenfold.data.read.images import ImageContract
 from tenfold.engine.packs.lanes import Lane
-from tenfold.engine.packs.pack import Order, Pack
+from tenfold.engine.packs.pack import Pack, PackOrder
 from tenfold.engine.packs.rows import Feed
 from tenfold.errors import RunFailed, Stopped
 from tenfold.model.model import Model
 from tenfold.problem.problem import Problem
 from tenfold.recipe.recipe import Recipe
 
-Tick = Callable[[], Order]
+Tick = Callable[[], PackOrder]
 
 
 def refit(

@@ -23,20 +23,20 @@ from tenfold.recipe.recipe import Recipe, loss_of
 from tenfold.statistics.corrected_t_test import corrected_t_test
 
 Array = np.ndarray
-Choice = Literal["refit", "ensemble"]
+ModelKind = Literal["refit", "ensemble"]
 Divide = Callable[[Array], Sequence[tuple[Array, Array]]]  # rows -> (train, validation) pairs of indices of all rows
 LEVEL = 0.05
 
 
 @dataclass(frozen=True)
-class Keeping:
+class RefitVersusEnsemble:
     """Scores of both ways on every outer fold, in the metric's own sign (NaN where a network diverged), and the p-value
     of their difference (`corrected_t_test`)."""
 
     refit: tuple[float, ...]
     ensemble: tuple[float, ...]
     p_value: float
-    choice: Choice
+    choice: ModelKind
 
     def __post_init__(self) -> None:
         if len(self.refit) != len(self.ensemble) or not self.refit:
@@ -49,7 +49,7 @@ class Keeping:
         return float(np.mean(self.ensemble) - np.mean(self.refit))
 
 
-def compare_keeping(
+def compare_refit_and_ensemble(
     problem: Problem,
     recipe: Recipe,
     epoch: int,
@@ -60,7 +60,7 @@ def compare_keeping(
     device: torch.device | None = None,
     dtype: torch.dtype = torch.float32,
     tick: Tick = lambda: "go on",
-) -> Keeping:
+) -> RefitVersusEnsemble:
     """Which of two ways to keep the winner is better, from out-of-fold data alone.
 
     The training part T_o of each outer fold o stands for all development rows, its validation part V_o for new ones.
@@ -86,7 +86,7 @@ def compare_keeping(
         mean = np.mean([outputs[place] for place in range(first, first + len(part))], axis=0)
         scores.append(_score(problem, outer, mean))
         first += len(part)
-    return decide(problem, trained_scores, scores)
+    return decide_model_kind(problem, trained_scores, scores)
 
 
 def inner_folds(problem: Problem, seed: int, divide: Divide | None = None) -> list[tuple[Fold, ...]]:
@@ -106,14 +106,16 @@ def inner_folds(problem: Problem, seed: int, divide: Divide | None = None) -> li
     return found
 
 
-def decide(problem: Problem, refit: Sequence[float] | Array, ensemble: Sequence[float] | Array) -> Keeping:
+def decide_model_kind(
+    problem: Problem, refit: Sequence[float] | Array, ensemble: Sequence[float] | Array
+) -> RefitVersusEnsemble:
     """The choice between paired fold scores (see `compare_keeping`); p is NaN where one is not finite."""
     one, two = np.asarray(refit, np.float64), np.asarray(ensemble, np.float64)
     p = float("nan")
     if one.shape == two.shape and np.isfinite([one, two]).all():
         p = corrected_t_test(two, one, problem.ratio)
     better = problem.metric.sign * (two.mean() - one.mean()) > 0 and p < LEVEL
-    return Keeping(tuple(one.tolist()), tuple(two.tolist()), p, "ensemble" if better else "refit")
+    return RefitVersusEnsemble(tuple(one.tolist()), tuple(two.tolist()), p, "ensemble" if better else "refit")
 
 
 def _division(problem: Problem, rows: Array, seed: int) -> list[tuple[Array, Array]]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from tenfold.data.columns.schema import Schema, conform, decide
+from tenfold.data.columns.schema import Schema, conform, decide_schema
 from tenfold.data.columns.table import Column
 from tenfold.data.columns.target import MOST_CLASSES, Target
 from tenfold.data.feed.encode import Inputs, make_inputs, matrix_inputs, pixel_inputs
@@ -91,7 +91,7 @@ def understand(x: Any, y: Any, task: str | None = None) -> Labelled:
         kind = "classification" if labels else "regression"
         target = Target(_unlike(table.names), kind, "given", values, names, np.arange(len(values)), 0)
         _same_length(table.rows, len(values))
-        schema = decide(table, target)
+        schema = decide_schema(table, target)
         inputs = make_inputs(conform(table, schema)[0], schema)
     _same_length(inputs.rows, len(values))
     if inputs.numbers.shape[1] + inputs.codes.shape[1] == 0:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tenfold.data.columns.schema import Schema, decide
+from tenfold.data.columns.schema import Schema, decide_schema
 from tenfold.data.columns.table import Column, Table
 from tenfold.data.columns.target import Target, read_labels, read_target
 from tenfold.data.feed.encode import Inputs
@@ -200,7 +200,7 @@ def _understand(rows: Table | Images, target: Target, *, grouped: bool) -> tuple
     if isinstance(rows, Images):
         inputs = row_inputs(rows, None)
         return None, make_image_card(rows, inputs, target), inputs
-    schema = decide(rows, target)
+    schema = decide_schema(rows, target)
     card = make_card(rows, schema, target.values, dropped_rows=target.dropped, grouped=grouped)
     return schema, card, row_inputs(rows, schema)
 

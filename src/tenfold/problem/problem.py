@@ -15,7 +15,7 @@ from tenfold.data.split.folds import Fold, make_folds, usable_folds
 from tenfold.data.split.request import Splits
 from tenfold.data.split.together import duplicate_units, tied
 from tenfold.engine.plan.cost import network_work, recipe_seconds
-from tenfold.engine.plan.network import Step, parameter_count, plan_network
+from tenfold.engine.plan.network import PlannedOp, parameter_count, plan_network
 from tenfold.errors import BadInput
 from tenfold.recipe.recipe import Recipe
 from tenfold.rules.losses import Link
@@ -251,7 +251,7 @@ def in_unit(outputs: Array, link: Link, mean: float, std: float) -> Array:
     return np.exp(np.minimum(outputs, MOST_LOG_RATE)) * mean if link == "exp" else outputs * std + mean
 
 
-def size_refusal(recipe: Recipe, steps: Sequence[Step]) -> str:
+def size_refusal(recipe: Recipe, steps: Sequence[PlannedOp]) -> str:
     """Why a second-order method cannot train a network of that size; "" if it can."""
     if not isinstance(recipe.optimizer, SecondOrder):
         return ""

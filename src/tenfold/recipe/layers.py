@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from tenfold.recipe.grammar.field_kinds import Written
-from tenfold.recipe.grammar.reader import settle
+from tenfold.recipe.grammar.reader import normalize_fields
 from tenfold.rules.activations import Activation
 from tenfold.rules.normalization import BatchNorm, GroupNorm, LayerNorm
 from tenfold.rules.record import require
@@ -32,7 +32,7 @@ class Dense:
     units: int = 64
 
     def __post_init__(self) -> None:
-        settle(self)
+        normalize_fields(self)
         require(self.units >= 1, self, "units", ">= 1")
 
 
@@ -59,7 +59,7 @@ class Conv:
     MAIN: ClassVar[str] = "channels"
 
     def __post_init__(self) -> None:
-        settle(self)
+        normalize_fields(self)
         for field in ("channels", "kernel", "stride"):
             require(getattr(self, field) >= 1, self, field, ">= 1")
         require(self.padding == "same" or self.padding >= 0, self, "padding", ">= 0, or same")
@@ -81,7 +81,7 @@ class Windowed:
     MAIN: ClassVar[str] = "size"
 
     def __post_init__(self) -> None:
-        settle(self)
+        normalize_fields(self)
         require(self.size >= 1, self, "size", ">= 1")
         require(self.stride is None or self.stride >= 1, self, "stride", ">= 1, or null")
 
@@ -130,7 +130,7 @@ class GlobalPool:
     of: Literal["average", "max"] = "average"
 
     def __post_init__(self) -> None:
-        settle(self)
+        normalize_fields(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,7 +162,7 @@ class Dropout:
     rate: float = 0.5
 
     def __post_init__(self) -> None:
-        settle(self)
+        normalize_fields(self)
         require(0 <= self.rate < 1, self, "rate", "in [0, 1)")
 
 
@@ -182,7 +182,7 @@ class ChannelDropout:
     rate: float = 0.2
 
     def __post_init__(self) -> None:
-        settle(self)
+        normalize_fields(self)
         require(0 <= self.rate < 1, self, "rate", "in [0, 1)")
 
 
@@ -204,7 +204,7 @@ class Residual:
     layers: tuple[Layer, ...] | Written = ()
 
     def __post_init__(self) -> None:
-        settle(self)
+        normalize_fields(self)
 
 
 Spatial = Conv | MaxPool | AvgPool | GlobalPool | Flatten | ChannelDropout

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from tenfold.recipe.grammar.field_kinds import Written
-from tenfold.recipe.grammar.reader import settle
+from tenfold.recipe.grammar.reader import normalize_fields
 from tenfold.recipe.layers import Dense, Dropout, Layer
 from tenfold.rules.activations import Activation, ReLU
 from tenfold.rules.normalization import NoNormalization, Normalization
@@ -35,7 +35,7 @@ class MLP:
     BY_FIELDS: ClassVar[bool] = True  # written as a mapping of its fields, without a name
 
     def __post_init__(self) -> None:
-        settle(self)
+        normalize_fields(self)
         require(all(units >= 1 for units in self.hidden), self, "hidden", "units, each >= 1")
         require(0 <= self.dropout < 1, self, "dropout", "in [0, 1)")
         require(0 <= self.input_dropout < 1, self, "input_dropout", "in [0, 1)")
@@ -63,7 +63,7 @@ class Layers:
     BY_FIELDS: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        settle(self)
+        normalize_fields(self)
 
     def sequence(self) -> tuple[Layer, ...]:
         """The layers."""

@@ -14,8 +14,8 @@ from tenfold.recipe.grammar.faults import Source
 from tenfold.recipe.grammar.field_kinds import Written
 from tenfold.recipe.grammar.files import dump_yaml, load_yaml, write_text
 from tenfold.recipe.grammar.nodes import only
-from tenfold.recipe.grammar.reader import read_tree, settle
-from tenfold.recipe.grammar.writer import plain, plain_in_full
+from tenfold.recipe.grammar.reader import normalize_fields, read_tree
+from tenfold.recipe.grammar.writer import plain_in_full, plain_record
 from tenfold.recipe.layers import Dense, Flatten, GlobalPool, Residual
 from tenfold.recipe.network import MLP, Layers
 from tenfold.recipe.words.describe import (
@@ -78,7 +78,7 @@ class Recipe:
         undecided = self.batch_size is None
         if undecided:
             object.__setattr__(self, "batch_size", BATCH)
-        settle(self)
+        normalize_fields(self)
         second_order = self.optimizer.family == "second_order"
         if undecided and second_order:
             object.__setattr__(self, "batch_size", "full")
@@ -114,7 +114,7 @@ class Recipe:
     def to_dict(self) -> dict[str, Any]:
         """All fields as JSON-able data; a rule at its defaults is its bare name, else `{name: {field: value}}`
         with the fields that differ. `Recipe.from_dict` gives the recipe back."""
-        return plain(self)
+        return plain_record(self)
 
     def to_yaml(self, path: str | Path | None = None) -> str:
         """`to_dict` as YAML text; written to `path` too when given."""

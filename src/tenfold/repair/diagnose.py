@@ -13,13 +13,13 @@ import numpy as np
 
 from tenfold.data.feed.randomness import derive, derive_int
 from tenfold.data.split.folds import Fold
-from tenfold.doctor.changes.recipe_changes import LONGER, apply, words
+from tenfold.doctor.changes.recipe_changes import LONGER, changed_recipe, words
 from tenfold.engine.plan.cost import lane_step_seconds
 from tenfold.problem.from_arrays import understand
 from tenfold.problem.problem import Problem
 from tenfold.recipe.recipe import Recipe, loss_of
 from tenfold.rules.optimizers import Adam
-from tenfold.search.context import Crew
+from tenfold.search.context import SearchContext
 
 if TYPE_CHECKING:
     from tenfold.doctor.diagnosis import Diagnosis
@@ -60,7 +60,7 @@ def diagnose_recipe(
     ends. The same seed gives the same diagnosis, unless the time limit ends it. Raises `BadInput`.
     """
     problem = understand(X, y, task).problem(folds, seed=seed, repeats=seeds)
-    return Patient(problem, recipe, Crew.local(device, limit=time_limit), budget).diagnose()
+    return RecipeDiagnosis(problem, recipe, SearchContext.local(device, limit=time_limit), budget).diagnose()
 
 
 # ---- scores ------------------------------------------------------------------------------------------------------
@@ -112,7 +112,7 @@ def lane_skills(problem: Problem, pack: Pack) -> tuple[list[float | None], list[
 
 
 @dataclass
-class Tries:
+class ShortTrainings:
     """Short paired trainings of a recipe and of changes of it: the same folds, rows, batches and draws for all.
 
     `budget` decides by the cost formula for how many updates, the first time that it is called.
@@ -120,14 +120,14 @@ class Tries:
 
     problem: Problem
     recipe: Recipe
-    crew: Crew
+    crew: SearchContext
     budget: float = BUDGET
     steps: int = 0
 
     def __call__(self, names: Sequence[str], seeds: Sequence[int]) -> list[Trial]:
         """A trial of each change that this recipe can have, one entry a fold; with several seeds the draws and the
         order of the rows are others than with one."""
-        changed = {name: made for name in names if (made := apply(self.recipe, name)) is not None}
+        changed = {name: made for name in names if (made := changed_recipe(self.recipe, name)) is not None}
         return self.train(changed, seed=len(seeds), one_batch="one_batch" in names)
 
     def train(self, recipes: Mapping[str, Recipe], *, seed: int, one_batch: bool = False) -> list[Trial]:
@@ -205,7 +205,7 @@ class Tries:
 
 
 @dataclass
-class Course:
+class WatchedTraining:
     """A recipe trained on all folds under an observer. skill, held_out: of every lane (a fold and a seed), on rows
     that it trained on and on rows that it did not; scores: by the metric, on the latter, NaN where it diverged."""
 
@@ -234,20 +234,20 @@ class Course:
 
 
 @dataclass
-class Patient:
+class RecipeDiagnosis:
     """A recipe, its rows, and what trains it."""
 
     problem: Problem
     recipe: Recipe
-    crew: Crew
+    crew: SearchContext
     budget: float = BUDGET
 
     def __post_init__(self) -> None:
         self.problem.check_recipes([self.recipe])
-        self.tries = Tries(self.problem, self.recipe, self.crew, self.budget)
+        self.tries = ShortTrainings(self.problem, self.recipe, self.crew, self.budget)
 
     @cached_property
-    def trained(self) -> Course:
+    def trained(self) -> WatchedTraining:
         """The recipe trained to its end."""
         return train(self.problem, self.recipe, self.crew)
 
@@ -267,7 +267,7 @@ class Patient:
         findings = []
         for place, finding in enumerate(diagnosis.findings):
             remedy = finding.remedy
-            if finding.change and apply(self.recipe, finding.change) not in (None, self.recipe):
+            if finding.change and changed_recipe(self.recipe, finding.change) not in (None, self.recipe):
                 remedy = words(self.recipe, finding.change)
             evidence = [*(sentences if place == 0 else []), *finding.evidence]
             proof = finding.proof.replace(" seeds, ", " folds, ")  # whose trials have one entry a fold
@@ -275,7 +275,7 @@ class Patient:
         return replace(diagnosis, findings=findings)
 
 
-def train(problem: Problem, recipe: Recipe, crew: Crew) -> Course:
+def train(problem: Problem, recipe: Recipe, crew: SearchContext) -> WatchedTraining:
     """The recipe trained to its end on every fold in one pack, or until all lanes have diverged or the time is out."""
     from tenfold.doctor.measure.lanes import LaneObserver
     from tenfold.engine.packs.lanes import Lane
@@ -301,7 +301,7 @@ def train(problem: Problem, recipe: Recipe, crew: Crew) -> Course:
     cut = pack.update < whole and not bool((pack.bad >= 0).all())
     notes = [f"watched for {pack.update} of {whole} updates: the time was out"] if cut else []
     skills, held, _ = lane_skills(problem, pack)
-    return Course(pack, observer, skills, held, lane_scores(problem, pack), notes)
+    return WatchedTraining(pack, observer, skills, held, lane_scores(problem, pack), notes)
 
 
 def lane_scores(problem: Problem, pack: Pack) -> list[float]:
@@ -315,7 +315,7 @@ def lane_scores(problem: Problem, pack: Pack) -> list[float]:
     return found
 
 
-def across(problem: Problem, course: Course) -> list[str]:
+def across(problem: Problem, course: WatchedTraining) -> list[str]:
     """What holds for how many folds and seeds, in sentences; nothing of what holds for none."""
     pack, seeds = course.pack, len({fold.seed for fold in problem.folds})
     of = f"of {len(pack.lanes)} {'folds' if seeds == 1 else 'trainings (folds and seeds)'}"

@@ -11,9 +11,9 @@ import numpy as np
 
 from tenfold.doctor.prove.paired import UNHELPED
 from tenfold.recipe.recipe import Recipe
-from tenfold.search.context import Crew
+from tenfold.search.context import SearchContext
 from tenfold.search.outcome import Outcome
-from tenfold.search.results import Trained
+from tenfold.search.results import SearchResults
 
 MOST = 3  # groups that the doctor looks at
 SECONDS = 2.0  # of short trainings a group, by the cost formula
@@ -38,7 +38,7 @@ class Failures:
     where: str
 
 
-def failures(trained: Trained, dummy: float) -> list[Failures]:
+def failures(trained: SearchResults, dummy: float) -> list[Failures]:
     """The groups, most trials first: those that a common setting tells from the recipes that did not fail, and what is
     left. dummy: mean score of the baseline that looks at no input."""
     counts = {what: _failed(trained, what, dummy) for what in FAILED}
@@ -55,7 +55,7 @@ def failures(trained: Trained, dummy: float) -> list[Failures]:
     return sorted(found, key=lambda group: -group.trials)
 
 
-def _failed(trained: Trained, what: str, dummy: float) -> dict[int, int]:
+def _failed(trained: SearchResults, what: str, dummy: float) -> dict[int, int]:
     """Failed trials by recipe."""
     sign, found = trained.problem.metric.sign, {}
     for number, record in trained.records.items():
@@ -144,7 +144,7 @@ def _words(value: Any) -> str:
     )
 
 
-def findings(trained: Trained, dummy: float, crew: Crew, *, looks: bool = True) -> list[dict[str, Any]]:
+def findings(trained: SearchResults, dummy: float, crew: SearchContext, *, looks: bool = True) -> list[dict[str, Any]]:
     """The groups as findings, with the doctor's word on the first recipe of each of the largest groups if it `looks`:
     cause, words, probability, trials, of, recipes, what, where, evidence, remedy, proof."""
     found = []
@@ -159,10 +159,10 @@ def findings(trained: Trained, dummy: float, crew: Crew, *, looks: bool = True) 
     return found
 
 
-def _looked_at(trained: Trained, group: Failures, crew: Crew) -> dict[str, Any]:
-    from tenfold.repair.diagnose import Patient
+def _looked_at(trained: SearchResults, group: Failures, crew: SearchContext) -> dict[str, Any]:
+    from tenfold.repair.diagnose import RecipeDiagnosis
 
-    diagnosis = Patient(trained.problem, trained.recipes[group.recipes[0]], crew, SECONDS).diagnose()
+    diagnosis = RecipeDiagnosis(trained.problem, trained.recipes[group.recipes[0]], crew, SECONDS).diagnose()
     if diagnosis.healthy:
         return {}
     first = diagnosis.findings[0]
@@ -170,7 +170,7 @@ def _looked_at(trained: Trained, group: Failures, crew: Crew) -> dict[str, Any]:
             "evidence": first.evidence, "remedy": first.remedy, "proof": first.proof}  # fmt: skip
 
 
-def sentence(finding: Mapping[str, Any]) -> str:
+def failure_sentence(finding: Mapping[str, Any]) -> str:
     """A finding in a line: "9 of 240 trials diverged: all with init.normal.std of 1 or more (initial weights too
     large, 0.92); remedy"."""
     text = f"{finding['trials']} of {finding['of']} trials {finding['what']}"

@@ -11,13 +11,13 @@ import numpy as np
 
 from tenfold.data.feed.randomness import derive
 from tenfold.doctor.causes import CAUSES
-from tenfold.doctor.changes.recipe_changes import CHANGES, apply, lines, random_change, words
+from tenfold.doctor.changes.recipe_changes import CHANGES, changed_recipe, lines, random_recipe_change, words
 from tenfold.errors import BadInput
 from tenfold.problem.from_arrays import understand
 from tenfold.problem.problem import Problem
 from tenfold.recipe.recipe import Recipe
-from tenfold.repair.diagnose import BUDGET, Patient
-from tenfold.search.context import Crew
+from tenfold.repair.diagnose import BUDGET, RecipeDiagnosis
+from tenfold.search.context import SearchContext
 from tenfold.statistics.metrics import METRICS
 from tenfold.statistics.wording import number
 
@@ -119,20 +119,20 @@ def repair(
     """Diagnose a recipe, prove what might cure it, apply the best proven change, and again until it is healthy, nothing
     more is proven, or `rounds` changes are made; for the other options see `diagnose_recipe`."""
     problem = understand(X, y, task).problem(folds, seed=seed, repeats=seeds)
-    return repair_problem(problem, recipe, Crew.local(device, limit=time_limit), budget=budget, rounds=rounds)
+    return repair_problem(problem, recipe, SearchContext.local(device, limit=time_limit), budget=budget, rounds=rounds)
 
 
 def repair_problem(
     problem: Problem,
     recipe: Recipe,
-    crew: Crew,
+    crew: SearchContext,
     *,
     budget: float = BUDGET,
     rounds: int = ROUNDS,
     said: Callable[[Diagnosis], None] = lambda diagnosis: None,
 ) -> Repair:
     """The same of a problem; `said` gets the first diagnosis as soon as it is there."""
-    patient = Patient(problem, recipe, crew, budget)
+    patient = RecipeDiagnosis(problem, recipe, crew, budget)
     first = last = patient.diagnose()
     said(first)
     before = patient.trained.score()
@@ -144,7 +144,7 @@ def repair_problem(
             notes.append("no change was proven to help" if not made else "no further change was proven to help")
             break
         proven, changed = found
-        other = Patient(problem, changed, crew, budget)
+        other = RecipeDiagnosis(problem, changed, crew, budget)
         diagnosis = other.diagnose(prove=False)
         if other.trained.mean() < patient.trained.mean() - LEAST_GAIN:
             notes.append(f"not kept, worse when trained to the end: {proven.what}")
@@ -160,15 +160,15 @@ def repair_problem(
 # ---- one round ---------------------------------------------------------------------------------------------------
 
 
-def _best(patient: Patient, diagnosis: Diagnosis, round_number: int) -> tuple[Proven, Recipe] | None:
+def _best(patient: RecipeDiagnosis, diagnosis: Diagnosis, round_number: int) -> tuple[Proven, Recipe] | None:
     """The best of the changes that a fresh round of paired trainings proves, the unchanged recipe and random changes
     beside them, and the recipe with it. Of all changes together those are kept that are needed."""
-    candidates = promising(diagnosis, patient.recipe)
+    candidates = recipes_to_prove(diagnosis, patient.recipe)
     made: dict[str, Recipe] = {"as_is": patient.recipe, **candidates}
     rng = derive(patient.problem.folds[0].seed, "doctor", 2, round_number)
     data: dict[str, Any] = {"task": patient.problem.task, "rows": patient.problem.inputs.rows}
     controls = [f"control {place}" for place in range(CONTROLS)]
-    made |= {name: random_change(patient.recipe, rng, **data) for name in controls}
+    made |= {name: random_recipe_change(patient.recipe, rng, **data) for name in controls}
     seed = 100 + round_number
     trials = {trial.change: trial for trial in patient.tries.train(made, seed=seed)}
     before, luck = trials["as_is"], float(np.mean([mean_skill(trials[name]) for name in controls]))
@@ -181,13 +181,13 @@ def _best(patient: Patient, diagnosis: Diagnosis, round_number: int) -> tuple[Pr
         recipe, trial = needed(patient, recipe, trial, seed)
         what = f"these settings changed together, each of them needed:\n{lines(patient.recipe, recipe)}"
     why = next((f.cause for f in diagnosis.findings if f.change == change), diagnosis.findings[0].cause)
-    wins, folds = better(before, trial)
+    wins, folds = is_better(before, trial)
     remedy = None if prescribed[0] == change or prescribed[0] not in candidates else mean_skill(trials[prescribed[0]])
     skills = mean_skill(before), mean_skill(trial), luck
     return Proven(change, CAUSES[why], what, *skills, wins, folds, remedy), recipe
 
 
-def needed(patient: Patient, whole: Recipe, trial: Trial, seed: int) -> tuple[Recipe, Trial]:
+def needed(patient: RecipeDiagnosis, whole: Recipe, trial: Trial, seed: int) -> tuple[Recipe, Trial]:
     """Of the fields that a recipe changes those that it is LEAST_GAIN worse without, as a recipe with its trial; all
     of them where these alone do not reach as much."""
     old, new = patient.recipe, whole
@@ -211,7 +211,7 @@ def _with_fields(recipe: Recipe, other: Recipe, names: Sequence[str]) -> Recipe 
         return None
 
 
-def promising(diagnosis: Diagnosis, recipe: Recipe) -> dict[str, Recipe]:
+def recipes_to_prove(diagnosis: Diagnosis, recipe: Recipe) -> dict[str, Recipe]:
     """The recipes to prove by the names of their changes: those that the findings prescribe, those that did best when
     they were tried, all together."""
     prescribed = [f.change for f in diagnosis.findings[:2]]
@@ -221,7 +221,7 @@ def promising(diagnosis: Diagnosis, recipe: Recipe) -> dict[str, Recipe]:
     gaining = [n for n in names if mean_skill(trials[n]) > mean_skill(trials["as_is"]) + LEAST_GAIN]
     found: dict[Recipe, str] = {}
     for name in [*dict.fromkeys([*prescribed, *gaining])][:PROVEN] + list(COMBINED):
-        changed = apply(recipe, name)
+        changed = changed_recipe(recipe, name)
         if changed is not None and changed != recipe:
             found.setdefault(changed, name)
     return {name: changed for changed, name in found.items()}
@@ -234,7 +234,7 @@ def chosen(before: Trial, luck: float, trials: dict[str, Trial], prescribed: Seq
     base = mean_skill(before)
     gains: dict[str, float] = {}
     for name, trial in trials.items():
-        wins, folds = better(before, trial)
+        wins, folds = is_better(before, trial)
         gain = mean_skill(trial) - base
         lower = sum((b or 0) < (a or 0) for a, b in zip(before.loss, trial.loss, strict=True))
         clear = gain > LEAST_GAIN and wins >= SHARE * folds
@@ -260,7 +260,7 @@ def mean_skill(trial: Trial) -> float:
     return float(np.mean(_values(trial)))
 
 
-def better(before: Trial, after: Trial) -> tuple[int, int]:
+def is_better(before: Trial, after: Trial) -> tuple[int, int]:
     """On how many folds the second is better, and of how many."""
     one, two = _values(before), _values(after)
     return sum(b > a for a, b in zip(one, two, strict=True)), len(one)

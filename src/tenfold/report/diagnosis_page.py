@@ -10,10 +10,10 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from tenfold.doctor.causes import CAUSES
-from tenfold.doctor.record import Point, Record
-from tenfold.doctor.wording import verdict
+from tenfold.doctor.record import CurvePoint, Record
+from tenfold.doctor.wording import diagnosis_verdict
 from tenfold.report import panels, words
-from tenfold.report.drawing import LIGHT, THEMED, Colours, known
+from tenfold.report.drawing import LIGHT, THEMED, Colours, is_drawable
 from tenfold.report.measures import layers, measures
 from tenfold.report.svg import to_svg
 from tenfold.report.template import template
@@ -44,8 +44,8 @@ class Panel:
         return 0.0 if not rows else HEIGHT if not self.each else 0.95 + self.each * rows
 
 
-def _known(points: Sequence[Point]) -> int:
-    return sum(known(point.value) for point in points)
+def _known(points: Sequence[CurvePoint]) -> int:
+    return sum(is_drawable(point.value) for point in points)
 
 
 def _followed(read: str) -> Callable[[Record], int]:
@@ -61,7 +61,7 @@ PANELS: tuple[Panel, ...] = (
     Panel("loss", "Loss by update", lambda r: _known(r.curves.loss) + _known(r.curves.validation), 0.0, panels.loss),
     Panel("norm", "Gradient norm by update", lambda r: _known(r.curves.gradient_norm), 0.0, panels.gradient_norm),
     Panel("signal", "Signal by depth", _followed("rms"), 0.0, panels.signal),
-    Panel("gradient", "Gradient by depth", _followed("gradient"), 0.0, panels.gradient),
+    Panel("gradient", "Gradient by depth", _followed("gradient"), 0.0, panels.draw_gradient),
     Panel("outputs", "Outputs by layer and time", _bands("quantiles"), 0.31, panels.activations),
     Panel("gradients", "Gradients by layer and time", _bands("gradient_quantiles"), 0.31, panels.gradients),
     Panel("updates", "Update sizes by parameter", lambda r: len(panels.strips(r)), 0.31, panels.updates),
@@ -116,14 +116,14 @@ CAPTIONS = {
 # ---- figures -----------------------------------------------------------------------------------------------------
 
 
-def shown(record: Record) -> list[Panel]:
+def panels_with_data(record: Record) -> list[Panel]:
     """The panels that have something to draw."""
     return [panel for panel in PANELS if panel.height(record)]
 
 
 def figure(record: Record) -> Figure:
     """One figure with every panel that has data, in two columns of about equal height."""
-    chosen = shown(record)
+    chosen = panels_with_data(record)
     columns: tuple[list[Panel], list[Panel]] = ([], [])
     tall = [0.0, 0.0]
     for panel in chosen:
@@ -155,7 +155,7 @@ def _fill(part: Any, column: Sequence[Panel], record: Record) -> None:
 def pictures(record: Record) -> list[tuple[tuple[str, str], Markup]]:
     """The panels' captions, and the panels as <svg> elements in the page's colours."""
     found = []
-    for panel in shown(record):
+    for panel in panels_with_data(record):
         with THEMED.style():
             drawn = Figure(figsize=(WIDTH, panel.height(record)), layout="constrained")
             panel.draw(drawn.subplots(), record, THEMED)
@@ -174,7 +174,7 @@ def page(diagnosis: Diagnosis, *, title: str) -> str:
     record = diagnosis.record
     return template("diagnosis.html.j2").render(
         title=title,
-        headline=headline(diagnosis),
+        headline=diagnosis_headline(diagnosis),
         findings=[_finding(finding) for finding in diagnosis.findings],
         pictures=pictures(record),
         measures=measures(record),
@@ -186,9 +186,9 @@ def page(diagnosis: Diagnosis, *, title: str) -> str:
     )
 
 
-def headline(diagnosis: Diagnosis) -> str:
+def diagnosis_headline(diagnosis: Diagnosis) -> str:
     """The verdict in a sentence or two."""
-    said = verdict(diagnosis)
+    said = diagnosis_verdict(diagnosis)
     return f"{said.removesuffix('.')}: no cause was found." if said.startswith("Healthy") else said
 
 
@@ -214,13 +214,17 @@ def findings_section(findings: Sequence[Mapping[str, Any]]) -> list[dict[str, An
     for finding in findings:
         trials, of, recipes = (finding.get(name) for name in ("trials", "of", "recipes"))
         recipes = len(recipes) if isinstance(recipes, list | tuple) else recipes
-        seen = f"{words.count(trials)} of {words.count(of)} trials" if words.known(trials) and words.known(of) else ""
-        if words.known(recipes):
-            seen += f"{' in ' if seen else ''}{words.count(recipes)} recipe{'s' if recipes != 1 else ''}"
+        seen = (
+            f"{words.whole_number(trials)} of {words.whole_number(of)} trials"
+            if words.is_finite_number(trials) and words.is_finite_number(of)
+            else ""
+        )
+        if words.is_finite_number(recipes):
+            seen += f"{' in ' if seen else ''}{words.whole_number(recipes)} recipe{'s' if recipes != 1 else ''}"
         kept = {name: finding.get(name) or "" for name in ("where", "remedy", "proof")}
         named = finding.get("words") or CAUSES.get(finding["cause"], finding["cause"])
         sure: Any = finding.get("probability")
-        certain = f"{sure:.2f}" if words.known(sure) else words.DASH
+        certain = f"{sure:.2f}" if words.is_finite_number(sure) else words.DASH
         row = {
             "words": named,
             "probability": certain,
@@ -228,5 +232,5 @@ def findings_section(findings: Sequence[Mapping[str, Any]]) -> list[dict[str, An
             "evidence": list(finding.get("evidence") or []),
             **kept,
         }
-        rows.append((-sure if words.known(sure) else 1.0, row))
+        rows.append((-sure if words.is_finite_number(sure) else 1.0, row))
     return [row for _, row in sorted(rows, key=lambda pair: pair[0])]

@@ -62,7 +62,7 @@ def some(items: Sequence[Any], most: int) -> list[Any]:
     return [items[round(i)] for i in np.linspace(0, len(items) - 1, most)]
 
 
-def known(value: float | None) -> bool:
+def is_drawable(value: float | None) -> bool:
     """Whether it is a number that a figure can hold."""
     return value is not None and math.isfinite(value) and abs(value) < 1e30
 

@@ -131,7 +131,7 @@ def curve_figure(curves: Any, chosen: int, title: str, name: str) -> Markup:
         return to_svg(figure, name, f"{title} by epoch, one line a fold and their mean; chosen: epoch {chosen}")
 
 
-def spread(means: Sequence[float], best: float) -> tuple[float, float, int]:
+def score_range(means: Sequence[float], best: float) -> tuple[float, float, int]:
     """(low, high, left out): the range in which recipes are drawn, and how many have a score outside it."""
     values = drawable(list(means))
     values = values[np.isfinite(values)]
@@ -146,7 +146,7 @@ def recipes_figure(means: Sequence[float], best: float, baselines: Sequence[tupl
                    *, width: float = WIDE) -> Markup:  # fmt: skip
     """How many recipes reach which mean score: a histogram, with the winner and the
     baselines (label, mean) that fall within the range as labelled lines. At least one finite mean."""
-    low, high, _ = spread(means, best)
+    low, high, _ = score_range(means, best)
     one = high - low <= 1e-9 * max(1.0, abs(best))  # all recipes have the same score
     edge = 0.03 * ((abs(best) or 1.0) if one else max(high - low, 1e-3 * max(abs(best), 1e-9)))
     values = drawable(list(means))

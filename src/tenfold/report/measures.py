@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
-from tenfold.doctor.record import LayerNumbers, Moments, Record, State
+from tenfold.doctor.record import DataMoments, LayerNumbers, ProbeState, Record
 from tenfold.report import panels, words
 
-STATES: tuple[tuple[str, State], ...] = (
+STATES: tuple[tuple[str, ProbeState], ...] = (
     ("at the start", "start"), ("at the end", "end"), ("right initialization", "reference"),
 )  # fmt: skip
-Rows = list[tuple[str, Any]]
+MeasureRows = list[tuple[str, Any]]
 
 
-def plain(value: Any) -> str:
+def plain_number(value: Any) -> str:
     """A number with four digits, a whole number with all of them; a text as it is; a dash for what is not finite."""
     if isinstance(value, str):
         return value
-    if not words.known(value):
+    if not words.is_finite_number(value):
         return words.DASH
-    return words.count(value) if value == int(value) and abs(value) < 1e6 else f"{value:.4g}"
+    return words.whole_number(value) if value == int(value) and abs(value) < 1e6 else f"{value:.4g}"
 
 
 def measures(record: Record) -> list[tuple[str, list[tuple[str, str]]]]:
@@ -27,14 +27,18 @@ def measures(record: Record) -> list[tuple[str, list[tuple[str, str]]]]:
     groups = [("Training", _training(record)), ("Loss", _losses(record)), ("Skill", _skills(record)),
               ("Inputs", _moments(record.inputs)), ("Targets", _moments(record.targets)),
               ("On request", [(name.replace("_", " "), value) for name, value in record.extra.items()])]  # fmt: skip
-    kept = [(name, [(what, plain(value)) for what, value in rows if value not in (None, "")]) for name, rows in groups]
+    kept = [
+        (name, [(what, plain_number(value)) for what, value in rows if value not in (None, "")])
+        for name, rows in groups
+    ]
     return [(name, rows) for name, rows in kept if rows]
 
 
-def _training(record: Record) -> Rows:
+def _training(record: Record) -> MeasureRows:
     facts = record.facts
     rules = [
-        f"{o.rule}, learning rate {plain(o.lr)}" + (f", weight decay {plain(o.weight_decay)}" if o.weight_decay else "")
+        f"{o.rule}, learning rate {plain_number(o.lr)}"
+        + (f", weight decay {plain_number(o.weight_decay)}" if o.weight_decay else "")
         for o in facts.optimizers
     ]
     rows = f"{facts.rows_kept:,}" + (f" of {facts.rows_known:,}" if facts.rows_known else "")
@@ -48,8 +52,8 @@ def _training(record: Record) -> Rows:
     ]  # fmt: skip
 
 
-def _losses(record: Record) -> Rows:
-    rows: Rows = []
+def _losses(record: Record) -> MeasureRows:
+    rows: MeasureRows = []
     for name, state in STATES:
         probe = record.probe(state)
         if probe is not None:
@@ -57,20 +61,20 @@ def _losses(record: Record) -> Rows:
     return rows + panels.landmarks(record)
 
 
-def _skills(record: Record) -> Rows:
+def _skills(record: Record) -> MeasureRows:
     end = record.probe("end")
-    rows: Rows = (
+    rows: MeasureRows = (
         [] if end is None else [("training rows", end.skill_train_mode), ("the same, evaluation mode", end.skill)]
     )
     rows.append(("rows without gradients", record.curves.validation_skill))
-    return rows + [(f"{b.name} (p = {plain(b.p_value)})", b.skill) for b in record.baselines]
+    return rows + [(f"{b.name} (p = {plain_number(b.p_value)})", b.skill) for b in record.baselines]
 
 
-def _moments(found: Moments | None) -> Rows:
+def _moments(found: DataMoments | None) -> MeasureRows:
     if found is None:
         return []
-    extent = f"{plain(found.smallest)} to {plain(found.largest)}"
-    rows: Rows = [
+    extent = f"{plain_number(found.smallest)} to {plain_number(found.largest)}"
+    rows: MeasureRows = [
         ("columns", found.columns), ("mean", found.mean), ("standard deviation", found.std), ("range", extent),
         ("largest over smallest column deviation", found.spread), ("largest mean in deviations", found.offset),
         ("condition of the covariance", found.condition), ("constant columns", found.constant or None),
@@ -81,7 +85,7 @@ def _moments(found: Moments | None) -> Rows:
         rows.append(
             (
                 "column of the largest values",
-                f"{plain(column)}: mean {plain(mean)}, deviation {plain(std)}",
+                f"{plain_number(column)}: mean {plain_number(mean)}, deviation {plain_number(std)}",
             )
         )
     return rows

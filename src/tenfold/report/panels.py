@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from matplotlib.ticker import MaxNLocator, SymmetricalLogLocator
 
-from tenfold.doctor.record import LayerNumbers, Operation, Point, Probe, Record, State, Trial
-from tenfold.report.drawing import TINY, Colours, head, known, label, log_scale, name_rows, some
+from tenfold.doctor.record import CurvePoint, LayerNumbers, Operation, Probe, ProbeState, Record, Trial
+from tenfold.report.drawing import TINY, Colours, head, is_drawable, label, log_scale, name_rows, some
 from tenfold.report.svg import drawable
 
 BAND = (3e-4, 3e-2)  # healthy update sizes relative to the weights, as an order of magnitude
@@ -42,7 +42,7 @@ def operation(record: Record, numbers: LayerNumbers) -> Operation | None:
     return operations[numbers.operation] if 0 <= numbers.operation < len(operations) else None
 
 
-def moments(record: Record) -> list[Probe]:
+def probe_times(record: Record) -> list[Probe]:
     """The network at the start, on its way (evenly chosen) and at the end."""
     times = [record.probe("start"), *(p for p in record.probes if p.state == "during"), record.probe("end")]
     return some([p for p in times if p is not None], TIMES)
@@ -51,7 +51,7 @@ def moments(record: Record) -> list[Probe]:
 # ---- over time ---------------------------------------------------------------------------------------------------
 
 
-def smoothed(values: np.ndarray, span: int) -> np.ndarray:
+def running_median(values: np.ndarray, span: int) -> np.ndarray:
     """The running median over `span` values, the same number of values; NaN where all of them are."""
     padded = np.pad(values, (span // 2, span - 1 - span // 2), mode="edge")
     windows = np.lib.stride_tricks.sliding_window_view(padded, span)
@@ -60,12 +60,12 @@ def smoothed(values: np.ndarray, span: int) -> np.ndarray:
     return np.where(some_known, np.nanmedian(whole, 1), np.nan)
 
 
-def _series(axes: Any, points: Sequence[Point], name: str, ink: Colours) -> np.ndarray:
+def _series(axes: Any, points: Sequence[CurvePoint], name: str, ink: Colours) -> np.ndarray:
     """Single values pale, their running median thick; the values."""
     steps, values = np.array([p.step for p in points], float), drawable([p.value for p in points])
     if len(points) > SMOOTH:
         axes.plot(steps, values, color=ink.soft, linewidth=0.6, alpha=0.55)
-        axes.plot(steps, smoothed(values, max(5, len(points) // 30)), color=ink.accent, linewidth=2, label=name)
+        axes.plot(steps, running_median(values, max(5, len(points) // 30)), color=ink.accent, linewidth=2, label=name)
     else:
         axes.plot(steps, values, "o-", color=ink.accent, linewidth=1.6, markersize=2.5, label=name)
     return values
@@ -92,7 +92,7 @@ def landmarks(record: Record) -> list[tuple[str, float]]:
     """Names and values of what the loss is compared with."""
     theory = record.theory
     found = [("constant output", theory.constant), ("equal odds", theory.chance), ("perfect output", theory.perfect)]
-    return [(name, value) for name, value in found if value is not None and known(value)]
+    return [(name, value) for name, value in found if value is not None and is_drawable(value)]
 
 
 def _name_landmarks(axes: Any, near: Sequence[tuple[str, float]]) -> None:
@@ -200,7 +200,7 @@ def profile(record: Record, probe: Probe, read: str) -> tuple[np.ndarray, list[f
 
 def _by_depth(axes: Any, record: Record, read: str, ink: Colours) -> None:
     """Lines for start, end and reference; a triangle at the bottom for zero, a cross at the top for not finite."""
-    looks: list[tuple[State, str, Any, float]] = [
+    looks: list[tuple[ProbeState, str, Any, float]] = [
         ("reference", ink.ink, (0, (1, 1.4)), 1.6),
         ("start", ink.soft, (0, (5, 2)), 1.4),
         ("end", ink.accent, "-", 2.0),
@@ -217,7 +217,7 @@ def _by_depth(axes: Any, record: Record, read: str, ink: Colours) -> None:
         name = "right initialization" if state == "reference" else state
         axes.plot(places, np.where(values > TINY, values, np.nan), color=colour, linestyle=dashes, linewidth=width,
                   marker="o", markersize=3.2, label=name)  # fmt: skip
-        lost = np.array([v is not None and not known(v) for v in raw], bool)
+        lost = np.array([v is not None and not is_drawable(v) for v in raw], bool)
         for mark, where, height in (("v", values <= TINY, 0.03), ("x", lost, 0.97)):
             axes.plot(
                 places[where], np.full(int(where.sum()), height), mark, color=colour, transform=edge, markersize=5
@@ -241,7 +241,7 @@ def signal(axes: Any, record: Record, ink: Colours) -> None:
     head(axes, "Signal by depth", legend=True)
 
 
-def gradient(axes: Any, record: Record, ink: Colours) -> None:
+def draw_gradient(axes: Any, record: Record, ink: Colours) -> None:
     """Root mean square of the gradient with respect to the layers' outputs by depth."""
     _by_depth(axes, record, "gradient", ink)
     head(axes, "Gradient by depth", legend=True)
@@ -253,13 +253,13 @@ def gradient(axes: Any, record: Record, ink: Colours) -> None:
 def bands(record: Record, read: str) -> list[tuple[str, list[tuple[str, list[float]]]]]:
     """Of each layer (evenly chosen): its name, and (state, quantiles) at some moments, then of the reference."""
     reference = record.probe("reference")
-    probes = [*moments(record), *([reference] if reference else [])]
+    probes = [*probe_times(record), *([reference] if reference else [])]
     found: dict[int, list[tuple[str, list[float]]]] = {}
     for probe in probes:
         for numbers in probe.layers:
             known_operation = operation(record, numbers)
             values = getattr(numbers, read)
-            if known_operation and known_operation.kind in SHOWN and len(values) == 7 and all(map(known, values)):
+            if known_operation and known_operation.kind in SHOWN and len(values) == 7 and all(map(is_drawable, values)):
                 found.setdefault(numbers.operation, []).append((probe.state, values))
     return some([(record.facts.operations[place].name, found[place]) for place in sorted(found)], ROWS)
 
@@ -327,7 +327,7 @@ def dead_maps(record: Record) -> list[tuple[str, list[int], str]]:
         whose = operation(record, numbers)
         if whose is not None and numbers.dead_units:
             shares = [before.get(numbers.operation), numbers.dead] if last is end else [numbers.dead]
-            said = " → ".join(f"{100 * s:.0f}" if s is not None and known(s) else "–" for s in shares)
+            said = " → ".join(f"{100 * s:.0f}" if s is not None and is_drawable(s) else "–" for s in shares)
             found.append((whose.name, numbers.dead_units, said + " %"))
     return some(found, ROWS)
 
@@ -356,7 +356,7 @@ def skills(trial: Trial) -> np.ndarray:
     """Skill of each seed on rows that were held out, or else on those trained on; not below LEAST_SKILL, which
     is also that of outputs that are not finite; NaN where unknown."""
     chosen = [h if h is not None else s for h, s in zip(trial.held_out, trial.skill, strict=False)]
-    found = [math.nan if v is None else max(v, LEAST_SKILL) if known(v) else LEAST_SKILL for v in chosen]
+    found = [math.nan if v is None else max(v, LEAST_SKILL) if is_drawable(v) else LEAST_SKILL for v in chosen]
     return np.array(found, float)
 
 

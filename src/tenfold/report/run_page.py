@@ -35,7 +35,7 @@ def render(data: dict[str, Any]) -> str:
         **{"versions": {}, "tested": [], "others": [], **data},
         metric=metric,
         best=summary["best"],
-        headline=words.headline(data, metric),
+        headline=words.run_headline(data, metric),
         figures=_figures(data, metric),
         left_out=_left_out(data),
         board=board,
@@ -55,12 +55,12 @@ def render(data: dict[str, Any]) -> str:
 
 
 def _finite_means(data: Mapping[str, Any]) -> list[float]:
-    return [row["mean"] for row in data["leaderboard"] if words.known(row["mean"])]
+    return [row["mean"] for row in data["leaderboard"] if words.is_finite_number(row["mean"])]
 
 
 def _left_out(data: Mapping[str, Any]) -> int:
     best, means = data["summary"]["best"], _finite_means(data)
-    return figures.spread(means, best["cv_mean"])[2] if _can_draw(best) else 0
+    return figures.score_range(means, best["cv_mean"])[2] if _can_draw(best) else 0
 
 
 def _can_draw(best: Mapping[str, Any] | None) -> bool:
@@ -78,13 +78,13 @@ def _score_rows(data: Mapping[str, Any]) -> list[figures.Row]:
             continue  # there was no time for it
         mean = sum(scores) / len(scores) if scores else float("nan")
         rows.append(figures.Row(words.BASELINES.get(baseline["name"], "Other"), scores, mean, None, "baseline"))
-    if words.known(test["score"]):
+    if words.is_finite_number(test["score"]):
         rows.append(figures.Row("Sealed test", (), test["score"], _pair(test["interval"]), "test"))
     return rows
 
 
 def _plain(values: Sequence[float | None]) -> tuple[float, ...]:
-    return tuple(value for value in values if value is not None and words.known(value))
+    return tuple(value for value in values if value is not None and words.is_finite_number(value))
 
 
 def _pair(values: Sequence[float | None] | None) -> tuple[float, float] | None:
@@ -132,7 +132,7 @@ def _board(rows: Sequence[Mapping[str, Any]]) -> tuple[list[dict[str, Any]], flo
             {
                 **row,
                 "dots": [place(score) for score in _plain(row["scores"])],
-                "mark": place(row["mean"]) if words.known(row["mean"]) else None,
+                "mark": place(row["mean"]) if words.is_finite_number(row["mean"]) else None,
             }
             for row in rows
         ],

@@ -20,6 +20,6 @@ def template(name: str) -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    shown = (words.score, words.count, words.percent, words.duration, words.when, words.short, words.unbroken)
-    environment.filters.update({function.__name__: function for function in shown})
+    filters = (words.score, words.whole_number, words.percent, words.duration, words.when, words.short, words.unbroken)
+    environment.filters.update({function.__name__: function for function in filters})
     return environment.get_template(name)

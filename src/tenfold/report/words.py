@@ -35,29 +35,29 @@ def metric(name: str) -> str:
     return METRICS[name].words if name in METRICS else "score"
 
 
-def known(value: Any) -> bool:
+def is_finite_number(value: Any) -> bool:
     """Whether it is a finite number."""
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def score(value: Any) -> str:
     """Four digits that matter, or a dash for what is not known."""
-    return number(value) if known(value) else DASH
+    return number(value) if is_finite_number(value) else DASH
 
 
-def count(value: Any) -> str:
+def whole_number(value: Any) -> str:
     """A whole number with separators of thousands, or a dash."""
-    return f"{value:,.0f}" if known(value) else DASH
+    return f"{value:,.0f}" if is_finite_number(value) else DASH
 
 
 def percent(value: Any) -> str:
     """A share as a percentage with one decimal; a dash for none at all."""
-    return f"{100 * value:.1f} %" if known(value) and value else DASH
+    return f"{100 * value:.1f} %" if is_finite_number(value) and value else DASH
 
 
 def duration(value: Any) -> str:
     """Seconds as "4.2 s", "3 min 20 s" or "2 h 05 min"."""
-    if not known(value):
+    if not is_finite_number(value):
         return DASH
     if value < 60:
         return f"{value:.1f} s"
@@ -67,7 +67,7 @@ def duration(value: Any) -> str:
 
 def when(value: Any) -> str:
     """Seconds since 1970 as a date and time in UTC, or a dash."""
-    return f"{datetime.fromtimestamp(value, UTC):%Y-%m-%d %H:%M:%S} UTC" if known(value) else DASH
+    return f"{datetime.fromtimestamp(value, UTC):%Y-%m-%d %H:%M:%S} UTC" if is_finite_number(value) else DASH
 
 
 def short(text: str, length: int = 100) -> str:
@@ -93,7 +93,7 @@ def tried(summary: Mapping[str, Any]) -> int:
     return summary.get("begun", summary["recipes"])
 
 
-def headline(data: Mapping[str, Any], metric: str) -> str:
+def run_headline(data: Mapping[str, Any], metric: str) -> str:
     """The verdict in one sentence: the winner's score, the best baseline's, the test score. Means only: what differs
     significantly stands in the verdict's lines."""
     summary = data["summary"]
@@ -104,14 +104,14 @@ def headline(data: Mapping[str, Any], metric: str) -> str:
     recipes = tried(summary)
     start = f"The best of {recipes:,} recipes" if recipes > 1 else "The recipe"
     text = f"{start} reaches {metric} {score(best['cv_mean'])} over {summary['folds']} folds"
-    rivals: dict[str, float] = {name: value for name, value in summary["baselines"].items() if known(value)}
-    if rivals and known(best["cv_mean"]):
+    rivals: dict[str, float] = {name: value for name, value in summary["baselines"].items() if is_finite_number(value)}
+    if rivals and is_finite_number(best["cv_mean"]):
         name = max(rivals, key=lambda rival: sign * rivals[rival])
         ahead = sign * best["cv_mean"] >= sign * rivals[name]
         rival = f"the best baseline, {BASELINES.get(name, name).lower()}, "
         text += f"; {rival}reaches {score(rivals[name])}" if ahead else f", behind {rival}with {score(rivals[name])}"
-    if known(test["score"]):
-        text += f"; on {count(test.get('rows'))} sealed test rows the winner has {score(test['score'])}"
+    if is_finite_number(test["score"]):
+        text += f"; on {whole_number(test.get('rows'))} sealed test rows the winner has {score(test['score'])}"
     return text + "."
 
 

@@ -19,22 +19,22 @@ from tenfold.data.read.image_files import folder_sha
 from tenfold.engine.plan.cost import recipe_seconds
 from tenfold.errors import BadInput, RunFailed, Stopped
 from tenfold.executors import process_pool
-from tenfold.jsonable import finite
-from tenfold.model.final import kept_model
+from tenfold.jsonable import jsonable
+from tenfold.model.final import final_model
 from tenfold.model.model import Model
 from tenfold.problem.from_file import Prepared, prepare
 from tenfold.problem.settings import Settings
 from tenfold.recipe.recipe import Recipe
 from tenfold.repair.failures import failures, findings
 from tenfold.run.lockbox import TestScore, ledger, open_lockbox
-from tenfold.run.plan import Plan, make_plan
+from tenfold.run.plan import RunPlan, make_plan
 from tenfold.run.result import RunResult, metric_rows, run_tables, test_summary, trial_rows
 from tenfold.run.verdict import no_score, report_data, test_lines
-from tenfold.search.context import Crew, device_named, may_have_gpu
-from tenfold.search.nested import Nested, judge
+from tenfold.search.context import SearchContext, device_named, may_have_gpu
+from tenfold.search.nested import Nested, nested_result
 from tenfold.search.racing import Rung
-from tenfold.search.results import Trained
-from tenfold.search.search import Given, Plan as SearchPlan, train_all
+from tenfold.search.results import SearchResults
+from tenfold.search.search import Given, SearchPlan as SearchPlan, train_all
 from tenfold.store.run import Run
 
 REPORT_SECONDS = 3.0  # that the test, the tables and the report take
@@ -46,7 +46,7 @@ ALONE = 2.5  # how much longer a network takes that is trained alone
 class Listener(Protocol):
     """Who is told what happens: the command line's screen."""
 
-    def planned(self, prepared: Prepared, plan: Plan) -> None:
+    def planned(self, prepared: Prepared, plan: RunPlan) -> None:
         """The data card and the plan."""
         ...
 
@@ -79,7 +79,7 @@ class Stop:
             raise Stopped("stopped; nothing that was committed is lost", 128 + self.signal)
 
 
-def start(settings: Settings, out: str | Path, prepared: Prepared, plan: Plan) -> Run:
+def create_run(settings: Settings, out: str | Path, prepared: Prepared, plan: RunPlan) -> Run:
     """Create the run directory and commit the settings and the plan. The run holds its lock until it is closed."""
     run = Run.create(out)
     test = settings.test
@@ -101,7 +101,7 @@ def start(settings: Settings, out: str | Path, prepared: Prepared, plan: Plan) -
     return run
 
 
-def reopen(path: str | Path) -> tuple[Run, Prepared, Plan]:
+def reopen(path: str | Path) -> tuple[Run, Prepared, RunPlan]:
     """Open a run that was stopped, read its data again, and see that nothing about them has changed."""
     run = Run.open(path)
     try:
@@ -170,7 +170,7 @@ class Fit:
 
     every: float = 15.0  # seconds of training between two checkpoints of a pack
 
-    def __init__(self, run: Run, prepared: Prepared, plan: Plan, listener: Listener, stop: Stop) -> None:
+    def __init__(self, run: Run, prepared: Prepared, plan: RunPlan, listener: Listener, stop: Stop) -> None:
         self.run, self.prepared, self.plan, self.listener, self.stop = run, prepared, plan, listener, stop
         self._begun = time.monotonic()
         self._before = dict(run.get("seconds"))
@@ -204,7 +204,7 @@ class Fit:
         total = self._before["total"] + time.monotonic() - self._begun
         return {"total": total, "training": self.run.get("seconds")["training"]}
 
-    def _seconds(self, trained: Trained) -> dict[str, float]:
+    def _seconds(self, trained: SearchResults) -> dict[str, float]:
         return {"total": round(self._clock()["total"], 3), "training": round(trained.seconds, 3)}
 
     def _left(self) -> float | None:
@@ -225,7 +225,7 @@ class Fit:
         left = self._left()
         share = None if left is None else left * BASELINES_SHARE
         if self.plan.processes and not self.run.has(f"baseline.{NAMES[0]}") and not may_have_gpu():
-            process_pool.start(self.plan.processes)  # while the baselines are fitted
+            process_pool.start_workers(self.plan.processes)  # while the baselines are fitted
         for name in NAMES:
             stored = self.run.get(f"baseline.{name}")
             if stored is None:
@@ -245,7 +245,7 @@ class Fit:
         budget = budget if left is None else min(budget, left)
         problem, idle = self.prepared.problem, self.stop.check
         result = run_baseline(problem, name, seed=seed, budget=budget, strict=limited, idle=idle)
-        return finite({"scores": result.scores, "seconds": result.seconds})
+        return jsonable({"scores": result.scores, "seconds": result.seconds})
 
     def _random_split(self, baselines: list[Baseline]) -> dict[str, float | None] | None:
         """The linear baseline on rows divided at random, beside that on the folds asked for, where these are by group
@@ -256,27 +256,27 @@ class Fit:
         if not self.run.has("random_split"):
             found = {"random": random_split(self.prepared.problem, seed=settings.seed)}
             found["divided"] = next(b.mean for b in baselines if b.name == "linear")
-            self.run.put("random_split", finite(found))
+            self.run.put("random_split", jsonable(found))
         return self.run.get("random_split")
 
-    def _train(self) -> Trained:
+    def _train(self) -> SearchResults:
         settings = self.prepared.settings
         search = SearchPlan(self.plan.strategy, settings.rule, settings.audit, settings.seed)
         proposer = self.plan.proposer if self.plan.proposer.rounds > 1 else Given(self.plan.recipes)
         return self._timed(lambda: train_all(self.prepared.problem, proposer, self._crew(), search))
 
-    def _crew(self) -> Crew:
-        from tenfold.run.journal import RunKeeper
+    def _crew(self) -> SearchContext:
+        from tenfold.run.journal import RunJournal
 
-        return Crew.local(
+        return SearchContext.local(
             self.prepared.settings.device,
-            keeper=RunKeeper(self.run, self.listener),
+            keeper=RunJournal(self.run, self.listener),
             idle=self.stop.check,
             limit=self._left(),
             every=self.every,
         )
 
-    def _timed(self, train: Callable[[], Trained]) -> Trained:
+    def _timed(self, train: Callable[[], SearchResults]) -> SearchResults:
         """Train, and keep account of the seconds, those of earlier sessions included."""
         before = self.run.get("seconds")["training"]
         begun = time.monotonic()
@@ -287,27 +287,29 @@ class Fit:
             self.run.put("seconds", {**self.run.get("seconds"), "training": seconds})
         return replace(trained, seconds=seconds)
 
-    def _findings(self, trained: Trained, baselines: list[Baseline]) -> list[dict[str, Any]]:
+    def _findings(self, trained: SearchResults, baselines: list[Baseline]) -> list[dict[str, Any]]:
         """What was unhealthy in the recipes that failed; without the doctor's word where the time is nearly out."""
         if not self.run.has("findings"):
             dummy = next(b.mean for b in baselines if b.name == "dummy")
             if failures(trained, dummy):
                 self.listener.step("the doctor looks at the recipes that failed")
             left = self._left()
-            crew = Crew.local(self.prepared.settings.device, idle=self.stop.check, limit=left)
-            self.run.put("findings", finite(findings(trained, dummy, crew, looks=left is None or left > LOOK_SECONDS)))
+            crew = SearchContext.local(self.prepared.settings.device, idle=self.stop.check, limit=left)
+            self.run.put(
+                "findings", jsonable(findings(trained, dummy, crew, looks=left is None or left > LOOK_SECONDS))
+            )
         return self.run.get("findings")
 
-    def _nested(self, trained: Trained) -> Nested | None:
+    def _nested(self, trained: SearchResults) -> Nested | None:
         """The search again inside every fold, where that was asked for."""
         if self.plan.inner is None:
             return None
         self.listener.step("nested cross-validation: the search again inside every fold")
         crew = self._crew().named("inner.")
         search = SearchPlan(seed=self.prepared.settings.seed, record_rows=False)
-        return judge(trained, train_all(self.plan.inner, Given(trained.recipes), crew, search))
+        return nested_result(trained, train_all(self.plan.inner, Given(trained.recipes), crew, search))
 
-    def _keep(self, trained: Trained) -> dict[str, Any]:
+    def _keep(self, trained: SearchResults) -> dict[str, Any]:
         """The model that is kept, as fields of the result."""
         if self.run.has("model"):
             return {"comparison": self.run.get("comparison")}
@@ -320,17 +322,17 @@ class Fit:
             return "go on"
 
         device = device_named(settings.device)
-        kept = kept_model(
+        kept = final_model(
             trained, settings.keep, seed=settings.seed, schema=self.prepared.schema, device=device, tick=tick
         )
-        comparison = None if kept.comparison is None else finite(asdict(kept.comparison))
+        comparison = None if kept.comparison is None else jsonable(asdict(kept.comparison))
         sha = self.run.write_model(**kept.model.parts(self._card(trained)))
         with self.run.transaction():
             self.run.put("comparison", comparison)
             self.run.put("model", sha)
         return {"comparison": comparison}
 
-    def _card(self, trained: Trained) -> str:
+    def _card(self, trained: SearchResults) -> str:
         row = trained.row(trained.best())
         metric = self.prepared.problem.metric.name
         return (
@@ -353,7 +355,7 @@ class Fit:
             self.run.add_metrics(metric_rows(result.trained))
         for name, content in run_tables(result).items():
             self.run.write_file(name, content)
-        self.run.put("report", finite(report_data(result, self.run)))
+        self.run.put("report", jsonable(report_data(result, self.run)))
         write_summary(self.run)
 
 
@@ -363,11 +365,11 @@ def refreshed(run: Run) -> dict[str, Any]:
     found = ledger(run, data["sealed_sha"])
     results = [opening.result for opening in run.openings() if opening.result is not None]
     score = TestScore.of(results[0]) if results else None
-    summary = {**data["summary"], "test": finite(test_summary(score, found))}
+    summary = {**data["summary"], "test": jsonable(test_summary(score, found))}
     tested = test_lines(summary)
     return {
-        **data, "summary": summary, "tested": tested, "ledger": finite(list(found.openings)),
-        "others": finite(list(found.others)),
+        **data, "summary": summary, "tested": tested, "ledger": jsonable(list(found.openings)),
+        "others": jsonable(list(found.others)),
     }  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tenfold.search.context import Keeper
+from tenfold.search.context import Journal
 from tenfold.search.job import Message, Saved
 from tenfold.search.racing import Rung
 from tenfold.store.run import Run
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 CHECKPOINT, RECORDS, REST = "checkpoint", "pack", "rest"  # kinds of stored arrays
 
 
-class RunKeeper(Keeper):
+class RunJournal(Journal):
     """Commits what is decided and what packs say, so that a run can go on from there, and tells the listener."""
 
     def __init__(self, run: Run, listener: Listener, prefix: str = "") -> None:
@@ -71,6 +71,6 @@ class RunKeeper(Keeper):
         """Tell the listener who goes on."""
         self.listener.decided(rung)
 
-    def named(self, prefix: str) -> RunKeeper:
+    def named(self, prefix: str) -> RunJournal:
         """A keeper of another search in the same run."""
-        return RunKeeper(self.run, self.listener, self.prefix + prefix)
+        return RunJournal(self.run, self.listener, self.prefix + prefix)

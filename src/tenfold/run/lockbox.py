@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from tenfold.errors import BadInput
-from tenfold.jsonable import finite
+from tenfold.jsonable import jsonable
 from tenfold.problem.sealed import Sealed
 from tenfold.statistics.intervals import test_interval
 from tenfold.statistics.metrics import Metric, all_scores
@@ -29,7 +29,7 @@ class TestScore:
     def to_dict(self) -> dict[str, Any]:
         """As JSON; what is not a finite number is null."""
         value = {"rows": self.rows, "score": self.score, "interval": list(self.interval), "scores": self.scores}
-        return finite(value)
+        return jsonable(value)
 
     @staticmethod
     def of(value: dict[str, Any]) -> TestScore:

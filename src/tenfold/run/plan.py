@@ -31,7 +31,7 @@ FINALISTS = 3  # packs of a race that train to the end
 
 
 @dataclass(frozen=True)
-class Plan:
+class RunPlan:
     """What will be done, said before it is: recipes in order, and estimates for this machine.
 
     recipes: of the first round, all of them unless later rounds are proposed from what was found. trials: recipes
@@ -56,7 +56,7 @@ class Plan:
     processes: int = 0
 
 
-def make_plan(prepared: Prepared, workers: int) -> Plan:
+def make_plan(prepared: Prepared, workers: int) -> RunPlan:
     """The recipes to compare - the one given, or proposed from the space given or the default one - and estimates."""
     settings, problem = prepared.settings, prepared.problem
     rows, columns, outputs = problem.inputs.rows, problem.width, problem.outputs
@@ -89,7 +89,7 @@ def make_plan(prepared: Prepared, workers: int) -> Plan:
     why = "the default for " + problem.task if settings.metric is None else "asked for"
     others = min(workers, len(packs)) if processes else 0
     memory = 2 * data + 4 * rows * outputs * trials + 350_000_000 + (PROCESS_MEMORY + 2 * data) * others
-    return Plan(
+    return RunPlan(
         tuple(recipes), problem.divisions, problem.metric, why, prepared.why_task, workers, seconds, memory,
         tuple(notes), trials, strategy, chosen, space, inner, others,
     )  # fmt: skip

@@ -14,14 +14,14 @@ from typing import Any
 import numpy as np
 
 from tenfold.checks.baselines import Baseline
-from tenfold.jsonable import finite
+from tenfold.jsonable import jsonable
 from tenfold.problem.from_file import Prepared
 from tenfold.recipe.spaces.range_edges import border_warnings
 from tenfold.run.lockbox import Ledger, TestScore
-from tenfold.run.plan import Plan
+from tenfold.run.plan import RunPlan
 from tenfold.search.nested import Nested
 from tenfold.search.outcome import CURVES, Outcome
-from tenfold.search.results import Trained
+from tenfold.search.results import SearchResults
 from tenfold.statistics.corrected_t_test import corrected_t_test
 from tenfold.statistics.intervals import mean_interval
 from tenfold.statistics.metrics import all_scores
@@ -37,9 +37,9 @@ class RunResult:
     test: None without sealed rows, without a winner, or while they stay sealed."""
 
     prepared: Prepared
-    plan: Plan
+    plan: RunPlan
     baselines: list[Baseline]
-    trained: Trained
+    trained: SearchResults
     seconds: dict[str, float]
     apart: dict[str, float | None] | None = None
     nested: Nested | None = None
@@ -199,7 +199,7 @@ class RunResult:
             "test": test_summary(self.test, self.ledger),
             "seconds": self.seconds,
         }
-        return finite(value)
+        return jsonable(value)
 
 
 def test_summary(test: TestScore | None, ledger: Ledger) -> dict[str, Any]:
@@ -208,7 +208,7 @@ def test_summary(test: TestScore | None, ledger: Ledger) -> dict[str, Any]:
     return found | (test.to_dict() if test else {}) | {"ledger": list(ledger.sentences)}
 
 
-def trial_rows(trained: Trained) -> Iterator[tuple[int, int, int, str, float, int, str]]:
+def trial_rows(trained: SearchResults) -> Iterator[tuple[int, int, int, str, float, int, str]]:
     """Every trial as a row of run.db: recipe, fold, seed, outcome, score, epoch, what happened in words."""
     for trial in trained.trials():
         outcome = next(o for o in Outcome if o.label == trial["outcome"])
@@ -216,7 +216,7 @@ def trial_rows(trained: Trained) -> Iterator[tuple[int, int, int, str, float, in
         yield (*key, outcome.label, trial["score"], trial["epoch"], outcome.sentence)
 
 
-def metric_rows(trained: Trained) -> Iterator[tuple[int, int, int, int, str, float]]:
+def metric_rows(trained: SearchResults) -> Iterator[tuple[int, int, int, int, str, float]]:
     """Every point of every curve as a row of run.db: recipe, fold, seed, epoch, name, value."""
     for number, record in sorted(trained.records.items()):
         for f, fold in enumerate(trained.problem.folds):

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tenfold._version import __version__
-from tenfold.repair.failures import sentence
+from tenfold.repair.failures import failure_sentence
 from tenfold.run.result import LEVEL, RunResult
 from tenfold.search.outcome import Outcome
 from tenfold.statistics.corrected_t_test import least_difference
@@ -26,7 +26,10 @@ def verdict(result: RunResult) -> list[str]:
     trained = result.trained
     if not result.has_winner:
         first = no_score(result)
-        said = [sentence(finding) for finding in result.findings] or [*_clock_line(result), f"Try {trained.remedy()}."]
+        said = [failure_sentence(finding) for finding in result.findings] or [
+            *_clock_line(result),
+            f"Try {trained.remedy()}.",
+        ]
         return [f"{first[0].upper()}{first[1:]}.", *said]
     row = trained.row(result.ranking[0])
     lines = [
@@ -40,7 +43,7 @@ def verdict(result: RunResult) -> list[str]:
         lines.append(_runner_up_line(result))
     lines += [*_apart_line(result), *_nested_line(result), *_keep_line(result), *_racing_line(result)]
     lines += [f"{border[0].upper()}{border[1:]}." for border in result.borders[:BORDERS]]
-    return lines + _late_line(result) + [sentence(finding) for finding in result.findings]
+    return lines + _late_line(result) + [failure_sentence(finding) for finding in result.findings]
 
 
 def no_score(result: RunResult) -> str:

@@ -41,7 +41,7 @@ def device_named(name: str) -> torch.device:
     return device
 
 
-class Keeper:
+class Journal:
     """What keeps a search, so that it can go on after a stop. This one keeps nothing; a run's keeper commits all."""
 
     def settle(self, name: str, make: Callable[[], Any]) -> Any:
@@ -72,13 +72,13 @@ class Keeper:
     def decided(self, rung: Rung) -> None:
         """The race has decided."""
 
-    def named(self, prefix: str) -> Keeper:
+    def named(self, prefix: str) -> Journal:
         """A keeper of another search beside this one, whose names begin with the prefix."""
         return self
 
 
 @dataclass(frozen=True)
-class Crew:
+class SearchContext:
     """How packs are run: device, dtype, workers, and who keeps what they say.
 
     idle: called about ten times a second; limit: seconds of training, None for no limit.
@@ -87,17 +87,17 @@ class Crew:
     device: Any
     dtype: Any
     workers: int
-    keeper: Keeper = field(default_factory=Keeper)
+    keeper: Journal = field(default_factory=Journal)
     idle: Callable[[], None] = lambda: None
     limit: float | None = None
     every: float = 15.0
 
-    def named(self, prefix: str) -> Crew:
+    def named(self, prefix: str) -> SearchContext:
         """The same crew for another search beside this one."""
         return replace(self, keeper=self.keeper.named(prefix))
 
     @staticmethod
-    def local(device: str = "auto", dtype: Any = None, **options: Any) -> Crew:
+    def local(device: str = "auto", dtype: Any = None, **options: Any) -> SearchContext:
         """A worker for every core on the CPU, one on another device."""
         import torch
 
@@ -105,4 +105,4 @@ class Crew:
 
         place = device_named(device)
         workers = available_workers() if place.type == "cpu" else 1
-        return Crew(place, dtype or torch.float32, workers, **options)
+        return SearchContext(place, dtype or torch.float32, workers, **options)

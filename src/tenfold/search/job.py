@@ -12,10 +12,10 @@ import numpy as np
 from tenfold.engine.packs.pack import LaneRows, Pack
 from tenfold.engine.packs.rows import Feed
 from tenfold.engine.plan.packing import PackPlan
-from tenfold.executors.threads import Order
+from tenfold.executors.threads import JobOrder
 from tenfold.problem.problem import Problem
 from tenfold.recipe.recipe import Recipe
-from tenfold.search.records import Book, RecipeRecord
+from tenfold.search.records import EpochRecorder, RecipeRecord
 
 Array = np.ndarray
 Saved = tuple[dict[str, Array], dict[str, Any]]
@@ -59,10 +59,10 @@ class PackJob:
     saved: Saved | None = None
     every: float = 15.0
 
-    def __call__(self, emit: Callable[[Message], None], ordered: Callable[[], Order]) -> None:
+    def __call__(self, emit: Callable[[Message], None], ordered: Callable[[], JobOrder]) -> None:
         """Train to the end, to the time limit, or until asked to stop (then the last word is a checkpoint)."""
         pack = Pack(self.plan.lanes(self.recipes), self.plan.shape, self.feed)
-        book = Book(self.problem, self.records, kept=self.kept, settled=self.settled)
+        book = EpochRecorder(self.problem, self.records, kept=self.kept, settled=self.settled)
         if self.saved is not None:
             book.records = self._restore(pack, self.saved)
         elif self.lanes:
@@ -94,7 +94,7 @@ class PackJob:
         rest = pack.state() if pack.lanes else None
         emit(Message("done", self.key, pack.epoch, *book.arrays(), book.best(), rest))
 
-    def _checkpoint(self, pack: Pack, book: Book) -> Message:
+    def _checkpoint(self, pack: Pack, book: EpochRecorder) -> Message:
         state, where = pack.state()
         records, meta = book.arrays()
         arrays = {**{f"pack.{k}": v for k, v in state.items()}, **{k: v.copy() for k, v in records.items()}}
@@ -110,4 +110,4 @@ class PackJob:
 def records_of(saved: Saved) -> dict[int, RecipeRecord]:
     """What a checkpoint knows of its recipes."""
     arrays, meta = saved
-    return Book.read({k: v for k, v in arrays.items() if not k.startswith("pack.")}, meta["book"])
+    return EpochRecorder.read({k: v for k, v in arrays.items() if not k.startswith("pack.")}, meta["book"])

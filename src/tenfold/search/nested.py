@@ -13,11 +13,10 @@ from tenfold.data.split.folds import Fold
 from tenfold.errors import BadInput
 from tenfold.problem.problem import Problem
 from tenfold.recipe.recipe import Recipe
-from tenfold.recipe.spaces.space import Space
-from tenfold.search.context import Crew
+from tenfold.search.context import SearchContext
 from tenfold.search.outcome import Outcome
-from tenfold.search.results import Trained
-from tenfold.search.search import Plan, train_all
+from tenfold.search.results import SearchResults
+from tenfold.search.search import SearchPlan, train_all
 from tenfold.statistics.intervals import fold_error, fold_interval, within
 
 Array = np.ndarray
@@ -43,7 +42,7 @@ class Nested:
     """
 
     picks: tuple[Pick, ...]
-    outer: Trained
+    outer: SearchResults
 
     @property
     def scores(self) -> list[float]:
@@ -95,7 +94,9 @@ def inner_problem(problem: Problem, inner: int, seed: int) -> Problem:
     return replace(problem, folds=tuple(found))
 
 
-def nested(problem: Problem, recipes: Sequence[Recipe], crew: Crew, *, inner: int = 5, seed: int = 0) -> Nested:
+def nested(
+    problem: Problem, recipes: Sequence[Recipe], crew: SearchContext, *, inner: int = 5, seed: int = 0
+) -> Nested:
     """Train every recipe on every outer fold and on every inner fold of each, and score what each outer fold's inner
     folds choose."""
     if problem.ordered:
@@ -103,13 +104,13 @@ def nested(problem: Problem, recipes: Sequence[Recipe], crew: Crew, *, inner: in
     if inner < 2:
         raise BadInput(f"{inner} inner folds", expected="at least 2")
     inside = train_all(
-        inner_problem(problem, inner, seed), recipes, crew.named("inner."), Plan(seed=seed, record_rows=False)
+        inner_problem(problem, inner, seed), recipes, crew.named("inner."), SearchPlan(seed=seed, record_rows=False)
     )
-    outside = train_all(problem, recipes, crew, Plan(seed=seed))
-    return judge(outside, inside)
+    outside = train_all(problem, recipes, crew, SearchPlan(seed=seed))
+    return nested_result(outside, inside)
 
 
-def judge(outer: Trained, inner: Trained) -> Nested:
+def nested_result(outer: SearchResults, inner: SearchResults) -> Nested:
     """What the inner folds of each outer fold choose, and what that scores outside."""
     count = len(inner.problem.folds) // len(outer.problem.folds)
     picks: list[Pick] = []
@@ -122,7 +123,7 @@ def judge(outer: Trained, inner: Trained) -> Nested:
     return Nested(tuple(picks), outer)
 
 
-def _pick(inner: Trained, folds: slice) -> tuple[int, int, float]:
+def _pick(inner: SearchResults, folds: slice) -> tuple[int, int, float]:
     """The recipe and the epoch (from 1) of the best mean over these folds, and that mean."""
     sign, best = inner.problem.metric.sign, (-math.inf, 0, 1)
     for number, record in inner.records.items():

@@ -15,7 +15,7 @@ import numpy as np
 from tenfold.errors import BadInput
 from tenfold.recipe.grammar.nodes import Choice
 from tenfold.recipe.recipe import Recipe
-from tenfold.recipe.spaces.decisions import Place, follow, locate, number_at, places, share_of
+from tenfold.recipe.spaces.decisions import Decision, build_with, decisions_of, locate, number_at, share_of
 from tenfold.recipe.spaces.narrow import narrow
 from tenfold.recipe.spaces.sobol import sobol
 from tenfold.recipe.spaces.space import Space
@@ -136,7 +136,7 @@ class CoarseToFine:
 
 
 @dataclass(frozen=True)
-class Model:
+class ModelProposer:
     """A quarter of the trials (at least 8) at random, then rounds of an eighth (at least 4) by a tree-structured
     Parzen estimator, rebuilt from what was tried in every round.
 
@@ -187,7 +187,7 @@ PROPOSERS: dict[str, Callable[[Space, int, int], Proposer]] = {
     "random": Random,
     "sobol": Sobol,
     "coarse-to-fine": CoarseToFine,
-    "model": Model,
+    "model": ModelProposer,
 }
 
 
@@ -252,14 +252,14 @@ def _asked(space: Space, tried: Sequence[Tried], seed: int) -> Iterator[Recipe]:
     study.add_trials(_history(space, tried))
     while True:
         trial = study.ask()
-        yield follow(space, lambda place, trial=trial: _suggested(trial, place))
+        yield build_with(space, lambda place, trial=trial: _suggested(trial, place))
 
 
 def _history(space: Space, tried: Sequence[Tried]) -> list[Any]:
     """What was tried, in that order, its value the rank of its score; of the space alone."""
     optuna = _optuna()
     rank = {one.recipe: i for i, one in enumerate(_ranked(tried))}
-    known = {place.path: place for place in places(space)}
+    known = {place.path: place for place in decisions_of(space)}
     trials = []
     for one in tried:
         assignment = locate(space, one.recipe)
@@ -272,7 +272,7 @@ def _history(space: Space, tried: Sequence[Tried]) -> list[Any]:
     return trials
 
 
-def _distribution(place: Place) -> Any:
+def _distribution(place: Decision) -> Any:
     """Options as categories; numbers as the share of their range, so that logarithms and whole numbers are alike."""
     optuna = _optuna()
     if isinstance(place.node, Choice):
@@ -280,11 +280,11 @@ def _distribution(place: Place) -> Any:
     return optuna.distributions.FloatDistribution(0.0, 1.0)
 
 
-def _parameter(place: Place, value: float) -> float:
+def _parameter(place: Decision, value: float) -> float:
     return value if isinstance(place.node, Choice) else share_of(place.node, value)
 
 
-def _suggested(trial: Any, place: Place) -> int | float:
+def _suggested(trial: Any, place: Decision) -> int | float:
     if isinstance(place.node, Choice):
         return trial.suggest_categorical(place.path, range(len(place.node.options)))
     return number_at(place.node, trial.suggest_float(place.path, 0.0, 1.0))

@@ -106,7 +106,7 @@ class RecipeRecord:
         )  # fmt: skip
 
 
-class Book:
+class EpochRecorder:
     """The records of a pack's recipes, and how an epoch's results enter them.
 
     kept: the rows (indices) whose contributions are recorded. settled: the epochs were chosen on other folds and stay.

@@ -15,7 +15,7 @@ from tenfold.problem.problem import Problem
 from tenfold.recipe.recipe import Recipe
 from tenfold.search.outcome import Outcome
 from tenfold.search.racing import Rung
-from tenfold.statistics.correction import Corrected, corrected_score
+from tenfold.statistics.correction import CorrectedScore, corrected_score
 from tenfold.statistics.intervals import fold_error, within
 from tenfold.statistics.one_standard_error import one_standard_error
 from tenfold.statistics.spread import Spread, spread
@@ -27,7 +27,7 @@ Array = np.ndarray
 
 
 @dataclass(frozen=True)
-class Trained:
+class SearchResults:
     """The records of all recipes, and how to read them.
 
     rule: "best", or "one-se": the cheapest recipe within one standard error of the best. kept: the rows whose
@@ -163,7 +163,7 @@ class Trained:
     # ---- what can be said of the winner ---------------------------------------------------------------------------
 
     @cached_property
-    def correction(self) -> Corrected | None:
+    def correction(self) -> CorrectedScore | None:
         """The winner's score corrected for having been picked: bootstrap bias-corrected cross-validation over every
         (recipe, epoch) that all folds measured (see `corrected_score`); None without a winner.
 
@@ -184,7 +184,7 @@ class Trained:
         bias = shrink * found.bias
         low, high = (best - bias + shrink * (end - found.score) for end in found.interval)
         score = within(best - bias, best - bias, self.problem.metric.bounds)[0]
-        return Corrected(score, within(low, high, self.problem.metric.bounds), bias, best)
+        return CorrectedScore(score, within(low, high, self.problem.metric.bounds), bias, best)
 
     def _candidates(self) -> Array:
         """Row contributions (candidates, kept rows) of every (recipe, epoch) that was measured on all folds."""

@@ -18,11 +18,11 @@ from tenfold.executors.process_pool import is_there
 from tenfold.problem.problem import Problem
 from tenfold.problem.settings import RULES
 from tenfold.recipe.recipe import Recipe
-from tenfold.search.context import Crew
+from tenfold.search.context import SearchContext
 from tenfold.search.outcome import Outcome
 from tenfold.search.proposals import Proposer, Tried
 from tenfold.search.racing import Rung, Stage, Standing, Strategy
-from tenfold.search.results import Trained
+from tenfold.search.results import SearchResults
 
 if TYPE_CHECKING:
     from tenfold.engine.packs.pack import LaneRows
@@ -37,7 +37,7 @@ FEWER_LANES = 1.5  # how much more an epoch of a recipe takes when few are left
 
 
 @dataclass(frozen=True)
-class Plan:
+class SearchPlan:
     """How a search goes: the race, the rule that picks the winner, whether dropped recipes are audited, and whether
     what each row contributes is recorded, which a corrected score needs."""
 
@@ -69,16 +69,18 @@ class Given:
         return [] if tried else list(self.recipes)
 
 
-def train_all(problem: Problem, recipes: Sequence[Recipe] | Proposer, crew: Crew, plan: Plan | None = None) -> Trained:
+def train_all(
+    problem: Problem, recipes: Sequence[Recipe] | Proposer, crew: SearchContext, plan: SearchPlan | None = None
+) -> SearchResults:
     """Train what is given or proposed on every fold, to its end, to where the race drops it, or to the crew's limit."""
     proposer = Given(tuple(recipes)) if isinstance(recipes, Sequence) else recipes
-    return Training(problem, proposer, crew, plan or Plan()).run()
+    return SearchRun(problem, proposer, crew, plan or SearchPlan()).run()
 
 
-class Training:
+class SearchRun:
     """A search under way."""
 
-    def __init__(self, problem: Problem, proposer: Proposer, crew: Crew, plan: Plan) -> None:
+    def __init__(self, problem: Problem, proposer: Proposer, crew: SearchContext, plan: SearchPlan) -> None:
         self.problem, self.proposer, self.crew, self.plan = problem, proposer, crew, plan
         self.recipes: list[Recipe] = []
         self.records: dict[int, RecipeRecord] = {}
@@ -92,7 +94,7 @@ class Training:
         self._stage_end: float | None = None
         self._ended_here = 0  # packs that have come to the end of the stage
 
-    def run(self) -> Trained:
+    def run(self) -> SearchResults:
         """All rounds, and the audit."""
         number = 0
         while new := self._next_round(number):
@@ -104,7 +106,7 @@ class Training:
             self._compete(number, list(range(first, len(self.recipes))), self.plan.strategy)
             number += 1
         audit = self._audit() if self.plan.audit else {}
-        return Trained(
+        return SearchResults(
             self.problem, tuple(self.recipes), dict(sorted(self.records.items())), time.monotonic() - self._start,
             self.plan.rule, self.kept, tuple(self.race), audit,
         )  # fmt: skip
@@ -135,9 +137,9 @@ class Training:
 
     def _compete(self, number: int, numbers: list[int], strategy: Strategy) -> None:
         """One round: its recipes from their first epoch to their end, or to where the race drops them."""
-        from tenfold.search.records import Book
+        from tenfold.search.records import EpochRecorder
 
-        self.records |= Book.new(self.problem, self.recipes, numbers, self.kept)
+        self.records |= EpochRecorder.new(self.problem, self.recipes, numbers, self.kept)
         longest = max(self.recipes[n].epochs for n in numbers)
         stages = strategy.stages(self.problem.folds, len(numbers), longest)
         feed = self.problem.feed([self.recipes[n] for n in numbers], self.crew.device, self.crew.dtype)
@@ -182,7 +184,7 @@ class Training:
     ) -> list[str]:
         """Train these recipes through one stage; gives the keys of the packs."""
         from tenfold.executors import processes, threads
-        from tenfold.search.job import Book, PackJob, records_of
+        from tenfold.search.job import EpochRecorder, PackJob, records_of
 
         if not numbers:
             return []
@@ -194,7 +196,7 @@ class Training:
             key = f"{place}.{index}"
             ended = keeper.finished(key)
             if ended is not None:
-                self.records |= Book.read(*ended)
+                self.records |= EpochRecorder.read(*ended)
                 continue
             jobs.append(
                 PackJob(
@@ -208,7 +210,7 @@ class Training:
         for job in jobs:
             known |= {} if job.saved is None else records_of(job.saved)
         self._rest, self._made = {}, sum(record.measured for record in known.values())
-        self._improved(Book(self.problem, known).best())
+        self._improved(EpochRecorder(self.problem, known).best())
         crew = {"workers": self.crew.workers, "packs": len(jobs)}
         size = self.problem.inputs.numbers.nbytes
         starting = sum(map(self._starting, jobs))
@@ -255,10 +257,10 @@ class Training:
         return found
 
     def _receive(self, message: Message) -> None:
-        from tenfold.search.job import Book
+        from tenfold.search.job import EpochRecorder
 
         if message.kind == "done":
-            self.records |= Book.read(message.arrays, message.meta)
+            self.records |= EpochRecorder.read(message.arrays, message.meta)
             self._ended_here += 1
             if message.rest is not None:
                 self._rest[message.pack] = message.rest
@@ -343,7 +345,7 @@ class Training:
             return {}
         before, race = self.records, self.race
         self.records, self.race = dict(before), []
-        strategy, self.plan = self.plan, Plan(seed=self.plan.seed)
+        strategy, self.plan = self.plan, SearchPlan(seed=self.plan.seed)
         self._planned += sum(self.recipes[n].epochs for n in chosen) * len(self.problem.folds)
         self._compete(-1, chosen, self.plan.strategy)
         audit = {n: self.records[n] for n in chosen}

@@ -15,7 +15,7 @@ DIGITS = 10  # of in-bag scores that count, so that equal candidates tie whateve
 
 
 @dataclass(frozen=True)
-class Corrected:
+class CorrectedScore:
     """A picked candidate's score without the advantage of having been picked: raw - bias. interval is around it."""
 
     score: float
@@ -33,7 +33,7 @@ def corrected_score(
     draws: int = 1000,
     seed: int = 0,
     level: float = 0.95,
-) -> Corrected:
+) -> CorrectedScore:
     """Bootstrap bias-corrected score of the best candidate (Tsamardinos, Greasidou & Borboudakis 2018, BBC-CV).
 
     values (candidates, rows): what each row contributes to the score of each candidate, out of fold, so that
@@ -56,15 +56,15 @@ def corrected_score(
     own = sign * np.concatenate([data.totals(part).sum(1) for part in data.parts(1)]) / data.weights.sum()
     alive = np.isfinite(own)
     if not alive.any():
-        return Corrected(float("nan"), (float("nan"), float("nan")), float("nan"), float("nan"))
+        return CorrectedScore(float("nan"), (float("nan"), float("nan")), float("nan"), float("nan"))
     raw = sign * float(own[alive].max())
     found = _out_of_bag(data, sign, abs(raw) or 1.0, draws, np.random.default_rng(seed))
     found = found[np.isfinite(found)]
     if not len(found):
-        return Corrected(float("nan"), (float("nan"), float("nan")), float("nan"), raw)
+        return CorrectedScore(float("nan"), (float("nan"), float("nan")), float("nan"), raw)
     low, high = np.quantile(found, [0.5 - level / 2, 0.5 + level / 2])
     score = float(found.mean()) if alive.sum() > 1 else raw
-    return Corrected(score, (float(low), float(high)), raw - score, raw)
+    return CorrectedScore(score, (float(low), float(high)), raw - score, raw)
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ def pack(arrays: Mapping[str, np.ndarray]) -> bytes:
     return safetensors.save(plain)
 
 
-def unpack(data: bytes, file: str) -> dict[str, np.ndarray]:
+def unpack_arrays(data: bytes, file: str) -> dict[str, np.ndarray]:
     """The arrays in `data`, writable, in the order of their names; nothing in `data` is executed.
 
     Errors: `Corrupt` with the name `file` when the header is longer than 64 MiB or than the file, when the

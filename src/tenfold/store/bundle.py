@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from tenfold.errors import BadInput, Corrupt, RunFailed
-from tenfold.store.blobs import pack, unpack
+from tenfold.store.blobs import pack, unpack_arrays
 from tenfold.store.files import (
     DIRECTORY_MODE,
     TEMPORARY,
@@ -165,10 +165,10 @@ def read_bundle(path: str | os.PathLike[str]) -> Bundle:
         raise Corrupt(f"not UTF-8 text ({error})", file=str(path / "card.md")) from error
     return Bundle(
         spec=_parse(data["spec.json"], path / "spec.json"),
-        arrays=unpack(data["model.safetensors"], str(path / "model.safetensors")),
+        arrays=unpack_arrays(data["model.safetensors"], str(path / "model.safetensors")),
         schema=_parse(data["schema.json"], path / "schema.json"),
         preprocess=_parse(data["preprocess.json"], path / "preprocess.json"),
-        preprocess_arrays=unpack(data["preprocess.safetensors"], str(path / "preprocess.safetensors")),
+        preprocess_arrays=unpack_arrays(data["preprocess.safetensors"], str(path / "preprocess.safetensors")),
         card=card,
         meta=manifest["meta"],
         versions=manifest["versions"],

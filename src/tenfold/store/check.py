@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tenfold.errors import BadInput, Corrupt, RunFailed, TenfoldError
-from tenfold.store.blobs import FOLDER, blob_path, read_blob, unpack
+from tenfold.store.blobs import FOLDER, blob_path, read_blob, unpack_arrays
 from tenfold.store.bundle import MANIFEST, read_bundle
 from tenfold.store.database import NAME, TABLES, Database
 from tenfold.store.files import SET_ASIDE, sha256, told
 
 
 @dataclass(frozen=True)
-class Problem:
+class Damage:
     """One thing that is wrong: the file, relative to the run; a sentence; the two hashes, where hashes differ."""
 
     file: str
@@ -29,7 +29,7 @@ class Problem:
             raise ValueError(f"a problem has a file and a sentence: {self}")
 
 
-def check(path: str | os.PathLike[str]) -> list[Problem]:
+def check(path: str | os.PathLike[str]) -> list[Damage]:
     """All problems of the run directory `path`; an empty list when every hash is right. Writes nothing.
 
     A run that is being written may be checked. Errors: `BadInput` when `path` is no run at all.
@@ -48,24 +48,24 @@ def check(path: str | os.PathLike[str]) -> list[Problem]:
     return [*found, *_model(path)]
 
 
-def _problem(path: Path, error: TenfoldError) -> Problem:
+def _problem(path: Path, error: TenfoldError) -> Damage:
     if isinstance(error, Corrupt):
-        return Problem(os.path.relpath(error.file, path), error.what, error.expected, error.found)
-    return Problem(NAME, str(error).replace("\n", " "))
+        return Damage(os.path.relpath(error.file, path), error.what, error.expected, error.found)
+    return Damage(NAME, str(error).replace("\n", " "))
 
 
-def _rows(path: Path, database: Database) -> Iterator[Problem]:
+def _rows(path: Path, database: Database) -> Iterator[Damage]:
     """SQLite's own check, then every row against its checksum."""
     try:
         for sentence in database.problems():
-            yield Problem(NAME, sentence)
+            yield Damage(NAME, sentence)
         for table in TABLES:
             for row in database.rows(table):
                 _check_json(table, row)
     except (Corrupt, RunFailed) as error:
         yield _problem(path, error)
     except (TypeError, ValueError, RecursionError) as error:
-        yield Problem(NAME, f"a row is malformed ({error})")
+        yield Damage(NAME, f"a row is malformed ({error})")
 
 
 def _check_json(table: str, row: tuple[object, ...]) -> None:
@@ -74,33 +74,33 @@ def _check_json(table: str, row: tuple[object, ...]) -> None:
             json.loads(value)
 
 
-def _blobs(path: Path, database: Database) -> Iterator[Problem]:
+def _blobs(path: Path, database: Database) -> Iterator[Damage]:
     for row in list(database.rows("arrays")):
         try:
-            unpack(read_blob(path, row[2]), str(blob_path(path, row[2])))
+            unpack_arrays(read_blob(path, row[2]), str(blob_path(path, row[2])))
         except Corrupt as error:
             if database.first("arrays", kind=row[0], key=row[1]) == row:
                 yield _problem(path, error)
         except OSError as error:
-            yield Problem(f"{FOLDER}/{row[2]}", f"cannot be read ({error.strerror})")
+            yield Damage(f"{FOLDER}/{row[2]}", f"cannot be read ({error.strerror})")
 
 
-def _files(path: Path, database: Database) -> Iterator[Problem]:
+def _files(path: Path, database: Database) -> Iterator[Damage]:
     """The hash of every recorded file; one that was being replaced may still be the older one, or set aside."""
     for name, sha, _, settled, previous in list(database.rows("files")):
         try:
             with told(path):
                 found = sha256((path / name).read_bytes()) if (path / name).is_file() else ""
         except RunFailed as error:
-            yield Problem(name, str(error))
+            yield Damage(name, str(error))
             continue
         aside = path / (Path(name).parts[0] + SET_ASIDE)
         allowed = {sha} if settled else {sha, previous or "", "" if aside.exists() else sha}
         if found not in allowed and database.first("files", name=name, sha=sha, settled=settled) is not None:
-            yield Problem(name, "the content has changed" if found else "the file is missing", sha, found)
+            yield Damage(name, "the content has changed" if found else "the file is missing", sha, found)
 
 
-def _model(path: Path) -> Iterator[Problem]:
+def _model(path: Path) -> Iterator[Damage]:
     model = path / "model"
     if not model.exists() and not model.is_symlink():
         return
@@ -109,4 +109,4 @@ def _model(path: Path) -> Iterator[Problem]:
     except Corrupt as error:
         yield _problem(path, error)
     except (BadInput, RunFailed) as error:
-        yield Problem(f"model/{MANIFEST}", str(error).replace("\n", " "))
+        yield Damage(f"model/{MANIFEST}", str(error).replace("\n", " "))

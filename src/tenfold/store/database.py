@@ -27,7 +27,7 @@ _BATCH = 4096
 
 
 @dataclass(frozen=True)
-class Table:
+class TableSchema:
     """One table: its columns as (name, SQLite type) and how many of the first ones are the key."""
 
     columns: tuple[tuple[str, str], ...]
@@ -38,9 +38,9 @@ class Table:
             raise ValueError(f"a key of {self.key} columns out of {len(self.columns)}")
 
 
-def _table(key: int, columns: str) -> Table:
+def _table(key: int, columns: str) -> TableSchema:
     pairs = [column.split() for column in columns.split(", ")]
-    return Table(tuple((name, kind) for name, kind in pairs), key)
+    return TableSchema(tuple((name, kind) for name, kind in pairs), key)
 
 
 TABLES = {

@@ -22,7 +22,7 @@ from filelock import FileLock, Timeout
 
 from tenfold.errors import BadInput, TenfoldError
 from tenfold.store import ledger
-from tenfold.store.blobs import FOLDER, blob_path, collect, pack, read_blob, remove_blob, unpack, write_blob
+from tenfold.store.blobs import FOLDER, blob_path, collect, pack, read_blob, remove_blob, unpack_arrays, write_blob
 from tenfold.store.bundle import install_bundle, stage_bundle
 from tenfold.store.database import NAME, Database
 from tenfold.store.files import DIRECTORY_MODE, FILE_MODE, sha256, sweep, synchronize_directory, told, write_whole
@@ -161,7 +161,7 @@ class Run:
             raise KeyError((kind, key))
         with told(self.path):
             data = read_blob(self.path, row[2])
-        return unpack(data, str(blob_path(self.path, row[2]))), json.loads(row[4])
+        return unpack_arrays(data, str(blob_path(self.path, row[2]))), json.loads(row[4])
 
     def keys(self, kind: str) -> list[str]:
         """The keys under which arrays of this kind are stored, sorted."""

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tenfold.data.columns.schema import Schema, conform, decide
+from tenfold.data.columns.schema import Schema, conform, decide_schema
 from tenfold.data.columns.table import Table
 from tenfold.data.columns.target import read_target
 from tenfold.data.read.read import read
@@ -54,7 +54,7 @@ def write(tmp_path: Path, columns: dict[str, list[object]], name: str = "data.cs
 def schema(tmp_path: Path) -> Schema:
     table = write(tmp_path, COLUMNS)
     target = read_target(table, "y")
-    return decide(table.drop("y").take(target.keep), target)
+    return decide_schema(table.drop("y").take(target.keep), target)
 
 
 def new(tmp_path: Path, **changes: object) -> Table:
@@ -81,7 +81,7 @@ def test_an_id_is_still_seen_in_a_part_of_the_rows(tmp_path: Path) -> None:
     table = write(tmp_path, COLUMNS)
     rows = np.sort(np.random.default_rng(0).choice(N, 30, replace=False))
     target = read_target(table.take(rows), "y")
-    kinds = {c.name: c.kind for c in decide(table.take(rows).drop("y"), target).columns}
+    kinds = {c.name: c.kind for c in decide_schema(table.take(rows).drop("y"), target).columns}
     assert kinds["PassengerId"] == "id"
     assert kinds["age"] == "number"
 
@@ -106,7 +106,7 @@ def test_a_schema_survives_json_and_refuses_what_it_does_not_know(schema: Schema
 def test_no_usable_column_is_refused(tmp_path: Path) -> None:
     table = write(tmp_path, {"id": COLUMNS["PassengerId"], "k": COLUMNS["same"], "y": COLUMNS["y"]})
     with pytest.raises(BadInput, match="no column is left to learn from: 'id' ID"):
-        decide(table.drop("y"), read_target(table, "y"))
+        decide_schema(table.drop("y"), read_target(table, "y"))
 
 
 def test_order_and_extra_columns_change_nothing_and_are_said(tmp_path: Path, schema: Schema) -> None:
@@ -126,7 +126,7 @@ def test_order_and_extra_columns_change_nothing_and_are_said(tmp_path: Path, sch
 
 def test_the_example_of_a_boolean_is_as_the_file_has_it(tmp_path: Path) -> None:
     table = write(tmp_path, {"member": ["", "no", "yes"] * 4, "y": ["a", "b", "a"] * 4}, "new.csv")
-    found = decide(table.drop("y"), read_target(table, "y"))
+    found = decide_schema(table.drop("y"), read_target(table, "y"))
     assert [(c.kind, c.example) for c in found.columns] == [("boolean", "no")]
 
 
@@ -207,7 +207,7 @@ def test_what_training_did_not_see_is_counted(tmp_path: Path, schema: Schema) ->
 def test_a_category_keeps_its_spelling_when_a_part_looks_like_numbers_or_booleans(tmp_path: Path) -> None:
     cells = ["1", "2.0", "x", "No"] * 10
     table = write(tmp_path, {"c": cells, "y": COLUMNS["y"]})
-    schema = decide(table.drop("y"), read_target(table, "y"))
+    schema = decide_schema(table.drop("y"), read_target(table, "y"))
     assert set(schema.columns[0].levels) == {"1", "2.0", "x", "No"}
     for part, expected in ((["1", "2.0"], ["1", "2.0"]), (["1.0", "2"], ["1", "2.0"]), (["No", "No"], ["No", "No"])):
         found, _ = conform(write(tmp_path, {"c": part}, "new.csv"), schema)  # type: ignore[dict-item]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tenfold.data.columns.schema import conform, decide
+from tenfold.data.columns.schema import conform, decide_schema
 from tenfold.data.columns.table import Column, Table
 from tenfold.data.columns.target import read_target
 from tenfold.data.feed.encode import MAX_LEVELS, Inputs, date_parts, fit_encoding, make_inputs, matrix_inputs
@@ -34,7 +34,7 @@ def typed(rows=60, **columns):
     target = text("y", ["a", "b"] * (rows // 2))
     table = Table("t", "t.csv", (*columns.values(), target))
     features = table.drop("y")
-    schema = decide(features, read_target(table, "y"))
+    schema = decide_schema(features, read_target(table, "y"))
     return make_inputs(conform(features, schema)[0], schema), schema
 
 

@@ -10,7 +10,7 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from tenfold.data.feed import moments as module
 from tenfold.data.feed.encode import fit_encoding, matrix_inputs, pixel_inputs
-from tenfold.data.feed.moments import block_moments, blocks, target_scale, training_moments
+from tenfold.data.feed.moments import block_moments, row_blocks, target_scale, training_moments
 from tenfold.data.split.folds import Fold, make_folds
 from tenfold.rules.preprocessing import (
     PCA,
@@ -19,7 +19,7 @@ from tenfold.rules.preprocessing import (
     Standardize,
     StandardizeChannel,
     WhitenPCA,
-    apply,
+    apply_affine,
 )
 
 ROWS = 83
@@ -111,12 +111,12 @@ def test_imputed_values_that_never_occur_do_not_widen_the_range():
 
 def test_blocks_are_disjoint_and_make_up_each_training_part():
     folds = make_folds(np.zeros(40), ShuffleSplit(4, test_size=0.4, random_state=0), classification=False)
-    parts, members = blocks(folds, 40)
+    parts, members = row_blocks(folds, 40)
     assert sorted(np.concatenate(parts)) == list(range(40))
     for fold, mine in zip(folds, members, strict=True):
         assert sorted(np.concatenate([parts[b] for b in mine])) == list(fold.train)
     k_fold = make_folds(np.zeros(40), KFold(4), classification=False)
-    assert len(blocks(k_fold, 40)[0]) == 4  # one pass over the rows, not one a fold
+    assert len(row_blocks(k_fold, 40)[0]) == 4  # one pass over the rows, not one a fold
 
 
 @pytest.mark.parametrize("factor", [1e16, -1e100])
@@ -179,10 +179,10 @@ def test_principal_components_equal_scikit_learns_on_each_training_part(splitter
         part = x[fold.train]
         pca = SklearnPCA(0.99, svd_solver="full").fit(part)
         expected = pca.transform(x)
-        z = apply(PCA().fit(moments), x)[:, : expected.shape[1]]
+        z = apply_affine(PCA().fit(moments), x)[:, : expected.shape[1]]
         np.testing.assert_allclose(z, expected, rtol=1e-10, atol=1e-10 * np.abs(expected).max())
         std = np.sqrt(pca.explained_variance_ * (1 - 1 / len(part)))
-        z = apply(WhitenPCA(epsilon=0.0).fit(moments), x)[:, : len(std)]
+        z = apply_affine(WhitenPCA(epsilon=0.0).fit(moments), x)[:, : len(std)]
         np.testing.assert_allclose(z, expected / std, rtol=1e-10, atol=1e-9)
 
 

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from tenfold.data.columns.schema import decide
+from tenfold.data.columns.schema import decide_schema
 from tenfold.data.columns.table import Column, Table
 from tenfold.data.columns.target import read_target
 from tenfold.data.profile import leaks
@@ -26,7 +26,7 @@ def card(*columns: Column, y: np.ndarray = Y, dropped: int = 0) -> Card:
     table = Table("t", "memory", (*columns, number("y", y)))
     target = read_target(table, "y")
     inputs = table.drop("y").take(target.keep)
-    return make_card(inputs, decide(inputs, target), target.values, dropped_rows=dropped)
+    return make_card(inputs, decide_schema(inputs, target), target.values, dropped_rows=dropped)
 
 
 def text(found: Card) -> str:
@@ -108,7 +108,7 @@ def test_no_false_alarm_of_a_leak_on_bundled_sets(name: str) -> None:
     table = read(f"sklearn:{name}")
     target = read_target(table, None)
     inputs = table.drop("target")
-    found = make_card(inputs, decide(inputs, target), target.values)
+    found = make_card(inputs, decide_schema(inputs, target), target.values)
     assert "alone settles" not in text(found)
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_iris, load_wine
 
-from tenfold.data.columns.schema import decide
+from tenfold.data.columns.schema import decide_schema
 from tenfold.data.columns.table import Column, Table
 from tenfold.data.columns.target import read_target
 from tenfold.data.feed.encode import Inputs, matrix_inputs, pixel_inputs
@@ -126,7 +126,7 @@ def card_of(of, x, y, **options):
     table = Table("t", "memory", (names, *columns, Column("y", "number", y)))
     target = read_target(table, "y")
     inputs = table.drop("y")
-    return make_card(inputs, decide(inputs, target), target.values, **options).warnings
+    return make_card(inputs, decide_schema(inputs, target), target.values, **options).warnings
 
 
 def test_the_card_names_the_column_once_and_is_silent_where_groups_are_given():

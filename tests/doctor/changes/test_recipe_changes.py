@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from tenfold.doctor.changes.change import CHANGES as OF_MODULES
-from tenfold.doctor.changes.recipe_changes import CHANGES, apply, lines, random_change, words
+from tenfold.doctor.changes.recipe_changes import CHANGES, changed_recipe, lines, random_recipe_change, words
 from tenfold.doctor.prescribe.remedies import REMEDIES
 from tenfold.engine.plan.network import plan_network
 from tenfold.recipe.recipe import Recipe
@@ -52,13 +52,13 @@ def merged(base, change):
 
 @pytest.mark.parametrize("name", EXPECTED)
 def test_a_change_changes_what_it_says_and_nothing_else(name):
-    assert apply(Recipe.from_dict(FAULTY), name) == Recipe.from_dict(merged(FAULTY, EXPECTED[name]))
+    assert changed_recipe(Recipe.from_dict(FAULTY), name) == Recipe.from_dict(merged(FAULTY, EXPECTED[name]))
 
 
 @pytest.mark.parametrize("name", CHANGES)
 def test_the_words_hold_the_lines_that_make_the_change(name):
     recipe = Recipe.from_dict(FAULTY)
-    changed = apply(recipe, name)
+    changed = changed_recipe(recipe, name)
     said = words(recipe, name)
     if changed is None:
         assert said == "leave the recipe as it is"
@@ -72,20 +72,20 @@ def test_every_change_of_modules_and_every_remedy_is_known_or_impossible():
     wanted = set(OF_MODULES) | {change for choices in REMEDIES.values() for change, _ in choices}
     assert wanted - set(CHANGES) <= IMPOSSIBLE
     for name in IMPOSSIBLE - {"as_is"}:
-        assert apply(Recipe.from_dict(FAULTY), name) is None
+        assert changed_recipe(Recipe.from_dict(FAULTY), name) is None
 
 
 def test_a_right_recipe_has_little_to_change():
-    right = apply(Recipe.from_dict(FAULTY), "right")
+    right = changed_recipe(Recipe.from_dict(FAULTY), "right")
     assert right is not None
     for name in ("right", "standardize_inputs", "reinitialize", "loss", "no_dropout", "no_decay", "clip", "epsilon"):
-        assert apply(right, name) is None, name
-    assert apply(right, "as_is") is right
-    relu = apply(Recipe.from_dict(FAULTY), "right_relu")
+        assert changed_recipe(right, name) is None, name
+    assert changed_recipe(right, "as_is") is right
+    relu = changed_recipe(Recipe.from_dict(FAULTY), "right_relu")
     assert relu is not None
-    assert apply(relu, "activation") is None
-    assert apply(relu, "normalize") is None
-    slow = apply(Recipe.from_dict(FAULTY), "right_slow")
+    assert changed_recipe(relu, "activation") is None
+    assert changed_recipe(relu, "normalize") is None
+    slow = changed_recipe(Recipe.from_dict(FAULTY), "right_slow")
     assert slow is not None
     assert (right.optimizer.lr, slow.optimizer.lr) == (3e-3, 5e-4)
 
@@ -97,7 +97,7 @@ def test_a_right_recipe_has_little_to_change():
 )  # fmt: skip
 def test_the_initialization_fits_the_activation(activation, init):
     recipe = Recipe.from_dict({"network": {"activation": activation}, "init": "zeros"})
-    changed = apply(recipe, "reinitialize")
+    changed = changed_recipe(recipe, "reinitialize")
     assert changed is not None
     assert changed.init == Recipe.from_dict({"init": init}).init
     assert changed.init.bias == 0
@@ -110,46 +110,46 @@ def written(layers, **fields):
 def test_networks_that_are_written_out():
     block = {"residual": [{"dense": 20}, "tanh", {"dropout": 0.8}, {"dense": 20}]}
     recipe = written([{"dense": 20}, block, "tanh", {"channel_dropout": 0.7}], preprocess="none")
-    rectified = apply(recipe, "activation")
+    rectified = changed_recipe(recipe, "activation")
     calm = {"residual": [{"dense": 20}, "relu", {"dropout": 0.8}, {"dense": 20}]}
     assert rectified == written([{"dense": 20}, calm, "relu", {"channel_dropout": 0.7}], preprocess="none")
     kept = {"residual": [{"dense": 20}, "tanh", {"dropout": 0.0}, {"dense": 20}]}
-    assert apply(recipe, "no_dropout") == written([{"dense": 20}, kept, "tanh", {"channel_dropout": 0.0}],
+    assert changed_recipe(recipe, "no_dropout") == written([{"dense": 20}, kept, "tanh", {"channel_dropout": 0.0}],
                                                   preprocess="none")  # fmt: skip
-    assert apply(recipe, "shallower") is None
-    normed = apply(recipe, "normalize")
+    assert changed_recipe(recipe, "shallower") is None
+    normed = changed_recipe(recipe, "normalize")
     assert normed is not None
-    assert apply(normed, "normalize") is None
+    assert changed_recipe(normed, "normalize") is None
     inside = {"residual": [{"dense": 64}, "tanh", {"dropout": 0.8}, {"dense": 64}]}
-    assert apply(recipe, "wider") == written([{"dense": 64}, inside, "tanh", {"channel_dropout": 0.7}],
+    assert changed_recipe(recipe, "wider") == written([{"dense": 64}, inside, "tanh", {"channel_dropout": 0.7}],
                                              preprocess="none")  # fmt: skip
 
 
 def test_a_network_without_any_activation_gets_some():
     linear = written([{"conv": 8}, {"max_pool": 2}, "flatten", {"dense": 20}])
-    changed = apply(linear, "activation")
+    changed = changed_recipe(linear, "activation")
     assert changed == written([{"conv": 8}, "relu", {"max_pool": 2}, "flatten", {"dense": 20}, "relu"])
-    scaled = apply(written([{"conv": 8}, "relu"], preprocess="none"), "standardize_inputs")
+    scaled = changed_recipe(written([{"conv": 8}, "relu"], preprocess="none"), "standardize_inputs")
     assert scaled is not None
     assert scaled.preprocess == Recipe.from_dict({"preprocess": "standardize_channel"}).preprocess
-    assert apply(scaled, "standardize_inputs") is None
+    assert changed_recipe(scaled, "standardize_inputs") is None
 
 
 def test_second_order_methods_and_single_rows():
     newton = Recipe.from_dict({"optimizer": "lbfgs"})
-    assert apply(newton, "clip") is None
-    assert apply(newton, "smaller_batch") is None
-    changed = apply(newton, "adam")
+    assert changed_recipe(newton, "clip") is None
+    assert changed_recipe(newton, "smaller_batch") is None
+    changed = changed_recipe(newton, "adam")
     assert changed is not None
     assert changed == Recipe()
     lone = Recipe.from_dict({"batch_size": 1})
-    normed, larger = apply(lone, "normalize"), apply(lone, "larger_batch")
+    normed, larger = changed_recipe(lone, "normalize"), changed_recipe(lone, "larger_batch")
     assert normed is not None
     assert larger is not None
     assert (normed.batch_size, larger.batch_size) == (32, 32)
-    assert apply(Recipe.from_dict({"batch_size": "full"}), "larger_batch") is None
-    assert apply(Recipe.from_dict({"batch_size": 32}), "larger_batch") is None
-    muon = apply(Recipe.from_dict({"optimizer": {"muon": {"lr": 0.02, "adam_lr": 0.3}}}), "lr_d100")
+    assert changed_recipe(Recipe.from_dict({"batch_size": "full"}), "larger_batch") is None
+    assert changed_recipe(Recipe.from_dict({"batch_size": 32}), "larger_batch") is None
+    muon = changed_recipe(Recipe.from_dict({"optimizer": {"muon": {"lr": 0.02, "adam_lr": 0.3}}}), "lr_d100")
     assert muon is not None
     assert (muon.optimizer.lr, muon.optimizer.adam_lr) == (0.0002, 0.003)
 
@@ -157,7 +157,7 @@ def test_second_order_methods_and_single_rows():
 def test_a_random_change_is_one_field_at_the_cost_of_the_recipe():
     recipe = Recipe.from_dict(FAULTY)
     rng = np.random.default_rng(0)
-    changes = [random_change(recipe, rng, rows=300) for _ in range(60)]
+    changes = [random_recipe_change(recipe, rng, rows=300) for _ in range(60)]
     for changed in changes:
         differing = {name for name, value in recipe.to_dict().items() if changed.to_dict()[name] != value}
         assert len(differing) == 1, lines(recipe, changed)
@@ -167,10 +167,10 @@ def test_a_random_change_is_one_field_at_the_cost_of_the_recipe():
         assert changed.network.hidden == recipe.network.hidden
     seen = {name for c in changes for name, value in recipe.to_dict().items() if c.to_dict()[name] != value}
     assert seen == {"init", "optimizer", "decay", "weight_decay", "network", "clip_norm"}
-    again = [random_change(recipe, np.random.default_rng(0), rows=300) for _ in range(1)]
+    again = [random_recipe_change(recipe, np.random.default_rng(0), rows=300) for _ in range(1)]
     assert again[0] == changes[0]
     newton = Recipe.from_dict({"optimizer": "lbfgs", "network": {"hidden": []}})
     for _ in range(20):
-        changed = random_change(newton, rng)
+        changed = random_recipe_change(newton, rng)
         assert changed.optimizer == newton.optimizer
         assert changed.network == newton.network

@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import nn
 
-from tenfold.doctor.measure.numbers.gradients import against_recorded, check, curvature, gradient, noise
+from tenfold.doctor.measure.numbers.gradients import against_recorded, check_gradient, curvature, mean_gradient, noise
 from tenfold.doctor.measure.numbers.pipeline import Pipeline
-from tenfold.doctor.measure.numbers.rows import Rows
-from tenfold.doctor.measure.watching.watched import Batch, Watched
+from tenfold.doctor.measure.numbers.rows import RowBatch
+from tenfold.doctor.measure.watching.watched import ObservedBatch, Watched
 from tenfold.doctor.record import Curves, UpdateSizes
 
 NUMBERS = Pipeline(nn.MSELoss(), "", (1,), "numbers", 0)
@@ -23,7 +23,7 @@ def test_the_gradient_is_that_of_the_mean_loss_and_zero_where_it_does_not_reach(
     model = nn.ModuleDict({"used": nn.Linear(3, 1), "idle": nn.Linear(3, 1)}).double()
     model.forward = lambda x: model["used"](x)
     x, y = drawn(20, 3), drawn(20, 1, seed=1)
-    found = gradient(model, Rows((x,), {}, y), NUMBERS)
+    found = mean_gradient(model, RowBatch((x,), {}, y), NUMBERS)
     error = model["used"](x) - y
     expected = (2 * error.T @ x / 20, 2 * error.mean(0), torch.zeros(1, 3), torch.zeros(1))
     for one, two in zip(found, expected, strict=True):
@@ -36,7 +36,7 @@ def test_curvature_of_linear_least_squares_is_known():
     model = nn.Linear(4, 1, bias=False).double()
     x = drawn(50, 4) * torch.tensor([4.0, 1.0, 0.5, 0.1])
     expected = float(torch.linalg.eigvalsh(2 * x.T @ x / 50)[-1])
-    assert curvature(model, Rows((x,), {}, drawn(50, 1, seed=1)), NUMBERS) == pytest.approx(expected, rel=1e-6)
+    assert curvature(model, RowBatch((x,), {}, drawn(50, 1, seed=1)), NUMBERS) == pytest.approx(expected, rel=1e-6)
 
 
 def test_curvature_is_that_of_the_whole_hessian_of_a_network():
@@ -44,7 +44,7 @@ def test_curvature_is_that_of_the_whole_hessian_of_a_network():
     torch.manual_seed(0)
     for parameter in model.parameters():
         nn.init.normal_(parameter)
-    rows, shapes = Rows((drawn(30, 3),), {}, drawn(30, 1, seed=1)), [p.shape for p in model.parameters()]
+    rows, shapes = RowBatch((drawn(30, 3),), {}, drawn(30, 1, seed=1)), [p.shape for p in model.parameters()]
 
     def loss(flat):
         pieces = flat.split([s.numel() for s in shapes])
@@ -66,7 +66,7 @@ def test_the_noise_scale_of_gradients_with_known_mean_and_covariance():
     model = nn.Linear(40, 1, bias=False).double()
     spread, centre = 0.5, 0.2
     x = centre + spread * drawn(8 * 64, 40)
-    parts = [Rows((piece,), {}, torch.zeros(64, 1)) for piece in x.split(64)]
+    parts = [RowBatch((piece,), {}, torch.zeros(64, 1)) for piece in x.split(64)]
     expected = 40 * spread**2 / (40 * centre**2)
     assert noise(model, parts, linear) == pytest.approx(expected, rel=0.25)
     stack = torch.stack([piece.mean(0) for piece in x.split(64)])
@@ -74,7 +74,7 @@ def test_the_noise_scale_of_gradients_with_known_mean_and_covariance():
     exact = 64 * variance / (float(stack.mean(0).square().sum()) - variance / 8)
     assert noise(model, parts, linear) == pytest.approx(exact, rel=1e-9)
     assert noise(model, parts[:3], linear) is None
-    opposed = [Rows((sign * x[:64],), {}, torch.zeros(64, 1)) for sign in (1, -1, 1, -1)]
+    opposed = [RowBatch((sign * x[:64],), {}, torch.zeros(64, 1)) for sign in (1, -1, 1, -1)]
     assert noise(model, opposed, linear) == float("inf")
 
 
@@ -107,7 +107,7 @@ def test_the_check_finds_a_wrong_backward_pass(factor, error):
     model, x, y = Wrong(factor), drawn(10, 4).float(), drawn(10, 3, seed=1).float()
     before = copy.deepcopy(model.state_dict())
     pipeline = Pipeline(nn.MSELoss(), "", (3,), "numbers", 0)
-    assert check(model, Rows((x,), {}, y), pipeline) == pytest.approx(error, rel=1e-3, abs=1e-6)
+    assert check_gradient(model, RowBatch((x,), {}, y), pipeline) == pytest.approx(error, rel=1e-3, abs=1e-6)
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
 
 
@@ -131,7 +131,7 @@ def trained(model, *, zero=True, sign=1.0, factor=lambda n: 1.0, penalty=0.0, st
         optimizer.step()
         moved = [float((p.detach() - b).norm()) for p, b in zip(model.parameters(), before, strict=True)]
         updates.append(UpdateSizes(step, moved, [float(b.norm()) for b in before], norms))
-        batches.append(Batch(step, (x,), {}, output.detach(), output.detach(), y, float(loss.detach()), True))
+        batches.append(ObservedBatch(step, (x,), {}, output.detach(), output.detach(), y, float(loss.detach()), True))
         snapshots.append((step + 1, copy.deepcopy(model.state_dict())))
     curves = Curves([], updates=updates)
     watched = Watched(model, nn.MSELoss(), [optimizer], [[{"lr": 1e-3}]], start, snapshots, batches, [], curves, steps)
@@ -198,9 +198,9 @@ def test_a_frozen_parameter_is_left_out():
 
 def test_random_states_stay():
     model = nn.Sequential(nn.Linear(4, 8), nn.Dropout(), nn.Linear(8, 1)).double()
-    rows = Rows((drawn(10, 4),), {}, drawn(10, 1))
+    rows = RowBatch((drawn(10, 4),), {}, drawn(10, 1))
     state = torch.get_rng_state()
-    gradient(model, rows, NUMBERS)
+    mean_gradient(model, rows, NUMBERS)
     curvature(model, rows, NUMBERS)
-    check(model, rows, NUMBERS)
+    check_gradient(model, rows, NUMBERS)
     assert torch.equal(state, torch.get_rng_state())

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from tenfold.doctor.measure.numbers.baselines import baselines
-from tenfold.doctor.measure.numbers.moments import by_columns, condition, moments
+from tenfold.doctor.measure.numbers.moments import by_columns, condition, data_moments
 
 
 def table(rows=200, seed=0):
@@ -15,7 +15,7 @@ def table(rows=200, seed=0):
 
 def test_moments_are_those_of_numpy():
     x = table()
-    found, std, mean = moments(torch.tensor(x)), x.std(0), x.mean(0)
+    found, std, mean = data_moments(torch.tensor(x)), x.std(0), x.mean(0)
     assert (found.rows, found.columns, found.constant, found.non_finite) == (200, 4, 0.0, 0.0)
     expected = {
         "mean": x.mean(), "std": x.std(), "smallest": x.min(), "largest": x.max(), "column_std_smallest": std.min(),
@@ -39,12 +39,12 @@ def test_constant_columns_repeated_rows_and_bad_values():
     x = torch.tensor(table(100))
     x[:, 2] = 7.0
     x[50:] = x[:50]
-    found = moments(x)
+    found = data_moments(x)
     assert found.constant == 0.25
     assert found.duplicates == 0.5
     assert found.spread < 20  # without the constant column
     x[0, 0], x[1, 1] = float("nan"), float("inf")
-    found = moments(x)
+    found = data_moments(x)
     assert found.non_finite == pytest.approx(2 / 400)
     assert np.isfinite([found.mean, found.std, found.largest, found.condition]).all()
 
@@ -52,35 +52,35 @@ def test_constant_columns_repeated_rows_and_bad_values():
 def test_a_constant_column_of_any_scale_is_constant_in_float32():
     x = torch.randn(500, 3, generator=torch.Generator().manual_seed(0))
     x[:, 1] = 123456.7
-    assert moments(x).constant == pytest.approx(1 / 3)
+    assert data_moments(x).constant == pytest.approx(1 / 3)
     tiny = torch.randn(500, 3, generator=torch.Generator().manual_seed(0))
     tiny[:, 1] = 1e-3 * tiny[:, 1] + 1
-    assert moments(tiny).constant == 0.0
+    assert data_moments(tiny).constant == 0.0
 
 
 def test_images_have_channels_and_sequences_features_as_columns():
     x = torch.arange(2 * 3 * 4 * 5).reshape(2, 3, 4, 5)
     assert torch.equal(by_columns(x)[:, 1], x[:, 1].reshape(-1))
-    found = moments(x.float())
+    found = data_moments(x.float())
     assert (found.rows, found.columns) == (2, 3)
     assert found.worst[1:] == pytest.approx([float(x[:, 2].double().mean()), float(x[:, 2].double().std(correction=0))])
     assert torch.equal(by_columns(x[0])[:, 2], x[0, :, :, 2].reshape(-1))
-    assert moments(torch.arange(6.0)).columns == 1
+    assert data_moments(torch.arange(6.0)).columns == 1
 
 
 def test_shares_of_classes_and_whole_numbers():
     y = torch.tensor([0, 1, 1, 3])
-    found = moments(y, classes=4)
+    found = data_moments(y, classes=4)
     assert found.shares == [0.25, 0.5, 0.0, 0.25]
     assert found.integers
-    assert not moments(y + 0.5).integers
-    assert moments(y + 0.5).shares == []
+    assert not data_moments(y + 0.5).integers
+    assert data_moments(y + 0.5).shares == []
 
 
 def test_nothing_to_measure():
-    assert moments(torch.zeros(0, 3)).rows == 0
-    assert moments(torch.zeros(5, 2)).within_rows == 0.0
-    assert moments(torch.zeros(5, 2)).constant == 1.0
+    assert data_moments(torch.zeros(0, 3)).rows == 0
+    assert data_moments(torch.zeros(5, 2)).within_rows == 0.0
+    assert data_moments(torch.zeros(5, 2)).constant == 1.0
 
 
 def test_baselines_find_what_is_there_and_nothing_in_shuffled_labels():

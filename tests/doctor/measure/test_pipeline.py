@@ -8,8 +8,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from tenfold.doctor.measure.numbers.pipeline import pipeline_of, proper_loss, what_follows
-from tenfold.doctor.measure.numbers.rows import Rows, distinct, join, probe_part, rows_of, splittable
-from tenfold.doctor.measure.watching.watched import Batch
+from tenfold.doctor.measure.numbers.rows import RowBatch, distinct, join, probe_part, rows_of, splittable
+from tenfold.doctor.measure.watching.watched import ObservedBatch
 
 ROWS = 40
 
@@ -25,7 +25,9 @@ def labels(count, seed=1):
 
 
 def batch(output, target, scored=None):
-    return Batch(0, (drawn(len(target), 3),), {}, output, output if scored is None else scored, target, None, True)
+    return ObservedBatch(
+        0, (drawn(len(target), 3),), {}, output, output if scored is None else scored, target, None, True
+    )
 
 
 def one_hot(classes):
@@ -177,7 +179,7 @@ def test_a_loss_by_row_is_averaged_and_unknown_steps_are_said():
     assert what_follows(output, output**3 + 1) == "unknown"
     assert pipeline_of(None, [batch(output, target)]) is None
     assert pipeline_of(nn.MSELoss(), []) is None
-    assert pipeline_of(nn.MSELoss(), [Batch(0, (), {}, output, None, target, None, True)]) is None
+    assert pipeline_of(nn.MSELoss(), [ObservedBatch(0, (), {}, output, None, target, None, True)]) is None
 
 
 def test_the_proper_loss_of_a_task():
@@ -195,7 +197,7 @@ def test_the_proper_loss_of_a_task():
 
 def some(count, start=0, columns=3):
     x = torch.arange(start, start + count).float()[:, None] + torch.arange(columns) / 10
-    return Rows((x,), {}, x[:, 0].long())
+    return RowBatch((x,), {}, x[:, 0].long())
 
 
 def test_rows_join_and_are_taken_by_index():
@@ -205,7 +207,7 @@ def test_rows_join_and_are_taken_by_index():
     part = whole.take(torch.tensor([5, 0]))
     assert torch.equal(part.inputs[0], some(7).inputs[0][[5, 0]])
     assert part.target.tolist() == [5, 0]
-    named = Rows((), {"rows": drawn(4, 2), "flag": True}, torch.arange(4))
+    named = RowBatch((), {"rows": drawn(4, 2), "flag": True}, torch.arange(4))
     two = join([named, named]).take(torch.tensor([1, 6]))
     assert torch.equal(two.keywords["rows"], named.keywords["rows"][[1, 2]])
     assert two.keywords["flag"] is True
@@ -215,27 +217,27 @@ def test_repeated_rows_are_found_whatever_their_order():
     rows = join([some(5), some(3), some(2, 4)])
     kept = distinct(rows)
     assert kept.target.tolist() == [0, 1, 2, 3, 4, 5]
-    same_x = Rows((torch.ones(3, 2),), {}, torch.tensor([0, 1, 0]))
+    same_x = RowBatch((torch.ones(3, 2),), {}, torch.tensor([0, 1, 0]))
     assert distinct(same_x).target.tolist() == [0, 1]  # another target is another row
-    bad = Rows((torch.tensor([[1.0, float("nan")], [1.0, float("nan")], [2.0, float("inf")]]),), {}, torch.zeros(3))
+    bad = RowBatch((torch.tensor([[1.0, float("nan")], [1.0, float("nan")], [2.0, float("inf")]]),), {}, torch.zeros(3))
     assert distinct(bad).count == 2
 
 
 def test_what_may_be_dealt_anew():
     assert splittable([some(4), some(3)])
     assert not splittable([some(4), some(4, columns=2)])
-    assert not splittable([Rows((drawn(3, 4),), {}, torch.zeros(12))])  # rows and targets do not match
-    assert not splittable([Rows((drawn(4, 2), [1, 2]), {}, torch.zeros(4))])
-    assert not splittable([Rows((), {"flag": True}, torch.zeros(4))])
+    assert not splittable([RowBatch((drawn(3, 4),), {}, torch.zeros(12))])  # rows and targets do not match
+    assert not splittable([RowBatch((drawn(4, 2), [1, 2]), {}, torch.zeros(4))])
+    assert not splittable([RowBatch((), {"flag": True}, torch.zeros(4))])
 
 
 def test_only_the_first_floating_input_is_changed():
-    rows = Rows((torch.arange(3), drawn(3, 2)), {"more": drawn(3, 2, seed=5)}, torch.zeros(3))
+    rows = RowBatch((torch.arange(3), drawn(3, 2)), {"more": drawn(3, 2, seed=5)}, torch.zeros(3))
     changed = rows.with_first(lambda x: x * 0)
     assert torch.equal(changed.inputs[0], rows.inputs[0])
     assert not changed.inputs[1].any()
     assert torch.equal(changed.keywords["more"], rows.keywords["more"])
-    named = Rows((torch.arange(3),), {"more": drawn(3, 2)}, torch.zeros(3)).with_first(lambda x: x * 0)
+    named = RowBatch((torch.arange(3),), {"more": drawn(3, 2)}, torch.zeros(3)).with_first(lambda x: x * 0)
     assert not named.keywords["more"].any()
 
 
@@ -243,11 +245,11 @@ def test_a_probe_takes_as_many_rows_as_its_memory_allows():
     assert probe_part(some(10)).count == 10
     assert probe_part(some(10), most=4).count == 8
     assert probe_part(some(100), most=40).count == 40
-    wide = Rows((torch.zeros(20, 400_000),), {}, torch.zeros(20))
+    wide = RowBatch((torch.zeros(20, 400_000),), {}, torch.zeros(20))
     assert probe_part(wide).count == 8
 
 
 def test_a_batch_without_inputs_or_rows_gives_none():
-    assert rows_of(Batch(0, (), {}, None, None, torch.zeros(3), None, True)) is None
-    assert rows_of(Batch(0, (drawn(3),), {}, None, None, torch.tensor(1.0), None, True)) is None
+    assert rows_of(ObservedBatch(0, (), {}, None, None, torch.zeros(3), None, True)) is None
+    assert rows_of(ObservedBatch(0, (drawn(3),), {}, None, None, torch.tensor(1.0), None, True)) is None
     assert rows_of(batch(drawn(ROWS, 1), TWO)).count == ROWS

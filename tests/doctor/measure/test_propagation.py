@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from tenfold.doctor.measure.numbers.pipeline import Pipeline
 from tenfold.doctor.measure.numbers.propagation import QUANTILES, by_units, outputs_of, probe, quantiles
-from tenfold.doctor.measure.numbers.rows import Rows
+from tenfold.doctor.measure.numbers.rows import RowBatch
 
 NUMBERS = Pipeline(nn.MSELoss(), "", (2,), "numbers", 0)
 
@@ -56,7 +56,7 @@ def test_numbers_of_every_layer_are_those_of_plain_autograd(name):
     out = a @ w2.T + b2  # (rows, 2)
     loss = ((out - y.double()) ** 2).mean()
     gradients = torch.autograd.grad(loss, [z, a, out, w1, w2])
-    found = looked(model, Rows((x,), {}, y))
+    found = looked(model, RowBatch((x,), {}, y))
     slope = derivative(z.detach())
     w1, b1, w2, b2 = (p.detach() for p in (w1, b1, w2, b2))
     for layer, value, gradient in zip(found.layers, (z, a, out), gradients[:3], strict=True):
@@ -100,7 +100,7 @@ def test_an_activation_through_a_method_in_place_has_the_numbers_of_one_that_is_
     plain = dense(nn.Sigmoid())
     model = Squashed()
     model.load_state_dict(dict(zip(model.state_dict(), plain.state_dict().values(), strict=True)))
-    rows = Rows((drawn(32, 5, seed=9),), {}, drawn(32, 2, seed=8))
+    rows = RowBatch((drawn(32, 5, seed=9),), {}, drawn(32, 2, seed=8))
     assert looked(model, rows).layers == looked(plain, rows).layers
 
 
@@ -118,7 +118,7 @@ def test_dead_units_are_those_off_on_all_rows():
     x[:, 2], x[:, 5] = -x[:, 2].abs() - 0.1, -x[:, 5].abs() - 0.1
     x[1:, 6] = -x[1:, 6].abs() - 0.1
     x[0, 6] = 1.0  # alive on one row
-    found = looked(planted(nn.ReLU()), Rows((x,), {}, drawn(64, 2)))
+    found = looked(planted(nn.ReLU()), RowBatch((x,), {}, drawn(64, 2)))
     assert found.layers[1].dead == 2 / 8
     assert found.layers[1].dead_units == [0, 0, 1, 0, 0, 1, 0, 0]
     assert found.layers[1].unvarying == 2 / 8
@@ -128,24 +128,24 @@ def test_dead_units_are_those_off_on_all_rows():
 
 def test_saturated_entries_have_a_derivative_under_a_twentieth_of_the_largest():
     x = drawn(64, 8, scale=3.0)
-    found = looked(planted(nn.Sigmoid()), Rows((x,), {}, drawn(64, 2)))
+    found = looked(planted(nn.Sigmoid()), RowBatch((x,), {}, drawn(64, 2)))
     s = torch.sigmoid(x.double())
     assert found.layers[1].saturated == pytest.approx(float((s * (1 - s) < 0.05 / 4).double().mean()))
-    found = looked(planted(nn.Tanh()), Rows((x,), {}, drawn(64, 2)))
+    found = looked(planted(nn.Tanh()), RowBatch((x,), {}, drawn(64, 2)))
     assert found.layers[1].saturated == pytest.approx(float((1 - torch.tanh(x.double()) ** 2 < 0.05).double().mean()))
     x[:, 3] = 40.0
-    found = looked(planted(nn.Tanh()), Rows((x,), {}, drawn(64, 2)))
+    found = looked(planted(nn.Tanh()), RowBatch((x,), {}, drawn(64, 2)))
     assert found.layers[1].dead_units == [0, 0, 0, 1, 0, 0, 0, 0]
 
 
 def test_identical_units_are_counted_among_those_that_vary():
     x = drawn(64, 8)
     x[:, 1], x[:, 2], x[:, 7] = x[:, 0], x[:, 0], 3.0
-    found = looked(planted(nn.Tanh()), Rows((x,), {}, drawn(64, 2)))
+    found = looked(planted(nn.Tanh()), RowBatch((x,), {}, drawn(64, 2)))
     assert found.layers[0].identical == pytest.approx(3 / 7)
     assert found.layers[1].identical == pytest.approx(3 / 7)
     assert found.layers[0].unvarying == 1 / 8
-    assert looked(planted(nn.Tanh()), Rows((drawn(64, 8),), {}, drawn(64, 2))).layers[1].identical == 0.0
+    assert looked(planted(nn.Tanh()), RowBatch((drawn(64, 8),), {}, drawn(64, 2))).layers[1].identical == 0.0
 
 
 def test_convolutions_have_channels_as_units():
@@ -153,7 +153,7 @@ def test_convolutions_have_channels_as_units():
     with torch.no_grad():
         model[0].weight.copy_(torch.tensor([1.0, 0.0, 1.0]).reshape(3, 1, 1, 1))
         model[0].bias.copy_(torch.tensor([0.0, -1.0, 0.0]))
-    found = looked(model, Rows((drawn(16, 1, 4, 4),), {}, drawn(16, 2)))
+    found = looked(model, RowBatch((drawn(16, 1, 4, 4),), {}, drawn(16, 2)))
     assert found.layers[1].dead_units == [0, 1, 0]
     assert found.layers[0].unvarying == pytest.approx(1 / 3)
     assert found.layers[0].identical == 1.0  # both that vary
@@ -193,7 +193,7 @@ def test_gradients_grow_by_layer_as_mean_field_theory_says(name):
             linear.bias.zero_()
         layers += [linear, make()]
     model = nn.Sequential(*layers, nn.Linear(width, 2))
-    found = looked(model, Rows((drawn(128, width, seed=77),), {}, drawn(128, 2)))
+    found = looked(model, RowBatch((drawn(128, width, seed=77),), {}, drawn(128, 2)))
     q = 1.0
     for _ in range(100):
         q = scale**2 * gaussian(lambda z, q=q: f(math.sqrt(q) * z) ** 2) if name != "relu" else q
@@ -209,7 +209,7 @@ def test_both_modes_and_what_the_outputs_look_like():
     model = nn.Sequential(nn.Linear(5, 64), nn.Dropout(0.9), nn.Linear(64, 3))
     pipeline = Pipeline(nn.CrossEntropyLoss(), "", (3,), "classes", 3)
     x, y = drawn(64, 5), torch.arange(64) % 3
-    found = looked(model, Rows((x,), {}, y), pipeline)
+    found = looked(model, RowBatch((x,), {}, y), pipeline)
     output = model.eval()(x).detach()
     assert found.eval_loss == pytest.approx(float(F.cross_entropy(output, y)), rel=1e-5)
     assert found.train_loss > found.eval_loss + 0.01
@@ -224,7 +224,7 @@ def test_both_modes_and_what_the_outputs_look_like():
 
 def test_losses_are_means_over_the_parts_as_they_were_dealt():
     model = nn.Sequential(nn.Linear(5, 4), nn.BatchNorm1d(4), nn.Linear(4, 2))
-    parts = [Rows((drawn(16, 5, seed=i),), {}, drawn(16, 2, seed=10 + i)) for i in range(3)]
+    parts = [RowBatch((drawn(16, 5, seed=i),), {}, drawn(16, 2, seed=10 + i)) for i in range(3)]
     state = copy.deepcopy(model.state_dict())
     found = looked(model, parts)
     model.load_state_dict(state)
@@ -255,7 +255,7 @@ def test_weights_mode_and_random_states_are_as_before_also_after_an_error():
             raise ValueError((torch.rand(()) + F.dropout(self.one(x)).sum()).item())
 
     model, broken = nn.Sequential(nn.Linear(5, 4), nn.BatchNorm1d(4), Depth(), nn.Linear(4, 2)).eval(), Broken()
-    rows = Rows((drawn(16, 5),), {}, drawn(16, 2))
+    rows = RowBatch((drawn(16, 5),), {}, drawn(16, 2))
     weights = [p.detach().clone() for p in model.parameters()]
     states = torch.get_rng_state(), np.random.get_state()[1].tolist(), random.getstate()  # noqa: NPY002
     looked(model, rows)
@@ -271,13 +271,13 @@ def test_weights_mode_and_random_states_are_as_before_also_after_an_error():
 def test_a_probe_leaves_the_modes_and_the_running_statistics():
     model = nn.Sequential(nn.Linear(5, 4), nn.BatchNorm1d(4), nn.Linear(4, 2)).eval()
     before = copy.deepcopy(model.state_dict())
-    looked(model, Rows((drawn(16, 5),), {}, drawn(16, 2)))
+    looked(model, RowBatch((drawn(16, 5),), {}, drawn(16, 2)))
     assert not model.training
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
 
 
 def test_without_a_pipeline_there_are_activations_and_no_gradients():
-    found = looked(dense(nn.ReLU()), Rows((drawn(16, 5),), {}, drawn(16, 2)), pipeline=None)
+    found = looked(dense(nn.ReLU()), RowBatch((drawn(16, 5),), {}, drawn(16, 2)), pipeline=None)
     assert len(found.layers) == 3
     assert found.train_loss is None
     assert found.skill is None
@@ -295,6 +295,6 @@ def test_quantiles_are_of_every_nth_entry_and_none_where_not_finite():
 def test_a_network_in_double_precision_agrees_to_twelve_digits_where_nothing_is_rounded():
     model = planted(nn.ReLU()).double()
     x = torch.randint(-8, 8, (64, 8), generator=torch.Generator().manual_seed(0)).double()
-    found = looked(model, Rows((x,), {}, drawn(64, 2).double()))
+    found = looked(model, RowBatch((x,), {}, drawn(64, 2).double()))
     assert found.layers[0].mean == pytest.approx(float(x.mean()), abs=1e-12)
     assert found.layers[1].derivative == pytest.approx(float((x > 0).double().mean()), abs=1e-7)

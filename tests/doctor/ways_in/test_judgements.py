@@ -184,21 +184,21 @@ def test_a_control_that_there_was_no_time_for_is_not_another_change():
 
 
 def test_a_remedy_that_did_not_help_is_said_with_what_did():
-    from tenfold.doctor.prove.paired import sentence
+    from tenfold.doctor.prove.paired import proof_sentence
     from tenfold.doctor.record import Trial
 
     def trial(change, skill, loss=1.0):
         return Trial(change, 60, [skill] * 5, [skill] * 5, [loss] * 5)
 
     base, failed = trial("as_is", -0.2), trial("lr_d10", -0.2)
-    said = sentence([base, failed, trial("control: adam", -0.2)], "lr_d10")
+    said = proof_sentence([base, failed, trial("control: adam", -0.2)], "lr_d10")
     assert said.endswith("(adam): -0.20 (0 of 5). This remedy alone did not help in the short run")
-    said = sentence([base, failed, trial("clip", 0.4), trial("control: standardize_inputs", 0.7)], "lr_d10")
+    said = proof_sentence([base, failed, trial("clip", 0.4), trial("control: standardize_inputs", 0.7)], "lr_d10")
     assert said.endswith(
         "in the short run; another change did (standardize inputs): skill -0.20 -> 0.70 (5 of 5 better)"
     )
     for change in (trial("lr_d10", 0.1), trial("lr_d10", -0.2, 0.5)):  # more skill, less loss
-        assert "did not help" not in sentence([base, change, trial("control: adam", 0.7)], "lr_d10")
+        assert "did not help" not in proof_sentence([base, change, trial("control: adam", 0.7)], "lr_d10")
 
 
 @pytest.mark.slow

@@ -124,9 +124,9 @@ def test_a_network_whose_updates_take_long_gets_fewer_and_a_note(monkeypatch):
 def test_what_an_update_costs_is_counted():
     n, i, o = 32, 100, 50  # rows, inputs, outputs
     weight, x = torch.randn(i, o, generator=torch.Generator().manual_seed(0)), torch.ones(n, i)
-    found = cost.seconds(lambda updates: [x @ weight for _ in range(updates)])
+    found = cost.seconds_per_update(lambda updates: [x @ weight for _ in range(updates)])
     assert found == pytest.approx(cost.OPERATION + 2 * n * i * o * cost.ARITHMETIC + n * o * cost.NUMBER)
-    assert cost.seconds(lambda updates: None) == cost.OPERATION  # never nothing
+    assert cost.seconds_per_update(lambda updates: None) == cost.OPERATION  # never nothing
 
 
 # ---- what cannot be looked at ----------------------------------------------------------------------------------------

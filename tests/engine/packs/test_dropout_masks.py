@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from tenfold.data.split.folds import Fold
-from tenfold.engine.packs.dropout_masks import DRAWN, Draws, together
+from tenfold.engine.packs.dropout_masks import DRAWN, Draws, updates_per_draw
 
 FOLDS = [Fold(np.arange(4), np.arange(4, 6), number, 3) for number in range(3)]
 
@@ -14,8 +14,8 @@ FOLDS = [Fold(np.arange(4), np.arange(4, 6), number, 3) for number in range(3)]
     ("numbers", "updates"), [(1, 16), (DRAWN // 16, 16), (DRAWN // 16 + 1, 8), (DRAWN, 1), (10**9, 1)]
 )
 def test_small_draws_are_made_together(numbers, updates):
-    assert together(numbers) == updates
-    assert together(numbers) * numbers <= max(DRAWN, numbers)
+    assert updates_per_draw(numbers) == updates
+    assert updates_per_draw(numbers) * numbers <= max(DRAWN, numbers)
 
 
 @pytest.mark.parametrize("shape", [(8, 16), (64, 200)])

@@ -6,20 +6,20 @@ from hypothesis import given, settings, strategies as st
 from torch import nn
 
 from tenfold.engine.plan.network import (
-    Activate,
-    Add,
-    Affine,
-    Convolve,
-    Drop,
-    Gather,
-    Normalize,
-    Pieces,
-    Pool,
-    Push,
-    Slopes,
-    Step,
-    Unroll,
-    count,
+    ActivationOp,
+    ConvOp,
+    DenseOp,
+    DropoutOp,
+    FlattenOp,
+    GlobalPoolOp,
+    MaxoutOp,
+    NormalizeOp,
+    PlannedOp,
+    PoolOp,
+    PReLUOp,
+    ResidualBegin,
+    ResidualEnd,
+    output_count,
     parameter_count,
     plan_network,
     sees_images,
@@ -47,12 +47,12 @@ def ops(*arguments, **keywords):
 def test_a_perceptron():
     steps = plan_network(MLP(hidden=(5, 6), activation="tanh", dropout=0.5), inputs=7, outputs=2)
     assert [step.op for step in steps] == [
-        Drop(7, False), Affine(7, 5, True), Activate(5), Drop(5, False), Affine(5, 6, True), Activate(6),
-        Drop(6, False), Affine(6, 2, True, output=True),
+        DropoutOp(7, False), DenseOp(7, 5, True), ActivationOp(5), DropoutOp(5, False), DenseOp(5, 6, True),
+        ActivationOp(6), DropoutOp(6, False), DenseOp(6, 2, True, output=True),
     ]  # fmt: skip
     assert [step.gain for step in steps] == [1, Tanh.gain, 1, 1, Tanh.gain, 1, 1, 1]
-    assert steps[-1] == Step(Affine(6, 2, True, output=True))
-    assert ops([], image=7) == [Affine(7, 4, True, output=True)]
+    assert steps[-1] == PlannedOp(DenseOp(6, 2, True, output=True))
+    assert ops([], image=7) == [DenseOp(7, 4, True, output=True)]
     image = plan_network(MLP(hidden=(5,)), inputs=216, outputs=2, image=IMAGE)
     assert image == plan_network(MLP(hidden=(5,)), inputs=216, outputs=2)
     assert not sees_images(image)
@@ -60,13 +60,13 @@ def test_a_perceptron():
 
 def test_normalization_stands_where_it_is_asked_to_and_removes_the_bias_in_front_of_it():
     before = plan_network(MLP(hidden=(5,), normalization="batch"), inputs=7, outputs=2)
-    assert [step.op for step in before][1:4] == [Affine(7, 5, False), Normalize(5, 0), Activate(5)]
+    assert [step.op for step in before][1:4] == [DenseOp(7, 5, False), NormalizeOp(5, 0), ActivationOp(5)]
     after = plan_network(MLP(hidden=(5,), normalization="batch", normalize="after"), inputs=7, outputs=2)
-    assert [step.op for step in after][1:4] == [Affine(7, 5, True), Activate(5), Normalize(5, 0)]
-    assert ops([{"dense": 6}, "layer_norm"], image=7)[:2] == [Affine(7, 6, True), Normalize(6, 1)]
-    assert ops([{"dense": 6}, {"group_norm": 3}], image=7)[1] == Normalize(6, 3)
-    assert ops([{"conv": 4}, "batch_norm"])[0] == Convolve(IMAGE, (9, 8, 4), 3, 1, 1, False)
-    assert ops([{"conv": 4}, "relu", "batch_norm"])[0] == Convolve(IMAGE, (9, 8, 4), 3, 1, 1, True)
+    assert [step.op for step in after][1:4] == [DenseOp(7, 5, True), ActivationOp(5), NormalizeOp(5, 0)]
+    assert ops([{"dense": 6}, "layer_norm"], image=7)[:2] == [DenseOp(7, 6, True), NormalizeOp(6, 1)]
+    assert ops([{"dense": 6}, {"group_norm": 3}], image=7)[1] == NormalizeOp(6, 3)
+    assert ops([{"conv": 4}, "batch_norm"])[0] == ConvOp(IMAGE, (9, 8, 4), 3, 1, 1, False)
+    assert ops([{"conv": 4}, "relu", "batch_norm"])[0] == ConvOp(IMAGE, (9, 8, 4), 3, 1, 1, True)
 
 
 def test_every_layer_on_images():
@@ -75,17 +75,19 @@ def test_every_layer_on_images():
         {"max_pool": 2}, {"dropout": 0.1}, {"avg_pool": {"size": 2, "stride": 1}}, "flatten", {"dense": 5}, "relu",
     ]  # fmt: skip
     assert ops(layers) == [
-        Normalize(IMAGE, 0), Convolve(IMAGE, (5, 4, 4), 5, 2, 2, True), Drop((5, 4, 4), True), Slopes((5, 4, 4), 1),
-        Pool((5, 4, 4), (2, 2, 4), "max", 2, 2), Drop((2, 2, 4), False), Pool((2, 2, 4), (1, 1, 4), "average", 2, 1),
-        Unroll((1, 1, 4)), Affine(4, 5, True), Activate(5), Affine(5, 4, True, output=True),
+        NormalizeOp(IMAGE, 0), ConvOp(IMAGE, (5, 4, 4), 5, 2, 2, True), DropoutOp((5, 4, 4), True),
+        PReLUOp((5, 4, 4), 1),
+        PoolOp((5, 4, 4), (2, 2, 4), "max", 2, 2), DropoutOp((2, 2, 4), False),
+        PoolOp((2, 2, 4), (1, 1, 4), "average", 2, 1),
+        FlattenOp((1, 1, 4)), DenseOp(4, 5, True), ActivationOp(5), DenseOp(5, 4, True, output=True),
     ]  # fmt: skip
     assert sees_images(plan(layers))
     pooled = ops([{"conv": 4}, {"global_pool": "max"}])
-    assert pooled[1:] == [Gather((9, 8, 4), "max"), Affine(4, 4, True, output=True)]
-    assert ops([{"conv": 4}])[1:] == [Unroll((9, 8, 4)), Affine(288, 4, True, output=True)]
-    assert ops([{"conv": 4}, {"dense": 5}])[1:3] == [Unroll((9, 8, 4)), Affine(288, 5, True)]
-    assert ops(["flatten", {"dense": 5}])[0] == Affine(216, 5, True)
-    assert ops([{"conv": 4}, {"prelu": {"per": "channel"}}])[1] == Slopes((9, 8, 4), 4)
+    assert pooled[1:] == [GlobalPoolOp((9, 8, 4), "max"), DenseOp(4, 4, True, output=True)]
+    assert ops([{"conv": 4}])[1:] == [FlattenOp((9, 8, 4)), DenseOp(288, 4, True, output=True)]
+    assert ops([{"conv": 4}, {"dense": 5}])[1:3] == [FlattenOp((9, 8, 4)), DenseOp(288, 5, True)]
+    assert ops(["flatten", {"dense": 5}])[0] == DenseOp(216, 5, True)
+    assert ops([{"conv": 4}, {"prelu": {"per": "channel"}}])[1] == PReLUOp((9, 8, 4), 4)
 
 
 def test_values_stand_beside_the_operations():
@@ -99,11 +101,11 @@ def test_values_stand_beside_the_operations():
 
 def test_maxout_widens_the_layer_in_front_of_it():
     found = ops([{"dense": 5}, "batch_norm", {"maxout": 3}, {"dense": 2}, "relu"], image=7)
-    assert found[:4] == [Affine(7, 5, False, 3), Normalize(15, 0), Pieces(5, 3), Affine(5, 2, True)]
+    assert found[:4] == [DenseOp(7, 5, False, 3), NormalizeOp(15, 0), MaxoutOp(5, 3), DenseOp(5, 2, True)]
     found = ops([{"conv": 5}, {"maxout": 2}])
-    assert found[:2] == [Convolve(IMAGE, (9, 8, 5), 3, 1, 1, True, 2), Pieces((9, 8, 5), 2)]
+    assert found[:2] == [ConvOp(IMAGE, (9, 8, 5), 3, 1, 1, True, 2), MaxoutOp((9, 8, 5), 2)]
     assert parameter_count(found[0]) == (3 * 9 + 1) * 10
-    assert count(found[0]) == 9 * 8 * 10
+    assert output_count(found[0]) == 9 * 8 * 10
     for layers, place in (
         ([{"dense": 5}, "relu", "maxout"], 2),
         ([{"dense": 5}, {"residual": ["maxout"]}], "1].layers[0"),
@@ -115,22 +117,27 @@ def test_maxout_widens_the_layer_in_front_of_it():
 
 def test_residual_blocks():
     same = ops([{"conv": 3}, {"residual": [{"conv": 3}, "relu"]}, "relu"])
-    assert same[1:5] == [Push(IMAGE), Convolve(IMAGE, IMAGE, 3, 1, 1, True), Activate(IMAGE), Add(None)]
+    assert same[1:5] == [
+        ResidualBegin(IMAGE),
+        ConvOp(IMAGE, IMAGE, 3, 1, 1, True),
+        ActivationOp(IMAGE),
+        ResidualEnd(None),
+    ]
     wider = ops([{"residual": [{"conv": {"channels": 6, "stride": 2}}, {"residual": ["relu"]}]}])
     down = (5, 4, 6)
-    assert wider[0] == Push(IMAGE)
-    assert wider[2:5] == [Push(down), Activate(down), Add(None)]
-    assert wider[5] == Add(Convolve(IMAGE, down, 1, 2, 0, bias=False))
+    assert wider[0] == ResidualBegin(IMAGE)
+    assert wider[2:5] == [ResidualBegin(down), ActivationOp(down), ResidualEnd(None)]
+    assert wider[5] == ResidualEnd(ConvOp(IMAGE, down, 1, 2, 0, bias=False))
     assert parameter_count(wider[5]) == 3 * 6
     flat = ops([{"dense": 5}, {"residual": [{"dense": 6}, "relu"]}], image=7)
-    assert flat[-2] == Add(Affine(5, 6, bias=False))
-    assert ops([{"residual": ["relu"]}, {"conv": 2}])[0] == Push(IMAGE)
+    assert flat[-2] == ResidualEnd(DenseOp(5, 6, bias=False))
+    assert ops([{"residual": ["relu"]}, {"conv": 2}])[0] == ResidualBegin(IMAGE)
 
 
 def test_gains_are_those_of_the_next_activation():
     layers = [{"conv": 4}, "batch_norm", {"max_pool": 2}, "relu", {"conv": 4}, {"conv": 4}, {"dropout": 0.1}, "tanh"]
     gains = [
-        step.gain for step in plan([*layers, {"dense": 3}, {"maxout": 2}]) if isinstance(step.op, Convolve | Affine)
+        step.gain for step in plan([*layers, {"dense": 3}, {"maxout": 2}]) if isinstance(step.op, ConvOp | DenseOp)
     ]
     assert gains == [ReLU.gain, 1, Tanh.gain, Maxout(pieces=2).gain, 1]
 
@@ -170,14 +177,16 @@ def test_what_does_not_fit_is_refused_with_its_layer(layers, image, expected):
 
 
 def test_counts_of_the_small_ones():
-    assert size_of(Drop(5, False)) == (5,)
-    assert size_of(Drop(IMAGE, False)) == IMAGE
-    assert size_of(Drop(IMAGE, True)) == (1, 1, 3)
-    assert parameter_count(Normalize(IMAGE, 0)) == 6
-    assert parameter_count(Slopes(IMAGE, 3)) == 3
-    assert parameter_count(Activate(5)) == parameter_count(Add(None)) == count(Add(None)) == 0
-    assert count(Gather(IMAGE, "max")) == 3
-    assert count(Unroll(IMAGE)) == count(Push(IMAGE)) == 216
+    assert size_of(DropoutOp(5, False)) == (5,)
+    assert size_of(DropoutOp(IMAGE, False)) == IMAGE
+    assert size_of(DropoutOp(IMAGE, True)) == (1, 1, 3)
+    assert parameter_count(NormalizeOp(IMAGE, 0)) == 6
+    assert parameter_count(PReLUOp(IMAGE, 3)) == 3
+    assert (
+        parameter_count(ActivationOp(5)) == parameter_count(ResidualEnd(None)) == output_count(ResidualEnd(None)) == 0
+    )
+    assert output_count(GlobalPoolOp(IMAGE, "max")) == 3
+    assert output_count(FlattenOp(IMAGE)) == output_count(ResidualBegin(IMAGE)) == 216
 
 
 windows = st.builds(
@@ -212,7 +221,7 @@ def test_shapes_and_parameters_are_those_of_torch(layers, height, width, channel
             plan([*layers, Dense(units=2)], image=(height, width, channels))
         return
     found = ops(layers, image=(height, width, channels), outputs=2)
-    assert [op.to for op in found if isinstance(op, Convolve | Pool)] == shapes
-    assert [count(op) for op in found if isinstance(op, Convolve | Pool)] == [h * w * c for h, w, c in shapes]
+    assert [op.to for op in found if isinstance(op, ConvOp | PoolOp)] == shapes
+    assert [output_count(op) for op in found if isinstance(op, ConvOp | PoolOp)] == [h * w * c for h, w, c in shapes]
     assert sum(parameter_count(op) for op in found[:-2]) == parameters
-    assert found[-1] == Affine(x.numel(), 2, True, output=True)
+    assert found[-1] == DenseOp(x.numel(), 2, True, output=True)

@@ -11,7 +11,7 @@ from tenfold.errors import BadInput
 from tenfold.problem.default_space import default_space, image_space
 from tenfold.recipe import Recipe, Space
 from tenfold.recipe.grammar.nodes import Range, draw
-from tenfold.recipe.spaces.decisions import build, follow, locate, number_at, places, share_of
+from tenfold.recipe.spaces.decisions import build, build_with, decisions_of, locate, number_at, share_of
 
 from ..unions import recipes
 
@@ -44,8 +44,8 @@ SPACES = {
 @pytest.mark.parametrize("name", SPACES)
 def test_a_recipe_is_found_and_built_again(name):
     space = SPACES[name]
-    known = {place.path for place in places(space)}
-    assert len(known) == len(places(space))
+    known = {place.path for place in decisions_of(space)}
+    assert len(known) == len(decisions_of(space))
     for recipe in space.sample(100, seed=1):
         found = locate(space, recipe)
         assert found is not None
@@ -57,22 +57,22 @@ def test_a_recipe_is_found_and_built_again(name):
 @given(recipes)
 def test_a_recipe_alone_leaves_nothing_to_decide(recipe):
     space = Space.from_dict(recipe.to_dict())
-    assert places(space) == []
+    assert decisions_of(space) == []
     assert locate(space, recipe) == {}
     assert build(space, {}) == recipe
 
 
 def test_paths():
-    assert [place.path for place in places(SPACES["MIXED"])] == [
+    assert [place.path for place in decisions_of(SPACES["MIXED"])] == [
         "network", "network[0].dropout", "network[1].hidden", "network[1].hidden[1][0]", "network[1].activation",
         "network[1].activation.elu.alpha", "optimizer", "optimizer[0].adam.lr", "optimizer[1]",
         "optimizer[1].momentum.lr", "optimizer[1].momentum.momentum", "optimizer[2].adam.beta1", "epochs",
     ]  # fmt: skip
-    assert [place.path for place in places(SPACES["LAYERS"])] == [
+    assert [place.path for place in decisions_of(SPACES["LAYERS"])] == [
         "network.layers", "network.layers[0][0].conv.channels", "network.layers[1][0].dense.units",
         "network.layers[1][1].residual.layers", "loss",
     ]  # fmt: skip
-    assert [place.path for place in places(SPACES["WHOLE"])] == [
+    assert [place.path for place in decisions_of(SPACES["WHOLE"])] == [
         "recipe", "recipe[0].epochs", "recipe[1].augment.flip", "recipe[1].epochs",
     ]  # fmt: skip
 
@@ -117,7 +117,7 @@ def test_a_wrong_decision_is_refused(change):
 
 def test_follow_asks_from_the_root_down():
     asked = []
-    follow(SPACES["MIXED"], lambda place: asked.append(place.path) or place.at(0.99))
+    build_with(SPACES["MIXED"], lambda place: asked.append(place.path) or place.at(0.99))
     assert asked == ["network", "network[1].hidden", "network[1].hidden[1][0]", "network[1].activation",
                      "network[1].activation.elu.alpha", "optimizer", "optimizer[2].adam.beta1", "epochs"]  # fmt: skip
 

@@ -17,14 +17,14 @@ from tenfold.data.columns.dates import DATE_RULES, parse_dates
 from tenfold.data.columns.numbers import (
     EXACT,
     MARK_NAMES,
-    Evidence,
     Mark,
+    MarkEvidence,
     decide_mark,
     has_leading_zero,
     is_number,
     parse_numbers,
 )
-from tenfold.data.columns.table import Column, Kind
+from tenfold.data.columns.table import Column, ColumnKind
 
 Array = np.ndarray
 MISSING: tuple[str, ...] = (
@@ -45,7 +45,7 @@ _LONGEST = max(map(len, MISSING))
 class Parsed:
     """One value for each distinct cell, and what was noticed. values: as in `Column`; None for text."""
 
-    kind: Kind
+    kind: ColumnKind
     values: Array | None = None
     format: str = ""
     notes: tuple[str, ...] = ()
@@ -61,7 +61,7 @@ class KindRule:
     where the rule does not hold for all of them.
     """
 
-    kind: Kind
+    kind: ColumnKind
     name: str
     words: str
     example: str
@@ -283,7 +283,7 @@ def _marks(columns: Sequence[Callable[[], Cells]]) -> tuple[list[Mark], list[str
     """The decimal mark of each column, and a note for each that could be read both ways."""
     names: list[str] = []
     samples: list[str] = []
-    decided: list[tuple[Mark, Evidence]] = []
+    decided: list[tuple[Mark, MarkEvidence]] = []
     for make in columns:
         cells = make()
         names.append(cells.name)

@@ -94,10 +94,10 @@ def has_leading_zero(spellings: list[str]) -> str:
     return next(s for s in spellings if LEADING_ZERO.match(s))
 
 
-Evidence = Literal["only", "same", "both", "none"]
+MarkEvidence = Literal["only", "same", "both", "none"]
 
 
-def decide_mark(spellings: list[str]) -> tuple[Mark, Evidence]:
+def decide_mark(spellings: list[str]) -> tuple[Mark, MarkEvidence]:
     """Which decimal mark makes numbers of all spellings, and on what evidence.
 
     only: this one and not the other; same: both, with equal values; both: both, with different values ("1.234"),

@@ -103,7 +103,7 @@ class Schema:
 _FIELDS = (*Schema.__dataclass_fields__, *ColumnSchema.__dataclass_fields__)
 
 
-def decide(table: Table, target: Target) -> Schema:
+def decide_schema(table: Table, target: Target) -> Schema:
     """The schema of the input columns, from the development rows (without the target column).
 
     BadInput where no column is left to learn from, with what became of the first few.

@@ -12,7 +12,7 @@ import numpy as np
 from tenfold.errors import BadInput
 
 Array = np.ndarray
-Kind = Literal["number", "boolean", "date", "text"]
+ColumnKind = Literal["number", "boolean", "date", "text"]
 DTYPES: dict[str, str] = {"number": "float64", "boolean": "float64", "date": "datetime64[s]", "text": "object"}
 
 
@@ -28,7 +28,7 @@ class Column:
     """
 
     name: str
-    kind: Kind
+    kind: ColumnKind
     values: Array
     spelled: Array | None = None
     format: str = ""

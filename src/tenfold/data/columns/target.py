@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
 from tenfold.data.columns.numbers import spell_number
 from tenfold.data.columns.table import Column, Table, missing_column, nearest
 from tenfold.errors import BadInput
+from tenfold.rules.losses import Task
 
 Array = np.ndarray
-Task = Literal["classification", "regression"]
 TASKS = ("classification", "regression")
 MANY_ALONE = 0.5  # share of rows whose class no other row has, from which a target looks like an ID
 MOST_CLASSES = 20  # distinct integers up to which an integer target is classes

@@ -20,7 +20,7 @@ CHUNK = 1 << 25  # bytes of float64 values that are looked at together
 MANY = 4  # blocks a fold from which on merging their scatters costs more than it saves
 
 
-def blocks(folds: Sequence[Fold], rows: int) -> tuple[list[Array], list[list[int]]]:
+def row_blocks(folds: Sequence[Fold], rows: int) -> tuple[list[Array], list[list[int]]]:
     """Disjoint blocks of rows, and for each fold the numbers of the blocks that its training part consists of."""
     member = np.zeros((rows, len(folds)), bool)
     of_row = np.zeros(rows, np.int64)
@@ -80,7 +80,7 @@ def training_moments(
     that is impossible (its imputed cells are its own) or slower (far more blocks than folds). Which of the two is
     decided by its own rows: a missing cell elsewhere changes no bit.
     """
-    parts, members = blocks(folds, inputs.rows)
+    parts, members = row_blocks(folds, inputs.rows)
     numbers = inputs.numbers
     complete = [numbers.dtype.kind == "u" or not np.isnan(numbers[rows]).any() for rows in parts]
     few = scatter and len(parts) <= MANY * len(folds)

@@ -13,7 +13,7 @@ from tenfold.data.read.delimited import read_delimited
 from tenfold.data.read.frames import bundled, bundled_digits, from_array, from_frame, from_list, from_npz, from_parquet
 from tenfold.data.read.image_files import read_files, read_folder
 from tenfold.data.read.images import ImageContract, Images, as_pixels
-from tenfold.data.read.text import unpack
+from tenfold.data.read.text import decompress
 from tenfold.errors import BadInput
 
 EXECUTES = {
@@ -120,7 +120,7 @@ def _read_file(path: Any, name: str | None, *, labelled: bool = True) -> Table |
         return from_npz(raw, name=name, source=path, labelled=labelled)
     if ".npz" in endings[-1:]:
         raise BadInput("not an npz file (no zip archive)", where=path, do="write it with numpy.savez(path, x=x, y=y)")
-    plain, notes = unpack(raw, path)
+    plain, notes = decompress(raw, path)
     notes = [] if ".gz" in endings else notes
     return read_delimited(plain, name=name, source=path, notes=notes, tabs=".tsv" in endings or ".tab" in endings)
 

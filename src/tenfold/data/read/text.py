@@ -30,7 +30,7 @@ FOREIGN: tuple[tuple[bytes, str, str], ...] = (
 )
 
 
-def unpack(raw: bytes, where: str) -> tuple[bytes, list[str]]:
+def decompress(raw: bytes, where: str) -> tuple[bytes, list[str]]:
     """The decompressed bytes of a file that is gzipped, whatever its name; other bytes as they are."""
     if not raw.startswith(GZIP):
         return raw, []

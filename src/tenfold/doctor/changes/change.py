@@ -36,7 +36,7 @@ class Change:
     whole: bool = False  # as many updates as a short training may have, whatever the user made
 
 
-def together(name: str, *changes: Change) -> Change:
+def combined(name: str, *changes: Change) -> Change:
     """All of them at once; where two set the same thing, the later one."""
     found: dict[str, object] = {}
     for change in changes:
@@ -70,7 +70,7 @@ _ALL = [
     Change("one_batch", one_batch=True, adam=3e-3, whole=True),
 ]
 CHANGES: dict[str, Change] = {change.name: change for change in _ALL}
-_SAME = together(
+_SAME = combined(
     "right",
     *(
         CHANGES[n]
@@ -88,8 +88,8 @@ _SAME = together(
         )
     ),
 )
-CHANGES["right"] = together("right", _SAME, Change("", adam=3e-3))
-CHANGES["right_slow"] = together("right_slow", _SAME, Change("", adam=5e-4))
-CHANGES["right_relu"] = together("right_relu", CHANGES["right"], Change("", relu=True, normalize=True))
-CHANGES["right_long"] = together("right_long", CHANGES["right"], Change("", batch=32, whole=True))
+CHANGES["right"] = combined("right", _SAME, Change("", adam=3e-3))
+CHANGES["right_slow"] = combined("right_slow", _SAME, Change("", adam=5e-4))
+CHANGES["right_relu"] = combined("right_relu", CHANGES["right"], Change("", relu=True, normalize=True))
+CHANGES["right_long"] = combined("right_long", CHANGES["right"], Change("", batch=32, whole=True))
 REFERENCES = ("right", "right_slow", "right_relu", "right_long")

@@ -37,10 +37,10 @@ from tenfold.rules.schedules import NoDecay
 SMALL_BATCH, WIDE, MOST_HIDDEN, LONGER = 32, 64, 2, 4
 SYMMETRIC = (Sigmoid, Tanh, Softplus)
 NORMS = (BatchNorm, LayerNorm, GroupNorm)
-Change = Callable[[Recipe], Recipe]
+RecipeChange = Callable[[Recipe], Recipe]
 
 
-def apply(recipe: Recipe, change: str) -> Recipe | None:
+def changed_recipe(recipe: Recipe, change: str) -> Recipe | None:
     """The recipe with that change; None where it is so already, or cannot have the fault that the change cures:
     Tenfold standardizes targets, averages losses, descends, and trains all of what it builds. "as_is" gives the recipe
     itself."""
@@ -57,7 +57,7 @@ def apply(recipe: Recipe, change: str) -> Recipe | None:
 
 def words(recipe: Recipe, change: str) -> str:
     """What a change does to this recipe: a sentence, and the lines of the recipe file as they are after it."""
-    changed = apply(recipe, change)
+    changed = changed_recipe(recipe, change)
     if changed is None or changed == recipe:
         return "leave the recipe as it is"
     return f"{CHANGES[change][1]}:\n{lines(recipe, changed)}"
@@ -118,7 +118,7 @@ def _relu(recipe: Recipe) -> Recipe:
     return replace(_written_out(recipe, change), init=He())
 
 
-def _dropout(rate: float) -> Change:
+def _dropout(rate: float) -> RecipeChange:
     """At most this rate, everywhere."""
 
     def change(recipe: Recipe) -> Recipe:
@@ -178,7 +178,7 @@ def _fit_init(recipe: Recipe) -> Recipe:
     return replace(recipe, init=He(gain="activation") if smooth else He())
 
 
-def _rate(factor: float) -> Change:
+def _rate(factor: float) -> RecipeChange:
     def change(recipe: Recipe) -> Recipe:
         optimizer: Any = recipe.optimizer
         own = getattr(optimizer, "adam_lr", None)  # of Muon: the rate of what it leaves to Adam
@@ -189,7 +189,7 @@ def _rate(factor: float) -> Change:
     return change
 
 
-def _adam(lr: float) -> Change:
+def _adam(lr: float) -> RecipeChange:
     """Adam; where the batch was full for a second-order method, batches of the usual size."""
 
     def change(recipe: Recipe) -> Recipe:
@@ -207,7 +207,7 @@ def _epsilon(recipe: Recipe) -> Recipe:
     return replace(recipe, optimizer=replace(optimizer, eps=default))
 
 
-def _batch(rows: int, *, more: bool) -> Change:
+def _batch(rows: int, *, more: bool) -> RecipeChange:
     def change(recipe: Recipe) -> Recipe:
         size = recipe.batch_size
         fits = (size != "full" and size >= rows) if more else (size != "full" and size <= rows)
@@ -216,7 +216,7 @@ def _batch(rows: int, *, more: bool) -> Change:
     return change
 
 
-def _all(*changes: Change) -> Change:
+def _all(*changes: RecipeChange) -> RecipeChange:
     def change(recipe: Recipe) -> Recipe:
         for one in changes:
             recipe = one(recipe)
@@ -258,7 +258,7 @@ def _steady(recipe: Recipe) -> Recipe:
 
 
 _SAFE = _all(_standardized, _fit_init, _own_loss, _dropout(0.0), _no_penalty, _steady)
-CHANGES: dict[str, tuple[Change, str]] = {
+CHANGES: dict[str, tuple[RecipeChange, str]] = {
     "standardize_inputs": (_standardized, "standardize the inputs with the training rows' mean and std"),
     "reinitialize": (_fit_init, "draw the first weights with the variance that fits the activation, biases 0"),
     **{f"lr_x{10**k}": (_rate(10.0**k), f"raise the learning rate {10**k} times") for k in (1, 2, 3)},
@@ -291,7 +291,7 @@ CHANGES: dict[str, tuple[Change, str]] = {
 # ---- the control -------------------------------------------------------------------------------------------------
 
 
-def random_change(
+def random_recipe_change(
     recipe: Recipe, rng: np.random.Generator, *, task: str = "classification", rows: int = 1000
 ) -> Recipe:
     """Another value of one field, drawn from the default space of such data: what a change that nobody thought about

@@ -53,17 +53,15 @@ def share(value: float) -> str:
 
 def gather(record: Record) -> dict[str, Evidence]:
     """All evidence of a record, by name; what was not measured, or is 0, is absent."""
-    from tenfold.doctor.judge import (
-        evidence_data,
-        evidence_network,
-        evidence_signal,
-        evidence_training,
-        evidence_trials,
-    )
+    from tenfold.doctor.judge.evidence_data import data_evidence
+    from tenfold.doctor.judge.evidence_network import network_evidence
+    from tenfold.doctor.judge.evidence_signal import signal_evidence
+    from tenfold.doctor.judge.evidence_training import training_evidence
+    from tenfold.doctor.judge.evidence_trials import trial_evidence
 
     found: dict[str, Evidence] = {}
-    for part in (evidence_data, evidence_network, evidence_signal, evidence_training, evidence_trials):
-        for item in _all(part.evidence(record)):
+    for part in (data_evidence, network_evidence, signal_evidence, training_evidence, trial_evidence):
+        for item in _all(part(record)):
             if item.strength > found.get(item.name, Evidence("", 0.0, "")).strength:
                 found[item.name] = item
     return found

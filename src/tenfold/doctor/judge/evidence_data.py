@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from tenfold.doctor.judge.evidence import Evidence, decades, number, ramp, share
 from tenfold.doctor.measure.numbers.non_finite import NotFinite
-from tenfold.doctor.record import Moments, Record
+from tenfold.doctor.record import DataMoments, Record
 
 
-def evidence(record: Record) -> Iterator[Evidence]:
+def data_evidence(record: Record) -> Iterator[Evidence]:
     """Scales, offsets, repetition and balance of what was trained on."""
     yield from _not_finite(record)
     if record.inputs is not None and not _words(record):
@@ -39,7 +39,7 @@ def _words(record: Record) -> bool:
     return any(op.kind == "embedding" for op in record.facts.operations[:1])
 
 
-def _inputs(x: Moments) -> Iterator[Evidence]:
+def _inputs(x: DataMoments) -> Iterator[Evidence]:
     column, mean, std = x.worst or [0.0, x.mean, x.std]
     size = max(abs(mean), std)
     rest = f"column {int(column)} has mean {number(mean)}, std {number(std)}; "

@@ -25,7 +25,7 @@ ODDS = ("BCELoss", "binary_cross_entropy")
 ELEMENTWISE = (*SQUARED, *ODDS, "BCEWithLogitsLoss", "binary_cross_entropy_with_logits", "PoissonNLLLoss")
 
 
-def evidence(record: Record) -> Iterator[Evidence]:
+def network_evidence(record: Record) -> Iterator[Evidence]:
     """Structure, output, parameters."""
     yield from _structure(record)
     yield from _output(record)

@@ -12,7 +12,7 @@ from tenfold.doctor.prove.surgery import GAINS, RECTIFIED, following, weighted
 from tenfold.doctor.record import LayerNumbers, Probe, Record
 
 
-def evidence(record: Record) -> Iterator[Evidence]:
+def signal_evidence(record: Record) -> Iterator[Evidence]:
     """Start, end, reference."""
     start, reference, end = record.probe("start"), record.probe("reference"), record.probe("end")
     if start is not None:

@@ -16,7 +16,7 @@ USUAL_RATES = {
 }  # fmt: skip
 
 
-def evidence(record: Record) -> Iterator[Evidence]:
+def training_evidence(record: Record) -> Iterator[Evidence]:
     """Curves, updates, options."""
     yield from _finite(record)
     yield from _loss(record)
@@ -40,7 +40,7 @@ def _finite(record: Record) -> Iterator[Evidence]:
         yield Evidence("non_finite_early", ramp(found.step, 200, 5), f"not finite after {found.step} updates")
 
 
-def smoothed(record: Record) -> list[float]:
+def smoothed_loss(record: Record) -> list[float]:
     """The loss as at most 40 medians of neighbouring points."""
     values = [p.value for p in record.curves.loss if math.isfinite(p.value)]
     if len(values) < 4:
@@ -50,7 +50,7 @@ def smoothed(record: Record) -> list[float]:
 
 
 def _loss(record: Record) -> Iterator[Evidence]:
-    values, start = smoothed(record), record.probe("start")
+    values, start = smoothed_loss(record), record.probe("start")
     if len(values) < 4:
         return
     first = (

@@ -50,7 +50,7 @@ def held_out(record: Record) -> float | None:
     return reached(as_is) if as_is.skill[0] >= user - 0.05 else None
 
 
-def promising(record: Record) -> bool:
+def worth_trying(record: Record) -> bool:
     """Whether single changes are worth trying: the run is behind, or something else about it asks for a closer look."""
     user, best = attained(record), possible(record)
     held = held_out(record)
@@ -58,7 +58,7 @@ def promising(record: Record) -> bool:
     return user is None or best is None or behind or best > user + 0.03 or best < 0.3
 
 
-def evidence(record: Record) -> Iterator[Evidence]:
+def trial_evidence(record: Record) -> Iterator[Evidence]:
     """Behind what is possible, and what each change repairs."""
     user, best = attained(record), possible(record)
     one = record.trial("one_batch")

@@ -13,7 +13,7 @@ from tenfold.doctor.record import Record
 
 HEALTHY = "healthy"
 SHOWN = 0.05  # causes under this probability are left out, but for the first
-Table = Mapping[str, Mapping[str, float]]
+WeightTable = Mapping[str, Mapping[str, float]]
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Verdict:
 
 
 @cache
-def _read() -> tuple[float, Table]:
+def _read() -> tuple[float, WeightTable]:
     import yaml
 
     found = yaml.safe_load((files("tenfold.doctor.judge") / "table.yaml").read_text(encoding="utf-8"))
@@ -35,7 +35,7 @@ def _read() -> tuple[float, Table]:
     return alarm, {cause: {name: last(w) for name, w in row.items()} for cause, row in found.items()}
 
 
-def table() -> Table:
+def table() -> WeightTable:
     """The calibrated table: of a pair the second number."""
     return _read()[1]
 
@@ -45,7 +45,7 @@ def alarm() -> float:
     return _read()[0]
 
 
-def scores(evidence: Mapping[str, float], weights: Table) -> dict[str, float]:
+def scores(evidence: Mapping[str, float], weights: WeightTable) -> dict[str, float]:
     """Log odds of every verdict: rest + sum of weight * strength."""
     return {
         cause: sum(w * (1.0 if name == "rest" else evidence.get(name, 0.0)) for name, w in row.items())
@@ -61,7 +61,7 @@ def probabilities(score: Mapping[str, float]) -> dict[str, float]:
     return {cause: o / whole for cause, o in odds.items()}
 
 
-def judge(record: Record, weights: Table | None = None) -> list[Verdict]:
+def judge(record: Record, weights: WeightTable | None = None) -> list[Verdict]:
     """Every verdict, most probable first; "healthy" is one of them."""
     weights = weights if weights is not None else table()
     found = gather(record)

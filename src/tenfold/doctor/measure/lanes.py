@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from tenfold.data.feed.batches import deal
-from tenfold.doctor.measure.watching.watched import Batch, Watched
-from tenfold.doctor.record import Curves, NonFinite, OptimizerFacts, Point, UpdateSizes
+from tenfold.doctor.measure.watching.watched import ObservedBatch, Watched
+from tenfold.doctor.record import CurvePoint, Curves, NonFinite, OptimizerFacts, UpdateSizes
 from tenfold.engine.module import ActivationLayer, build_module, lane_arrays
 from tenfold.engine.packs.lanes import Lane, times
 from tenfold.engine.packs.pack import Pack
@@ -50,7 +50,7 @@ LOGARITHMIC = _logarithmic()
 
 
 @dataclass(frozen=True)
-class Sizes:
+class LaneUpdateSizes:
     """One sampled update of the lanes that were there: norms (slots, L), None where there is no gradient; cosine (L,)
     between this gradient and the last sampled one."""
 
@@ -63,7 +63,7 @@ class Sizes:
 
 
 @dataclass(frozen=True)
-class State:
+class LaneState:
     """Parameters (L, layout.total) and running moments (L, layout.moment_total) after `update` updates."""
 
     update: int
@@ -84,9 +84,9 @@ class LaneObserver:
 
     pack: Pack
     states: bool = False
-    sizes: list[Sizes] = field(default_factory=list)
-    kept: list[State] = field(default_factory=list)
-    validation: dict[Key, list[Point]] = field(default_factory=dict)
+    sizes: list[LaneUpdateSizes] = field(default_factory=list)
+    kept: list[LaneState] = field(default_factory=list)
+    validation: dict[Key, list[CurvePoint]] = field(default_factory=dict)
     _losses: list[tuple[int, Sequence[Lane], Tensor]] = field(default_factory=list)
     _stride: int = 1
     _before: Tensor | None = None
@@ -99,7 +99,7 @@ class LaneObserver:
             self._keep(self.pack, 0)
 
     def _keep(self, pack: Pack, update: int) -> None:
-        self.kept.append(State(update, pack.lanes, pack.w.detach().clone(), pack.rows["moments"].clone()))
+        self.kept.append(LaneState(update, pack.lanes, pack.w.detach().clone(), pack.rows["moments"].clone()))
 
     # ---- while the pack trains ----------------------------------------------------------------------------------
 
@@ -135,7 +135,7 @@ class LaneObserver:
         if self._before is not None:
             weight = slot_norms(pack.layout, self._before)
             change = slot_norms(pack.layout, torch.sub(pack.w, self._before, out=self._before))
-            self.sizes.append(Sizes(pack.update, pack.lanes, weight, change, *self._measured))
+            self.sizes.append(LaneUpdateSizes(pack.update, pack.lanes, weight, change, *self._measured))
         made = pack.update + 1
         if self.states and made & (made - 1) == 0:
             self._keep(pack, made)
@@ -148,14 +148,14 @@ class LaneObserver:
             lane = pack.lanes[i]
             target = lane_targets(pack, i, pack.feed.folds[lane.fold].fold.validation)
             loss = float(criterion_of(lane, pack)(torch.from_numpy(outputs).to(target.device), target))
-            self.validation.setdefault(_key(lane), []).append(Point(pack.update, loss))
+            self.validation.setdefault(_key(lane), []).append(CurvePoint(pack.update, loss))
 
     # ---- lane by lane -------------------------------------------------------------------------------------------
 
-    def losses(self, lane: Lane) -> list[Point]:
+    def losses(self, lane: Lane) -> list[CurvePoint]:
         """The loss of a lane's updates, evenly thinned."""
         found = [(update, loss, _place(lanes, lane)) for update, lanes, loss in self._losses]
-        return [Point(update, float(loss[i])) for update, loss, i in found if i is not None]
+        return [CurvePoint(update, float(loss[i])) for update, loss, i in found if i is not None]
 
     def updates(self, lane: Lane) -> list[UpdateSizes]:
         """The sampled updates of a lane; parameters in the order of its module."""
@@ -299,7 +299,7 @@ def _few(pack: Pack, rows: int) -> int:
 
 
 @torch.no_grad()
-def _batches(pack: Pack, lane: int, model: nn.Module, criterion: nn.Module) -> list[Batch]:
+def _batches(pack: Pack, lane: int, model: nn.Module, criterion: nn.Module) -> list[ObservedBatch]:
     """The first epoch's training batches, with what the network gives for them in training mode as it started."""
     fold = pack.feed.folds[pack.lanes[lane].fold].fold
     rows, weights = deal(fold, pack.shape.dealing, 0)
@@ -317,7 +317,7 @@ def _batches(pack: Pack, lane: int, model: nn.Module, criterion: nn.Module) -> l
 
 
 @torch.no_grad()
-def _evaluation(pack: Pack, lane: int, model: nn.Module, criterion: nn.Module) -> list[Batch]:
+def _evaluation(pack: Pack, lane: int, model: nn.Module, criterion: nn.Module) -> list[ObservedBatch]:
     """The validation rows as the network saw them at the end."""
     rows = pack.feed.folds[pack.lanes[lane].fold].fold.validation
     if not len(rows):
@@ -326,9 +326,9 @@ def _evaluation(pack: Pack, lane: int, model: nn.Module, criterion: nn.Module) -
     return [_seen(pack.update, model.eval(), criterion, lane_inputs(pack, lane, rows), lane_targets(pack, lane, rows))]
 
 
-def _seen(step: int, model: nn.Module, criterion: nn.Module, x: Tensor, target: Tensor) -> Batch:
+def _seen(step: int, model: nn.Module, criterion: nn.Module, x: Tensor, target: Tensor) -> ObservedBatch:
     output = model(x)
-    return Batch(step, (x,), {}, output, output, target, float(criterion(output, target)), model.training)
+    return ObservedBatch(step, (x,), {}, output, output, target, float(criterion(output, target)), model.training)
 
 
 def _curves(pack: Pack, observer: LaneObserver, lane_index: int) -> Curves:
@@ -339,8 +339,8 @@ def _curves(pack: Pack, observer: LaneObserver, lane_index: int) -> Curves:
     return Curves(
         loss=observer.losses(lane),
         validation=observer.validation.get(_key(lane), []),
-        gradient_norm=[Point(step, float(np.linalg.norm(norm))) for step, norm in norms],
-        lr=[Point(int(u), float(times(lane, int(u), 1, pack.schedule_updates)[0][0])) for u in last],
+        gradient_norm=[CurvePoint(step, float(np.linalg.norm(norm))) for step, norm in norms],
+        lr=[CurvePoint(int(u), float(times(lane, int(u), 1, pack.schedule_updates)[0][0])) for u in last],
         updates=updates,
         non_finite=NonFinite(bad, "loss") if bad >= 0 else None,
     )

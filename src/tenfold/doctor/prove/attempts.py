@@ -11,7 +11,7 @@ from tenfold.doctor.changes.change import CHANGES, REFERENCES
 from tenfold.doctor.judge.evidence_trials import reached
 from tenfold.doctor.measure.numbers.study import Study
 from tenfold.doctor.measure.watching.watched import Watched
-from tenfold.doctor.prove.cost import seconds
+from tenfold.doctor.prove.cost import seconds_per_update
 from tenfold.doctor.prove.trial import MOST_UPDATES, Setup
 from tenfold.doctor.record import Facts, Trial
 
@@ -20,7 +20,7 @@ SETTLED = 200  # updates before any training: with 32 a third of sound networks 
 FEWEST, PATIENCE = 60, 3.0  # updates before any training of a network whose 200 updates take longer than these seconds
 SMALL = 4e-3  # seconds of an update that is not worth a second thread
 LATE = 2.5  # times the budget: then no further change is tried
-Tries = Callable[[Sequence[str], Sequence[int]], list[Trial]]
+TrialMaker = Callable[[Sequence[str], Sequence[int]], list[Trial]]
 
 
 def setup_of(study: Study, facts: Facts) -> Setup:
@@ -73,7 +73,7 @@ class Attempts:
     def __call__(self, names: Sequence[str], seeds: Sequence[int]) -> list[Trial]:
         """The trials of these changes, from each of these seeds, as far as the budget goes."""
         if not self.steps:
-            self.cost = seconds(lambda updates: self.setup.trial(CHANGES["as_is"], (0,), updates))
+            self.cost = seconds_per_update(lambda updates: self.setup.trial(CHANGES["as_is"], (0,), updates))
             unseen = max(FEWEST, min(SETTLED, int(PATIENCE / self.cost)))
             least, most = (LEAST_UPDATES, min(MOST_UPDATES, self.facts.steps)) if self.facts.steps else (unseen, unseen)
             self.steps = int(max(least, min(self.budget / RUNS / self.cost, most)))

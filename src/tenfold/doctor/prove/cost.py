@@ -16,7 +16,7 @@ from torch.utils.flop_counter import flop_registry
 OPERATION, ARITHMETIC, NUMBER = 4.5e-6, 9e-12, 3.75e-10
 
 
-def seconds(work: Callable[[int], Any]) -> float:
+def seconds_per_update(work: Callable[[int], Any]) -> float:
     """Seconds that one more update costs; work(n) makes n updates and whatever comes before and after them."""
     once, thrice = (_counted(work, updates) for updates in (1, 3))
     return max((thrice - once) / 2, OPERATION)

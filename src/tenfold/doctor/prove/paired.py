@@ -19,7 +19,7 @@ Try = Callable[[Sequence[str], Sequence[int]], list[Trial]]
 OTHER_UNITS = frozenset({"head", "mean_loss", "standardize_targets", "flip", "training_mode"})  # losses not comparable
 
 
-def random_change(record: Record, without: Sequence[str]) -> str | None:
+def random_control(record: Record, without: Sequence[str]) -> str | None:
     """A random other change that was tried at equal cost; the same record gives the same one."""
     names = [t.change for t in record.trials if t.change not in ("as_is", "longer", "one_batch", *REFERENCES, *without)]
     seed = record.facts.rows_kept * 1009 + record.facts.steps
@@ -31,13 +31,13 @@ def prove(record: Record, changes: Sequence[str], attempt: Try, seeds: Sequence[
     wanted = [c for c in dict.fromkeys(changes) if c in CHANGES and c != "as_is"]
     if not wanted:
         return []
-    control = random_change(record, wanted)
+    control = random_control(record, wanted)
     names = ["as_is", *wanted, *([control] if control else [])]
     found = attempt(names, seeds)
     return [replace(t, change=f"control: {control}") if t.change == control else t for t in found]
 
 
-def better(before: Trial, after: Trial) -> tuple[int, int]:
+def paired_wins(before: Trial, after: Trial) -> tuple[int, int]:
     """On how many of the paired seeds the change is better, and of how many: by held-out skill, and where that is the
     same to SAME by the loss."""
     wins = count = 0
@@ -60,13 +60,13 @@ def _at(trial: Trial, seed: int) -> tuple[float, float] | None:
     return max(skill, -0.2), loss if loss is not None and comparable and math.isfinite(loss) else math.inf
 
 
-def sentence(proofs: Sequence[Trial], change: str) -> str:
+def proof_sentence(proofs: Sequence[Trial], change: str) -> str:
     """What the paired runs showed of a change; "" without any."""
     before = next((t for t in proofs if t.change == "as_is"), None)
     after = next((t for t in proofs if t.change == change), None)
     if before is None or after is None:
         return ""
-    wins, count = better(before, after)
+    wins, count = paired_wins(before, after)
     if not count:
         return ""
     comparable = change not in OTHER_UNITS and _mean(before.loss) is not None and _mean(after.loss) is not None
@@ -76,14 +76,14 @@ def sentence(proofs: Sequence[Trial], change: str) -> str:
     control = next((t for t in proofs if t.change.startswith("control: ")), None)
     said = f"paired short run, {count} seeds, {after.steps} updates: {figures} ({wins} of {count} better)"
     if control is not None:
-        luck, of = better(before, control)
+        luck, of = paired_wins(before, control)
         said += f"; a random other change ({_name(control)}): {_skills(control):.2f} ({luck} of {of})"
     return said if helped(before, after) else f"{said}. {_unhelped(proofs, before, after)}"
 
 
 def helped(before: Trial, after: Trial) -> bool:
     """Whether a change did any good: better on half of the seeds, or by more than nothing in the mean."""
-    wins, count = better(before, after)
+    wins, count = paired_wins(before, after)
     return 2 * wins >= count > 0 or _skills(after) - _skills(before) > SAME
 
 
@@ -94,7 +94,7 @@ def _unhelped(proofs: Sequence[Trial], before: Trial, after: Trial) -> str:
     if not others:
         return said
     best = max(others, key=_skills)
-    wins, count = better(before, best)
+    wins, count = paired_wins(before, best)
     return (
         f"{said}; another change did ({_name(best)}): skill {_skills(before):.2f} -> {_skills(best):.2f} "
         f"({wins} of {count} better)"
@@ -102,7 +102,7 @@ def _unhelped(proofs: Sequence[Trial], before: Trial, after: Trial) -> str:
 
 
 def _clearly(before: Trial, after: Trial) -> bool:
-    wins, count = better(before, after)
+    wins, count = paired_wins(before, after)
     return count > 0 and wins >= MOST * count and _skills(after) - _skills(before) >= CLEAR
 
 

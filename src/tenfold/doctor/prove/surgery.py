@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tenfold.doctor.measure.watching.seeded import seeded
-from tenfold.doctor.measure.watching.trace import OUTPUT_RULES, Call, Change as Replacement
+from tenfold.doctor.measure.watching.trace import OUTPUT_RULES, Call, CallReplacement as Replacement
 from tenfold.doctor.record import Operation
 
 WEIGHTED = ("linear", "conv", "recurrent", "attention")

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from tenfold.doctor.changes.change import Change
 from tenfold.doctor.measure.numbers.pipeline import Pipeline, proper_loss
-from tenfold.doctor.measure.numbers.rows import Rows, join
+from tenfold.doctor.measure.numbers.rows import RowBatch, join
 from tenfold.doctor.measure.watching.seeded import seeded
 from tenfold.doctor.measure.watching.trace import first_tensor, tracing
 from tenfold.doctor.prove.surgery import (
@@ -46,7 +46,7 @@ class Setup:
     start: dict[str, Tensor]
     operations: list[Operation]
     pipeline: Pipeline
-    parts: list[Rows]
+    parts: list[RowBatch]
     joined: bool
     batch_rows: int
     groups: list[tuple[type, list[tuple[list[str], dict[str, Any]]]]]
@@ -133,7 +133,7 @@ class _Training:
 
     # ---- the rows ----
 
-    def _rows(self) -> tuple[list[Rows], Rows | None]:
+    def _rows(self) -> tuple[list[RowBatch], RowBatch | None]:
         setup, change = self.setup, self.change
         parts, held = setup.parts, None
         if change.one_batch:
@@ -238,7 +238,7 @@ class _Training:
                 o.step((lambda part=part: self._backward(part, tracer, scaled)) if closure_wanted else None)  # type: ignore[arg-type]
         return True
 
-    def _backward(self, part: Rows, tracer: Any, scaled: bool) -> float:
+    def _backward(self, part: RowBatch, tracer: Any, scaled: bool) -> float:
         for o in self.optimizers:
             o.zero_grad()
         if tracer is not None:
@@ -254,7 +254,7 @@ class _Training:
         return float(loss.detach())
 
     @torch.no_grad()
-    def _score(self, parts: Sequence[Rows], tracer: Any, good: bool) -> tuple[float | None, float | None]:
+    def _score(self, parts: Sequence[RowBatch], tracer: Any, good: bool) -> tuple[float | None, float | None]:
         if not good:
             return -1.0, math.inf
         self.model.eval()
@@ -282,7 +282,7 @@ class _nothing:
         return None
 
 
-def standardized_inputs(parts: list[Rows], held: Rows | None) -> tuple[list[Rows], Rows | None]:
+def standardized_inputs(parts: list[RowBatch], held: RowBatch | None) -> tuple[list[RowBatch], RowBatch | None]:
     """Each column (channel of images, feature of sequences) with the training rows' mean 0 and std 1."""
     firsts = [p.first() for p in parts]
     if any(f is None or not f.is_floating_point() for f in firsts):
@@ -296,7 +296,7 @@ def standardized_inputs(parts: list[Rows], held: Rows | None) -> tuple[list[Rows
     return [p.with_first(change) for p in parts], None if held is None else held.with_first(change)
 
 
-def _standardized_targets(parts: list[Rows], held: Rows | None) -> tuple[list[Rows], Rows | None]:
+def _standardized_targets(parts: list[RowBatch], held: RowBatch | None) -> tuple[list[RowBatch], RowBatch | None]:
     y = torch.cat([p.target for p in parts]).double()
     mean, std = y.mean(0, keepdim=True), y.std(0, keepdim=True, correction=0).clamp_min(1e-12)
     change = lambda p: replace(p, target=((p.target.double() - mean) / std).to(p.target.dtype))  # noqa: E731

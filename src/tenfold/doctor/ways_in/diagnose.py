@@ -27,7 +27,7 @@ from tenfold.doctor.judge.evidence_trials import attained
 from tenfold.doctor.measure.watching.quiet import quiet
 from tenfold.doctor.measure.watching.seeded import seeded
 from tenfold.doctor.measure.watching.watched import Watched
-from tenfold.doctor.prove.attempts import Tries
+from tenfold.doctor.prove.attempts import TrialMaker
 from tenfold.doctor.record import Record
 from tenfold.doctor.ways_in.examine import make_proofs, measure
 from tenfold.doctor.ways_in.watch import watch
@@ -82,7 +82,7 @@ def diagnose(
     return _proven(record, attempt)
 
 
-def _proven(record: Record, attempt: Tries | None) -> Diagnosis:
+def _proven(record: Record, attempt: TrialMaker | None) -> Diagnosis:
     diagnosis = diagnosis_of(record)
     if diagnosis.healthy or attempt is None:
         return diagnosis

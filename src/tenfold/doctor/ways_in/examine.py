@@ -9,28 +9,28 @@ from typing import Any
 import torch
 
 from tenfold.doctor.diagnosis import Diagnosis, diagnosis_of
-from tenfold.doctor.judge.evidence_trials import promising
+from tenfold.doctor.judge.evidence_trials import worth_trying
 from tenfold.doctor.measure.numbers.baselines import baselines
 from tenfold.doctor.measure.numbers.facts import facts_of
-from tenfold.doctor.measure.numbers.gradients import against_recorded, check, curvature as top_curvature, noise
-from tenfold.doctor.measure.numbers.moments import moments
+from tenfold.doctor.measure.numbers.gradients import against_recorded, check_gradient, curvature as top_curvature, noise
+from tenfold.doctor.measure.numbers.moments import data_moments
 from tenfold.doctor.measure.numbers.pipeline import Pipeline
 from tenfold.doctor.measure.numbers.propagation import probe
-from tenfold.doctor.measure.numbers.rows import Rows, join, rows_of
+from tenfold.doctor.measure.numbers.rows import RowBatch, join, rows_of
 from tenfold.doctor.measure.numbers.study import Study, study_of
 from tenfold.doctor.measure.numbers.theory import theory
 from tenfold.doctor.measure.watching.quiet import quiet
 from tenfold.doctor.measure.watching.watched import Watched
-from tenfold.doctor.prove.attempts import Attempts, Tries, setup_of
+from tenfold.doctor.prove.attempts import Attempts, TrialMaker, setup_of
 from tenfold.doctor.prove.paired import prove as make_proofs
 from tenfold.doctor.prove.plan import applicable, references
 from tenfold.doctor.prove.surgery import reinitialize
 from tenfold.doctor.prove.trial import standardized_inputs
 from tenfold.doctor.record import (
-    Baseline,
-    Moments,
+    DataMoments,
     Probe,
     Record,
+    SimpleModel,
     Theory,
 )
 
@@ -41,7 +41,7 @@ SNAPSHOTS = 6  # states between start and end that are probed
 def examine(
     watched: Watched,
     *,
-    trials: Tries | None = None,
+    trials: TrialMaker | None = None,
     prove: bool = True,
     budget: float = 2.0,
     curvature: bool = False,
@@ -65,13 +65,13 @@ def examine(
 def measure(
     watched: Watched,
     *,
-    trials: Tries | None = None,
+    trials: TrialMaker | None = None,
     budget: float = 2.0,
     try_changes: bool = True,
     simple: bool = True,
     curvature: bool = False,
     gradient_check: bool = False,
-) -> tuple[Record, Tries | None]:
+) -> tuple[Record, TrialMaker | None]:
     """The record of a watched training, and what makes further short trainings of it (None where none can be made).
 
     simple: whether models without gradients are tried on the kept rows; for the others see `examine`.
@@ -89,25 +89,25 @@ def measure(
         return record, None
     attempt = trials if trials is not None else Attempts(setup_of(study, facts), facts, budget)
     record = replace(record, trials=attempt(references(record), (0,)))
-    if promising(record):
+    if worth_trying(record):
         record = replace(record, trials=[*record.trials, *attempt(applicable(record), (0,))])
     return record, attempt
 
 
-def _moments(study: Study) -> tuple[Moments | None, Moments | None, Moments | None]:
+def _moments(study: Study) -> tuple[DataMoments | None, DataMoments | None, DataMoments | None]:
     if not study.parts:
         return None, None, None
     firsts = [f for p in study.parts if (f := p.first()) is not None]
-    inputs = moments(torch.cat(firsts)) if firsts and len({f.shape[1:] for f in firsts}) == 1 else None
+    inputs = data_moments(torch.cat(firsts)) if firsts and len({f.shape[1:] for f in firsts}) == 1 else None
     classes = study.pipeline.classes if study.pipeline is not None else 0
     wanted = torch.cat([p.target for p in study.parts])
     if study.pipeline is not None and study.pipeline.task != "numbers":
         wanted = study.pipeline.wanted(wanted)
-    targets = moments(wanted, classes=classes)
+    targets = data_moments(wanted, classes=classes)
     seen = [rows for rows in map(rows_of, study.watched.evaluation) if rows is not None]
     others = [f for p in seen if (f := p.first()) is not None]
     same = others and firsts and all(f.shape[1:] == firsts[0].shape[1:] for f in others)
-    return inputs, targets, moments(torch.cat(others)) if same else None
+    return inputs, targets, data_moments(torch.cat(others)) if same else None
 
 
 def _validation_skill(study: Study) -> float | None:
@@ -132,7 +132,7 @@ def _probes(study: Study) -> tuple[list[Probe], Theory]:
     landmarks = Theory()
     model, watched = study.model, study.watched
 
-    def look(state: Any, step: int, parts: Sequence[Rows], pipeline: Pipeline | None) -> None:
+    def look(state: Any, step: int, parts: Sequence[RowBatch], pipeline: Pipeline | None) -> None:
         try:
             found.append(probe(model, parts, pipeline, state, step, joined=study.joined))
         except (RuntimeError, ValueError, IndexError, TypeError) as error:
@@ -186,7 +186,7 @@ def _extra(study: Study, curvature: bool, gradient_check: bool) -> dict[str, flo
     if curvature:
         take("curvature", lambda: top_curvature(model, study.parts[0], pipeline))
     if gradient_check:
-        take("gradient_check", lambda: check(model, study.parts[0], pipeline))
+        take("gradient_check", lambda: check_gradient(model, study.parts[0], pipeline))
     model.load_state_dict(watched.start, strict=False)
     return found
 
@@ -198,7 +198,7 @@ def _spread(count: int) -> list[int]:
     return sorted({round(i * (count - 1) / SNAPSHOTS) for i in range(SNAPSHOTS + 1)})
 
 
-def _baselines(study: Study) -> list[Baseline]:
+def _baselines(study: Study) -> list[SimpleModel]:
     if not study.joined or study.pipeline is None:
         return []
     rows = join(study.parts)

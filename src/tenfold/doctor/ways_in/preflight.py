@@ -15,7 +15,7 @@ from tenfold.doctor.diagnosis import Diagnosis, diagnosis_of
 from tenfold.doctor.measure.watching.quiet import quiet
 from tenfold.doctor.measure.watching.seeded import seeded
 from tenfold.doctor.measure.watching.trace import first_tensor
-from tenfold.doctor.measure.watching.watched import Batch, Watched
+from tenfold.doctor.measure.watching.watched import ObservedBatch, Watched
 from tenfold.doctor.prove.attempts import SETTLED
 from tenfold.doctor.record import Curves
 from tenfold.doctor.ways_in.examine import measure
@@ -88,14 +88,14 @@ def _given(x: Any, y: Any) -> tuple[tuple[Tensor, ...], Tensor]:
     return inputs, targets
 
 
-def _batches(clone: nn.Module, inputs: tuple[Tensor, ...], y: Tensor) -> list[Batch]:
+def _batches(clone: nn.Module, inputs: tuple[Tensor, ...], y: Tensor) -> list[ObservedBatch]:
     """The rows in batches, with the copy's outputs in training mode."""
     rows = y.shape[0]
     by_row = all(value.dim() and value.shape[0] == rows for value in inputs)
     index = torch.linspace(0, rows - 1, min(rows, ROWS)).long().unique()
     parts = torch.split(index, BATCH) if by_row else (None,)
     clone.train()
-    found: list[Batch] = []
+    found: list[ObservedBatch] = []
     with seeded(0), torch.no_grad():
         for part in parts:
             if part is not None and len(part) < min(BATCH, len(index)) // 2:
@@ -103,5 +103,5 @@ def _batches(clone: nn.Module, inputs: tuple[Tensor, ...], y: Tensor) -> list[Ba
             mine = tuple(v if part is None else v[part] for v in inputs)
             target = y if part is None else y[part]
             output = first_tensor(called(clone, mine, "x"))
-            found.append(Batch(0, mine, {}, output, output, target, None, True))
+            found.append(ObservedBatch(0, mine, {}, output, output, target, None, True))
     return found

@@ -14,7 +14,7 @@ from tenfold.doctor.check_user_code.values import check_watched
 from tenfold.doctor.measure.numbers.pipeline import name_of
 from tenfold.doctor.measure.watching.sampling import Sampler, first_bad, points, thinned
 from tenfold.doctor.measure.watching.trace import first_tensor
-from tenfold.doctor.measure.watching.watched import Batch, Watched
+from tenfold.doctor.measure.watching.watched import ObservedBatch, Watched
 from tenfold.doctor.record import Curves
 from tenfold.errors import BadInput
 
@@ -66,12 +66,12 @@ class Watch:
         self.still: list[str] = []
         self.losses: list[tuple[int, Tensor]] = []
         self.validation: list[tuple[int, Tensor]] = []
-        self.batches: list[Batch] = []
-        self.evaluation: list[Batch] = []
+        self.batches: list[ObservedBatch] = []
+        self.evaluation: list[ObservedBatch] = []
         self._rows = self._bytes = 0
         parameter = next(self.model.parameters(), None)
         self._reads = parameter is not None and parameter.device.type == "cpu"  # a loss without waiting for a device
-        self._broken: Batch | None = None  # the first batch that is not kept and whose loss is not finite
+        self._broken: ObservedBatch | None = None  # the first batch that is not kept and whose loss is not finite
         self._stride, self._keeps = 1, True  # losses: one of so many is kept; whether this update's batch is
         self._seen: tuple[Any, Any, Tensor | None] = ((), {}, None)  # arguments, keywords, output of the model
         self._first: tuple[tuple[Any, ...], dict[str, Any]] | None = None  # arguments and keywords of the first call
@@ -202,9 +202,9 @@ class Watch:
         if sum(len(b.target) for b in self.evaluation if b.target is not None and b.target.dim()) < SEEN_ROWS:
             self.evaluation.append(self._batch(scored, target, loss, self.model.training))
 
-    def _batch(self, scored: Any, target: Any, loss: Tensor, training: bool) -> Batch:
+    def _batch(self, scored: Any, target: Any, loss: Tensor, training: bool) -> ObservedBatch:
         args, keywords, output = (copied(value) for value in self._seen)
-        return Batch(self.step, args, keywords, output, copied(scored), copied(target), None, training)
+        return ObservedBatch(self.step, args, keywords, output, copied(scored), copied(target), None, training)
 
     def _before(self, number: int, optimizer: torch.optim.Optimizer, args: Any, keywords: Any) -> None:
         self.sampler.before(number, self.made[number])

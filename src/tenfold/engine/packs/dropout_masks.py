@@ -14,14 +14,14 @@ from tenfold.data.split.folds import Fold
 from tenfold.engine.packs.forward import Flow
 from tenfold.engine.packs.lanes import Lane, LaneValues
 from tenfold.engine.packs.rows import Feed
-from tenfold.engine.plan.network import Drop, size_of
+from tenfold.engine.plan.network import DropoutOp, size_of
 from tenfold.engine.plan.shape import Shape, padded
 from tenfold.rules.dropout import dropout_scale
 
 DRAWN = 1 << 16  # numbers that one generator draws at once, at most: making a generator takes as long as some thousand
 
 
-def together(numbers: int) -> int:
+def updates_per_draw(numbers: int) -> int:
     """For how many updates draws of so many numbers come from one generator: a power of two up to 16."""
     return max(1, min(16, 1 << max(0, (DRAWN // max(1, numbers)).bit_length() - 1)))
 
@@ -35,7 +35,7 @@ class Draws:
 
     def __call__(self, operation: int, update: int, shape: tuple[int, ...]) -> Tensor:
         """(F, *shape) float32 in [0, 1)."""
-        count = together(math.prod(shape))
+        count = updates_per_draw(math.prod(shape))
         block, place = divmod(update, count)
         known = self._drawn.get(operation)
         if known is None or known[0] != block:
@@ -45,7 +45,7 @@ class Draws:
         return known[1][place]
 
 
-class Dropout:
+class DropoutMasks:
     """The factors of a pack's dropout operations."""
 
     def __init__(self, lanes: Sequence[Lane], shape: Shape, values: LaneValues, feed: Feed) -> None:
@@ -60,7 +60,7 @@ class Dropout:
 
     def _scale(self, number: int, update: int, batch: int, counts: Sequence[int]) -> Flow:
         op, rate = self.shape.ops[number], self.rates[number]
-        assert isinstance(op, Drop)
+        assert isinstance(op, DropoutOp)
         size = size_of(op)
         shape = (padded(size[0]),) if len(size) == 1 else size
         uniform = self._draws(number, update, (batch, *shape))  # (F, B, units), or (F, B, H, W, C)

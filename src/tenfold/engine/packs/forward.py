@@ -19,18 +19,18 @@ from torch.nn import functional
 from tenfold.engine.packs.convolution import convolve
 from tenfold.engine.packs.lanes import LaneValues
 from tenfold.engine.plan.network import (
-    Activate,
-    Add,
-    Affine,
-    Convolve,
-    Drop,
-    Gather,
-    Normalize,
-    Pieces,
-    Pool,
-    Push,
-    Slopes,
-    Unroll,
+    ActivationOp,
+    ConvOp,
+    DenseOp,
+    DropoutOp,
+    FlattenOp,
+    GlobalPoolOp,
+    MaxoutOp,
+    NormalizeOp,
+    PoolOp,
+    PReLUOp,
+    ResidualBegin,
+    ResidualEnd,
 )  # fmt: skip
 from tenfold.engine.plan.shape import Layout, Shape, padded
 from tenfold.rules.activations import maxout, maxout_channels, prelu
@@ -40,7 +40,7 @@ Flow = Tensor | list[Tensor]  # what is between two operations: rows (L, B, unit
 
 
 @dataclass(frozen=True)
-class Batch:
+class BatchContext:
     """What a training batch has beside its inputs; None stands for evaluation.
 
     weight (L, 1, B): 1 / rows for real rows, 0 for padding; rows: real rows of each lane; update: its number from 1;
@@ -66,7 +66,7 @@ class Forward:
         x: Flow,
         parameters: Sequence[Tensor],
         moments: Tensor,
-        batch: Batch | None,
+        batch: BatchContext | None,
         until: tuple[int, Callable[[Flow], None]] | None = None,
     ) -> Tensor:
         """Outputs (L, B, C). x: inputs (L, B, D) or one image tensor a lane; parameters: one view (L, *stored) a
@@ -81,24 +81,24 @@ class Forward:
                 continue
             mine = at.get(number, [])
             match op:
-                case Push():
+                case ResidualBegin():
                     kept.append(h)
-                case Add(shortcut):
+                case ResidualEnd(shortcut):
                     h = _add(h, _weigh(shortcut, kept.pop(), mine))
-                case Affine() | Convolve():
+                case DenseOp() | ConvOp():
                     h = _weigh(op, h, mine)
                     if until is not None and until[0] == number:
                         until[1](h)
                         break
-                case Normalize():
+                case NormalizeOp():
                     h = self._normalize(number, op, h, mine, moments, batch)
-                case Activate() if isinstance(h, list) and self._max_pool_behind(number):
+                case ActivationOp() if isinstance(h, list) and self._max_pool_behind(number):
                     h, done = self._activate_and_pool(number, h), number + 1
-                case Activate():
+                case ActivationOp():
                     h = self._activate(number, h)
-                case Slopes(count=count):
+                case PReLUOp(count=count):
                     h = _slopes(h, mine[0], count)
-                case Drop():
+                case DropoutOp():
                     if batch is not None and number in batch.scales:
                         h = _times(h, batch.scales[number])
                 case _:
@@ -109,13 +109,13 @@ class Forward:
 
     def _max_pool_behind(self, number: int) -> bool:
         behind = self.shape.ops[number + 1]  # there is one: the output layer comes last
-        return isinstance(behind, Pool) and behind.kind == "max"
+        return isinstance(behind, PoolOp) and behind.kind == "max"
 
     def _activate_and_pool(self, number: int, h: list[Tensor]) -> list[Tensor]:
         """An activation and the max pooling behind it. A monotone activation commutes with the maximum, value and
         gradient, and then has a quarter of the numbers to work on."""
         pool = self.shape.ops[number + 1]
-        assert isinstance(pool, Pool)
+        assert isinstance(pool, PoolOp)
         formulas = [formula for count, formula in self.values.activations[number] for _ in range(count)]
         lanes = zip(h, formulas, self.values.monotone[number], strict=True)
         return [formula(_pool(pool, z)) if monotone else _pool(pool, formula(z)) for z, formula, monotone in lanes]
@@ -131,7 +131,7 @@ class Forward:
         return torch.cat([formula(part) for part, (_, formula) in zip(parts, blocks, strict=True)])
 
     def _normalize(
-        self, number: int, op: Normalize, h: Flow, mine: Sequence[Tensor], moments: Tensor, batch: Batch | None
+        self, number: int, op: NormalizeOp, h: Flow, mine: Sequence[Tensor], moments: Tensor, batch: BatchContext | None
     ) -> Flow:
         gamma, beta = mine
         value = self.values.norms[number]
@@ -156,7 +156,14 @@ class Forward:
         return y
 
     def _normalize_images(
-        self, number: int, h: list[Tensor], gamma: Tensor, beta: Tensor, mean: Tensor, var: Tensor, batch: Batch | None
+        self,
+        number: int,
+        h: list[Tensor],
+        gamma: Tensor,
+        beta: Tensor,
+        mean: Tensor,
+        var: Tensor,
+        batch: BatchContext | None,
     ) -> list[Tensor]:
         """The same on images with torch's own kernel: a lane holds no padding, so its moments are the batch's."""
         value = self.values.norms[number]
@@ -193,13 +200,13 @@ class Forward:
         var.copy_(running(var, new_var * unbiased, keep))
 
 
-def _weigh(op: Affine | Convolve | None, h: Flow, mine: Sequence[Tensor]) -> Flow:
+def _weigh(op: DenseOp | ConvOp | None, h: Flow, mine: Sequence[Tensor]) -> Flow:
     """The product of a weight operation with its bias, if it has one."""
     if op is None:
         return h
     if isinstance(h, Tensor):
         return torch.baddbmm(mine[1], h, mine[0]) if op.bias else h.bmm(mine[0])
-    assert isinstance(op, Convolve)
+    assert isinstance(op, ConvOp)
     biases: Any = [bias[0] for bias in mine[1].unbind()] if op.bias else [None] * len(h)
     return [
         convolve(image, weight, bias, op.stride, op.pad)
@@ -232,30 +239,30 @@ def _pieces(h: Flow, size: Any, pieces: int) -> Flow:
     return functional.pad(y, (0, padded(size) - size))
 
 
-def _reshape(op: Pieces | Pool | Gather | Unroll, h: Flow, batch: Batch | None) -> Flow:
+def _reshape(op: MaxoutOp | PoolOp | GlobalPoolOp | FlattenOp, h: Flow, batch: BatchContext | None) -> Flow:
     """The operations without values that change the size of what flows."""
     match op:
-        case Pieces(size, pieces):
+        case MaxoutOp(size, pieces):
             return _pieces(h, size, pieces)
-        case Pool():
+        case PoolOp():
             return [_pool(op, image) for image in h]
-        case Gather():
+        case GlobalPoolOp():
             return _rows([_gather(op, image) for image in h], batch)
     return _rows(list(h), batch)
 
 
-def _pool(op: Pool, image: Tensor) -> Tensor:
+def _pool(op: PoolOp, image: Tensor) -> Tensor:
     """(B, C, H, W) -> (B, C, H', W')."""
     pool = functional.max_pool2d if op.kind == "max" else functional.avg_pool2d
     return pool(image, op.window, op.stride)
 
 
-def _gather(op: Gather, image: Tensor) -> Tensor:
+def _gather(op: GlobalPoolOp, image: Tensor) -> Tensor:
     """(B, C, H, W) -> (B, C)."""
     return image.mean((2, 3)) if op.kind == "average" else image.amax((2, 3))
 
 
-def _rows(h: list[Tensor], batch: Batch | None) -> Tensor:
+def _rows(h: list[Tensor], batch: BatchContext | None) -> Tensor:
     """Images as rows (L, B, padded units), channels first; rows of zeros pad a training batch again."""
     flat = [image.flatten(1) for image in h]  # (rows, C H W)
     width = flat[0].shape[1]

@@ -12,7 +12,7 @@ from torch import Tensor
 from tenfold.data.feed.batches import align
 from tenfold.data.feed.randomness import derive
 from tenfold.data.split.folds import Fold
-from tenfold.engine.packs.forward import Batch, Flow, Forward
+from tenfold.engine.packs.forward import BatchContext, Flow, Forward
 from tenfold.engine.packs.lanes import Lane, LaneValues
 from tenfold.engine.plan.shape import Layout, Shape, Slot
 from tenfold.rules.initialization import base_draw, lsuv_factor
@@ -100,7 +100,7 @@ def unit_variance(
     """LSUV (Mishkin & Matas 2016), in place: scale each layer's weights in turn so that its sums have variance 1."""
     rows = len(x[0])  # of a lane
     weight = torch.full((len(lanes), 1, rows), 1 / rows, dtype=moments.dtype, device=moments.device)
-    batch = Batch(weight, [rows] * len(lanes), 1, {}, frozen=True)
+    batch = BatchContext(weight, [rows] * len(lanes), 1, {}, frozen=True)
     chosen = [i for i, lane in enumerate(lanes) if lane.recipe.init.unit_variance]
     for number in forward.layout.weights:
         slot, view = forward.layout.slots[number], parameters[number]

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tenfold.engine.plan.network import Activate, Drop, Normalize, Step
+from tenfold.engine.plan.network import ActivationOp, DropoutOp, NormalizeOp, PlannedOp
 from tenfold.engine.plan.shape import Shape
 from tenfold.recipe.recipe import Recipe
 from tenfold.rules.normalization import BatchNorm
@@ -71,19 +71,19 @@ class LaneValues:
         self._to = {"device": device, "dtype": dtype}
         recipes = [lane.recipe for lane in lanes]
         planned = {recipe: shape.steps(recipe) for recipe in dict.fromkeys(recipes)}
-        self.steps: list[tuple[Step, ...]] = [planned[recipe] for recipe in recipes]
+        self.steps: list[tuple[PlannedOp, ...]] = [planned[recipe] for recipe in recipes]
         self.activations: dict[int, list[Block]] = {}
         self.monotone: dict[int, list[bool]] = {}  # of every activation, lane by lane
         self.norms: dict[int, NormValues] = {}
         self.rates: dict[int, Tensor] = {}  # (L, 1, 1) of every dropout that drops something
         for number, op in enumerate(shape.ops):
             layers = [steps[number].layer for steps in self.steps]
-            if isinstance(op, Activate):
-                self.activations[number] = blocks(layers)
+            if isinstance(op, ActivationOp):
+                self.activations[number] = rule_blocks(layers)
                 self.monotone[number] = [layer.monotone for layer in layers]
-            elif isinstance(op, Normalize):
+            elif isinstance(op, NormalizeOp):
                 self.norms[number] = NormValues(layers, self._column)
-            elif isinstance(op, Drop) and any(layer.rate > 0 for layer in layers):
+            elif isinstance(op, DropoutOp) and any(layer.rate > 0 for layer in layers):
                 self.rates[number] = self._column([layer.rate for layer in layers])[:, :, None]
         self.clip = self._limit([r.clip_norm for r in recipes])
         self.clip_value = self._limit([r.clip_value for r in recipes])
@@ -106,7 +106,7 @@ class LaneValues:
         return self._column([np.inf if value is None else value for value in values])
 
 
-def blocks(rules: Sequence[Any]) -> list[Block]:
+def rule_blocks(rules: Sequence[Any]) -> list[Block]:
     """(lanes, formula with the rule's numbers behind its tensors) for each run of neighbouring lanes with one rule."""
     found: list[Block] = []
     for rule, run in groupby(rules):

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from tenfold.data.feed.batches import align, deal
 from tenfold.engine.module import lane_arrays
-from tenfold.engine.packs.dropout_masks import Dropout
+from tenfold.engine.packs.dropout_masks import DropoutMasks
 from tenfold.engine.packs.first_order import FirstOrderStep
-from tenfold.engine.packs.forward import Batch, Flow, Forward
+from tenfold.engine.packs.forward import BatchContext, Flow, Forward
 from tenfold.engine.packs.initial_state import (
     initial_moments,
     initial_parameters,
@@ -21,7 +21,7 @@ from tenfold.engine.packs.initial_state import (
     lsuv_rows,
     unit_variance,
 )
-from tenfold.engine.packs.lanes import Lane, LaneValues, blocks, times
+from tenfold.engine.packs.lanes import Lane, LaneValues, rule_blocks, times
 from tenfold.engine.packs.observer import Observer
 from tenfold.engine.packs.rows import Ahead, Feed
 from tenfold.engine.packs.second_order import SecondOrderStep
@@ -32,11 +32,11 @@ from tenfold.rules.schedules import Plateau, PlateauState, plateau_next
 
 CHUNK_ROWS = 512  # rows evaluated at a time
 CHUNK_IMAGES = 128  # images evaluated at a time
-Order = Literal["go on", "stop"]
+PackOrder = Literal["go on", "stop"]
 LaneRows = tuple[int, dict[str, np.ndarray]]  # updates made, and one lane's row of every array of a pack's state
 
 
-class Plan(NamedTuple):
+class EpochPlan(NamedTuple):
     """One epoch: rows, their weights and targets (updates, F, B), real rows (updates, F), and for second-order methods
     the rates (updates, L)."""
 
@@ -108,7 +108,7 @@ class Pack:
         self.fold_of = torch.tensor([lane.fold for lane in self.lanes], device=device)
         self.groups = self.feed.groups(groups)
         losses = [loss_of(lane.recipe, self.feed.classification) for lane in self.lanes]
-        self.losses = blocks(losses)
+        self.losses = rule_blocks(losses)
         counted = torch.tensor([loss.link == "exp" for loss in losses], device=device)
         self.counts = counted[:, None] if bool(counted.any()) else None  # lanes whose target is a rate
         self.leaves = [view.detach().requires_grad_() for view in self.layout.views(self.w)]
@@ -116,10 +116,10 @@ class Pack:
             self._first = FirstOrderStep(self.lanes, self.layout, self.values, self.rows)
         else:
             self._second = SecondOrderStep(self.shape.second_order, self.layout, self.values.l2, self.w)
-        self._epoch: tuple[int, Plan] | None = None
+        self._epoch: tuple[int, EpochPlan] | None = None
         self._ahead = Ahead(self.feed, self.groups)
         self._losses: list[Tensor] = []
-        self._dropout = Dropout(self.lanes, self.shape, self.values, self.feed)
+        self._dropout = DropoutMasks(self.lanes, self.shape, self.values, self.feed)
 
     def keep(self, stay: Sequence[bool]) -> None:
         """Drop the lanes that do not stay: they cost no more time, and nothing changes for the others."""
@@ -141,7 +141,7 @@ class Pack:
         """Whole epochs made."""
         return self.update // self.per_epoch
 
-    def _plan_epoch(self, epoch: int) -> Plan:
+    def _plan_epoch(self, epoch: int) -> EpochPlan:
         if self._epoch is None or self._epoch[0] != epoch:
             dealt = [deal(f.fold, self.shape.dealing, epoch) for f in self.feed.folds]
             rows = torch.from_numpy(np.stack([rows for rows, _ in dealt], 1)).to(self.feed.device)
@@ -155,10 +155,10 @@ class Pack:
                 rates = np.stack([times(lane, *span, float(factor))[0] for lane, factor in lanes], 1)
             counted = None if self.counts is None else self.feed.rates(rows)
             real = (weights > 0).sum(2)
-            self._epoch = epoch, Plan(rows, self._tensor(weights), self.feed.targets(rows), counted, real, rates)
+            self._epoch = epoch, EpochPlan(rows, self._tensor(weights), self.feed.targets(rows), counted, real, rates)
         return self._epoch[1]
 
-    def run_epoch(self, tick: Callable[[], Order] = lambda: "go on", last: int | None = None) -> bool:
+    def run_epoch(self, tick: Callable[[], PackOrder] = lambda: "go on", last: int | None = None) -> bool:
         """Go on to the end of the epoch (or to update `last`). False if `tick`, asked before each update, says stop."""
         end = (self.epoch + 1) * self.per_epoch
         end = end if last is None else min(end, last)
@@ -210,7 +210,7 @@ class Pack:
         count = real or [images.shape[1]] * len(self.lanes)
         return [images[group][:n] for group, n in zip(self.group_list, count, strict=True)]
 
-    def _targets(self, plan: Plan, step: int) -> Tensor:
+    def _targets(self, plan: EpochPlan, step: int) -> Tensor:
         """Targets (L, B) of an update: classes, standardized numbers, or for a loss of rates y / mean."""
         target = plan.targets[step].index_select(0, self.fold_of)
         if self.counts is None or plan.counted is None:
@@ -225,7 +225,7 @@ class Pack:
         parts = zip(output.split(sizes), target.split(sizes), self.losses, strict=True)
         return (torch.cat([formula(o, t) for o, t, (_, formula) in parts]) * weight).sum(1)
 
-    def _batch(self, plan: Plan, step: int) -> tuple[Flow, Tensor, Tensor, Batch]:
+    def _batch(self, plan: EpochPlan, step: int) -> tuple[Flow, Tensor, Tensor, BatchContext]:
         """Inputs, targets (L, B), row weights (L, B) and the rest of one training batch."""
         rows, counts = plan.rows[step], plan.counts[step]
         weight = plan.weights[step].index_select(0, self.fold_of)
@@ -235,7 +235,7 @@ class Pack:
             self._inputs(self._ahead(plan.rows, step, self.update), real),
             self._targets(plan, step),
             weight,
-            Batch(weight[:, None], real, self.update + 1, scales),
+            BatchContext(weight[:, None], real, self.update + 1, scales),
         )
 
     def _note(self, loss: Tensor) -> None:
@@ -260,7 +260,7 @@ class Pack:
         """The gradient of each lane's batch (L, layout.total), until the update; None with second-order methods."""
         return self._first.g if self.shape.second_order is None else None
 
-    def _gradient(self, plan: Plan, step: int) -> None:
+    def _gradient(self, plan: EpochPlan, step: int) -> None:
         """The gradient of each lane's mean loss over its batch."""
         x, target, weight, batch = self._batch(plan, step)
         output = self.forward(x, self.leaves, self.rows["moments"], batch)
@@ -280,12 +280,12 @@ class Pack:
         if self.values.average is not None:
             self.rows["average"].copy_(ema(self.rows["average"], self.w, self.values.average))
 
-    def _advance(self, plan: Plan, step: int) -> None:
+    def _advance(self, plan: EpochPlan, step: int) -> None:
         """One update of a second-order method on its batch."""
         x, target, weight, batch = self._batch(plan, step)
         with torch.no_grad():
             self._note(self._loss(self.forward(x, self.leaves, self.rows["moments"], batch), target, weight))
-        still = Batch(batch.weight, batch.rows, batch.update, batch.scales, frozen=True)
+        still = BatchContext(batch.weight, batch.rows, batch.update, batch.scales, frozen=True)
         w, state = self._second.advance(
             self.rows, lambda views: self.forward(x, views, self.rows["moments"], still),
             lambda output: self._loss(output, target, weight), self._tensor(plan.rates[step]),

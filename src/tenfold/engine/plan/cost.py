@@ -6,15 +6,15 @@ import math
 from dataclasses import dataclass, fields, replace
 
 from tenfold.engine.plan.network import (
-    Add,
-    Affine,
-    Convolve,
-    Drop,
-    Gather,
+    ConvOp,
+    DenseOp,
+    DropoutOp,
+    GlobalPoolOp,
     Image,
-    Normalize,
-    Pool,
-    count,
+    NormalizeOp,
+    PoolOp,
+    ResidualEnd,
+    output_count,
     parameter_count,
     plan_network,
 )
@@ -70,21 +70,21 @@ def network_work(recipe: Recipe, *, columns: int, outputs: int, image: Image | N
     for step in plan_network(recipe.network, inputs=columns, outputs=outputs, image=image):
         op = step.op
         total["weights"] += parameter_count(op)
-        for part in (op, op.shortcut) if isinstance(op, Add) else (op,):
+        for part in (op, op.shortcut) if isinstance(op, ResidualEnd) else (op,):
             match part:
-                case Affine(inputs, units, pieces=pieces):
+                case DenseOp(inputs, units, pieces=pieces):
                     total["products"] += inputs * units * pieces
-                    total["units"] += count(part)
-                case Convolve(of, kernel=kernel):
-                    total["conv_products"] += count(part) * of[2] * kernel * kernel
+                    total["units"] += output_count(part)
+                case ConvOp(of, kernel=kernel):
+                    total["conv_products"] += output_count(part) * of[2] * kernel * kernel
                     total["convs"] += 1
-                    total["units"] += count(part)
-                case Pool(of) | Gather(of):
+                    total["units"] += output_count(part)
+                case PoolOp(of) | GlobalPoolOp(of):
                     total["units"] += math.prod(of)
-                case Normalize():
-                    total["normalized"] += count(part)
-                case Drop():
-                    total["dropped"] += count(part) * (step.layer.rate > 0)
+                case NormalizeOp():
+                    total["normalized"] += output_count(part)
+                case DropoutOp():
+                    total["dropped"] += output_count(part) * (step.layer.rate > 0)
     return Work(**total)
 
 

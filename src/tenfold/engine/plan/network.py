@@ -31,12 +31,12 @@ from tenfold.rules.normalization import BatchNorm, GroupNorm, LayerNorm
 from tenfold.rules.record import rule_name
 
 Image = tuple[int, int, int]  # height, width, channels
-Size = int | Image  # of what flows between two operations: units, or an image
+FlowSize = int | Image  # of what flows between two operations: units, or an image
 SPATIAL = (Conv, MaxPool, AvgPool, GlobalPool, ChannelDropout)  # layers that need an image
 
 
 @dataclass(frozen=True)
-class Affine:
+class DenseOp:
     """A dense map of `inputs` numbers to `units` (times `pieces` for maxout)."""
 
     inputs: int
@@ -47,7 +47,7 @@ class Affine:
 
 
 @dataclass(frozen=True)
-class Convolve:
+class ConvOp:
     """A convolution from one image size to another (`to` counts the channels without the `pieces` of maxout)."""
 
     of: Image
@@ -60,10 +60,10 @@ class Convolve:
 
 
 @dataclass(frozen=True)
-class Normalize:
+class NormalizeOp:
     """Normalization of `features` units or channels; groups: of channels that share moments, 0 for batch norm."""
 
-    size: Size
+    size: FlowSize
     groups: int
 
     @property
@@ -73,38 +73,38 @@ class Normalize:
 
 
 @dataclass(frozen=True)
-class Activate:
+class ActivationOp:
     """An activation without parameters: which one is a value."""
 
-    size: Size
+    size: FlowSize
 
 
 @dataclass(frozen=True)
-class Slopes:
+class PReLUOp:
     """PReLU with `count` learned slopes: one, or one for every unit or channel."""
 
-    size: Size
+    size: FlowSize
     count: int
 
 
 @dataclass(frozen=True)
-class Pieces:
+class MaxoutOp:
     """Maxout: the largest of each `pieces` neighbouring units or channels; `size` is that of the result."""
 
-    size: Size
+    size: FlowSize
     pieces: int
 
 
 @dataclass(frozen=True)
-class Drop:
+class DropoutOp:
     """Dropout of single numbers, or of whole channels; its rate is a value."""
 
-    size: Size
+    size: FlowSize
     channels: bool
 
 
 @dataclass(frozen=True)
-class Pool:
+class PoolOp:
     """Pooling of windows."""
 
     of: Image
@@ -115,7 +115,7 @@ class Pool:
 
 
 @dataclass(frozen=True)
-class Gather:
+class GlobalPoolOp:
     """Global pooling: one number a channel."""
 
     of: Image
@@ -123,31 +123,44 @@ class Gather:
 
 
 @dataclass(frozen=True)
-class Unroll:
+class FlattenOp:
     """An image as a row of numbers, channels first."""
 
     of: Image
 
 
 @dataclass(frozen=True)
-class Push:
+class ResidualBegin:
     """A residual block begins: its input is remembered."""
 
-    size: Size
+    size: FlowSize
 
 
 @dataclass(frozen=True)
-class Add:
+class ResidualEnd:
     """A residual block ends: the remembered input, through `shortcut` where the block changed the shape, is added."""
 
-    shortcut: Affine | Convolve | None
+    shortcut: DenseOp | ConvOp | None
 
 
-Op = Affine | Convolve | Normalize | Activate | Slopes | Pieces | Drop | Pool | Gather | Unroll | Push | Add
+Op = (
+    DenseOp
+    | ConvOp
+    | NormalizeOp
+    | ActivationOp
+    | PReLUOp
+    | MaxoutOp
+    | DropoutOp
+    | PoolOp
+    | GlobalPoolOp
+    | FlattenOp
+    | ResidualBegin
+    | ResidualEnd
+)
 
 
 @dataclass(frozen=True)
-class Step:
+class PlannedOp:
     """One operation and the layer that its values come from; gain: of the activation behind a weight layer."""
 
     op: Op
@@ -155,18 +168,18 @@ class Step:
     gain: float = 1.0
 
 
-def plan_network(network: Network, *, inputs: int, outputs: int, image: Image | None = None) -> tuple[Step, ...]:
+def plan_network(network: Network, *, inputs: int, outputs: int, image: Image | None = None) -> tuple[PlannedOp, ...]:
     """The operations of a network on rows of `inputs` numbers (the pixels of `image`, if they are) in order.
 
     Raises `BadInput` that names the layer where the shapes do not fit.
     """
     layers = network.sequence()
-    size: Size = image if image is not None and _wants_images(layers) else inputs
+    size: FlowSize = image if image is not None and _wants_images(layers) else inputs
     if not isinstance(size, tuple):
         _check_first(layers)
     steps, size = _walk(layers, size, ())
     steps += _flat(size)
-    steps.append(Step(Affine(_count(size), outputs, bias=True, output=True)))
+    steps.append(PlannedOp(DenseOp(_count(size), outputs, bias=True, output=True)))
     return tuple(_with_gains(steps))
 
 
@@ -193,8 +206,8 @@ def _check_first(layers: Sequence[Layer]) -> None:
         raise _misfit((first[0],), what, "dense first (and preprocess to scale the inputs)")
 
 
-def _walk(layers: Sequence[Layer], size: Size, place: tuple[int, ...]) -> tuple[list[Step], Size]:
-    steps: list[Step] = []
+def _walk(layers: Sequence[Layer], size: FlowSize, place: tuple[int, ...]) -> tuple[list[PlannedOp], FlowSize]:
+    steps: list[PlannedOp] = []
     for i, layer in enumerate(layers):
         here = (*place, i)
         if isinstance(layer, Maxout):
@@ -207,39 +220,43 @@ def _walk(layers: Sequence[Layer], size: Size, place: tuple[int, ...]) -> tuple[
     return steps, size
 
 
-def _one(layer: Any, size: Size, behind: Sequence[Layer], place: tuple[int, ...]) -> tuple[list[Step], Size]:
+def _one(
+    layer: Any, size: FlowSize, behind: Sequence[Layer], place: tuple[int, ...]
+) -> tuple[list[PlannedOp], FlowSize]:
     """The operations of a layer, and the size behind them."""
     pieces = _pieces(behind)
     bias = not (behind and isinstance(behind[0], BatchNorm))
     match layer:
         case Dense(units=units):
-            return [*_flat(size), Step(Affine(_count(size), units, bias, pieces), layer)], units
+            return [*_flat(size), PlannedOp(DenseOp(_count(size), units, bias, pieces), layer)], units
         case Conv():
             of = _image(size, layer, place)
             to = _window(of, layer.kernel, layer.stride, layer.pad, place)
             to = (*to, layer.channels)
-            return [Step(Convolve(of, to, layer.kernel, layer.stride, layer.pad, bias, pieces), layer)], to
+            return [PlannedOp(ConvOp(of, to, layer.kernel, layer.stride, layer.pad, bias, pieces), layer)], to
         case MaxPool() | AvgPool():
             of, stride = _image(size, layer, place), layer.stride or layer.size
             to = (*_window(of, layer.size, stride, 0, place), of[2])
-            return [Step(Pool(of, to, "max" if isinstance(layer, MaxPool) else "average", layer.size, stride))], to
+            return [
+                PlannedOp(PoolOp(of, to, "max" if isinstance(layer, MaxPool) else "average", layer.size, stride))
+            ], to
         case GlobalPool():
             of = _image(size, layer, place)
-            return [Step(Gather(of, layer.of))], of[2]
+            return [PlannedOp(GlobalPoolOp(of, layer.of))], of[2]
         case Flatten():
             return _flat(size), _count(size)
         case Dropout() | ChannelDropout():
             channels = isinstance(layer, ChannelDropout)
-            return [Step(Drop(_image(size, layer, place) if channels else size, channels), layer)], size
+            return [PlannedOp(DropoutOp(_image(size, layer, place) if channels else size, channels), layer)], size
         case BatchNorm() | LayerNorm() | GroupNorm():
             wide = _widened(size, _pieces(behind))
-            return [Step(Normalize(wide, _groups(layer, wide, place)), layer)], size
+            return [PlannedOp(NormalizeOp(wide, _groups(layer, wide, place)), layer)], size
         case Maxout(pieces=k):
-            return [Step(Pieces(size, k), layer)], size
+            return [PlannedOp(MaxoutOp(size, k), layer)], size
         case PReLU(per=per):
-            return [Step(Slopes(size, 1 if per == "layer" else _features(size)), layer)], size
+            return [PlannedOp(PReLUOp(size, 1 if per == "layer" else _features(size)), layer)], size
         case _:
-            return [Step(Activate(size), layer)], size
+            return [PlannedOp(ActivationOp(size), layer)], size
 
 
 def _check_maxout(before: Sequence[Layer], place: tuple[int, ...]) -> None:
@@ -250,22 +267,22 @@ def _check_maxout(before: Sequence[Layer], place: tuple[int, ...]) -> None:
         raise _misfit(place, "maxout without the layer whose pieces it compares", "dense or conv directly before it")
 
 
-def _residual(block: Residual, size: Size, place: tuple[int, ...]) -> tuple[list[Step], Size]:
+def _residual(block: Residual, size: FlowSize, place: tuple[int, ...]) -> tuple[list[PlannedOp], FlowSize]:
     steps, after = _walk(block.layers, size, place)
     if isinstance(size, tuple) != isinstance(after, tuple):
         raise _misfit(place, "its layers turn an image into a row of numbers", "the same kind at both ends")
-    return [Step(Push(size)), *steps, Step(Add(_shortcut(size, after, place)), block)], after
+    return [PlannedOp(ResidualBegin(size)), *steps, PlannedOp(ResidualEnd(_shortcut(size, after, place)), block)], after
 
 
-def _shortcut(size: Size, after: Size, place: tuple[int, ...]) -> Affine | Convolve | None:
+def _shortcut(size: FlowSize, after: FlowSize, place: tuple[int, ...]) -> DenseOp | ConvOp | None:
     if size == after:
         return None
     if not isinstance(size, tuple) or not isinstance(after, tuple):
-        return Affine(_count(size), _count(after), bias=False)
+        return DenseOp(_count(size), _count(after), bias=False)
     stride = -(-size[0] // after[0])
     if _out(size[0], 1, stride, 0) != after[0] or _out(size[1], 1, stride, 0) != after[1]:
         raise _misfit(place, f"its layers turn {_said(size)} into {_said(after)}", "what a single stride makes of it")
-    return Convolve(size, after, 1, stride, 0, bias=False)
+    return ConvOp(size, after, 1, stride, 0, bias=False)
 
 
 def _pieces(behind: Sequence[Layer]) -> int:
@@ -278,11 +295,11 @@ def _pieces(behind: Sequence[Layer]) -> int:
     return 1
 
 
-def _widened(size: Size, pieces: int) -> Size:
+def _widened(size: FlowSize, pieces: int) -> FlowSize:
     return (*size[:2], size[2] * pieces) if isinstance(size, tuple) else size * pieces
 
 
-def _groups(layer: Any, size: Size, place: tuple[int, ...]) -> int:
+def _groups(layer: Any, size: FlowSize, place: tuple[int, ...]) -> int:
     if isinstance(layer, BatchNorm):
         return 0
     groups = layer.groups if isinstance(layer, GroupNorm) else 1
@@ -291,19 +308,19 @@ def _groups(layer: Any, size: Size, place: tuple[int, ...]) -> int:
     return groups
 
 
-def _flat(size: Size) -> list[Step]:
-    return [Step(Unroll(size))] if isinstance(size, tuple) else []
+def _flat(size: FlowSize) -> list[PlannedOp]:
+    return [PlannedOp(FlattenOp(size))] if isinstance(size, tuple) else []
 
 
-def _count(size: Size) -> int:
+def _count(size: FlowSize) -> int:
     return math.prod(size) if isinstance(size, tuple) else size
 
 
-def _features(size: Size) -> int:
+def _features(size: FlowSize) -> int:
     return size[2] if isinstance(size, tuple) else size
 
 
-def _image(size: Size, layer: Any, place: tuple[int, ...]) -> Image:
+def _image(size: FlowSize, layer: Any, place: tuple[int, ...]) -> Image:
     if not isinstance(size, tuple):
         raise _misfit(place, f"{rule_name(layer)} needs an image; here is a row of {size} numbers", "data of images, "
                       "and no flatten, dense or global_pool before it")  # fmt: skip
@@ -321,7 +338,7 @@ def _out(length: int, window: int, stride: int, pad: int) -> int:
     return (length + 2 * pad - window) // stride + 1
 
 
-def _said(size: Size) -> str:
+def _said(size: FlowSize) -> str:
     return " x ".join(map(str, size)) if isinstance(size, tuple) else f"{size} units"
 
 
@@ -330,43 +347,43 @@ def _misfit(place: tuple[int, ...], found: str, expected: str) -> BadInput:
     return BadInput(found, where=where, expected=expected)
 
 
-def _with_gains(steps: Sequence[Step]) -> list[Step]:
+def _with_gains(steps: Sequence[PlannedOp]) -> list[PlannedOp]:
     """Beside each weight layer the gain of the activation that follows it before the next one; 1 where none does."""
     found, gain = [], 1.0
     for step in reversed(steps):
-        if isinstance(step.op, Activate | Slopes | Pieces):
+        if isinstance(step.op, ActivationOp | PReLUOp | MaxoutOp):
             gain = step.layer.gain
-        if isinstance(step.op, Affine | Convolve):
-            step, gain = Step(step.op, step.layer, 1.0 if _is_output(step.op) else gain), 1.0
+        if isinstance(step.op, DenseOp | ConvOp):
+            step, gain = PlannedOp(step.op, step.layer, 1.0 if _is_output(step.op) else gain), 1.0
         found.append(step)
     return found[::-1]
 
 
 def _is_output(op: Op) -> bool:
-    return isinstance(op, Affine) and op.output
+    return isinstance(op, DenseOp) and op.output
 
 
-def size_of(op: Drop) -> tuple[int, ...]:
+def size_of(op: DropoutOp) -> tuple[int, ...]:
     """The numbers that a dropout draws for one row: (units,), (H, W, C), or (1, 1, C) for whole channels."""
     if not isinstance(op.size, tuple):
         return (op.size,)
     return (1, 1, op.size[2]) if op.channels else op.size
 
 
-def count(op: Op) -> int:
+def output_count(op: Op) -> int:
     """The numbers that an operation puts out for one row."""
     match op:
-        case Affine(_, units, _, pieces):
+        case DenseOp(_, units, _, pieces):
             return units * pieces
-        case Convolve(_, to, pieces=pieces):
+        case ConvOp(_, to, pieces=pieces):
             return math.prod(to) * pieces
-        case Pool(_, to):
+        case PoolOp(_, to):
             return math.prod(to)
-        case Gather(of):
+        case GlobalPoolOp(of):
             return of[2]
-        case Unroll(of):
+        case FlattenOp(of):
             return math.prod(of)
-        case Add():
+        case ResidualEnd():
             return 0
     return _count(op.size)
 
@@ -374,21 +391,21 @@ def count(op: Op) -> int:
 def parameter_count(op: Op) -> int:
     """The learned numbers of an operation."""
     match op:
-        case Affine(inputs, units, bias, pieces):
+        case DenseOp(inputs, units, bias, pieces):
             return (inputs + bias) * units * pieces
-        case Convolve(of, to, kernel, bias=bias, pieces=pieces):
+        case ConvOp(of, to, kernel, bias=bias, pieces=pieces):
             return (of[2] * kernel * kernel + bias) * to[2] * pieces
-        case Normalize():
+        case NormalizeOp():
             return 2 * op.features
-        case Slopes(count=learned):
+        case PReLUOp(count=learned):
             return learned
-        case Add(shortcut):
+        case ResidualEnd(shortcut):
             return 0 if shortcut is None else parameter_count(shortcut)
     return 0
 
 
-def sees_images(steps: Sequence[Step]) -> bool:
+def sees_images(steps: Sequence[PlannedOp]) -> bool:
     """Whether images (rather than rows of numbers) enter the network."""
     first = steps[0].op
-    spatial = isinstance(first, Convolve | Pool | Gather | Unroll)
+    spatial = isinstance(first, ConvOp | PoolOp | GlobalPoolOp | FlattenOp)
     return spatial or isinstance(getattr(first, "size", None), tuple)

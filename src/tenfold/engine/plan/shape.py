@@ -8,21 +8,21 @@ from typing import Any, Literal
 
 from tenfold.data.feed.batches import ALIGN, Dealing, align
 from tenfold.engine.plan.network import (
-    Add,
-    Affine,
-    Convolve,
+    ConvOp,
+    DenseOp,
     Image,
-    Normalize,
+    NormalizeOp,
     Op,
-    Slopes,
-    Step,
+    PlannedOp,
+    PReLUOp,
+    ResidualEnd,
     plan_network,
     sees_images,
 )  # fmt: skip
 from tenfold.recipe.recipe import Recipe
 from tenfold.rules.initialization import Fans
 
-Kind = Literal["weight", "bias", "gamma", "beta", "slope"]
+SlotKind = Literal["weight", "bias", "gamma", "beta", "slope"]
 
 
 def padded(units: int) -> int:
@@ -57,7 +57,7 @@ class Shape:
         enters = image if sees_images(steps) else None
         return Shape(inputs, enters, outputs, tuple(step.op for step in steps), dealing, second)
 
-    def steps(self, recipe: Recipe) -> tuple[Step, ...]:
+    def steps(self, recipe: Recipe) -> tuple[PlannedOp, ...]:
         """The operations with the values of a recipe of this shape."""
         return plan_network(recipe.network, inputs=self.inputs, outputs=self.outputs, image=self.image)
 
@@ -71,7 +71,7 @@ class Slot:
     """
 
     op: int
-    kind: Kind
+    kind: SlotKind
     start: int
     size: tuple[int, ...]
     stored: tuple[int, ...]
@@ -128,7 +128,7 @@ class Layout:
                 seen_weight = seen_weight or slot.kind == "weight"
                 slots.append(Slot(**{**slot.__dict__, "start": start, "first": first and len(slot.size) == 2}))
                 start = align(slots[-1].stop)
-            if isinstance(op, Normalize) and op.groups == 0:
+            if isinstance(op, NormalizeOp) and op.groups == 0:
                 width = _width(op.features, op.size)
                 moments[number] = (moment_start, moment_start + align(width), width)
                 moment_start += 2 * align(width)
@@ -142,9 +142,9 @@ def _width(features: int, size: Any) -> int:
 
 def _slots(number: int, op: Op, shape: Shape) -> list[Slot]:
     """The parameters of one operation, not placed yet."""
-    weighty = op.shortcut if isinstance(op, Add) else op
+    weighty = op.shortcut if isinstance(op, ResidualEnd) else op
     match weighty:
-        case Affine(inputs, units, bias, pieces, output):
+        case DenseOp(inputs, units, bias, pieces, output):
             columns = units * pieces
             fans = Fans(inputs, units, 1.0)
             weight = Slot(
@@ -152,16 +152,16 @@ def _slots(number: int, op: Op, shape: Shape) -> list[Slot]:
             )
             vector = Slot(number, "bias", 0, (1, columns), (1, padded(columns)), fans, output=output)
             return [weight, vector] if bias else [weight]
-        case Convolve(of, to, kernel, bias=bias, pieces=pieces):
+        case ConvOp(of, to, kernel, bias=bias, pieces=pieces):
             columns, rows = to[2] * pieces, of[2] * kernel * kernel
             fans = Fans(rows, to[2] * kernel * kernel, 1.0)
             size = (columns, of[2], kernel, kernel)
             weight = Slot(number, "weight", 0, size, size, fans)
             return [weight, Slot(number, "bias", 0, (1, columns), (1, columns), fans)] if bias else [weight]
-        case Normalize():
+        case NormalizeOp():
             stored = (1, _width(weighty.features, weighty.size))
             return [Slot(number, kind, 0, (1, weighty.features), stored) for kind in ("gamma", "beta")]
-        case Slopes(size, count):
+        case PReLUOp(size, count):
             return [Slot(number, "slope", 0, (1, count), (1, _width(count, size)))]
     return []
 

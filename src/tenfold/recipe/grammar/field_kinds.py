@@ -48,7 +48,7 @@ class Number:
 
 
 @dataclass(frozen=True)
-class Sizes:
+class SizeList:
     """A list of whole numbers."""
 
     def __str__(self) -> str:
@@ -123,18 +123,18 @@ class LayerList:
         return f"a list of layers, such as [{{dense: 64}}, relu]; a layer is {self.layer}"
 
 
-Kind = Number | Flag | Words | Sizes | LayerList | Fields | Either | Family
+FieldKind = Number | Flag | Words | SizeList | LayerList | Fields | Either | Family
 Scalar = Number | Flag | Words
 
 
 @functools.cache
-def kinds(record: type) -> dict[str, Kind]:
+def kinds(record: type) -> dict[str, FieldKind]:
     """The kind of every field of a record class, by name, in order."""
     hints = typing.get_type_hints(record)
     return {field.name: kind_of(hints[field.name]) for field in dataclasses.fields(record)}
 
 
-def kind_of(hint: Any) -> Kind:
+def kind_of(hint: Any) -> FieldKind:
     """int, bool, int | Literal["full"], float | None, tuple[int, ...], a record, a union of rules -> its kind."""
     options = typing.get_args(hint) if typing.get_origin(hint) in (types.UnionType, typing.Union) else (hint,)
     words = tuple(
@@ -148,7 +148,7 @@ def kind_of(hint: Any) -> Kind:
         return Flag()
     if lists:
         item = kind_of(typing.get_args(lists[0])[0])
-        return LayerList(dataclasses.replace(item, in_layers=True)) if isinstance(item, Family) else Sizes()
+        return LayerList(dataclasses.replace(item, in_layers=True)) if isinstance(item, Family) else SizeList()
     if len(records) == 1 and not words:
         return Fields(records[0])
     if records:
@@ -158,7 +158,7 @@ def kind_of(hint: Any) -> Kind:
     raise TypeError(f"no grammar for a field of type {hint}")
 
 
-def is_plain(kind: Kind, value: Any) -> bool:
+def is_plain(kind: FieldKind, value: Any) -> bool:
     """Whether a value is already what reading it gives, so that a record that holds it need not read it again."""
     match kind:
         case Number():
@@ -170,7 +170,7 @@ def is_plain(kind: Kind, value: Any) -> bool:
             return isinstance(value, bool)
         case Words(words):
             return isinstance(value, str) and value in words
-        case Sizes():
+        case SizeList():
             return isinstance(value, tuple) and all(type(item) is int for item in value)
         case LayerList(layer):
             return isinstance(value, tuple) and all(is_plain(layer, item) for item in value)

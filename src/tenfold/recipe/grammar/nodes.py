@@ -110,7 +110,7 @@ def only(node: Node) -> Any:
     return next(values(node))
 
 
-def count(node: Node) -> int | None:
+def recipe_count(node: Node) -> int | None:
     """How many distinct values; None is infinite. In a choice of over 20,000 values overlaps are counted twice."""
     match node:
         case Fixed():
@@ -118,12 +118,12 @@ def count(node: Node) -> int | None:
         case Range(name, low, high):
             return int(high) - int(low) + 1 if name == "int_log_uniform" else None
         case Choice(options):
-            total = _total([count(option) for option in options], sum)
+            total = _total([recipe_count(option) for option in options], sum)
             return len(set(values(node))) if total is not None and total <= COUNTED else total
         case Items(items):
-            return _total([count(item) for item in items], math.prod)
+            return _total([recipe_count(item) for item in items], math.prod)
         case Group(_, fields):
-            return _total([count(child) for _, child in fields], math.prod)
+            return _total([recipe_count(child) for _, child in fields], math.prod)
 
 
 def _total(sizes: list[int | None], combine: Any) -> int | None:

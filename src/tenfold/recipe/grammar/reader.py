@@ -13,13 +13,13 @@ from tenfold.recipe.grammar.faults import Fault, Path, Source, raise_all, say, u
 from tenfold.recipe.grammar.field_kinds import (
     Either,
     Family,
+    FieldKind,
     Fields,
     Flag,
-    Kind,
     LayerList,
     Number,
     Scalar,
-    Sizes,
+    SizeList,
     Words,
     is_plain,
     kinds,
@@ -55,9 +55,9 @@ class Reader:
         self.sets = sets
         self.faults: list[Fault] = []
 
-    def read(self, kind: Kind, value: Any, path: Path) -> Node | None:
+    def read(self, kind: FieldKind, value: Any, path: Path) -> Node | None:
         """The node of a value, whatever its kind."""
-        if isinstance(kind, Sizes | LayerList):
+        if isinstance(kind, SizeList | LayerList):
             return self._list(kind, value, path)
         if isinstance(value, list | tuple):
             return self._choice(kind, list(value), path)
@@ -76,17 +76,17 @@ class Reader:
     def _fault(self, path: Path, what: str) -> None:
         self.faults.append(Fault(path, what))
 
-    def _unexpected(self, kind: Kind, value: Any, path: Path) -> None:
+    def _unexpected(self, kind: FieldKind, value: Any, path: Path) -> None:
         self._fault(path, f"found {say(value)}; expected {kind}")
 
-    def _choice(self, kind: Kind, options: list[Any], path: Path) -> Node | None:
+    def _choice(self, kind: FieldKind, options: list[Any], path: Path) -> Node | None:
         if not self.sets:
             return self._fault(path, f"found a list, a choice that only a space may hold; expected {kind}")
         if not options:
             return self._fault(path, f"found an empty list; a choice needs an option; expected {kind}")
         return self._all(kind, options, path)
 
-    def _all(self, kind: Kind, options: list[Any], path: Path) -> Node | None:
+    def _all(self, kind: FieldKind, options: list[Any], path: Path) -> Node | None:
         return one_of([self.read(kind, option, (*path, i)) for i, option in enumerate(options)])
 
     def _number(self, kind: Number, value: Any, path: Path) -> Node | None:
@@ -116,7 +116,7 @@ class Reader:
             return self._fault(path, f"{name}: {wrong}; got [{low:g}, {high:g}]")
         return Range(name, int(low), int(high)) if name == "int_log_uniform" else Range(name, float(low), float(high))
 
-    def _list(self, kind: Sizes | LayerList, value: Any, path: Path) -> Node | None:
+    def _list(self, kind: SizeList | LayerList, value: Any, path: Path) -> Node | None:
         if not isinstance(value, list | tuple):
             return self._unexpected(kind, value, path)
         if self.sets and value and all(isinstance(item, list | tuple) for item in value):
@@ -128,7 +128,7 @@ class Reader:
         fixed = tuple(item.value for item in good if isinstance(item, Fixed))
         return Fixed(fixed) if len(fixed) == len(good) else Items(tuple(good))
 
-    def _item(self, kind: Sizes | LayerList, value: Any, path: Path) -> Node | None:
+    def _item(self, kind: SizeList | LayerList, value: Any, path: Path) -> Node | None:
         layers = isinstance(kind, LayerList)
         if isinstance(value, list | tuple):
             one, lists = ("a layer", LAYERS_CHOICE) if layers else ("a whole number", SIZES_CHOICE)
@@ -288,7 +288,7 @@ def _refused(record: type, given: dict[str, Any]) -> list[tuple[str, str]]:
             given = {name: value for name, value in given.items() if name != refusal.field}
 
 
-def settle(record: Any) -> None:
+def normalize_fields(record: Any) -> None:
     """Replace what was written in the fields of a record under construction by what it stands for."""
     reader = Reader(sets=False)
     for name, kind in kinds(type(record)).items():

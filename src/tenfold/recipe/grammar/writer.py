@@ -5,20 +5,20 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from tenfold.recipe.grammar.field_kinds import Either, Family, Fields, Kind, LayerList, kinds
+from tenfold.recipe.grammar.field_kinds import Either, Family, FieldKind, Fields, LayerList, kinds
 from tenfold.recipe.grammar.nodes import Choice, Fixed, Group, Items, Node, Range
 from tenfold.rules.record import rule_name
 
 
-def plain(record: Any) -> dict[str, Any]:
+def plain_record(record: Any) -> dict[str, Any]:
     """A record that users write (a recipe, a network) with all its fields, rules in their short form."""
     return {name: _value(kind, getattr(record, name)) for name, kind in kinds(type(record)).items()}
 
 
-def _value(kind: Kind, value: Any) -> Any:
+def _value(kind: FieldKind, value: Any) -> Any:
     match kind:
         case Fields() | Either():
-            return plain(value)
+            return plain_record(value)
         case LayerList(layer):
             return [_value(layer, item) for item in value]
         case Family(rules) if isinstance(value, rules):
@@ -37,7 +37,7 @@ def plain_in_full(record: Any) -> Any:
     return [plain_in_full(item) for item in record] if isinstance(record, tuple) else record
 
 
-def plain_node(node: Node, kind: Kind) -> Any:
+def plain_node(node: Node, kind: FieldKind) -> Any:
     """A tree as plain data; a rule of a family stands under its name, another record as its fields alone."""
     match node:
         case Fixed(value):

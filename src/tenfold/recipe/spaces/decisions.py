@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tenfold.errors import BadInput
-from tenfold.recipe.grammar.field_kinds import Family, Fields, Kind, LayerList, Number, kinds
+from tenfold.recipe.grammar.field_kinds import Family, FieldKind, Fields, LayerList, Number, kinds
 from tenfold.recipe.grammar.nodes import Choice, Fixed, Group, Items, Node, Range, draw
 from tenfold.recipe.recipe import Recipe
 from tenfold.recipe.spaces.space import Space
@@ -17,7 +17,7 @@ Assignment = dict[str, int | float]  # by path: the number of an option (from 0)
 
 
 @dataclass(frozen=True)
-class Place:
+class Decision:
     """One decision: an option of a choice, or a number of a range.
 
     path: names of fields and rules, "network.dropout", "optimizer.adam.lr"; [i] is an item of a list, or an option
@@ -59,7 +59,7 @@ def share_of(span: Range, number: float) -> float:
     return min(max((math.log(number) - low) / (high - low), 0.0), 1.0) if low < high else 0.0
 
 
-def places(space: Space) -> list[Place]:
+def decisions_of(space: Space) -> list[Decision]:
     """All decisions of a space in the order of its tree, those below every option too."""
     return list(_places(space.tree, Fields(Recipe), ""))
 
@@ -72,12 +72,12 @@ def locate(space: Space, recipe: Recipe) -> Assignment | None:
     return locate_in(space.tree, Fields(Recipe), recipe)
 
 
-def locate_in(node: Node, kind: Kind, value: Any) -> Assignment | None:
+def locate_in(node: Node, kind: FieldKind, value: Any) -> Assignment | None:
     """`locate` for a part of a space's tree."""
     return _locate(node, kind, "", value)
 
 
-def follow(space: Space, decide: Callable[[Place], int | float]) -> Recipe:
+def build_with(space: Space, decide: Callable[[Decision], int | float]) -> Recipe:
     """The recipe that comes of deciding every place on the way, from the root down."""
     return _follow(space.tree, Fields(Recipe), "", decide)
 
@@ -86,7 +86,7 @@ def build(space: Space, assignment: Mapping[str, int | float]) -> Recipe:
     """The recipe of an assignment, the inverse of `locate`. Raises `BadInput` where a decision is missing or not
     one of the space's."""
 
-    def decide(place: Place) -> int | float:
+    def decide(place: Decision) -> int | float:
         value, node = assignment.get(place.path), place.node
         ok = value is not None and (
             0 <= value < len(node.options) if isinstance(node, Choice) else node.low <= value <= node.high
@@ -95,14 +95,14 @@ def build(space: Space, assignment: Mapping[str, int | float]) -> Recipe:
             raise BadInput(f"the decision {value!r}", where=place.path, expected="one of the space's")
         return value
 
-    return follow(space, decide)
+    return build_with(space, decide)
 
 
 def _join(path: str, name: str) -> str:
     return f"{path}.{name}" if path else name
 
 
-def below(node: Node, kind: Kind, path: str = "") -> list[tuple[Node, Kind, str]]:
+def below(node: Node, kind: FieldKind, path: str = "") -> list[tuple[Node, FieldKind, str]]:
     """The nodes below one, with their kinds and paths."""
     match node:
         case Choice(options):
@@ -116,7 +116,7 @@ def below(node: Node, kind: Kind, path: str = "") -> list[tuple[Node, Kind, str]
     return []
 
 
-def _option_path(options: tuple[Node, ...], i: int, kind: Kind, path: str) -> str:
+def _option_path(options: tuple[Node, ...], i: int, kind: FieldKind, path: str) -> str:
     """A rule that stands once among the options is known by its name; another option by its number."""
     option = options[i]
     if isinstance(option, Group) and isinstance(kind, Family):
@@ -126,14 +126,14 @@ def _option_path(options: tuple[Node, ...], i: int, kind: Kind, path: str) -> st
     return f"{path or 'recipe'}[{i}]"
 
 
-def _places(node: Node, kind: Kind, path: str) -> Iterator[Place]:
+def _places(node: Node, kind: FieldKind, path: str) -> Iterator[Decision]:
     if isinstance(node, Choice | Range):
-        yield Place(path or "recipe", node)
+        yield Decision(path or "recipe", node)
     for child in below(node, kind, path):
         yield from _places(*child)
 
 
-def _locate(node: Node, kind: Kind, path: str, value: Any) -> Assignment | None:
+def _locate(node: Node, kind: FieldKind, path: str, value: Any) -> Assignment | None:
     inside = below(node, kind, path)
     match node:
         case Fixed(only):
@@ -163,7 +163,7 @@ def _is_built_from(value: Any, given: dict[str, Any]) -> bool:
         return False
 
 
-def _together(nodes: list[tuple[Node, Kind, str]], parts: tuple[Any, ...]) -> Assignment | None:
+def _together(nodes: list[tuple[Node, FieldKind, str]], parts: tuple[Any, ...]) -> Assignment | None:
     assignment: Assignment = {}
     for child, part in zip(nodes, parts, strict=True):
         inner = _locate(*child, part)
@@ -173,14 +173,14 @@ def _together(nodes: list[tuple[Node, Kind, str]], parts: tuple[Any, ...]) -> As
     return assignment
 
 
-def _follow(node: Node, kind: Kind, path: str, decide: Callable[[Place], int | float]) -> Any:
+def _follow(node: Node, kind: FieldKind, path: str, decide: Callable[[Decision], int | float]) -> Any:
     match node:
         case Fixed(value):
             return value
         case Range():
-            return decide(Place(path, node))
+            return decide(Decision(path, node))
         case Choice():
-            return _follow(*below(node, kind, path)[int(decide(Place(path or "recipe", node)))], decide)
+            return _follow(*below(node, kind, path)[int(decide(Decision(path or "recipe", node)))], decide)
         case Items():
             return tuple(_follow(*item, decide) for item in below(node, kind, path))
         case Group(record, fields):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tenfold.errors import BadInput
-from tenfold.recipe.grammar.field_kinds import Fields, Kind, Scalar, kinds
+from tenfold.recipe.grammar.field_kinds import FieldKind, Fields, Scalar, kinds
 from tenfold.recipe.grammar.nodes import Choice, Fixed, Group, Items, Node, Range
 from tenfold.recipe.recipe import Recipe
 from tenfold.recipe.spaces.decisions import below, locate_in, number_at, share_of
@@ -32,7 +32,7 @@ def narrow(space: Space, leaders: Sequence[Recipe], shrink: float = 0.25) -> Spa
     return Space(_narrow(space.tree, whole, list(dict.fromkeys(leaders)), shrink))
 
 
-def _narrow(node: Node, kind: Kind, values: list[Any], shrink: float) -> Node:
+def _narrow(node: Node, kind: FieldKind, values: list[Any], shrink: float) -> Node:
     match node:
         case Fixed():
             return node
@@ -65,7 +65,7 @@ def _range(span: Range, values: list[float], shrink: float) -> Range | Fixed:
     return Range(span.name, low, high) if low < high else Fixed(first)
 
 
-def _choice(choice: Choice, kind: Kind, values: list[Any], shrink: float) -> Node:
+def _choice(choice: Choice, kind: FieldKind, values: list[Any], shrink: float) -> Node:
     options = [(option, inner) for option, inner, _ in below(choice, kind)]
     chosen: list[list[Any]] = [[] for _ in options]
     for value in values:

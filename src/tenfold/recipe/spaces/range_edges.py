@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tenfold.errors import BadInput
-from tenfold.recipe.grammar.field_kinds import Fields, Kind, LayerList, Number, kinds
+from tenfold.recipe.grammar.field_kinds import FieldKind, Fields, LayerList, Number, kinds
 from tenfold.recipe.grammar.nodes import Choice, Fixed, Group, Items, Node, Range
 from tenfold.recipe.network import MLP, Layers
 from tenfold.recipe.recipe import Recipe
@@ -116,7 +116,7 @@ def _sentence(name: str, value: float, allowed: Allowed, side: str) -> str:
     return f"{name} {value:g} is at the {side} end of its range [{low:g}, {high:g}]"
 
 
-def _fields(nodes: list[Node], kind: Kind, value: Any, route: Route) -> Iterator[tuple[Route, bool, Allowed]]:
+def _fields(nodes: list[Node], kind: FieldKind, value: Any, route: Route) -> Iterator[tuple[Route, bool, Allowed]]:
     """Every field of a value that holds a number, with what the nodes, any of which it may come from, allow there."""
     nodes = [option for node in nodes for option in _options(node)]
     if isinstance(kind, Number):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tenfold.recipe.recipe import Recipe
-from tenfold.recipe.spaces.decisions import follow, places
+from tenfold.recipe.spaces.decisions import build_with, decisions_of
 from tenfold.recipe.spaces.space import Space
 
 SPAWN_KEY = (0x50B01,)  # apart from the streams of `Space.sample`
@@ -27,11 +27,11 @@ def _endless(space: Space, seed: int) -> Iterator[Recipe]:
     import numpy as np
     from scipy.stats import qmc
 
-    column = {place.path: j for j, place in enumerate(places(space))}
+    column = {place.path: j for j, place in enumerate(decisions_of(space))}
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=SPAWN_KEY))
     sequence = qmc.Sobol(max(len(column), 1), scramble=True, seed=rng)  # pyright: ignore[reportCallIssue]
     size = FIRST_BLOCK  # scipy calls the generator rng since 1.15, and still takes seed
     while True:
         for point in sequence.random(size):  # (d,)
-            yield follow(space, lambda place, point=point: place.at(float(point[column[place.path]])))
+            yield build_with(space, lambda place, point=point: place.at(float(point[column[place.path]])))
         size = int(sequence.num_generated)

@@ -14,7 +14,7 @@ from tenfold.errors import BadInput
 from tenfold.recipe.grammar.faults import Source
 from tenfold.recipe.grammar.field_kinds import Fields
 from tenfold.recipe.grammar.files import load_yaml, write_text
-from tenfold.recipe.grammar.nodes import COUNTED, Node, count, draw, values
+from tenfold.recipe.grammar.nodes import COUNTED, Node, draw, recipe_count, values
 from tenfold.recipe.grammar.reader import read_tree
 from tenfold.recipe.grammar.writer import plain_node
 from tenfold.recipe.recipe import Recipe
@@ -63,7 +63,7 @@ class Space:
     @property
     def size(self) -> int | None:
         """The number of recipes, None when infinite. A choice among over 20,000 values counts overlaps twice."""
-        return count(self.tree)
+        return recipe_count(self.tree)
 
     def sample(self, n: int, seed: int = 0) -> list[Recipe]:
         """n distinct recipes at random, or all of a smaller space; the first k of them are `sample(k, seed)`.

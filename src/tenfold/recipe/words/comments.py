@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tenfold.recipe.grammar.field_kinds import Family, Kind, LayerList, Number, Words, kinds
+from tenfold.recipe.grammar.field_kinds import Family, FieldKind, LayerList, Number, Words, kinds
 from tenfold.recipe.grammar.files import dump_yaml
 from tenfold.recipe.network import MLP, Layers
 from tenfold.recipe.recipe import Recipe
@@ -56,7 +56,7 @@ def comment(name: str) -> str:
     return f"{MEANINGS[name]}: {' | '.join(names)}" if names else MEANINGS[name]
 
 
-def _kind(name: str) -> Kind:
+def _kind(name: str) -> FieldKind:
     return next(kinds(record)[name] for record in RECORDS if name in kinds(record))
 
 

@@ -53,7 +53,7 @@ class TwoMeans(FirstOrder):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Corrected(TwoMeans):
+class BiasCorrected(TwoMeans):
     """What Adam, AdamW and AMSGrad share: both means corrected for starting at 0, or not, and where eps stands."""
 
     bias_correction: bool = True
@@ -74,7 +74,7 @@ class Corrected(TwoMeans):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Adam(Corrected):
+class Adam(BiasCorrected):
     """The mean of the gradient over the root of the mean of its square, both corrected for starting at zero.
 
     Formula: m <- beta1 m + (1 - beta1) g; v <- beta2 v + (1 - beta2) g^2; w <- w - lr m_hat / (sqrt(v_hat) + eps),
@@ -105,7 +105,7 @@ class Adam(Corrected):
 
 
 @dataclass(frozen=True, kw_only=True)
-class AdamW(Corrected):
+class AdamW(BiasCorrected):
     """Adam with decoupled weight decay.
 
     Formula: w <- w (1 - lr weight_decay), then Adam's step.
@@ -130,7 +130,7 @@ class AdamW(Corrected):
 
 
 @dataclass(frozen=True, kw_only=True)
-class AMSGrad(Corrected):
+class AMSGrad(BiasCorrected):
     """Adam that divides by the root of the largest v so far: a rate never grows again.
 
     Formula: m, v as adam; u <- max(u, v); w <- w - lr m_hat / (sqrt(u / (1 - beta2^t)) + eps). With of: corrected,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-from tenfold.rules.optimizers.line_search import Point, strong_wolfe
+from tenfold.rules.optimizers.line_search import LinePoint, strong_wolfe
 from tenfold.rules.optimizers.objective import Objective
 from tenfold.rules.optimizers.second_order import SecondOrder, dot
 from tenfold.rules.record import require, require_number, require_word
@@ -82,12 +82,12 @@ class LBFGS(SecondOrder):
         first = (rho[:, -1] == 0) | ~steep
         length = torch.where(first, rate * (1 / g.abs().sum(1).clamp(min=1e-30)).clamp(max=1.0), rate)
 
-        def line(a: Any) -> Point:
+        def line(a: Any) -> LinePoint:
             f, gradient = objective.gradient(w + a[:, None] * p)
-            return Point(a, f, dot(gradient, p), gradient)
+            return LinePoint(a, f, dot(gradient, p), gradient)
 
         if self.line_search == "strong_wolfe":
-            start = Point(torch.zeros_like(loss), loss, dot(g, p), g)
+            start = LinePoint(torch.zeros_like(loss), loss, dot(g, p), g)
             reached = strong_wolfe(line, start, length, self.c1, self.c2, int(self.evaluations))
         else:
             reached = line(length)

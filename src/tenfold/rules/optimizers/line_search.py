@@ -10,7 +10,7 @@ from tenfold.rules.optimizers.second_order import slack
 GROW = 2.0  # of the step while nothing is bracketed
 
 
-class Point(NamedTuple):
+class LinePoint(NamedTuple):
     """A place on each lane's line: length, loss and slope (L,), gradient (L, P)."""
 
     a: Any
@@ -19,27 +19,27 @@ class Point(NamedTuple):
     g: Any
 
 
-class Search(NamedTuple):
+class LineSearch(NamedTuple):
     """Where the search of each lane is: the last point while nothing is bracketed, the bracket's better and other end
     while zooming, and the point that was accepted once done; zooming, done (L,)."""
 
-    before: Point
-    lo: Point
-    hi: Point
-    final: Point
+    before: LinePoint
+    lo: LinePoint
+    hi: LinePoint
+    final: LinePoint
     zooming: Any
     done: Any
 
 
-def pick(where: Any, one: Point, two: Point) -> Point:
+def pick(where: Any, one: LinePoint, two: LinePoint) -> LinePoint:
     """one where `where` (L,), else two."""
     import torch
 
     parts = [torch.where(where if x.dim() == 1 else where[:, None], x, y) for x, y in zip(one, two, strict=True)]
-    return Point(*parts)
+    return LinePoint(*parts)
 
 
-def cubic_minimum(lo: Point, hi: Point) -> Any:
+def cubic_minimum(lo: LinePoint, hi: LinePoint) -> Any:
     """The minimum of the cubic through two points with their slopes, kept inside the middle 80 % between them; the
     middle where there is none (Nocedal & Wright 2006, equation 3.59)."""
     import torch
@@ -53,7 +53,7 @@ def cubic_minimum(lo: Point, hi: Point) -> Any:
     return lo.a + share * span
 
 
-def judge(now: Search, here: Point, start: Point, c1: float, c2: float, first: bool) -> Search:
+def advance(now: LineSearch, here: LinePoint, start: LinePoint, c1: float, c2: float, first: bool) -> LineSearch:
     """The search after an evaluation: Algorithms 3.5 (bracketing) and 3.6 (zooming) of Nocedal & Wright, masked."""
     before, lo, hi, final, zooming, done = now
     high = ~here.f.isfinite() | (here.f > start.f + c1 * here.a * start.d + slack(start.f))
@@ -66,7 +66,7 @@ def judge(now: Search, here: Point, start: Point, c1: float, c2: float, first: b
     better = zoomed & ~worse & ~accepted
     turn = better & (here.d * (hi.a - lo.a) >= 0)
     going = bracketing & ~above & ~beyond & ~accepted
-    return Search(
+    return LineSearch(
         before=pick(going, here, before),
         lo=pick(better | beyond, here, pick(above, before, lo)),
         hi=pick(above | worse, here, pick(turn, lo, pick(beyond, before, hi))),
@@ -77,8 +77,8 @@ def judge(now: Search, here: Point, start: Point, c1: float, c2: float, first: b
 
 
 def strong_wolfe(
-    line: Callable[[Any], Point], start: Point, length: Any, c1: float, c2: float, evaluations: int
-) -> Point:
+    line: Callable[[Any], LinePoint], start: LinePoint, length: Any, c1: float, c2: float, evaluations: int
+) -> LinePoint:
     """The point of each lane's line that meets f(a) <= f(0) + c1 a f'(0) and |f'(a)| <= c2 |f'(0)|.
 
     line: lengths (L,) -> their points; start: at 0, downhill; length (L,): the first that is tried. Every lane
@@ -88,12 +88,12 @@ def strong_wolfe(
     import torch
 
     done = ~(start.f.isfinite() & start.d.isfinite() & (start.d < 0))
-    now = Search(start, start, start, start, torch.zeros_like(done), done)
+    now = LineSearch(start, start, start, start, torch.zeros_like(done), done)
     a = length
     for i in range(evaluations):
         if bool(now.done.all()):
             break
-        now = judge(now, line(a), start, c1, c2, first=i == 0)
+        now = advance(now, line(a), start, c1, c2, first=i == 0)
         a = torch.where(now.done, a, torch.where(now.zooming, cubic_minimum(now.lo, now.hi), GROW * a))
     best = pick(now.zooming, now.lo, now.before)
     usable = ~now.done & best.f.isfinite() & (best.f < start.f)

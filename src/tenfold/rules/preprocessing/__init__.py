@@ -7,7 +7,7 @@
 from tenfold.rules.preprocessing.columns import Center, MinMax, NoPreprocessing, Standardize
 from tenfold.rules.preprocessing.components import PCA, WhitenPCA, WhitenZCA
 from tenfold.rules.preprocessing.images import CenterChannel, CenterImage, StandardizeChannel
-from tenfold.rules.preprocessing.moments import Affine, Moments, apply, merge, undo
+from tenfold.rules.preprocessing.moments import Affine, Moments, apply_affine, merge, undo
 
 Preprocessing = (
     NoPreprocessing
@@ -24,5 +24,5 @@ Preprocessing = (
 
 __all__ = [
     "PCA", "Affine", "Center", "CenterChannel", "CenterImage", "MinMax", "Moments", "NoPreprocessing", "Preprocessing",
-    "Standardize", "StandardizeChannel", "WhitenPCA", "WhitenZCA", "apply", "merge", "undo",
+    "Standardize", "StandardizeChannel", "WhitenPCA", "WhitenZCA", "apply_affine", "merge", "undo",
 ]  # fmt: skip

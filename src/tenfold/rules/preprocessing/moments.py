@@ -64,7 +64,7 @@ class AffineRule:
     images_only: ClassVar[bool] = False  # fit reads moments.image
 
 
-def apply(affine: Affine, x: Array) -> Array:
+def apply_affine(affine: Affine, x: Array) -> Array:
     """The preprocessed rows (rows, columns) of rows x (rows, columns)."""
     z = (x - affine.shift) / affine.scale
     return z if affine.rotation is None else z @ affine.rotation

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from tenfold.doctor.record import Baseline, Task
+from tenfold.doctor.record import OutputKind, SimpleModel
 
 ROWS, COLUMNS, FOLDS = 1000, 64, 3
 
 
-def baselines(inputs: Tensor, wanted: Tensor, task: Task) -> list[Baseline]:
+def baselines(inputs: Tensor, wanted: Tensor, task: OutputKind) -> list[SimpleModel]:
     """Cross-validated skill of a linear model, neighbours and trees on standardized (for many columns, the first 64
     principal) inputs; none of fewer than 30 rows, or where a training part holds one value only. wanted: class numbers
     (rows,), or numbers (rows, targets), of which the first is looked at.
@@ -54,7 +54,7 @@ def _few(x: np.ndarray) -> np.ndarray:
     return PCA(min(COLUMNS, len(x) - 1), svd_solver="randomized", random_state=0).fit_transform(x)
 
 
-def _models(task: Task) -> dict[str, Any]:
+def _models(task: OutputKind) -> dict[str, Any]:
     from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor
     from sklearn.linear_model import LogisticRegression, Ridge
     from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
@@ -70,7 +70,7 @@ def _models(task: Task) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _score(name: str, model: object, x: np.ndarray, y: np.ndarray, task: Task) -> Baseline:
+def _score(name: str, model: object, x: np.ndarray, y: np.ndarray, task: OutputKind) -> SimpleModel:
     from scipy.stats import binomtest, pearsonr
     from sklearn.model_selection import cross_val_predict
 
@@ -79,8 +79,8 @@ def _score(name: str, model: object, x: np.ndarray, y: np.ndarray, task: Task) -
         skill = 1 - float(((predicted - y) ** 2).sum() / ((y - y.mean()) ** 2).sum())
         related: Any = pearsonr(predicted, y, alternative="greater") if predicted.std() > 0 else None
         p_value = 1.0 if related is None else related.pvalue
-        return Baseline(name, max(-1.0, skill), float(p_value))
+        return SimpleModel(name, max(-1.0, skill), float(p_value))
     hits = int((predicted == y).sum())
     chance = float(np.unique(y, return_counts=True)[1].max() / len(y))
     p_value = binomtest(hits, len(y), chance, alternative="greater").pvalue
-    return Baseline(name, (hits / len(y) - chance) / (1 - chance), float(p_value))
+    return SimpleModel(name, (hits / len(y) - chance) / (1 - chance), float(p_value))

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from tenfold.doctor.measure.numbers.pipeline import Pipeline
-from tenfold.doctor.measure.numbers.rows import Rows, rows_of
+from tenfold.doctor.measure.numbers.rows import RowBatch, rows_of
 from tenfold.doctor.measure.watching.seeded import seeded
 from tenfold.doctor.measure.watching.trace import first_tensor
 from tenfold.doctor.measure.watching.watched import Watched
@@ -20,7 +20,7 @@ ENTRIES = 24  # that a gradient check looks at
 STEP = 1e-5  # of its centred differences
 
 
-def gradient(model: nn.Module, rows: Rows, pipeline: Pipeline, *, graph: bool = False) -> list[Tensor]:
+def mean_gradient(model: nn.Module, rows: RowBatch, pipeline: Pipeline, *, graph: bool = False) -> list[Tensor]:
     """The gradient of the mean loss of some rows by trainable parameter, in the model's present mode; zeros where it
     does not reach."""
     parameters = [p for p in model.parameters() if p.requires_grad]
@@ -50,7 +50,7 @@ def against_recorded(model: nn.Module, watched: Watched, pipeline: Pipeline) -> 
             continue
         model.load_state_dict(state, strict=False)
         model.train(watched.training_mode >= 0.5)
-        taken = gradient(model, rows, pipeline)
+        taken = mean_gradient(model, rows, pipeline)
         norm = float(torch.stack([t.double().square().sum() for t in taken]).sum().sqrt())
         recorded = sum(n * n for n in norms) ** 0.5
         if norm > 0 and not found:
@@ -84,12 +84,12 @@ def _cosine(model: nn.Module, before: dict[str, Tensor], after: dict[str, Tensor
     return dot / (size * norm) ** 0.5 if size > 0 and norm > 0 else 0.0
 
 
-def noise(model: nn.Module, parts: Sequence[Rows], pipeline: Pipeline) -> float | None:
+def noise(model: nn.Module, parts: Sequence[RowBatch], pipeline: Pipeline) -> float | None:
     """tr(S) / |G|^2 from the gradients of at least four batches: their variance over the square of their mean, times
     the rows of a batch: the batch size at which noise and signal are equal. Source: McCandlish et al. 2018."""
     if len(parts) < 4:
         return None
-    taken = [torch.cat([g.flatten() for g in gradient(model, part, pipeline)]).double() for part in parts[:8]]
+    taken = [torch.cat([g.flatten() for g in mean_gradient(model, part, pipeline)]).double() for part in parts[:8]]
     stack = torch.stack(taken)  # (batches, parameters)
     mean = stack.mean(0)
     variance = float((stack - mean).square().sum() / (len(taken) - 1))
@@ -97,14 +97,14 @@ def noise(model: nn.Module, parts: Sequence[Rows], pipeline: Pipeline) -> float 
     return parts[0].count * variance / signal if signal > 0 else float("inf")
 
 
-def curvature(model: nn.Module, rows: Rows, pipeline: Pipeline) -> float:
+def curvature(model: nn.Module, rows: RowBatch, pipeline: Pipeline) -> float:
     """Largest eigenvalue (by magnitude) of the Hessian of the loss on some rows, by the power method on products
     H v = d(g'v)/dw, 20 iterations; gradient descent is stable for rates under 2 / it."""
     parameters = [p for p in model.parameters() if p.requires_grad]
     generator = torch.Generator().manual_seed(0)
     v = [torch.randn(p.shape, generator=generator).to(p) for p in parameters]
     value = 0.0
-    g = gradient(model, rows, pipeline, graph=True)
+    g = mean_gradient(model, rows, pipeline, graph=True)
     for _ in range(ITERATIONS):
         norm = torch.stack([x.square().sum() for x in v]).sum().sqrt()
         v = [x / norm for x in v]
@@ -120,18 +120,18 @@ def curvature(model: nn.Module, rows: Rows, pipeline: Pipeline) -> float:
     return value
 
 
-def check(model: nn.Module, rows: Rows, pipeline: Pipeline) -> float:
+def check_gradient(model: nn.Module, rows: RowBatch, pipeline: Pipeline) -> float:
     """Median relative error |a - n| / max(|a|, |n|) of the gradient against centred differences (h = 1e-5) in float64
     at 24 entries drawn evenly from the parameter tensors; entries where both are under 1e-7 count as right."""
     model = copy.deepcopy(model).double().eval()
     double: Callable[[Tensor], Tensor] = lambda t: t.double() if t.is_floating_point() else t  # noqa: E731
-    rows = Rows(
+    rows = RowBatch(
         tuple(double(v) if isinstance(v, Tensor) else v for v in rows.inputs),
         {k: double(v) if isinstance(v, Tensor) else v for k, v in rows.keywords.items()},
         double(rows.target),
     )
     parameters = [p for p in model.parameters() if p.requires_grad]
-    analytic = gradient(model, rows, pipeline)
+    analytic = mean_gradient(model, rows, pipeline)
     generator = torch.Generator().manual_seed(0)
     errors = []
     for number in range(ENTRIES):
@@ -143,7 +143,7 @@ def check(model: nn.Module, rows: Rows, pipeline: Pipeline) -> float:
 
 
 @torch.no_grad()
-def _difference(model: nn.Module, parameter: Tensor, entry: int, rows: Rows, pipeline: Pipeline) -> float:
+def _difference(model: nn.Module, parameter: Tensor, entry: int, rows: RowBatch, pipeline: Pipeline) -> float:
     flat = parameter.reshape(-1)
     losses = []
     for way in (1.0, -2.0):

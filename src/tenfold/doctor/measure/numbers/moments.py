@@ -7,12 +7,12 @@ import math
 import torch
 from torch import Tensor
 
-from tenfold.doctor.record import Moments
+from tenfold.doctor.record import DataMoments
 
 MOST_COLUMNS, MOST_CONDITION = 4096, 512
 
 
-def moments(values: Tensor, *, classes: int = 0) -> Moments:
+def data_moments(values: Tensor, *, classes: int = 0) -> DataMoments:
     """Of rows (rows, columns); of images (rows, channels, height, width) the channels are columns, of sequences (rows,
     times, features) the features. classes: of whole numbers, for their shares.
 
@@ -25,7 +25,7 @@ def moments(values: Tensor, *, classes: int = 0) -> Moments:
     x = torch.where(bad, torch.zeros_like(x), x)
     rows, columns = x.shape
     if not x.numel():
-        return Moments(rows, columns, 0.0, 0.0, 0.0, 0.0)
+        return DataMoments(rows, columns, 0.0, 0.0, 0.0, 0.0)
     mean, std = x.mean(0), x.std(0, correction=0)
     alive = std > 1e-7 * (mean.abs() + std.max() * 1e-3) + 1e-300
     living = std[alive]
@@ -49,7 +49,7 @@ def moments(values: Tensor, *, classes: int = 0) -> Moments:
     if 1 < columns <= MOST_CONDITION and rows > 1:
         found["condition"] = condition((x - mean).T @ (x - mean) / rows)
         found["second_moment_condition"] = condition(x.T @ x / rows)
-    return Moments(
+    return DataMoments(
         len(whole), columns, float(x.mean()), float(x.std(correction=0)), float(x.min()), float(x.max()), **found
     )
 

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from tenfold.doctor.measure.watching.watched import Batch
-from tenfold.doctor.record import Task
+from tenfold.doctor.measure.watching.watched import ObservedBatch
+from tenfold.doctor.record import OutputKind
 
 _AFTER: dict[str, Callable[[Tensor], Tensor]] = {
     "sigmoid": torch.sigmoid,
@@ -36,7 +36,7 @@ class Pipeline:
     criterion: Callable[[Tensor, Tensor], Tensor]
     after: str
     shape: tuple[int, ...]
-    task: Task
+    task: OutputKind
     classes: int
     values: tuple[float, float] = (0.0, 1.0)
     cut: float = 0.0
@@ -96,7 +96,7 @@ class Pipeline:
         return (accuracy - chance) / (1 - chance) if chance < 1 else None
 
 
-def pipeline_of(criterion: Any, batches: list[Batch]) -> Pipeline | None:
+def pipeline_of(criterion: Any, batches: list[ObservedBatch]) -> Pipeline | None:
     """The pipeline that explains the first batches; None where output, target or loss was not seen."""
     whole, found = _whole(batches), task_of(batches)
     if not whole or found is None or criterion is None:
@@ -112,11 +112,11 @@ def pipeline_of(criterion: Any, batches: list[Batch]) -> Pipeline | None:
     return Pipeline(criterion, after, tuple(first.scored.shape[1:]), task, classes, values, cut)
 
 
-def _whole(batches: list[Batch]) -> list[Batch]:
+def _whole(batches: list[ObservedBatch]) -> list[ObservedBatch]:
     return [b for b in batches if b.output is not None and b.scored is not None and b.target is not None]
 
 
-def task_of(batches: list[Batch]) -> tuple[Task, int, tuple[float, float]] | None:
+def task_of(batches: list[ObservedBatch]) -> tuple[OutputKind, int, tuple[float, float]] | None:
     """The task, its classes and the two values of a binary one, of what the criterion got; None where it was not
     seen."""
     whole = _whole(batches)
@@ -158,7 +158,7 @@ def name_of(criterion: Any) -> str:
     return getattr(criterion, "__name__", None) or type(criterion).__name__
 
 
-def _task(scored: Tensor, target: Tensor, seen: Tensor) -> tuple[Task, int, tuple[float, float]]:
+def _task(scored: Tensor, target: Tensor, seen: Tensor) -> tuple[OutputKind, int, tuple[float, float]]:
     values = torch.unique(seen)
     if not target.is_floating_point():
         if scored.dim() >= 2 and scored.shape[1] > 1 and target.dim() == scored.dim() - 1:
@@ -178,7 +178,7 @@ def _task(scored: Tensor, target: Tensor, seen: Tensor) -> tuple[Task, int, tupl
     return "numbers", 0, (0.0, 1.0)
 
 
-def proper_loss(task: Task, classes: int) -> tuple[int, Callable[[Tensor, Tensor], Tensor]]:
+def proper_loss(task: OutputKind, classes: int) -> tuple[int, Callable[[Tensor, Tensor], Tensor]]:
     """The output units that the task needs and the loss of class numbers (rows,) or numbers (rows, targets)."""
     if task == "numbers":
         return 0, lambda output, wanted: F.mse_loss(output.reshape(wanted.shape), wanted.to(output.dtype))

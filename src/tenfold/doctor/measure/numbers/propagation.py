@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from tenfold.doctor.measure.numbers.pipeline import Pipeline
-from tenfold.doctor.measure.numbers.rows import Rows, join, probe_part
+from tenfold.doctor.measure.numbers.rows import RowBatch, join, probe_part
 from tenfold.doctor.measure.watching.seeded import seeded
 from tenfold.doctor.measure.watching.trace import SHAPING, Call, first_tensor, tracing
-from tenfold.doctor.record import LayerNumbers, Probe, State
+from tenfold.doctor.record import LayerNumbers, Probe, ProbeState
 
 SAMPLE = 4_000  # entries that quantiles are taken from
 MAP_UNITS = 256  # units that a map of dead units shows
@@ -32,7 +32,13 @@ class _Seen:
 
 
 def probe(
-    model: nn.Module, parts: Sequence[Rows], pipeline: Pipeline | None, state: State, step: int, *, joined: bool
+    model: nn.Module,
+    parts: Sequence[RowBatch],
+    pipeline: Pipeline | None,
+    state: ProbeState,
+    step: int,
+    *,
+    joined: bool,
 ) -> Probe:
     """Measure a (copied) model in one state. joined: the parts may be put together (see `splittable`)."""
     rows = probe_part(join(parts)) if joined else parts[0]
@@ -75,14 +81,14 @@ def _tensor(output: object) -> Tensor:
 
 
 @torch.no_grad()
-def outputs_of(model: nn.Module, parts: Sequence[Rows], *, training: bool) -> list[Tensor]:
+def outputs_of(model: nn.Module, parts: Sequence[RowBatch], *, training: bool) -> list[Tensor]:
     """The outputs for each part in one of the two modes."""
     model.train(training)
     with seeded(0):
         return [_tensor(model(*part.inputs, **part.keywords)) for part in parts]
 
 
-def _outcome(model: nn.Module, parts: Sequence[Rows], pipeline: Pipeline | None, joined: bool) -> dict[str, Any]:
+def _outcome(model: nn.Module, parts: Sequence[RowBatch], pipeline: Pipeline | None, joined: bool) -> dict[str, Any]:
     """Losses and skills in both modes on the parts as they were dealt, and what the outputs look like."""
     if pipeline is None:
         return {}

@@ -9,13 +9,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tenfold.doctor.measure.watching.watched import Batch
+from tenfold.doctor.measure.watching.watched import ObservedBatch
 
 PROBE_ROWS, PROBE_VALUES = 4096, 2_000_000  # rows and input numbers of one probe
 
 
 @dataclass(frozen=True)
-class Rows:
+class RowBatch:
     """Inputs and targets that go through the model together."""
 
     inputs: tuple[Any, ...]
@@ -31,7 +31,7 @@ class Rows:
         """The first input tensor."""
         return next((a for a in (*self.inputs, *self.keywords.values()) if isinstance(a, Tensor)), None)
 
-    def with_first(self, change: Any) -> Rows:
+    def with_first(self, change: Any) -> RowBatch:
         """The same with the first floating input tensor changed by a function."""
         done = False
         inputs, keywords = list(self.inputs), dict(self.keywords)
@@ -43,21 +43,21 @@ class Rows:
                 keywords[name], done = change(value), True
         return replace(self, inputs=tuple(inputs), keywords=keywords)
 
-    def take(self, index: Tensor) -> Rows:
+    def take(self, index: Tensor) -> RowBatch:
         """Some rows, of a model that takes rows one by one."""
         pick = lambda v: v[index] if isinstance(v, Tensor) and v.dim() and v.shape[0] == self.count else v  # noqa: E731
         keywords = {k: pick(v) for k, v in self.keywords.items()}
-        return Rows(tuple(pick(v) for v in self.inputs), keywords, self.target[index])
+        return RowBatch(tuple(pick(v) for v in self.inputs), keywords, self.target[index])
 
 
-def rows_of(batch: Batch) -> Rows | None:
+def rows_of(batch: ObservedBatch) -> RowBatch | None:
     """A batch that has inputs and a target."""
     if batch.target is None or (not batch.inputs and not batch.keywords) or batch.target.dim() == 0:
         return None
-    return Rows(batch.inputs, batch.keywords, batch.target)
+    return RowBatch(batch.inputs, batch.keywords, batch.target)
 
 
-def splittable(parts: Sequence[Rows]) -> bool:
+def splittable(parts: Sequence[RowBatch]) -> bool:
     """Whether every input tensor has one entry a row, so that rows may be dealt anew."""
     for part in parts:
         tensors = [v for v in (*part.inputs, *part.keywords.values()) if isinstance(v, Tensor)]
@@ -71,11 +71,11 @@ def splittable(parts: Sequence[Rows]) -> bool:
     return True
 
 
-def _tensors(part: Rows) -> list[Tensor]:
+def _tensors(part: RowBatch) -> list[Tensor]:
     return [v for v in (*part.inputs, *part.keywords.values()) if isinstance(v, Tensor)]
 
 
-def join(parts: Sequence[Rows]) -> Rows:
+def join(parts: Sequence[RowBatch]) -> RowBatch:
     """All rows of splittable parts together."""
     one = parts[0]
     if len(parts) == 1:
@@ -86,10 +86,10 @@ def join(parts: Sequence[Rows]) -> Rows:
     keywords = {
         k: torch.cat([p.keywords[k] for p in parts]) if isinstance(v, Tensor) else v for k, v in one.keywords.items()
     }
-    return Rows(inputs, keywords, torch.cat([p.target for p in parts]))
+    return RowBatch(inputs, keywords, torch.cat([p.target for p in parts]))
 
 
-def distinct(rows: Rows) -> Rows:
+def distinct(rows: RowBatch) -> RowBatch:
     """Without repetitions (a watched loop shows the same rows every epoch): the first of each, in order."""
     flat = torch.cat([t.reshape(rows.count, -1).double() for t in (*_tensors(rows), rows.target)], 1)
     flat = flat.nan_to_num(0.5, 0.25, -0.25)
@@ -101,7 +101,7 @@ def distinct(rows: Rows) -> Rows:
     return rows.take(first.sort().values)
 
 
-def probe_part(rows: Rows, most: int = PROBE_ROWS) -> Rows:
+def probe_part(rows: RowBatch, most: int = PROBE_ROWS) -> RowBatch:
     """As many of the first rows as a probe takes."""
     first = rows.first()
     width = max(1, first[0].numel()) if first is not None and first.dim() else 1

@@ -9,10 +9,10 @@ import torch
 from torch import nn
 
 from tenfold.doctor.measure.numbers.pipeline import Pipeline, pipeline_of, task_of
-from tenfold.doctor.measure.numbers.rows import Rows, distinct, join, rows_of, splittable
+from tenfold.doctor.measure.numbers.rows import RowBatch, distinct, join, rows_of, splittable
 from tenfold.doctor.measure.watching.trace import operations as trace_operations
 from tenfold.doctor.measure.watching.watched import Watched
-from tenfold.doctor.record import Operation, Task
+from tenfold.doctor.record import Operation, OutputKind
 
 
 @dataclass
@@ -21,12 +21,12 @@ class Study:
 
     watched: Watched
     model: nn.Module
-    parts: list[Rows]
+    parts: list[RowBatch]
     joined: bool
     pipeline: Pipeline | None
     operations: list[Operation]
     notes: list[str]
-    task: Task = "numbers"
+    task: OutputKind = "numbers"
     classes: int = 0
 
 
@@ -63,7 +63,7 @@ def study_of(watched: Watched) -> Study:
     return Study(watched, model, parts, joined, pipeline, found, notes, task, classes)
 
 
-def _dealt(rows: Rows, size: int) -> list[Rows]:
+def _dealt(rows: RowBatch, size: int) -> list[RowBatch]:
     """Rows in batches of about `size`, none much smaller."""
     count = max(1, round(rows.count / max(1, size)))
     return [rows.take(index) for index in torch.arange(rows.count, device=rows.target.device).chunk(count)]

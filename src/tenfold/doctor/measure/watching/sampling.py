@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from tenfold.doctor.measure.numbers.non_finite import not_finite
-from tenfold.doctor.measure.watching.watched import Batch
-from tenfold.doctor.record import NonFinite, Point, UpdateSizes
+from tenfold.doctor.measure.watching.watched import ObservedBatch
+from tenfold.doctor.record import CurvePoint, NonFinite, UpdateSizes
 
 STATE_BYTES = 256 << 20  # of all kept states
 DENSE_NORMS, NORM_EVERY = 32, 32  # first updates whose gradient norm is measured, and every so many later ones
@@ -32,7 +32,7 @@ class _Sample:
     update: dict[int, Tensor] = field(default_factory=dict)
 
 
-def places(per_decade: float, last: int) -> frozenset[int]:
+def sampled_updates(per_decade: float, last: int) -> frozenset[int]:
     """0, 1, 2, 3 and then about so many numbers a decade."""
     found, value = {0, 1, 2, 3}, 4.0
     while value <= last:
@@ -54,12 +54,14 @@ class Sampler:
             [(numbers[id(p)], p) for group in o.param_groups for p in group["params"] if id(p) in numbers]
             for o in optimizers
         ]  # of each optimizer: number and parameter
-        self.due_at: frozenset[int] = places(4 if sparse else 12, LAST)
-        self.keep_at: frozenset[int] = places(2, LAST) if sparse else places(4, LAST) | {4, 8, 16, 32, 64}
+        self.due_at: frozenset[int] = sampled_updates(4 if sparse else 12, LAST)
+        self.keep_at: frozenset[int] = (
+            sampled_updates(2, LAST) if sparse else sampled_updates(4, LAST) | {4, 8, 16, 32, 64}
+        )
         self.events: list[int] = [*sorted(self.due_at | self.keep_at), 2 * LAST]
         self.samples: list[_Sample] = []
         self.norms: list[tuple[int, Tensor]] = []
-        self.lr: list[Point] = []
+        self.lr: list[CurvePoint] = []
         self._rate: Any = None
         self.start: dict[str, Tensor] = self._state()
         self.kept: list[tuple[int, dict[str, Tensor]]] = [(0, self.start)]
@@ -104,7 +106,7 @@ class Sampler:
         rate = self.optimizers[0].param_groups[0]["lr"]
         if rate != self._rate:
             self._rate = rate
-            self.lr.append(Point(step, float(rate)))
+            self.lr.append(CurvePoint(step, float(rate)))
 
     @torch.no_grad()
     def _open(self, number: int, step: int) -> None:
@@ -150,12 +152,12 @@ class Sampler:
         row = lambda values: [float(values[n]) if n in values else None for n in range(count)]  # noqa: E731
         return [UpdateSizes(s.step, row(s.update), row(s.weight), row(s.gradient)) for s in self.samples if s.update]
 
-    def gradient_norms(self) -> list[Point]:
+    def gradient_norms(self) -> list[CurvePoint]:
         """The gradient's norm where it was measured."""
         sampled = [(s.step, _norm([g.float() for g in s.gradient.values()])) for s in self.samples if s.gradient]
         return points(thinned(sorted([*self.norms, *sampled], key=lambda pair: pair[0])))
 
-    def rates(self) -> list[Point]:
+    def rates(self) -> list[CurvePoint]:
         """The first optimizer's learning rate wherever it changed."""
         return self.lr
 
@@ -172,15 +174,17 @@ def thinned(values: Sequence[Any]) -> Sequence[Any]:
     return [values[i * (len(values) - 1) // (MOST_POINTS - 1)] for i in range(MOST_POINTS)]
 
 
-def points(values: Sequence[tuple[int, Tensor]]) -> list[Point]:
+def points(values: Sequence[tuple[int, Tensor]]) -> list[CurvePoint]:
     """Tensors read in one go; a loss with several entries counts with its mean."""
     if not values:
         return []
     stack = torch.stack([v.float().mean() if v.dim() else v.float() for _, v in values]).tolist()
-    return [Point(step, value) for (step, _), value in zip(values, stack, strict=True)]
+    return [CurvePoint(step, value) for (step, _), value in zip(values, stack, strict=True)]
 
 
-def first_bad(losses: Sequence[tuple[int, Tensor]], sampler: Sampler, batches: Sequence[Batch]) -> NonFinite | None:
+def first_bad(
+    losses: Sequence[tuple[int, Tensor]], sampler: Sampler, batches: Sequence[ObservedBatch]
+) -> NonFinite | None:
     """The first input, target, loss, gradient or state that is not finite; None where loss, gradients and states are: a
     model that fills missing inputs, or a loss that leaves missing targets out, is sound."""
     found: list[tuple[int, int, NonFinite]] = []
@@ -202,7 +206,7 @@ def first_bad(losses: Sequence[tuple[int, Tensor]], sampler: Sampler, batches: S
     return min(found, key=lambda item: item[:2])[2] if found else None
 
 
-def _given_bad(batches: Sequence[Batch]) -> list[tuple[int, int, NonFinite]]:
+def _given_bad(batches: Sequence[ObservedBatch]) -> list[tuple[int, int, NonFinite]]:
     """The first input and the first target that are not finite; infinities count in a batch's first tensor only, since
     further ones may be masks."""
     found: list[tuple[int, int, NonFinite]] = []

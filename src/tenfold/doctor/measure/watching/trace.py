@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from tenfold.doctor.record import Kind, Operation
+from tenfold.doctor.record import Operation, OperationKind
 
-_RULES: dict[str, tuple[Kind, str]] = {
+_RULES: dict[str, tuple[OperationKind, str]] = {
     **dict.fromkeys(("linear", "addmm", "bilinear"), ("linear", "linear")),
     **dict.fromkeys(("conv1d", "conv2d", "conv3d"), ("conv", "conv")),
     **dict.fromkeys(("conv_transpose1d", "conv_transpose2d", "conv_transpose3d"), ("conv", "conv_transpose")),
@@ -64,7 +64,7 @@ class Call:
     extra: Any = None  # further outputs
 
 
-Change = Callable[[Call], Any]
+CallReplacement = Callable[[Call], Any]
 
 
 class Tracer(TorchFunctionMode):
@@ -75,7 +75,7 @@ class Tracer(TorchFunctionMode):
         self,
         model: nn.Module,
         *,
-        changes: Mapping[int, Change] | None = None,
+        changes: Mapping[int, CallReplacement] | None = None,
         every: Callable[[Call], None] | None = None,
     ) -> None:
         super().__init__()
@@ -128,7 +128,7 @@ class Tracer(TorchFunctionMode):
             return ""
         return self.names.get(id(value), "") or self.names.get(id(value._base), "")
 
-    def _call(self, known: tuple[Kind, str], func: Any, args: Any, kwargs: dict[str, Any]) -> Call:
+    def _call(self, known: tuple[OperationKind, str], func: Any, args: Any, kwargs: dict[str, Any]) -> Call:
         kind, rule = known
         if rule in ("boolean_dispatch", "fn"):
             rule = "max_pool"
@@ -155,7 +155,7 @@ class Tracer(TorchFunctionMode):
         )
         return Call(operation, func, args, kwargs, self.channels)
 
-    def _name(self, rule: str, kind: Kind) -> str:
+    def _name(self, rule: str, kind: OperationKind) -> str:
         path = self.stack[-1] if self.stack else ""
         leaf = path and path in self.leaves
         name = path if leaf else f"{path}/{rule}".lstrip("/")
@@ -195,7 +195,7 @@ def _tensors(args: Any, kwargs: dict[str, Any]) -> list[Tensor]:
     return found
 
 
-def _sizes(kind: Kind, matrix: Tensor | None) -> tuple[int, int]:
+def _sizes(kind: OperationKind, matrix: Tensor | None) -> tuple[int, int]:
     """Units and fan-in of a weight: (out, in), (out, in, kernel...); of gates stacked by rows for recurrent ones."""
     if matrix is None or kind == "normalization":
         return (0 if matrix is None else matrix.shape[0]), 0

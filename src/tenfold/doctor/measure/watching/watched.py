@@ -11,7 +11,7 @@ from tenfold.doctor.record import Curves
 
 
 @dataclass
-class Batch:
+class ObservedBatch:
     """One forward pass with its loss. inputs, keywords: the model's arguments (tensors detached and copied);
     output: the model's output tensor (the first tensor of it), scored: what the criterion got first, target: what it
     got second (all copies)."""
@@ -42,8 +42,8 @@ class Watched:
     options: list[list[dict[str, Any]]]  # of each optimizer: its groups' options at the start, without the parameters
     start: dict[str, Tensor]
     snapshots: list[tuple[int, dict[str, Tensor]]]
-    batches: list[Batch]
-    evaluation: list[Batch]
+    batches: list[ObservedBatch]
+    evaluation: list[ObservedBatch]
     curves: Curves
     steps: int
     training_mode: float = 1.0
