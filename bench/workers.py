@@ -48,12 +48,12 @@ def main(arguments: list[str] | None = None) -> None:
 
     def measure(way: str) -> None:
         choose.PROCESS_SECONDS = 0.0 if way in (BEGUN, THERE) else float("inf")
-        crew = SearchContext.local("cpu")
-        crew = replace(crew, workers=1) if way == ONE else crew
+        context = SearchContext.local("cpu")
+        context = replace(context, workers=1) if way == ONE else context
         if way == BEGUN:
             get_reusable_executor().shutdown(wait=True, kill_workers=True)
         start = time.perf_counter()
-        trained = train_all(prepared.problem, recipes, crew)
+        trained = train_all(prepared.problem, recipes, context)
         seconds.setdefault(way, []).append(time.perf_counter() - start)
         scores.append(np.concatenate([record.curves[2].ravel() for _, record in sorted(trained.records.items())]))
         assert np.array_equal(scores[0], scores[-1], equal_nan=True), f"{way}: other numbers"

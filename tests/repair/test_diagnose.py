@@ -49,7 +49,7 @@ def problem(data=cancer, folds=3, **options):
     return understand(*data()).problem(folds, **options)
 
 
-def crew():
+def context():
     return SearchContext.local("cpu")
 
 
@@ -74,7 +74,7 @@ def test_skill_is_accuracy_above_the_largest_class_and_r2():
 
 def test_a_trial_is_a_pack_trained_alone_for_so_many_updates():
     found, base = problem(), recipe(preprocess="none", optimizer={"sgd": {"lr": 0.1}})
-    tries = ShortTrainings(found, base, crew(), steps=25)
+    tries = ShortTrainings(found, base, context(), steps=25)
     names = ["as_is", "flip", "standardize_inputs", "lr_d10", "longer", "one_batch"]
     trials = tries(names, (0,))
     assert [t.change for t in trials] == ["as_is", "standardize_inputs", "lr_d10", "longer", "one_batch"]
@@ -87,7 +87,7 @@ def test_a_trial_is_a_pack_trained_alone_for_so_many_updates():
         assert by_name[name].held_out == held
         assert by_name[name].loss == losses
     assert by_name["longer"].skill == trained_alone(tries, base, 100)[0]
-    heart = ShortTrainings(found, recipe(), crew(), steps=100)(["as_is", "one_batch"], (0,))[1]
+    heart = ShortTrainings(found, recipe(), context(), steps=100)(["as_is", "one_batch"], (0,))[1]
     assert heart.held_out == by_name["one_batch"].held_out == [None, None, None]
     assert heart.skill == [1.0, 1.0, 1.0]
 
@@ -106,21 +106,21 @@ def trained_alone(tries, alone, updates):
 
 def test_smaller_batches_make_an_equal_share_of_updates_and_the_budget_decides_how_many():
     wide = recipe(batch_size="full")
-    trials = ShortTrainings(problem(), wide, crew(), steps=12)(["as_is", "smaller_batch"], (0,))
+    trials = ShortTrainings(problem(), wide, context(), steps=12)(["as_is", "smaller_batch"], (0,))
     assert [t.steps for t in trials] == [12, 60]  # 160 training rows: 5 updates an epoch instead of 1
     few, many = (
-        ShortTrainings(problem(), recipe(epochs=100), crew(), 1e-6),
-        ShortTrainings(problem(), recipe(epochs=100), crew(), 9.0),
+        ShortTrainings(problem(), recipe(epochs=100), context(), 1e-6),
+        ShortTrainings(problem(), recipe(epochs=100), context(), 9.0),
     )
     assert few(["as_is"], (0,))[0].steps == 20
     many.steps = many._affordable([recipe()], problem().folds)
     assert many.steps == 400
-    short = ShortTrainings(problem(), recipe(epochs=2), crew(), 9.0)
+    short = ShortTrainings(problem(), recipe(epochs=2), context(), 9.0)
     assert short(["as_is"], (0,))[0].steps == 10  # all that the recipe makes
 
 
 def test_rounds_of_trials_differ_and_repeat_exactly():
-    tries = ShortTrainings(problem(), recipe(), crew(), steps=20)
+    tries = ShortTrainings(problem(), recipe(), context(), steps=20)
     once, again, proof = (tries(["as_is", "lr_d100"], seeds) for seeds in ((0,), (0,), (0, 1, 2, 3, 4)))
     assert [(t.skill, t.held_out, t.loss) for t in once] == [(t.skill, t.held_out, t.loss) for t in again]
     assert once[0].loss != proof[0].loss
@@ -152,21 +152,21 @@ def test_a_planted_fault_is_named_with_the_lines_that_cure_it(cause):
 def test_what_holds_across_folds_is_said():
     found = problem(repeats=2)
     diverging = recipe(optimizer={"sgd": {"lr": 1e30}})
-    course = train(found, diverging, crew())
+    course = train(found, diverging, context())
     bad = course.pack.bad.numpy()
     sentences = across(found, course)
     assert (bad >= 0).all()
     assert sentences[0] == f"diverged in 6 of 6 trainings (folds and seeds), first at update {bad.min()}"
     assert course.skill == [FLOOR] * 6
     assert course.score() is None
-    dead = across(problem(), train(problem(), recipe(init={"he": {"bias": -1e4}}), crew()))
+    dead = across(problem(), train(problem(), recipe(init={"he": {"bias": -1e4}}), context()))
     assert "no better than a constant answer on the training rows in 3 of 3 folds" in dead
     assert "over half of a layer's units are dead in 3 of 3 folds" in dead
-    assert across(problem(), train(problem(), recipe(), crew())) == []
+    assert across(problem(), train(problem(), recipe(), context())) == []
 
 
 def test_a_lane_that_was_not_finite_once_has_failed():
-    course = train(problem(), recipe(epochs=2), crew())
+    course = train(problem(), recipe(epochs=2), context())
     assert [p.step for p in course.observer.validation[0, 1]] == [5, 10]
     course.pack.bad[1] = 3
     skills, held, losses = lane_skills(problem(), course.pack)
@@ -176,7 +176,7 @@ def test_a_lane_that_was_not_finite_once_has_failed():
 
 
 def test_the_judged_lane_is_the_middle_one_or_one_far_behind():
-    course = train(problem(), recipe(epochs=1), crew())
+    course = train(problem(), recipe(epochs=1), context())
     course.skill[:] = [0.9, 0.8, 0.95]
     assert course.judged() == 0
     course.skill[:] = [0.9, 0.1, 0.95]

@@ -25,8 +25,8 @@ FOLDS = tuple(Fold(np.arange(4), np.arange(4, 8), n, seed) for seed in (0, 1) fo
 
 def raced(strategy, *, trials=18, plan=None, **options):
     problem = understand(X, Y).problem(5)
-    crew = SearchContext.local("cpu", **options)
-    return train_all(problem, SPACE.sample(trials, seed=3), crew, plan or SearchPlan(Strategy(strategy)))
+    context = SearchContext.local("cpu", **options)
+    return train_all(problem, SPACE.sample(trials, seed=3), context, plan or SearchPlan(Strategy(strategy)))
 
 
 @pytest.fixture(scope="module")
@@ -199,7 +199,7 @@ class Memory(Journal):
     def __init__(self):
         self.values, self.arrays, self.left = {}, {"checkpoint": {}, "done": {}, "rest": {}}, math.inf
 
-    def settle(self, name, make):
+    def once(self, name, make):
         if name not in self.values:
             self.values[name] = make()
         return self.values[name]
@@ -210,10 +210,10 @@ class Memory(Journal):
     def finished(self, pack):
         return deepcopy(self.arrays["done"].get(pack))
 
-    def rest(self, pack):
+    def paused(self, pack):
         return self.arrays["rest"].get(pack)
 
-    def forget(self, packs):
+    def drop_paused(self, packs):
         for pack in packs:
             self.arrays["rest"].pop(pack, None)
 
@@ -221,8 +221,8 @@ class Memory(Journal):
         if message.kind != "epoch":
             kept = {name: array.copy() for name, array in message.arrays.items()}
             self.arrays[message.kind][message.pack] = kept, message.meta
-        if message.rest is not None:
-            self.arrays["rest"][message.pack] = message.rest
+        if message.paused is not None:
+            self.arrays["rest"][message.pack] = message.paused
         self.left -= 1
         if self.left <= 0:
             raise KeyboardInterrupt
@@ -230,11 +230,11 @@ class Memory(Journal):
 
 @pytest.mark.parametrize("strategy", ["halving", pytest.param("racing", marks=pytest.mark.slow)])
 def test_a_race_that_is_stopped_anywhere_goes_on_to_the_same_end(strategy):
-    golden, keeper, stops = raced(strategy), Memory(), 0
+    golden, journal, stops = raced(strategy), Memory(), 0
     while True:
-        keeper.left = 4 + 4 * stops
+        journal.left = 4 + 4 * stops
         try:
-            found = raced(strategy, keeper=keeper)
+            found = raced(strategy, journal=journal)
             break
         except KeyboardInterrupt:
             stops += 1
@@ -245,15 +245,15 @@ def test_a_race_that_is_stopped_anywhere_goes_on_to_the_same_end(strategy):
         np.testing.assert_array_equal(record.curves, golden.records[number].curves)
         np.testing.assert_array_equal(record.rows, golden.records[number].rows)
         assert record.outcomes == golden.records[number].outcomes
-    assert not any(key.startswith("0.0") for key in keeper.arrays["rest"])
+    assert not any(key.startswith("0.0") for key in journal.arrays["rest"])
 
 
 @pytest.mark.slow
 def test_a_time_limit_lets_fewer_go_on_rather_than_none_reach_the_end():
     space = Space.from_dict(FIELDS | {"epochs": 729, "optimizer": {"adam": {"lr": {"log_uniform": [1e-4, 1e-1]}}}})
     problem, begun = understand(X, Y).problem(5), time.monotonic()
-    crew = SearchContext.local("cpu", limit=6.0)
-    found = train_all(problem, space.sample(24, seed=0), crew, SearchPlan(Strategy("halving")))
+    context = SearchContext.local("cpu", limit=6.0)
+    found = train_all(problem, space.sample(24, seed=0), context, SearchPlan(Strategy("halving")))
     assert time.monotonic() - begun < 9.0
     assert found.complete(found.best()) or "timeout" in found.outcomes()
     assert math.isfinite(found.mean(found.best()))
@@ -283,5 +283,5 @@ def test_the_corrected_score_is_below_the_winners_and_covers_all_that_was_picked
 
 def test_the_weighted_rows_of_an_epoch_are_its_fold_mean(whole):
     for record in whole.records.values():
-        means = record.rows @ whole.problem.row_weights[whole.kept]
+        means = record.rows @ whole.problem.row_weights[whole.recorded_rows]
         np.testing.assert_allclose(means, record.curves[2].mean(0), atol=1e-6)  # float32

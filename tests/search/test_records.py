@@ -16,7 +16,7 @@ from tenfold.search.results import SearchResults
 PROBLEM = understand(*load_iris(return_X_y=True)).problem(2)
 RECIPE = Recipe(epochs=4)
 LANES = [Lane(RECIPE, 0, 0), Lane(RECIPE, 0, 1)]
-KEPT = np.arange(0, 150, 7)  # rows whose contributions are recorded
+RECORDED = np.arange(0, 150, 7)  # rows whose contributions are recorded
 
 
 def logits(fold, share):
@@ -28,7 +28,8 @@ def logits(fold, share):
 
 def kept(shares, bad=None):
     """A book after one epoch for each pair of shares (None: the fold's outputs are not finite)."""
-    book, lanes, stays = EpochRecorder(PROBLEM, EpochRecorder.new(PROBLEM, [RECIPE], [0], KEPT), kept=KEPT), LANES, []
+    records = EpochRecorder.new(PROBLEM, [RECIPE], [0], RECORDED)
+    book, lanes, stays = EpochRecorder(PROBLEM, records, recorded_rows=RECORDED), LANES, []
     for epoch, pair in enumerate(shares, 1):
         outputs = [np.full((75, 3), np.nan) if s is None else logits(f, s) for f, s in enumerate(pair[: len(lanes)])]
         flags = np.full(len(lanes), -1) if bad is None or epoch < len(shares) else np.array(bad)
@@ -91,7 +92,7 @@ def test_rows_hold_what_each_kept_row_contributes_at_every_epoch():
         hit = np.zeros(150)
         for f, fold in enumerate(PROBLEM.folds):
             hit[fold.validation] = logits(f, pair[f]).argmax(1) == PROBLEM.y[fold.validation]
-        np.testing.assert_array_equal(book.records[0].rows[epoch], hit[KEPT])
+        np.testing.assert_array_equal(book.records[0].rows[epoch], hit[RECORDED])
 
 
 def test_what_racing_drops_keeps_its_scores_and_is_pruned():
@@ -115,7 +116,7 @@ def test_a_settled_epoch_stays_and_takes_the_later_folds_predictions():
     book = EpochRecorder(PROBLEM, EpochRecorder.new(PROBLEM, [RECIPE], [0]))
     for epoch, share in enumerate((0.4, 0.8, 0.6, 0.2), 1):
         book.record(epoch, LANES[:1], np.zeros(1), [logits(0, share)], np.array([-1]))
-    later = EpochRecorder(PROBLEM, book.records, settled=True)
+    later = EpochRecorder(PROBLEM, book.records, epoch_fixed=True)
     for epoch, share in enumerate((0.2, 0.4, 0.9, 0.2), 1):
         later.record(epoch, LANES[1:], np.zeros(1), [logits(1, share)], np.array([-1]))
     record = later.records[0]

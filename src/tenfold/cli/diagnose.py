@@ -110,9 +110,9 @@ def _work(prepared: Prepared, recipe: Recipe, path: Path | None, as_json: bool) 
     from tenfold.statistics.metrics import METRICS
 
     settings = prepared.settings
-    crew = SearchContext.local(settings.device, limit=settings.time_limit)
+    context = SearchContext.local(settings.device, limit=settings.time_limit)
     if path is None:
-        patient = RecipeDiagnosis(prepared.problem, recipe, crew)
+        patient = RecipeDiagnosis(prepared.problem, recipe, context)
         diagnosis, metric = patient.diagnose(), prepared.problem.metric.name
         if as_json:
             print_json(finite({**diagnosis.to_dict(), "metric": metric, "score": patient.trained.score()}))
@@ -125,7 +125,7 @@ def _work(prepared: Prepared, recipe: Recipe, path: Path | None, as_json: bool) 
         if not as_json:
             print(diagnosis.report(), "", sep="\n", flush=True)
 
-    repaired = repair_problem(prepared.problem, recipe, crew, said=tell)
+    repaired = repair_problem(prepared.problem, recipe, context, said=tell)
     if repaired.changes:
         repaired.recipe.to_yaml(path)
     _ending(repaired, path, as_json)

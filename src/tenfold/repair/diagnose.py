@@ -120,7 +120,7 @@ class ShortTrainings:
 
     problem: Problem
     recipe: Recipe
-    crew: SearchContext
+    context: SearchContext
     budget: float = BUDGET
     steps: int = 0
 
@@ -156,7 +156,7 @@ class ShortTrainings:
             rows = size.shape(recipe, folds).dealing.rows
             cost += len(folds) * lane_step_seconds(recipe, batch=rows, **columns)
         whole = size.shape(self.recipe, folds).dealing.updates * self.recipe.epochs
-        return min(max(SHORTEST, min(SHORT, int(self.budget * self.crew.workers / cost))), whole)
+        return min(max(SHORTEST, min(SHORT, int(self.budget * self.context.workers / cost))), whole)
 
     def _feed(self, recipes: Sequence[Recipe], folds: Sequence[Fold]) -> Feed:
         """The rows, encoded and scaled as the whole training parts decide."""
@@ -165,7 +165,7 @@ class ShortTrainings:
         problem = self.problem
         known = zip(folds, problem.encodings, problem.moments_for(recipes), strict=True)
         parts = [FoldInputs(f, e, m, *problem.scale(n)) for n, (f, e, m) in enumerate(known)]
-        return Feed(problem.inputs, problem.y, parts, self.crew.device, self.crew.dtype)
+        return Feed(problem.inputs, problem.y, parts, self.context.device, self.context.dtype)
 
     def _train(self, named: Mapping[str, Recipe], folds: Sequence[Fold]) -> list[Trial]:
         from tenfold.engine.plan.packing import plan_packs
@@ -175,9 +175,9 @@ class ShortTrainings:
         feed = self._feed(recipes, folds)
         updates = [self._updates(name, recipe, folds) for name, recipe in named.items()]
         found: dict[int, Trial] = {}
-        plans = plan_packs(recipes, folds, self.problem.size, workers=self.crew.workers)
+        plans = plan_packs(recipes, folds, self.problem.size, workers=self.context.workers)
         jobs = [self._job(plan, recipes, names, updates, feed) for plan in plans]
-        run_jobs(jobs, workers=self.crew.workers, receive=found.update, idle=self.crew.idle)
+        run_jobs(jobs, workers=self.context.workers, receive=found.update, idle=self.context.idle)
         return [found[number] for number in range(len(names)) if number in found]
 
     def _job(self, plan: PackPlan, recipes: list[Recipe], names: list[str], updates: list[int], feed: Feed) -> Any:
@@ -239,17 +239,17 @@ class RecipeDiagnosis:
 
     problem: Problem
     recipe: Recipe
-    crew: SearchContext
+    context: SearchContext
     budget: float = BUDGET
 
     def __post_init__(self) -> None:
         self.problem.check_recipes([self.recipe])
-        self.tries = ShortTrainings(self.problem, self.recipe, self.crew, self.budget)
+        self.tries = ShortTrainings(self.problem, self.recipe, self.context, self.budget)
 
     @cached_property
     def trained(self) -> WatchedTraining:
         """The recipe trained to its end."""
-        return train(self.problem, self.recipe, self.crew)
+        return train(self.problem, self.recipe, self.context)
 
     def diagnose(self, *, prove: bool = True) -> Diagnosis:
         """Train, measure, try changes, judge, prove; what holds across folds and seeds is the first evidence."""
@@ -275,27 +275,27 @@ class RecipeDiagnosis:
         return replace(diagnosis, findings=findings)
 
 
-def train(problem: Problem, recipe: Recipe, crew: SearchContext) -> WatchedTraining:
+def train(problem: Problem, recipe: Recipe, context: SearchContext) -> WatchedTraining:
     """The recipe trained to its end on every fold in one pack, or until all lanes have diverged or the time is out."""
     from tenfold.doctor.measure.lanes import LaneObserver
     from tenfold.engine.packs.lanes import Lane
     from tenfold.engine.packs.pack import Pack
     from tenfold.executors.threads import run_jobs
 
-    feed = problem.feed([recipe], crew.device, crew.dtype)
+    feed = problem.feed([recipe], context.device, context.dtype)
     lanes = [Lane(recipe, 0, fold) for fold in range(len(problem.folds))]
     pack = Pack(lanes, problem.size.shape(recipe, problem.folds), feed)
     observer, since = LaneObserver(pack, states=True), time.monotonic()
 
     def job(emit: Any, order: Any) -> None:
-        late = lambda: crew.limit is not None and time.monotonic() - since > crew.limit  # noqa: E731
+        late = lambda: context.limit is not None and time.monotonic() - since > context.limit  # noqa: E731
         while pack.epoch < recipe.epochs and not bool((pack.bad >= 0).all()):
             if not pack.run_epoch(lambda: "stop" if late() or order() != "go on" else "go on"):
                 break
             if pack.epoch % max(1, recipe.epochs // VALIDATIONS) == 0:
                 observer.validate()
 
-    run_jobs([job], workers=1, receive=lambda message: None, idle=crew.idle)
+    run_jobs([job], workers=1, receive=lambda message: None, idle=context.idle)
     pack.observer = None
     whole = recipe.epochs * pack.per_epoch
     cut = pack.update < whole and not bool((pack.bad >= 0).all())

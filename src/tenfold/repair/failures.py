@@ -144,12 +144,14 @@ def _words(value: Any) -> str:
     )
 
 
-def findings(trained: SearchResults, dummy: float, crew: SearchContext, *, looks: bool = True) -> list[dict[str, Any]]:
+def findings(
+    trained: SearchResults, dummy: float, context: SearchContext, *, looks: bool = True
+) -> list[dict[str, Any]]:
     """The groups as findings, with the doctor's word on the first recipe of each of the largest groups if it `looks`:
     cause, words, probability, trials, of, recipes, what, where, evidence, remedy, proof."""
     found = []
     for place, group in enumerate(failures(trained, dummy)):
-        seen = _looked_at(trained, group, crew) if looks and place < MOST else {}
+        seen = _looked_at(trained, group, context) if looks and place < MOST else {}
         found.append({
             "cause": seen.get("cause"), "words": seen.get("words", group.what), "probability": seen.get("probability"),
             "what": group.what, "trials": group.trials, "of": group.of, "recipes": list(group.recipes),
@@ -159,10 +161,10 @@ def findings(trained: SearchResults, dummy: float, crew: SearchContext, *, looks
     return found
 
 
-def _looked_at(trained: SearchResults, group: Failures, crew: SearchContext) -> dict[str, Any]:
+def _looked_at(trained: SearchResults, group: Failures, context: SearchContext) -> dict[str, Any]:
     from tenfold.repair.diagnose import RecipeDiagnosis
 
-    diagnosis = RecipeDiagnosis(trained.problem, trained.recipes[group.recipes[0]], crew, SECONDS).diagnose()
+    diagnosis = RecipeDiagnosis(trained.problem, trained.recipes[group.recipes[0]], context, SECONDS).diagnose()
     if diagnosis.healthy:
         return {}
     first = diagnosis.findings[0]

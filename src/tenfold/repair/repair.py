@@ -125,14 +125,14 @@ def repair(
 def repair_problem(
     problem: Problem,
     recipe: Recipe,
-    crew: SearchContext,
+    context: SearchContext,
     *,
     budget: float = BUDGET,
     rounds: int = ROUNDS,
     said: Callable[[Diagnosis], None] = lambda diagnosis: None,
 ) -> Repair:
     """The same of a problem; `said` gets the first diagnosis as soon as it is there."""
-    patient = RecipeDiagnosis(problem, recipe, crew, budget)
+    patient = RecipeDiagnosis(problem, recipe, context, budget)
     first = last = patient.diagnose()
     said(first)
     before = patient.trained.score()
@@ -144,7 +144,7 @@ def repair_problem(
             notes.append("no change was proven to help" if not made else "no further change was proven to help")
             break
         proven, changed = found
-        other = RecipeDiagnosis(problem, changed, crew, budget)
+        other = RecipeDiagnosis(problem, changed, context, budget)
         diagnosis = other.diagnose(prove=False)
         if other.trained.mean() < patient.trained.mean() - LEAST_GAIN:
             notes.append(f"not kept, worse when trained to the end: {proven.what}")

@@ -263,14 +263,14 @@ class Fit:
         settings = self.prepared.settings
         search = SearchPlan(self.plan.strategy, settings.rule, settings.audit, settings.seed)
         proposer = self.plan.proposer if self.plan.proposer.rounds > 1 else Given(self.plan.recipes)
-        return self._timed(lambda: train_all(self.prepared.problem, proposer, self._crew(), search))
+        return self._timed(lambda: train_all(self.prepared.problem, proposer, self._context(), search))
 
-    def _crew(self) -> SearchContext:
+    def _context(self) -> SearchContext:
         from tenfold.run.journal import RunJournal
 
         return SearchContext.local(
             self.prepared.settings.device,
-            keeper=RunJournal(self.run, self.listener),
+            journal=RunJournal(self.run, self.listener),
             idle=self.stop.check,
             limit=self._left(),
             every=self.every,
@@ -294,9 +294,9 @@ class Fit:
             if failures(trained, dummy):
                 self.listener.step("the doctor looks at the recipes that failed")
             left = self._left()
-            crew = SearchContext.local(self.prepared.settings.device, idle=self.stop.check, limit=left)
+            context = SearchContext.local(self.prepared.settings.device, idle=self.stop.check, limit=left)
             self.run.put(
-                "findings", jsonable(findings(trained, dummy, crew, looks=left is None or left > LOOK_SECONDS))
+                "findings", jsonable(findings(trained, dummy, context, looks=left is None or left > LOOK_SECONDS))
             )
         return self.run.get("findings")
 
@@ -305,9 +305,9 @@ class Fit:
         if self.plan.inner is None:
             return None
         self.listener.step("nested cross-validation: the search again inside every fold")
-        crew = self._crew().named("inner.")
+        context = self._context().named("inner.")
         search = SearchPlan(seed=self.prepared.settings.seed, record_rows=False)
-        return nested_result(trained, train_all(self.plan.inner, Given(trained.recipes), crew, search))
+        return nested_result(trained, train_all(self.plan.inner, Given(trained.recipes), context, search))
 
     def _keep(self, trained: SearchResults) -> dict[str, Any]:
         """The model that is kept, as fields of the result."""

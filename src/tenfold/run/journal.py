@@ -22,7 +22,7 @@ class RunJournal(Journal):
     def __init__(self, run: Run, listener: Listener, prefix: str = "") -> None:
         self.run, self.listener, self.prefix = run, listener, prefix
 
-    def settle(self, name: str, make: Callable[[], Any]) -> Any:
+    def once(self, name: str, make: Callable[[], Any]) -> Any:
         """The value that was committed under that name, or else the one made and committed now."""
         name = self.prefix + name
         if not self.run.has(name):
@@ -41,26 +41,26 @@ class RunJournal(Journal):
         """The records of a pack that has ended."""
         return self._stored(RECORDS, pack)
 
-    def rest(self, pack: str) -> Saved | None:
-        """The state in which the lanes of a pack that has ended rest."""
+    def paused(self, pack: str) -> Saved | None:
+        """The state of the lanes of a pack that has ended."""
         return self._stored(REST, pack)
 
-    def forget(self, packs: Sequence[str]) -> None:
-        """Delete resting lanes that have gone on."""
+    def drop_paused(self, packs: Sequence[str]) -> None:
+        """Delete the states of lanes that have gone on."""
         with self.run.transaction():
             for pack in packs:
                 self.run.drop(REST, self.prefix + pack)
 
     def receive(self, message: Message) -> None:
-        """Keep a checkpoint, or a pack's records and where its lanes rest."""
+        """Commit a checkpoint, or the records of a pack that has ended and the state of its lanes."""
         key = self.prefix + message.pack
         if message.kind == "checkpoint":
             self.run.put_arrays(CHECKPOINT, key, message.arrays, message.meta)
         elif message.kind == "done":
             with self.run.transaction():
                 self.run.put_arrays(RECORDS, key, message.arrays, message.meta)
-                if message.rest is not None:
-                    self.run.put_arrays(REST, key, *message.rest)
+                if message.paused is not None:
+                    self.run.put_arrays(REST, key, *message.paused)
                 self.run.drop(CHECKPOINT, key)
 
     def progress(self, share: float, best: float | None) -> None:
@@ -72,5 +72,5 @@ class RunJournal(Journal):
         self.listener.decided(rung)
 
     def named(self, prefix: str) -> RunJournal:
-        """A keeper of another search in the same run."""
+        """A journal of another search in the same run."""
         return RunJournal(self.run, self.listener, self.prefix + prefix)

@@ -42,9 +42,9 @@ def device_named(name: str) -> torch.device:
 
 
 class Journal:
-    """What keeps a search, so that it can go on after a stop. This one keeps nothing; a run's keeper commits all."""
+    """What keeps a search, so that it can go on after a stop. This one keeps nothing; a run's journal commits all."""
 
-    def settle(self, name: str, make: Callable[[], Any]) -> Any:
+    def once(self, name: str, make: Callable[[], Any]) -> Any:
         """The value that was decided under that name, or else the one made now, kept before it is used."""
         return make()
 
@@ -56,12 +56,12 @@ class Journal:
         """The records of a pack that has ended."""
         return None
 
-    def rest(self, pack: str) -> Saved | None:
-        """The state in which the lanes of a pack that has ended rest."""
+    def paused(self, pack: str) -> Saved | None:
+        """The state of the lanes of a pack that has ended, from which the next stage goes on."""
         return None
 
-    def forget(self, packs: Sequence[str]) -> None:
-        """The resting lanes of these packs have gone on: they are not needed any more."""
+    def drop_paused(self, packs: Sequence[str]) -> None:
+        """The lanes of these packs have gone on: their paused states are not needed any more."""
 
     def receive(self, message: Message) -> None:
         """Gets every message of the packs, in the calling thread."""
@@ -73,7 +73,7 @@ class Journal:
         """The race has decided."""
 
     def named(self, prefix: str) -> Journal:
-        """A keeper of another search beside this one, whose names begin with the prefix."""
+        """A journal of another search beside this one, whose names begin with the prefix."""
         return self
 
 
@@ -87,14 +87,14 @@ class SearchContext:
     device: Any
     dtype: Any
     workers: int
-    keeper: Journal = field(default_factory=Journal)
+    journal: Journal = field(default_factory=Journal)
     idle: Callable[[], None] = lambda: None
     limit: float | None = None
     every: float = 15.0
 
     def named(self, prefix: str) -> SearchContext:
-        """The same crew for another search beside this one."""
-        return replace(self, keeper=self.keeper.named(prefix))
+        """The same context for another search beside this one."""
+        return replace(self, journal=self.journal.named(prefix))
 
     @staticmethod
     def local(device: str = "auto", dtype: Any = None, **options: Any) -> SearchContext:

@@ -25,7 +25,7 @@ Saved = tuple[dict[str, Array], dict[str, Any]]
 class Message:
     """What a pack under way says: an epoch is made, a checkpoint to keep, or its end (with all its records).
 
-    rest: of a pack that ends before its lanes do, the state that they go on from.
+    paused: of a pack that ends before its lanes do, the state that they go on from.
     """
 
     kind: Literal["epoch", "checkpoint", "done"]
@@ -34,7 +34,7 @@ class Message:
     arrays: dict[str, Array]
     meta: dict[str, Any]
     best: float | None = None  # best fold-mean score of this pack so far
-    rest: Saved | None = None
+    paused: Saved | None = None
     trials: int = 0  # that made this epoch
 
 
@@ -42,7 +42,7 @@ class Message:
 class PackJob:
     """One pack to train: called with where to say things and whether to stop.
 
-    until: the epoch at which it rests, None to go on to the end. lanes: where lanes that were trained before go on
+    until: the epoch at which it pauses, None to go on to the end. lanes: where lanes that were trained before go on
     from. records: what is known of its recipes. saved: its last checkpoint. every: seconds between checkpoints.
     """
 
@@ -54,15 +54,15 @@ class PackJob:
     records: dict[int, RecipeRecord]
     until: int | None = None
     lanes: Mapping[tuple[int, int], LaneRows] = field(default_factory=dict)
-    kept: Array | None = None
-    settled: bool = False
+    recorded_rows: Array | None = None
+    epoch_fixed: bool = False
     saved: Saved | None = None
     every: float = 15.0
 
     def __call__(self, emit: Callable[[Message], None], ordered: Callable[[], JobOrder]) -> None:
         """Train to the end, to the time limit, or until asked to stop (then the last word is a checkpoint)."""
         pack = Pack(self.plan.lanes(self.recipes), self.plan.shape, self.feed)
-        book = EpochRecorder(self.problem, self.records, kept=self.kept, settled=self.settled)
+        book = EpochRecorder(self.problem, self.records, recorded_rows=self.recorded_rows, epoch_fixed=self.epoch_fixed)
         if self.saved is not None:
             book.records = self._restore(pack, self.saved)
         elif self.lanes:

@@ -95,7 +95,7 @@ def inner_problem(problem: Problem, inner: int, seed: int) -> Problem:
 
 
 def nested(
-    problem: Problem, recipes: Sequence[Recipe], crew: SearchContext, *, inner: int = 5, seed: int = 0
+    problem: Problem, recipes: Sequence[Recipe], context: SearchContext, *, inner: int = 5, seed: int = 0
 ) -> Nested:
     """Train every recipe on every outer fold and on every inner fold of each, and score what each outer fold's inner
     folds choose."""
@@ -104,9 +104,9 @@ def nested(
     if inner < 2:
         raise BadInput(f"{inner} inner folds", expected="at least 2")
     inside = train_all(
-        inner_problem(problem, inner, seed), recipes, crew.named("inner."), SearchPlan(seed=seed, record_rows=False)
+        inner_problem(problem, inner, seed), recipes, context.named("inner."), SearchPlan(seed=seed, record_rows=False)
     )
-    outside = train_all(problem, recipes, crew, SearchPlan(seed=seed))
+    outside = train_all(problem, recipes, context, SearchPlan(seed=seed))
     return nested_result(outside, inside)
 
 

@@ -24,8 +24,8 @@ class RecipeRecord:
 
     curves (3, folds, epochs): training loss (the recipe's), validation loss (log loss, or root mean squared error in
     the target's unit) and score (the metric), NaN where not measured. out_of_fold: for each fold its predictions
-    (validation rows, classes or 1) at the best epoch of the fold-mean curve. rows (epochs, kept rows) float32: what
-    each row contributes to the score at every epoch, averaged over the folds that score it (see `Metric.rows`).
+    (validation rows, classes or 1) at the best epoch of the fold-mean curve. rows (epochs, recorded rows) float32:
+    what each row contributes to the score at every epoch, averaged over the folds that score it (see `Metric.rows`).
     """
 
     curves: Array
@@ -109,29 +109,32 @@ class RecipeRecord:
 class EpochRecorder:
     """The records of a pack's recipes, and how an epoch's results enter them.
 
-    kept: the rows (indices) whose contributions are recorded. settled: the epochs were chosen on other folds and stay.
+    recorded_rows: the rows (indices) whose contributions are recorded. epoch_fixed: the epochs were chosen on other
+    folds and stay.
     """
 
     def __init__(
-        self, problem: Problem, records: dict[int, RecipeRecord], *, kept: Array | None = None, settled: bool = False
-    ) -> None:
-        self.problem, self.records, self.settled = problem, records, settled
+        self, problem: Problem, records: dict[int, RecipeRecord], *, recorded_rows: Array | None = None,
+        epoch_fixed: bool = False,
+    ) -> None:  # fmt: skip
+        self.problem, self.records, self.epoch_fixed = problem, records, epoch_fixed
         self._loss = METRICS["log_loss" if problem.classes else "rmse"]
-        self._kept = [_places(kept, fold.validation) for fold in problem.folds] if kept is not None else None
+        self._recorded: list[tuple[Array, Array]] | None = None
         self._share = np.zeros(0)
-        if kept is not None:
-            self._share = 1.0 / np.maximum(problem.times_scored[kept], 1)
+        if recorded_rows is not None:
+            self._recorded = [_places(recorded_rows, fold.validation) for fold in problem.folds]
+            self._share = 1.0 / np.maximum(problem.times_scored[recorded_rows], 1)
 
     @staticmethod
     def new(
-        problem: Problem, recipes: Sequence[Recipe], numbers: Sequence[int], kept: Array | None = None
+        problem: Problem, recipes: Sequence[Recipe], numbers: Sequence[int], recorded_rows: Array | None = None
     ) -> dict[int, RecipeRecord]:
         """Empty records."""
         folds = len(problem.folds)
         return {
             n: RecipeRecord(
                 np.full((len(CURVES), folds, recipes[n].epochs), np.nan), [None] * folds, [0] * folds,
-                rows=None if kept is None else np.zeros((recipes[n].epochs, len(kept)), np.float32),
+                rows=None if recorded_rows is None else np.zeros((recipes[n].epochs, len(recorded_rows)), np.float32),
             )
             for n in numbers
         }  # fmt: skip
@@ -162,12 +165,12 @@ class EpochRecorder:
         """Enter loss, score and row contributions of these recipes' predictions (recipes, rows, C) on a fold."""
         y, metric = self.problem.y[self.problem.folds[fold].validation], self.problem.metric
         loss, score = self._loss.score(y, stack), metric.score(y, stack)
-        rows = None if self._kept is None else metric.rows(y, stack)
+        rows = None if self._recorded is None else metric.rows(y, stack)
         for place, number in enumerate(numbers):
             record = self.records[number]
             record.curves[1:, fold, epoch - 1] = loss[place], score[place]
-            if rows is not None and self._kept is not None and record.rows is not None:
-                to, of = self._kept[fold]
+            if rows is not None and self._recorded is not None and record.rows is not None:
+                to, of = self._recorded[fold]
                 record.rows[epoch - 1, to] += rows[place, of] * self._share[to]
 
     def _diverged(self, lane: Lane, update: int) -> None:
@@ -176,10 +179,10 @@ class EpochRecorder:
         record.epoch, record.out_of_fold = 0, None  # the folds that are left choose their epoch among those to come
 
     def _choose(self, number: int, epoch: int, predictions: dict[tuple[int, int], Array]) -> None:
-        """Keep this epoch and its predictions if it is the best so far on the mean over the folds still there."""
+        """Remember this epoch and its predictions if it is the best so far on the mean over the folds still there."""
         record = self.records[number]
         found = {fold: part for (n, fold), part in predictions.items() if n == number}
-        if self.settled:
+        if self.epoch_fixed:
             if epoch == record.epoch and record.out_of_fold is not None:
                 record.out_of_fold = [
                     found[f].copy() if f in found else part for f, part in enumerate(record.out_of_fold)
@@ -226,9 +229,9 @@ class EpochRecorder:
         return {int(n): RecipeRecord.of(arrays, value, f"r{n}") for n, value in meta.items()}
 
 
-def _places(kept: Array, validation: Array) -> tuple[Array, Array]:
-    """Where the kept rows of a fold's validation part stand: in `kept`, and in that part."""
-    _, to, of = np.intersect1d(kept, validation, assume_unique=True, return_indices=True)
+def _places(recorded_rows: Array, validation: Array) -> tuple[Array, Array]:
+    """Where the recorded rows of a fold's validation part stand: in `recorded_rows`, and in that part."""
+    _, to, of = np.intersect1d(recorded_rows, validation, assume_unique=True, return_indices=True)
     return to, of
 
 

@@ -30,9 +30,9 @@ Array = np.ndarray
 class SearchResults:
     """The records of all recipes, and how to read them.
 
-    rule: "best", or "one-se": the cheapest recipe within one standard error of the best. kept: the rows whose
-    contributions the records hold. race: the decisions. audit: records of dropped recipes that were trained to the
-    end all the same.
+    rule: "best", or "one-se": the cheapest recipe within one standard error of the best. recorded_rows: the
+    rows whose contributions the records hold. race: the decisions. audit: records of dropped recipes that were trained
+    to the end all the same.
     """
 
     problem: Problem
@@ -40,7 +40,7 @@ class SearchResults:
     records: Mapping[int, RecipeRecord]
     seconds: float
     rule: str = "best"
-    kept: Array | None = None
+    recorded_rows: Array | None = None
     race: tuple[Rung, ...] = ()
     audit: Mapping[int, RecipeRecord] = field(default_factory=dict)
 
@@ -170,24 +170,24 @@ class SearchResults:
         Where only m of the n rows are recorded, the bias, which falls with the root of the number of rows, is that of
         m rows times sqrt(m / n).
         """
-        if self.kept is None or not self.has_winner:
+        if self.recorded_rows is None or not self.has_winner:
             return None
         values = self._candidates()
         best = self.mean(self.order[0])
         if not len(values):
             return None
-        units = None if self.problem.units is None else self.problem.units[self.kept]
-        weights = self.problem.row_weights[self.kept]
+        units = None if self.problem.units is None else self.problem.units[self.recorded_rows]
+        weights = self.problem.row_weights[self.recorded_rows]
         found = corrected_score(values, weights, sign=self.problem.metric.sign, units=units)
         scored = int((self.problem.times_scored > 0).sum())
-        shrink = math.sqrt(len(self.kept) / scored)
+        shrink = math.sqrt(len(self.recorded_rows) / scored)
         bias = shrink * found.bias
         low, high = (best - bias + shrink * (end - found.score) for end in found.interval)
         score = within(best - bias, best - bias, self.problem.metric.bounds)[0]
         return CorrectedScore(score, within(low, high, self.problem.metric.bounds), bias, best)
 
     def _candidates(self) -> Array:
-        """Row contributions (candidates, kept rows) of every (recipe, epoch) that was measured on all folds."""
+        """Row contributions (candidates, recorded rows) of every (recipe, epoch) that was measured on all folds."""
         parts = []
         for record in self.records.values():
             if record.rows is not None and Outcome.DIVERGED not in record.outcomes:

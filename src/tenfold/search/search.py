@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from tenfold.search.job import Message, PackJob, RecipeRecord, Saved
 
 Array = np.ndarray
-KEPT_ROWS = 4096  # rows whose contributions to every score are recorded, at most
-KEPT_NUMBERS = 50_000_000  # and so many numbers, 4 bytes each, over all recipes and epochs
+MOST_RECORDED_ROWS = 4096  # rows whose contributions to every score are recorded, at most
+MOST_RECORDED_NUMBERS = 50_000_000  # and so many numbers, 4 bytes each, over all recipes and epochs
 AUDITED = 12  # dropped recipes that an audit trains to the end, at most
 FEWER_LANES = 1.5  # how much more an epoch of a recipe takes when few are left
 
@@ -70,25 +70,25 @@ class Given:
 
 
 def train_all(
-    problem: Problem, recipes: Sequence[Recipe] | Proposer, crew: SearchContext, plan: SearchPlan | None = None
+    problem: Problem, recipes: Sequence[Recipe] | Proposer, context: SearchContext, plan: SearchPlan | None = None
 ) -> SearchResults:
-    """Train what is given or proposed on every fold, to its end, to where the race drops it, or to the crew's limit."""
+    """Train what is given or proposed on every fold, to its end, to where the race drops it, or to the time limit."""
     proposer = Given(tuple(recipes)) if isinstance(recipes, Sequence) else recipes
-    return SearchRun(problem, proposer, crew, plan or SearchPlan()).run()
+    return SearchRun(problem, proposer, context, plan or SearchPlan()).run()
 
 
 class SearchRun:
     """A search under way."""
 
-    def __init__(self, problem: Problem, proposer: Proposer, crew: SearchContext, plan: SearchPlan) -> None:
-        self.problem, self.proposer, self.crew, self.plan = problem, proposer, crew, plan
+    def __init__(self, problem: Problem, proposer: Proposer, context: SearchContext, plan: SearchPlan) -> None:
+        self.problem, self.proposer, self.context, self.plan = problem, proposer, context, plan
         self.recipes: list[Recipe] = []
         self.records: dict[int, RecipeRecord] = {}
         self.race: list[Rung] = []
-        self.kept: Array | None = None
+        self.recorded_rows: Array | None = None
         self._start = time.monotonic()
         self._planned = 1.0  # epochs of all trials that are likely to be trained
-        self._rest: dict[str, Saved] = {}  # where the lanes of the last stage rest
+        self._paused: dict[str, Saved] = {}  # pack -> the state of its lanes at the end of the last stage
         self._made = 0  # epochs of all trials so far
         self._best: float | None = None
         self._stage_end: float | None = None
@@ -108,7 +108,7 @@ class SearchRun:
         audit = self._audit() if self.plan.audit else {}
         return SearchResults(
             self.problem, tuple(self.recipes), dict(sorted(self.records.items())), time.monotonic() - self._start,
-            self.plan.rule, self.kept, tuple(self.race), audit,
+            self.plan.rule, self.recorded_rows, tuple(self.race), audit,
         )  # fmt: skip
 
     def _next_round(self, number: int) -> list[Recipe]:
@@ -119,7 +119,7 @@ class SearchRun:
             for n, recipe in enumerate(self.recipes)
         ]
         propose = self.proposer.propose
-        found = self.crew.keeper.settle(f"recipes.{number}", lambda: [r.to_dict() for r in propose(tried)])
+        found = self.context.journal.once(f"recipes.{number}", lambda: [r.to_dict() for r in propose(tried)])
         return [Recipe.from_dict(value) for value in found]
 
     def _plan_all(self, first: Sequence[Recipe]) -> None:
@@ -128,7 +128,7 @@ class SearchRun:
         trials = max(self.proposer.trials, len(first))
         self._planned = self.plan.strategy.work(self.problem.folds, trials, longest)
         if self.plan.record_rows:
-            self.kept = kept_rows(self.problem, trials * longest, self.plan.seed)
+            self.recorded_rows = choose_recorded_rows(self.problem, trials * longest, self.plan.seed)
 
     def _out_of_time(self) -> bool:
         return self._left() < 0
@@ -139,19 +139,19 @@ class SearchRun:
         """One round: its recipes from their first epoch to their end, or to where the race drops them."""
         from tenfold.search.records import EpochRecorder
 
-        self.records |= EpochRecorder.new(self.problem, self.recipes, numbers, self.kept)
+        self.records |= EpochRecorder.new(self.problem, self.recipes, numbers, self.recorded_rows)
         longest = max(self.recipes[n].epochs for n in numbers)
         stages = strategy.stages(self.problem.folds, len(numbers), longest)
-        feed = self.problem.feed([self.recipes[n] for n in numbers], self.crew.device, self.crew.dtype)
-        alive, resting = numbers, list[str]()
+        feed = self.problem.feed([self.recipes[n] for n in numbers], self.context.device, self.context.dtype)
+        alive, paused = numbers, list[str]()
         for s, stage in enumerate(stages):
             begun = time.monotonic()
             self._share_time(len(stages) - s)
             under_way = [n for n in alive if None in (self.records[n].outcomes[f] for f in stage.folds)]
             packs = self._run(
-                f"{number}.{s}", stage, under_way, feed, resting, last=s + 1 == len(stages), settled=s > 0
+                f"{number}.{s}", stage, under_way, feed, paused, last=s + 1 == len(stages), epoch_fixed=s > 0
             )
-            self.crew.keeper.forget(resting)
+            self.context.journal.drop_paused(paused)
             alive = [n for n in alive if Outcome.TIMEOUT not in self.records[n].outcomes]
             if self._out_of_time() or not alive:
                 break
@@ -159,7 +159,7 @@ class SearchRun:
                 there = [n for n in under_way if n in alive]
                 pace = (time.monotonic() - begun) / max(self._work(there, stage, stages[:s]), 1e-9)
                 alive = self._decide(number, s, stages, numbers, alive, pace)
-            resting = packs
+            paused = packs
         for n in numbers:
             self.records[n].end(Outcome.TIMEOUT, self.records[n].made)
 
@@ -170,9 +170,9 @@ class SearchRun:
         """
         self._ended_here = 0
         self._stage_end = None
-        if self.crew.limit is not None and stages > 1:
+        if self.context.limit is not None and stages > 1:
             now = time.monotonic()
-            self._stage_end = now + max(0.0, self._start + self.crew.limit - now) / stages
+            self._stage_end = now + max(0.0, self._start + self.context.limit - now) / stages
 
     def _stage_over(self) -> bool:
         """Whether the time of the stage is over; not before some of its recipes have come to its end."""
@@ -180,21 +180,22 @@ class SearchRun:
         return late or self._out_of_time()
 
     def _run(
-        self, place: str, stage: Stage, numbers: list[int], feed: Any, resting: list[str], *, last: bool, settled: bool
-    ) -> list[str]:
+        self, place: str, stage: Stage, numbers: list[int], feed: Any, paused: list[str], *, last: bool,
+        epoch_fixed: bool,
+    ) -> list[str]:  # fmt: skip
         """Train these recipes through one stage; gives the keys of the packs."""
         from tenfold.executors import processes, threads
         from tenfold.search.job import EpochRecorder, PackJob, records_of
 
         if not numbers:
             return []
-        keeper, racing = self.crew.keeper, self.plan.strategy.name == "racing"
+        journal, racing = self.context.journal, self.plan.strategy.name == "racing"
         plans = self._packs(place, stage, numbers)
-        lanes = {} if racing else self._resting(resting, set(numbers))
+        lanes = {} if racing else self._paused_lanes(paused, set(numbers))
         jobs = []
         for index, pack in enumerate(plans):
             key = f"{place}.{index}"
-            ended = keeper.finished(key)
+            ended = journal.finished(key)
             if ended is not None:
                 self.records |= EpochRecorder.read(*ended)
                 continue
@@ -202,22 +203,23 @@ class SearchRun:
                 PackJob(
                     key, pack, self.recipes, self.problem, feed, {n: self.records[n] for n in pack.numbers},
                     until=None if last or racing else stage.until,
-                    lanes={place: row for place, row in lanes.items() if place[0] in pack.numbers}, kept=self.kept,
-                    settled=racing and settled, saved=keeper.checkpoint(key), every=self.crew.every,
+                    lanes={place: row for place, row in lanes.items() if place[0] in pack.numbers},
+                    recorded_rows=self.recorded_rows,
+                    epoch_fixed=racing and epoch_fixed, saved=journal.checkpoint(key), every=self.context.every,
                 )
             )  # fmt: skip
         known = dict(self.records)
         for job in jobs:
             known |= {} if job.saved is None else records_of(job.saved)
-        self._rest, self._made = {}, sum(record.measured for record in known.values())
+        self._paused, self._made = {}, sum(record.measured for record in known.values())
         self._improved(EpochRecorder(self.problem, known).best())
-        crew = {"workers": self.crew.workers, "packs": len(jobs)}
+        counts = {"workers": self.context.workers, "packs": len(jobs)}
         size = self.problem.inputs.numbers.nbytes
         starting = sum(map(self._starting, jobs))
-        others = in_processes(starting, size=size, there=is_there(), left=self._left(), **crew)
+        others = in_processes(starting, size=size, there=is_there(), left=self._left(), **counts)
         (processes if others else threads).run_jobs(
-            jobs, workers=self.crew.workers if others else thread_count(**crew), receive=self._receive,
-            idle=self.crew.idle, late=self._stage_over,
+            jobs, workers=self.context.workers if others else thread_count(**counts), receive=self._receive,
+            idle=self.context.idle, late=self._stage_over,
         )  # fmt: skip
         return [f"{place}.{index}" for index in range(len(plans))]
 
@@ -229,7 +231,7 @@ class SearchRun:
 
     def _left(self) -> float:
         """Seconds that are left of the time limit."""
-        return math.inf if self.crew.limit is None else self._start + self.crew.limit - time.monotonic()
+        return math.inf if self.context.limit is None else self._start + self.context.limit - time.monotonic()
 
     def _packs(self, place: str, stage: Stage, numbers: Sequence[int]) -> list[PackPlan]:
         """The packs of a stage, from a fixed cost model, decided once."""
@@ -238,19 +240,19 @@ class SearchRun:
         folds, size = self.problem.folds, self.problem.size
 
         def make() -> list[list[int]]:
-            plans = plan_packs(self.recipes, folds, size, workers=self.crew.workers, numbers=numbers, on=stage.folds)
+            plans = plan_packs(self.recipes, folds, size, workers=self.context.workers, numbers=numbers, on=stage.folds)
             return [list(plan.numbers) for plan in plans]
 
-        found = self.crew.keeper.settle(f"packs.{place}", make)
+        found = self.context.journal.once(f"packs.{place}", make)
         return [PackPlan(tuple(part), stage.folds, size.shape(self.recipes[part[0]], folds)) for part in found]
 
-    def _resting(self, packs: Sequence[str], numbers: set[int]) -> dict[tuple[int, int], LaneRows]:
-        """Where the lanes of these recipes rest."""
+    def _paused_lanes(self, packs: Sequence[str], numbers: set[int]) -> dict[tuple[int, int], LaneRows]:
+        """The states that the lanes of these recipes go on from."""
         from tenfold.engine.packs.pack import lane_rows
 
         found: dict[tuple[int, int], LaneRows] = {}
         for key in packs:
-            saved = self._rest.get(key) or self.crew.keeper.rest(key)
+            saved = self._paused.get(key) or self.context.journal.paused(key)
             if saved is not None:
                 rows = lane_rows(*saved)
                 found |= {place: row for place, row in rows.items() if place[0] in numbers}
@@ -262,16 +264,16 @@ class SearchRun:
         if message.kind == "done":
             self.records |= EpochRecorder.read(message.arrays, message.meta)
             self._ended_here += 1
-            if message.rest is not None:
-                self._rest[message.pack] = message.rest
-        self.crew.keeper.receive(message)
+            if message.paused is not None:
+                self._paused[message.pack] = message.paused
+        self.context.journal.receive(message)
         self._tell(message)
 
     def _tell(self, message: Message) -> None:
         """Say how far the training is."""
         self._made += message.trials
         self._improved(message.best)
-        self.crew.keeper.progress(min(1.0, self._made / self._planned), self._best)
+        self.context.journal.progress(min(1.0, self._made / self._planned), self._best)
 
     def _improved(self, best: float | None) -> None:
         """Remember the best mean score so far."""
@@ -295,13 +297,13 @@ class SearchRun:
             stay = self.plan.strategy.survivors(s, decisions, alive, standing)
             return stay[: self._affordable(stay, s, stages, pace)]
 
-        stay = self.crew.keeper.settle(f"alive.{number}.{s}", make)
+        stay = self.context.journal.once(f"alive.{number}.{s}", make)
         for n in set(alive) - set(stay):
             if not self.records[n].finished:
                 self.records[n].drop(stage.until)
         rung = Rung(number, stage.until, len(seen or stage.folds), tuple(alive), tuple(stay))
         self.race.append(rung)
-        self.crew.keeper.decided(rung)
+        self.context.journal.decided(rung)
         return stay
 
     def _affordable(self, stay: list[int], s: int, stages: list[Stage], pace: float) -> int:
@@ -309,7 +311,7 @@ class SearchRun:
 
         pace: wall seconds that a second of the cost model took in this stage.
         """
-        if self.crew.limit is None:
+        if self.context.limit is None:
             return len(stay)
         left = self._left() / max(1, self.proposer.rounds - len({rung.round for rung in self.race}))
         strategy, first = self.plan.strategy, len(stay)
@@ -353,11 +355,11 @@ class SearchRun:
         return {n: record for n, record in audit.items() if record.finished and Outcome.TIMEOUT not in record.outcomes}
 
 
-def kept_rows(problem: Problem, epochs: int, seed: int) -> Array:
+def choose_recorded_rows(problem: Problem, epochs: int, seed: int) -> Array:
     """The rows (sorted indices) whose contributions are recorded: all that a fold scores, or a sample of so many that
     the records of so many epochs of all recipes stay small."""
     scored = np.flatnonzero(problem.times_scored)
-    most = max(min(KEPT_ROWS, KEPT_NUMBERS // max(epochs, 1)), 256)
+    most = max(min(MOST_RECORDED_ROWS, MOST_RECORDED_NUMBERS // max(epochs, 1)), 256)
     if len(scored) <= most:
         return scored
     return np.sort(derive(seed, "kept").choice(scored, most, replace=False))
