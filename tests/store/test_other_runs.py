@@ -168,7 +168,7 @@ def test_other_runs_in_words() -> None:
     )
     assert ledger_sentences([], [one, two])[0].startswith("2 models were scored on the same rows (runs/churn-1")
     five = [neighbour(str(i), f"m{i}") for i in range(1, 6)]
-    assert ledger_sentences([opening(1)], five)[1].endswith(f"runs/3 on 2026-11-20: 0.8125, and 2 more): {untouched}")
+    assert ledger_sentences([opening(1)], five)[1].endswith(f"runs/3 on 2026-11-20: 0.8125 and 2 more): {untouched}")
 
 
 def test_the_same_model_in_another_run_is_no_other_model() -> None:

@@ -20,6 +20,7 @@ from tenfold.cli.options import (
     shell_path,
 )
 from tenfold.errors import BadInput
+from tenfold.jsonable import jsonable
 
 if TYPE_CHECKING:
     from tenfold.doctor.diagnosis import Diagnosis
@@ -115,7 +116,7 @@ def _work(prepared: Prepared, recipe: Recipe, path: Path | None, as_json: bool) 
         patient = RecipeDiagnosis(prepared.problem, recipe, context)
         diagnosis, metric = patient.diagnose(), prepared.problem.metric.name
         if as_json:
-            print_json(finite({**diagnosis.to_dict(), "metric": metric, "score": patient.trained.score()}))
+            print_json(jsonable({**diagnosis.to_dict(), "metric": metric, "score": patient.trained.score()}))
         else:
             score = f"{METRICS[metric].words} {score_words(patient.trained.score())}"
             print(diagnosis.report(), "", f"trained to the end: {score} over {prepared.division}", sep="\n")
@@ -134,17 +135,8 @@ def _work(prepared: Prepared, recipe: Recipe, path: Path | None, as_json: bool) 
 def _ending(repaired: Repair, path: Path, as_json: bool) -> None:
     written = shell_path(path) if repaired.changes else None
     if as_json:
-        print_json(finite({**repaired.to_dict(), "written": written}))
+        print_json(jsonable({**repaired.to_dict(), "written": written}))
         return
     print(repaired.report() or "nothing to repair")
     if repaired.changes:
         print(f"{repaired.last.report()}\n\nrecipe   {written}")
-
-
-def finite(value: Any) -> Any:
-    """The same JSON value with null for numbers that JSON does not have."""
-    if isinstance(value, dict):
-        return {key: finite(inner) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [finite(inner) for inner in value]
-    return None if isinstance(value, float) and (value != value or abs(value) == float("inf")) else value

@@ -8,10 +8,10 @@ from typing import Any
 
 from tenfold.checks.baselines import Baseline
 from tenfold.engine.plan.network import plan_network
+from tenfold.formatting import number
 from tenfold.problem.from_file import Prepared
 from tenfold.run.plan import RunPlan
 from tenfold.search.racing import Rung
-from tenfold.statistics.wording import number
 
 RACES = {
     "halving": "of which halving drops two thirds at each rung",

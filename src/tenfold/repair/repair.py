@@ -13,13 +13,13 @@ from tenfold.data.feed.randomness import derive
 from tenfold.doctor.causes import CAUSES
 from tenfold.doctor.changes.recipe_changes import CHANGES, changed_recipe, lines, random_recipe_change, words
 from tenfold.errors import BadInput
+from tenfold.formatting import number
 from tenfold.problem.from_arrays import understand
 from tenfold.problem.problem import Problem
 from tenfold.recipe.recipe import Recipe
 from tenfold.repair.diagnose import BUDGET, RecipeDiagnosis
 from tenfold.search.context import SearchContext
 from tenfold.statistics.metrics import METRICS
-from tenfold.statistics.wording import number
 
 if TYPE_CHECKING:
     from tenfold.doctor.diagnosis import Diagnosis

@@ -11,8 +11,8 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator
 
+from tenfold.formatting import number
 from tenfold.report.svg import ACCENT, INK, LINE, PAGE, SOFT, drawable, style, to_svg
-from tenfold.statistics.wording import number
 
 WIDE, NARROW = 9.6, 4.3  # inches; a page shows one or the other, by its width
 REACH = 3.0  # a row farther from the winner than this many ranges of the winner is an arrow at the edge

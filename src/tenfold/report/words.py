@@ -11,8 +11,8 @@ from typing import Any
 
 from markupsafe import Markup
 
+from tenfold.formatting import number
 from tenfold.statistics.metrics import METRICS
-from tenfold.statistics.wording import number
 
 DASH = "–"
 CONTROL = re.compile(

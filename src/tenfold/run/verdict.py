@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from tenfold._version import __version__
+from tenfold.formatting import listed, number
 from tenfold.repair.failures import failure_sentence
 from tenfold.run.result import LEVEL, RunResult
 from tenfold.search.outcome import Outcome
 from tenfold.statistics.corrected_t_test import least_difference
-from tenfold.statistics.wording import number
 from tenfold.store.run import Run
 
 BORDERS = 2  # values at a border that the verdict names; the report has them all
@@ -128,10 +128,9 @@ def _leak_line(result: RunResult) -> list[str]:
     leaks = result.prepared.card.leaks
     if not leaks:
         return []
-    named = ", ".join(f"'{name}'" for name in leaks[:3]) + (f" and {len(leaks) - 3} more" if len(leaks) > 3 else "")
     options = " ".join(f"--drop {shlex.quote(name)}" for name in leaks[:3])
-    it = "it is" if len(leaks) == 1 else "they are"
-    return [f"Beware: {named} alone settles the target. If {it} known only afterwards, no score here holds: {options}."]
+    names, it = listed(leaks, 3, quoted=True), "it is" if len(leaks) == 1 else "they are"
+    return [f"Beware: {names} alone settles the target. If {it} known only afterwards, no score here holds: {options}."]
 
 
 def _nested_line(result: RunResult) -> list[str]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tenfold.errors import TenfoldError
-from tenfold.statistics.wording import number
+from tenfold.formatting import listed, number
 from tenfold.store.blobs import FOLDER
 from tenfold.store.database import NAME, Database
 from tenfold.store.ledger import Opening, openings
@@ -137,6 +137,4 @@ def _own(opened: list[Opening]) -> str:
 
 
 def _listed(others: list[Neighbour]) -> str:
-    names = list(dict.fromkeys(map(str, others)))
-    named, more = ", ".join(names[:MOST_NAMED]), len(names) - MOST_NAMED
-    return named if more <= 0 else f"{named}, and {more} more"
+    return listed(dict.fromkeys(map(str, others)), MOST_NAMED)

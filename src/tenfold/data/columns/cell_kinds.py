@@ -25,6 +25,7 @@ from tenfold.data.columns.numbers import (
     parse_numbers,
 )
 from tenfold.data.columns.table import Column, ColumnKind
+from tenfold.formatting import listed
 
 Array = np.ndarray
 MISSING: tuple[str, ...] = (
@@ -272,10 +273,11 @@ def infer_all(
         _count_markers(cells, markers)
     commas = [column.name for column in found if column.format == MARK_NAMES[","]]
     if commas:
-        notes.append(f"decimal comma in {_few(commas)}")
+        notes.append(f"decimal comma in {listed(commas, 3, quoted=True)}")
     for marker, places in markers.items():
         total = sum(count for _, count in places)
-        notes.append(f"'{marker}' read as missing: {total} cell{'s' * (total > 1)} in {_few([n for n, _ in places])}")
+        names = listed((name for name, _ in places), 3, quoted=True)
+        notes.append(f"'{marker}' read as missing: {total} cell{'s' * (total > 1)} in {names}")
     return found, notes
 
 
@@ -306,7 +308,3 @@ def _count_markers(cells: Cells, markers: dict[str, list[tuple[str, int]]]) -> N
     absent = [i for i in range(len(cells.distinct)) if i not in present and cells.distinct[i]]
     for i in absent:
         markers.setdefault(cells.distinct[i], []).append((cells.name, int((cells.codes == i).sum())))
-
-
-def _few(names: list[str]) -> str:
-    return ", ".join(f"'{name}'" for name in names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

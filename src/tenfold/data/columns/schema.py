@@ -11,9 +11,10 @@ import numpy as np
 
 from tenfold.data.columns.casts import cast_column
 from tenfold.data.columns.numbers import spell_number
-from tenfold.data.columns.table import Column, Table, nearest
+from tenfold.data.columns.table import Column, Table
 from tenfold.data.columns.target import TASKS, Target
 from tenfold.errors import BadInput
+from tenfold.formatting import listed, nearest
 
 Array = np.ndarray
 InputKind = Literal["number", "boolean", "category", "date", "id", "constant", "text"]
@@ -213,8 +214,8 @@ def conform(table: Table, schema: Schema) -> tuple[Table, list[str]]:
     notes: list[str] = []
     extra = [name for name in table.names if name not in known and name != schema.target]
     if extra:
-        listed = ", ".join(f"'{name}'" for name in extra[:5]) + (", ..." if len(extra) > 5 else "")
-        notes.append(f"{len(extra)} column{'s' * (len(extra) > 1)} not in the schema ignored: {listed}")
+        names = listed(extra, 5, quoted=True)
+        notes.append(f"{len(extra)} column{'s' * (len(extra) > 1)} not in the schema ignored: {names}")
     if schema.target in table.names:
         notes.append(f"the target '{schema.target}' is in the data and ignored")
     order = [name for name in table.names if name in known]
@@ -233,7 +234,7 @@ def conform(table: Table, schema: Schema) -> tuple[Table, list[str]]:
 
 def _absent(names: list[str], extra: list[str], source: str) -> BadInput:
     """The error for columns that the model learned from and a table lacks; extra: columns that it has besides."""
-    listed = ", ".join(f"'{name}'" for name in names[:8]) + (", ..." if len(names) > 8 else "")
+    missing = listed(names, 8, quoted=True)
     there = _other_names(names, extra)
     do = []
     if there:
@@ -242,10 +243,10 @@ def _absent(names: list[str], extra: list[str], source: str) -> BadInput:
         do = [f"the file has {has}; rename {'it' if len(there) == 1 else 'them'} to {to}"]
     if len(there) < len(names):
         left = [name for name in names if name not in there]
-        it = "it" if len(names) == 1 else ", ".join(f"'{name}'" for name in left[:8]) if there else "them"
+        it = "it" if len(names) == 1 else listed(left, 8, quoted=True) if there else "them"
         do += [f"add {it}, with empty cells where values are not known, or train without (fit --drop)"]
     return BadInput(
-        f"there is no column {listed}" if len(names) == 1 else f"{len(names)} columns are not there: {listed}",
+        f"there is no column {missing}" if len(names) == 1 else f"{len(names)} columns are not there: {missing}",
         where=source,
         expected="every column that the model learned from, by its name",
         do="; ".join(do),

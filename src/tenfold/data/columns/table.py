@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from typing import Literal
 
 import numpy as np
 
 from tenfold.errors import BadInput
+from tenfold.formatting import listed, nearest
 
 Array = np.ndarray
 ColumnKind = Literal["number", "boolean", "date", "text"]
@@ -110,21 +110,13 @@ class Table:
         )
 
 
-def nearest(name: str, names: Iterable[str]) -> str:
-    """The name most like `name`, whatever the letter case; "" when none is like it."""
-    folded = {candidate.casefold(): candidate for candidate in names}
-    found = get_close_matches(name.casefold(), folded, n=1, cutoff=0.6)
-    return folded[found[0]] if found else ""
-
-
 def missing_column(name: str, names: Iterable[str], source: str) -> BadInput:
     """The error for a column that is not there: names the nearest of `names`, or lists the first few."""
     names = list(names)
     near = nearest(name, names)
-    listed = ", ".join(f"'{n}'" for n in names[:8]) + (", ..." if len(names) > 8 else "")
     return BadInput(
         f"there is no column '{name}'",
         where=source,
-        expected=f"one of {listed}",
+        expected=f"one of {listed(names, 8, quoted=True)}",
         do=f"'{near}'" if near else "one of the names above",
     )

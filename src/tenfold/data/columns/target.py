@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from tenfold.data.columns.numbers import spell_number
-from tenfold.data.columns.table import Column, Table, missing_column, nearest
+from tenfold.data.columns.table import Column, Table, missing_column
 from tenfold.errors import BadInput
+from tenfold.formatting import listed, nearest
 from tenfold.rules.losses import Task
 
 Array = np.ndarray
@@ -53,7 +54,7 @@ def read_target(table: Table, name: str | None, task: str | None = None) -> Targ
         do = f"--task {near}" if near else ""
         raise BadInput(f"task is '{task}'", expected="classification or regression", do=do)
     if not name and not table.target:
-        names = ", ".join(f"'{n}'" for n in table.names[:8]) + (", ..." if len(table.names) > 8 else "")
+        names = listed(table.names, 8, quoted=True)
         raise BadInput(
             "no target column is named", where=table.source, expected=f"one of {names}", do="--target COLUMN"
         )
@@ -98,8 +99,8 @@ def read_labels(table: Table, target: Target) -> Target:
     if unknown:
         row = int(keep[np.flatnonzero(codes == names.index(unknown[0]))[0]])
         found = f"the class '{unknown[0][:40]}' ({table.place(row, target.name)}) is not among those to learn"
-        listed = ", ".join(f"'{name}'" for name in target.classes[:8])
-        raise _refuse(table, target.name, found, f"one of {listed}", "drop those rows, or train with that class")
+        classes = listed(target.classes, 8, quoted=True)
+        raise _refuse(table, target.name, found, f"one of {classes}", "drop those rows, or train with that class")
     place = np.array([target.classes.index(name) for name in names], np.int64)
     return Target(target.name, "classification", target.reason, place[codes], target.classes, keep, dropped)
 

@@ -17,6 +17,7 @@ from tenfold.data.columns.table import Table
 from tenfold.data.feed.encode import Inputs, make_inputs
 from tenfold.data.profile import leaks, near_repeats
 from tenfold.errors import BadInput
+from tenfold.formatting import listed
 
 Array = np.ndarray
 SHOWN = 30  # columns that the terminal lists
@@ -198,14 +199,8 @@ def describe_target(name: str, classes: tuple[str, ...], values: Array) -> str:
         return f"'{name}': regression, {values.min():.6g} to {values.max():.6g}"
     counts = np.bincount(values, minlength=len(classes))
     order = np.argsort(-counts, kind="stable")
-    shares = ", ".join(f"{_cut(classes[c], CLASS_NAME)} {counts[c] / len(values):.1%}" for c in order[:LISTED])
-    more = f", and {len(order) - LISTED} more" if len(order) > LISTED else ""
-    return f"'{name}': classification, {shares}{more}"
-
-
-def _listed(names: list[str]) -> str:
-    shown = ", ".join(f"'{name}'" for name in names[:LISTED])
-    return shown + (f" and {len(names) - LISTED} more" if len(names) > LISTED else "")
+    shares = [f"{_cut(classes[c], CLASS_NAME)} {counts[c] / len(values):.1%}" for c in order]
+    return f"'{name}': classification, {listed(shares, LISTED)}"
 
 
 def _column_warnings(table: Table, schema: Schema) -> list[str]:
@@ -216,7 +211,7 @@ def _column_warnings(table: Table, schema: Schema) -> list[str]:
         "duplicates of an earlier column, not used": [c.name for c in schema.columns if c.reason.startswith(TWIN)],
         "mostly missing": [c.name for c in schema.columns if c.kind != "constant" and c.missing > MOSTLY],
     }
-    found = [f"{what}: {_listed(names)}" for what, names in groups.items() if names]
+    found = [f"{what}: {listed(names, LISTED, quoted=True)}" for what, names in groups.items() if names]
     for column in schema.columns:
         values = table.column(column.name)
         if values.doubt:
@@ -293,6 +288,5 @@ def rare_warning(target: Array, classes: tuple[str, ...], what: str = "rows") ->
     rare = leaks.rare_classes(target, classes)
     if not rare:
         return []
-    shown = ", ".join(f"'{name}' ({count} {what})" for name, count in rare[:LISTED])
-    more = f" and {len(rare) - LISTED} more" if len(rare) > LISTED else ""
-    return [f"rare class{'es' * (len(rare) > 1)}: {shown}{more}"]
+    counts = listed((f"'{name}' ({count} {what})" for name, count in rare), LISTED)
+    return [f"rare class{'es' * (len(rare) > 1)}: {counts}"]

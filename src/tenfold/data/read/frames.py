@@ -18,9 +18,10 @@ import numpy as np
 
 from tenfold.data.columns.cell_kinds import Cells, infer
 from tenfold.data.columns.numbers import EXACT, spell_number
-from tenfold.data.columns.table import Column, Table, nearest
+from tenfold.data.columns.table import Column, Table
 from tenfold.data.read.images import Images, as_pixels
 from tenfold.errors import BadInput
+from tenfold.formatting import nearest
 
 Array = np.ndarray
 BUNDLED = ("iris", "wine", "breast_cancer", "digits", "diabetes")

@@ -16,6 +16,7 @@ import numpy as np
 from tenfold.data.columns.table import Column
 from tenfold.data.read.images import READABLE, ImageContract, Images
 from tenfold.errors import BadInput
+from tenfold.formatting import listed
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -195,8 +196,7 @@ def _check_class(folder: Path, files: list[Path], layout: str) -> None:
 
 
 def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(name if name.isprintable() else ascii(name) for name in names[:NAMED])
-    return shown + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
+    return listed((name if name.isprintable() else ascii(name) for name in names), NAMED)
 
 
 def _read_all(top: Path, files: Sequence[Path], keep: Callable[[Image], Image]) -> list[Seen]:

@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from tenfold.data.columns.table import Table, nearest
+from tenfold.data.columns.table import Table
 from tenfold.data.read.delimited import read_delimited
 from tenfold.data.read.frames import bundled, bundled_digits, from_array, from_frame, from_list, from_npz, from_parquet
 from tenfold.data.read.image_files import read_files, read_folder
 from tenfold.data.read.images import ImageContract, Images, as_pixels
 from tenfold.data.read.text import decompress
 from tenfold.errors import BadInput
+from tenfold.formatting import nearest
 
 EXECUTES = {
     ".pkl": "pickle",

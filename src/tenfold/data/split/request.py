@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from tenfold.data.columns.table import nearest
 from tenfold.errors import BadInput
+from tenfold.formatting import nearest
 
 Array = np.ndarray
 ONE_GROUP_OUT = "leave-one-group-out"

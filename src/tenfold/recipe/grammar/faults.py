@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import numbers
 import reprlib
 from collections.abc import Iterable, Mapping
@@ -10,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tenfold.errors import BadInput
+from tenfold.formatting import nearest
 
 Path = tuple[str | int, ...]
 MOST = 10  # faults that one message spells out
@@ -91,7 +91,7 @@ def unknown(name: object, known: Iterable[str]) -> str:
         near = [f"it stands in another place: {place}"]
     else:
         same = [here for here in ELSEWHERE.get(asked, ()) if here in names]
-        near = [f"nearest: {n}" for n in (same or difflib.get_close_matches(asked, names, 1, 0.5))]
+        near = [f"nearest: {other}" for other in (same or [nearest(asked, names, likeness=0.5)]) if other]
     return "; ".join(["unknown name", *near, f"one of: {', '.join(names) or 'nothing'}"])
 
 

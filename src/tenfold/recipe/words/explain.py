@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from tenfold.errors import BadInput
+from tenfold.formatting import nearest
 from tenfold.recipe.grammar.field_kinds import Either, Family, Fields, LayerList, kinds
 from tenfold.recipe.recipe import Recipe
 from tenfold.rules.record import SECTIONS, sections
@@ -79,14 +79,13 @@ def explain(name: str) -> list[Entry]:
     found = [entry for entry in entries if asked in (_letters(entry.name), _letters(entry.rule.__name__))]
     if found:
         return list({entry.rule: entry for entry in reversed(found)}.values())[::-1]
-    by_letters = {_letters(entry.name): entry.name for entry in entries}
-    near = difflib.get_close_matches(asked, by_letters, 1, 0.5)
+    near = nearest(name, (entry.name for entry in entries), likeness=0.5)
     places: dict[str, list[str]] = {}
     for entry in {(entry.rule, entry.name): entry for entry in reversed(entries)}.values():
         places.setdefault(entry.place, []).insert(0, entry.name)
     listed = "\n".join(f"  {place}: {', '.join(names)}" for place, names in reversed(places.items()))
-    nearest = f"; nearest: {by_letters[near[0]]}" if near else ""
-    raise BadInput(f"unknown name {name[:40]!r}{nearest}; there are\n{listed}")
+    hint = f"; nearest: {near}" if near else ""
+    raise BadInput(f"unknown name {name[:40]!r}{hint}; there are\n{listed}")
 
 
 def _letters(name: str) -> str:
