@@ -26,7 +26,7 @@ from tenfold.repair.diagnose import (
     diagnose_recipe,
     lane_skills,
     skill,
-    train,
+    train_watched,
 )
 from tenfold.repair.repair import chosen, repair
 from tenfold.search.context import SearchContext
@@ -95,7 +95,7 @@ def test_a_trial_is_a_pack_trained_alone_for_so_many_updates():
 def trained_alone(tries, alone, updates):
     """The recipe by itself on the folds and seeds of the first round of trials."""
     folds = tuple(replace(f, seed=derive_int(f.seed, "doctor", 1, 1)) for f in tries.problem.folds)
-    feed = tries._feed([alone], folds)
+    feed = tries.problem.feed([alone], tries.context.device, tries.context.dtype, folds)
     lanes = [Lane(alone, 0, fold) for fold in range(len(folds))]
     pack = Pack(lanes, tries.problem.size.shape(alone, folds), feed)
     torch.set_num_threads(1)
@@ -152,21 +152,21 @@ def test_a_planted_fault_is_named_with_the_lines_that_cure_it(cause):
 def test_what_holds_across_folds_is_said():
     found = problem(repeats=2)
     diverging = recipe(optimizer={"sgd": {"lr": 1e30}})
-    course = train(found, diverging, context())
+    course = train_watched(found, diverging, context())
     bad = course.pack.bad.numpy()
     sentences = across(found, course)
     assert (bad >= 0).all()
     assert sentences[0] == f"diverged in 6 of 6 trainings (folds and seeds), first at update {bad.min()}"
     assert course.skill == [FLOOR] * 6
     assert course.score() is None
-    dead = across(problem(), train(problem(), recipe(init={"he": {"bias": -1e4}}), context()))
+    dead = across(problem(), train_watched(problem(), recipe(init={"he": {"bias": -1e4}}), context()))
     assert "no better than a constant answer on the training rows in 3 of 3 folds" in dead
     assert "over half of a layer's units are dead in 3 of 3 folds" in dead
-    assert across(problem(), train(problem(), recipe(), context())) == []
+    assert across(problem(), train_watched(problem(), recipe(), context())) == []
 
 
 def test_a_lane_that_was_not_finite_once_has_failed():
-    course = train(problem(), recipe(epochs=2), context())
+    course = train_watched(problem(), recipe(epochs=2), context())
     assert [p.step for p in course.observer.validation[0, 1]] == [5, 10]
     course.pack.bad[1] = 3
     skills, held, losses = lane_skills(problem(), course.pack)
@@ -176,7 +176,7 @@ def test_a_lane_that_was_not_finite_once_has_failed():
 
 
 def test_the_judged_lane_is_the_middle_one_or_one_far_behind():
-    course = train(problem(), recipe(epochs=1), context())
+    course = train_watched(problem(), recipe(epochs=1), context())
     course.skill[:] = [0.9, 0.8, 0.95]
     assert course.judged() == 0
     course.skill[:] = [0.9, 0.1, 0.95]

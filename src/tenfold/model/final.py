@@ -12,7 +12,6 @@ from tenfold.search.results import SearchResults
 
 if TYPE_CHECKING:
     from tenfold.data.columns.schema import Schema
-    from tenfold.engine.packs.pack import PackOrder
     from tenfold.model.ensemble import Fitted
     from tenfold.model.refit_or_ensemble import RefitVersusEnsemble
 
@@ -40,7 +39,7 @@ def final_model(
     schema: Schema | None = None,
     classes: tuple[Any, ...] | None = None,
     device: Any = None,
-    tick: Callable[[], PackOrder] = lambda: "go on",
+    tick: Callable[[], str] = lambda: "go on",
 ) -> FinalModel:
     """The winner as a model.
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -12,14 +11,16 @@ from tenfold.data.columns.schema import Schema
 from tenfold.data.feed.batches import Dealing
 from tenfold.data.read.images import ImageContract
 from tenfold.engine.packs.lanes import Lane
-from tenfold.engine.packs.pack import Pack, PackOrder
+from tenfold.engine.packs.pack import Pack
 from tenfold.engine.packs.rows import Feed
+from tenfold.engine.packs.train import train
 from tenfold.errors import RunFailed, Stopped
+from tenfold.executors.threads import run_jobs
 from tenfold.model.model import Model
 from tenfold.problem.problem import Problem
 from tenfold.recipe.recipe import Recipe
 
-Tick = Callable[[], PackOrder]
+Tick = Callable[[], str]  # see `engine.packs.train.train`
 
 
 def refit(
@@ -86,12 +87,17 @@ def train_lanes(
     """
     shape = problem.size.shape(recipe, problem.folds)
     places = range(len(problem.folds)) if on is None else on
-    with _one_thread():
+    packs: list[Pack] = []
+
+    def job(emit: Callable[[Pack], None], order: Tick) -> None:
         pack = Pack([Lane(recipe, 0, fold) for fold in places], shape, feed, schedule_updates=schedule)
-        while pack.update < last:
-            if not pack.run_epoch(tick, last):
-                raise Stopped("stopped while the winner was trained again")
-    return pack
+        if not train(pack, last=last, tick=lambda: order() if tick() == "go on" else "stop"):
+            raise Stopped("stopped while the winner was trained again")
+        emit(pack)
+
+    # A worker of the kind that a search has: on one thread sums are added in the same order, so the bits are the same.
+    run_jobs([job], workers=1, receive=packs.append)
+    return packs[0]
 
 
 def _models(problem: Problem, recipe: Recipe, pack: Pack, rows: str, **given: Any) -> tuple[Model, ...]:
@@ -118,14 +124,3 @@ def _models(problem: Problem, recipe: Recipe, pack: Pack, rows: str, **given: An
             updates=pack.update,
         )
     return tuple(models[fold] for fold in sorted(models))
-
-
-@contextmanager
-def _one_thread() -> Generator[None]:
-    """One thread for torch, as in the workers of a search: sums are then added in the same order."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)

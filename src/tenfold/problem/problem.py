@@ -150,16 +150,19 @@ class Problem:
         rows = np.arange(self.inputs.rows)
         return replace(self, folds=(Fold(rows, rows[:0], len(self.folds), seed),))
 
-    def feed(self, recipes: Sequence[Recipe], device: torch.device, dtype: torch.dtype) -> Feed:
-        """The rows on the device, and what their preprocessing needs."""
+    def feed(
+        self,
+        recipes: Sequence[Recipe],
+        device: torch.device,
+        dtype: torch.dtype,
+        folds: Sequence[Fold] | None = None,
+    ) -> Feed:
+        """The rows on the device, and what their preprocessing needs. folds: trained on instead of the problem's, but
+        encoded and scaled as the problem's training parts decide."""
         from tenfold.engine.packs.rows import Feed, FoldInputs
 
-        parts = [
-            FoldInputs(fold, encoding, moments, *self.scale(f))
-            for f, (fold, encoding, moments) in enumerate(
-                zip(self.folds, self.encodings, self.moments_for(recipes), strict=True)
-            )
-        ]
+        fitted = zip(folds or self.folds, self.encodings, self.moments_for(recipes), strict=True)
+        parts = [FoldInputs(fold, e, moments, *self.scale(f)) for f, (fold, e, moments) in enumerate(fitted)]
         return Feed(self.inputs, self.y, parts, device, dtype)
 
     def readable(self, outputs: Array, fold: int, link: Link) -> Array:

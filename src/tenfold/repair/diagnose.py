@@ -158,21 +158,12 @@ class ShortTrainings:
         whole = size.shape(self.recipe, folds).dealing.updates * self.recipe.epochs
         return min(max(SHORTEST, min(SHORT, int(self.budget * self.context.workers / cost))), whole)
 
-    def _feed(self, recipes: Sequence[Recipe], folds: Sequence[Fold]) -> Feed:
-        """The rows, encoded and scaled as the whole training parts decide."""
-        from tenfold.engine.packs.rows import Feed, FoldInputs
-
-        problem = self.problem
-        known = zip(folds, problem.encodings, problem.moments_for(recipes), strict=True)
-        parts = [FoldInputs(f, e, m, *problem.scale(n)) for n, (f, e, m) in enumerate(known)]
-        return Feed(problem.inputs, problem.y, parts, self.context.device, self.context.dtype)
-
     def _train(self, named: Mapping[str, Recipe], folds: Sequence[Fold]) -> list[Trial]:
         from tenfold.engine.plan.packing import plan_packs
         from tenfold.executors.threads import run_jobs
 
         names, recipes = list(named), list(named.values())
-        feed = self._feed(recipes, folds)
+        feed = self.problem.feed(recipes, self.context.device, self.context.dtype, folds)
         updates = [self._updates(name, recipe, folds) for name, recipe in named.items()]
         found: dict[int, Trial] = {}
         plans = plan_packs(recipes, folds, self.problem.size, workers=self.context.workers)
@@ -184,13 +175,13 @@ class ShortTrainings:
         """One pack, whose recipes are scored and leave when they have made their updates."""
         from tenfold.doctor.record import Trial
         from tenfold.engine.packs.pack import Pack
+        from tenfold.engine.packs.train import train
 
         def job(emit: Any, order: Any) -> None:
             pack = Pack(plan.lanes(recipes), plan.shape, feed)
             for last in sorted({updates[n] for n in plan.numbers}):
-                while pack.update < last:
-                    if not pack.run_epoch(lambda: "go on" if order() == "go on" else "stop", last):
-                        return
+                if not train(pack, last=last, tick=order):
+                    return
                 scores = list(zip(*lane_skills(self.problem, pack), strict=True))
                 for number in (n for n in plan.numbers if updates[n] == last):
                     mine = {lane.fold: scores[i] for i, lane in enumerate(pack.lanes) if lane.number == number}
@@ -249,7 +240,7 @@ class RecipeDiagnosis:
     @cached_property
     def trained(self) -> WatchedTraining:
         """The recipe trained to its end."""
-        return train(self.problem, self.recipe, self.context)
+        return train_watched(self.problem, self.recipe, self.context)
 
     def diagnose(self, *, prove: bool = True) -> Diagnosis:
         """Train, measure, try changes, judge, prove; what holds across folds and seeds is the first evidence."""
@@ -275,11 +266,12 @@ class RecipeDiagnosis:
         return replace(diagnosis, findings=findings)
 
 
-def train(problem: Problem, recipe: Recipe, context: SearchContext) -> WatchedTraining:
+def train_watched(problem: Problem, recipe: Recipe, context: SearchContext) -> WatchedTraining:
     """The recipe trained to its end on every fold in one pack, or until all lanes have diverged or the time is out."""
     from tenfold.doctor.measure.lanes import LaneObserver
     from tenfold.engine.packs.lanes import Lane
     from tenfold.engine.packs.pack import Pack
+    from tenfold.engine.packs.train import train
     from tenfold.executors.threads import run_jobs
 
     feed = problem.feed([recipe], context.device, context.dtype)
@@ -287,19 +279,22 @@ def train(problem: Problem, recipe: Recipe, context: SearchContext) -> WatchedTr
     pack = Pack(lanes, problem.size.shape(recipe, problem.folds), feed)
     observer, since = LaneObserver(pack, states=True), time.monotonic()
 
-    def job(emit: Any, order: Any) -> None:
-        late = lambda: context.limit is not None and time.monotonic() - since > context.limit  # noqa: E731
-        while pack.epoch < recipe.epochs and not bool((pack.bad >= 0).all()):
-            if not pack.run_epoch(lambda: "stop" if late() or order() != "go on" else "go on"):
-                break
-            if pack.epoch % max(1, recipe.epochs // VALIDATIONS) == 0:
-                observer.validate()
-
-    run_jobs([job], workers=1, receive=lambda message: None, idle=context.idle)
-    pack.observer = None
     whole = recipe.epochs * pack.per_epoch
-    cut = pack.update < whole and not bool((pack.bad >= 0).all())
-    notes = [f"watched for {pack.update} of {whole} updates: the time was out"] if cut else []
+    notes: list[str] = []
+
+    def each_epoch() -> None:
+        if pack.epoch % max(1, recipe.epochs // VALIDATIONS) == 0:
+            observer.validate()
+
+    def job(emit: Any, order: Any) -> None:
+        if not train(pack, last=whole, tick=order, each_epoch=each_epoch):
+            emit(f"watched for {pack.update} of {whole} updates: the time was out")
+
+    def late() -> bool:
+        return context.limit is not None and time.monotonic() - since > context.limit
+
+    run_jobs([job], workers=1, receive=notes.append, idle=context.idle, late=late)
+    pack.observer = None
     skills, held, _ = lane_skills(problem, pack)
     return WatchedTraining(pack, observer, skills, held, lane_scores(problem, pack), notes)
 

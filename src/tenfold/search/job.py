@@ -11,6 +11,7 @@ import numpy as np
 
 from tenfold.engine.packs.pack import LaneRows, Pack
 from tenfold.engine.packs.rows import Feed
+from tenfold.engine.packs.train import train
 from tenfold.engine.plan.packing import PackPlan
 from tenfold.executors.threads import JobOrder
 from tenfold.problem.problem import Problem
@@ -67,30 +68,30 @@ class PackJob:
             book.records = self._restore(pack, self.saved)
         elif self.lanes:
             pack.adopt(self.lanes)
-        last = time.monotonic()
+        saved_at = time.monotonic()
 
-        def tick() -> Literal["go on", "stop"]:
-            nonlocal last
-            if ordered() != "go on":
-                return "stop"
-            if time.monotonic() - last > self.every:
+        def tick() -> JobOrder:
+            nonlocal saved_at
+            order = ordered()
+            if order == "go on" and time.monotonic() - saved_at > self.every:
                 emit(self._checkpoint(pack, book))
-                last = time.monotonic()
-            return "go on"
+                saved_at = time.monotonic()
+            return order
 
-        while pack.lanes and not (self.until is not None and pack.epoch >= self.until):
-            if not pack.run_epoch(tick):
-                if ordered() == "stop":
-                    emit(self._checkpoint(pack, book))
-                    return
-                book.out_of_time(pack.epoch)
-                pack.keep([False] * len(pack.lanes))
-                break
+        def each_epoch() -> None:
             bad, made = pack.bad.cpu().numpy(), len(pack.lanes)
             stay = book.record(pack.epoch, pack.lanes, pack.train_loss(), pack.evaluate(), bad)
             if not all(stay):
                 pack.keep(stay)
             emit(Message("epoch", self.key, pack.epoch, {}, {}, book.best(), trials=made))
+
+        last = None if self.until is None else self.until * pack.per_epoch
+        if not train(pack, last=last, tick=tick, each_epoch=each_epoch):
+            if ordered() == "stop":
+                emit(self._checkpoint(pack, book))
+                return
+            book.out_of_time(pack.epoch)
+            pack.keep([False] * len(pack.lanes))
         rest = pack.state() if pack.lanes else None
         emit(Message("done", self.key, pack.epoch, *book.arrays(), book.best(), rest))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -32,7 +32,6 @@ from tenfold.rules.schedules import Plateau, PlateauState, plateau_next
 
 CHUNK_ROWS = 512  # rows evaluated at a time
 CHUNK_IMAGES = 128  # images evaluated at a time
-PackOrder = Literal["go on", "stop"]
 LaneRows = tuple[int, dict[str, np.ndarray]]  # updates made, and one lane's row of every array of a pack's state
 
 
@@ -158,15 +157,16 @@ class Pack:
             self._epoch = epoch, EpochPlan(rows, self._tensor(weights), self.feed.targets(rows), counted, real, rates)
         return self._epoch[1]
 
-    def run_epoch(self, tick: Callable[[], PackOrder] = lambda: "go on", last: int | None = None) -> bool:
-        """Go on to the end of the epoch (or to update `last`). False if `tick`, asked before each update, says stop."""
+    def run_epoch(self, tick: Callable[[], str] = lambda: "go on", last: int | None = None) -> bool:
+        """Go on to the end of the epoch (or to update `last`). False if `tick`, asked before each update, gives
+        anything but "go on"."""
         end = (self.epoch + 1) * self.per_epoch
         end = end if last is None else min(end, last)
         plan = self._plan_epoch(self.epoch)
         if self.update % self.per_epoch == 0:
             self.rows["loss_sum"].zero_()
         while self.update < end:
-            if tick() == "stop":
+            if tick() != "go on":
                 self._settle()
                 return False
             step = self.update % self.per_epoch
