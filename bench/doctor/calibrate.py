@@ -19,7 +19,7 @@ from typing import Any
 import torch
 import yaml
 
-from tenfold.doctor.judge.evidence import gather
+from tenfold.doctor.judge.gather import gather
 from tenfold.doctor.judge.judge import HEALTHY
 from tenfold.doctor.record import Record
 

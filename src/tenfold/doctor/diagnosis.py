@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import textwrap
 from dataclasses import dataclass, field
 from typing import Any
 
 from tenfold.doctor.causes import CAUSES
-from tenfold.doctor.judge.evidence import gather
+from tenfold.doctor.judge.gather import gather
 from tenfold.doctor.judge.judge import HEALTHY, SHOWN, Verdict, alarm, judge
+from tenfold.doctor.prescribe.remedies import prescribe
 from tenfold.doctor.prove.paired import proof_sentence
 from tenfold.doctor.record import Record
 
 MOST_EVIDENCE = 5
+WIDTH = 110  # columns of the text
 SURE, NAMED = 0.9, 0.08  # below the first, a run whose most probable cause is below the second raises no alarm
 
 
@@ -53,8 +56,6 @@ class Diagnosis:
 
     def report(self) -> str:
         """The diagnosis as text."""
-        from tenfold.doctor.wording import diagnosis_text
-
         return diagnosis_text(self)
 
     def __repr__(self) -> str:
@@ -64,6 +65,7 @@ class Diagnosis:
     def plot(self) -> Any:
         """A matplotlib figure of what was recorded: signal and gradient propagation against the reference, activations
         and gradients by layer and time, update sizes, dead units, the loss and the short trainings."""
+        # The page is drawn two layers above this one: it is imported by name, when a user asks for the drawing.
         from importlib import import_module
 
         return import_module("tenfold.report.diagnosis_page").figure(self.record)
@@ -98,8 +100,6 @@ def remarks(record: Record) -> list[str]:
 
 
 def _finding(verdict: Verdict, record: Record) -> Finding:
-    from tenfold.doctor.prescribe.remedies import prescribe
-
     shown = verdict.evidence[:MOST_EVIDENCE]
     change, words = prescribe(verdict.cause, record, [item.name for item in shown])
     said = [item.sentence for item in shown]
@@ -107,3 +107,42 @@ def _finding(verdict: Verdict, record: Record) -> Finding:
     return Finding(
         verdict.cause, verdict.probability, layer, said, words, proof_sentence(record.proofs, change), change
     )
+
+
+def diagnosis_text(diagnosis: Diagnosis) -> str:
+    """The verdict, the first finding with evidence, remedy and proof, the others in a line, the notes."""
+    lines = textwrap.wrap(diagnosis_verdict(diagnosis), WIDTH)
+    if diagnosis.findings:
+        first, *others = diagnosis.findings
+        lines += _block("evidence", _joined(first.evidence)) + _block("remedy", first.remedy)
+        if first.proof:
+            lines += _block("proof", first.proof)
+        if others:
+            said = ", ".join(f"{f.words} ({f.probability:.2f})" for f in others)
+            lines += textwrap.wrap(f"Also possible: {said}.", WIDTH)
+    for note in diagnosis.notes:
+        lines += textwrap.wrap(f"Note: {note}", WIDTH, subsequent_indent="      ")
+    return "\n".join(lines)
+
+
+def diagnosis_verdict(diagnosis: Diagnosis) -> str:
+    """The verdict in a sentence or two; a loop whose loss was not seen is never called healthy."""
+    if diagnosis.findings:
+        first = diagnosis.findings[0]
+        cause = CAUSES.get(first.cause, first.cause)
+        return f"Not healthy (p = {diagnosis.probability:.2f}). Most likely cause: {cause} ({first.probability:.2f})."
+    if diagnosis.record.unseen:
+        return "No fault was found in the network's structure and its updates. Whether it learns was not looked at."
+    return f"Healthy (p = {1 - diagnosis.probability:.2f})."
+
+
+def _joined(sentences: list[str]) -> str:
+    return ";\n".join(sentences)
+
+
+def _block(name: str, text: str) -> list[str]:
+    """The name, and the text beside it."""
+    found: list[str] = []
+    for piece in text.split("\n"):
+        found += textwrap.wrap(piece, WIDTH - 13)
+    return [f"  {name if i == 0 else '':<11}{line}" for i, line in enumerate(found)]

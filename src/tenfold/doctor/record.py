@@ -7,7 +7,10 @@ A number that was not measured is None (or its list is empty), with the reason i
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from statistics import median
 from typing import Any, Literal
 
 OperationKind = Literal[
@@ -15,6 +18,8 @@ OperationKind = Literal[
 ]
 OutputKind = Literal["classes", "binary", "numbers"]
 ProbeState = Literal["start", "during", "end", "reference"]
+WEIGHTED = ("linear", "conv", "recurrent", "attention")  # operations with a weight matrix
+LEAST_SKILL = -0.2  # skills below it count as this: how much worse than a constant answer a run is means nothing
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,33 @@ class Operation:
     weight: str = ""
     bias: str = ""
     rate: float = 0.0  # of dropout
+
+
+def weighted(operations: Sequence[Operation]) -> list[int]:
+    """Places of the operations with a weight matrix, in order."""
+    return [i for i, op in enumerate(operations) if op.kind in WEIGHTED]
+
+
+def following(operations: Sequence[Operation], place: int) -> int | None:
+    """The place of the activation between a weighted operation and the next one, None without."""
+    for i in range(place + 1, len(operations)):
+        if operations[i].kind in WEIGHTED:
+            return None
+        if operations[i].kind == "activation":
+            return i
+    return None
+
+
+def hidden_layers(operations: Sequence[Operation]) -> list[int]:
+    """Places of the hidden linear and convolutional operations."""
+    return [i for i in weighted(operations)[:-1] if operations[i].kind in ("linear", "conv")]
+
+
+def output_activations(operations: Sequence[Operation]) -> list[int]:
+    """Places of the activations behind the last weighted operation."""
+    places = weighted(operations)
+    last = places[-1] if places else -1
+    return [i for i in range(last + 1, len(operations)) if operations[i].kind == "activation"]
 
 
 @dataclass(frozen=True)
@@ -249,6 +281,13 @@ class Trial:
     held_out: list[float | None]
     loss: list[float | None]
 
+    @property
+    def reached(self) -> float | None:
+        """Mean skill over seeds, on held-out rows where there are any; None for a trial that failed."""
+        values = [held if held is not None else skill for held, skill in zip(self.held_out, self.skill, strict=True)]
+        known = [max(value, LEAST_SKILL) for value in values if value is not None and not math.isnan(value)]
+        return sum(known) / len(known) if known else None
+
 
 @dataclass(frozen=True)
 class SimpleModel:
@@ -287,6 +326,24 @@ class Record:
     def trial(self, change: str) -> Trial | None:
         """The trial of a change."""
         return next((t for t in self.trials if t.change == change), None)
+
+    def early_update_ratio(self) -> float | None:
+        """Median of ||w_after - w_before|| / ||w|| over weight matrices and the first sampled updates; None where no
+        update was sampled."""
+        matrices = [i for i, p in enumerate(self.facts.parameters) if len(p.shape) > 1]
+        ratios = []
+        for sample in self.curves.updates[1:12] or self.curves.updates[:1]:
+            for i in matrices:
+                if i < len(sample.update):
+                    moved, weight = sample.update[i], sample.weight[i]
+                    if moved is not None and weight and math.isfinite(moved) and math.isfinite(weight):
+                        ratios.append(moved / weight)
+        return median(ratios) if ratios else None
+
+    def reached(self, change: str) -> float | None:
+        """What the trial of a change reached; None where it was not tried or failed."""
+        trial = self.trial(change)
+        return None if trial is None else trial.reached
 
     def to_json(self) -> str:
         """As JSON; infinities and NaN as the words of Python's json."""

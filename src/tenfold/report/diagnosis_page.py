@@ -4,22 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from tenfold.doctor.causes import CAUSES
+from tenfold.doctor.diagnosis import Diagnosis, Finding, diagnosis_verdict
 from tenfold.doctor.record import CurvePoint, Record
-from tenfold.doctor.wording import diagnosis_verdict
 from tenfold.report import panels, words
 from tenfold.report.drawing import LIGHT, THEMED, Colours, is_drawable
 from tenfold.report.measures import layers, measures
 from tenfold.report.svg import to_svg
 from tenfold.report.template import template
-
-if TYPE_CHECKING:
-    from tenfold.doctor.diagnosis import Diagnosis, Finding
 
 WIDTH = 5.0  # inches of a panel
 HEIGHT = 2.7  # of one without a row a layer

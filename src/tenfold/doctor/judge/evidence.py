@@ -7,10 +7,7 @@ right initialization on standardized rows, or with short paired trainings of it.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
-
-from tenfold.doctor.record import Record
 
 
 @dataclass(frozen=True)
@@ -49,23 +46,3 @@ def number(value: float) -> str:
 def share(value: float) -> str:
     """A share in per cent."""
     return f"{100 * value:.0f} %"
-
-
-def gather(record: Record) -> dict[str, Evidence]:
-    """All evidence of a record, by name; what was not measured, or is 0, is absent."""
-    from tenfold.doctor.judge.evidence_data import data_evidence
-    from tenfold.doctor.judge.evidence_network import network_evidence
-    from tenfold.doctor.judge.evidence_signal import signal_evidence
-    from tenfold.doctor.judge.evidence_training import training_evidence
-    from tenfold.doctor.judge.evidence_trials import trial_evidence
-
-    found: dict[str, Evidence] = {}
-    for part in (data_evidence, network_evidence, signal_evidence, training_evidence, trial_evidence):
-        for item in _all(part(record)):
-            if item.strength > found.get(item.name, Evidence("", 0.0, "")).strength:
-                found[item.name] = item
-    return found
-
-
-def _all(items: Iterable[Evidence]) -> list[Evidence]:
-    return [item for item in items if item.strength > 0]

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from tenfold.doctor.judge.evidence import Evidence, decades, number, ramp, share
-from tenfold.doctor.prove.surgery import following, output_activations, weighted
-from tenfold.doctor.record import Record
+from tenfold.doctor.record import Record, following, hidden_layers, output_activations
 
 BOUNDED = ("sigmoid", "tanh", "softsign", "hardsigmoid", "hardtanh")
 GROWING = ("square", "exp")
@@ -32,15 +31,9 @@ def network_evidence(record: Record) -> Iterator[Evidence]:
     yield from _parameters(record)
 
 
-def hidden_layers(record: Record) -> list[int]:
-    """Places of the hidden linear and convolutional operations."""
-    places = weighted(record.facts.operations)
-    return [i for i in places[:-1] if record.facts.operations[i].kind in ("linear", "conv")]
-
-
 def _structure(record: Record) -> Iterator[Evidence]:
     operations = record.facts.operations
-    hidden = hidden_layers(record)
+    hidden = hidden_layers(operations)
     rules = [operations[f].rule for i in hidden if (f := following(operations, i)) is not None]
     bare = [i for i in hidden if following(operations, i) is None and operations[i].kind == "linear"]
     recurrent = any(op.kind in ("recurrent", "attention") for op in operations)

@@ -6,10 +6,9 @@ import math
 from collections.abc import Iterator
 from statistics import median
 
+from tenfold.doctor.changes.surgery import GAINS, RECTIFIED
 from tenfold.doctor.judge.evidence import Evidence, decades, number, ramp, share
-from tenfold.doctor.judge.evidence_network import hidden_layers
-from tenfold.doctor.prove.surgery import GAINS, RECTIFIED, following, weighted
-from tenfold.doctor.record import LayerNumbers, Probe, Record
+from tenfold.doctor.record import LayerNumbers, Probe, Record, following, hidden_layers, weighted
 
 
 def signal_evidence(record: Record) -> Iterator[Evidence]:
@@ -47,7 +46,7 @@ def _start(record: Record, start: Probe, reference: Probe | None) -> Iterator[Ev
 
 def _against_right(record: Record, here: dict[int, LayerNumbers], there: dict[int, LayerNumbers]) -> Iterator[Evidence]:
     """Signal and gradient at the start, against those under a right start."""
-    hidden = hidden_layers(record)
+    hidden = hidden_layers(record.facts.operations)
     if not hidden or not there:
         return
     last = hidden[-1]
@@ -189,7 +188,7 @@ def _end(record: Record, start: Probe, end: Probe, reference: Probe | None) -> I
 
 def _weights(record: Record, here: dict[int, LayerNumbers]) -> Iterator[Evidence]:
     """What the training did to the weights."""
-    same = [(here[i].identical or 0.0, i) for i in hidden_layers(record) if i in here]
+    same = [(here[i].identical or 0.0, i) for i in hidden_layers(record.facts.operations) if i in here]
     if same:
         worst, place = max(same)
         yield Evidence(
@@ -216,7 +215,7 @@ def _weights(record: Record, here: dict[int, LayerNumbers]) -> Iterator[Evidence
 
 def _reference(record: Record, reference: Probe) -> Iterator[Evidence]:
     layers = _layers(reference)
-    hidden = hidden_layers(record)
+    hidden = hidden_layers(record.facts.operations)
     if len(hidden) < 3:
         return
     flow = _flow(layers, hidden)

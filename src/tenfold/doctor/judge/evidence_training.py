@@ -126,21 +126,8 @@ def _validation(record: Record) -> Iterator[Evidence]:
         )
 
 
-def early_ratio(record: Record) -> float | None:
-    """Median over weight matrices and the first sampled updates of ||dw|| / ||w||."""
-    matrices = [i for i, p in enumerate(record.facts.parameters) if len(p.shape) > 1]
-    found = []
-    for sample in record.curves.updates[1:12] or record.curves.updates[:1]:
-        for i in matrices:
-            if i < len(sample.update):
-                moved, weight = sample.update[i], sample.weight[i]
-                if moved is not None and weight and math.isfinite(moved) and math.isfinite(weight):
-                    found.append(moved / weight)
-    return median(found) if found else None
-
-
 def _updates(record: Record) -> Iterator[Evidence]:
-    ratio = early_ratio(record)
+    ratio = record.early_update_ratio()
     if ratio is not None:
         yield Evidence(
             "steps_large",

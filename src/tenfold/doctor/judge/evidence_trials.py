@@ -7,16 +7,7 @@ from collections.abc import Iterator
 
 from tenfold.doctor.changes.change import REFERENCES
 from tenfold.doctor.judge.evidence import Evidence, number, ramp
-from tenfold.doctor.record import Record, Trial
-
-
-def reached(trial: Trial | None) -> float | None:
-    """Mean skill over seeds, on held-out rows where there are any, never below -0.2; None for a trial that failed."""
-    if trial is None:
-        return None
-    values = [h if h is not None else s for h, s in zip(trial.held_out, trial.skill, strict=True)]
-    known = [max(v, -0.2) for v in values if v is not None and not math.isnan(v)]
-    return sum(known) / len(known) if known else None
+from tenfold.doctor.record import LEAST_SKILL, Record
 
 
 def attained(record: Record) -> float | None:
@@ -24,17 +15,17 @@ def attained(record: Record) -> float | None:
     at its end has reached nothing."""
     end = record.probe("end")
     if record.curves.non_finite is not None and (end is None or end.skill is None or end.skill < 0):
-        return -0.2
+        return LEAST_SKILL
     if record.facts.steps == 0:
-        return reached(record.trial("as_is"))  # before any training: what a short one with Adam reaches
+        return record.reached("as_is")  # before any training: what a short one with Adam reaches
     if end is None or end.skill is None:
         return None
-    return max(end.skill, -0.2)
+    return max(end.skill, LEAST_SKILL)
 
 
 def possible(record: Record) -> float | None:
     """What a right configuration reaches in a short training, or a simple model."""
-    found = [v for name in REFERENCES if (v := reached(record.trial(name))) is not None]
+    found = [v for name in REFERENCES if (v := record.reached(name)) is not None]
     known = [b.skill for b in record.baselines]
     return max(found + known, default=None)
 
@@ -43,11 +34,11 @@ def held_out(record: Record) -> float | None:
     """What the run reaches on rows that it did not train on: in its own validation, or else as the short training of
     it does, where that has learnt as much."""
     if record.curves.validation_skill is not None:
-        return max(record.curves.validation_skill, -0.2)
+        return max(record.curves.validation_skill, LEAST_SKILL)
     as_is, user = record.trial("as_is"), attained(record)
     if as_is is None or user is None or as_is.skill[0] is None or as_is.held_out[0] is None:
         return None
-    return reached(as_is) if as_is.skill[0] >= user - 0.05 else None
+    return as_is.reached if as_is.skill[0] >= user - 0.05 else None
 
 
 def worth_trying(record: Record) -> bool:
@@ -110,7 +101,7 @@ def _limits(record: Record, best: float) -> Iterator[Evidence]:
         ramp(best, 0.2, 0.02),
         f"the best of all short trainings and simple models reaches skill {number(best)}",
     )
-    references = [v for name in REFERENCES if (v := reached(record.trial(name))) is not None]
+    references = [v for name in REFERENCES if (v := record.reached(name)) is not None]
     simple = max((b.skill for b in record.baselines), default=None)
     if references and simple is not None:
         yield Evidence(
@@ -122,7 +113,7 @@ def _limits(record: Record, best: float) -> Iterator[Evidence]:
 
 def _repaired(record: Record, user: float, best: float) -> Iterator[Evidence]:
     """What the same training redone reaches, and what each change repairs."""
-    gap, as_is = best - user - 0.5 * _margin(record), reached(record.trial("as_is"))
+    gap, as_is = best - user - 0.5 * _margin(record), record.reached("as_is")
     if as_is is not None and gap > 0.02:
         yield Evidence(
             "redo_works",
@@ -140,7 +131,7 @@ def _repaired(record: Record, user: float, best: float) -> Iterator[Evidence]:
         return  # nothing to repair, or whatever is tried works, since the loop itself is at fault
     base = as_is if as_is is not None and as_is < best - 0.05 else user
     for trial in record.trials:
-        value = reached(trial)
+        value = trial.reached
         if trial.change in ("as_is", "one_batch", *REFERENCES) or value is None:
             continue
         restored = (value - base) / max(best - base, 0.05)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-from tenfold.doctor.judge.evidence import Evidence, gather
+from tenfold.doctor.judge.evidence import Evidence
+from tenfold.doctor.judge.gather import gather
 from tenfold.doctor.record import Record
 
 HEALTHY = "healthy"

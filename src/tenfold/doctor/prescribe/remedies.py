@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tenfold.doctor.judge.evidence_trials import reached
 from tenfold.doctor.record import Record
 
 # For each cause the changes that cure it, in the order in which they are tried, and the words for a user's module.
@@ -146,7 +145,7 @@ def prescribe(cause: str, record: Record, evidence: Sequence[str] = ()) -> tuple
     if particular is not None:
         return particular
     choices = REMEDIES[cause]
-    tried = [(reached(record.trial(change)), change, words) for change, words in choices]
+    tried = [(record.reached(change), change, words) for change, words in choices]
     known = [(value, change, words) for value, change, words in tried if value is not None]
     if not known:
         return choices[0]

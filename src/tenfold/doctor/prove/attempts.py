@@ -8,7 +8,6 @@ from contextlib import contextmanager
 import torch
 
 from tenfold.doctor.changes.change import CHANGES, REFERENCES
-from tenfold.doctor.judge.evidence_trials import reached
 from tenfold.doctor.measure.numbers.study import Study
 from tenfold.doctor.measure.watching.watched import Watched
 from tenfold.doctor.prove.cost import seconds_per_update
@@ -102,4 +101,4 @@ def _hopeless(name: str, tried: Sequence[Trial]) -> bool:
     if name not in ("lr_x1000", "lr_d1000"):
         return False
     milder = [t for t in tried if t.change in (name[:-2], name[:-1])]
-    return len(milder) == 2 and all((reached(t) or 0.0) < 0.03 for t in milder)
+    return len(milder) == 2 and all((t.reached or 0.0) < 0.03 for t in milder)

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from tenfold.doctor.changes.change import CHANGES, REFERENCES
-from tenfold.doctor.record import Record, Trial
+from tenfold.doctor.record import LEAST_SKILL, Record, Trial
 
 SEEDS = (0, 1, 2, 3, 4)
 SAME = 0.01  # difference of skills, and share of a loss, that is none
@@ -57,7 +57,7 @@ def _at(trial: Trial, seed: int) -> tuple[float, float] | None:
     if skill is None:
         return None
     comparable = trial.change.removeprefix("control: ") not in OTHER_UNITS
-    return max(skill, -0.2), loss if loss is not None and comparable and math.isfinite(loss) else math.inf
+    return max(skill, LEAST_SKILL), loss if loss is not None and comparable and math.isfinite(loss) else math.inf
 
 
 def proof_sentence(proofs: Sequence[Trial], change: str) -> str:
@@ -116,6 +116,4 @@ def _mean(values: Sequence[float | None]) -> float | None:
 
 
 def _skills(trial: Trial) -> float:
-    known = [held if held is not None else skill for held, skill in zip(trial.held_out, trial.skill, strict=True)]
-    values = [max(value, -0.2) for value in known if value is not None]
-    return sum(values) / len(values) if values else float("nan")
+    return math.nan if trial.reached is None else trial.reached

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from tenfold.doctor.judge.evidence_training import early_ratio
-from tenfold.doctor.prove.surgery import WEIGHTED
-from tenfold.doctor.record import Record
+from tenfold.doctor.record import Record, hidden_layers
 
 
 def references(record: Record) -> list[str]:
@@ -19,9 +17,7 @@ def applicable(record: Record) -> list[str]:
     """Names of single changes that this network can be given."""
     facts = record.facts
     operations = facts.operations
-    layers = [op for op in operations if op.kind in WEIGHTED]
-    hidden = [op for op in layers[:-1] if op.kind in ("linear", "conv")]
-    found = ["activation", "normalize"] if hidden else []
+    found = ["activation", "normalize"] if hidden_layers(operations) else []
     if record.inputs is not None and (not record.inputs.integers or record.inputs.columns):
         found.append("standardize_inputs")
     if facts.task == "numbers":
@@ -54,6 +50,6 @@ def applicable(record: Record) -> list[str]:
 
 def _rates(record: Record) -> list[str]:
     """Rates times and divided by powers of ten; not upwards where early updates are large, nor down where small."""
-    moved = early_ratio(record)
+    moved = record.early_update_ratio()
     up, down = moved is None or moved <= 0.02, moved is None or moved >= 2e-4
     return [f"lr_{way}{size}" for way, wanted in (("x", up), ("d", down)) if wanted for size in (10, 100, 1000)]

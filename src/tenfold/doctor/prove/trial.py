@@ -13,22 +13,21 @@ import torch
 from torch import Tensor, nn
 
 from tenfold.doctor.changes.change import Change
-from tenfold.doctor.measure.numbers.pipeline import Pipeline, proper_loss
-from tenfold.doctor.measure.numbers.rows import RowBatch, join
-from tenfold.doctor.measure.watching.seeded import seeded
-from tenfold.doctor.measure.watching.trace import first_tensor, tracing
-from tenfold.doctor.prove.surgery import (
+from tenfold.doctor.changes.surgery import (
     Replacement,
     bare,
     dealt_anew,
     normalize,
     rectify,
     reinitialize,
-    weighted,
     with_units,
     without_dropout,
 )
-from tenfold.doctor.record import Operation, Trial
+from tenfold.doctor.measure.numbers.pipeline import Pipeline, proper_loss
+from tenfold.doctor.measure.numbers.rows import RowBatch, join, standardized_inputs, standardized_targets
+from tenfold.doctor.measure.watching.seeded import seeded
+from tenfold.doctor.measure.watching.trace import first_tensor, tracing
+from tenfold.doctor.record import Operation, Trial, weighted
 
 SCORED = 1024  # rows that a trial is scored on
 HELD_OUT = 0.25
@@ -162,7 +161,7 @@ class _Training:
         if change.standardize_inputs:
             parts, held = standardized_inputs(parts, held)
         if change.standardize_targets and self.pipeline.task == "numbers":
-            parts, held = _standardized_targets(parts, held)
+            parts, held = standardized_targets(parts, held)
         return parts, held
 
     # ---- the optimizer ----
@@ -280,24 +279,3 @@ class _nothing:
 
     def __exit__(self, *_: object) -> None:
         return None
-
-
-def standardized_inputs(parts: list[RowBatch], held: RowBatch | None) -> tuple[list[RowBatch], RowBatch | None]:
-    """Each column (channel of images, feature of sequences) with the training rows' mean 0 and std 1."""
-    firsts = [p.first() for p in parts]
-    if any(f is None or not f.is_floating_point() for f in firsts):
-        return parts, held
-    x = torch.cat([f.reshape(-1, *f.shape[1:]) for f in firsts if f is not None]).double()
-    dims = {2: (0,), 3: (0, 1), 4: (0, 2, 3), 5: (0, 2, 3, 4)}.get(x.dim(), (0,))
-    x = torch.where(torch.isfinite(x), x, 0.0)
-    mean, std = x.mean(dims, keepdim=True), x.std(dims, keepdim=True, correction=0)
-    std = torch.where(std > 1e-12 * (mean.abs() + 1), std, torch.ones_like(std))
-    change = lambda v: ((v.double() - mean) / std).to(v.dtype)  # noqa: E731
-    return [p.with_first(change) for p in parts], None if held is None else held.with_first(change)
-
-
-def _standardized_targets(parts: list[RowBatch], held: RowBatch | None) -> tuple[list[RowBatch], RowBatch | None]:
-    y = torch.cat([p.target for p in parts]).double()
-    mean, std = y.mean(0, keepdim=True), y.std(0, keepdim=True, correction=0).clamp_min(1e-12)
-    change = lambda p: replace(p, target=((p.target.double() - mean) / std).to(p.target.dtype))  # noqa: E731
-    return [change(p) for p in parts], None if held is None else change(held)

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from tenfold.doctor.changes.surgery import reinitialize
 from tenfold.doctor.diagnosis import Diagnosis, diagnosis_of
 from tenfold.doctor.judge.evidence_trials import worth_trying
 from tenfold.doctor.measure.numbers.baselines import baselines
@@ -16,7 +17,7 @@ from tenfold.doctor.measure.numbers.gradients import against_recorded, check_gra
 from tenfold.doctor.measure.numbers.moments import data_moments
 from tenfold.doctor.measure.numbers.pipeline import Pipeline
 from tenfold.doctor.measure.numbers.propagation import probe
-from tenfold.doctor.measure.numbers.rows import RowBatch, join, rows_of
+from tenfold.doctor.measure.numbers.rows import RowBatch, join, rows_of, standardized_inputs
 from tenfold.doctor.measure.numbers.study import Study, study_of
 from tenfold.doctor.measure.numbers.theory import theory
 from tenfold.doctor.measure.watching.quiet import quiet
@@ -24,8 +25,6 @@ from tenfold.doctor.measure.watching.watched import Watched
 from tenfold.doctor.prove.attempts import Attempts, TrialMaker, setup_of
 from tenfold.doctor.prove.paired import prove as make_proofs
 from tenfold.doctor.prove.plan import applicable, references
-from tenfold.doctor.prove.surgery import reinitialize
-from tenfold.doctor.prove.trial import standardized_inputs
 from tenfold.doctor.record import (
     DataMoments,
     Probe,

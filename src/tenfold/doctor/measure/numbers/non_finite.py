@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,8 @@ class NotFinite:
 
 def not_finite(values: Tensor, *, infinite: bool = True) -> NotFinite | None:
     """What is not finite in a tensor, None for nothing; infinite: whether infinities count (a mask is made of them)."""
+    import torch
+
     values = values.detach()
     if not values.is_floating_point():
         return None

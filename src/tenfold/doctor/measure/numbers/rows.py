@@ -107,3 +107,25 @@ def probe_part(rows: RowBatch, most: int = PROBE_ROWS) -> RowBatch:
     width = max(1, first[0].numel()) if first is not None and first.dim() else 1
     count = max(min(rows.count, most, PROBE_VALUES // width), min(rows.count, 8))
     return rows if count == rows.count else rows.take(torch.arange(count, device=rows.target.device))
+
+
+def standardized_inputs(parts: list[RowBatch], held: RowBatch | None) -> tuple[list[RowBatch], RowBatch | None]:
+    """Each column (channel of images, feature of sequences) with the training rows' mean 0 and std 1."""
+    firsts = [p.first() for p in parts]
+    if any(f is None or not f.is_floating_point() for f in firsts):
+        return parts, held
+    x = torch.cat([f.reshape(-1, *f.shape[1:]) for f in firsts if f is not None]).double()
+    dims = {2: (0,), 3: (0, 1), 4: (0, 2, 3), 5: (0, 2, 3, 4)}.get(x.dim(), (0,))
+    x = torch.where(torch.isfinite(x), x, 0.0)
+    mean, std = x.mean(dims, keepdim=True), x.std(dims, keepdim=True, correction=0)
+    std = torch.where(std > 1e-12 * (mean.abs() + 1), std, torch.ones_like(std))
+    change = lambda v: ((v.double() - mean) / std).to(v.dtype)  # noqa: E731
+    return [p.with_first(change) for p in parts], None if held is None else held.with_first(change)
+
+
+def standardized_targets(parts: list[RowBatch], held: RowBatch | None) -> tuple[list[RowBatch], RowBatch | None]:
+    """Targets with the training rows' mean 0 and std 1, number by number."""
+    y = torch.cat([p.target for p in parts]).double()
+    mean, std = y.mean(0, keepdim=True), y.std(0, keepdim=True, correction=0).clamp_min(1e-12)
+    change = lambda p: replace(p, target=((p.target.double() - mean) / std).to(p.target.dtype))  # noqa: E731
+    return [change(p) for p in parts], None if held is None else change(held)

@@ -8,19 +8,17 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from tenfold.doctor.measure.watching.trace import operations, tracing
-from tenfold.doctor.prove.surgery import (
+from tenfold.doctor.changes.surgery import (
     bare,
     dealt_anew,
-    following,
     normalize,
-    output_activations,
     rectify,
     reinitialize,
-    weighted,
     with_units,
     without_dropout,
 )
+from tenfold.doctor.measure.watching.trace import operations, tracing
+from tenfold.doctor.record import following, output_activations, weighted
 
 X = torch.randn(7, 6, generator=torch.Generator().manual_seed(0))
 IMAGES = torch.randn(5, 2, 6, 6, generator=torch.Generator().manual_seed(1))

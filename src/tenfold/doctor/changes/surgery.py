@@ -12,9 +12,8 @@ from torch.nn import functional as F
 
 from tenfold.doctor.measure.watching.seeded import seeded
 from tenfold.doctor.measure.watching.trace import OUTPUT_RULES, Call, CallReplacement as Replacement
-from tenfold.doctor.record import Operation
+from tenfold.doctor.record import Operation, following, hidden_layers, output_activations, weighted
 
-WEIGHTED = ("linear", "conv", "recurrent", "attention")
 RECTIFIED = (
     "relu",
     "leaky_relu",
@@ -35,34 +34,10 @@ GAINS = {"relu": math.sqrt(2), "leaky_relu": math.sqrt(2), "relu6": math.sqrt(2)
          "tanh": 1.1, "sigmoid": 1.0, "selu": 1.0}  # fmt: skip
 
 
-def weighted(operations: Sequence[Operation]) -> list[int]:
-    """Places of the operations with a weight matrix, in order."""
-    return [i for i, op in enumerate(operations) if op.kind in WEIGHTED]
-
-
-def following(operations: Sequence[Operation], place: int) -> int | None:
-    """The place of the activation between a weighted operation and the next one, None without."""
-    for i in range(place + 1, len(operations)):
-        if operations[i].kind in WEIGHTED:
-            return None
-        if operations[i].kind == "activation":
-            return i
-    return None
-
-
-def output_activations(operations: Sequence[Operation]) -> list[int]:
-    """Places of the activations behind the last weighted operation."""
-    places = weighted(operations)
-    last = places[-1] if places else -1
-    return [i for i in range(last + 1, len(operations)) if operations[i].kind == "activation"]
-
-
 def rectify(operations: Sequence[Operation]) -> dict[int, Replacement]:
     """ReLU behind every hidden layer, in place of the activation there or where there is none."""
     found: dict[int, Replacement] = {}
-    for place in weighted(operations)[:-1]:
-        if operations[place].kind not in ("linear", "conv"):
-            continue
+    for place in hidden_layers(operations):
         there = following(operations, place)
         if there is None:
             found[place] = lambda call: F.relu(_run(call))
@@ -74,9 +49,7 @@ def rectify(operations: Sequence[Operation]) -> dict[int, Replacement]:
 def normalize(operations: Sequence[Operation], changes: dict[int, Replacement]) -> dict[int, Replacement]:
     """Each row's hidden units standardized behind every hidden layer, (a - mean) / sqrt(var + 1e-5) over its units."""
     found = dict(changes)
-    for place in weighted(operations)[:-1]:
-        if operations[place].kind not in ("linear", "conv"):
-            continue
+    for place in hidden_layers(operations):
         before = changes.get(place)
         found[place] = lambda call, before=before: _layer_norm(before(call) if before else _run(call), call)
     return found
