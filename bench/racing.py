@@ -15,6 +15,7 @@ import numpy as np
 from bench.machine import describe, facts
 from bench.speed import RESULTS, markdown
 from tenfold import Space, search
+from tenfold.search.leaderboard import leaderboard_row
 from tenfold.statistics.rates import binomial_interval
 
 STRATEGIES = ("halving", "hyperband", "racing")
@@ -65,7 +66,7 @@ def one_seed(name: str, data: Path | None, seed: int) -> dict[str, Any]:
         found[strategy] = {"seconds": time.perf_counter() - start, "trained": result.trained}
     whole = found["exhaustive"]["trained"]
     best, sign = whole.best(), whole.problem.metric.sign
-    row = whole.row(best)
+    row = leaderboard_row(whole, best)
     line: dict[str, Any] = {
         "data": name, "seed": seed, "metric": whole.problem.metric.name, "best": row["mean"], "se": row["se"],
         "seconds": found["exhaustive"]["seconds"], "races": {},

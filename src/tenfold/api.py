@@ -15,6 +15,7 @@ from tenfold.recipe.recipe import Recipe
 from tenfold.recipe.spaces.range_edges import border_warnings
 from tenfold.recipe.spaces.space import Space
 from tenfold.search.context import SearchContext, device_named
+from tenfold.search.leaderboard import frame_row, leaderboard_row, printed_row
 from tenfold.search.nested import Nested, nested
 from tenfold.search.proposals import proposer
 from tenfold.search.racing import Name, Rung, Strategy
@@ -45,7 +46,7 @@ class CrossValidation:
     @property
     def table(self) -> list[dict[str, Any]]:
         """One dict a recipe, in the order given."""
-        return self.trained.table()
+        return [leaderboard_row(self.trained, number) for number in range(len(self.trained.recipes))]
 
     @property
     def trials(self) -> list[dict[str, Any]]:
@@ -64,7 +65,7 @@ class CrossValidation:
 
     def to_frame(self) -> Any:
         """The table as a frame of the library at hand (pandas, polars or pyarrow, whichever is installed)."""
-        return as_frame([_flat(row) for row in self.table])
+        return as_frame([frame_row(row) for row in self.table])
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ class Search:
     @property
     def table(self) -> list[dict[str, Any]]:
         """One dict a recipe, best first."""
-        return [self.trained.row(number) for number in self.trained.ranking()]
+        return [leaderboard_row(self.trained, number) for number in self.trained.ranking()]
 
     @property
     def trials(self) -> list[dict[str, Any]]:
@@ -128,7 +129,7 @@ class Search:
 
     def to_frame(self) -> Any:
         """The table as a frame of the library at hand."""
-        return as_frame([_flat(row) for row in self.table])
+        return as_frame([frame_row(row) for row in self.table])
 
     def refit(self, keep: str = "refit") -> Any:
         """The best recipe as a fitted model: trained on all rows for the updates that the folds chose (refit), or
@@ -248,20 +249,13 @@ def nested_cross_validate(
     return nested(problem, chosen, SearchContext.local(device), inner=inner, seed=seed)
 
 
-def _flat(row: dict[str, Any]) -> dict[str, Any]:
-    """A row of the table with values that a frame takes."""
-    flat = {"recipe": row["recipe"].describe(), "mean": row["mean"], "se": row["se"], "epochs": row["epochs"]}
-    return flat | {f"score_{fold}": score for fold, score in enumerate(row["scores"])}
-
-
 def _lines(found: CrossValidation | Search, numbers: Sequence[int]) -> str:
     """What a result is, and its first ten recipes."""
     trained, count = found.trained, len(numbers)
     problem = trained.problem
     head = f"{type(found).__name__}: {count} recipe{'s' * (count != 1)} x {len(problem.folds)} folds, "
     head += f"{problem.inputs.rows} rows, {problem.metric.name}"
-    rows = [trained.row(number) for number in numbers[:SHOWN]]
-    lines = [f"  {row['mean']:.4f} +- {row['se']:.4f}  {row['recipe'].describe()}" for row in rows]
+    lines = [printed_row(leaderboard_row(trained, number)) for number in numbers[:SHOWN]]
     more = [f"  ... and {count - SHOWN} more in .table"] if count > SHOWN else []
     return "\n".join([head, *lines, *more, *(f"  warning: {line}" for line in found.data.warnings)])
 

@@ -18,6 +18,7 @@ from tenfold.problem.default_space import default_space
 from tenfold.problem.from_arrays import is_frame
 from tenfold.recipe.recipe import Recipe
 from tenfold.recipe.spaces.space import Space
+from tenfold.search.leaderboard import printed_row
 from tenfold.search.racing import Strategy
 from tenfold.search.search import SearchPlan
 
@@ -137,10 +138,7 @@ class _Network(BaseEstimator):
         """What was tried and what won, as text; best first."""
         check_is_fitted(self, "model_")
         lines = [f"{self.search_.trained.problem.metric.name} over {len(self.search_.trained.problem.folds)} folds"]
-        lines += [
-            f"{row['mean']:10.4f} +- {row['se']:.4f}  {row['recipe'].describe()}, {row['epochs']} epochs"
-            for row in self.search_.table
-        ]
+        lines += [printed_row(row) for row in self.search_.table]
         return "\n".join(lines)
 
 

@@ -13,6 +13,7 @@ from tenfold import BadInput, Recipe, Space
 from tenfold.data.split.folds import Fold
 from tenfold.problem.from_arrays import understand
 from tenfold.search.context import Journal, SearchContext
+from tenfold.search.leaderboard import leaderboard_row
 from tenfold.search.outcome import Outcome
 from tenfold.search.racing import NAMES, Standing, Strategy
 from tenfold.search.search import SearchPlan, train_all
@@ -262,7 +263,7 @@ def test_a_time_limit_lets_fewer_go_on_rather_than_none_reach_the_end():
 def test_one_se_takes_the_cheapest_within_a_standard_error(whole):
     found = raced("exhaustive", plan=SearchPlan(rule="one-se"))
     best = whole.ranking()[0]
-    least = whole.mean(best) - whole.row(best)["se"]
+    least = whole.mean(best) - leaderboard_row(whole, best)["se"]
     near = [n for n in whole.ranking() if whole.mean(n) >= least]
     assert len(near) > 1
     problem = whole.problem

@@ -9,6 +9,7 @@ from sklearn.datasets import load_iris
 from tenfold import Recipe, RunFailed
 from tenfold.engine.packs.lanes import Lane
 from tenfold.problem.from_arrays import understand
+from tenfold.search.leaderboard import leaderboard_row
 from tenfold.search.outcome import Outcome
 from tenfold.search.records import EpochRecorder, RecipeRecord
 from tenfold.search.results import SearchResults
@@ -146,7 +147,7 @@ def test_finished_before_out_of_time_before_diverged():
     assert found.best() == 3
     assert found.outcomes() == {"ok": 7, "diverged": 2, "timeout": 5}
     assert found.outcomes(0) == {"ok": 1, "diverged": 1}
-    assert math.isnan(found.row(0)["mean"])
+    assert math.isnan(leaderboard_row(found, 0)["mean"])
 
 
 def test_recipes_that_never_had_their_turn_were_not_begun():

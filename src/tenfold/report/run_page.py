@@ -22,7 +22,7 @@ CURVES = (("train_loss", "Training loss"), ("loss", "Validation loss"), ("score"
 
 
 def render(data: dict[str, Any]) -> str:
-    """The whole of report.html for what `tenfold.run.verdict.report_data` gave, and nothing else: the same
+    """The whole of report.html for what `tenfold.run.report_data.report_data` gave, and nothing else: the same
     bytes for the same data. Optional in data: "versions" (name to version) and "settings" (what `fit` was asked for).
 
     Every text of the data is escaped; None and NaN print as a dash. Raises KeyError if a part of the data is missing.

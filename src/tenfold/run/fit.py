@@ -28,9 +28,11 @@ from tenfold.recipe.recipe import Recipe
 from tenfold.repair.failures import failures, findings
 from tenfold.run.lockbox import TestScore, ledger, open_lockbox
 from tenfold.run.plan import RunPlan, make_plan
+from tenfold.run.report_data import report_data
 from tenfold.run.result import RunResult, metric_rows, run_tables, test_summary, trial_rows
-from tenfold.run.verdict import no_score, report_data, test_lines
+from tenfold.run.verdict import no_score, test_lines
 from tenfold.search.context import SearchContext, device_named, may_have_gpu
+from tenfold.search.leaderboard import leaderboard_row
 from tenfold.search.nested import Nested, nested_result
 from tenfold.search.racing import Rung
 from tenfold.search.results import SearchResults
@@ -333,7 +335,7 @@ class Fit:
         return {"comparison": comparison}
 
     def _card(self, trained: SearchResults) -> str:
-        row = trained.row(trained.best())
+        row = leaderboard_row(trained, trained.best())
         metric = self.prepared.problem.metric.name
         return (
             f"# {self.prepared.name}: {self.prepared.target}\n\n{row['recipe'].describe()}\n\n"

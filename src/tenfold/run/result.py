@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from tenfold.problem.from_file import Prepared
 from tenfold.recipe.spaces.range_edges import border_warnings
 from tenfold.run.lockbox import Ledger, TestScore
 from tenfold.run.plan import RunPlan
+from tenfold.search.leaderboard import csv_rows, leaderboard_row
 from tenfold.search.nested import Nested
 from tenfold.search.outcome import CURVES, Outcome
 from tenfold.search.results import SearchResults
@@ -137,7 +137,7 @@ class RunResult:
 
     def _best(self) -> dict[str, Any]:
         trained, corrected = self.trained, self.trained.correction
-        row, spread = trained.row(self.ranking[0]), trained.spread(self.ranking[0])
+        row, spread = leaderboard_row(trained, self.ranking[0]), trained.spread(self.ranking[0])
         return {
             "recipe": row["recipe"].to_dict(), "cv_mean": row["mean"], "cv_se": row["se"],
             "corrected": corrected.score if corrected else None, "interval": list(self.interval),
@@ -164,7 +164,7 @@ class RunResult:
     def _second(self) -> dict[str, Any] | None:
         if len(self.ranking) < 2 or not np.isfinite(self.trained.mean(self.ranking[1])):
             return None
-        row = self.trained.row(self.ranking[1])
+        row = leaderboard_row(self.trained, self.ranking[1])
         return {"recipe": row["recipe"].to_dict(), "cv_mean": row["mean"], "p_value": self.p_value(row["scores"])}
 
     def summary(self, run: str) -> dict[str, Any]:
@@ -229,15 +229,6 @@ def run_tables(result: RunResult) -> dict[str, str]:
     """leaderboard.csv, trials.csv, metrics.csv and recipe.yaml: the same bytes for the same run, however often
     it was stopped."""
     trained = result.trained
-    folds = range(len(trained.problem.folds))
-    board: list[list[Any]] = [
-        ["rank", "recipe", "mean", "se", *(f"fold_{f}" for f in folds), "epochs", "outcomes", "settings"]
-    ]
-    for rank, number in enumerate(result.ranking, 1):
-        row = trained.row(number)
-        outcomes = " ".join(f"{label}={count}" for label, count in row["outcomes"].items())
-        settings = json.dumps(row["recipe"].to_dict(), sort_keys=True)
-        board.append([rank, number, row["mean"], row["se"], *row["scores"], row["epochs"], outcomes, settings])
     trials: list[list[Any]] = [["recipe", "fold", "seed", "score", "outcome", "epoch"]]
     trials += [[t[key] for key in trials[0]] for t in trained.trials()]
     metrics: list[list[Any]] = [["recipe", "fold", "seed", "epoch", *CURVES]]
@@ -246,7 +237,7 @@ def run_tables(result: RunResult) -> dict[str, str]:
             for epoch, values in enumerate(record.curves[:, f].T, 1):
                 if np.isfinite(values).any():
                     metrics.append([number, fold.number, fold.seed, epoch, *values])
-    files = {"leaderboard.csv": _csv(board), "trials.csv": _csv(trials), "metrics.csv": _csv(metrics)}
+    files = {"leaderboard.csv": _csv(csv_rows(trained)), "trials.csv": _csv(trials), "metrics.csv": _csv(metrics)}
     if result.has_winner:
         files["recipe.yaml"] = trained.recipes[result.ranking[0]].to_yaml()
     return files

@@ -1,20 +1,18 @@
-"""The verdict of a run in about six lines, and everything that the report shows, as plain data."""
+"""The verdict of a run, in about six lines."""
 
 from __future__ import annotations
 
 import shlex
-from importlib.metadata import version
 from typing import Any
 
 import numpy as np
 
-from tenfold._version import __version__
 from tenfold.formatting import listed, number
 from tenfold.repair.failures import failure_sentence
 from tenfold.run.result import LEVEL, RunResult
+from tenfold.search.leaderboard import leaderboard_row
 from tenfold.search.outcome import Outcome
 from tenfold.statistics.corrected_t_test import least_difference
-from tenfold.store.run import Run
 
 BORDERS = 2  # values at a border that the verdict names; the report has them all
 SIMPLER = {"linear": "Linear models", "boosting": "Boosted trees"}  # what the verdict sends a reader to
@@ -31,7 +29,7 @@ def verdict(result: RunResult) -> list[str]:
             f"Try {trained.remedy()}.",
         ]
         return [f"{first[0].upper()}{first[1:]}.", *said]
-    row = trained.row(result.ranking[0])
+    row = leaderboard_row(trained, result.ranking[0])
     lines = [
         *_leak_line(result),
         *(f"Beware: {warning}." for warning in result.prepared.warnings),
@@ -90,7 +88,7 @@ def test_lines(summary: dict[str, Any]) -> list[str]:
 
 def _score_line(result: RunResult) -> str:
     trained = result.trained
-    row, spread = trained.row(result.ranking[0]), trained.spread(result.ranking[0])
+    row, spread = leaderboard_row(trained, result.ranking[0]), trained.spread(result.ranking[0])
     low, high = result.interval
     word = trained.problem.metric.words
     repeats = len(trained.problem.folds) // result.plan.folds
@@ -197,7 +195,7 @@ def _baseline_line(result: RunResult, mean: float) -> str:
 
 def _runner_up_line(result: RunResult) -> str:
     second = result.ranking[1]
-    row = result.trained.row(second)
+    row = leaderboard_row(result.trained, second)
     if not np.isfinite(row["mean"]):
         return "No other recipe has a score."
     p = result.p_value(row["scores"])
@@ -215,38 +213,3 @@ def _runner_up_line(result: RunResult) -> str:
     others = len(result.ties) - 1
     more = f" {others} more {'is' if others == 1 else 'are'} not distinguishable either." if others > 0 else ""
     return f"{head} ({tie}){faster}.{more}"
-
-
-def report_data(result: RunResult, run: Run) -> dict[str, Any]:
-    """What report.html shows, as JSON: it can be drawn again without the data."""
-    trained = result.trained
-    board = []
-    for rank, recipe in enumerate(result.ranking, 1):
-        row = trained.row(recipe)
-        board.append({**row, "rank": rank, "number": recipe, "recipe": row["recipe"].describe()})
-    curves: dict[str, Any] = {}
-    if result.has_winner:
-        record = trained.records[result.ranking[0]]
-        names = ("train_loss", "loss", "score")
-        curves = {name: record.curves[i].tolist() for i, name in enumerate(names)}
-    best = trained.recipes[result.ranking[0]]
-    summary = result.summary(run.path.name)
-    return {
-        "summary": summary,
-        "verdict": verdict(result),
-        "tested": test_lines(summary),
-        "card": result.prepared.card.to_dict(),
-        "name": result.prepared.name,
-        "source": result.prepared.source,
-        "target": result.prepared.target,
-        "why_task": result.plan.why_task,
-        "baselines": [{"name": b.name, "scores": list(b.scores), "seconds": b.seconds} for b in result.baselines],
-        "leaderboard": board,
-        "curves": curves,
-        "recipe_yaml": best.to_yaml() if result.has_winner else "",
-        "ledger": list(result.ledger.openings),
-        "others": list(result.ledger.others),
-        "sealed_sha": result.prepared.sealed.sha,
-        "settings": result.prepared.settings.to_dict(),
-        "versions": {"tenfold": __version__} | {name: version(name) for name in ("torch", "numpy", "scikit-learn")},
-    }

@@ -117,22 +117,6 @@ class SearchResults:
         ended = [outcome.label for record in records for outcome in record.outcomes if outcome]
         return {label: ended.count(label) for label in dict.fromkeys(o.label for o in Outcome) if label in ended}
 
-    def row(self, number: int) -> dict[str, Any]:
-        """One line of the table."""
-        scores = self.scores(number)
-        return {
-            "recipe": self.recipes[number],
-            "mean": self.mean(number),
-            "se": fold_error(scores),
-            "scores": [float(score) for score in scores],
-            "outcomes": self.outcomes(number),
-            "epochs": self.records[number].epoch,
-        }
-
-    def table(self) -> list[dict[str, Any]]:
-        """One line a recipe, in the order given."""
-        return [self.row(number) for number in range(len(self.recipes))]
-
     def trials(self) -> list[dict[str, Any]]:
         """One line a trial: recipe (number), fold, seed, score, outcome, epoch (the recipe's), curve (its scores)."""
         lines = []

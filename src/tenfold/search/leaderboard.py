@@ -1,0 +1,56 @@
+"""The leaderboard: one row a recipe, for the report, leaderboard.csv, data frames and what Python prints."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from tenfold.formatting import number as printed
+from tenfold.search.results import SearchResults
+from tenfold.statistics.intervals import fold_error
+
+
+def leaderboard_row(results: SearchResults, number: int) -> dict[str, Any]:
+    """One recipe: the recipe, mean (in the metric's own sign), se, scores (one a fold), outcomes (counts), epochs."""
+    scores = results.scores(number)
+    return {
+        "recipe": results.recipes[number],
+        "mean": results.mean(number),
+        "se": fold_error(scores),
+        "scores": [float(score) for score in scores],
+        "outcomes": results.outcomes(number),
+        "epochs": results.records[number].epoch,
+    }
+
+
+def report_rows(results: SearchResults) -> list[dict[str, Any]]:
+    """All recipes, best first, with rank, number and the recipe in words."""
+    rows: list[dict[str, Any]] = []
+    for rank, number in enumerate(results.ranking(), 1):
+        row = leaderboard_row(results, number)
+        rows.append({**row, "rank": rank, "number": number, "recipe": row["recipe"].describe()})
+    return rows
+
+
+def csv_rows(results: SearchResults) -> list[list[Any]]:
+    """All recipes, best first, under the header of leaderboard.csv."""
+    folds = [f"fold_{fold}" for fold in range(len(results.problem.folds))]
+    lines: list[list[Any]] = [["rank", "recipe", "mean", "se", *folds, "epochs", "outcomes", "settings"]]
+    for rank, number in enumerate(results.ranking(), 1):
+        row = leaderboard_row(results, number)
+        outcomes = " ".join(f"{label}={count}" for label, count in row["outcomes"].items())
+        settings = json.dumps(row["recipe"].to_dict(), sort_keys=True)
+        lines.append([rank, number, row["mean"], row["se"], *row["scores"], row["epochs"], outcomes, settings])
+    return lines
+
+
+def frame_row(row: dict[str, Any]) -> dict[str, Any]:
+    """A row with values that a data frame takes: the recipe in words, a column a fold."""
+    flat = {"recipe": row["recipe"].describe(), "mean": row["mean"], "se": row["se"], "epochs": row["epochs"]}
+    return flat | {f"score_{fold}": score for fold, score in enumerate(row["scores"])}
+
+
+def printed_row(row: dict[str, Any]) -> str:
+    """ "0.9833 +- 0.0041  64 ReLU, He, Adam at 0.001, 12 epochs"."""
+    score = f"{printed(row['mean']):>8} +- {printed(row['se'])}"
+    return f"{score}  {row['recipe'].describe()}, {row['epochs']} epochs"
