@@ -357,7 +357,7 @@ def test_many_faults_stay_within_twelve_lines():
         ({"augment": {"flip": 1}}, "augment.flip: found 1; expected true or false"),
         ({"augment": {"flip": "yes"}}, "augment.flip: found the text 'yes'; expected true or false"),
         ({"augment": {"flip": {"uniform": [0, 1]}}}, "augment.flip: found a mapping (uniform); expected true or false"),
-        ({"augment": {"shift": -1}}, "augment.shift: must be a whole number >= 0; got -1"),
+        ({"augment": {"shift": -1}}, "augment.shift: must be >= 0; got -1"),
         ({"augment": {"turn": 1}}, "augment.turn: unknown field; one of: flip, shift"),
         ({"augment": True}, "augment: found true (a boolean); expected a mapping with flip, shift"),
         ({"network": {"normalize": "behind"}}, "normalize: found the text 'behind'; expected one of before, after"),

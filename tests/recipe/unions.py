@@ -4,10 +4,11 @@ from hypothesis import strategies as st
 
 from tenfold.errors import BadInput
 from tenfold.recipe import MLP, Recipe
-from tenfold.recipe.grammar.field_kinds import Either, Family, Flag, LayerList, Number, SizeList, Words, kinds
+from tenfold.recipe.grammar.field_kinds import Either, Family, LayerList, kinds
 from tenfold.recipe.layers import Dense, Residual
 from tenfold.recipe.network import Layers
 from tenfold.rules.augmentation import Augmentation
+from tenfold.rules.fields import Flag, Number, SizeList, Words
 
 
 def _families(record, above=()):

@@ -12,6 +12,7 @@ from scipy.stats import ks_2samp
 from sklearn.neural_network import MLPClassifier
 from torch import nn
 
+from tenfold.rules.fields import value_kinds
 from tenfold.rules.initialization import (
     LSUV,
     Constant,
@@ -28,13 +29,13 @@ from tenfold.rules.initialization import (
     base_draw,
     lsuv_factor,
 )  # fmt: skip
-from tenfold.rules.initialization.scaled import DISTRIBUTIONS, FANS
 from tenfold.rules.record import SECTIONS, BadField, main_field, preset, sections
 
 MEMBERS = typing.get_args(Initialization)
 SIZES = [(800, 50), (60, 500), (200, 200), (9, 3000)]
 # variance in closed form; kurtosis and largest value in standard deviations, None where not random
 NORMAL, UNIFORM, TRUNCATED = (3.0, math.inf), (1.8, math.sqrt(3)), (2.3654, 2 / 0.87962566)
+DISTRIBUTIONS = {"normal": NORMAL, "uniform": UNIFORM, "truncated": TRUNCATED}
 ORACLES = {
     Zeros: (lambda r, f: 0.0, None),
     Constant: (lambda r, f: 0.0, None),
@@ -97,7 +98,7 @@ def test_variance_and_distribution_are_the_claim(rule, size):
 
 
 @pytest.mark.parametrize("member", [LeCun, Xavier, He])
-@pytest.mark.parametrize("fan", FANS)
+@pytest.mark.parametrize("fan", value_kinds(He)["fan"].words)
 @pytest.mark.parametrize("distribution", DISTRIBUTIONS)
 def test_scaled_rules_equal_jaxs_variance_scaling(member, fan, distribution):
     jax = pytest.importorskip("jax")
@@ -111,9 +112,7 @@ def test_scaled_rules_equal_jaxs_variance_scaling(member, fan, distribution):
     assert same_distribution(w, scaling(jax.random.key(0), (200, 120)))
     exact = gain**2 / {"fan_in": 200, "fan_out": 120, "average": 160}[fan]
     assert rule.variance(fans) == pytest.approx(exact, rel=1e-12)
-    check_distribution(
-        w, math.sqrt(exact), *dict(zip(DISTRIBUTIONS, (NORMAL, UNIFORM, TRUNCATED), strict=True))[distribution]
-    )
+    check_distribution(w, math.sqrt(exact), *DISTRIBUTIONS[distribution])
 
 
 TORCH = {  # (filler of a torch weight (units, inputs), the rule)

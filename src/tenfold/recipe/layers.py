@@ -7,11 +7,12 @@ output layer is always appended, and what is not flat is flattened before a dens
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from tenfold.recipe.grammar.field_kinds import Written
 from tenfold.recipe.grammar.reader import normalize_fields
 from tenfold.rules.activations import Activation
+from tenfold.rules.fields import Count, Share, Within
 from tenfold.rules.normalization import BatchNorm, GroupNorm, LayerNorm
 from tenfold.rules.record import require
 
@@ -29,11 +30,10 @@ class Dense:
     Source: Rosenblatt 1958; Rumelhart, Hinton & Williams 1986.
     """
 
-    units: int = 64
+    units: Count = 64
 
     def __post_init__(self) -> None:
         normalize_fields(self)
-        require(self.units >= 1, self, "units", ">= 1")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,18 +51,16 @@ class Conv:
     Source: LeCun et al. 1989.
     """
 
-    channels: int = 32
-    kernel: int = 3
-    stride: int = 1
-    padding: int | Literal["same"] = "same"
+    channels: Count = 32
+    kernel: Count = 3
+    stride: Count = 1
+    padding: Annotated[int, Within(ge=0)] | Literal["same"] = "same"
 
     MAIN: ClassVar[str] = "channels"
+    TOGETHER: ClassVar = (("kernel", "padding"),)
 
     def __post_init__(self) -> None:
         normalize_fields(self)
-        for field in ("channels", "kernel", "stride"):
-            require(getattr(self, field) >= 1, self, field, ">= 1")
-        require(self.padding == "same" or self.padding >= 0, self, "padding", ">= 0, or same")
         require(self.padding != "same" or self.kernel % 2 == 1, self, "kernel", "odd where padding is same")
 
     @property
@@ -75,15 +73,13 @@ class Conv:
 class Windowed:
     """What layers that look at windows share; stride null is the size."""
 
-    size: int = 2
-    stride: int | None = None
+    size: Count = 2
+    stride: Count | None = None
 
     MAIN: ClassVar[str] = "size"
 
     def __post_init__(self) -> None:
         normalize_fields(self)
-        require(self.size >= 1, self, "size", ">= 1")
-        require(self.stride is None or self.stride >= 1, self, "stride", ">= 1, or null")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,11 +155,10 @@ class Dropout:
     Source: Srivastava et al. 2014.
     """
 
-    rate: float = 0.5
+    rate: Share = 0.5
 
     def __post_init__(self) -> None:
         normalize_fields(self)
-        require(0 <= self.rate < 1, self, "rate", "in [0, 1)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,11 +174,10 @@ class ChannelDropout:
     Source: Tompson et al. 2015.
     """
 
-    rate: float = 0.2
+    rate: Share = 0.2
 
     def __post_init__(self) -> None:
         normalize_fields(self)
-        require(0 <= self.rate < 1, self, "rate", "in [0, 1)")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,14 +4,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from tenfold.recipe.grammar.field_kinds import Written
 from tenfold.recipe.grammar.reader import normalize_fields
 from tenfold.recipe.layers import Dense, Dropout, Layer
 from tenfold.rules.activations import Activation, ReLU
+from tenfold.rules.fields import Share, Within
 from tenfold.rules.normalization import NoNormalization, Normalization
-from tenfold.rules.record import require
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,20 +25,17 @@ class MLP:
     records or by name (`activation="relu"`). Raises `BadInput` naming the field.
     """
 
-    hidden: tuple[int, ...] | Written = (128, 128)
+    hidden: Annotated[tuple[int, ...], Within(ge=1)] | Written = (128, 128)
     activation: Activation | Written = ReLU()
     normalization: Normalization | Written = NoNormalization()
     normalize: Literal["before", "after"] = "before"
-    dropout: float = 0.0
-    input_dropout: float = 0.0
+    dropout: Share = 0.0
+    input_dropout: Share = 0.0
 
     BY_FIELDS: ClassVar[bool] = True  # written as a mapping of its fields, without a name
 
     def __post_init__(self) -> None:
         normalize_fields(self)
-        require(all(units >= 1 for units in self.hidden), self, "hidden", "units, each >= 1")
-        require(0 <= self.dropout < 1, self, "dropout", "in [0, 1)")
-        require(0 <= self.input_dropout < 1, self, "input_dropout", "in [0, 1)")
 
     def sequence(self) -> tuple[Layer, ...]:
         """The same network as layers. Dropout is there at any rate, 0 too: a rate is a value, not structure."""

@@ -26,6 +26,7 @@ from tenfold.recipe.words.describe import (
     describe_values,
 )
 from tenfold.rules.augmentation import Augmentation
+from tenfold.rules.fields import Count, NotNegative, Positive, Share
 from tenfold.rules.initialization import He, Initialization
 from tenfold.rules.losses import CrossEntropy, Loss, Squared
 from tenfold.rules.normalization import BatchNorm
@@ -60,14 +61,14 @@ class Recipe:
     loss: Literal["auto"] | Loss | Written = "auto"
     optimizer: Optimizer | Written = Adam()
     decay: Decay | Written = NoDecay()
-    weight_decay: float = 0.0
-    l1: float = 0.0
-    max_norm: float | None = None
-    clip_norm: float | None = None
-    clip_value: float | None = None
-    weight_average: float = 0.0
-    batch_size: int | Literal["full"] | Written = None
-    epochs: int = 40
+    weight_decay: NotNegative = 0.0
+    l1: NotNegative = 0.0
+    max_norm: Positive | None = None
+    clip_norm: Positive | None = None
+    clip_value: Positive | None = None
+    weight_average: Share = 0.0
+    batch_size: Count | Literal["full"] | Written = None
+    epochs: Count = 40
 
     TOGETHER: ClassVar = (
         *(("optimizer", field) for field in ("batch_size", "l1", "clip_norm", "clip_value")),
@@ -82,14 +83,6 @@ class Recipe:
         second_order = self.optimizer.family == "second_order"
         if undecided and second_order:
             object.__setattr__(self, "batch_size", "full")
-        for field in ("weight_decay", "l1"):
-            require(getattr(self, field) >= 0, self, field, ">= 0")
-        for field in ("max_norm", "clip_norm", "clip_value"):
-            value = getattr(self, field)
-            require(value is None or value > 0, self, field, "> 0, or null")
-        require(0 <= self.weight_average < 1, self, "weight_average", "in [0, 1)")
-        require(self.batch_size == "full" or self.batch_size >= 1, self, "batch_size", ">= 1, or full")
-        require(self.epochs >= 1, self, "epochs", ">= 1")
         name, bears_noise = rule_name(self.optimizer), isinstance(self.optimizer, HessianFree)
         noisy = second_order and self.batch_size != "full" and not bears_noise
         require(not noisy, self, "batch_size", f"full for {name}, whose steps a minibatch would mislead")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 
-from tenfold.rules.record import require, require_flag, require_number
+from tenfold.rules.fields import Within
+from tenfold.rules.record import Rule
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -16,7 +17,7 @@ Array = np.ndarray
 
 
 @dataclass(frozen=True, kw_only=True)
-class Augmentation:
+class Augmentation(Rule):
     """Training images mirrored and shifted at random, anew at every update; scored images stay as they are.
 
     Formula: z[i, j] = x'[i - down, j - right], 0 outside; x' is x or, with probability 1/2, its mirror image
@@ -34,12 +35,7 @@ class Augmentation:
     """
 
     flip: bool = False
-    shift: int = 0
-
-    def __post_init__(self) -> None:
-        require_flag(self, "flip")
-        require_number(self, "shift")
-        require(isinstance(self.shift, int) and self.shift >= 0, self, "shift", "a whole number >= 0")
+    shift: Annotated[int, Within(ge=0)] = 0
 
     @property
     def active(self) -> bool:

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-from tenfold.rules.record import require, require_number, require_word
+from tenfold.rules.fields import Positive, Share
+from tenfold.rules.record import Rule
 
 Task = Literal["classification", "regression"]
 Link = Literal["softmax", "scores", "identity", "exp"]
@@ -66,7 +67,7 @@ def poisson(output: Any, target: Any) -> Any:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CrossEntropy:
+class CrossEntropy(Rule):
     """The negative log-likelihood of the class under a softmax.
 
     Formula: -ln softmax(o)[y]; with smoothing s, against (1 - s) onehot(y) + s / C.
@@ -78,15 +79,11 @@ class CrossEntropy:
     Source: Bridle 1990; Szegedy et al. 2016.
     """
 
-    smoothing: float = 0.0
+    smoothing: Share = 0.0
 
     task: ClassVar[Task] = "classification"
     link: ClassVar[Link] = "softmax"
     formula: ClassVar[Callable[..., Any]] = staticmethod(cross_entropy)
-
-    def __post_init__(self) -> None:
-        require_number(self, "smoothing")
-        require(0 <= self.smoothing < 1, self, "smoothing", "in [0, 1)")
 
     def at_chance(self, classes: int) -> float:
         """ln C, at equal outputs, with or without smoothing."""
@@ -94,7 +91,7 @@ class CrossEntropy:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Hinge:
+class Hinge(Rule):
     """A margin between the score of the class and the others (multi-class support vector machine).
 
     Formula: weston_watkins: sum over j != y of max(0, margin + s_j - s_y); one_against_all: max(0, margin - s_y) +
@@ -109,17 +106,12 @@ class Hinge:
     """
 
     kind: Literal["weston_watkins", "one_against_all"] = "weston_watkins"
-    margin: float = 1.0
+    margin: Positive = 1.0
 
     MAIN: ClassVar[str] = "kind"
     task: ClassVar[Task] = "classification"
     link: ClassVar[Link] = "scores"
     formula: ClassVar[Callable[..., Any]] = staticmethod(hinge)
-
-    def __post_init__(self) -> None:
-        require_word(self, "kind", ("weston_watkins", "one_against_all"))
-        require_number(self, "margin")
-        require(self.margin > 0, self, "margin", "> 0")
 
     def at_chance(self, classes: int) -> float:
         """margin (C - 1), or margin C for one_against_all, at scores of 0."""
@@ -170,7 +162,7 @@ class Absolute:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Huber:
+class Huber(Rule):
     """Squared for small errors, absolute for large ones.
 
     Formula: e^2 / 2 for |e| <= delta, delta (|e| - delta / 2) beyond, e = o - t.
@@ -182,15 +174,11 @@ class Huber:
     Source: Huber 1964.
     """
 
-    delta: float = 1.0
+    delta: Positive = 1.0
 
     task: ClassVar[Task] = "regression"
     link: ClassVar[Link] = "identity"
     formula: ClassVar[Callable[..., Any]] = staticmethod(huber)
-
-    def __post_init__(self) -> None:
-        require_number(self, "delta")
-        require(self.delta > 0, self, "delta", "> 0")
 
     def at_chance(self, classes: int = 1) -> float:
         """E[huber(t)] for a standard normal target."""

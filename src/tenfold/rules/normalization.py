@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-from tenfold.rules.record import require, require_flag, require_number, require_word
+from tenfold.rules.fields import Count, NotNegative, Positive, Share
+from tenfold.rules.record import Rule
 
 
 def batch_norm(z: Any, weight: Any, gamma: Any, beta: Any, eps: Any) -> tuple[Any, Any, Any]:
@@ -59,7 +60,7 @@ class NoNormalization:
 
 
 @dataclass(frozen=True, kw_only=True)
-class BatchNorm:
+class BatchNorm(Rule):
     """Standardizes every unit over the rows of the batch, then gives it a learned scale and shift.
 
     Formula: y = gamma (z - mean) / sqrt(var + eps) + beta, mean and biased variance of the batch in training (of a
@@ -79,11 +80,11 @@ class BatchNorm:
     Source: Ioffe & Szegedy 2015.
     """
 
-    eps: float = 1e-5
-    keep: float = 0.9
+    eps: Positive = 1e-5
+    keep: Share = 0.9
     average: Literal["exponential", "cumulative"] = "exponential"
     unbiased: bool = True
-    initial_variance: float = 1.0
+    initial_variance: NotNegative = 1.0
 
     NAME: ClassVar[str] = "batch"
     LAYER: ClassVar[str] = "batch_norm"
@@ -94,21 +95,13 @@ class BatchNorm:
         "cs231n": {"eps": 1e-5, "keep": 0.9, "unbiased": False, "initial_variance": 0.0},
     }
 
-    def __post_init__(self) -> None:
-        require_number(self, "eps", "keep", "initial_variance")
-        require(self.eps > 0, self, "eps", "> 0")
-        require(0 <= self.keep < 1, self, "keep", "in [0, 1)")
-        require_word(self, "average", ("exponential", "cumulative"))
-        require_flag(self, "unbiased")
-        require(self.initial_variance >= 0, self, "initial_variance", ">= 0")
-
     def keep_at(self, t: int) -> float:
         """The share that stays at update t = 1, 2, ...: keep, or (t - 1) / t for the cumulative mean."""
         return (t - 1) / t if self.average == "cumulative" else self.keep
 
 
 @dataclass(frozen=True, kw_only=True)
-class LayerNorm:
+class LayerNorm(Rule):
     """Standardizes every row over its units, then gives each unit a learned scale and shift.
 
     Formula: y = gamma (z - mean) / sqrt(var + eps) + beta, mean and biased variance over the units of the row.
@@ -121,19 +114,15 @@ class LayerNorm:
     Source: Ba, Kiros & Hinton 2016.
     """
 
-    eps: float = 1e-5
+    eps: Positive = 1e-5
 
     NAME: ClassVar[str] = "layer"
     LAYER: ClassVar[str] = "layer_norm"
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {"torch": {"eps": 1e-5}, "keras": {"eps": 1e-3}}
 
-    def __post_init__(self) -> None:
-        require_number(self, "eps")
-        require(self.eps > 0, self, "eps", "> 0")
-
 
 @dataclass(frozen=True, kw_only=True)
-class GroupNorm:
+class GroupNorm(Rule):
     """Standardizes every row over groups of its units or channels, then gives each a learned scale and shift.
 
     Formula: y = gamma (z - mean) / sqrt(var + eps) + beta, mean and biased variance over each group of the row (of an
@@ -146,8 +135,8 @@ class GroupNorm:
     Source: Wu & He 2018.
     """
 
-    groups: int = 8
-    eps: float = 1e-5
+    groups: Count = 8
+    eps: Positive = 1e-5
 
     NAME: ClassVar[str] = "group"
     LAYER: ClassVar[str] = "group_norm"
@@ -155,11 +144,6 @@ class GroupNorm:
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
         "torch": {"eps": 1e-5}, "keras": {"groups": 32, "eps": 1e-3}
     }  # fmt: skip
-
-    def __post_init__(self) -> None:
-        require_number(self, "groups", "eps")
-        require(self.groups >= 1 and self.groups == int(self.groups), self, "groups", "a whole number >= 1")
-        require(self.eps > 0, self, "eps", "> 0")
 
 
 Normalization = NoNormalization | BatchNorm | LayerNorm | GroupNorm

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-import math
 import re
-from typing import Any
+from typing import Any, ClassVar
 
 from tenfold.errors import BadInput
+from tenfold.rules.fields import Number, value_kinds
 
 SECTIONS = ("Formula", "Shapes", "Options", "Convention", "Claim", "Choose", "Source")
 
@@ -22,8 +22,13 @@ class BadField(BadInput):
 
     def __init__(self, owner: object, field: str, must: str) -> None:
         self.field: str = field
-        self.reason: str = f"must be {must}; got {getattr(owner, field)!r}"
+        self.reason: str = refusal(must, getattr(owner, field))
         super().__init__(f"{type(owner).__name__}.{field} {self.reason}")
+
+
+def refusal(must: str, value: Any) -> str:
+    """The reason why a field cannot have a value; nothing where it `must` be nothing else."""
+    return f"must be {must}; got {value!r}" if must else ""
 
 
 def require(ok: bool, owner: object, field: str, must: str) -> None:
@@ -32,23 +37,25 @@ def require(ok: bool, owner: object, field: str, must: str) -> None:
         raise BadField(owner, field, must)
 
 
-def require_number(owner: object, *fields: str) -> None:
-    """Each field is a finite real number (a bool or a string is not)."""
-    for field in fields:
-        value = getattr(owner, field)
-        number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-        require(number, owner, field, "a finite number")
+def check_fields(record: Any) -> None:
+    """Raise `BadField` for the first field whose value its annotation does not allow."""
+    for field, kind in value_kinds(type(record)).items():
+        value = getattr(record, field)
+        must = kind.must_be(value)
+        if must:
+            raise BadField(record, field, must)
+        if type(value) is float and isinstance(kind, Number) and kind.integer:
+            object.__setattr__(record, field, int(value))  # 10.0 is as good as 10, but neither counts nor slices
 
 
-def require_flag(owner: object, *fields: str) -> None:
-    """Each field is True or False."""
-    for field in fields:
-        require(isinstance(getattr(owner, field), bool), owner, field, "true or false")
+class Rule:
+    """Base of the rules that have fields: built, they are checked. One with fields that bound each other extends
+    `__post_init__` with a `require`, and names these fields in `TOGETHER`."""
 
+    TOGETHER: ClassVar[tuple[tuple[str, ...], ...]] = ()
 
-def require_word(owner: object, field: str, words: tuple[str, ...]) -> None:
-    """The field is one of the words."""
-    require(getattr(owner, field) in words, owner, field, f"one of {', '.join(words)}")
+    def __post_init__(self) -> None:
+        check_fields(self)
 
 
 def preset(rule: type, library: str, **changes: Any) -> Any:

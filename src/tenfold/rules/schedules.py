@@ -9,29 +9,27 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 
-from tenfold.rules.record import require, require_flag, require_number, require_word
+from tenfold.rules.fields import Count, NotNegative, Positive, Share, Within
+from tenfold.rules.record import Rule, require
 
 Array = np.ndarray
+EndShare = Annotated[float, Within(ge=0, le=1, note="a share of the rate")]
 SMALLEST_DROP = 1e-8  # a plateau lowers the factor no more once that would change it by less
 
 
 @dataclass(frozen=True, kw_only=True)
-class Scheduled(ABC):
+class Scheduled(Rule, ABC):
     """What every rule has: a warm-up over a share of the training, in W = round(warmup * total) updates.
 
     At update u < W the factor is (u + 1) / (W + 1); the rule itself runs on the rest of the training.
     A plateau follows the training loss too, through `plateau_next`.
     """
 
-    warmup: float = 0.0
-
-    def __post_init__(self) -> None:
-        require_number(self, "warmup")
-        require(0 <= self.warmup < 1, self, "warmup", "in [0, 1), a share of the training")
+    warmup: Annotated[float, Within(ge=0, lt=1, note="a share of the training")] = 0.0
 
     def warm_updates(self, total: int) -> int:
         """W, the updates of warm-up; the last update is never one of them."""
@@ -57,10 +55,6 @@ class Clocked(Scheduled):
     """A rule that speaks of time t, and says what it counts: epochs, whole epochs, or updates."""
 
     time: Literal["epochs", "whole_epochs", "updates"] = "epochs"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require_word(self, "time", ("epochs", "whole_epochs", "updates"))
 
     def clock(self, update: Array, per_epoch: int) -> Array:
         """t at each update."""
@@ -106,18 +100,13 @@ class Exponential(Clocked):
     Source: -
     """
 
-    k: float = 0.05
+    k: NotNegative = 0.05
 
     MAIN: ClassVar[str] = "k"
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
         "torch": {"time": "whole_epochs"}, "keras": {"time": "updates"}, "optax": {"time": "updates"},
         "lecture": {"time": "updates"},
     }  # fmt: skip
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require_number(self, "k")
-        require(self.k >= 0, self, "k", ">= 0")
 
     def decayed(self, update: Array, per_epoch: int, total: int) -> Array:
         """exp(-k t)."""
@@ -140,17 +129,12 @@ class InverseTime(Clocked):
     Source: Robbins & Monro 1951.
     """
 
-    k: float = 0.1
+    k: NotNegative = 0.1
 
     MAIN: ClassVar[str] = "k"
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
         "torch": {"time": "whole_epochs"}, "keras": {"time": "updates"}, "lecture": {"time": "updates"},
     }  # fmt: skip
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require_number(self, "k")
-        require(self.k >= 0, self, "k", ">= 0")
 
     def decayed(self, update: Array, per_epoch: int, total: int) -> Array:
         """1 / (1 + k t)."""
@@ -172,19 +156,13 @@ class Step(Clocked):
     Source: He et al. 2016 (drop 0.1).
     """
 
-    drop: float = 0.1
-    every: int = 10
+    drop: Annotated[float, Within(gt=0, le=1)] = 0.1
+    every: Count = 10
 
     MAIN: ClassVar[str] = "every"
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
         "torch": {"drop": 0.1, "time": "whole_epochs"}, "optax": {"time": "updates"},
     }  # fmt: skip
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require_number(self, "drop", "every")
-        require(0 < self.drop <= 1, self, "drop", "in (0, 1]")
-        require(self.every >= 1 and self.every == int(self.every), self, "every", "a whole number >= 1")
 
     def decayed(self, update: Array, per_epoch: int, total: int) -> Array:
         """drop^floor(t / every)."""
@@ -208,19 +186,12 @@ class Plateau(Scheduled):
     Source: -
     """
 
-    drop: float = 0.1
-    patience: int = 10
-    threshold: float = 1e-4
+    drop: Annotated[float, Within(gt=0, lt=1)] = 0.1
+    patience: Annotated[int, Within(ge=0)] = 10
+    threshold: Share = 1e-4
 
     MAIN: ClassVar[str] = "patience"
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {"torch": {"drop": 0.1, "patience": 10, "threshold": 1e-4}}
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require_number(self, "drop", "patience", "threshold")
-        require(0 < self.drop < 1, self, "drop", "in (0, 1)")
-        require(self.patience >= 0 and self.patience == int(self.patience), self, "patience", "a whole number >= 0")
-        require(0 <= self.threshold < 1, self, "threshold", "in [0, 1)")
 
     def decayed(self, update: Array, per_epoch: int, total: int) -> Array:
         """1: what follows the loss is the factor of `PlateauState`."""
@@ -259,14 +230,9 @@ class Linear(Scheduled):
     Source: Goyal et al. 2017 (warm-up); Defazio et al. 2023.
     """
 
-    end: float = 0.0
+    end: EndShare = 0.0
 
     MAIN: ClassVar[str] = "end"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require_number(self, "end")
-        require(0 <= self.end <= 1, self, "end", "in [0, 1], a share of the rate")
 
     def decayed(self, update: Array, per_epoch: int, total: int) -> Array:
         """1 - (1 - end) update / total."""
@@ -290,21 +256,14 @@ class Cosine(Scheduled):
     Source: Loshchilov & Hutter 2017; Goyal et al. 2017 (warm-up).
     """
 
-    warmup: float = 0.05
-    end: float = 0.0
-    restarts: int = 0
-    stretch: float = 1.0
+    warmup: Annotated[float, Within(ge=0, lt=1, note="a share of the training")] = 0.05
+    end: EndShare = 0.0
+    restarts: Annotated[int, Within(ge=0)] = 0
+    stretch: Positive = 1.0
 
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
         "torch": {"warmup": 0.0}, "keras": {"warmup": 0.0}, "optax": {"warmup": 0.0},
     }  # fmt: skip
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require_number(self, "end", "restarts", "stretch")
-        require(0 <= self.end <= 1, self, "end", "in [0, 1], a share of the rate")
-        require(self.restarts >= 0 and self.restarts == int(self.restarts), self, "restarts", "a whole number >= 0")
-        require(self.stretch > 0, self, "stretch", "> 0")
 
     def edges(self, total: int) -> Array:
         """The updates where cycles begin, and the end, (restarts + 2,)."""
@@ -338,24 +297,19 @@ class OneCycle(Scheduled):
     Source: Smith & Topin 2018.
     """
 
-    rise: float = 0.3
-    start: float = 25.0
-    end: float = 1e4
+    rise: Annotated[float, Within(gt=0, lt=1, note="a share of the training")] = 0.3
+    start: Annotated[float, Within(ge=1, note="what lr is divided by")] = 25.0
+    end: Annotated[float, Within(ge=1, note="what lr / start is divided by")] = 1e4
     cycle_momentum: bool = True
-    momentum_low: float = 0.85
-    momentum_high: float = 0.95
+    momentum_low: Share = 0.85
+    momentum_high: Share = 0.95
 
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {"torch": {"rise": 0.3, "start": 25.0, "end": 1e4}}
+    TOGETHER: ClassVar = (("momentum_low", "momentum_high"),)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require_number(self, "rise", "start", "end", "momentum_low", "momentum_high")
-        require(0 < self.rise < 1, self, "rise", "in (0, 1), a share of the training")
-        require(self.start >= 1, self, "start", ">= 1, what lr is divided by")
-        require(self.end >= 1, self, "end", ">= 1, what lr / start is divided by")
-        require_flag(self, "cycle_momentum")
-        require(0 <= self.momentum_low < 1, self, "momentum_low", "in [0, 1)")
-        require(self.momentum_low <= self.momentum_high < 1, self, "momentum_high", "in [momentum_low, 1)")
+        require(self.momentum_low <= self.momentum_high, self, "momentum_high", "in [momentum_low, 1)")
 
     def curve(self, update: Array, total: int, ends: tuple[float, float, float]) -> Array:
         """From the first of `ends` to the second and on to the third, on half a cosine each."""

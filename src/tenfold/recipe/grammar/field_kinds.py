@@ -5,54 +5,15 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
-import types
 import typing
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
+from tenfold.rules.fields import Flag, Number, SizeList, ValueKind, Words, options_of, value_kind, words_of
 from tenfold.rules.record import rule_name
 
 Written = Any  # in annotations: besides the record, its bare name or {name: {field: value}} is accepted
-
-
-@dataclass(frozen=True)
-class Flag:
-    """True or false."""
-
-    def __str__(self) -> str:
-        return "true or false"
-
-
-@dataclass(frozen=True)
-class Words:
-    """One of the words."""
-
-    words: tuple[str, ...]
-
-    def __str__(self) -> str:
-        return f"one of {', '.join(self.words)}"
-
-
-@dataclass(frozen=True)
-class Number:
-    """A number, a whole one when `integer`; or one of the `words`; or nothing when `optional`."""
-
-    integer: bool
-    words: tuple[str, ...] = ()
-    optional: bool = False
-
-    def __str__(self) -> str:
-        parts = ["a whole number" if self.integer else "a number", *self.words, *(["null"] if self.optional else [])]
-        return " or ".join(parts)
-
-
-@dataclass(frozen=True)
-class SizeList:
-    """A list of whole numbers."""
-
-    def __str__(self) -> str:
-        return "a list of whole numbers, such as [64, 64]"
 
 
 @dataclass(frozen=True)
@@ -99,7 +60,7 @@ class Family:
         own = getattr(rule, "LAYER", None) if self.in_layers else None
         return own or rule_name(rule)
 
-    @property
+    @functools.cached_property
     def members(self) -> dict[str, type]:
         """Rules by name, in the order of the union."""
         return {self.name(rule): rule for rule in self.rules}
@@ -123,38 +84,33 @@ class LayerList:
         return f"a list of layers, such as [{{dense: 64}}, relu]; a layer is {self.layer}"
 
 
-FieldKind = Number | Flag | Words | SizeList | LayerList | Fields | Either | Family
-Scalar = Number | Flag | Words
+FieldKind = ValueKind | LayerList | Fields | Either | Family
 
 
 @functools.cache
 def kinds(record: type) -> dict[str, FieldKind]:
     """The kind of every field of a record class, by name, in order."""
-    hints = typing.get_type_hints(record)
+    hints = typing.get_type_hints(record, include_extras=True)
     return {field.name: kind_of(hints[field.name]) for field in dataclasses.fields(record)}
 
 
 def kind_of(hint: Any) -> FieldKind:
-    """int, bool, int | Literal["full"], float | None, tuple[int, ...], a record, a union of rules -> its kind."""
-    options = typing.get_args(hint) if typing.get_origin(hint) in (types.UnionType, typing.Union) else (hint,)
-    words = tuple(
-        word for option in options if typing.get_origin(option) is Literal for word in typing.get_args(option)
-    )
+    """int, Share | None, tuple[int, ...], a record, a union of rules, a tuple of them -> its kind."""
+    value = value_kind(hint)
+    if value is not None:
+        return value
+    options = options_of(hint)
+    words = words_of(options)
     records = tuple(option for option in options if dataclasses.is_dataclass(option) and isinstance(option, type))
     lists = [option for option in options if typing.get_origin(option) is tuple]
-    if int in options or float in options:
-        return Number(float not in options, words, type(None) in options)
-    if bool in options:
-        return Flag()
     if lists:
         item = kind_of(typing.get_args(lists[0])[0])
-        return LayerList(dataclasses.replace(item, in_layers=True)) if isinstance(item, Family) else SizeList()
-    if len(records) == 1 and not words:
+        if isinstance(item, Family):
+            return LayerList(dataclasses.replace(item, in_layers=True))
+    elif len(records) == 1 and not words:
         return Fields(records[0])
-    if records:
+    elif records:
         return Either(records) if hasattr(records[0], "BY_FIELDS") else Family(records, words)
-    if words:
-        return Words(words)
     raise TypeError(f"no grammar for a field of type {hint}")
 
 

@@ -107,7 +107,14 @@ def values(node: Node) -> Iterator[Any]:
 
 def only(node: Node) -> Any:
     """The value of a node that holds no set."""
-    return next(values(node))
+    match node:
+        case Fixed(value):
+            return value
+        case Items(items):
+            return tuple(map(only, items))
+        case Group(record, fields):
+            return record(**{name: only(child) for name, child in fields})
+    raise TypeError(f"a set of values: {node}")
 
 
 def recipe_count(node: Node) -> int | None:

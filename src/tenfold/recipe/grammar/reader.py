@@ -15,12 +15,7 @@ from tenfold.recipe.grammar.field_kinds import (
     Family,
     FieldKind,
     Fields,
-    Flag,
     LayerList,
-    Number,
-    Scalar,
-    SizeList,
-    Words,
     is_plain,
     kinds,
 )
@@ -34,15 +29,14 @@ from tenfold.recipe.grammar.nodes import (
     Range,
     RangeName,
     corners,
-    one_at_a_time,
     only,
 )
-from tenfold.rules.record import BadField, main_field
+from tenfold.rules.fields import Flag, Number, SizeList, ValueKind, Words
+from tenfold.rules.record import BadField, check_fields, main_field, refusal
 
 EXPONENT = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+")  # YAML 1.1 reads 1e-3 as text
 SIZES_CHOICE = "[[64, 64], [128]]"
 LAYERS_CHOICE = "[[{dense: 64}, relu], [{dense: 32}, tanh]]"
-COMBINATIONS = 1024  # of corner values up to which all are checked
 
 
 class Reader:
@@ -254,38 +248,40 @@ def range_fault(name: str, low: float, high: float, *, integer: bool) -> str:
 
 
 def group_faults(group: Group) -> list[tuple[str, str]]:
-    """(field, reason) of every value that the record refuses: the values of a rule in all combinations of their
-    corners (one may bound another); of a recipe or network one at a time, and two fields that bound one another
-    (its `TOGETHER`) in all combinations."""
-    names = [name for name, _ in group.fields]
-    ends = [corners(node) for _, node in group.fields]
-    is_rule = all(isinstance(kind, Scalar) for kind in kinds(group.record).values())
-    if is_rule and math.prod(len(end) for end in ends) <= COMBINATIONS:
-        combinations = list(itertools.product(*ends))
-    else:
-        combinations = one_at_a_time(ends)
-        for pair in getattr(group.record, "TOGETHER", ()):
-            if set(pair) <= set(names):
-                some = [end if name in pair else end[:1] for name, end in zip(names, ends, strict=True)]
-                combinations += itertools.product(*some)
+    """(field, reason) of everything that a record refuses: every option and both ends of every range by the range
+    that the field declares, and all combinations of these where fields bound each other (the record's `TOGETHER`)."""
     found: dict[tuple[str, str], None] = {}
-    for combination in dict.fromkeys(combinations):
-        found.update(dict.fromkeys(_refused(group.record, dict(zip(names, combination, strict=True)))))
+    accepted: dict[str, list[Any]] = {}
+    for field, node in group.fields:
+        kind = kinds(group.record)[field]
+        accepted[field] = ends = corners(node)
+        if isinstance(kind, ValueKind):
+            reasons = [refusal(kind.must_be(value), value) for value in ends]
+            accepted[field] = [value for value, reason in zip(ends, reasons, strict=True) if not reason]
+            found.update(dict.fromkeys((field, reason) for reason in reasons if reason))
+    first = {field: values[0] for field, values in accepted.items() if values}
+    combinations: dict[tuple[Any, ...], None] = {}
+    for together in getattr(group.record, "TOGETHER", ()):
+        names = [field for field in together if field in first]
+        for values in itertools.product(*(accepted[field] for field in names)):
+            combinations[tuple((first | dict(zip(names, values, strict=True))).values())] = None
+    for values in combinations:
+        found.update(dict.fromkeys(_refused(group.record, dict(zip(first, values, strict=True)))))
     return list(found)
 
 
 def _refused(record: type, given: dict[str, Any]) -> list[tuple[str, str]]:
-    """Build the record; leave out each field that it refuses, until it is content."""
+    """Build the record; leave out each field that it refuses, until it accepts the others."""
     found = []
     while True:
         try:
             record(**given)
             return found
-        except BadField as refusal:
-            found.append((refusal.field, refusal.reason))
-            if refusal.field not in given:
+        except BadField as refused:
+            found.append((refused.field, refused.reason))
+            if refused.field not in given:
                 return found
-            given = {name: value for name, value in given.items() if name != refusal.field}
+            given = {name: value for name, value in given.items() if name != refused.field}
 
 
 def normalize_fields(record: Any) -> None:
@@ -297,6 +293,7 @@ def normalize_fields(record: Any) -> None:
         if node is not None:
             object.__setattr__(record, name, only(node))
     raise_all(reader.faults, Source(type(record).__name__))
+    check_fields(record)
 
 
 def read_tree(record: type, data: Any, source: Source, *, sets: bool) -> Node:

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from tenfold.errors import BadInput
-from tenfold.recipe.grammar.field_kinds import Family, FieldKind, Fields, LayerList, Number, kinds
+from tenfold.recipe.grammar.field_kinds import Family, FieldKind, Fields, LayerList, kinds
 from tenfold.recipe.grammar.nodes import Choice, Fixed, Group, Items, Node, Range, draw
 from tenfold.recipe.recipe import Recipe
 from tenfold.recipe.spaces.space import Space
+from tenfold.rules.fields import Number
 
 Assignment = dict[str, int | float]  # by path: the number of an option (from 0), or a number of a range
 

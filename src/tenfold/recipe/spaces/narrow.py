@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from tenfold.errors import BadInput
-from tenfold.recipe.grammar.field_kinds import FieldKind, Fields, Scalar, kinds
+from tenfold.recipe.grammar.field_kinds import FieldKind, Fields, kinds
 from tenfold.recipe.grammar.nodes import Choice, Fixed, Group, Items, Node, Range
 from tenfold.recipe.recipe import Recipe
 from tenfold.recipe.spaces.decisions import below, locate_in, number_at, share_of
 from tenfold.recipe.spaces.space import Space
+from tenfold.rules.fields import Scalar
 
 
 def narrow(space: Space, leaders: Sequence[Recipe], shrink: float = 0.25) -> Space:

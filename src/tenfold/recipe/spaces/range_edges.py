@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from tenfold.errors import BadInput
-from tenfold.recipe.grammar.field_kinds import FieldKind, Fields, LayerList, Number, kinds
+from tenfold.recipe.grammar.field_kinds import FieldKind, Fields, LayerList, kinds
 from tenfold.recipe.grammar.nodes import Choice, Fixed, Group, Items, Node, Range
 from tenfold.recipe.network import MLP, Layers
 from tenfold.recipe.recipe import Recipe
 from tenfold.recipe.spaces.space import Space
 from tenfold.recipe.words.describe import describe_rule
+from tenfold.rules.fields import Number
 
 NEAR = 0.05  # of a range's width: that near to an end a value counts as at it
 BEYOND = 10.0  # times the end of a logarithmic range, unless the range itself is narrower

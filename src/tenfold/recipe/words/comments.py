@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tenfold.recipe.grammar.field_kinds import Family, FieldKind, LayerList, Number, Words, kinds
+from tenfold.recipe.grammar.field_kinds import Family, FieldKind, LayerList, kinds
 from tenfold.recipe.grammar.files import dump_yaml
 from tenfold.recipe.network import MLP, Layers
 from tenfold.recipe.recipe import Recipe
 from tenfold.recipe.words.explain import catalogue, fields_said
 from tenfold.rules.augmentation import Augmentation
+from tenfold.rules.fields import Number, Words
 
 MEANINGS = {
     "preprocess": "numeric inputs, fitted on the training rows",

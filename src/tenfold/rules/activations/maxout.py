@@ -6,9 +6,10 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
-from tenfold.rules.record import require, require_number
+from tenfold.rules.fields import Within
+from tenfold.rules.record import Rule
 
 INF = math.inf
 
@@ -39,7 +40,7 @@ def largest_moments(pieces: int) -> tuple[float, float]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Maxout:
+class Maxout(Rule):
     """The largest of k affine maps: a learned convex function with k linear pieces.
 
     Formula: f(x) = max over j < k of (x W_j + b_j); the layer in front holds k maps.
@@ -54,17 +55,13 @@ class Maxout:
     Source: Goodfellow et al. 2013.
     """
 
-    pieces: int = 2
+    pieces: Annotated[int, Within(ge=2)] = 2
 
     formula: ClassVar[Callable[..., Any]] = staticmethod(maxout)
     learned: ClassVar[bool] = False
     monotone: ClassVar[bool] = False
     bounds: ClassVar[tuple[float, float]] = (-INF, INF)
     saturates: ClassVar[tuple[bool, bool]] = (False, False)
-
-    def __post_init__(self) -> None:
-        require_number(self, "pieces")
-        require(self.pieces >= 2 and self.pieces == int(self.pieces), self, "pieces", "a whole number >= 2")
 
     @property
     def mean(self) -> float:

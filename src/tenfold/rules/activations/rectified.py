@@ -7,7 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-from tenfold.rules.record import require, require_number, require_word
+from tenfold.rules.fields import NotNegative
+from tenfold.rules.record import Rule
 
 INF = math.inf
 SELU_ALPHA, SELU_SCALE = 1.6732632423543772848170429916717, 1.0507009873554804934193349852946
@@ -74,7 +75,7 @@ class ReLU:
     saturates: ClassVar[tuple[bool, bool]] = (True, False)
 
 
-class _Slope:
+class _Slope(Rule):
     """What follows from the slope to the left of zero."""
 
     @property
@@ -135,9 +136,6 @@ class LeakyReLU(_Slope):
     formula: ClassVar[Callable[..., Any]] = staticmethod(leaky_relu)
     learned: ClassVar[bool] = False
 
-    def __post_init__(self) -> None:
-        require_number(self, "slope")
-
     @property
     def _slope(self) -> float:
         return self.slope
@@ -170,17 +168,13 @@ class PReLU(_Slope):
     formula: ClassVar[Callable[..., Any]] = staticmethod(prelu)
     learned: ClassVar[bool] = True
 
-    def __post_init__(self) -> None:
-        require_number(self, "start")
-        require_word(self, "per", ("layer", "channel"))
-
     @property
     def _slope(self) -> float:
         return self.start
 
 
 @dataclass(frozen=True, kw_only=True)
-class ELU:
+class ELU(Rule):
     """A ReLU whose negative side falls smoothly to -alpha.
 
     Formula: f(z) = z for z > 0, alpha (exp(z) - 1) elsewhere.
@@ -193,17 +187,13 @@ class ELU:
     Source: Clevert, Unterthiner & Hochreiter 2016.
     """
 
-    alpha: float = 1.0
+    alpha: NotNegative = 1.0
 
     NAME: ClassVar[str] = "elu"
     formula: ClassVar[Callable[..., Any]] = staticmethod(elu)
     learned: ClassVar[bool] = False
     monotone: ClassVar[bool] = True
     saturates: ClassVar[tuple[bool, bool]] = (True, False)
-
-    def __post_init__(self) -> None:
-        require_number(self, "alpha")
-        require(self.alpha >= 0, self, "alpha", ">= 0")
 
     @property
     def bounds(self) -> tuple[float, float]:

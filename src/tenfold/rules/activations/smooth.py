@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-from tenfold.rules.record import require_word
+from tenfold.rules.record import Rule
 
 INF = math.inf
 
@@ -39,7 +39,7 @@ def softplus(z: Any) -> Any:
 
 
 @dataclass(frozen=True, kw_only=True)
-class GELU:
+class GELU(Rule):
     """Each number times the probability that a standard normal one lies below it.
 
     Formula: f(z) = z Phi(z); or with approximate: tanh, z (1 + tanh(sqrt(2 / pi) (z + 0.044715 z^3))) / 2.
@@ -61,9 +61,6 @@ class GELU:
     learned: ClassVar[bool] = False
     monotone: ClassVar[bool] = False
     saturates: ClassVar[tuple[bool, bool]] = (True, False)
-
-    def __post_init__(self) -> None:
-        require_word(self, "approximate", ("none", "tanh"))
 
     @property
     def bounds(self) -> tuple[float, float]:

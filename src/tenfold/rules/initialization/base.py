@@ -9,7 +9,7 @@ from typing import ClassVar, Literal, NamedTuple
 
 import numpy as np
 
-from tenfold.rules.record import require_flag, require_number
+from tenfold.rules.record import Rule
 
 CUT = 2.0  # where a truncated normal ends, in standard deviations of the normal that is cut
 
@@ -73,7 +73,7 @@ def sparse(normal: np.ndarray, keys: np.ndarray, connections: int) -> np.ndarray
 
 
 @dataclass(frozen=True, kw_only=True)
-class Initial(ABC):
+class Initial(Rule, ABC):
     """What every rule of initialization has: the biases, and whether the output layer starts at zero.
 
     unit_variance: the engine rescales each layer in turn with `lsuv_factor`.
@@ -84,11 +84,6 @@ class Initial(ABC):
 
     draw: ClassVar[str] = "normal"
     unit_variance: ClassVar[bool] = False
-
-    def __post_init__(self) -> None:
-        if self.bias != "like_weights":
-            require_number(self, "bias")
-        require_flag(self, "zero_last")
 
     def weights(self, base: np.ndarray, fans: Fans) -> np.ndarray:
         """The weights (rows, columns) from a base draw of that shape."""

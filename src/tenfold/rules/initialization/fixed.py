@@ -7,8 +7,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from tenfold.rules.fields import Count, NotNegative
 from tenfold.rules.initialization.base import Fans, Initial
-from tenfold.rules.record import require, require_number
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,10 +53,6 @@ class Constant(Initial):
 
     MAIN: ClassVar[str] = "value"
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require_number(self, "value")
-
     def variance(self, fans: Fans) -> float:
         """0."""
         return 0.0
@@ -82,18 +78,13 @@ class Normal(Initial):
     Source: Krizhevsky, Sutskever & Hinton 2012 (0.01).
     """
 
-    std: float = 0.01
+    std: NotNegative = 0.01
 
     MAIN: ClassVar[str] = "std"
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
         "torch": {"std": 1.0}, "keras": {"std": 0.05}, "jax": {"std": 0.01}, "flax": {"std": 0.01},
         "cs231n": {"std": 0.01}, "lecture": {"std": 0.01},
     }  # fmt: skip
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require_number(self, "std")
-        require(self.std >= 0, self, "std", ">= 0")
 
     def variance(self, fans: Fans) -> float:
         """std^2."""
@@ -118,17 +109,12 @@ class UniformWithin(Initial):
     Source: Glorot & Bengio 2010 (the heuristic that they replace).
     """
 
-    bound: float = 0.05
+    bound: NotNegative = 0.05
 
     NAME: ClassVar[str] = "uniform_within"
     MAIN: ClassVar[str] = "bound"
     draw: ClassVar[str] = "uniform"
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {"keras": {"bound": 0.05}}
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require_number(self, "bound")
-        require(self.bound >= 0, self, "bound", ">= 0")
 
     def variance(self, fans: Fans) -> float:
         """bound^2 / 3."""
@@ -155,19 +141,11 @@ class Sparse(Initial):
     Source: Martens 2010.
     """
 
-    connections: int = 10
-    std: float = 0.01
+    connections: Count = 10
+    std: NotNegative = 0.01
 
     MAIN: ClassVar[str] = "connections"
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {"cs231n": {"connections": 10, "std": 0.01}}
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require_number(self, "connections", "std")
-        require(
-            self.connections >= 1 and self.connections == int(self.connections), self, "connections", "an integer >= 1"
-        )
-        require(self.std >= 0, self, "std", ">= 0")
 
     @property
     def draw(self) -> str:  # type: ignore[override]

@@ -8,8 +8,8 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
+from tenfold.rules.fields import Positive
 from tenfold.rules.initialization.base import Fans, Initial
-from tenfold.rules.initialization.scaled import require_gain
 
 
 def turned(base: np.ndarray, fan_in: int, gain: float) -> np.ndarray:
@@ -43,17 +43,13 @@ class Orthogonal(Initial):
     Source: Saxe, McClelland & Ganguli 2014; Mezzadri 2007.
     """
 
-    gain: float | Literal["activation"] = "activation"
+    gain: Positive | Literal["activation"] = "activation"
 
     MAIN: ClassVar[str] = "gain"
     draw: ClassVar[str] = "orthogonal"
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
         library: {"gain": 1.0} for library in ("torch", "keras", "flax", "jax")
     }
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require_gain(self)
 
     def variance(self, fans: Fans) -> None:
         """None: gain^2 / max(rows, columns), and the fans of a convolution or a maxout do not tell the columns."""

@@ -8,11 +8,8 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
+from tenfold.rules.fields import Positive
 from tenfold.rules.initialization.base import Fans, Initial
-from tenfold.rules.record import require, require_number, require_word
-
-DISTRIBUTIONS = ("normal", "uniform", "truncated")
-FANS = ("fan_in", "fan_out", "average")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,15 +18,9 @@ class Scaled(Initial):
 
     distribution: Literal["normal", "uniform", "truncated"] = "normal"
     fan: Literal["fan_in", "fan_out", "average"] = "fan_in"
-    gain: float | Literal["activation"] = 1.0
+    gain: Positive | Literal["activation"] = 1.0
 
     MAIN: ClassVar[str] = "distribution"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require_word(self, "distribution", DISTRIBUTIONS)
-        require_word(self, "fan", FANS)
-        require_gain(self)
 
     @property
     def draw(self) -> str:  # type: ignore[override]
@@ -44,13 +35,6 @@ class Scaled(Initial):
     def scaled(self, base: np.ndarray, fans: Fans) -> np.ndarray:
         """base times the standard deviation, or for base ~ U(-1, 1) times the bound sqrt(3 Var)."""
         return base * ((3 if self.distribution == "uniform" else 1) * self.variance(fans)) ** 0.5
-
-
-def require_gain(rule: Any) -> None:
-    """The gain is a number > 0, or `activation`."""
-    if rule.gain != "activation":
-        require_number(rule, "gain")
-        require(rule.gain > 0, rule, "gain", "> 0, or activation")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,7 +112,7 @@ class He(Scaled):
     Source: He, Zhang, Ren & Sun 2015.
     """
 
-    gain: float | Literal["activation"] = math.sqrt(2)
+    gain: Positive | Literal["activation"] = 2**0.5
 
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
         "torch": {"distribution": "uniform"},

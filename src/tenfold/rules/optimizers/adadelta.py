@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from tenfold.rules.optimizers.base import Coefficients, FirstOrder, Time, constant, require_positive, require_share
+from tenfold.rules.fields import Positive, Share
+from tenfold.rules.optimizers.base import Coefficients, FirstOrder, Time, constant
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,9 +25,9 @@ class Adadelta(FirstOrder):
     Source: Zeiler 2012.
     """
 
-    lr: float = 1.0
-    rho: float = 0.9
-    eps: float = 1e-6
+    lr: Positive = 1.0
+    rho: Share = 0.9
+    eps: Positive = 1e-6
 
     family: ClassVar[str] = "adadelta"
     moments: ClassVar[tuple[bool, bool, bool]] = (False, True, True)
@@ -35,11 +36,6 @@ class Adadelta(FirstOrder):
         "keras": {"lr": 1e-3, "rho": 0.95, "eps": 1e-7},
         "optax": {"rho": 0.9, "eps": 1e-6},
     }
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require_share(self, "rho")
-        require_positive(self, "eps")
 
     @property
     def uses_gradient(self) -> bool:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from tenfold.rules.optimizers.base import Coefficients, FirstOrder, Time, constant, require_initial, require_positive
-from tenfold.rules.record import require_flag
+from tenfold.rules.fields import NotNegative, Positive
+from tenfold.rules.optimizers.base import Coefficients, FirstOrder, Time, constant
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,9 +24,9 @@ class Adagrad(FirstOrder):
     Source: Duchi, Hazan & Singer 2011.
     """
 
-    eps: float = 1e-10
+    eps: Positive = 1e-10
     eps_inside: bool = False
-    initial_scale: float = 0.0
+    initial_scale: NotNegative = 0.0
 
     moments: ClassVar[tuple[bool, bool, bool]] = (False, True, False)
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
@@ -35,12 +35,6 @@ class Adagrad(FirstOrder):
         "optax": {"eps": 1e-7, "eps_inside": True, "initial_scale": 0.1},
         "lecture": {"eps": 1e-7},
     }
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require_positive(self, "eps")
-        require_flag(self, "eps_inside")
-        require_initial(self)
 
     @property
     def initial(self) -> tuple[float, float, float]:

@@ -7,16 +7,14 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
+from tenfold.rules.fields import NotNegative, Positive, Share
 from tenfold.rules.optimizers.base import (
     Array,
     Coefficients,
     FirstOrder,
     Time,
     constant,
-    require_positive,
-    require_share,
 )
-from tenfold.rules.record import require, require_flag, require_number, require_word
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,17 +24,12 @@ class TwoMeans(FirstOrder):
     `root` is sqrt(1 - beta2^t): m_hat / (sqrt(v_hat) + eps) = m root / (1 - beta1^t) / (sqrt(v) + eps root).
     """
 
-    lr: float = 1e-3
-    beta1: float = 0.9
-    beta2: float = 0.999
-    eps: float = 1e-8
+    lr: Positive = 1e-3
+    beta1: Share = 0.9
+    beta2: Share = 0.999
+    eps: Positive = 1e-8
 
     moments: ClassVar[tuple[bool, bool, bool]] = (True, True, False)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require_share(self, "beta1", "beta2")
-        require_positive(self, "eps")
 
     def beta1_at(self, time: Time) -> Array:
         """beta1, or what a schedule puts in its place."""
@@ -58,11 +51,6 @@ class BiasCorrected(TwoMeans):
 
     bias_correction: bool = True
     eps_form: Literal["outside", "hat"] = "outside"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require_flag(self, "bias_correction")
-        require_word(self, "eps_form", ("outside", "hat"))
 
     def coefficients(self, time: Time) -> Coefficients:
         """e = lr root / (1 - beta1^t), eps root, or eps alone in the form hat; uncorrected e = lr and eps."""
@@ -158,10 +146,6 @@ class AMSGrad(BiasCorrected):
         "optax": {"eps": 1e-8, "of": "corrected"},
     }
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require_word(self, "of", ("raw", "corrected"))
-
     def coefficients(self, time: Time) -> Coefficients:
         """As adam's with s = 1; of the corrected v: s = 1 / (1 - beta2^t), e = lr / (1 - beta1^t), eps alone."""
         if self.of == "raw" or not self.bias_correction:
@@ -186,7 +170,7 @@ class NAdam(TwoMeans):
     Source: Dozat 2016.
     """
 
-    momentum_decay: float | None = 0.004
+    momentum_decay: NotNegative | None = 0.004
 
     NAME: ClassVar[str] = "nadam"
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
@@ -194,12 +178,6 @@ class NAdam(TwoMeans):
         "keras": {"lr": 1e-3, "eps": 1e-7, "momentum_decay": 1.0},
         "optax": {"eps": 1e-8, "momentum_decay": None},
     }
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.momentum_decay is not None:
-            require_number(self, "momentum_decay")
-            require(self.momentum_decay >= 0, self, "momentum_decay", ">= 0, or null")
 
     @property
     def uses_gradient(self) -> bool:

@@ -9,7 +9,8 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from tenfold.rules.record import require, require_number
+from tenfold.rules.fields import Positive
+from tenfold.rules.record import Rule
 
 Array = np.ndarray
 
@@ -87,43 +88,20 @@ def constant(t: Array, *, a: Any = 0, b: Any = 0, e: Any = 0, f: Any = 0, **seco
     return Coefficients(*(value * one for value in (a, b, c, d, e, f, eps, inside, s)))
 
 
-def require_positive(owner: object, *fields: str) -> None:
-    """Each field is a number > 0."""
-    require_number(owner, *fields)
-    for field in fields:
-        require(getattr(owner, field) > 0, owner, field, "> 0")
-
-
-def require_share(owner: object, *fields: str) -> None:
-    """Each field is a number in [0, 1)."""
-    require_number(owner, *fields)
-    for field in fields:
-        require(0 <= getattr(owner, field) < 1, owner, field, "in [0, 1)")
-
-
-def require_initial(owner: Any) -> None:
-    """The start of an accumulator is a number >= 0."""
-    require_number(owner, "initial_scale")
-    require(owner.initial_scale >= 0, owner, "initial_scale", ">= 0")
-
-
 @dataclass(frozen=True, kw_only=True)
-class FirstOrder(ABC):
+class FirstOrder(Rule, ABC):
     """A first-order optimizer.
 
     family: the name of its update in `UPDATES`; decoupled: whether a recipe's weight_decay shrinks the weights beside
     its step instead of entering its gradient.
     """
 
-    lr: float = 0.01
+    lr: Positive = 0.01
 
     MAIN: ClassVar[str] = "lr"
     family: ClassVar[str] = "shared"
     decoupled: ClassVar[bool] = False
     moments: ClassVar[tuple[bool, bool, bool]] = (False, False, False)  # which of the rows m, v, u it has
-
-    def __post_init__(self) -> None:
-        require_positive(self, "lr")
 
     @property
     def initial(self) -> tuple[float, float, float]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from tenfold.rules.fields import Positive
 from tenfold.rules.optimizers.objective import Objective
 from tenfold.rules.optimizers.second_order import SecondOrder, dot, slack, solve_damped
-from tenfold.rules.record import require, require_number
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,14 +26,9 @@ class GaussNewton(SecondOrder):
     Source: Levenberg 1944; Marquardt 1963; Schraudolph 2002; Nielsen 1999.
     """
 
-    damping: float = 1e-2
+    damping: Positive = 1e-2
 
     MOST_PARAMETERS: ClassVar[int | None] = 2000
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require_number(self, "damping")
-        require(self.damping > 0, self, "damping", "> 0")
 
     def start(self, w: Any) -> dict[str, Any]:
         """damping and growth (L,)."""

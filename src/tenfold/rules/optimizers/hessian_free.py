@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from tenfold.rules.fields import Count, NotNegative, Positive
 from tenfold.rules.optimizers.objective import Objective
 from tenfold.rules.optimizers.second_order import SecondOrder, backtrack, dot
-from tenfold.rules.record import require, require_number
 
 LOOK_BACK = 10  # steps over which progress is measured
 
@@ -62,16 +62,9 @@ class HessianFree(SecondOrder):
     Source: Martens 2010.
     """
 
-    damping: float = 0.1
-    cg_steps: int = 50
-    tolerance: float = 5e-4
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require_number(self, "damping", "cg_steps", "tolerance")
-        require(self.damping > 0, self, "damping", "> 0")
-        require(self.cg_steps >= 1 and self.cg_steps == int(self.cg_steps), self, "cg_steps", "a whole number >= 1")
-        require(self.tolerance >= 0, self, "tolerance", ">= 0")
+    damping: Positive = 0.1
+    cg_steps: Count = 50
+    tolerance: NotNegative = 5e-4
 
     def start(self, w: Any) -> dict[str, Any]:
         """damping (L,), and the last step (L, P)."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
+from tenfold.rules.fields import Count, Within
 from tenfold.rules.optimizers.line_search import LinePoint, strong_wolfe
 from tenfold.rules.optimizers.objective import Objective
 from tenfold.rules.optimizers.second_order import SecondOrder, dot
-from tenfold.rules.record import require, require_number, require_word
+from tenfold.rules.record import require
 
 
 def two_loop(g: Any, s: Any, y: Any, rho: Any) -> Any:
@@ -47,23 +48,18 @@ class LBFGS(SecondOrder):
     Source: Liu & Nocedal 1989; Nocedal & Wright 2006, algorithms 3.5, 3.6 and 7.4.
     """
 
-    history: int = 10
+    history: Count = 10
     line_search: Literal["strong_wolfe", "none"] = "strong_wolfe"
-    c1: float = 1e-4
-    c2: float = 0.9
-    evaluations: int = 25
+    c1: Annotated[float, Within(gt=0, lt=1)] = 1e-4
+    c2: Annotated[float, Within(gt=0, lt=1)] = 0.9
+    evaluations: Count = 25
 
     NAME: ClassVar[str] = "lbfgs"
+    TOGETHER: ClassVar = (("c1", "c2"),)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require_number(self, "history", "c1", "c2", "evaluations")
-        require_word(self, "line_search", ("strong_wolfe", "none"))
-        for field in ("history", "evaluations"):
-            value = getattr(self, field)
-            require(value >= 1 and value == int(value), self, field, "a whole number >= 1")
-        require(0 < self.c1 < 1, self, "c1", "in (0, 1)")
-        require(self.c1 < self.c2 < 1, self, "c2", "between c1 and 1")
+        require(self.c1 < self.c2, self, "c2", "between c1 and 1")
 
     def start(self, w: Any) -> dict[str, Any]:
         """Pairs s, y (L, history, P) and rho (L, history): none yet."""

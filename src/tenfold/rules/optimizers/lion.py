@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from tenfold.rules.optimizers.base import Coefficients, FirstOrder, Time, constant, require_share
+from tenfold.rules.fields import Positive, Share
+from tenfold.rules.optimizers.base import Coefficients, FirstOrder, Time, constant
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,9 +23,9 @@ class Lion(FirstOrder):
     Source: Chen et al. 2023, Symbolic discovery of optimization algorithms.
     """
 
-    lr: float = 1e-4
-    beta1: float = 0.9
-    beta2: float = 0.99
+    lr: Positive = 1e-4
+    beta1: Share = 0.9
+    beta2: Share = 0.99
 
     family: ClassVar[str] = "lion"
     decoupled: ClassVar[bool] = True
@@ -33,10 +34,6 @@ class Lion(FirstOrder):
         "keras": {"lr": 1e-3, "beta1": 0.9, "beta2": 0.99},
         "optax": {"beta1": 0.9, "beta2": 0.99},
     }
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require_share(self, "beta1", "beta2")
 
     @property
     def uses_gradient(self) -> bool:

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 
+from tenfold.rules.fields import Positive, Share
 from tenfold.rules.optimizers.base import (
     Coefficients,
     FirstOrder,
@@ -15,10 +16,7 @@ from tenfold.rules.optimizers.base import (
     Matrix,
     Need,
     Time,
-    require_positive,
-    require_share,
 )
-from tenfold.rules.record import require, require_flag, require_number, require_word
 
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)  # X <- a X + (b G + c G^2) X, G = X X^T
 STEPS = 5
@@ -63,16 +61,16 @@ class Muon(FirstOrder):
     Source: Jordan et al. 2024, Muon: an optimizer for hidden layers in neural networks; Liu et al. 2025 (match_rms).
     """
 
-    lr: float = 0.02
-    momentum: float = 0.95
+    lr: Positive = 0.02
+    momentum: Share = 0.95
     nesterov: bool = True
     bias_correction: bool = False
     scale: Literal["original", "match_rms"] = "original"
     output: Literal["adam", "muon"] = "adam"
-    adam_lr: float | None = 3e-3
-    beta1: float = 0.9
-    beta2: float = 0.999
-    eps: float = 1e-8
+    adam_lr: Positive | None = 3e-3
+    beta1: Share = 0.9
+    beta2: Share = 0.999
+    eps: Positive = 1e-8
     eps_form: Literal["outside", "hat"] = "outside"
 
     family: ClassVar[str] = "muon"
@@ -83,18 +81,6 @@ class Muon(FirstOrder):
         "keras": {"lr": 1e-3, "scale": "match_rms", "adam_lr": None, "eps": 1e-7, "eps_form": "hat"},
         "optax": {"bias_correction": True, "output": "muon", "adam_lr": None},
     }
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require_share(self, "momentum", "beta1", "beta2")
-        require_flag(self, "nesterov", "bias_correction")
-        require_word(self, "scale", ("original", "match_rms"))
-        require_word(self, "output", ("adam", "muon"))
-        if self.adam_lr is not None:
-            require_number(self, "adam_lr")
-            require(self.adam_lr > 0, self, "adam_lr", "> 0, or null")
-        require_positive(self, "eps")
-        require_word(self, "eps_form", ("outside", "hat"))
 
     @property
     def uses_gradient(self) -> bool:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from tenfold.rules.fields import NotNegative
 from tenfold.rules.optimizers.objective import Objective
 from tenfold.rules.optimizers.second_order import SecondOrder, backtrack, dot, solve_damped
-from tenfold.rules.record import require, require_flag, require_number
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,16 +29,10 @@ class Newton(SecondOrder):
     Source: Li, Fukushima, Qi & Yamashita 2004; Nocedal & Wright 2006, chapter 3.
     """
 
-    damping: float = 1e-3
+    damping: NotNegative = 1e-3
     line_search: bool = True
 
     MOST_PARAMETERS: ClassVar[int | None] = 2000
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require_number(self, "damping")
-        require(self.damping >= 0, self, "damping", ">= 0")
-        require_flag(self, "line_search")
 
     def advance(self, w: Any, rate: Any, objective: Objective, state: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         """One update; no state."""

@@ -7,16 +7,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from tenfold.rules.fields import NotNegative, Positive, Share
 from tenfold.rules.optimizers.base import (
     Coefficients,
     FirstOrder,
     Time,
     constant,
-    require_initial,
-    require_positive,
-    require_share,
 )
-from tenfold.rules.record import require_flag
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,12 +33,12 @@ class RMSProp(FirstOrder):
     Source: Tieleman & Hinton 2012, lecture 6.5.
     """
 
-    lr: float = 0.001
-    rho: float = 0.99
-    eps: float = 1e-8
+    lr: Positive = 0.001
+    rho: Share = 0.99
+    eps: Positive = 1e-8
     eps_inside: bool = False
     bias_correction: bool = False
-    initial_scale: float = 0.0
+    initial_scale: NotNegative = 0.0
 
     NAME: ClassVar[str] = "rmsprop"
     moments: ClassVar[tuple[bool, bool, bool]] = (False, True, False)
@@ -52,13 +49,6 @@ class RMSProp(FirstOrder):
         "cs231n": {"lr": 1e-2, "rho": 0.99, "eps": 1e-8},
         "lecture": {"eps": 1e-7},
     }
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require_share(self, "rho")
-        require_positive(self, "eps")
-        require_flag(self, "eps_inside", "bias_correction")
-        require_initial(self)
 
     @property
     def initial(self) -> tuple[float, float, float]:

@@ -6,8 +6,9 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from tenfold.rules.fields import Positive
 from tenfold.rules.optimizers.objective import Objective
-from tenfold.rules.record import require, require_number
+from tenfold.rules.record import Rule
 
 RAISES = 40  # times that damping is raised until a matrix is positive definite
 HALVINGS = 30  # of a step that does not lower the loss
@@ -15,23 +16,19 @@ DECREASE = 1e-4  # of the linear prediction that a step must reach (Armijo)
 
 
 @dataclass(frozen=True, kw_only=True)
-class SecondOrder(ABC):
+class SecondOrder(Rule, ABC):
     """A method that uses curvature. `start(w)` gives its state, by name, each (L, ...); `advance` makes one update.
 
     w (L, P): the parameters of all lanes. A lane whose loss, gradient or curvature is not finite keeps its w.
     """
 
-    lr: float = 1.0
+    lr: Positive = 1.0
 
     MAIN: ClassVar[str] = "lr"
     MOST_PARAMETERS: ClassVar[int | None] = None
     family: ClassVar[str] = "second_order"
     decoupled: ClassVar[bool] = False
     moments: ClassVar[tuple[bool, bool, bool]] = (False, False, False)
-
-    def __post_init__(self) -> None:
-        require_number(self, "lr")
-        require(self.lr > 0, self, "lr", "> 0")
 
     def refusal(self, parameters: int) -> str:
         """Why the method is not for a network of so many parameters; "" if it is."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 
-from tenfold.rules.optimizers.base import Array, Coefficients, FirstOrder, Time, constant, require_share
-from tenfold.rules.record import require, require_flag, require_number, require_word
+from tenfold.rules.fields import Positive, Share, Within
+from tenfold.rules.optimizers.base import Array, Coefficients, FirstOrder, Time, constant
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +25,7 @@ class SGD(FirstOrder):
     Source: Robbins & Monro 1951.
     """
 
-    lr: float = 0.1
+    lr: Positive = 0.1
 
     NAME: ClassVar[str] = "sgd"
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
@@ -46,22 +46,13 @@ class SGD(FirstOrder):
 class Velocity(FirstOrder):
     """What momentum and Nesterov's momentum share: the velocity m, and how its momentum changes with time."""
 
-    lr: float = 0.01
-    momentum: float = 0.9
+    lr: Positive = 0.01
+    momentum: Share = 0.9
     rate_inside: bool = False
-    momentum_from: float | None = None
-    momentum_ramp: float = 0.5
+    momentum_from: Share | None = None
+    momentum_ramp: Annotated[float, Within(gt=0, le=1, note="a share of the training")] = 0.5
 
     moments: ClassVar[tuple[bool, bool, bool]] = (True, False, False)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require_share(self, "momentum")
-        require_flag(self, "rate_inside")
-        if self.momentum_from is not None:
-            require_share(self, "momentum_from")
-        require_number(self, "momentum_ramp")
-        require(0 < self.momentum_ramp <= 1, self, "momentum_ramp", "in (0, 1], a share of the training")
 
     def momentum_at(self, time: Time) -> Array:
         """The schedule's momentum, or the rule's, which rises linearly from `momentum_from` where that is given."""
@@ -134,10 +125,6 @@ class Nesterov(Velocity):
         "cs231n": {"lr": 1e-2, "momentum": 0.9, "rate_inside": True},
         "lecture": {"momentum": 0.9, "rate_inside": True},
     }
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require_word(self, "form", ("rewritten", "look_ahead"))
 
     @property
     def uses_gradient(self) -> bool:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from tenfold.rules.preprocessing.moments import Affine, AffineRule, Moments
-from tenfold.rules.record import require, require_number
+from tenfold.rules.record import require
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,9 +88,10 @@ class MinMax(AffineRule):
         "sklearn": {"low": 0.0, "high": 1.0},
         "lecture": {"low": -1.0, "high": 1.0},
     }
+    TOGETHER: ClassVar = (("low", "high"),)
 
     def __post_init__(self) -> None:
-        require_number(self, "low", "high")
+        super().__post_init__()
         require(self.low < self.high, self, "low", f"below high ({self.high})")
 
     def fit(self, moments: Moments) -> Affine:

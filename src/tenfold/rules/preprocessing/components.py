@@ -8,12 +8,12 @@ Rounding: a direction of variance s is known up to machine epsilon * (largest va
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import Annotated, Any, ClassVar, NamedTuple
 
 import numpy as np
 
+from tenfold.rules.fields import Count, NotNegative, Within
 from tenfold.rules.preprocessing.moments import Affine, AffineRule, Moments
-from tenfold.rules.record import require, require_flag, require_number
 
 Array = np.ndarray
 
@@ -63,16 +63,6 @@ def _widened(vectors: Array) -> Array:
     return np.pad(vectors, ((0, 0), (0, columns - kept)))
 
 
-def _check_kept(rule: PCA | WhitenPCA) -> None:
-    if rule.components is not None:
-        require_number(rule, "components")
-        require(isinstance(rule.components, int) and rule.components >= 1, rule, "components", "a whole number >= 1")
-    if rule.variance is not None:
-        require_number(rule, "variance")
-        require(0 < rule.variance <= 1, rule, "variance", "in (0, 1], or null")
-    require_flag(rule, "standardize")
-
-
 @dataclass(frozen=True, kw_only=True)
 class PCA(AffineRule):
     """The rows in the axes of their largest variance; the axes of little variance are dropped.
@@ -93,8 +83,8 @@ class PCA(AffineRule):
     Source: Pearson 1901; Hotelling 1933.
     """
 
-    components: int | None = None
-    variance: float | None = 0.99
+    components: Count | None = None
+    variance: Annotated[float, Within(gt=0, le=1)] | None = 0.99
     standardize: bool = False
 
     MAIN: ClassVar[str] = "components"
@@ -103,9 +93,6 @@ class PCA(AffineRule):
         "cs231n": {"components": 100, "variance": None},
     }
     needs_scatter: ClassVar[bool] = True
-
-    def __post_init__(self) -> None:
-        _check_kept(self)
 
     def fit(self, moments: Moments) -> Affine:
         """shift mean, rotation U_k."""
@@ -131,9 +118,9 @@ class WhitenPCA(AffineRule):
     Source: Kessy, Lewin & Strimmer 2018.
     """
 
-    epsilon: float = 1e-5
-    components: int | None = None
-    variance: float | None = 0.99
+    epsilon: NotNegative = 1e-5
+    components: Count | None = None
+    variance: Annotated[float, Within(gt=0, le=1)] | None = 0.99
     standardize: bool = False
 
     MAIN: ClassVar[str] = "epsilon"
@@ -142,11 +129,6 @@ class WhitenPCA(AffineRule):
         "cs231n": {"epsilon": 1e-5, "components": None, "variance": None},
     }
     needs_scatter: ClassVar[bool] = True
-
-    def __post_init__(self) -> None:
-        require_number(self, "epsilon")
-        require(self.epsilon >= 0, self, "epsilon", ">= 0")
-        _check_kept(self)
 
     def fit(self, moments: Moments) -> Affine:
         """shift mean, rotation U_k (S_k + epsilon)^(-1/2)."""
@@ -173,17 +155,12 @@ class WhitenZCA(AffineRule):
     Source: Bell & Sejnowski 1997; Kessy, Lewin & Strimmer 2018.
     """
 
-    epsilon: float = 1e-2
+    epsilon: NotNegative = 1e-2
     standardize: bool = False
 
     MAIN: ClassVar[str] = "epsilon"
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {"keras": {"epsilon": 1e-6}, "cs231n": {"epsilon": 1e-5}}
     needs_scatter: ClassVar[bool] = True
-
-    def __post_init__(self) -> None:
-        require_number(self, "epsilon")
-        require(self.epsilon >= 0, self, "epsilon", ">= 0")
-        require_flag(self, "standardize")
 
     def fit(self, moments: Moments) -> Affine:
         """shift mean, rotation U (S + epsilon)^(-1/2) U^T."""

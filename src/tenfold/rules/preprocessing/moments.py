@@ -6,6 +6,8 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 
+from tenfold.rules.record import Rule
+
 Array = np.ndarray
 
 
@@ -57,7 +59,7 @@ class Affine(NamedTuple):
         return len(self.shift) if self.rotation is None else int(self.rotation.any(0).sum())
 
 
-class AffineRule:
+class AffineRule(Rule):
     """What every preprocessing rule says of itself besides `fit(moments) -> Affine`."""
 
     needs_scatter: ClassVar[bool] = False  # fit reads moments.scatter
