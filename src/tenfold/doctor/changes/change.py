@@ -93,3 +93,4 @@ CHANGES["right_slow"] = combined("right_slow", _SAME, Change("", adam=5e-4))
 CHANGES["right_relu"] = combined("right_relu", CHANGES["right"], Change("", relu=True, normalize=True))
 CHANGES["right_long"] = combined("right_long", CHANGES["right"], Change("", batch=32, whole=True))
 REFERENCES = ("right", "right_slow", "right_relu", "right_long")
+SINGLE = tuple(name for name in CHANGES if name not in ("as_is", "one_batch", *REFERENCES))  # tried one at a time

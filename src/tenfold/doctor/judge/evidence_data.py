@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tenfold.doctor.judge.evidence import Evidence, decades, number, ramp, share
+from tenfold.doctor.judge.evidence import Evidence, digits, log_strength, share, strength
 from tenfold.doctor.measure.numbers.non_finite import NotFinite
 from tenfold.doctor.record import DataMoments, Record
 
@@ -42,29 +42,28 @@ def _words(record: Record) -> bool:
 def _inputs(x: DataMoments) -> Iterator[Evidence]:
     column, mean, std = x.worst or [0.0, x.mean, x.std]
     size = max(abs(mean), std)
-    rest = f"column {int(column)} has mean {number(mean)}, std {number(std)}; "
-    rest += f"a middle column has std {number(x.column_std_median)}"
-    yield Evidence(
-        "inputs_large", decades(size, 8, 300), f"{rest}; largest value {number(max(abs(x.smallest), abs(x.largest)))}"
-    )
+    largest = max(abs(x.smallest), abs(x.largest))
+    columns = f"column {int(column)} has mean {digits(mean)}, std {digits(std)}; a median column has std "
+    columns += f"{digits(x.column_std_median)}; the largest value is {digits(largest)}"
+    yield Evidence("inputs_large", log_strength(size, 8, 300), columns)
     if x.columns > 1:
         yield Evidence(
             "inputs_uneven",
-            decades(x.spread, 30, 1000),
-            f"the columns' standard deviations differ {number(x.spread)} times ({number(x.column_std_smallest)} "
-            f"to {number(x.column_std_largest)})",
+            log_strength(x.spread, 30, 1000),
+            f"the columns' standard deviations differ {digits(x.spread)} times ({digits(x.column_std_smallest)} "
+            f"to {digits(x.column_std_largest)})",
         )
-    yield Evidence("inputs_offset", decades(x.offset, 5, 100),
-                   f"a column's mean is {number(x.offset)} times its standard deviation")  # fmt: skip
+    yield Evidence("inputs_offset", log_strength(x.offset, 5, 100),
+                   f"a column's mean is {digits(x.offset)} times its standard deviation")  # fmt: skip
     yield Evidence(
         "inputs_tiny",
-        decades(x.column_std_median or x.std, 0.05, 0.003),
-        f"the inputs hardly vary: a middle column has standard deviation {number(x.column_std_median)}",
+        log_strength(x.column_std_median or x.std, 0.05, 0.003),
+        f"the inputs hardly vary: a median column has std {digits(x.column_std_median)}",
     )
     yield Evidence(
         "inputs_outlier",
-        decades(max(abs(x.smallest), abs(x.largest)) / max(size, 1e-300), 30, 300),
-        f"a value of {number(max(abs(x.smallest), abs(x.largest)))} where the largest column has std {number(std)}",
+        log_strength(largest / max(size, 1e-300), 30, 300),
+        f"a value of {digits(largest)} where the largest column has std {digits(std)}",
     )
 
 
@@ -76,9 +75,9 @@ def _evaluation(record: Record) -> Iterator[Evidence]:
     shift = abs(seen.mean - trained.mean) / trained.std
     yield Evidence(
         "evaluation_scaled",
-        max(decades(max(ratio, 1 / ratio), 1.7, 5), ramp(shift, 0.5, 2)),
-        f"inputs have mean {number(trained.mean)}, std {number(trained.std)} in training and mean "
-        f"{number(seen.mean)}, std {number(seen.std)} in evaluation",
+        max(log_strength(max(ratio, 1 / ratio), 1.7, 5), strength(shift, 0.5, 2)),
+        f"inputs have mean {digits(trained.mean)}, std {digits(trained.std)} in training and mean "
+        f"{digits(seen.mean)}, std {digits(seen.std)} in evaluation",
     )
 
 
@@ -88,13 +87,13 @@ def _targets(record: Record) -> Iterator[Evidence]:
     if facts.task == "numbers":
         yield Evidence(
             "targets_large",
-            decades(max(abs(y.mean), y.std), 15, 500),
-            f"the targets have mean {number(y.mean)}, std {number(y.std)}; an untrained network's outputs are about 0",
+            log_strength(max(abs(y.mean), y.std), 15, 500),
+            f"the targets have mean {digits(y.mean)}, std {digits(y.std)}; an untrained network's outputs are about 0",
         )
-        yield Evidence("targets_tiny", decades(y.std, 0.02, 0.001), f"the targets have std {number(y.std)}")
+        yield Evidence("targets_tiny", log_strength(y.std, 0.02, 0.001), f"the targets have std {digits(y.std)}")
     elif y.shares:
         top = max(y.shares)
-        yield Evidence("imbalance", ramp(top, 0.85, 0.95), f"{share(top)} of the rows are of one class")
+        yield Evidence("imbalance", strength(top, 0.85, 0.95), f"{share(top)} of the rows are of one class")
     if not record.baselines or record.inputs is None:
         return
     best = min(record.baselines, key=lambda b: b.p_value)
@@ -102,15 +101,15 @@ def _targets(record: Record) -> Iterator[Evidence]:
     if rows >= 100 and "recurrent" not in {op.kind for op in facts.operations}:
         yield Evidence(
             "labels_unrelated",
-            ramp(best.p_value, 0.002, 0.05)
-            * ramp(best.skill, 0.15, 0.05)
-            * ramp(max(y.shares, default=0.0), 0.95, 0.85),
-            f"no model finds anything in {rows} rows: the best ({best.name}) has skill {number(best.skill)} (p = "
-            f"{number(best.p_value)})",
+            strength(best.p_value, 0.002, 0.05)
+            * strength(best.skill, 0.15, 0.05)
+            * strength(max(y.shares, default=0.0), 0.95, 0.85),
+            f"no model finds anything in {rows} rows: the best ({best.name}) has skill {digits(best.skill)} (p = "
+            f"{digits(best.p_value)})",
         )
     top_skill = max(b.skill for b in record.baselines)
     yield Evidence(
         "labels_noisy",
-        ramp(top_skill, 0.6, 0.2),
-        f"the best of {len(record.baselines)} simple models reaches skill {number(top_skill)}",
+        strength(top_skill, 0.6, 0.2),
+        f"the best of {len(record.baselines)} simple models reaches skill {digits(top_skill)}",
     )

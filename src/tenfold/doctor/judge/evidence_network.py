@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from itertools import pairwise
 
-from tenfold.doctor.judge.evidence import Evidence, decades, number, ramp, share
+from tenfold.doctor.judge.evidence import Evidence, digits, log_strength, share, strength
 from tenfold.doctor.record import Record, following, hidden_layers, output_activations
 
 BOUNDED = ("sigmoid", "tanh", "softsign", "hardsigmoid", "hardtanh")
@@ -40,7 +40,7 @@ def _structure(record: Record) -> Iterator[Evidence]:
     if hidden and not recurrent:
         yield Evidence(
             "no_nonlinearity",
-            ramp(len(bare) / len(hidden), 0.45, 0.9),
+            strength(len(bare) / len(hidden), 0.45, 0.9),
             f"{len(bare)} of {len(hidden)} hidden layers have no activation behind them: they collapse into one "
             "linear map",
             operations[bare[0]].name if bare else "",
@@ -50,20 +50,21 @@ def _structure(record: Record) -> Iterator[Evidence]:
     if bounded and not normalized:
         yield Evidence(
             "saturating_deep",
-            ramp(len([r for r in rules if r in ("sigmoid", "hardsigmoid")]) + 0.34 * len(bounded), 2, 5),
+            strength(len([r for r in rules if r in ("sigmoid", "hardsigmoid")]) + 0.34 * len(bounded), 2, 5),
             f"{len(bounded)} hidden layers with {bounded[0]}, without normalization",
         )
     yield from _activations(rules)
     yield Evidence(
         "deep",
-        ramp(len(hidden), 9, 18) * (0.5 if normalized else 1.0),
+        strength(len(hidden), 9, 18) * (0.5 if normalized else 1.0),
         f"{len(hidden)} hidden layers" + ("" if normalized else ", without normalization"),
     )
     widths = [operations[i].units for i in hidden]
-    yield Evidence("narrow", ramp(min(widths, default=99), 4, 2), f"a hidden layer of {min(widths, default=0)} units")
+    if widths:
+        yield Evidence("narrow", strength(min(widths), 4, 2), f"a hidden layer of {min(widths)} units")
     sizes = sum(math.prod(p.shape) for p in record.facts.parameters)
     if rows := record.facts.rows_kept:
-        yield Evidence("oversized", decades(sizes / rows, 30, 300), f"{sizes} parameters for {rows} rows")
+        yield Evidence("oversized", log_strength(sizes / rows, 30, 300), f"{sizes} parameters for {rows} rows")
     yield from _dropout(record)
 
 
@@ -82,7 +83,7 @@ def _dropout(record: Record) -> Iterator[Evidence]:
     operations = record.facts.operations
     rates = [op.rate for op in operations if op.kind == "dropout"]
     top = max(rates, default=0.0)
-    yield Evidence("dropout_high", ramp(top, 0.6, 0.85), f"dropout of {share(top)}")
+    yield Evidence("dropout_high", strength(top, 0.6, 0.85), f"dropout of {share(top)}")
     kinds = [op.kind for op in operations if op.kind in ("dropout", "normalization")]
     shifted = any(a == "dropout" and b == "normalization" for a, b in pairwise(kinds))
     batch = any(op.rule == "batch_norm" for op in operations)
@@ -93,10 +94,9 @@ def _dropout(record: Record) -> Iterator[Evidence]:
     )
     yield Evidence(
         "tiny_batch_norm",
-        ramp(record.facts.batch_rows, 8, 3) if batch and record.facts.batch_rows else 0.0,
+        strength(record.facts.batch_rows, 8, 3) if batch and record.facts.batch_rows else 0.0,
         f"batch normalization on batches of {record.facts.batch_rows}",
     )
-    yield Evidence("has_batch_norm", 1.0 if batch else 0.0, "batch normalization")
     yield Evidence(
         "frozen_norm",
         1.0 if batch and (record.facts.training_mode < 0.5 or record.facts.still) else 0.0,
@@ -152,7 +152,7 @@ def _task(record: Record, units: int) -> Iterator[Evidence]:
     best = record.theory.skill_at_best
     if best is not None and units > 1:
         yield Evidence(
-            "loss_misses_task", ramp(best, 0.9, 0.5), f"outputs that minimize {name} have skill {number(best)} only"
+            "loss_misses_task", strength(best, 0.9, 0.5), f"outputs that minimize {name} have skill {digits(best)} only"
         )
 
 
@@ -197,9 +197,9 @@ def _range(record: Record, rules: list[str]) -> Iterator[Evidence]:
     outside = (max(0.0, low - y.smallest) + max(0.0, y.largest - high)) / max(y.largest - y.smallest, 1e-12)
     yield Evidence(
         "target_out_of_range",
-        ramp(outside, 0.02, 0.25),
-        f"{rules[-1]} gives {number(low)} to {number(high)}, the targets are {number(y.smallest)} to "
-        f"{number(y.largest)}",
+        strength(outside, 0.02, 0.25),
+        f"{rules[-1]} gives {digits(low)} to {digits(high)}, the targets are {digits(y.smallest)} to "
+        f"{digits(y.largest)}",
     )
 
 
@@ -214,7 +214,7 @@ def _parameters(record: Record) -> Iterator[Evidence]:
         count = max(part, len(members) / max(len(weights), 1))
         yield Evidence(
             cause,
-            ramp(count, 0.05, 0.4),
+            strength(count, 0.05, 0.4),
             f"{len(members)} of {len(weights)} weight matrices "
             f"{'are not trained' if cause == 'frozen' else 'did not move'} ({members[0].name if members else ''})",
             members[0].name if members else "",
@@ -222,7 +222,7 @@ def _parameters(record: Record) -> Iterator[Evidence]:
     same = [p for p in weights if p.identical_rows > 0.5 and p.shape[0] > 2]
     yield Evidence(
         "identical_start",
-        ramp(len(same) / max(len(weights), 1), 0.1, 0.5),
+        strength(len(same) / max(len(weights), 1), 0.1, 0.5),
         f"{len(same)} of {len(weights)} weight matrices start with equal rows" + (f" ({same[0].name})" if same else ""),
         same[0].name if same else "",
     )
@@ -232,6 +232,6 @@ def _parameters(record: Record) -> Iterator[Evidence]:
     if layers and not any(op.kind == "normalization" for op in record.facts.operations):
         yield Evidence(
             "no_biases",
-            ramp(len(without) / len(layers), 0.4, 1.0) if not biases or layers[-1] in without else 0.0,
+            strength(len(without) / len(layers), 0.4, 1.0) if not biases or layers[-1] in without else 0.0,
             f"{len(without)} of {len(layers)} layers have no bias",
         )

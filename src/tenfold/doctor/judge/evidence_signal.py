@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from statistics import median
 
 from tenfold.doctor.changes.surgery import GAINS, RECTIFIED
-from tenfold.doctor.judge.evidence import Evidence, decades, number, ramp, share
+from tenfold.doctor.judge.evidence import Evidence, digits, log_strength, share, strength
 from tenfold.doctor.record import LayerNumbers, Probe, Record, following, hidden_layers, weighted
+
+DEAD_LAYER = 0.5  # share of a layer's units that are dead, from which the layer alone is evidence
 
 
 def signal_evidence(record: Record) -> Iterator[Evidence]:
@@ -17,7 +19,7 @@ def signal_evidence(record: Record) -> Iterator[Evidence]:
     if start is not None:
         yield from _start(record, start, reference)
     if end is not None and start is not None:
-        yield from _end(record, start, end, reference)
+        yield from _end(record, end)
     if reference is not None:
         yield from _reference(record, reference)
 
@@ -40,7 +42,8 @@ def _start(record: Record, start: Probe, reference: Probe | None) -> Iterator[Ev
     if ratios:
         yield from _scales(ratios, record)
     yield from _against_right(record, here, there)
-    yield from _units(record, here, there, "start")
+    yield from _dead(record, here, "start")
+    yield from _saturated(record, here, there)
     yield from _initial_loss(record, start)
 
 
@@ -52,23 +55,23 @@ def _against_right(record: Record, here: dict[int, LayerNumbers], there: dict[in
     last = hidden[-1]
     if last in here and last in there and there[last].rms > 0:
         ratio, name = here[last].rms / there[last].rms, record.facts.operations[last].name
-        said = f"at the start the last hidden layer's rms is {number(here[last].rms)}, "
-        said += f"under a right start {number(there[last].rms)}"
-        yield Evidence("signal_fades", decades(ratio, 0.1, 1e-3), said, name)
-        yield Evidence("signal_grows", decades(ratio, 8, 300), said, name)
+        said = f"at the start the last hidden layer's rms is {digits(here[last].rms)}, "
+        said += f"under a right start {digits(there[last].rms)}"
+        yield Evidence("signal_fades", log_strength(ratio, 0.1, 1e-3), said, name)
+        yield Evidence("signal_grows", log_strength(ratio, 8, 300), said, name)
     flow, right = _flow(here, hidden), _flow(there, hidden)
     if flow is not None and right is not None and right > 0:
         yield Evidence(
             "gradient_fades",
-            decades(flow / right, 0.05, 1e-3),
-            f"the gradient shrinks to {number(flow)} of itself between the last and the first hidden layer, "
-            f"under a right start to {number(right)}",
+            log_strength(flow / right, 0.05, 1e-3),
+            f"the gradient shrinks to {digits(flow)} of itself between the last and the first hidden layer, "
+            f"under a right start to {digits(right)}",
         )
         yield Evidence(
             "gradient_grows",
-            decades(flow / right, 20, 1e3),
-            f"the gradient grows {number(flow)} times between the last and the first hidden layer, under a "
-            f"right start {number(right)} times",
+            log_strength(flow / right, 20, 1e3),
+            f"the gradient grows {digits(flow)} times between the last and the first hidden layer, under a "
+            f"right start {digits(right)} times",
         )
 
 
@@ -79,15 +82,15 @@ def _scales(ratios: list[tuple[float, str, float]], record: Record) -> Iterator[
     if not recurrent:
         yield Evidence(
             "weights_small",
-            max(decades(middle, 0.3, 0.05), 0.8 * decades(smallest[0], 0.1, 0.01)),
-            f"the initial weights of {smallest[1]} have rms {number(smallest[2])}, {number(smallest[0])} of what "
+            max(log_strength(middle, 0.3, 0.05), 0.8 * log_strength(smallest[0], 0.1, 0.01)),
+            f"the initial weights of {smallest[1]} have rms {digits(smallest[2])}, {digits(smallest[0])} of what "
             "its fan-in and activation ask for",
             smallest[1],
         )
     yield Evidence(
         "weights_large",
-        max(decades(middle, 1.8, 6), 0.8 * decades(largest[0], 4, 15)),
-        f"the initial weights of {largest[1]} have rms {number(largest[2])}, {number(largest[0])} times what its "
+        max(log_strength(middle, 1.8, 6), 0.8 * log_strength(largest[0], 4, 15)),
+        f"the initial weights of {largest[1]} have rms {digits(largest[2])}, {digits(largest[0])} times what its "
         "fan-in and activation ask for",
         largest[1],
     )
@@ -101,42 +104,48 @@ def _flow(layers: dict[int, LayerNumbers], hidden: list[int]) -> float | None:
     return first.gradient / last.gradient
 
 
-def _units(
-    record: Record, here: dict[int, LayerNumbers], there: dict[int, LayerNumbers], when: str
-) -> Iterator[Evidence]:
+def _hidden_activations(record: Record) -> list[int]:
+    """Places of the activations in front of the last operation with weights."""
     operations = record.facts.operations
-    activations = [
-        i for i, op in enumerate(operations) if op.kind == "activation" and i < (weighted(operations) or [0])[-1]
-    ]
-    found = [
+    last = (weighted(operations) or [0])[-1]
+    return [i for i, op in enumerate(operations) if op.kind == "activation" and i < last]
+
+
+def _dead(record: Record, here: dict[int, LayerNumbers], when: str) -> Iterator[Evidence]:
+    operations = record.facts.operations
+    shares = [
         (here[i].dead or 0.0, operations[i])
-        for i in activations
+        for i in _hidden_activations(record)
         if i in here and here[i].dead is not None and operations[i].rule in RECTIFIED
     ]
-    if found:
-        worst = max(found, key=lambda pair: pair[0])
-        mean = sum(d for d, _ in found) / len(found)
+    if shares:
+        worst, layer = max(shares, key=lambda pair: pair[0])
+        mean = sum(dead for dead, _ in shares) / len(shares)
         yield Evidence(
             f"dead_{when}",
-            max(ramp(mean, 0.15, 0.6), 0.9 * ramp(worst[0], 0.5, 0.95)),
-            f"{share(worst[0])} of the units of {worst[1].name} are flat on all rows at the {when} ({share(mean)} "
+            max(strength(mean, 0.15, 0.6), 0.9 * strength(worst, DEAD_LAYER, 0.95)),
+            f"{share(worst)} of the units of {layer.name} are flat on all rows at the {when} ({share(mean)} "
             "over all layers)",
-            worst[1].name,
+            layer.name,
         )
-    flat = [
+
+
+def _saturated(record: Record, here: dict[int, LayerNumbers], there: dict[int, LayerNumbers]) -> Iterator[Evidence]:
+    operations = record.facts.operations
+    shares = [
         (here[i].saturated or 0.0, operations[i], there.get(i))
-        for i in activations
+        for i in _hidden_activations(record)
         if i in here and here[i].saturated is not None
     ]
-    if flat:
-        worst = max(flat, key=lambda triple: triple[0])
-        right = worst[2].saturated if worst[2] is not None and worst[2].saturated is not None else 0.0
+    if shares:
+        worst, layer, reference = max(shares, key=lambda triple: triple[0])
+        right = reference.saturated if reference is not None and reference.saturated is not None else 0.0
         yield Evidence(
-            f"saturated_{when}",
-            ramp(worst[0] - right, 0.2, 0.6),
-            f"{share(worst[0])} of {worst[1].name}'s outputs are saturated at the {when}; under a right start on "
+            "saturated_start",
+            strength(worst - right, 0.2, 0.6),
+            f"{share(worst)} of {layer.name}'s outputs are saturated at the start; under a right start on "
             f"standardized rows {share(right)}",
-            worst[1].name,
+            layer.name,
         )
 
 
@@ -148,39 +157,38 @@ def _initial_loss(record: Record, start: Probe) -> Iterator[Evidence]:
     ratio = start.train_loss / expected
     yield Evidence(
         "initial_loss_high",
-        decades(ratio, 2.5, 20),
-        f"the initial loss is {number(start.train_loss)}, {number(ratio)} times what a constant output gives",
+        log_strength(ratio, 2.5, 20),
+        f"the initial loss is {digits(start.train_loss)}, {digits(ratio)} times what a constant output gives",
     )
 
 
-def _end(record: Record, start: Probe, end: Probe, reference: Probe | None) -> Iterator[Evidence]:
+def _end(record: Record, end: Probe) -> Iterator[Evidence]:
     here = _layers(end)
-    there = _layers(reference) if reference is not None else {}
-    yield from _units(record, here, there, "end")
+    yield from _dead(record, here, "end")
     if record.facts.task != "numbers" and end.distinct is not None:
         yield Evidence(
             "one_class",
-            ramp(end.distinct, 0.03, 0.0),
+            strength(end.distinct, 0.03, 0.0),
             f"{share(1 - end.distinct)} of the predictions are the same class",
         )
     elif end.output_spread is not None and record.targets is not None and record.targets.std > 0:
         ratio = end.output_spread / record.targets.std
         yield Evidence(
             "outputs_constant",
-            decades(ratio, 0.1, 0.005),
-            f"the outputs' std is {number(end.output_spread)}, the targets' {number(record.targets.std)}",
+            log_strength(ratio, 0.1, 0.005),
+            f"the outputs' std is {digits(end.output_spread)}, the targets' {digits(record.targets.std)}",
         )
     if end.skill is not None and end.skill_train_mode is not None:
         yield Evidence(
             "mode_gap",
-            ramp(end.skill_train_mode - end.skill, 0.1, 0.35),
-            f"the same rows have skill {number(end.skill_train_mode)} in training mode and {number(end.skill)} in "
+            strength(end.skill_train_mode - end.skill, 0.1, 0.35),
+            f"the same rows have skill {digits(end.skill_train_mode)} in training mode and {digits(end.skill)} in "
             "evaluation mode",
         )
         yield Evidence(
             "mode_gain",
-            ramp(end.skill - end.skill_train_mode, 0.15, 0.5),
-            f"the same rows have skill {number(end.skill_train_mode)} in training mode and {number(end.skill)} in "
+            strength(end.skill - end.skill_train_mode, 0.15, 0.5),
+            f"the same rows have skill {digits(end.skill_train_mode)} in training mode and {digits(end.skill)} in "
             "evaluation mode",
         )
     yield from _weights(record, here)
@@ -193,7 +201,7 @@ def _weights(record: Record, here: dict[int, LayerNumbers]) -> Iterator[Evidence
         worst, place = max(same)
         yield Evidence(
             "identical_end",
-            ramp(worst, 0.3, 0.8),
+            strength(worst, 0.3, 0.8),
             f"{share(worst)} of {record.facts.operations[place].name}'s units equal another one after training",
             record.facts.operations[place].name,
         )
@@ -205,11 +213,11 @@ def _weights(record: Record, here: dict[int, LayerNumbers]) -> Iterator[Evidence
     if moves:
         middle = median(r for r, _ in moves)
         yield Evidence(
-            "weights_shrank", decades(middle, 0.5, 0.03), f"the weights shrank to {number(middle)} of their start"
+            "weights_shrank", log_strength(middle, 0.5, 0.03), f"the weights shrank to {digits(middle)} of their start"
         )
         top = max(moves)
         yield Evidence(
-            "weights_grew", decades(top[0], 6, 60), f"the weights of {top[1]} grew {number(top[0])} times", top[1]
+            "weights_grew", log_strength(top[0], 6, 60), f"the weights of {top[1]} grew {digits(top[0])} times", top[1]
         )
 
 
@@ -222,13 +230,13 @@ def _reference(record: Record, reference: Probe) -> Iterator[Evidence]:
     if flow is not None:
         yield Evidence(
             "depth_fades",
-            decades(flow, 0.02, 1e-4),
-            f"even under a right start the gradient shrinks to {number(flow)} of itself on its way down "
+            log_strength(flow, 0.02, 1e-4),
+            f"even under a right start the gradient shrinks to {digits(flow)} of itself on its way down "
             f"{len(hidden)} hidden layers",
         )
         yield Evidence(
             "depth_explodes",
-            decades(flow, 50, 5e3),
-            f"even under a right start the gradient grows {number(flow)} times on its way down {len(hidden)} "
+            log_strength(flow, 50, 5e3),
+            f"even under a right start the gradient grows {digits(flow)} times on its way down {len(hidden)} "
             "hidden layers",
         )

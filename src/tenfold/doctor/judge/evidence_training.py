@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from statistics import median
 
-from tenfold.doctor.judge.evidence import Evidence, decades, number, ramp, share
+from tenfold.doctor.judge.evidence import Evidence, digits, log_strength, share, strength
 from tenfold.doctor.record import Record
 
 USUAL_RATES = {
@@ -37,7 +37,6 @@ def _finite(record: Record) -> Iterator[Evidence]:
             f"the first number that is not finite: {found.what}{where}, at update {found.step}",
             found.layer,
         )
-        yield Evidence("non_finite_early", ramp(found.step, 200, 5), f"not finite after {found.step} updates")
 
 
 def smoothed_loss(record: Record) -> list[float]:
@@ -62,21 +61,23 @@ def _loss(record: Record) -> Iterator[Evidence]:
     floor = record.theory.perfect if record.theory.perfect is not None else 0.0
     scale = max(abs(first - min(floor, first)), abs(first) * 1e-3, 1e-12)
     yield Evidence(
-        "loss_rose", ramp((tail - first) / scale, 0.05, 0.6), f"the loss rose from {number(first)} to {number(tail)}"
+        "loss_rose",
+        strength((tail - first) / scale, 0.05, 0.6),
+        f"the loss rose from {digits(first)} to {digits(tail)}",
     )
     yield Evidence(
         "loss_flat",
-        ramp(abs(tail - first) / scale, 0.05, 0.005),
-        f"the loss went from {number(first)} to {number(tail)}",
+        strength(abs(tail - first) / scale, 0.05, 0.005),
+        f"the loss went from {digits(first)} to {digits(tail)}",
     )
     if tail < min(floor, 0.0) - 1 or tail < -5:
-        yield Evidence("loss_negative", 1.0, f"the loss fell to {number(tail)}, below what a perfect output gives")
+        yield Evidence("loss_negative", 1.0, f"the loss fell to {digits(tail)}, below what a perfect output gives")
     constant = record.theory.constant
     if constant is not None and constant > 0 and record.facts.reduction != "sum":
         yield Evidence(
             "loss_above_constant",
-            decades(tail / constant, 1.3, 5),
-            f"the loss ends at {number(tail)}, a constant output gives {number(constant)}",
+            log_strength(tail / constant, 1.3, 5),
+            f"the loss ends at {digits(tail)}, a constant output gives {digits(constant)}",
         )
     yield from _shape(values, first, floor, scale)
 
@@ -89,20 +90,20 @@ def _shape(values: list[float], first: float, floor: float, scale: float) -> Ite
     level = max(abs(median(half) - min(floor, min(half))), 1e-9)
     yield Evidence(
         "oscillates",
-        ramp(travelled / level, 0.5, 2.0),
-        f"the smoothed loss moves by {number(travelled)} from point to point about {number(median(half))}",
+        strength(travelled / level, 0.5, 2.0),
+        f"the smoothed loss moves by {digits(travelled)} from point to point about {digits(median(half))}",
     )
     peak = max(values)
     yield Evidence(
         "loss_jumped",
-        decades((peak - floor) / scale, 3, 100),
-        f"the loss went up to {number(peak)} from {number(first)}",
+        log_strength((peak - floor) / scale, 3, 100),
+        f"the loss went up to {digits(peak)} from {digits(first)}",
     )
     third = max(1, len(values) // 3)
     before, late = median(values[-2 * third : -third] or values[:1]), median(values[-third:])
     drop = (before - late) / max(before - floor, 1e-9)
     yield Evidence(
-        "still_falling", ramp(drop, 0.1, 0.4), f"in the last third the loss still fell by {share(max(drop, 0))}"
+        "still_falling", strength(drop, 0.1, 0.4), f"in the last third the loss still fell by {share(max(drop, 0))}"
     )
 
 
@@ -113,15 +114,15 @@ def _validation(record: Record) -> Iterator[Evidence]:
         best, last = min(points), median(points[-max(1, len(points) // 5) :])
         yield Evidence(
             "validation_rises",
-            ramp((last - best) / max(abs(best), 1e-6), 0.15, 1.0),
-            f"the validation loss rose from {number(best)} to {number(last)}",
+            strength((last - best) / max(abs(best), 1e-6), 0.15, 1.0),
+            f"the validation loss rose from {digits(best)} to {digits(last)}",
         )
     if end is not None and end.skill is not None and record.curves.validation_skill is not None:
         gap = end.skill - record.curves.validation_skill
         yield Evidence(
             "validation_gap",
-            ramp(gap, 0.15, 0.5),
-            f"skill {number(end.skill)} on training rows and {number(record.curves.validation_skill)} on "
+            strength(gap, 0.15, 0.5),
+            f"skill {digits(end.skill)} on training rows and {digits(record.curves.validation_skill)} on "
             "validation rows",
         )
 
@@ -131,28 +132,28 @@ def _updates(record: Record) -> Iterator[Evidence]:
     if ratio is not None:
         yield Evidence(
             "steps_large",
-            decades(ratio, 0.03, 0.5),
-            f"early updates change the weights by {number(ratio)} of their norm (about 1e-3 is usual)",
+            log_strength(ratio, 0.03, 0.5),
+            f"early updates change the weights by {digits(ratio)} of their norm (about 1e-3 is usual)",
         )
         yield Evidence(
             "steps_small",
-            decades(ratio, 3e-4, 1e-6),
-            f"early updates change the weights by {number(ratio)} of their norm (about 1e-3 is usual)",
+            log_strength(ratio, 3e-4, 1e-6),
+            f"early updates change the weights by {digits(ratio)} of their norm (about 1e-3 is usual)",
         )
     norms = [p.value for p in record.curves.gradient_norm if math.isfinite(p.value)]
     if len(norms) >= 8 and median(norms) > 0:
         top = max(norms[1:]) / median(norms)
         yield Evidence(
             "gradient_spikes",
-            decades(top, 30, 1000),
-            f"the largest gradient norm is {number(top)} times the middle one",
+            log_strength(top, 30, 1000),
+            f"the largest gradient norm is {digits(top)} times the middle one",
         )
     cosines = [u.cosine for u in record.curves.updates if u.cosine is not None and math.isfinite(u.cosine)]
     if len(cosines) >= 4:
         yield Evidence(
             "gradients_opposed",
-            ramp(median(cosines), -0.1, -0.6),
-            f"successive gradients point against each other (cosine {number(median(cosines))})",
+            strength(median(cosines), -0.1, -0.6),
+            f"successive gradients point against each other (cosine {digits(median(cosines))})",
         )
 
 
@@ -161,21 +162,16 @@ def _optimizers(record: Record) -> Iterator[Evidence]:
     for rule in facts.optimizers:
         if rule.eps is not None and rule.rule not in ("adadelta",):
             yield Evidence(
-                "epsilon_large", decades(rule.eps, 1e-4, 1e-2), f"{rule.rule}'s epsilon is {number(rule.eps)}"
+                "epsilon_large", log_strength(rule.eps, 1e-4, 1e-2), f"{rule.rule}'s epsilon is {digits(rule.eps)}"
             )
         decay = rule.weight_decay
-        yield Evidence("decay_large", decades(decay, 0.05, 1.0), f"weight decay of {number(decay)}")
+        yield Evidence("decay_large", log_strength(decay, 0.05, 1.0), f"weight decay of {digits(decay)}")
         usual = USUAL_RATES.get(rule.rule)
         if usual is not None and rule.lr > 0:
             rate = rule.lr / (1 - rule.momentum) if rule.rule == "sgd" and rule.momentum < 1 else rule.lr
-            yield Evidence(
-                "rate_above_usual", decades(rate / usual, 8, 300), f"{rule.rule} with learning rate {number(rule.lr)}"
-            )
-            yield Evidence(
-                "rate_below_usual",
-                decades(rate / usual, 0.08, 1e-3),
-                f"{rule.rule} with learning rate {number(rule.lr)}",
-            )
+            sentence = f"{rule.rule} with learning rate {digits(rule.lr)}"
+            yield Evidence("rate_above_usual", log_strength(rate / usual, 8, 300), sentence)
+            yield Evidence("rate_below_usual", log_strength(rate / usual, 0.08, 1e-3), sentence)
     rules = {rule.rule for rule in facts.optimizers}
     yield Evidence(
         "plain_sgd",
@@ -202,22 +198,15 @@ def _batches(record: Record) -> Iterator[Evidence]:
         f"the loss is summed over {facts.batch_rows} rows",
     )
     if facts.steps:
-        yield Evidence("few_updates", decades(facts.steps, 120, 12), f"{facts.steps} updates in all")
+        yield Evidence("few_updates", log_strength(facts.steps, 120, 12), f"{facts.steps} updates in all")
     if facts.rows_kept:
         yield Evidence(
             "large_batch",
-            ramp(facts.batch_rows / facts.rows_kept, 0.4, 0.9) * ramp(facts.batch_rows, 64, 256),
+            strength(facts.batch_rows / facts.rows_kept, 0.4, 0.9) * strength(facts.batch_rows, 64, 256),
             f"a batch of {facts.batch_rows} of {facts.rows_kept} rows",
         )
     if facts.batch_rows:
-        yield Evidence("tiny_batch", ramp(facts.batch_rows, 5, 1), f"batches of {facts.batch_rows} rows")
-    yield Evidence(
-        "evaluation_mode",
-        1.0
-        if facts.training_mode < 0.5 and any(op.kind in ("normalization", "dropout") for op in facts.operations)
-        else 0.0,
-        "the model was in evaluation mode while it trained",
-    )
+        yield Evidence("tiny_batch", strength(facts.batch_rows, 5, 1), f"batches of {facts.batch_rows} rows")
 
 
 def _again(record: Record) -> Iterator[Evidence]:
@@ -234,28 +223,28 @@ def _again(record: Record) -> Iterator[Evidence]:
     ):
         yield Evidence(
             "gradient_accumulates",
-            decades(later / max(first, 0.1), 2.5, 8),
-            f"the gradient of a later update is {number(later)} times that of its batch: it is never set back to zero",
+            log_strength(later / max(first, 0.1), 2.5, 8),
+            f"the gradient of a later update is {digits(later)} times that of its batch: it is never set back to zero",
         )
     shape = extra.get("gradient_shape", 1.0)
     if first is not None and not rough:
-        said = f"the gradient at the first update is {number(first)} times the criterion's"
+        said = f"the gradient at the first update is {digits(first)} times the criterion's"
         if shape > 1.5:
-            said += f", and {number(shape)} times as much so in one parameter as in another"
-        strength = max(decades(first, 1.5, 10), decades(shape, 1.5, 10))
-        yield Evidence("gradient_foreign", strength, f"{said}: something else is in the loss")
+            said += f", and {digits(shape)} times as much so in one parameter as in another"
+        foreign = max(log_strength(first, 1.5, 10), log_strength(shape, 1.5, 10))
+        yield Evidence("gradient_foreign", foreign, f"{said}: something else is in the loss")
     descent = extra.get("descent")
     if descent is not None:
         yield Evidence(
             "climbs",
-            ramp(descent, -0.02, -0.15),
-            f"the first update goes up the loss (cosine with the way down {number(descent)})",
+            strength(descent, -0.02, -0.15),
+            f"the first update goes up the loss (cosine with the way down {digits(descent)})",
         )
     yield from _stable_rate(record, extra.get("curvature") or 0.0)
     yield Evidence(
         "gradient_wrong",
-        decades(extra.get("gradient_check"), 1e-4, 1e-2),
-        f"the gradient differs from finite differences by {number(extra.get('gradient_check') or 0.0)}",
+        log_strength(extra.get("gradient_check"), 1e-4, 1e-2),
+        f"the gradient differs from finite differences by {digits(extra.get('gradient_check') or 0.0)}",
     )
     yield from _penalty(record)
 
@@ -267,9 +256,9 @@ def _stable_rate(record: Record, curvature: float) -> Iterator[Evidence]:
             limit = 2 * (1 + rule.momentum) / curvature
             yield Evidence(
                 "rate_above_stable",
-                decades(rule.lr / limit, 1.2, 10),
-                f"the learning rate {number(rule.lr)} is {number(rule.lr / limit)} times what the curvature "
-                f"({number(curvature)}) allows",
+                log_strength(rule.lr / limit, 1.2, 10),
+                f"the learning rate {digits(rule.lr)} is {digits(rule.lr / limit)} times what the curvature "
+                f"({digits(curvature)}) allows",
             )
 
 
@@ -285,6 +274,6 @@ def _penalty(record: Record) -> Iterator[Evidence]:
         ratios.append(decay * weight / max(size, 1e-12))
     yield Evidence(
         "penalty_dominates",
-        decades(median(ratios), 0.7, 10),
-        f"the penalty's gradient is {number(median(ratios))} times the data's",
+        log_strength(median(ratios), 0.7, 10),
+        f"the penalty's gradient is {digits(median(ratios))} times the data's",
     )

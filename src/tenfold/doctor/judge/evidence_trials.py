@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from tenfold.doctor.changes.change import REFERENCES
-from tenfold.doctor.judge.evidence import Evidence, number, ramp
+from tenfold.doctor.changes.change import REFERENCES, SINGLE
+from tenfold.doctor.judge.evidence import Evidence, digits, strength
 from tenfold.doctor.record import LEAST_SKILL, Record
 
 
@@ -56,14 +56,14 @@ def trial_evidence(record: Record) -> Iterator[Evidence]:
     if one is not None and one.skill[0] is not None and one.steps >= 80:
         yield Evidence(
             "cannot_overfit",
-            ramp(one.skill[0], 0.9, 0.3),
-            f"20 rows cannot be learnt by heart: skill {number(one.skill[0])} after {one.steps} updates with Adam",
+            strength(one.skill[0], 0.9, 0.3),
+            f"20 rows cannot be learnt by heart: skill {digits(one.skill[0])} after {one.steps} updates with Adam",
         )
     if user is not None:
         yield Evidence(
             "skill_low",
-            ramp(user, 0.5, 0.0),
-            f"the run's skill is {number(user)} (1 is perfect, 0 is a constant answer)",
+            strength(user, 0.5, 0.0),
+            f"the run's skill is {digits(user)} (1 is perfect, 0 is a constant answer)",
         )
     if user is not None and best is not None:
         yield from _behind(record, user, best)
@@ -80,8 +80,8 @@ def _behind(record: Record, user: float, best: float) -> Iterator[Evidence]:
     gap = best - user - 0.5 * _margin(record)
     yield Evidence(
         "behind",
-        ramp(gap, 0.02, 0.3),
-        f"the run's skill is {number(user)}; the same network, or a simple model, reaches {number(best)} when "
+        strength(gap, 0.02, 0.3),
+        f"the run's skill is {digits(user)}; the same network, or a simple model, reaches {digits(best)} when "
         "configured right",
     )
     outside = held_out(record)
@@ -89,8 +89,8 @@ def _behind(record: Record, user: float, best: float) -> Iterator[Evidence]:
         loss = best - outside - _margin(record)
         yield Evidence(
             "behind_held_out",
-            ramp(loss, 0.05, 0.35),
-            f"on rows that it did not train on the run's skill is {number(outside)}; {number(best)} is possible",
+            strength(loss, 0.05, 0.35),
+            f"on rows that it did not train on the run's skill is {digits(outside)}; {digits(best)} is possible",
         )
 
 
@@ -98,16 +98,16 @@ def _limits(record: Record, best: float) -> Iterator[Evidence]:
     """Of the data, and of the network."""
     yield Evidence(
         "nothing_works",
-        ramp(best, 0.2, 0.02),
-        f"the best of all short trainings and simple models reaches skill {number(best)}",
+        strength(best, 0.2, 0.02),
+        f"the best of all short trainings and simple models reaches skill {digits(best)}",
     )
     references = [v for name in REFERENCES if (v := record.reached(name)) is not None]
     simple = max((b.skill for b in record.baselines), default=None)
     if references and simple is not None:
         yield Evidence(
             "network_behind_simple",
-            ramp(simple - max(references), 0.05, 0.4),
-            f"a simple model reaches {number(simple)}, this network at its best {number(max(references))}",
+            strength(simple - max(references), 0.05, 0.4),
+            f"a simple model reaches {digits(simple)}, this network at its best {digits(max(references))}",
         )
 
 
@@ -117,26 +117,26 @@ def _repaired(record: Record, user: float, best: float) -> Iterator[Evidence]:
     if as_is is not None and gap > 0.02:
         yield Evidence(
             "redo_works",
-            ramp((as_is - user) / max(best - user, 0.05), 0.3, 0.8),
-            f"the same training redone by the doctor reaches {number(as_is)}, the run {number(user)}",
+            strength((as_is - user) / max(best - user, 0.05), 0.3, 0.8),
+            f"the same training redone by the doctor reaches {digits(as_is)}, the run {digits(user)}",
         )
     train = record.trial("as_is")
     if train is not None and train.skill[0] is not None and as_is is not None:
         yield Evidence(
             "learnt_by_heart",
-            ramp(user - as_is, 0.25, 0.6),
-            f"skill {number(user)} on training rows and {number(as_is)} on held-out rows",
+            strength(user - as_is, 0.25, 0.6),
+            f"skill {digits(user)} on training rows and {digits(as_is)} on held-out rows",
         )
     if gap <= 0.02 or (as_is is not None and as_is >= best - 0.05 and as_is > user + 0.1):
         return  # nothing to repair, or whatever is tried works, since the loop itself is at fault
     base = as_is if as_is is not None and as_is < best - 0.05 else user
     for trial in record.trials:
         value = trial.reached
-        if trial.change in ("as_is", "one_batch", *REFERENCES) or value is None:
+        if trial.change not in SINGLE or value is None:
             continue
         restored = (value - base) / max(best - base, 0.05)
         yield Evidence(
             f"fixed_by_{trial.change}",
-            ramp(restored, 0.25, 0.9),
-            f"{trial.change.replace('_', ' ')}: skill {number(base)} to {number(value)}",
+            strength(restored, 0.25, 0.9),
+            f"{trial.change.replace('_', ' ')}: skill {digits(base)} to {digits(value)}",
         )
