@@ -18,26 +18,27 @@ PROGRAM = """
 import sys
 from pathlib import Path
 from tenfold.cli.screen import Screen
-from tenfold.run.fit import Fit, Stop, reopen, start
+from tenfold.run.fit import Fit, Stop, create_run, reopen
 from tenfold.run.plan import make_plan
 from tenfold.problem.from_file import prepare
 from tenfold.problem.settings import Settings
 Fit.every = 0.15
 out = Path(sys.argv[1])
 if sys.argv[2] == "processes":
-    from tenfold.executors import workers
-    workers.PROCESS_SECONDS = 0.0
+    from tenfold.executors import choose
+    choose.PROCESS_SECONDS = 0.0
 network = {"hidden": [[16], [24, 8]], "activation": ["relu", "tanh", "elu"]}
 network |= {"normalization": ["none", "batch"], "dropout": [0.0, 0.3]}
 optimizer = [{"adam": {"lr": {"log_uniform": [1e-3, 1e-1]}}}, "nesterov"]
-space = {"network": network, "optimizer": optimizer, "decay": ["none", "cosine"], "batch_size": 32, "epochs": 40}
-settings = Settings("sklearn:breast_cancer", space=space, trials=8, folds=3)
+space = {"network": network, "optimizer": optimizer, "decay": ["none", "cosine"], "batch_size": 32,
+         "epochs": int(sys.argv[4])}
+settings = Settings("sklearn:breast_cancer", space=space, trials=int(sys.argv[3]), folds=3)
 if (out / "run.db").exists():
     run, prepared, plan = reopen(out)
 else:
     prepared = prepare(settings)
     plan = make_plan(prepared, 2)
-    run = start(settings, out, prepared, plan)
+    run = create_run(settings, out, prepared, plan)
 class Told(Screen):
     def progress(self, share, best):
         print("progress", share, flush=True)
@@ -48,12 +49,13 @@ print("finished", flush=True)
 """
 
 
-def launch(out: Path, where: str) -> subprocess.Popen[str]:
-    return subprocess.Popen([sys.executable, "-c", PROGRAM, str(out), where], stdout=subprocess.PIPE, text=True)
+def launch(out: Path, where: str, trials: int = 8, epochs: int = 40) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", PROGRAM, str(out), where, str(trials), str(epochs)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 
-def finish(out: Path, where: str) -> None:
-    process = launch(out, where)
+def finish(out: Path, where: str, trials: int = 8, epochs: int = 40) -> None:
+    process = launch(out, where, trials, epochs)
     said = process.communicate(timeout=240)[0]
     assert process.returncode == 0, said
     assert said.endswith("finished\n")
@@ -64,6 +66,22 @@ def fingerprint(out: Path) -> dict[str, str]:
     files = ["leaderboard.csv", "trials.csv", "metrics.csv", "recipe.yaml", "model/manifest.json"]
     files += [f"model/{path.name}" for path in sorted((out / "model").iterdir())]
     return {name: hashlib.sha256((out / name).read_bytes()).hexdigest() for name in files}
+
+
+def test_one_kill_amid_training_and_then_the_same_bits(tmp_path: Path) -> None:
+    finish(tmp_path / "whole", "threads", trials=4, epochs=20)
+    out = tmp_path / "killed"
+    process = launch(out, "threads", trials=4, epochs=20)
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.startswith("progress") and float(line.split()[1]) > 0.3:
+            break
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert not (out / "leaderboard.csv").exists(), "the kill came too late"
+    finish(out, "threads", trials=4, epochs=20)
+    assert fingerprint(out) == fingerprint(tmp_path / "whole")
+    assert check(out) == []
 
 
 @pytest.mark.slow

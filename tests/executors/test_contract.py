@@ -2,6 +2,7 @@
 stopping loses none of it."""
 
 import multiprocessing
+import os
 import threading
 import time
 
@@ -147,8 +148,13 @@ def test_idle_is_called_while_nothing_is_said(executor):
     assert len(calls) >= 2
 
 
-def test_there_is_a_worker():
-    assert available_workers() >= 1
+def test_as_many_workers_as_cores_that_this_process_may_use(monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 2, 5}, raising=False)
+    assert available_workers() == 3
+    monkeypatch.delattr(os, "sched_getaffinity")
+    for count, expected in ((6, 6), (None, 1)):
+        monkeypatch.setattr(os, "cpu_count", lambda count=count: count)
+        assert available_workers() == expected
 
 
 def test_processes_for_much_starting_of_operations_on_few_bytes():
