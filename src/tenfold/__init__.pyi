@@ -21,7 +21,6 @@ from .errors import (
     TenfoldError as TenfoldError,
 )
 from .estimators import Classifier as Classifier, Regressor as Regressor
-from .model.ensemble import Ensemble as Ensemble
 from .model.model import Model as Model, load as load
 from .recipe import (
     MLP as MLP,

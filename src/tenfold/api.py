@@ -140,7 +140,7 @@ class Search:
         """As `refit`, with what the comparison of "both" measured."""
         schema, classes = self.data.schema, self.data.labels
         device = device_named(self.device)
-        return final_model(self.trained, keep, seed=self.seed, schema=schema, classes=classes, device=device)
+        return final_model(self.trained.winner(), keep, seed=self.seed, schema=schema, classes=classes, device=device)
 
 
 def cross_validate(

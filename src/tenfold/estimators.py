@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from tenfold.api import Search, cross_validate, search
 from tenfold.errors import BadInput
-from tenfold.model.final import check_way
+from tenfold.model.final import check_kind
 from tenfold.problem.default_space import default_space
 from tenfold.problem.from_arrays import is_frame
 from tenfold.recipe.recipe import Recipe
@@ -23,7 +23,6 @@ from tenfold.search.racing import Strategy
 from tenfold.search.search import SearchPlan
 
 if TYPE_CHECKING:
-    from tenfold.model.ensemble import Ensemble
     from tenfold.model.model import Model
 
 Array = np.ndarray
@@ -36,7 +35,7 @@ class _Network(BaseEstimator):
     search_: Search
     best_recipe_: Recipe
     n_iter_: int
-    model_: Model | Ensemble
+    model_: Model
     n_features_in_: int
     feature_names_in_: Array
 
@@ -69,7 +68,7 @@ class _Network(BaseEstimator):
 
     def _fit(self, x: Any, y: Array, groups: Any) -> None:
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        keep, plan = check_way(self.keep), SearchPlan(Strategy(self.strategy), self.rule)  # type: ignore[arg-type]
+        keep, plan = check_kind(self.keep), SearchPlan(Strategy(self.strategy), self.rule)  # type: ignore[arg-type]
         if groups is not None:
             check_consistent_length(y, groups)
         options: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""What is kept of the winner: the fold models that were scored, their mean as one model, and the comparison."""
+"""Refit or ensemble: the networks that were scored, their mean as one model, and the comparison."""
 
 import copy
 import json
@@ -23,9 +23,8 @@ from tenfold.engine.packs.lanes import Lane
 from tenfold.engine.packs.pack import Pack
 from tenfold.errors import RunFailed, Stopped
 from tenfold.model import refit_or_ensemble
-from tenfold.model.ensemble import Ensemble
 from tenfold.model.model import Model
-from tenfold.model.refit import fold_models, refit, train_lanes
+from tenfold.model.refit import fold_ensemble, refit, train_lanes
 from tenfold.model.refit_or_ensemble import (
     RefitVersusEnsemble,
     compare_refit_and_ensemble,
@@ -78,6 +77,11 @@ def searched(problem, recipes, number):
     return record, [parameters[record.epoch, f] for f in range(len(problem.folds))]
 
 
+def alone(mean):
+    """A model of each member."""
+    return [replace(mean, members=(member,)) for member in mean.members]
+
+
 CASES = {
     "classes": (X, LABELS, NEIGHBOURS, 1),
     "numbers": (X[:, :3], X[:, 3] * 100, NEIGHBOURS, 3),
@@ -94,30 +98,27 @@ def case(request):
     labelled = understand(x, y, task)
     problem = labelled.problem(3, seed=4)
     record, parameters = searched(problem, recipes, number)
-    models = fold_models(problem, recipes[number], record.epoch, schema=labelled.schema, classes=labelled.labels)
-    return request.param, problem, record, parameters, models, x
-
-
-# ---- the fold models --------------------------------------------------------------------------------------------
+    mean = fold_ensemble(problem, recipes[number], record.epoch, schema=labelled.schema, classes=labelled.labels)
+    return request.param, problem, record, parameters, mean, x
 
 
 def test_fold_models_have_the_bits_of_what_was_scored(case):
-    _, problem, record, parameters, models, _ = case
-    assert len(models) == len(problem.folds)
+    _, problem, record, parameters, mean, _ = case
+    assert len(mean.members) == len(problem.folds)
     per_epoch = Dealing.of(problem.folds, 20).updates
-    for model, expected in zip(models, parameters, strict=True):
-        assert model.weights.keys() == expected.keys()
+    for member, expected in zip(mean.members, parameters, strict=True):
+        assert member.weights.keys() == expected.keys()
         for name, array in expected.items():
-            np.testing.assert_array_equal(model.weights[name], array)
-        assert (model.epochs, model.updates) == (record.epoch, record.epoch * per_epoch)
+            np.testing.assert_array_equal(member.weights[name], array)
+        assert (member.epochs, member.updates) == (record.epoch, record.epoch * per_epoch)
 
 
 def test_they_predict_their_validation_rows_as_the_search_did(case):
     """The pack's own outputs are those of the search bit for bit; the models', by torch's layers, within rounding."""
     import torch
 
-    _, problem, record, _, models, x = case
-    chosen = models[0].recipe
+    _, problem, record, _, mean, x = case
+    chosen, models = mean.recipe, alone(mean)
     feed = problem.feed([chosen], torch.device("cpu"), torch.float32)
     last = record.epoch * Dealing.of(problem.folds, chosen.batch_size).updates
     pack = train_lanes(problem, chosen, feed, last)
@@ -140,7 +141,7 @@ def test_a_lane_has_its_bits_alone():
         np.testing.assert_array_equal(together.parameters(3)[name], array)
 
 
-@pytest.mark.parametrize("train", [fold_models, lambda *given: refit(*given, seed=0)])
+@pytest.mark.parametrize("train", [fold_ensemble, lambda *given: refit(*given, seed=0)])
 def test_training_that_diverges_fails_with_a_remedy(train):
     wild = recipe(optimizer={"sgd": {"lr": 1e30}})
     with pytest.raises(RunFailed, match="clip_norm"):
@@ -149,16 +150,12 @@ def test_training_that_diverges_fails_with_a_remedy(train):
 
 def test_it_can_be_stopped():
     with pytest.raises(Stopped):
-        fold_models(understand(X, Y).problem(3), recipe(), 3, tick=lambda: "stop")
-
-
-# ---- their mean as one model ------------------------------------------------------------------------------------
+        fold_ensemble(understand(X, Y).problem(3), recipe(), 3, tick=lambda: "stop")
 
 
 def test_the_mean_is_that_of_scikit_learns_voting(case):
-    _, problem, _, _, models, x = case
-    mean = Ensemble(models)
-    inputs = mean.inputs(x)[0]
+    _, problem, _, _, mean, x = case
+    models, inputs = alone(mean), mean.inputs(x)[0]
     if problem.classes:
         voting = VotingClassifier([], voting="soft")
         voting.estimators_ = [_Fitted(model) for model in models]
@@ -184,10 +181,8 @@ class _Fitted:
 
 
 def test_it_has_the_face_of_a_model(case):
-    _, problem, record, _, models, x = case
-    mean, first = Ensemble(models), models[0]
-    public = {name for name in dir(first) if not name.startswith("_")}
-    assert public - set(dir(mean)) == {"encoding", "affine", "target_scale", "weights"}  # each member has its own
+    _, problem, record, _, mean, x = case
+    first = alone(mean)[0]
     for name in ("recipe", "classes", "schema", "contract", "image", "epochs", "updates"):
         assert getattr(mean, name) == getattr(first, name)
     one, two = mean.inputs(x)[0], first.inputs(x)[0]
@@ -201,13 +196,13 @@ def test_the_module_averages_what_the_members_say(case):
     """Single precision, where `outputs` scales numbers in double precision."""
     import torch
 
-    name, _, _, _, models, x = case
-    mean = Ensemble(models)
+    name, _, _, _, mean, x = case
     inputs = mean.inputs(x)[0]
     rows = mean.encode(inputs)
-    assert rows.shape == (150, sum(model.encoding.width for model in models))
+    widths = [member.encoding.width for member in mean.members]
+    assert rows.shape == (150, sum(widths))
     if name == "frame":
-        assert len({model.encoding.width for model in models}) > 1
+        assert len(set(widths)) > 1
     assert isinstance(mean.module, torch.nn.Module)
     assert not mean.module.training
     found = mean.module(torch.from_numpy(rows))
@@ -217,13 +212,12 @@ def test_the_module_averages_what_the_members_say(case):
 
 
 def test_saved_and_loaded_it_predicts_the_same_bits(case, tmp_path):
-    *_, models, x = case
-    mean = Ensemble(models)
+    *_, mean, x = case
     sha = mean.save(tmp_path / "m")
     with Run.create(tmp_path / "run") as run:
         run.write_model(**mean.parts("# the card\n"))
-    for loaded in (tenfold.load(tmp_path / "m"), Ensemble.load(tmp_path / "m"), Model.load(tmp_path / "run")):
-        assert isinstance(loaded, Ensemble)
+    for loaded in (tenfold.load(tmp_path / "m"), tenfold.load(tmp_path / "run")):
+        assert len(loaded.members) == 3
         inputs = loaded.inputs(x)[0]
         np.testing.assert_array_equal(loaded.outputs(inputs), mean.outputs(mean.inputs(x)[0]))
         assert loaded.predict(x).tolist() == mean.predict(x).tolist()
@@ -234,18 +228,19 @@ def test_saved_and_loaded_it_predicts_the_same_bits(case, tmp_path):
 
 
 def test_one_model_is_still_one_model(case, tmp_path):
-    *_, models, x = case
-    models[1].save(tmp_path / "m")
+    *_, mean, x = case
+    model = alone(mean)[1]
+    model.save(tmp_path / "m")
     assert "members" not in json.loads((tmp_path / "m" / "spec.json").read_text())
     loaded = tenfold.load(tmp_path / "m")
-    assert type(loaded) is Model
-    np.testing.assert_array_equal(loaded.predict(x), models[1].predict(x))
+    assert len(loaded.members) == 1
+    np.testing.assert_array_equal(loaded.predict(x), model.predict(x))
 
 
 @pytest.fixture(scope="module")
 def mean():
     problem = understand(X, LABELS).problem(3)
-    return Ensemble(fold_models(problem, recipe(), 2, classes=("setosa", "versicolor", "virginica")))
+    return fold_ensemble(problem, recipe(), 2, classes=("setosa", "versicolor", "virginica"))
 
 
 def test_a_row_alone_has_the_same_bits(mean):
@@ -255,12 +250,24 @@ def test_a_row_alone_has_the_same_bits(mean):
     assert len(mean.predict(X[:0])) == 0
 
 
-def test_what_does_not_belong_together_is_refused(mean):
+def test_what_cannot_be_stored_together_is_refused(mean, tmp_path):
     with pytest.raises(BadInput, match="without members"):
-        Ensemble(())
+        Model((), mean.classes, None)
     other = replace(mean.members[0], updates=3)
     with pytest.raises(BadInput, match="updates"):
-        Ensemble((mean.members[0], other))
+        replace(mean, members=(mean.members[0], other)).save(tmp_path / "m")
+
+
+def test_members_are_averaged_by_their_shares(mean):
+    import torch
+
+    first, second = mean.members[:2]
+    blend = replace(mean, members=(replace(first, share=3.0), second))
+    parts = [model.predict_proba(X) for model in alone(blend)]
+    expected = 0.75 * parts[0] + 0.25 * parts[1]
+    np.testing.assert_allclose(blend.predict_proba(X), expected, rtol=1e-6)
+    rows = torch.from_numpy(blend.encode(blend.inputs(X)[0]))
+    np.testing.assert_allclose(blend.module(rows).detach(), expected, rtol=1e-5, atol=1e-7)
 
 
 def test_a_bundle_whose_members_are_incomplete_is_corrupt(mean, tmp_path):
@@ -291,11 +298,11 @@ def test_a_changed_byte_of_a_member_is_refused(mean, tmp_path):
 
 def test_the_samples_of_all_members_are_pooled():
     dropped = recipe(network={"hidden": [16], "dropout": 0.3})
-    mean = Ensemble(fold_models(understand(X, Y).problem(3), dropped, 5))
+    mean = fold_ensemble(understand(X, Y).problem(3), dropped, 5)
     inputs = mean.inputs(X)[0]
     centre, spread = mean.samples(inputs, 20, seed=1)
     drawn = []  # every pass of every member, one by one
-    for number, member in enumerate(mean.members):
+    for number, member in enumerate(alone(mean)):
         seed = derive_int(1, "dropout", number)
         sums = [np.zeros((150, 3)), *(n * member.samples(inputs, n, seed=seed)[0] for n in range(1, 21))]
         drawn += [after - before for before, after in pairwise(sums)]
@@ -304,7 +311,7 @@ def test_the_samples_of_all_members_are_pooled():
     np.testing.assert_array_equal(mean.predict_samples(X, 20, seed=1)[0], centre)
     assert not np.array_equal(mean.samples(inputs, 20, seed=2)[0], centre)
     with pytest.raises(BadInput, match="without dropout"):
-        Ensemble(fold_models(understand(X, Y).problem(3), recipe(), 1)).samples(inputs, 5)
+        fold_ensemble(understand(X, Y).problem(3), recipe(), 1).samples(inputs, 5)
 
 
 def test_images_are_averaged_too(tmp_path):
@@ -312,25 +319,22 @@ def test_images_are_averaged_too(tmp_path):
     x, y = (x[:200].reshape(-1, 8, 8) * 15.9).astype(np.uint8), y[:200]
     layers = [{"conv": {"channels": 4, "kernel": 3}}, "relu", {"max_pool": 2}, "flatten"]
     conv = recipe(network={"layers": layers}, batch_size=64)
-    mean = Ensemble(fold_models(understand(x, y).problem(2), conv, 2, classes=tuple(range(10))))
+    mean = fold_ensemble(understand(x, y).problem(2), conv, 2, classes=tuple(range(10)))
     mean.save(tmp_path / "m")
     loaded = tenfold.load(tmp_path / "m")
     assert loaded.image == (8, 8, 1)
     np.testing.assert_array_equal(loaded.predict_proba(x), mean.predict_proba(x))
-    expected = np.mean([member.predict_proba(x) for member in mean.members], axis=0)
+    expected = np.mean([model.predict_proba(x) for model in alone(mean)], axis=0)
     np.testing.assert_allclose(mean.predict_proba(x), expected, rtol=1e-6)
 
 
 def test_for_squared_errors_the_mean_is_better_by_the_spread():
     """Krogh & Vedelsby 1995: (mean(f) - y)^2 = mean((f - y)^2) - var(f), row by row."""
     x, y = load_diabetes(return_X_y=True)
-    models = fold_models(understand(x, y).problem(4), recipe(), 5)
-    each = np.array([model.predict(x) for model in models])  # (members, rows)
-    error = (Ensemble(models).predict(x) - y) ** 2
+    mean = fold_ensemble(understand(x, y).problem(4), recipe(), 5)
+    each = np.array([model.predict(x) for model in alone(mean)])  # (members, rows)
+    error = (mean.predict(x) - y) ** 2
     np.testing.assert_allclose(error, ((each - y) ** 2).mean(0) - each.var(0), rtol=1e-9)
-
-
-# ---- the comparison ---------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("repeats", [1, 2])
@@ -377,7 +381,7 @@ def test_the_comparison_is_that_of_networks_trained_one_by_one(task, monkeypatch
     refitted = [0.5, 0.6, 0.7]
     found = compare_refit_and_ensemble(problem, NORMALIZED, 4, seed=2, trained_scores=refitted)
     inner = replace(problem, folds=tuple(fold for part in inner_folds(problem, 2) for fold in part))
-    models = fold_models(inner, NORMALIZED, 4)
+    models = alone(fold_ensemble(inner, NORMALIZED, 4))
     expected = []
     for o, outer in enumerate(problem.folds):
         x, true = X[outer.validation, :3], problem.y[outer.validation]
@@ -405,7 +409,7 @@ def test_nothing_that_the_inner_networks_say_depends_on_outer_labels():
         y[rows] = (y[rows] + shift) % 3
         changed = replace(problem, y=y)
         inner = replace(changed, folds=inner_folds(problem, 0)[0])
-        seen.append(fold_models(inner, recipe(), 3))
+        seen.append(fold_ensemble(inner, recipe(), 3).members)
     for one, two in zip(*seen, strict=True):
         for name, array in one.weights.items():
             np.testing.assert_array_equal(two.weights[name], array)

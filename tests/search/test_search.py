@@ -144,9 +144,9 @@ def test_a_row_alone_has_the_same_bits(model):
 
 
 def test_refitting_again_gives_the_same_bits(found, model):
-    again = found.refit().weights
-    assert again.keys() == model.weights.keys()
-    for name, array in model.weights.items():
+    again, weights = found.refit().members[0].weights, model.members[0].weights
+    assert again.keys() == weights.keys()
+    for name, array in weights.items():
         np.testing.assert_array_equal(again[name], array)
 
 
@@ -260,4 +260,4 @@ def test_a_search_and_its_models_are_shown_in_a_few_lines(found):
     assert found.best.describe() in lines[1]
     model, ensemble = found.refit(), found.refit("ensemble")
     assert repr(model) == f"Model: {found.best.describe()}, {model.epochs:g} epochs ({model.updates} updates)"
-    assert repr(ensemble).startswith(f"Ensemble of {len(ensemble.members)} models: {found.best.describe()}")
+    assert repr(ensemble).startswith(f"Model of {len(ensemble.members)} networks: {found.best.describe()}")

@@ -16,7 +16,7 @@ from tenfold.errors import BadInput
 if TYPE_CHECKING:
     import numpy as np
 
-    from tenfold.model.ensemble import Fitted
+    from tenfold.model.model import Model
 
 
 def predict(
@@ -69,7 +69,7 @@ def predict(
         print(f"{inputs.rows} predictions in {shell_path(output)}")
 
 
-def _columns(model: Fitted, outputs: np.ndarray, spread: np.ndarray | None, *, proba: bool) -> dict[str, np.ndarray]:
+def _columns(model: Model, outputs: np.ndarray, spread: np.ndarray | None, *, proba: bool) -> dict[str, np.ndarray]:
     """The columns of the predictions. spread: deviations (rows, classes or 1); that of the predicted class is kept."""
     import numpy as np
 

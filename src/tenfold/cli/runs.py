@@ -52,7 +52,7 @@ def report_command(run: RunDirectory, as_json: JsonOption = False) -> None:
 
 def test(run: RunDirectory, as_json: JsonOption = False) -> None:
     """Open the lockbox of RUN: score its model on the sealed rows. Every opening is on the ledger."""
-    from tenfold.model.model import Model
+    from tenfold.model.model import load
     from tenfold.run.fit import reopen
     from tenfold.run.lockbox import open_lockbox, refuse_unsealed
     from tenfold.store.unfinished import refuse_without_model
@@ -61,7 +61,7 @@ def test(run: RunDirectory, as_json: JsonOption = False) -> None:
     with opened:
         refuse_without_model(opened, run)
         refuse_unsealed(opened, prepared.sealed)
-        model = Model.load(opened.path / "model")
+        model = load(opened.path / "model")
         open_lockbox(opened, prepared.sealed, model, prepared.problem.metric, again=True)
         data = write_report(opened)
     if as_json:

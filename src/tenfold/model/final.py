@@ -1,39 +1,51 @@
-"""What is kept of a search: the winner refitted on all rows, the ensemble of its folds' models, or the better one."""
+"""What predicts after a search: the winner refitted on all rows, its fold ensemble, or the better of the two."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
 
 from tenfold.errors import BadInput
+from tenfold.problem.problem import Problem
 from tenfold.problem.settings import WAYS
-from tenfold.search.results import SearchResults
+from tenfold.recipe.recipe import Recipe
 
 if TYPE_CHECKING:
     from tenfold.data.columns.schema import Schema
-    from tenfold.model.ensemble import Fitted
+    from tenfold.model.model import Model
     from tenfold.model.refit_or_ensemble import RefitVersusEnsemble
+
+
+class Winner(NamedTuple):
+    """The recipe that a search chose, the epoch on its fold-mean curve, and the scores of its folds there."""
+
+    problem: Problem
+    recipe: Recipe
+    epoch: int
+    scores: np.ndarray
 
 
 @dataclass(frozen=True)
 class FinalModel:
-    """The fitted model, and what the comparison of "both" measured (None for the other ways)."""
+    """The fitted model, and what the comparison of "both" measured (None for the other kinds)."""
 
-    model: Fitted
+    model: Model
     comparison: RefitVersusEnsemble | None = None
 
 
-def check_way(keep: str) -> str:
-    """The way to keep the winner; refuses an unknown one."""
-    if keep not in WAYS:
-        raise BadInput(f"keep {keep!r}", expected=f"one of: {', '.join(WAYS)}")
-    return keep
+def check_kind(kind: str) -> str:
+    """The kind of final model; refuses an unknown one."""
+    if kind not in WAYS:
+        raise BadInput(f"keep {kind!r}", expected=f"one of: {', '.join(WAYS)}")
+    return kind
 
 
 def final_model(
-    trained: SearchResults,
-    keep: str = "refit",
+    winner: Winner,
+    kind: str = "refit",
     *,
     seed: int,
     schema: Schema | None = None,
@@ -43,23 +55,22 @@ def final_model(
 ) -> FinalModel:
     """The winner as a model.
 
-    refit: trained on all rows for the updates that the folds chose. ensemble: the mean of the models of its folds,
-    as they were scored. both: the ensemble if it predicts significantly better out of fold (see `compare_keeping`).
+    refit: trained on all rows for the updates that the folds chose. ensemble: the mean of the networks of its folds,
+    as they were scored. both: the ensemble if it predicts significantly better out of fold (see
+    `compare_refit_and_ensemble`).
     """
-    from tenfold.model.ensemble import Ensemble
-    from tenfold.model.refit import fold_models, refit
+    from tenfold.model.refit import fold_ensemble, refit
     from tenfold.model.refit_or_ensemble import compare_refit_and_ensemble
 
-    check_way(keep)
-    best, problem = trained.best(), trained.problem
-    recipe, epoch = trained.recipes[best], trained.records[best].epoch
-    options = {"schema": schema, "classes": classes, "device": device, "tick": tick}
+    problem, recipe, epoch, scores = winner
     comparison = None
-    if keep == "both":
+    if check_kind(kind) == "both":
         comparison = compare_refit_and_ensemble(
-            problem, recipe, epoch, seed=seed, trained_scores=trained.scores(best), device=device, tick=tick,
-        )  # fmt: skip
-        keep = comparison.choice
-    if keep == "ensemble":
-        return FinalModel(Ensemble(fold_models(problem, recipe, epoch, **options)), comparison)
-    return FinalModel(refit(problem, recipe, epoch, seed=seed, **options), comparison)
+            problem, recipe, epoch, seed=seed, trained_scores=scores, device=device, tick=tick
+        )
+        kind = comparison.choice
+    if kind == "ensemble":
+        model = fold_ensemble(problem, recipe, epoch, schema=schema, classes=classes, device=device, tick=tick)
+    else:
+        model = refit(problem, recipe, epoch, seed=seed, schema=schema, classes=classes, device=device, tick=tick)
+    return FinalModel(model, comparison)

@@ -1,56 +1,75 @@
-"""The fitted model: a recipe's trained network with everything between a row of data and its prediction."""
+"""The fitted model: one trained network or several, with everything between a row of data and its prediction."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import operator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from tenfold.data.columns.schema import Schema, conform
 from tenfold.data.columns.table import Table
 from tenfold.data.feed.batches import align
-from tenfold.data.feed.encode import Encoding, Inputs, make_inputs, matrix_inputs, pixel_inputs
+from tenfold.data.feed.encode import Inputs, make_inputs, matrix_inputs, pixel_inputs
+from tenfold.data.feed.randomness import derive_int
 from tenfold.data.read.images import ImageContract
 from tenfold.data.read.read import read, read_images
-from tenfold.engine.plan.network import plan_network, sees_images
-from tenfold.errors import BadInput
-from tenfold.model.predicts import Predicts
+from tenfold.errors import BadInput, Corrupt
+from tenfold.model.member import Member, read_member
 from tenfold.problem.problem import in_unit
 from tenfold.recipe.recipe import Recipe, loss_of
-from tenfold.rules.preprocessing import Affine, apply_affine
 from tenfold.store.bundle import Bundle, read_bundle, write_bundle
 from tenfold.store.unfinished import refuse_directory
-
-if TYPE_CHECKING:
-    from tenfold.model.ensemble import Fitted
 
 Array = np.ndarray
 CHUNK, CHUNK_IMAGES = 8192, 256  # rows predicted at a time
 
 
 @dataclass(frozen=True, repr=False)
-class Model(Predicts):
-    """A fitted network. `predict(X)`: labels or numbers (rows,); `predict_proba(X)`: (rows, classes).
+class Model:
+    """A fitted model. `predict(X)`: labels or numbers (rows,); `predict_proba(X)`: (rows, classes).
 
     X is what the model was trained on: a file, a frame or a table with the named columns (in any order; see
     `inputs`), a matrix of as many columns, or images of the same size (an array, an npz file, or image files in a
     folder). Raises `BadInput` where the schema or the contract of the images is not met.
+
+    members: one network that was trained on all rows, or one for each fold. The prediction is the mean of the members'
+    readable outputs, weighted by their shares: probabilities, or numbers in the target's unit (Breiman 1996). For a
+    squared loss it is never worse than the members are on average, by exactly their spread (Krogh & Vedelsby 1995).
     """
 
-    recipe: Recipe
-    classes: tuple[Any, ...]
-    schema: Schema | None
-    encoding: Encoding
-    affine: Affine
-    target_scale: tuple[float, float]
-    weights: dict[str, Array]
-    epochs: float
-    updates: int
-    contract: ImageContract | None = None
+    members: tuple[Member, ...]
+    classes: tuple[Any, ...]  # labels in the order of the probabilities; () for regression
+    schema: Schema | None  # the contract of the columns; None for a matrix or images
+    contract: ImageContract | None = None  # the contract of the images; None for columns
+
+    def __post_init__(self) -> None:
+        if not self.members:
+            raise BadInput("a model without members", expected="at least one network")
+
+    def __repr__(self) -> str:
+        """The recipe, and how long it was trained."""
+        size = f" of {len(self.members)} networks" if len(self.members) > 1 else ""
+        return f"Model{size}: {self.recipe.describe()}, {self.epochs:g} epochs ({self.updates} updates)"
+
+    @property
+    def recipe(self) -> Recipe:
+        """The recipe of the first member, and of all that were trained on folds."""
+        return self.members[0].recipe
+
+    @property
+    def epochs(self) -> float:
+        """Epochs that the first member made of its own rows."""
+        return self.members[0].epochs
+
+    @property
+    def updates(self) -> int:
+        """Updates that the first member made."""
+        return self.members[0].updates
 
     @property
     def image(self) -> tuple[int, int, int] | None:
@@ -58,13 +77,22 @@ class Model(Predicts):
         return self.contract.image if self.contract else None
 
     @cached_property
-    def module(self) -> Any:
-        """The network as a torch `nn.Sequential` in evaluation mode; it takes what `encode` gives."""
-        from tenfold.engine.module import build_module
+    def _networks(self) -> list[Any]:
+        """The torch module of each member."""
+        return [member.network(len(self.classes) or 1, self.image) for member in self.members]
 
-        outputs = len(self.classes) or 1
-        steps = plan_network(self.recipe.network, inputs=self.encoding.width, outputs=outputs, image=self.image)
-        return build_module(steps, self.weights, self.image if sees_images(steps) else None)
+    @cached_property
+    def module(self) -> Any:
+        """The model as a torch module in evaluation mode; it takes what `encode` gives.
+
+        One network is an `nn.Sequential` that returns logits or standardized numbers. Several return `outputs`, because
+        it is these that are averaged.
+        """
+        if len(self.members) == 1:
+            return self._networks[0]
+        from tenfold.model.mean_module import MeanModule
+
+        return MeanModule(self.members, self._networks, bool(self.classes)).eval()
 
     def inputs(self, x: Any) -> tuple[Inputs, list[str]]:
         """The columns that the model uses, checked against the schema, and what was noticed on the way."""
@@ -72,87 +100,127 @@ class Model(Predicts):
             images = read_images(x, self.contract)
             return pixel_inputs(images.pixels), list(images.notes)
         if self.schema is None:
-            matrix = np.asarray(x, np.float64)
-            if matrix.ndim != 2 or matrix.shape[1] != len(self.encoding.medians):
-                raise BadInput(
-                    f"input has shape {matrix.shape}", expected=f"(rows, {len(self.encoding.medians)}), as in training"
-                )
+            matrix, columns = np.asarray(x, np.float64), len(self.members[0].encoding.medians)
+            if matrix.ndim != 2 or matrix.shape[1] != columns:
+                raise BadInput(f"input has shape {matrix.shape}", expected=f"(rows, {columns}), as in training")
             return matrix_inputs(matrix), []
         table, notes = conform(x if isinstance(x, Table) else read(x), self.schema)
         return make_inputs(table, self.schema), notes
 
     def encode(self, inputs: Inputs, rows: slice = slice(None)) -> Array:
-        """Encoded and preprocessed rows (rows, width), in the dtype of the weights."""
-        out = self.encoding.matrix(inputs, rows)
-        count = len(self.affine.shift)
-        out[:, :count] = apply_affine(self.affine, out[:, :count])
-        return out.astype(next(iter(self.weights.values())).dtype)
+        """What each member makes of the rows, side by side: (rows, sum of the members' widths)."""
+        return np.concatenate([member.encode(inputs, rows) for member in self.members], axis=1)
 
     def outputs(self, inputs: Inputs) -> Array:
         """Probabilities (rows, classes), or predictions in the target's unit (rows, 1)."""
-        pieces = list(self._forward(inputs, self.module))
-        return np.concatenate(pieces) if pieces else np.zeros((0, len(self.classes) or 1))
+        pairs = zip(self.members, self._networks, strict=True)
+        return self._mean(self._forward(member, network, inputs) for member, network in pairs)
 
     def samples(self, inputs: Inputs, count: int, *, seed: int = 0) -> tuple[Array, Array]:
-        """Monte-Carlo dropout: mean and standard deviation of `outputs` over `count` passes with dropout left on.
+        """Monte-Carlo dropout: mean and standard deviation of `outputs` over `count` passes of each member with dropout
+        left on.
 
         Both (rows, classes or 1). Probabilities (not logits) are averaged (Gal & Ghahramani 2016); the deviation is
-        how much the prediction depends on which units are there. Raises `BadInput` for a network without dropout.
+        how much the prediction depends on which units are there and, with several members, how far these disagree
+        (Lakshminarayanan et al. 2017). Raises `BadInput` for a network without dropout.
         """
+        if count < 1:
+            raise BadInput(f"{count} samples", expected="at least 1; 50 give the mean to about a seventh of the spread")
+        seeds = [derive_int(seed, "dropout", number) for number in range(len(self.members))]
+        if len(self.members) == 1:
+            seeds = [seed]
+        pairs = zip(self.members, self._networks, seeds, strict=True)
+        moments = [self._sampled(member, network, inputs, count, own) for member, network, own in pairs]
+        mean, square = (self._mean(part) for part in zip(*moments, strict=True))
+        return mean, np.sqrt(np.maximum(square - mean**2, 0.0))
+
+    def _sampled(self, member: Member, network: Any, inputs: Inputs, count: int, seed: int) -> tuple[Array, Array]:
+        """Mean of the outputs, and of their squares, over `count` passes with dropout left on."""
         import torch
 
         from tenfold.engine.module import with_dropout
 
-        if count < 1:
-            raise BadInput(f"{count} samples", expected="at least 1; 50 give the mean to about a seventh of the spread")
-        module = with_dropout(self.module)
-        if module is None:
+        network = with_dropout(network)
+        if network is None:
             raise BadInput("samples of a network without dropout", expected="a recipe with dropout above 0")
         total = square = np.zeros((inputs.rows, len(self.classes) or 1))
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             for _ in range(count):
-                drawn = np.concatenate(list(self._forward(inputs, module))).astype(np.float64)
+                drawn = self._forward(member, network, inputs).astype(np.float64)
                 total, square = total + drawn, square + drawn**2
-        mean = total / count
-        return mean, np.sqrt(np.maximum(square / count - mean**2, 0.0))
+        return total / count, square / count
 
-    def _forward(self, inputs: Inputs, module: Any) -> Iterator[Array]:
-        """Readable outputs of the module, a chunk of rows at a time."""
+    def _mean(self, parts: Iterable[Array]) -> Array:
+        """The mean over the members, weighted by their shares."""
+        weighted = (member.share * part for member, part in zip(self.members, parts, strict=True))
+        return reduce(operator.add, weighted) / sum(member.share for member in self.members)
+
+    def _forward(self, member: Member, network: Any, inputs: Inputs) -> Array:
+        """Readable outputs of a member: (rows, classes or 1)."""
+        pieces = list(self._chunks(member, network, inputs))
+        return np.concatenate(pieces) if pieces else np.zeros((0, len(self.classes) or 1))
+
+    def _chunks(self, member: Member, network: Any, inputs: Inputs) -> Iterator[Array]:
         import torch
 
-        loss = loss_of(self.recipe, bool(self.classes))
+        link = loss_of(member.recipe, bool(self.classes)).link
         size = CHUNK if self.image is None else CHUNK_IMAGES
         for first in range(0, inputs.rows, size):
-            x = self.encode(inputs, slice(first, first + size))
-            aligned = np.pad(x, ((0, align(len(x)) - len(x)), (0, 0)))  # a row's bits do not depend on the others
+            x = member.encode(inputs, slice(first, first + size))
+            # Kernels treat the last rows of a block that is not aligned differently: padded, a row has the same bits
+            # whatever the other rows are.
+            aligned = np.pad(x, ((0, align(len(x)) - len(x)), (0, 0)))
             with torch.inference_mode():
-                out = module(torch.from_numpy(aligned))[: len(x)]
-                yield out.softmax(-1).numpy() if self.classes else in_unit(out.numpy(), loss.link, *self.target_scale)
+                out = network(torch.from_numpy(aligned))[: len(x)]
+                yield out.softmax(-1).numpy() if self.classes else in_unit(out.numpy(), link, *member.target_scale)
 
     def labels(self, outputs: Array) -> Array:
         """From `outputs` to predictions (rows,)."""
         return np.asarray(self.classes)[outputs.argmax(1)] if self.classes else outputs[:, 0]
 
+    def predict(self, x: Any) -> Array:
+        """The most probable class of each row, or the predicted number (rows,)."""
+        return self.labels(self.outputs(self.inputs(x)[0]))
+
+    def predict_proba(self, x: Any) -> Array:
+        """Probabilities (rows, classes) in the order of `classes`; classification only."""
+        if not self.classes:
+            raise BadInput("predict_proba of a regression model", do="predict")
+        return self.outputs(self.inputs(x)[0])
+
+    def predict_samples(self, x: Any, samples: int = 50, *, seed: int = 0) -> tuple[Array, Array]:
+        """Monte-Carlo dropout: mean and standard deviation, each (rows, classes or 1), of what `samples` passes with
+        dropout left on predict (see `samples`)."""
+        return self.samples(self.inputs(x)[0], samples, seed=seed)
+
     def parts(self, card: str = "", meta: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """What a bundle holds: the arguments of `write_bundle`."""
-        pre = {"medians": self.encoding.medians, "indicators": self.encoding.indicators}
-        pre |= {f"slots{j}": slots for j, slots in enumerate(self.encoding.slots)}
-        pre |= {name: part for name, part in self.affine._asdict().items() if part is not None}
-        classes = [c.item() if isinstance(c, np.generic) else c for c in self.classes]
+        """What a bundle holds: the arguments of `write_bundle`. Of several members the arrays of member i are named
+        "mi.NAME". Raises `BadInput` where members differ in what the format has one place for."""
+        for name in ("recipe", "epochs", "updates", "share"):
+            if any(getattr(member, name) != getattr(self.members[0], name) for member in self.members):
+                raise BadInput(f"members of a model differ in {name}", expected="one recipe, trained alike")
+        count = len(self.members)
+        spec = {
+            "recipe": self.recipe.to_dict(),
+            "classes": [c.item() if isinstance(c, np.generic) else c for c in self.classes],
+            "epochs": self.epochs,
+            "updates": self.updates,
+            "images": self.contract.to_dict() if self.contract else None,
+        }
+        settings, arrays = zip(*(member.preprocess() for member in self.members), strict=True)
+        weights = [member.weights for member in self.members]
+        about = f"# {self.recipe.describe()}\n"
+        if count > 1:
+            spec["members"] = count
+            about += f"\nThe mean of {count} models, one a fold.\n"
         return {
-            "spec": {
-                "recipe": self.recipe.to_dict(),
-                "classes": classes,
-                "epochs": self.epochs,
-                "updates": self.updates,
-                "images": self.contract.to_dict() if self.contract else None,
-            },
-            "arrays": self.weights,
+            "spec": spec,
+            "arrays": weights[0] if count == 1 else _join(weights),
             "schema": self.schema.to_dict() if self.schema else None,
-            "preprocess": {"width": self.encoding.width, "target_scale": list(self.target_scale)},
-            "preprocess_arrays": pre,
-            "card": card or f"# {self.recipe.describe()}\n",
+            "preprocess": settings[0] if count == 1 else {"members": list(settings)},
+            "preprocess_arrays": arrays[0] if count == 1 else _join(arrays),
+            "card": card or about,
             "meta": dict(meta or {}),
         }
 
@@ -160,46 +228,51 @@ class Model(Predicts):
         """Write the model as a directory of safetensors and JSON; returns the SHA-256 of its manifest."""
         return write_bundle(path, **self.parts())
 
-    @staticmethod
-    def load(path: str | Path) -> Fitted:
-        """Read a saved model, or that of a run (an `Ensemble` where several were kept); every file's hash is checked,
-        and nothing in it is executed."""
-        inside = Path(path) / "model"
-        if not inside.is_dir():
-            refuse_directory(Path(path))
-        place = inside if inside.is_dir() else Path(path)
-        bundle = read_bundle(place)
-        if "members" not in bundle.spec:
-            return model_of(bundle)
-        from tenfold.model.ensemble import ensemble_of
 
-        return ensemble_of(bundle, str(place))
+def load(path: str | Path) -> Model:
+    """The fitted model of a run directory (or of a saved model): `load("runs/churn-1").predict("new.csv")`.
 
-
-def model_of(bundle: Bundle) -> Model:
-    """The model of a verified bundle."""
-    spec, pre = bundle.spec, bundle.preprocess_arrays
-    slots: list[Array] = []
-    while f"slots{len(slots)}" in pre:
-        slots.append(pre[f"slots{len(slots)}"])
-    mean, std = bundle.preprocess["target_scale"]
+    Every file's hash is checked, and nothing in it is executed.
+    """
+    inside = Path(path) / "model"
+    if not inside.is_dir():
+        refuse_directory(Path(path))
+    directory = inside if inside.is_dir() else Path(path)
+    bundle = read_bundle(directory)
+    spec = bundle.spec
     return Model(
-        recipe=Recipe.from_dict(spec["recipe"]),
+        members=tuple(read_member(spec, *stored) for stored in _stored_members(bundle, str(directory))),
         classes=tuple(spec["classes"]),
         schema=Schema.from_dict(bundle.schema) if bundle.schema else None,
-        encoding=Encoding(pre["medians"], pre["indicators"], tuple(slots), bundle.preprocess["width"]),
-        affine=Affine(pre["shift"], pre["scale"], pre.get("rotation")),
-        target_scale=(mean, std),
-        weights=dict(bundle.arrays),
-        epochs=spec["epochs"],
-        updates=spec["updates"],
         contract=ImageContract.from_dict(spec["images"]) if spec.get("images") else None,
     )
 
 
-def load(path: str | Path) -> Fitted:
-    """The fitted model of a run directory (or of a saved model): `load("runs/churn-1").predict("new.csv")`.
+def _stored_members(bundle: Bundle, where: str) -> Iterable[tuple[dict[str, Array], Any, dict[str, Array]]]:
+    """Of each member its weights, the settings and the arrays of its preprocessing. Errors: `Corrupt` where the members
+    are not complete."""
+    if "members" not in bundle.spec:
+        return [(bundle.arrays, bundle.preprocess, bundle.preprocess_arrays)]
+    count, settings = bundle.spec["members"], bundle.preprocess.get("members")
+    if type(count) is not int or count < 1 or not isinstance(settings, list) or len(settings) != count:
+        raise Corrupt("the number of members is not that of their preprocessing", file=where)
+    weights, arrays = _split(bundle.arrays, count, where), _split(bundle.preprocess_arrays, count, where)
+    return zip(weights, settings, arrays, strict=True)
 
-    It is an `Ensemble`, which does all that a `Model` does, where the run kept its fold models.
-    """
-    return Model.load(path)
+
+def _join(members: Iterable[Mapping[str, Array]]) -> dict[str, Array]:
+    """The arrays of all members in one dict, "mi.NAME" for member i."""
+    return {f"m{i}.{name}": array for i, arrays in enumerate(members) for name, array in arrays.items()}
+
+
+def _split(joined: Mapping[str, Array], count: int, where: str) -> list[dict[str, Array]]:
+    """The inverse of `_join`. Errors: `Corrupt` for an array of no member, and for a member without arrays."""
+    members: dict[str, dict[str, Array]] = {f"m{i}": {} for i in range(count)}
+    for name, array in joined.items():
+        member, _, own = name.partition(".")
+        if member not in members:
+            raise Corrupt(f"the array {name!r} belongs to no member", file=where)
+        members[member][own] = array
+    if not all(members.values()):
+        raise Corrupt("a member of the model has no arrays", file=where)
+    return list(members.values())

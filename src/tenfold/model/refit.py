@@ -1,9 +1,8 @@
-"""The winner trained again: on all development rows (the refit), or on each fold's training part (an ensemble)."""
+"""The winner trained again: on all development rows (refit), or on each fold's training part (fold ensemble)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import torch
 
@@ -16,6 +15,7 @@ from tenfold.engine.packs.rows import Feed
 from tenfold.engine.packs.train import train
 from tenfold.errors import RunFailed, Stopped
 from tenfold.executors.threads import run_jobs
+from tenfold.model.member import Member
 from tenfold.model.model import Model
 from tenfold.problem.problem import Problem
 from tenfold.recipe.recipe import Recipe
@@ -35,7 +35,7 @@ def refit(
     dtype: torch.dtype = torch.float32,
     tick: Tick = lambda: "go on",
 ) -> Model:
-    """Train the recipe on every development row and return the model.
+    """The recipe trained on every development row: a model of one network.
 
     The folds chose an epoch of their training parts; the refit makes the same number of UPDATES, epoch times the
     folds' updates an epoch, under the same learning-rate schedule, so it sees its larger set slightly fewer times.
@@ -45,10 +45,10 @@ def refit(
     whole = problem.whole(seed)
     feed = whole.feed([recipe], device or torch.device("cpu"), dtype)
     pack = train_lanes(whole, recipe, feed, epoch * per_epoch, schedule=per_epoch, tick=tick)
-    return _models(whole, recipe, pack, "all development rows", schema=schema, classes=classes)[0]
+    return _model(whole, pack, schema, classes, rows="all development rows")
 
 
-def fold_models(
+def fold_ensemble(
     problem: Problem,
     recipe: Recipe,
     epoch: int,
@@ -58,8 +58,9 @@ def fold_models(
     device: torch.device | None = None,
     dtype: torch.dtype = torch.float32,
     tick: Tick = lambda: "go on",
-) -> tuple[Model, ...]:
-    """The recipe trained to an epoch on every fold's training part, fold by fold: the networks that were scored.
+) -> Model:
+    """The recipe trained to an epoch on every fold's training part: a model of the networks that were scored, in the
+    order of the folds.
 
     Their weights have the bits of the search's on the same device and in the same dtype, because a lane's numbers do
     not depend on the lanes beside it. Raises `RunFailed` if a training diverges.
@@ -67,7 +68,7 @@ def fold_models(
     feed = problem.feed([recipe], device or torch.device("cpu"), dtype)
     per_epoch = Dealing.of(problem.folds, recipe.batch_size).updates
     pack = train_lanes(problem, recipe, feed, epoch * per_epoch, tick=tick)
-    return _models(problem, recipe, pack, "the training part of a fold", schema=schema, classes=classes)
+    return _model(problem, pack, schema, classes, rows="the training part of a fold")
 
 
 def train_lanes(
@@ -100,27 +101,30 @@ def train_lanes(
     return packs[0]
 
 
-def _models(problem: Problem, recipe: Recipe, pack: Pack, rows: str, **given: Any) -> tuple[Model, ...]:
-    """A model of each lane, in the order of the folds. rows: in words, what they were trained on."""
-    moments, contract = problem.moments_for([recipe]), ImageContract.of(problem.inputs)
-    classes = problem.classes if given["classes"] is None else given["classes"]
-    models: dict[int, Model] = {}
+def _model(
+    problem: Problem, pack: Pack, schema: Schema | None, classes: tuple[object, ...] | None, *, rows: str
+) -> Model:
+    """The pack's lanes as members, in the order of the folds. rows: in words, what they were trained on."""
+    moments = problem.moments_for([lane.recipe for lane in pack.lanes])
+    members: dict[int, Member] = {}
     for i, lane in enumerate(pack.lanes):
         if int(pack.bad[i]) >= 0 or not bool(pack.w[i].isfinite().all()):
             raise RunFailed(
                 f"the winner diverged at update {int(pack.bad[i])} when trained on {rows}; "
                 "lower its learning rate or add clip_norm: 1.0"
             )
-        models[lane.fold] = Model(
-            recipe=recipe,
-            classes=tuple(classes),
-            schema=given["schema"],
+        members[lane.fold] = Member(
+            recipe=lane.recipe,
             encoding=problem.encodings[lane.fold],
-            affine=recipe.preprocess.fit(moments[lane.fold]),
+            affine=lane.recipe.preprocess.fit(moments[lane.fold]),
             target_scale=problem.scale(lane.fold),
             weights=pack.parameters(i),
-            contract=contract,
             epochs=pack.update / pack.per_epoch,
             updates=pack.update,
         )
-    return tuple(models[fold] for fold in sorted(models))
+    return Model(
+        members=tuple(members[fold] for fold in sorted(members)),
+        classes=tuple(problem.classes if classes is None else classes),
+        schema=schema,
+        contract=ImageContract.of(problem.inputs),
+    )

@@ -1,4 +1,4 @@
-"""What to keep of the winner: one model refitted on all rows, or the mean of the fold models, compared out of fold."""
+"""Refit or fold ensemble: which predicts better, measured on out-of-fold data alone."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ LEVEL = 0.05
 
 @dataclass(frozen=True)
 class RefitVersusEnsemble:
-    """Scores of both ways on every outer fold, in the metric's own sign (NaN where a network diverged), and the p-value
-    of their difference (`corrected_t_test`)."""
+    """Scores of both kinds of model on every outer fold, in the metric's own sign (NaN where a network diverged), and
+    the p-value of their difference (`corrected_t_test`)."""
 
     refit: tuple[float, ...]
     ensemble: tuple[float, ...]
@@ -61,7 +61,7 @@ def compare_refit_and_ensemble(
     dtype: torch.dtype = torch.float32,
     tick: Tick = lambda: "go on",
 ) -> RefitVersusEnsemble:
-    """Which of two ways to keep the winner is better, from out-of-fold data alone.
+    """Whether a refit or an ensemble of the winner predicts better, from out-of-fold data alone.
 
     The training part T_o of each outer fold o stands for all development rows, its validation part V_o for new ones.
     refit_o = s(f(T_o); V_o), the score that the search measured (trained_scores). For the ensemble T_o is divided
@@ -92,7 +92,8 @@ def compare_refit_and_ensemble(
 def inner_folds(problem: Problem, seed: int, divide: Divide | None = None) -> list[tuple[Fold, ...]]:
     """For each outer fold the divisions of its training part; each is scored on the OUTER validation part, which no
     inner network sees. divide: from rows to (train, validation) pairs among them."""
-    found, number = [], len(problem.folds) + 1  # numbers that no other network's randomness derives from
+    # Randomness derives from a fold's number; those of the problem's folds and of the refit are taken.
+    inner, number = [], len(problem.folds) + 1
     for place, outer in enumerate(problem.folds):
         if divide is None:
             pairs = _division(problem, outer.train, derive_int(seed, "folds", place, 1))
@@ -101,21 +102,21 @@ def inner_folds(problem: Problem, seed: int, divide: Divide | None = None) -> li
         trains = [np.sort(np.asarray(train, np.int64)) for train, _ in pairs]
         if not trains or not all(len(train) and np.isin(train, outer.train).all() for train in trains):
             raise BadInput(f"an inner division of fold {place} leaves its training part", expected="rows of that part")
-        found.append(tuple(Fold(train, outer.validation, number + i, outer.seed) for i, train in enumerate(trains)))
+        inner.append(tuple(Fold(train, outer.validation, number + i, outer.seed) for i, train in enumerate(trains)))
         number += len(trains)
-    return found
+    return inner
 
 
 def decide_model_kind(
     problem: Problem, refit: Sequence[float] | Array, ensemble: Sequence[float] | Array
 ) -> RefitVersusEnsemble:
-    """The choice between paired fold scores (see `compare_keeping`); p is NaN where one is not finite."""
-    one, two = np.asarray(refit, np.float64), np.asarray(ensemble, np.float64)
+    """The choice between paired fold scores (see `compare_refit_and_ensemble`); p is NaN where one is not finite."""
+    alone, mean = np.asarray(refit, np.float64), np.asarray(ensemble, np.float64)
     p = float("nan")
-    if one.shape == two.shape and np.isfinite([one, two]).all():
-        p = corrected_t_test(two, one, problem.ratio)
-    better = problem.metric.sign * (two.mean() - one.mean()) > 0 and p < LEVEL
-    return RefitVersusEnsemble(tuple(one.tolist()), tuple(two.tolist()), p, "ensemble" if better else "refit")
+    if alone.shape == mean.shape and np.isfinite([alone, mean]).all():
+        p = corrected_t_test(mean, alone, problem.ratio)
+    better = problem.metric.sign * (mean.mean() - alone.mean()) > 0 and p < LEVEL
+    return RefitVersusEnsemble(tuple(alone.tolist()), tuple(mean.tolist()), p, "ensemble" if better else "refit")
 
 
 def _division(problem: Problem, rows: Array, seed: int) -> list[tuple[Array, Array]]:
@@ -127,8 +128,8 @@ def _division(problem: Problem, rows: Array, seed: int) -> list[tuple[Array, Arr
 
 
 def _groups(inner: Problem, recipe: Recipe, sizes: Sequence[int]) -> list[list[int]]:
-    """The lanes of one pack each: the inner networks of so many outer folds that a stacked update is long enough to
-    hide what starting it takes, as in the planner; of one outer fold at least."""
+    """Which inner networks share a pack: those of as many outer folds (at least one) as make a stacked update long
+    enough to hide the cost of starting it, as in the planner. sizes: inner folds of each outer fold."""
     rows = Dealing.of(inner.folds, recipe.batch_size).rows
     cost = lane_step_seconds(recipe, columns=inner.width, outputs=inner.outputs, batch=rows, image=inner.inputs.image)
     wide = max(1, int(PACK_SECONDS / (cost * max(sizes))))
@@ -140,11 +141,11 @@ def _readable(inner: Problem, recipe: Recipe, pack: Pack) -> dict[int, Array]:
     """Readable outputs of each lane on its outer validation part; NaN for one that diverged."""
     link = loss_of(recipe, bool(inner.classes)).link
     bad = pack.bad.cpu().numpy()
-    found: dict[int, Array] = {}
+    outputs: dict[int, Array] = {}
     for i, (lane, raw) in enumerate(zip(pack.lanes, pack.evaluate(), strict=True)):
-        lost = bad[i] >= 0 or not np.isfinite(raw).all()
-        found[lane.fold] = np.full(raw.shape, np.nan) if lost else inner.readable(raw, lane.fold, link)
-    return found
+        diverged = bad[i] >= 0 or not np.isfinite(raw).all()
+        outputs[lane.fold] = np.full(raw.shape, np.nan) if diverged else inner.readable(raw, lane.fold, link)
+    return outputs
 
 
 def _score(problem: Problem, fold: Fold, mean: Array) -> float:

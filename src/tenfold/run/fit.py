@@ -21,7 +21,7 @@ from tenfold.errors import BadInput, RunFailed, Stopped
 from tenfold.executors import process_pool
 from tenfold.jsonable import jsonable
 from tenfold.model.final import final_model
-from tenfold.model.model import Model
+from tenfold.model.model import load
 from tenfold.problem.from_file import Prepared, prepare
 from tenfold.problem.settings import Settings
 from tenfold.recipe.recipe import Recipe
@@ -324,11 +324,10 @@ class Fit:
             return "go on"
 
         device = device_named(settings.device)
-        kept = final_model(
-            trained, settings.keep, seed=settings.seed, schema=self.prepared.schema, device=device, tick=tick
-        )
-        comparison = None if kept.comparison is None else jsonable(asdict(kept.comparison))
-        sha = self.run.write_model(**kept.model.parts(self._card(trained)))
+        winner, schema = trained.winner(), self.prepared.schema
+        final = final_model(winner, settings.keep, seed=settings.seed, schema=schema, device=device, tick=tick)
+        comparison = None if final.comparison is None else jsonable(asdict(final.comparison))
+        sha = self.run.write_model(**final.model.parts(self._card(trained)))
         with self.run.transaction():
             self.run.put("comparison", comparison)
             self.run.put("model", sha)
@@ -348,7 +347,7 @@ class Fit:
         if sealed.rows == 0 or settings.no_test:
             return None
         self.listener.step("opening the sealed test rows")
-        return open_lockbox(self.run, sealed, Model.load(self.run.path / "model"), self.prepared.problem.metric)
+        return open_lockbox(self.run, sealed, load(self.run.path / "model"), self.prepared.problem.metric)
 
     def _write(self, result: RunResult) -> None:
         self.listener.step("writing the report")

@@ -14,7 +14,7 @@ from tenfold.store.other_runs import ledger_sentences, other_openings
 from tenfold.store.run import Run
 
 if TYPE_CHECKING:
-    from tenfold.model.ensemble import Fitted
+    from tenfold.model.model import Model
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class TestScore:
         return TestScore(value["rows"], _number(value["score"]), (_number(low), _number(high)), numbers)
 
 
-def open_lockbox(run: Run, sealed: Sealed, model: Fitted, metric: Metric, *, again: bool = False) -> TestScore:
+def open_lockbox(run: Run, sealed: Sealed, model: Model, metric: Metric, *, again: bool = False) -> TestScore:
     """Score the run's model on the sealed rows, on the record.
 
     A score that is on the ledger already is given back unopened, unless `again`: then it is a second opening.

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tenfold.errors import RunFailed
+from tenfold.model.final import Winner
 from tenfold.problem.problem import Problem
 from tenfold.recipe.recipe import Recipe
 from tenfold.search.outcome import Outcome
@@ -105,6 +106,11 @@ class SearchResults:
             counts = ", ".join(f"{n} {name}" for name, n in self.outcomes().items())
             raise RunFailed(f"no recipe has a score: {counts}. Try {self.remedy()}")
         return self.order[0]
+
+    def winner(self) -> Winner:
+        """What the final model is made of. Raises `RunFailed` if no recipe has a finite score."""
+        best = self.best()
+        return Winner(self.problem, self.recipes[best], self.records[best].epoch, self.scores(best))
 
     def remedy(self) -> str:
         """What to try when no recipe has a score: against the outcome that most trials had."""

@@ -1,0 +1,38 @@
+"""Several networks as one torch module."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from tenfold.model.member import Member
+from tenfold.problem.problem import MOST_LOG_RATE
+from tenfold.recipe.recipe import loss_of
+
+
+class MeanModule(nn.Module):
+    """The networks of several members, each on columns of its own, and the mean of their readable outputs."""
+
+    def __init__(self, members: Sequence[Member], networks: Sequence[nn.Module], classification: bool) -> None:
+        super().__init__()
+        self.networks = nn.ModuleList(networks)
+        self.widths = [member.encoding.width for member in members]
+        self.scales = [member.target_scale for member in members]
+        self.shares = [member.share for member in members]
+        self.classification = classification
+        self.rates = [loss_of(member.recipe, classification).link == "exp" for member in members]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(rows, sum of widths) -> mean probabilities (rows, classes), or numbers in the target's unit (rows, 1)."""
+        columns = torch.split(x, self.widths, 1)
+        outputs = [self._readable(network(columns[m]), m) for m, network in enumerate(self.networks)]
+        shares = torch.tensor(self.shares, dtype=x.dtype, device=x.device)[:, None, None]
+        return (torch.stack(outputs) * shares).sum(0) / shares.sum()
+
+    def _readable(self, out: Tensor, member: int) -> Tensor:
+        mean, std = self.scales[member]
+        if self.classification:
+            return out.softmax(-1)
+        return out.clamp(max=MOST_LOG_RATE).exp() * mean if self.rates[member] else out * std + mean

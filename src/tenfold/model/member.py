@@ -1,0 +1,74 @@
+"""One trained network with its preprocessing: what a model averages over."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tenfold.data.feed.encode import Encoding, Inputs
+from tenfold.engine.plan.network import plan_network, sees_images
+from tenfold.recipe.recipe import Recipe
+from tenfold.rules.preprocessing import Affine, apply_affine
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True, repr=False)
+class Member:
+    """A network, and what the rows that it was trained on decided: the encoding, the preprocessing, the target's scale.
+
+    target_scale: mean and standard deviation of the target, (0, 1) for classes. weights: arrays by name, see
+    `Pack.parameters`. share: its weight in the mean of a model's members.
+    """
+
+    recipe: Recipe
+    encoding: Encoding
+    affine: Affine
+    target_scale: tuple[float, float]
+    weights: dict[str, Array]
+    epochs: float
+    updates: int
+    share: float = 1.0
+
+    def encode(self, inputs: Inputs, rows: slice = slice(None)) -> Array:
+        """Encoded and preprocessed rows (rows, width), in the dtype of the weights."""
+        out = self.encoding.matrix(inputs, rows)
+        count = len(self.affine.shift)
+        out[:, :count] = apply_affine(self.affine, out[:, :count])
+        return out.astype(next(iter(self.weights.values())).dtype)
+
+    def network(self, outputs: int, image: tuple[int, int, int] | None) -> Any:
+        """The network as a torch `nn.Sequential` in evaluation mode: (rows, width) -> (rows, outputs)."""
+        from tenfold.engine.module import build_module
+
+        steps = plan_network(self.recipe.network, inputs=self.encoding.width, outputs=outputs, image=image)
+        return build_module(steps, self.weights, image if sees_images(steps) else None)
+
+    def preprocess(self) -> tuple[dict[str, Any], dict[str, Array]]:
+        """Encoding, preprocessing and target scale as a bundle holds them: a JSON value, and arrays by name."""
+        arrays = {"medians": self.encoding.medians, "indicators": self.encoding.indicators}
+        arrays |= {f"slots{j}": slots for j, slots in enumerate(self.encoding.slots)}
+        arrays |= {name: part for name, part in self.affine._asdict().items() if part is not None}
+        return {"width": self.encoding.width, "target_scale": list(self.target_scale)}, arrays
+
+
+def read_member(
+    spec: Mapping[str, Any], weights: Mapping[str, Array], preprocess: Mapping[str, Any], arrays: Mapping[str, Array]
+) -> Member:
+    """The member of a verified bundle. preprocess, arrays: see `Member.preprocess`."""
+    slots: list[Array] = []
+    while f"slots{len(slots)}" in arrays:
+        slots.append(arrays[f"slots{len(slots)}"])
+    mean, std = preprocess["target_scale"]
+    return Member(
+        recipe=Recipe.from_dict(spec["recipe"]),
+        encoding=Encoding(arrays["medians"], arrays["indicators"], tuple(slots), preprocess["width"]),
+        affine=Affine(arrays["shift"], arrays["scale"], arrays.get("rotation")),
+        target_scale=(mean, std),
+        weights=dict(weights),
+        epochs=spec["epochs"],
+        updates=spec["updates"],
+    )
