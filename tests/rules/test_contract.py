@@ -2,12 +2,14 @@
 alone as stacked, with the right gradient. Oracles and claims stand in the file of each family, one entry a rule."""
 
 import dataclasses
+import math
 import typing
 
 import numpy as np
 import pytest
 import torch
 
+from tenfold.doctor.measure.watching.trace import operations
 from tenfold.recipe import Recipe, layers
 from tenfold.rules import activations, initialization, losses, normalization, preprocessing, schedules
 from tenfold.rules.initialization import Fans, base_draw
@@ -91,6 +93,72 @@ def test_an_activation_is_elementwise_exact_and_differentiable(rule):
             assert torch.equal(out[lane], call(rule, z[lane].to(dtype)))
     free = z[0, :4].clone().requires_grad_()
     assert torch.autograd.gradcheck(lambda t: call(rule, t), free)
+
+
+FACTS = {  # what every activation states of itself, and its type
+    "monotone": bool, "learned": bool, "rectifier": bool, "saturates": tuple, "bounds": tuple, "slope_scale": float,
+    "gain": float, "judged_gain": float, "mean": float, "second_moment": float, "torch_functions": tuple,
+    "torch_layer_name": str | None, "suited_init": initialization.Initialization,
+}  # fmt: skip
+UNSEEN = {"identity", "maxout"}  # without a function of torch that a trace could see
+OWN_LAYERS = {*UNSEEN, "prelu"}  # without a layer of torch, or built by their network operation
+
+
+@pytest.mark.parametrize("rule", **named(of("activation")))
+def test_an_activation_states_what_others_ask_of_it(rule):
+    record = rule()
+    for name, kind in FACTS.items():
+        assert isinstance(getattr(record, name, "missing"), kind), name
+    assert len(record.saturates) == len(record.bounds) == 2
+    assert record.bounds[0] < record.bounds[1]
+    assert bool(record.torch_functions) == (rule_name(rule) not in UNSEEN)
+    assert (record.torch_layer_name is not None) == (rule_name(rule) not in OWN_LAYERS)
+    assert 0.95 <= record.judged_gain <= 1.05 / math.sqrt(record.second_moment)
+
+
+@pytest.mark.parametrize("rule", **named([rule for rule in of("activation") if rule is not activations.Maxout]))
+def test_the_facts_of_an_activation_are_those_of_its_formula(rule):
+    """On a grid and by quadrature. Maxout is no function of one number: its own file has its facts."""
+    record, z = rule(), torch.linspace(-50, 50, 100_001, dtype=torch.float64, requires_grad=True)
+    out = call(rule, z)
+    slope, out = torch.autograd.grad(out.sum(), z)[0], out.detach()
+    assert record.monotone == bool((out.diff() >= -1e-12).all())
+    assert record.saturates == (bool(slope[0].abs() < 1e-12), bool(slope[-1].abs() < 1e-12))
+    far = call(rule, torch.tensor([-1e6, 1e6], dtype=torch.float64))
+    for bound, reached, end in zip(record.bounds, (out.min(), out.max()), far, strict=True):
+        assert abs(end) > 1e3 if math.isinf(bound) else float(reached) == pytest.approx(bound, abs=1e-6)
+    steepest = float(slope.abs().max())
+    assert record.slope_scale <= steepest <= 1.8 * record.slope_scale
+    line = abs(float(slope[-1]))
+    assert record.rectifier == (line > 0.5 and abs(float(slope[0])) < 0.3 * line)
+    nodes, weights = np.polynomial.hermite_e.hermegauss(120)
+    value = call(rule, torch.from_numpy(nodes)).numpy()
+    second = float((weights * value**2).sum() / math.sqrt(2 * math.pi))
+    assert record.second_moment == pytest.approx(second, rel=0.02)
+    if rule not in (activations.Sigmoid, activations.Tanh):  # torch's conventions, 1 and 5/3
+        assert record.gain == pytest.approx(1 / math.sqrt(second), rel=0.01)
+
+
+@pytest.mark.parametrize("rule", **named([rule for rule in of("activation") if rule_name(rule) not in OWN_LAYERS]))
+def test_torchs_layer_of_an_activation_is_its_formula(rule):
+    z = torch.linspace(-9, 9, 200, dtype=torch.float64)
+    layer = rule().torch_layer()
+    assert isinstance(layer, torch.nn.Module)
+    assert (layer(z) - call(rule, z)).abs().max() <= 1e-12
+    assert [op.rule for op in operations(torch.nn.Sequential(layer), (z[None],), {})] == [rule.torch_functions[0]]
+    for name in rule.torch_functions:
+        assert hasattr(torch, name) or hasattr(torch.nn.functional, name)
+
+
+@pytest.mark.parametrize("rule", **named([rule for rule in of("loss") if rule is not losses.Hinge]))
+def test_torchs_criterion_of_a_loss_is_its_mean(rule):
+    """Hinge has none: torch's MultiMarginLoss divides by the number of classes, and knows no one_against_all."""
+    rng, record = np.random.default_rng(2), rule()
+    classes = record.task == "classification"
+    output = torch.from_numpy(rng.normal(size=(16, 4 if classes else 1)))
+    target = torch.from_numpy(rng.integers(0, 4, 16) if classes else rng.uniform(0.1, 3, 16))
+    mean = rule.formula(output, target, *numbers(record)).mean()
+    assert float(record.torch_criterion()(output, target if classes else target[:, None])) == pytest.approx(float(mean))
 
 
 @pytest.mark.parametrize("rule", **named(of("loss")))

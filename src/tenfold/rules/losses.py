@@ -85,6 +85,11 @@ class CrossEntropy(Rule):
     link: ClassVar[Link] = "softmax"
     formula: ClassVar[Callable[..., Any]] = staticmethod(cross_entropy)
 
+    def torch_criterion(self) -> Any:
+        from torch import nn
+
+        return nn.CrossEntropyLoss(label_smoothing=self.smoothing)
+
     def at_chance(self, classes: int) -> float:
         """ln C, at equal outputs, with or without smoothing."""
         return math.log(classes)
@@ -134,6 +139,11 @@ class Squared:
     link: ClassVar[Link] = "identity"
     formula: ClassVar[Callable[..., Any]] = staticmethod(squared)
 
+    def torch_criterion(self) -> Any:
+        from torch import nn
+
+        return nn.MSELoss()
+
     def at_chance(self, classes: int = 1) -> float:
         """1: the variance of a standardized target."""
         return 1.0
@@ -155,6 +165,11 @@ class Absolute:
     task: ClassVar[Task] = "regression"
     link: ClassVar[Link] = "identity"
     formula: ClassVar[Callable[..., Any]] = staticmethod(absolute)
+
+    def torch_criterion(self) -> Any:
+        from torch import nn
+
+        return nn.L1Loss()
 
     def at_chance(self, classes: int = 1) -> float:
         """sqrt(2 / pi), for a normal target."""
@@ -180,6 +195,11 @@ class Huber(Rule):
     link: ClassVar[Link] = "identity"
     formula: ClassVar[Callable[..., Any]] = staticmethod(huber)
 
+    def torch_criterion(self) -> Any:
+        from torch import nn
+
+        return nn.HuberLoss(delta=self.delta)
+
     def at_chance(self, classes: int = 1) -> float:
         """E[huber(t)] for a standard normal target."""
         d = self.delta
@@ -203,6 +223,11 @@ class Poisson:
     task: ClassVar[Task] = "regression"
     link: ClassVar[Link] = "exp"
     formula: ClassVar[Callable[..., Any]] = staticmethod(poisson)
+
+    def torch_criterion(self) -> Any:
+        from torch import nn
+
+        return nn.PoissonNLLLoss(log_input=True)
 
     def at_chance(self, classes: int = 1) -> float:
         """1, at outputs of 0."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import numpy as np
 import pytest
 import yaml
@@ -11,6 +13,8 @@ from tenfold.doctor.changes.recipe_changes import CHANGES, changed_recipe, lines
 from tenfold.doctor.prescribe.remedies import REMEDIES
 from tenfold.engine.plan.network import plan_network
 from tenfold.recipe.recipe import Recipe
+from tenfold.rules.activations import Activation
+from tenfold.rules.record import rule_name
 
 FAULTY = {
     "preprocess": "none", "init": {"normal": {"std": 1.0, "bias": -30.0}}, "loss": "hinge",
@@ -73,6 +77,23 @@ def test_every_change_of_modules_and_every_remedy_is_known_or_impossible():
     assert wanted - set(CHANGES) <= IMPOSSIBLE
     for name in IMPOSSIBLE - {"as_is"}:
         assert changed_recipe(Recipe.from_dict(FAULTY), name) is None
+
+
+GAIN_BY_ACTIVATION = {"he": {"gain": "activation"}}
+INITS = {
+    "sigmoid": "xavier", "tanh": "xavier", "softplus": "xavier", "identity": "xavier", "selu": "lecun",
+    "maxout": "lecun", "relu": "he", "leaky_relu": "he", "prelu": "he", "gelu": GAIN_BY_ACTIVATION,
+    "silu": GAIN_BY_ACTIVATION, "mish": GAIN_BY_ACTIVATION, "elu": GAIN_BY_ACTIVATION,
+}  # fmt: skip
+
+
+def test_the_initialization_that_suits_each_activation():
+    assert set(INITS) == {rule_name(rule) for rule in get_args(Activation)}
+    for name, init in INITS.items():
+        recipe = Recipe.from_dict({"network": {"hidden": [8], "activation": name}, "init": "zeros"})
+        changed = changed_recipe(recipe, "reinitialize")
+        assert changed is not None
+        assert changed.init == Recipe.from_dict({"init": init}).init, name
 
 
 def test_a_right_recipe_has_little_to_change():

@@ -14,28 +14,14 @@ from tenfold.recipe.grammar.files import dump_yaml
 from tenfold.recipe.layers import ChannelDropout, Conv, Dense, Dropout, Residual
 from tenfold.recipe.network import MLP, Layers, Network
 from tenfold.recipe.recipe import BATCH, Recipe
-from tenfold.rules.activations import (
-    ELU,
-    GELU,
-    SELU,
-    Activation,
-    Identity,
-    Maxout,
-    Mish,
-    ReLU,
-    Sigmoid,
-    SiLU,
-    Softplus,
-    Tanh,
-)  # fmt: skip
-from tenfold.rules.initialization import He, LeCun, Xavier
+from tenfold.rules.activations import Activation, Identity, ReLU
+from tenfold.rules.initialization import He
 from tenfold.rules.normalization import BatchNorm, GroupNorm, LayerNorm
 from tenfold.rules.optimizers import Adam
 from tenfold.rules.preprocessing import Standardize, StandardizeChannel
 from tenfold.rules.schedules import NoDecay
 
 SMALL_BATCH, WIDE, MOST_HIDDEN, LONGER = 32, 64, 2, 4
-SYMMETRIC = (Sigmoid, Tanh, Softplus)
 NORMS = (BatchNorm, LayerNorm, GroupNorm)
 RecipeChange = Callable[[Recipe], Recipe]
 
@@ -169,13 +155,7 @@ def _wider(recipe: Recipe) -> Recipe:
 def _fit_init(recipe: Recipe) -> Recipe:
     """The initialization that keeps the second moment through the recipe's activation, with biases of 0."""
     kinds = _activations(recipe.network)
-    first = kinds[0] if kinds else Identity()
-    if isinstance(first, (*SYMMETRIC, Identity)):
-        return replace(recipe, init=Xavier())
-    if isinstance(first, SELU | Maxout):
-        return replace(recipe, init=LeCun())
-    smooth = isinstance(first, GELU | SiLU | Mish | ELU)
-    return replace(recipe, init=He(gain="activation") if smooth else He())
+    return replace(recipe, init=(kinds[0] if kinds else Identity()).suited_init)
 
 
 def _rate(factor: float) -> RecipeChange:

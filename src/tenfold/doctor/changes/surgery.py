@@ -10,28 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from tenfold.doctor.measure.activations import activation_facts
 from tenfold.doctor.measure.watching.seeded import seeded
 from tenfold.doctor.measure.watching.trace import OUTPUT_RULES, Call, CallReplacement as Replacement
 from tenfold.doctor.record import Operation, following, hidden_layers, output_activations, weighted
-
-RECTIFIED = (
-    "relu",
-    "leaky_relu",
-    "elu",
-    "gelu",
-    "silu",
-    "mish",
-    "prelu",
-    "selu",
-    "softplus",
-    "relu6",
-    "hardswish",
-    "celu",
-    "rrelu",
-)
-GAINS = {"relu": math.sqrt(2), "leaky_relu": math.sqrt(2), "relu6": math.sqrt(2), "prelu": math.sqrt(2),
-         "elu": 1.25, "gelu": 1.53, "silu": 1.68, "mish": 1.49, "hardswish": 1.68, "softplus": 1.0,
-         "tanh": 1.1, "sigmoid": 1.0, "selu": 1.0}  # fmt: skip
 
 
 def rectify(operations: Sequence[Operation]) -> dict[int, Replacement]:
@@ -96,7 +78,7 @@ def reinitialize(model: nn.Module, operations: Sequence[Operation], rule: str = 
         if op.kind in ("linear", "conv") and op.rule != "conv_transpose":
             there = following(operations, place)
             behind = rule or (operations[there].rule if there is not None else "")
-            gain = GAINS.get(behind, 1.0) if place != places[-1] else 1.0
+            gain = activation_facts(behind).gain if place != places[-1] else 1.0
             draw = torch.randn(parameter.shape, generator=generator) * gain / math.sqrt(max(op.fan_in, 1))
             parameter.copy_(draw.to(parameter))
         elif op.kind == "normalization":

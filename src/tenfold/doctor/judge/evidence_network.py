@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from tenfold.doctor.judge.evidence import Evidence, digits, log_strength, share, strength
+from tenfold.doctor.measure.activations import activation_facts
 from tenfold.doctor.record import Record, following, hidden_layers, output_activations
 
-BOUNDED = ("sigmoid", "tanh", "softsign", "hardsigmoid", "hardtanh")
 GROWING = ("square", "exp")
 SQUARED = ("MSELoss", "mse_loss", "L1Loss", "l1_loss", "SmoothL1Loss", "smooth_l1_loss", "HuberLoss", "huber_loss")
 LOGITS = (
@@ -46,11 +46,12 @@ def _structure(record: Record) -> Iterator[Evidence]:
             operations[bare[0]].name if bare else "",
         )
     normalized = any(op.kind == "normalization" for op in operations)
-    bounded = [r for r in rules if r in BOUNDED]
+    bounded = [r for r in rules if activation_facts(r).saturates and not activation_facts(r).rectifier]
+    shrinking = [r for r in bounded if activation_facts(r).slope_scale < 1]  # the gradient shrinks in every layer
     if bounded and not normalized:
         yield Evidence(
             "saturating_deep",
-            strength(len([r for r in rules if r in ("sigmoid", "hardsigmoid")]) + 0.34 * len(bounded), 2, 5),
+            strength(len(shrinking) + 0.34 * len(bounded), 2, 5),
             f"{len(bounded)} hidden layers with {bounded[0]}, without normalization",
         )
     yield from _activations(rules)
@@ -184,16 +185,7 @@ def _range(record: Record, rules: list[str]) -> Iterator[Evidence]:
     y = record.targets
     if record.facts.task != "numbers" or y is None or not rules:
         return
-    spans = {
-        "sigmoid": (0.0, 1.0),
-        "softmax": (0.0, 1.0),
-        "tanh": (-1.0, 1.0),
-        "relu": (0.0, math.inf),
-        "hardtanh": (-1.0, 1.0),
-        "softplus": (0.0, math.inf),
-        "log_softmax": (-math.inf, 0.0),
-    }
-    low, high = spans.get(rules[-1], (-math.inf, math.inf))
+    low, high = activation_facts(rules[-1]).output_range
     outside = (max(0.0, low - y.smallest) + max(0.0, y.largest - high)) / max(y.largest - y.smallest, 1e-12)
     yield Evidence(
         "target_out_of_range",

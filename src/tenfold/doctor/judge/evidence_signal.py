@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterator
 from statistics import median
 
-from tenfold.doctor.changes.surgery import GAINS, RECTIFIED
 from tenfold.doctor.judge.evidence import Evidence, digits, log_strength, share, strength
+from tenfold.doctor.measure.activations import activation_facts
 from tenfold.doctor.record import LayerNumbers, Probe, Record, following, hidden_layers, weighted
 
 DEAD_LAYER = 0.5  # share of a layer's units that are dead, from which the layer alone is evidence
@@ -37,7 +37,7 @@ def _start(record: Record, start: Probe, reference: Probe | None) -> Iterator[Ev
         if op.kind not in ("linear", "conv") or found is None or found.weight_rms is None or not op.fan_in:
             continue
         follower = following(operations, place)
-        gain = GAINS.get(operations[follower].rule, 1.0) if follower is not None else 1.0
+        gain = activation_facts(operations[follower].rule).gain if follower is not None else 1.0
         ratios.append((found.weight_rms * math.sqrt(op.fan_in) / gain, op.name, found.weight_rms))
     if ratios:
         yield from _scales(ratios, record)
@@ -116,7 +116,7 @@ def _dead(record: Record, here: dict[int, LayerNumbers], when: str) -> Iterator[
     shares = [
         (here[i].dead or 0.0, operations[i])
         for i in _hidden_activations(record)
-        if i in here and here[i].dead is not None and operations[i].rule in RECTIFIED
+        if i in here and here[i].dead is not None and activation_facts(operations[i].rule).rectifier
     ]
     if shares:
         worst, layer = max(shares, key=lambda pair: pair[0])

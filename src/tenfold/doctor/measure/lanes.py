@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import torch
@@ -19,8 +18,7 @@ from tenfold.engine.packs.lanes import Lane, times
 from tenfold.engine.packs.pack import Pack
 from tenfold.engine.plan.shape import Layout
 from tenfold.recipe.recipe import loss_of
-from tenfold.rules.activations import ELU, GELU, SELU, LeakyReLU, Mish, ReLU, Sigmoid, SiLU, Softplus, Tanh
-from tenfold.rules.losses import Absolute, CrossEntropy, Hinge, Huber, Poisson, Squared
+from tenfold.rules.losses import Hinge
 
 LOG_STEP = 1.5  # distance of the first sampled updates, as a factor
 SPACING, EACH_EPOCH = 64, 3  # later ones are so many updates apart, and so many an epoch, whichever is fewer
@@ -202,19 +200,8 @@ class HingeLoss(nn.Module):
 
 def criterion_of(lane: Lane, pack: Pack) -> nn.Module:
     """The recipe's mean loss of outputs (rows, C) and targets as `lane_targets` gives them."""
-    match loss_of(lane.recipe, pack.feed.classification):
-        case CrossEntropy(smoothing=smoothing):
-            return nn.CrossEntropyLoss(label_smoothing=smoothing)
-        case Hinge() as rule:
-            return HingeLoss(rule)
-        case Squared():
-            return nn.MSELoss()
-        case Absolute():
-            return nn.L1Loss()
-        case Huber(delta=delta):
-            return nn.HuberLoss(delta=delta)
-        case Poisson():
-            return nn.PoissonNLLLoss(log_input=True)
+    rule = loss_of(lane.recipe, pack.feed.classification)
+    return HingeLoss(rule) if isinstance(rule, Hinge) else rule.torch_criterion()
 
 
 def lane_targets(pack: Pack, lane: int, rows: np.ndarray) -> Tensor:
@@ -235,14 +222,6 @@ def lane_inputs(pack: Pack, lane: int, rows: np.ndarray, update: int | None = No
     return feed.inputs(index, pack.groups, update)[pack.group_list[lane], :, : feed.folds[fold].encoding.width]
 
 
-_LAYERS: dict[type, Any] = {
-    ReLU: lambda r: nn.ReLU(), LeakyReLU: lambda r: nn.LeakyReLU(r.slope), ELU: lambda r: nn.ELU(r.alpha),
-    SELU: lambda r: nn.SELU(), GELU: lambda r: nn.GELU(r.approximate), SiLU: lambda r: nn.SiLU(),
-    Mish: lambda r: nn.Mish(), Softplus: lambda r: nn.Softplus(), Sigmoid: lambda r: nn.Sigmoid(),
-    Tanh: lambda r: nn.Tanh(),
-}  # fmt: skip
-
-
 def lane_module(pack: Pack, lane: Lane, w: Tensor, moments: Tensor) -> nn.Module:
     """A lane's network in training mode, with its dropout and batch normalization, for its parameters (1, total) and
     running moments (moment_total,); activations are torch's own layers where torch has them."""
@@ -250,8 +229,8 @@ def lane_module(pack: Pack, lane: Lane, w: Tensor, moments: Tensor) -> nn.Module
     module = build_module(pack.shape.steps(lane.recipe), arrays, pack.shape.image)
     for parent in list(module.modules()):
         for name, child in list(parent.named_children()):
-            if isinstance(child, ActivationLayer) and type(child.rule) in _LAYERS:
-                setattr(parent, name, _LAYERS[type(child.rule)](child.rule))
+            if isinstance(child, ActivationLayer) and (layer := child.rule.torch_layer()) is not None:
+                setattr(parent, name, layer)
     return module.to(pack.feed.device).train()
 
 

@@ -6,6 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from tenfold.rules.activations.base import ActivationRule
+from tenfold.rules.initialization import Initialization, Xavier
+
 
 def sigmoid(z: Any) -> Any:
     """s(z) = 1 / (1 + exp(-z)); s' = s (1 - s) <= 1/4."""
@@ -18,7 +21,7 @@ def tanh(z: Any) -> Any:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sigmoid:
+class Sigmoid(ActivationRule):
     """The logistic sigmoid: a smooth step from 0 to 1.
 
     Formula: f(z) = 1 / (1 + exp(-z)), f' = f (1 - f).
@@ -31,17 +34,22 @@ class Sigmoid:
     """
 
     formula: ClassVar[Callable[..., Any]] = staticmethod(sigmoid)
-    learned: ClassVar[bool] = False
     monotone: ClassVar[bool] = True
     gain: ClassVar[float] = 1.0
     mean: ClassVar[float] = 0.5
     second_moment: ClassVar[float] = 0.293379035858
     bounds: ClassVar[tuple[float, float]] = (0.0, 1.0)
     saturates: ClassVar[tuple[bool, bool]] = (True, True)
+    rectifier: ClassVar[bool] = False
+    judged_gain: ClassVar[float] = 1.0
+    slope_scale: ClassVar[float] = 0.25
+    suited_init: ClassVar[Initialization] = Xavier()
+    torch_functions: ClassVar[tuple[str, ...]] = ("sigmoid", "sigmoid_")
+    torch_layer_name: ClassVar[str | None] = "Sigmoid"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Tanh:
+class Tanh(ActivationRule):
     """The hyperbolic tangent: a smooth step from -1 to 1.
 
     Formula: f(z) = tanh(z) = 2 s(2z) - 1 with s the sigmoid, f' = 1 - f^2.
@@ -53,10 +61,14 @@ class Tanh:
     """
 
     formula: ClassVar[Callable[..., Any]] = staticmethod(tanh)
-    learned: ClassVar[bool] = False
     monotone: ClassVar[bool] = True
     gain: ClassVar[float] = 5 / 3
     mean: ClassVar[float] = 0.0
     second_moment: ClassVar[float] = 0.394294490398
     bounds: ClassVar[tuple[float, float]] = (-1.0, 1.0)
     saturates: ClassVar[tuple[bool, bool]] = (True, True)
+    rectifier: ClassVar[bool] = False
+    judged_gain: ClassVar[float] = 1.1
+    suited_init: ClassVar[Initialization] = Xavier()
+    torch_functions: ClassVar[tuple[str, ...]] = ("tanh", "tanh_")
+    torch_layer_name: ClassVar[str | None] = "Tanh"

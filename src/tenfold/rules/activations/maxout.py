@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any, ClassVar
 
+from tenfold.rules.activations.base import ActivationRule
 from tenfold.rules.fields import Within
-from tenfold.rules.record import Rule
+from tenfold.rules.initialization import Initialization, LeCun
 
 INF = math.inf
 
@@ -40,7 +41,7 @@ def largest_moments(pieces: int) -> tuple[float, float]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Maxout(Rule):
+class Maxout(ActivationRule):
     """The largest of k affine maps: a learned convex function with k linear pieces.
 
     Formula: f(x) = max over j < k of (x W_j + b_j); the layer in front holds k maps.
@@ -58,10 +59,14 @@ class Maxout(Rule):
     pieces: Annotated[int, Within(ge=2)] = 2
 
     formula: ClassVar[Callable[..., Any]] = staticmethod(maxout)
-    learned: ClassVar[bool] = False
     monotone: ClassVar[bool] = False
     bounds: ClassVar[tuple[float, float]] = (-INF, INF)
     saturates: ClassVar[tuple[bool, bool]] = (False, False)
+    rectifier: ClassVar[bool] = False
+    judged_gain: ClassVar[float] = 1.0
+    suited_init: ClassVar[Initialization] = LeCun()
+    torch_functions: ClassVar[tuple[str, ...]] = ()
+    torch_layer_name: ClassVar[str | None] = None
 
     @property
     def mean(self) -> float:

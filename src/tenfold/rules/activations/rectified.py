@@ -7,8 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
+from tenfold.rules.activations.base import ActivationRule
 from tenfold.rules.fields import NotNegative
-from tenfold.rules.record import Rule
+from tenfold.rules.initialization import He, Initialization, LeCun, Xavier
 
 INF = math.inf
 SELU_ALPHA, SELU_SCALE = 1.6732632423543772848170429916717, 1.0507009873554804934193349852946
@@ -52,7 +53,7 @@ def identity(z: Any) -> Any:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReLU:
+class ReLU(ActivationRule):
     """The rectified linear unit: passes what is positive.
 
     Formula: f(z) = max(0, z).
@@ -66,17 +67,25 @@ class ReLU:
 
     NAME: ClassVar[str] = "relu"
     formula: ClassVar[Callable[..., Any]] = staticmethod(relu)
-    learned: ClassVar[bool] = False
     monotone: ClassVar[bool] = True
     gain: ClassVar[float] = math.sqrt(2)
     mean: ClassVar[float] = 1 / math.sqrt(2 * math.pi)
     second_moment: ClassVar[float] = 0.5
     bounds: ClassVar[tuple[float, float]] = (0.0, INF)
     saturates: ClassVar[tuple[bool, bool]] = (True, False)
+    rectifier: ClassVar[bool] = True
+    judged_gain: ClassVar[float] = math.sqrt(2)
+    suited_init: ClassVar[Initialization] = He()
+    torch_functions: ClassVar[tuple[str, ...]] = ("relu", "relu_")
+    torch_layer_name: ClassVar[str | None] = "ReLU"
 
 
-class _Slope(Rule):
+class _Slope(ActivationRule):
     """What follows from the slope to the left of zero."""
+
+    rectifier: ClassVar[bool] = True
+    judged_gain: ClassVar[float] = math.sqrt(2)
+    suited_init: ClassVar[Initialization] = He()
 
     @property
     def _slope(self) -> float:
@@ -134,7 +143,8 @@ class LeakyReLU(_Slope):
         "torch": {"slope": 0.01}, "jax": {"slope": 0.01}, "keras": {"slope": 0.3},
     }  # fmt: skip
     formula: ClassVar[Callable[..., Any]] = staticmethod(leaky_relu)
-    learned: ClassVar[bool] = False
+    torch_functions: ClassVar[tuple[str, ...]] = ("leaky_relu", "leaky_relu_")
+    torch_layer_name: ClassVar[str | None] = "LeakyReLU"
 
     @property
     def _slope(self) -> float:
@@ -167,6 +177,8 @@ class PReLU(_Slope):
     }
     formula: ClassVar[Callable[..., Any]] = staticmethod(prelu)
     learned: ClassVar[bool] = True
+    torch_functions: ClassVar[tuple[str, ...]] = ("prelu",)
+    torch_layer_name: ClassVar[str | None] = None
 
     @property
     def _slope(self) -> float:
@@ -174,7 +186,7 @@ class PReLU(_Slope):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ELU(Rule):
+class ELU(ActivationRule):
     """A ReLU whose negative side falls smoothly to -alpha.
 
     Formula: f(z) = z for z > 0, alpha (exp(z) - 1) elsewhere.
@@ -191,9 +203,13 @@ class ELU(Rule):
 
     NAME: ClassVar[str] = "elu"
     formula: ClassVar[Callable[..., Any]] = staticmethod(elu)
-    learned: ClassVar[bool] = False
     monotone: ClassVar[bool] = True
     saturates: ClassVar[tuple[bool, bool]] = (True, False)
+    rectifier: ClassVar[bool] = True
+    judged_gain: ClassVar[float] = 1.25
+    suited_init: ClassVar[Initialization] = He(gain="activation")
+    torch_functions: ClassVar[tuple[str, ...]] = ("elu", "elu_")
+    torch_layer_name: ClassVar[str | None] = "ELU"
 
     @property
     def bounds(self) -> tuple[float, float]:
@@ -217,7 +233,7 @@ class ELU(Rule):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SELU:
+class SELU(ActivationRule):
     """An ELU scaled so that mean 0 and variance 1 are a fixed point of deep networks.
 
     Formula: f(z) = 1.0507 z for z > 0, 1.0507 * 1.6733 (exp(z) - 1) elsewhere.
@@ -231,17 +247,21 @@ class SELU:
 
     NAME: ClassVar[str] = "selu"
     formula: ClassVar[Callable[..., Any]] = staticmethod(selu)
-    learned: ClassVar[bool] = False
     monotone: ClassVar[bool] = True
     gain: ClassVar[float] = 1.0
     mean: ClassVar[float] = 0.0
     second_moment: ClassVar[float] = 1.0
     bounds: ClassVar[tuple[float, float]] = (-SELU_ALPHA * SELU_SCALE, INF)
     saturates: ClassVar[tuple[bool, bool]] = (True, False)
+    rectifier: ClassVar[bool] = True
+    judged_gain: ClassVar[float] = 1.0
+    suited_init: ClassVar[Initialization] = LeCun()
+    torch_functions: ClassVar[tuple[str, ...]] = ("selu", "selu_")
+    torch_layer_name: ClassVar[str | None] = "SELU"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Identity:
+class Identity(ActivationRule):
     """No activation: layers stay linear.
 
     Formula: f(z) = z.
@@ -253,13 +273,17 @@ class Identity:
     """
 
     formula: ClassVar[Callable[..., Any]] = staticmethod(identity)
-    learned: ClassVar[bool] = False
     monotone: ClassVar[bool] = True
     gain: ClassVar[float] = 1.0
     mean: ClassVar[float] = 0.0
     second_moment: ClassVar[float] = 1.0
     bounds: ClassVar[tuple[float, float]] = (-INF, INF)
     saturates: ClassVar[tuple[bool, bool]] = (False, False)
+    rectifier: ClassVar[bool] = False
+    judged_gain: ClassVar[float] = 1.0
+    suited_init: ClassVar[Initialization] = Xavier()
+    torch_functions: ClassVar[tuple[str, ...]] = ()
+    torch_layer_name: ClassVar[str | None] = None
 
 
 def _exp_moment(k: int) -> float:

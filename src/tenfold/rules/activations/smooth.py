@@ -7,7 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-from tenfold.rules.record import Rule
+from tenfold.rules.activations.base import ActivationRule
+from tenfold.rules.initialization import He, Initialization, Xavier
 
 INF = math.inf
 
@@ -39,7 +40,7 @@ def softplus(z: Any) -> Any:
 
 
 @dataclass(frozen=True, kw_only=True)
-class GELU(Rule):
+class GELU(ActivationRule):
     """Each number times the probability that a standard normal one lies below it.
 
     Formula: f(z) = z Phi(z); or with approximate: tanh, z (1 + tanh(sqrt(2 / pi) (z + 0.044715 z^3))) / 2.
@@ -58,9 +59,13 @@ class GELU(Rule):
         "torch": {"approximate": "none"}, "keras": {"approximate": "none"}, "jax": {"approximate": "tanh"},
     }  # fmt: skip
     formula: ClassVar[Callable[..., Any]] = staticmethod(gelu)
-    learned: ClassVar[bool] = False
     monotone: ClassVar[bool] = False
     saturates: ClassVar[tuple[bool, bool]] = (True, False)
+    rectifier: ClassVar[bool] = True
+    judged_gain: ClassVar[float] = 1.53
+    suited_init: ClassVar[Initialization] = He(gain="activation")
+    torch_functions: ClassVar[tuple[str, ...]] = ("gelu",)
+    torch_layer_name: ClassVar[str | None] = "GELU"
 
     @property
     def bounds(self) -> tuple[float, float]:
@@ -84,7 +89,7 @@ class GELU(Rule):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SiLU:
+class SiLU(ActivationRule):
     """Each number times its own sigmoid (also called swish).
 
     Formula: f(z) = z / (1 + exp(-z)).
@@ -97,17 +102,21 @@ class SiLU:
 
     NAME: ClassVar[str] = "silu"
     formula: ClassVar[Callable[..., Any]] = staticmethod(silu)
-    learned: ClassVar[bool] = False
     monotone: ClassVar[bool] = False
     mean: ClassVar[float] = 0.206620964142
     second_moment: ClassVar[float] = 0.355775519817
     gain: ClassVar[float] = 1 / math.sqrt(0.355775519817)
     bounds: ClassVar[tuple[float, float]] = (-0.278464542762, INF)
     saturates: ClassVar[tuple[bool, bool]] = (True, False)
+    rectifier: ClassVar[bool] = True
+    judged_gain: ClassVar[float] = 1.68
+    suited_init: ClassVar[Initialization] = He(gain="activation")
+    torch_functions: ClassVar[tuple[str, ...]] = ("silu",)
+    torch_layer_name: ClassVar[str | None] = "SiLU"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Mish:
+class Mish(ActivationRule):
     """Each number times the hyperbolic tangent of its softplus.
 
     Formula: f(z) = z tanh(ln(1 + exp(z))).
@@ -120,17 +129,21 @@ class Mish:
 
     NAME: ClassVar[str] = "mish"
     formula: ClassVar[Callable[..., Any]] = staticmethod(mish)
-    learned: ClassVar[bool] = False
     monotone: ClassVar[bool] = False
     mean: ClassVar[float] = 0.240403888375
     second_moment: ClassVar[float] = 0.452342192376
     gain: ClassVar[float] = 1 / math.sqrt(0.452342192376)
     bounds: ClassVar[tuple[float, float]] = (-0.308843413018, INF)
     saturates: ClassVar[tuple[bool, bool]] = (True, False)
+    rectifier: ClassVar[bool] = True
+    judged_gain: ClassVar[float] = 1.49
+    suited_init: ClassVar[Initialization] = He(gain="activation")
+    torch_functions: ClassVar[tuple[str, ...]] = ("mish",)
+    torch_layer_name: ClassVar[str | None] = "Mish"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Softplus:
+class Softplus(ActivationRule):
     """A smooth ReLU that is positive everywhere; its derivative is the sigmoid.
 
     Formula: f(z) = ln(1 + exp(z)), f' = 1 / (1 + exp(-z)).
@@ -143,10 +156,14 @@ class Softplus:
 
     NAME: ClassVar[str] = "softplus"
     formula: ClassVar[Callable[..., Any]] = staticmethod(softplus)
-    learned: ClassVar[bool] = False
     monotone: ClassVar[bool] = True
     mean: ClassVar[float] = 0.806059183347
     second_moment: ClassVar[float] = 0.921245908859
     gain: ClassVar[float] = 1 / math.sqrt(0.921245908859)
     bounds: ClassVar[tuple[float, float]] = (0.0, INF)
     saturates: ClassVar[tuple[bool, bool]] = (True, False)
+    rectifier: ClassVar[bool] = True
+    judged_gain: ClassVar[float] = 1.0
+    suited_init: ClassVar[Initialization] = Xavier()
+    torch_functions: ClassVar[tuple[str, ...]] = ("softplus",)
+    torch_layer_name: ClassVar[str | None] = "Softplus"

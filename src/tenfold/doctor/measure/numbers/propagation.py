@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from tenfold.doctor.measure.activations import activation_facts
 from tenfold.doctor.measure.numbers.pipeline import Pipeline
 from tenfold.doctor.measure.numbers.rows import RowBatch, join, probe_part
 from tenfold.doctor.measure.watching.seeded import seeded
@@ -18,11 +19,9 @@ from tenfold.doctor.record import LayerNumbers, Probe, ProbeState
 SAMPLE = 4_000  # entries that quantiles are taken from
 MAP_UNITS = 256  # units that a map of dead units shows
 QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
-SATURATED = 0.05  # of the largest derivative
-FLAT = 1e-3  # of the largest derivative, on all rows: a dead unit
+SATURATED = 0.05  # of the activation's slope_scale
+FLAT = 1e-3  # of the same, on all rows: a dead unit
 SAME = 1e-4  # relative distance of units that count as identical
-BOUNDED = frozenset({"sigmoid", "tanh", "softsign", "hardsigmoid", "hardtanh", "relu6"})
-LARGEST_DERIVATIVE = {"sigmoid": 0.25, "hardsigmoid": 1 / 6}
 
 
 @dataclass
@@ -168,14 +167,14 @@ def _numbers(place: int, seen: _Seen, model: nn.Module) -> LayerNumbers:
             found["identical"] = _identical(units[:, ~still])
     if seen.derivative is not None:
         slope = by_units(seen.derivative.float(), call.channels)
-        largest = LARGEST_DERIVATIVE.get(rule, 1.0)
-        dead = (slope.abs() < FLAT * largest).all(0)
+        facts = activation_facts(rule)
+        dead = (slope.abs() < FLAT * facts.slope_scale).all(0)
         found |= {
             "derivative": float(slope.mean()), "derivative_square": float(slope.square().mean()),
             "dead": float(dead.float().mean()), "dead_units": dead[:MAP_UNITS].int().tolist(),
         }  # fmt: skip
-        if rule in BOUNDED:
-            found["saturated"] = float((slope.abs() < SATURATED * largest).float().mean())
+        if facts.saturates:
+            found["saturated"] = float((slope.abs() < SATURATED * facts.slope_scale).float().mean())
     if output.grad is not None:
         gradient = output.grad.float()
         found["gradient"] = float(gradient.square().mean().sqrt() * output.shape[0])

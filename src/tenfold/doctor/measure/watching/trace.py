@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from tenfold.doctor.measure.activations import ACTIVATIONS
 from tenfold.doctor.record import Operation, OperationKind
 
 _RULES: dict[str, tuple[OperationKind, str]] = {
@@ -25,15 +26,7 @@ _RULES: dict[str, tuple[OperationKind, str]] = {
         name: ("normalization", name)
         for name in ("batch_norm", "layer_norm", "group_norm", "instance_norm", "rms_norm")
     },
-    **{
-        name: ("activation", name.rstrip("_"))
-        for name in (
-            "relu", "relu_", "relu6", "leaky_relu", "leaky_relu_", "prelu", "rrelu", "elu", "elu_", "selu", "selu_",
-            "celu", "gelu", "silu", "mish", "softplus", "softsign", "sigmoid", "sigmoid_", "tanh", "tanh_", "hardtanh",
-            "hardsigmoid", "hardswish", "hardshrink", "softshrink", "tanhshrink", "threshold", "logsigmoid", "softmax",
-            "log_softmax", "softmin", "glu", "square", "exp", "sin",
-        )
-    },
+    **{name: ("activation", name.rstrip("_")) for name in ACTIVATIONS},  # sigmoid_ works in place
     **{
         name: ("dropout", name)
         for name in ("dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout", "feature_alpha_dropout")

@@ -1,0 +1,42 @@
+"""What every activation states of itself, for the layers above: initialization, packs, and the doctor."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from tenfold.rules.initialization import Initialization
+from tenfold.rules.record import Rule, numbers
+
+
+class ActivationRule(Rule):
+    """The facts of an activation that are the same whatever its numbers. A rule also states, as a class variable or as
+    a property of its numbers: `formula`, `monotone`, `gain`, `mean`, `second_moment`, `bounds` and `saturates`.
+
+    rectifier: nearly flat to the left of 0 and linear to the right, so a unit whose sums are all negative may die.
+    slope_scale: the size of f' where the activation does not saturate; f' far below it is dead or saturated.
+    suited_init: the initialization that a repaired recipe takes for it.
+    torch_functions: the names of torch's functions that compute it, in place too, the plain one first.
+    torch_layer_name: its layer in torch.nn, built from the rule's numbers in their order; None where torch has none, or
+    where it learns parameters, which the network operation sets.
+    """
+
+    learned: ClassVar[bool] = False
+    slope_scale: ClassVar[float] = 1.0
+    rectifier: ClassVar[bool]
+    suited_init: ClassVar[Initialization]
+    torch_functions: ClassVar[tuple[str, ...]]
+    torch_layer_name: ClassVar[str | None]
+    # Two gains, on purpose. `gain` is what `gain: activation` draws weights with: it keeps the second moment under
+    # z ~ N(0, 1), or is torch's convention (5/3 for tanh). `judged_gain` is what the doctor holds the weights of any
+    # network against, and draws a right start with: one rounded number for each of torch's functions, since a traced
+    # call does not tell the slope or alpha, and 1.1 for tanh, just above the 1 that keeps small sums, so that the usual
+    # weights of gain 1 are not called too small. The thresholds of the judge were calibrated with these numbers.
+    judged_gain: ClassVar[float]
+
+    def torch_layer(self) -> Any | None:
+        """torch's own layer for this rule, such as nn.ELU(alpha); None where `torch_layer_name` is."""
+        if self.torch_layer_name is None:
+            return None
+        from torch import nn
+
+        return getattr(nn, self.torch_layer_name)(*numbers(self))
