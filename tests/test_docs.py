@@ -13,8 +13,9 @@ import typer
 
 import tenfold
 from tenfold.cli.main import app
-from tenfold.data.columns.cell_kinds import KINDS, MISSING
+from tenfold.data.columns.cells import MISSING
 from tenfold.data.columns.dates import DATE_RULES
+from tenfold.data.columns.kinds import CELL_RULES
 from tenfold.data.columns.schema import KIND_NAMES
 from tenfold.data.read.frames import BUNDLED
 from tenfold.doctor.causes import CAUSES, SYMPTOMS
@@ -173,9 +174,9 @@ def test_every_field_of_a_recipe_is_described_with_its_default():
 
 def test_the_rules_for_kinds_are_the_published_ones_in_order():
     table = rows(section(text_of("data.md"), "Kinds of cells"))[2:]
-    assert [row[0].strip("`") for row in table] == [rule.name for rule in KINDS]
-    assert [row[2] for row in table] == [rule.kind for rule in KINDS]
-    assert [row[3] for row in table] == [rule.example for rule in KINDS]
+    assert [row[0].strip("`") for row in table] == [rule.name for rule in CELL_RULES]
+    assert [row[2] for row in table] == [rule.kind for rule in CELL_RULES]
+    assert [row[3] for row in table] == [rule.example for rule in CELL_RULES]
     formats = rows(section(text_of("data.md"), "Dates"))[2:]
     assert formats == [[rule.name, rule.example] for rule in DATE_RULES]
 

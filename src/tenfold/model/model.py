@@ -11,13 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from tenfold.data.columns.schema import Schema, conform
-from tenfold.data.columns.table import Table
+from tenfold.data.columns.schema import Schema
 from tenfold.data.feed.batches import align
 from tenfold.data.feed.encode import Inputs, make_inputs, matrix_inputs, pixel_inputs
 from tenfold.data.feed.randomness import derive_int
 from tenfold.data.read.images import ImageContract
-from tenfold.data.read.read import read, read_images
+from tenfold.data.read.read import read_as, read_images
 from tenfold.errors import BadInput, Corrupt
 from tenfold.model.member import Member, read_member
 from tenfold.problem.problem import in_unit
@@ -104,7 +103,7 @@ class Model:
             if matrix.ndim != 2 or matrix.shape[1] != columns:
                 raise BadInput(f"input has shape {matrix.shape}", expected=f"(rows, {columns}), as in training")
             return matrix_inputs(matrix), []
-        table, notes = conform(x if isinstance(x, Table) else read(x), self.schema)
+        table, notes = read_as(x, self.schema)
         return make_inputs(table, self.schema), notes
 
     def encode(self, inputs: Inputs, rows: slice = slice(None)) -> Array:

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from tenfold.data.columns.schema import Schema, conform, decide_schema
+from tenfold.data.columns.conform import conform
+from tenfold.data.columns.schema import Schema, decide_schema
 from tenfold.data.columns.table import Column
 from tenfold.data.columns.target import MOST_CLASSES, Target
 from tenfold.data.feed.encode import Inputs, make_inputs, matrix_inputs, pixel_inputs

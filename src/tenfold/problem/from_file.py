@@ -149,10 +149,8 @@ def _without_names(table: Table) -> Table:
     """The table without columns that name its rows: text or whole numbers, of which no two are equal."""
 
     def names(column: Column) -> bool:
-        present = column.values[~column.missing]
-        if column.kind == "text":
-            return len(set(present)) == table.rows
-        return column.kind == "number" and len(np.unique(present)) == table.rows and bool((present % 1 == 0).all())
+        counts = column.kind == "number" and bool((column.present % 1 == 0).all())
+        return (counts or column.kind == "text") and column.distinct == table.rows
 
     rest = tuple(column for column in table.columns if not names(column))
     return replace(table, columns=rest) if rest else table

@@ -8,7 +8,8 @@ from functools import cached_property
 
 import numpy as np
 
-from tenfold.data.columns.schema import Schema, conform
+from tenfold.data.columns.conform import conform
+from tenfold.data.columns.schema import Schema
 from tenfold.data.columns.table import Table
 from tenfold.data.feed.encode import Inputs, make_inputs, pixel_inputs
 from tenfold.data.read.images import Images

@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tenfold.data.columns.schema import Schema, conform, decide_schema
+from tenfold.data.columns.conform import conform
+from tenfold.data.columns.schema import Schema, decide_schema
 from tenfold.data.columns.table import Table
 from tenfold.data.columns.target import read_target
-from tenfold.data.read.read import read
+from tenfold.data.read.read import read, read_as
 from tenfold.errors import BadInput
 
 N = 40
@@ -168,8 +169,9 @@ CASTS: dict[str, tuple[str, list[object], list[object]]] = {
 @pytest.mark.parametrize("case", CASTS)
 def test_lossless_casts(tmp_path: Path, schema: Schema, case: str) -> None:
     name, cells, expected = CASTS[case]
-    table, _ = conform(new(tmp_path, **{name: cells}), schema)
-    np.testing.assert_array_equal(table.column(name).values, np.array(expected, table.column(name).values.dtype))
+    typed = conform(new(tmp_path, **{name: cells}), schema)[0].column(name)
+    for column in (typed, read_as(tmp_path / "new.csv", schema)[0].column(name)):
+        np.testing.assert_array_equal(column.values, np.array(expected, typed.values.dtype))
 
 
 REFUSED = {
@@ -185,10 +187,12 @@ REFUSED = {
 @pytest.mark.parametrize("case", REFUSED)
 def test_a_changed_kind_is_refused_with_its_row(tmp_path: Path, schema: Schema, case: str) -> None:
     name, cells, found, place = REFUSED[case]
-    with pytest.raises(BadInput) as caught:
-        conform(new(tmp_path, **{name: cells}), schema)
-    assert found in str(caught.value)
-    assert place in str(caught.value)
+    table = new(tmp_path, **{name: cells})
+    for read_again in (lambda: conform(table, schema), lambda: read_as(tmp_path / "new.csv", schema)):
+        with pytest.raises(BadInput) as caught:
+            read_again()
+        assert found in str(caught.value)
+        assert place in str(caught.value)
 
 
 def test_what_training_did_not_see_is_counted(tmp_path: Path, schema: Schema) -> None:
@@ -212,3 +216,20 @@ def test_a_category_keeps_its_spelling_when_a_part_looks_like_numbers_or_boolean
     for part, expected in ((["1", "2.0"], ["1", "2.0"]), (["1.0", "2"], ["1", "2.0"]), (["No", "No"], ["No", "No"])):
         found, _ = conform(write(tmp_path, {"c": part}, "new.csv"), schema)  # type: ignore[dict-item]
         assert found.column("c").values.tolist() == expected
+        assert read_as(tmp_path / "new.csv", schema)[0].column("c").values.tolist() == expected
+
+
+def test_a_file_is_read_by_the_schema_as_it_is_by_its_cells(tmp_path: Path, schema: Schema) -> None:
+    typed, notes = conform(new(tmp_path, colour=["pink"] * 8), schema)
+    direct, same = read_as(tmp_path / "new.csv", schema)
+    assert same == notes
+    for ours, theirs in zip(direct.columns, typed.columns, strict=True):
+        assert (ours.name, ours.kind) == (theirs.name, theirs.kind)
+        np.testing.assert_array_equal(ours.values, theirs.values)
+
+
+def test_the_decimal_comma_of_a_new_file_holds_for_known_columns_too(tmp_path: Path, schema: Schema) -> None:
+    columns = {name: list(cells[:8]) for name, cells in COLUMNS.items()}
+    rows = [";".join(map(str, row)).replace(".25", ",25") for row in zip(*columns.values(), strict=True)]
+    (tmp_path / "new.csv").write_text("\n".join([";".join(columns), *rows]))
+    assert read_as(tmp_path / "new.csv", schema)[0].column("price").values.tolist() == [i + 0.25 for i in range(8)]

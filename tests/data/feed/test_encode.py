@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from tenfold.data.columns.schema import conform, decide_schema
+from tenfold.data.columns.conform import conform
+from tenfold.data.columns.schema import decide_schema
 from tenfold.data.columns.table import Column, Table
 from tenfold.data.columns.target import read_target
 from tenfold.data.feed.encode import MAX_LEVELS, Inputs, date_parts, fit_encoding, make_inputs, matrix_inputs

@@ -9,12 +9,11 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from tenfold.data.columns.casts import cast_column
-from tenfold.data.columns.numbers import spell_number
+from tenfold.data.columns.kinds import KINDS, ColumnKind
 from tenfold.data.columns.table import Column, Table
 from tenfold.data.columns.target import TASKS, Target
 from tenfold.errors import BadInput
-from tenfold.formatting import listed, nearest
+from tenfold.formatting import nearest
 
 Array = np.ndarray
 InputKind = Literal["number", "boolean", "category", "date", "id", "constant", "text"]
@@ -27,7 +26,6 @@ ID_NAME = re.compile(
     r"(?i:(^|[\W_])(id|ids|uuid|guid|key|index|idx|rowid|row|nr|unnamed)($|[\W_\d]))|[a-z](Id|ID|Key|UUID)($|[\W_\d])"
 )
 TWIN = "the same as"  # begins the reason of a column that repeats an earlier one
-WARN_SHARE = 0.05  # share of unseen categories or of numbers outside the training range that is a warning
 
 
 @dataclass(frozen=True)
@@ -51,6 +49,13 @@ class ColumnSchema:
     format: str = ""
 
     __pydantic_config__: ClassVar[Any] = {"extra": "forbid"}
+
+    @property
+    def cell_kind(self) -> ColumnKind:
+        """How the cells are read: a boolean that was written 0 and 1 is a number, which may be 2 in a new file."""
+        if self.kind == "boolean" and self.format == "0/1":
+            return "number"
+        return self.kind if self.kind in ("number", "boolean", "date") else "text"
 
     def __post_init__(self) -> None:
         if self.kind not in KIND_NAMES or (self.used and self.kind in UNUSED):
@@ -139,13 +144,13 @@ def _twin(column: Column, seen: dict[bytes, list[Column]]) -> str:
 
 
 def _decide(column: Column) -> ColumnSchema:
-    present = column.values[~column.missing]
+    present = column.present
     share = float(column.missing.mean()) if len(column.values) else 0.0
     blank = ColumnSchema(column.name, "constant", False, "no value at all", missing=share, format=column.format)
     if not len(present):
         return blank
     blank = replace(blank, example=_example(column, int(np.argmin(column.missing))))
-    distinct = len(set(present)) if column.kind == "text" else len(np.unique(present))
+    distinct = column.distinct
     if distinct == 1 and share == 0:
         return replace(blank, reason="constant")
     if column.kind == "text":
@@ -169,11 +174,7 @@ def _example(column: Column, row: int) -> str:
     value = column.values[row]
     if column.kind == "boolean" and column.spelled is not None:
         return str(column.spelled[row])
-    if column.kind == "text":
-        return str(value)
-    if column.kind == "date":
-        return str(value).replace("T", " ").removesuffix(" 00:00:00")
-    return spell_number(float(value))
+    return KINDS[column.kind].spell(value)
 
 
 def _counts_rows(name: str, present: Array, distinct: int) -> str:
@@ -202,100 +203,3 @@ def _decide_text(blank: ColumnSchema, present: Array, distinct: int) -> ColumnSc
     levels = tuple(sorted(counts, key=lambda level: (-counts[level], level)))
     reason = f"{distinct} level{'s' * (distinct > 1)}"
     return replace(blank, kind="category", used=True, reason=reason, levels=levels)
-
-
-def conform(table: Table, schema: Schema) -> tuple[Table, list[str]]:
-    """The used input columns of a table, in the order and the kinds of the schema, and what there is to say.
-
-    Other columns and another order are handled and said; so are values that training did not see. BadInput: a
-    missing column, with the nearest name; a cell that cannot be of the schema's kind, with file, line and column.
-    """
-    known = {column.name for column in schema.columns}
-    notes: list[str] = []
-    extra = [name for name in table.names if name not in known and name != schema.target]
-    if extra:
-        names = listed(extra, 5, quoted=True)
-        notes.append(f"{len(extra)} column{'s' * (len(extra) > 1)} not in the schema ignored: {names}")
-    if schema.target in table.names:
-        notes.append(f"the target '{schema.target}' is in the data and ignored")
-    order = [name for name in table.names if name in known]
-    if order != [column.name for column in schema.columns if column.name in order]:
-        notes.append("columns put into the order of the schema")
-    columns: list[Column] = []
-    absent = [wanted.name for wanted in schema.used if wanted.name not in table.names]
-    if absent:
-        raise _absent(absent, extra, table.source)
-    for wanted in schema.used:
-        column, said = cast_column(table, table.column(wanted.name), _base(wanted), wanted.levels, wanted.format)
-        columns.append(column)
-        notes += said + _novelty(column, wanted)
-    return replace(table, columns=tuple(columns), notes=(*table.notes, *notes)), notes
-
-
-def _absent(names: list[str], extra: list[str], source: str) -> BadInput:
-    """The error for columns that the model learned from and a table lacks; extra: columns that it has besides."""
-    missing = listed(names, 8, quoted=True)
-    there = _other_names(names, extra)
-    do = []
-    if there:
-        has = ", ".join(f"'{other}'" for other in there.values())
-        to = ", ".join(f"'{name}'" for name in there)
-        do = [f"the file has {has}; rename {'it' if len(there) == 1 else 'them'} to {to}"]
-    if len(there) < len(names):
-        left = [name for name in names if name not in there]
-        it = "it" if len(names) == 1 else listed(left, 8, quoted=True) if there else "them"
-        do += [f"add {it}, with empty cells where values are not known, or train without (fit --drop)"]
-    return BadInput(
-        f"there is no column {missing}" if len(names) == 1 else f"{len(names)} columns are not there: {missing}",
-        where=source,
-        expected="every column that the model learned from, by its name",
-        do="; ".join(do),
-    )
-
-
-def _other_names(names: list[str], extra: list[str]) -> dict[str, str]:
-    """The columns that a table seems to hold under other names: those that differ in capitals or outer spaces only
-    first, then the nearest."""
-    left, found = list(extra), dict[str, str]()
-
-    def take(name: str, other: str) -> None:
-        found[name] = other
-        left.remove(other)
-
-    for name in names:
-        same = [other for other in left if other.strip().casefold() == name.strip().casefold()]
-        if same:
-            take(name, same[0])
-    for name in names:
-        near = "" if name in found else nearest(name, left)
-        if near:
-            take(name, near)
-    return {name: found[name] for name in names if name in found}
-
-
-def _base(wanted: ColumnSchema) -> str:
-    """The kind that cells are cast to: a boolean written 0 and 1 is a number."""
-    return "number" if wanted.kind == "boolean" and wanted.format == "0/1" else wanted.kind
-
-
-def _novelty(column: Column, wanted: ColumnSchema) -> list[str]:
-    """What share of the values training did not see: categories, or numbers and dates outside the range."""
-    present = column.values[~column.missing]
-    if not len(present):
-        return [f"column '{column.name}': every cell is missing"] if wanted.missing < 1 else []
-    if wanted.kind == "category":
-        levels = set(wanted.levels)
-        new = [value for value in present if value not in levels]
-        what = f"unseen categories, such as '{str(new[0])[:40]}'" if new else ""
-        count = len(new)
-    else:
-        numbers = present.astype(np.int64) if column.kind == "date" else present
-        low = -np.inf if wanted.minimum is None else wanted.minimum
-        high = np.inf if wanted.maximum is None else wanted.maximum
-        count = int(((numbers < low) | (numbers > high)).sum())
-        what = "values outside the training range"
-    if not count:
-        return []
-    share = count / len(column.values)
-    warning = "warning: " if share > WARN_SHARE else ""
-    return [f"{warning}column '{column.name}': {count} of {len(column.values)} rows ({share:.1%}) have {what}"]

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 
+from tenfold.data.columns.kinds import KINDS, ColumnKind
 from tenfold.errors import BadInput
 from tenfold.formatting import listed, nearest
 
 Array = np.ndarray
-ColumnKind = Literal["number", "boolean", "date", "text"]
-DTYPES: dict[str, str] = {"number": "float64", "boolean": "float64", "date": "datetime64[s]", "text": "object"}
 
 
 @dataclass(frozen=True)
@@ -35,7 +33,7 @@ class Column:
     doubt: str = ""
 
     def __post_init__(self) -> None:
-        if self.kind not in DTYPES or self.values.dtype != DTYPES[self.kind] or self.values.ndim != 1:
+        if self.kind not in KINDS or self.values.dtype != KINDS[self.kind].dtype or self.values.ndim != 1:
             raise BadInput(f"column '{self.name}' of kind {self.kind} has values of type {self.values.dtype}")
 
     @property
@@ -45,9 +43,24 @@ class Column:
             return np.array([value is None for value in self.values], bool)
         return np.isnat(self.values) if self.kind == "date" else np.isnan(self.values)
 
+    @property
+    def present(self) -> Array:
+        """The values that are not missing, in order."""
+        return self.values[~self.missing]
+
+    @property
+    def distinct(self) -> int:
+        """Number of distinct values that are not missing."""
+        return len(set(self.present)) if self.kind == "text" else len(np.unique(self.present))
+
     def take(self, rows: Array) -> Column:
         """The same column for some rows (an index array)."""
         return replace(self, values=self.values[rows], spelled=None if self.spelled is None else self.spelled[rows])
+
+
+def blank_column(name: str, kind: ColumnKind, rows: int) -> Column:
+    """A column without a value."""
+    return Column(name, kind, np.full(rows, KINDS[kind].blank, KINDS[kind].dtype))
 
 
 @dataclass(frozen=True)
@@ -102,12 +115,14 @@ class Table:
 
     def place(self, row: int, name: str = "") -> str:
         """Where a row (from 0) lies in its source, in words: file and line (or row from 1), and column."""
-        line = f"row {row + 1}" if self.lines is None else f"line {int(self.lines[row])}"
-        return (
-            f"{self.source}, {line}, column {self.names.index(name) + 1} ('{name}')"
-            if name
-            else f"{self.source}, {line}"
-        )
+        return place_of(self.source, self.lines, row, self.names, name)
+
+
+def place_of(source: str, lines: Array | None, row: int, names: tuple[str, ...], name: str = "") -> str:
+    """Where a row (from 0) lies in a source, in words: see `Table.place`."""
+    line = f"row {row + 1}" if lines is None else f"line {int(lines[row])}"
+    column = f", column {names.index(name) + 1} ('{name}')" if name else ""
+    return f"{source}, {line}{column}"
 
 
 def missing_column(name: str, names: Iterable[str], source: str) -> BadInput:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from tenfold.data.columns.schema import TWIN, ColumnSchema, Schema
+from tenfold.data.columns.schema import TWIN, Schema
 from tenfold.data.columns.table import Table
 from tenfold.data.feed.encode import Inputs, make_inputs
 from tenfold.data.profile import leaks, near_repeats
@@ -163,7 +163,7 @@ def make_card(
             column.kind,
             column.used,
             round(column.missing, 6),
-            _distinct(table, column),
+            table.column(column.name).distinct,
             column.example,
             column.reason,
         )
@@ -185,12 +185,6 @@ def make_card(
         dropped_rows,
         leaks=tuple(leaks),
     )
-
-
-def _distinct(table: Table, column: ColumnSchema) -> int:
-    found = table.column(column.name)
-    present = found.values[~found.missing]
-    return len(set(present)) if found.kind == "text" else len(np.unique(present))
 
 
 def describe_target(name: str, classes: tuple[str, ...], values: Array) -> str:

@@ -16,9 +16,8 @@ from itertools import chain
 
 import numpy as np
 
-from tenfold.data.columns.cell_kinds import Cells, infer_all
+from tenfold.data.columns.cells import Cells, TextTable
 from tenfold.data.columns.numbers import is_number
-from tenfold.data.columns.table import Table
 from tenfold.data.read.dialect import Dialect, detect, text_lines
 from tenfold.data.read.text import to_utf8
 from tenfold.errors import BadInput
@@ -90,8 +89,8 @@ class _File:
                 )
 
 
-def read_delimited(raw: bytes, *, name: str, source: str, notes: list[str], tabs: bool = False) -> Table:
-    """The table in the bytes of a CSV or TSV file. tabs: the file's name says that it is a TSV.
+def read_delimited(raw: bytes, *, name: str, source: str, notes: list[str], tabs: bool = False) -> TextTable:
+    """The cells in the bytes of a CSV or TSV file. tabs: the file's name says that it is a TSV.
 
     BadInput, with file, line and column: see `to_utf8`; a row with too few or too many cells, a duplicate column
     name, an unbalanced quote, a header repeated in the middle, a file cut inside a row, a header without rows.
@@ -99,9 +98,9 @@ def read_delimited(raw: bytes, *, name: str, source: str, notes: list[str], tabs
     text, said = to_utf8(raw, source)
     dialect = detect(text, tabs=tabs)
     names, columns, lines, more = _split(_File(text, dialect, source))
-    makers = [partial(_cells, title, column) for title, column in zip(names, columns, strict=True)]
-    found, kinds = infer_all(makers, point_only=dialect.delimiter == ",", lines=lines)
-    return Table(name, source, tuple(found), (*notes, *said, *dialect.notes, *more, *kinds), lines)
+    makers = tuple(partial(_cells, title, column) for title, column in zip(names, columns, strict=True))
+    notes = [*notes, *said, *dialect.notes, *more]
+    return TextTable(name, source, tuple(names), makers, dialect.delimiter == ",", tuple(notes), lines)
 
 
 def _cells(name: str, column: Array) -> Cells:

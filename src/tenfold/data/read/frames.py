@@ -16,8 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from tenfold.data.columns.cell_kinds import Cells, infer
-from tenfold.data.columns.numbers import EXACT, spell_number
+from tenfold.data.columns.cells import Cells, infer
+from tenfold.data.columns.kinds import KINDS
+from tenfold.data.columns.numbers import EXACT
 from tenfold.data.columns.table import Column, Table
 from tenfold.data.read.images import Images, as_pixels
 from tenfold.errors import BadInput
@@ -320,4 +321,4 @@ def _dates(objects: Array, gone: Array) -> Array:
 def _text(value: Any) -> str:
     if isinstance(value, str):
         return value
-    return spell_number(float(value)) if _sort(value) == "number" else str(value)
+    return KINDS["number"].spell(value) if _sort(value) == "number" else str(value)

@@ -8,6 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from tenfold.data.columns.cells import TextTable
+from tenfold.data.columns.conform import conform
+from tenfold.data.columns.schema import Schema
 from tenfold.data.columns.table import Table
 from tenfold.data.read.delimited import read_delimited
 from tenfold.data.read.frames import bundled, bundled_digits, from_array, from_frame, from_list, from_npz, from_parquet
@@ -48,7 +51,8 @@ def read_any(source: str | os.PathLike[str] | object, *, name: str | None = None
         except OSError as error:
             raise BadInput(f"cannot be read: {error.strerror}", where=os.fsdecode(source)) from error
     if isinstance(source, os.PathLike) or (isinstance(source, str) and not source.startswith("sklearn:")):
-        return _read_file(os.fspath(source), name)
+        found = _read_file(os.fspath(source), name)
+        return found.infer() if isinstance(found, TextTable) else found
     return read(source, name=name)
 
 
@@ -89,6 +93,16 @@ def read(source: str | os.PathLike[str] | object, *, name: str | None = None) ->
     name: the table's name (default: the file's name without its endings). BadInput, with file, line and column
     where there are any: whatever cannot be read without doubt, and formats that can execute code.
     """
+    found = _read_source(source, name)
+    return found.infer() if isinstance(found, TextTable) else found
+
+
+def read_as(source: str | os.PathLike[str] | object, schema: Schema) -> tuple[Table, list[str]]:
+    """The columns of a source (see `read`) that the schema uses, in its order and kinds, and notes (see `conform`)."""
+    return conform(_read_source(source, None), schema)
+
+
+def _read_source(source: str | os.PathLike[str] | object, name: str | None) -> Table | TextTable:
     if isinstance(source, Table):
         return source
     if isinstance(source, str) and source.startswith("sklearn:"):
@@ -107,7 +121,7 @@ def read(source: str | os.PathLike[str] | object, *, name: str | None = None) ->
     return from_frame(source, name=name or "data")
 
 
-def _read_file(path: Any, name: str | None, *, labelled: bool = True) -> Table | Images:
+def _read_file(path: Any, name: str | None, *, labelled: bool = True) -> Table | TextTable | Images:
     if isinstance(path, bytes):
         path = os.fsdecode(path)
     raw = _bytes(path)

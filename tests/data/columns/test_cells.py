@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from tenfold.data.columns.cell_kinds import KINDS, MISSING, Cells, infer, infer_all
+from tenfold.data.columns.cells import MISSING, Cells, infer, infer_all
 from tenfold.data.columns.dates import DATE_RULES, parse_dates
+from tenfold.data.columns.kinds import CELL_RULES
 from tenfold.data.columns.numbers import parse_numbers, spell_number
 from tenfold.data.columns.table import Column
 
@@ -20,7 +21,7 @@ def notes(cells: list[str]) -> str:
     return "\n".join(infer_all([lambda: Cells.of("c", cells)], point_only=True)[1])
 
 
-@pytest.mark.parametrize("rule", KINDS, ids=lambda rule: rule.name)
+@pytest.mark.parametrize("rule", CELL_RULES, ids=lambda rule: rule.name)
 def test_the_published_example_follows_its_rule(rule) -> None:  # type: ignore[no-untyped-def]
     cells = rule.example.split(", ") if rule.name == "boolean" else [rule.example]
     assert column(cells).kind == rule.kind

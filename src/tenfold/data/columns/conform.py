@@ -1,0 +1,165 @@
+"""The schema contract enforced on new rows: every column that the model uses, read by the kind that training knows.
+
+A text file is not typed again: its cells go straight to the known kind. What has types already (a frame, Parquet, a
+table) keeps its columns of the right kind, and the others are read from their spelling.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from tenfold.data.columns.cells import Cells, TextTable, decide_marks
+from tenfold.data.columns.dates import DATE_RULES
+from tenfold.data.columns.kinds import KINDS, SWAPPED, NotOfKind
+from tenfold.data.columns.numbers import Mark
+from tenfold.data.columns.schema import ColumnSchema, Schema
+from tenfold.data.columns.table import Column, Table, blank_column
+from tenfold.errors import BadInput
+from tenfold.formatting import listed, nearest
+
+WARN_SHARE = 0.05  # share of unseen categories or of numbers outside the training range that is a warning
+
+
+def conform(table: Table | TextTable, schema: Schema) -> tuple[Table, list[str]]:
+    """The used input columns of a table, in the order and the kinds of the schema, and notes.
+
+    Other columns and another order are handled, with a note; so are values that training did not see. BadInput: a
+    missing column, with the nearest name; a cell that cannot be of the schema's kind, with file, line and column.
+    """
+    notes = _check_names(table.names, schema, table.source)
+    marks: dict[str, Mark] = {}
+    if isinstance(table, TextTable):  # all columns decide about the marks, also those that are not used
+        marks = dict(zip(table.names, decide_marks(table.columns, point_only=table.point_only)[0], strict=True))
+    columns: list[Column] = []
+    for wanted in schema.used:
+        column, note = _read_column(table, wanted, marks.get(wanted.name, "."))
+        columns.append(column)
+        notes += [note] if note else []
+        notes += _novelty(column, wanted)
+    return Table(table.name, table.source, tuple(columns), (*table.notes, *notes), table.lines), notes
+
+
+def _check_names(names: tuple[str, ...], schema: Schema, source: str) -> list[str]:
+    """Notes about other columns and another order; BadInput where a column is missing."""
+    known = {column.name for column in schema.columns}
+    notes: list[str] = []
+    extra = [name for name in names if name not in known and name != schema.target]
+    if extra:
+        others = listed(extra, 5, quoted=True)
+        notes.append(f"{len(extra)} column{'s' * (len(extra) > 1)} not in the schema ignored: {others}")
+    if schema.target in names:
+        notes.append(f"the target '{schema.target}' is in the data and ignored")
+    order = [name for name in names if name in known]
+    if order != [column.name for column in schema.columns if column.name in order]:
+        notes.append("columns put into the order of the schema")
+    absent = [wanted.name for wanted in schema.used if wanted.name not in names]
+    if absent:
+        raise _absent(absent, extra, source)
+    return notes
+
+
+def _read_column(table: Table | TextTable, wanted: ColumnSchema, mark: Mark) -> tuple[Column, str]:
+    """A column as the kind of the schema, and a note ("" for none)."""
+    kind, note = wanted.cell_kind, ""
+    if isinstance(table, TextTable):
+        cells = table.columns[table.names.index(wanted.name)]()
+    else:
+        column = table.column(wanted.name)
+        if column.missing.all():
+            return blank_column(wanted.name, kind, table.rows), ""
+        if column.kind == kind and {column.format, wanted.format} not in SWAPPED:
+            return column, ""
+        note = f"column '{wanted.name}': {column.kind}s read as {wanted.kind}"
+        if kind == "number" and column.kind == "boolean" and column.spelled is None:
+            return replace(column, kind="number"), note
+        cells = _cells_of(column, wanted)
+    try:
+        return Column(wanted.name, kind, cells.spread(kind, KINDS[kind].read(cells.texts, mark, wanted))), note
+    except NotOfKind as fault:
+        cell = str(fault)
+        row = int(cells.rows_of([cells.distinct.index(cell)])[0])
+        what = f"date ({wanted.format or DATE_RULES[0].name})" if kind == "date" else kind
+        raise BadInput(
+            f"'{cell[:60]}' is no {what}",
+            where=table.place(row, wanted.name),
+            expected=f"a {what}, as in training, or an empty cell",
+            do="fix that cell",
+        ) from fault
+
+
+def _cells_of(column: Column, wanted: ColumnSchema) -> Cells:
+    """The cells as the source spells them, or would."""
+    spelled = column.values if column.kind == "text" else column.spelled
+    if spelled is None:
+        spell = KINDS[column.kind].spell
+        # A boolean of a frame is no text: True, true or TRUE, it takes the letter case of the levels.
+        levels = {level.casefold(): level for level in wanted.levels} if column.kind == "boolean" else {}
+        spelled = np.array([levels.get(spell(value), spell(value)) for value in column.values], object)
+        spelled[column.missing] = ""
+    return Cells.of(column.name, [text or "" for text in spelled])
+
+
+def _absent(names: list[str], extra: list[str], source: str) -> BadInput:
+    """The error for columns that the model learned from and a table lacks; extra: columns that it has besides."""
+    missing = listed(names, 8, quoted=True)
+    there = _other_names(names, extra)
+    do = []
+    if there:
+        has = ", ".join(f"'{other}'" for other in there.values())
+        to = ", ".join(f"'{name}'" for name in there)
+        do = [f"the file has {has}; rename {'it' if len(there) == 1 else 'them'} to {to}"]
+    if len(there) < len(names):
+        left = [name for name in names if name not in there]
+        it = "it" if len(names) == 1 else listed(left, 8, quoted=True) if there else "them"
+        do += [f"add {it}, with empty cells where values are not known, or train without (fit --drop)"]
+    return BadInput(
+        f"there is no column {missing}" if len(names) == 1 else f"{len(names)} columns are not there: {missing}",
+        where=source,
+        expected="every column that the model learned from, by its name",
+        do="; ".join(do),
+    )
+
+
+def _other_names(names: list[str], extra: list[str]) -> dict[str, str]:
+    """The columns that a table seems to hold under other names: those that differ in capitals or outer spaces only
+    first, then the nearest."""
+    left, found = list(extra), dict[str, str]()
+
+    def take(name: str, other: str) -> None:
+        found[name] = other
+        left.remove(other)
+
+    for name in names:
+        same = [other for other in left if other.strip().casefold() == name.strip().casefold()]
+        if same:
+            take(name, same[0])
+    for name in names:
+        near = "" if name in found else nearest(name, left)
+        if near:
+            take(name, near)
+    return {name: found[name] for name in names if name in found}
+
+
+def _novelty(column: Column, wanted: ColumnSchema) -> list[str]:
+    """What share of the values training did not see: categories, or numbers and dates outside the range."""
+    present = column.present
+    if not len(present):
+        return [f"column '{column.name}': every cell is missing"] if wanted.missing < 1 else []
+    if wanted.kind == "category":
+        levels = set(wanted.levels)
+        new = [value for value in present if value not in levels]
+        what = f"unseen categories, such as '{str(new[0])[:40]}'" if new else ""
+        count = len(new)
+    else:
+        numbers = present.astype(np.int64) if column.kind == "date" else present
+        low = -np.inf if wanted.minimum is None else wanted.minimum
+        high = np.inf if wanted.maximum is None else wanted.maximum
+        count = int(((numbers < low) | (numbers > high)).sum())
+        what = "values outside the training range"
+    if not count:
+        return []
+    share = count / len(column.values)
+    warning = "warning: " if share > WARN_SHARE else ""
+    return [f"{warning}column '{column.name}': {count} of {len(column.values)} rows ({share:.1%}) have {what}"]
