@@ -26,7 +26,7 @@ import numpy as np
 from tenfold.errors import RunFailed
 from tenfold.store import Run, database
 
-KINDS = ("put", "arrays", "metrics", "event", "file", "transaction", "model")
+KINDS = ("put", "arrays", "facts", "event", "file", "transaction", "model")
 
 
 def arrays(step: int) -> dict[str, np.ndarray]:
@@ -45,8 +45,10 @@ def write_step(run: Run, step: int) -> str:
         run.put("step", step)
     elif kind == "arrays":
         return run.put_arrays("checkpoint", "0", arrays(step), step)
-    elif kind == "metrics":
-        run.add_metrics([(0, fold, 0, step, "loss", step + fold / 8) for fold in range(5)])
+    elif kind == "facts":
+        with run.transaction():
+            for fold in range(5):
+                run.put(f"{step}.{fold}", step + fold / 8)
     elif kind == "event":
         run.event("step", step)
     elif kind == "file":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import shutil
 import subprocess
@@ -49,12 +50,12 @@ def _verify(path: Path, *, resumed: bool) -> None:
         assert (
             run.get("left") == run.get("right") == (run.get_arrays("transaction", "0")[1] if run.has("left") else None)
         )
-        metrics = [(row[1], row[3], row[5]) for row in run.metrics()]
-        epochs = sorted({epoch for _, epoch, _ in metrics})
-        assert metrics == [(f, e, e + f / 8) for f in range(5) for e in epochs]
-        assert max(epochs, default=None) in _latest("metrics", last)
-        assert len(epochs) >= len([step for step in range(last + 1) if step % len(KINDS) == KINDS.index("metrics")])
-        events = [event.detail for event in run.events()]
+        facts = {step: [run.get(f"{step}.{fold}") for fold in range(5)] for step in range(last + 3)}
+        stored = [step for step, values in facts.items() if values != [None] * 5]
+        assert all(facts[step] == [step + fold / 8 for fold in range(5)] for step in stored), "all of them or none"
+        assert max(stored, default=None) in _latest("facts", last)
+        assert len(stored) >= len([step for step in range(last + 1) if step % len(KINDS) == KINDS.index("facts")])
+        events = [json.loads(row[3]) for row in run._database.rows("events")]
         assert sorted(set(events)) == sorted(set(range(3, max(events, default=0) + 1, len(KINDS))))
         assert resumed or len(events) == len(set(events))
         assert max(events, default=None) in _latest("event", last)

@@ -20,6 +20,7 @@ from tenfold.store import Run, check, read_bundle, write_bundle
 from tenfold.store.database import TABLES, Database
 from tenfold.store.files import sha256
 
+FIXTURES = Path(__file__).parent.parent / "fixtures"
 PARTS: dict[str, Any] = {
     "spec": {"layers": ["relu"]},
     "arrays": {"w": np.arange(30.0).reshape(5, 6), "n": np.array(3)},
@@ -39,8 +40,9 @@ def filled(tmp_path: Path) -> Path:
         for index in range(20):
             run.put(f"fact{index}", {"x": [1, 2, index]})
         run.put_arrays("checkpoint", "0", {"a": np.arange(50.0)})
-        run.add_metrics((r, f, 0, e, "loss", 0.1 * f * r + e) for r in range(8) for f in range(5) for e in range(30))
-        run.add_trials((r, f, 0, "ok", 0.5, 3, "") for r in range(8) for f in range(5))
+        with run.transaction():
+            for number in range(1200):
+                run.put(f"loss{number}", 0.1 * number)
         run.event("started", {"seed": 0})
         run.open_result(run.open_intent("rows", "model"), {"score": 0.5})
         run.write_file("summary.json", json.dumps({"schema": 1, "best": list(range(40))}))
@@ -140,15 +142,24 @@ def test_a_damaged_row_is_refused_when_it_is_read(filled: Path) -> None:
     connection = sqlite3.connect(filled / "run.db")
     with connection:
         connection.execute("UPDATE facts SET value = '{\"x\":[1,2,9]}' WHERE name = 'fact3'")
-        connection.execute("UPDATE metrics SET value = 0.25 WHERE recipe = 1 AND epoch = 7 AND fold = 2")
+        connection.execute("UPDATE openings SET times = 2")
     connection.close()
     with Run.read(filled) as run:
         assert run.get("fact4") == {"x": [1, 2, 4]}
         with pytest.raises(Corrupt, match=r"run\.db.*facts.*fact3"):
             run.get("fact3")
-        with pytest.raises(Corrupt, match="metrics"):
-            list(run.metrics())
+        with pytest.raises(Corrupt, match="openings"):
+            run.openings()
     assert [problem.file for problem in check(filled)] == ["run.db"]
+
+
+def test_a_damaged_row_of_a_table_that_only_format_1_has_is_found(tmp_path: Path) -> None:
+    run = shutil.copytree(FIXTURES / "run_format_1", tmp_path / "run")
+    connection = sqlite3.connect(run / "run.db")
+    with connection:
+        connection.execute("UPDATE metrics SET value = 0.25 WHERE recipe = 0 AND epoch = 1")
+    connection.close()
+    assert [(damage.file, "metrics" in damage.what) for damage in check(run)] == [("run.db", True)]
 
 
 def test_damaged_arrays_are_refused_with_both_hashes(filled: Path) -> None:

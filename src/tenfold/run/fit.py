@@ -29,7 +29,7 @@ from tenfold.repair.failures import failures, findings
 from tenfold.run.lockbox import TestScore, ledger, open_lockbox
 from tenfold.run.plan import RunPlan, make_plan
 from tenfold.run.report_data import report_data
-from tenfold.run.result import RunResult, metric_rows, run_tables, test_summary, trial_rows
+from tenfold.run.result import RunResult, run_tables, test_summary
 from tenfold.run.verdict import no_score, test_lines
 from tenfold.search.context import SearchContext, device_named, may_have_gpu
 from tenfold.search.leaderboard import leaderboard_row
@@ -351,9 +351,6 @@ class Fit:
 
     def _write(self, result: RunResult) -> None:
         self.listener.step("writing the report")
-        with self.run.transaction():
-            self.run.add_trials(trial_rows(result.trained))
-            self.run.add_metrics(metric_rows(result.trained))
         for name, content in run_tables(result).items():
             self.run.write_file(name, content)
         self.run.put("report", jsonable(report_data(result, self.run)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -206,23 +206,6 @@ def test_summary(test: TestScore | None, ledger: Ledger) -> dict[str, Any]:
     """The part of `summary.json` about the sealed rows. opened: this run's openings."""
     found: dict[str, Any] = {"opened": ledger.opened, "score": None, "interval": None}
     return found | (test.to_dict() if test else {}) | {"ledger": list(ledger.sentences)}
-
-
-def trial_rows(trained: SearchResults) -> Iterator[tuple[int, int, int, str, float, int, str]]:
-    """Every trial as a row of run.db: recipe, fold, seed, outcome, score, epoch, what happened in words."""
-    for trial in trained.trials():
-        outcome = next(o for o in Outcome if o.label == trial["outcome"])
-        key = trial["recipe"], trial["fold"], trial["seed"]
-        yield (*key, outcome.label, trial["score"], trial["epoch"], outcome.sentence)
-
-
-def metric_rows(trained: SearchResults) -> Iterator[tuple[int, int, int, int, str, float]]:
-    """Every point of every curve as a row of run.db: recipe, fold, seed, epoch, name, value."""
-    for number, record in sorted(trained.records.items()):
-        for f, fold in enumerate(trained.problem.folds):
-            for name, curve in zip(CURVES, record.curves[:, f], strict=True):
-                for epoch in np.flatnonzero(np.isfinite(curve)):
-                    yield number, fold.number, fold.seed, int(epoch) + 1, name, float(curve[epoch])
 
 
 def run_tables(result: RunResult) -> dict[str, str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from tenfold.errors import BadInput, Corrupt, RunFailed, TenfoldError
 from tenfold.store.blobs import FOLDER, blob_path, read_blob, unpack_arrays
 from tenfold.store.bundle import MANIFEST, read_bundle
-from tenfold.store.database import NAME, TABLES, Database
+from tenfold.store.database import NAME, Database, TableSchema
 from tenfold.store.files import SET_ASIDE, sha256, told
 
 
@@ -59,8 +59,8 @@ def _rows(path: Path, database: Database) -> Iterator[Damage]:
     try:
         for sentence in database.problems():
             yield Damage(NAME, sentence)
-        for table in TABLES:
-            for row in database.rows(table):
+        for name, table in database.tables.items():
+            for row in database.rows(name):
                 _check_json(table, row)
     except (Corrupt, RunFailed) as error:
         yield _problem(path, error)
@@ -68,8 +68,8 @@ def _rows(path: Path, database: Database) -> Iterator[Damage]:
         yield Damage(NAME, f"a row is malformed ({error})")
 
 
-def _check_json(table: str, row: tuple[object, ...]) -> None:
-    for (column, _), value in zip(TABLES[table].columns, row, strict=True):
+def _check_json(table: TableSchema, row: tuple[object, ...]) -> None:
+    for (column, _), value in zip(table.columns, row, strict=True):
         if column in {"value", "meta", "detail", "result"} and isinstance(value, str):
             json.loads(value)
 

@@ -7,7 +7,6 @@ commit returns, it survives a kill and a power cut.
 
 from __future__ import annotations
 
-import math
 import os
 import sqlite3
 import zlib
@@ -20,7 +19,7 @@ from typing import Any
 from tenfold.errors import BadInput, Corrupt
 from tenfold.store.files import FILE_MODE, synchronize_directory, told
 
-SCHEMA = 1
+FORMAT = 2  # stored as user_version
 APPLICATION = 0x54454E46
 NAME = "run.db"
 _BATCH = 4096
@@ -47,30 +46,37 @@ TABLES = {
     "facts": _table(1, "name TEXT, value TEXT"),
     "arrays": _table(2, "kind TEXT, key TEXT, sha TEXT, size INTEGER, meta TEXT"),
     "files": _table(1, "name TEXT, sha TEXT, size INTEGER, settled INTEGER, previous TEXT"),
-    "metrics": _table(5, "recipe INTEGER, fold INTEGER, seed INTEGER, epoch INTEGER, name TEXT, value REAL"),
-    "trials": _table(
-        3, "recipe INTEGER, fold INTEGER, seed INTEGER, outcome TEXT, score REAL, epoch INTEGER, message TEXT"
-    ),
     "events": _table(1, "id INTEGER, time REAL, kind TEXT, detail TEXT"),
     "openings": _table(1, "id INTEGER, rows_sha TEXT, model_sha TEXT, time REAL, times INTEGER, result TEXT"),
 }
+# Runs of format 1 are read and resumed as they are. It had the numbers of trials.csv and metrics.csv in tables of their
+# own, which nothing read.
+_FORMATS = {
+    1: {
+        **TABLES,
+        "metrics": _table(5, "recipe INTEGER, fold INTEGER, seed INTEGER, epoch INTEGER, name TEXT, value REAL"),
+        "trials": _table(
+            3, "recipe INTEGER, fold INTEGER, seed INTEGER, outcome TEXT, score REAL, epoch INTEGER, message TEXT"
+        ),
+    },
+    FORMAT: TABLES,
+}
 
 
-def _create_statement(name: str) -> str:
-    table = TABLES[name]
+def _create_statement(name: str, table: TableSchema) -> str:
     columns = [f"{column} {kind}" for column, kind in table.columns]
     key = ", ".join(column for column, _ in table.columns[: table.key])
     return f"CREATE TABLE {name} ({', '.join(columns)}, crc INTEGER, PRIMARY KEY ({key})) STRICT, WITHOUT ROWID"
 
 
 def _plain(value: Any, kind: str) -> Any:
-    """`value` as SQLite will give it back: NaN is NULL, -0.0 is 0.0, text is valid Unicode."""
+    """`value` as SQLite will give it back: a number of its column's type, or text that is valid Unicode."""
     if value is None:
         return None
     if kind == "INTEGER":
         return int(value)
     if kind == "REAL":
-        return None if math.isnan(value) else float(value) + 0.0
+        return float(value)
     return value if value.isascii() else value.encode("utf-8", "backslashreplace").decode()
 
 
@@ -83,13 +89,13 @@ def _address(path: Path, options: str) -> str:
 
 
 class Database:
-    """An open `run.db`. Rows go in and out as tuples in the order of `TABLES`; one thread uses it.
+    """An open `run.db`. Rows go in and out as tuples in the order of the columns in `tables`; one thread uses it.
 
     `depth` counts the open `transaction()` blocks.
     """
 
-    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
-        self.path, self.depth = path, 0
+    def __init__(self, path: Path, connection: sqlite3.Connection, tables: dict[str, TableSchema] = TABLES) -> None:
+        self.path, self.tables, self.depth = path, tables, 0
         self._connection = connection
 
     @staticmethod
@@ -101,10 +107,10 @@ class Database:
             database = Database(path, _connect(path, "mode=rw"))
             database._execute("PRAGMA journal_mode=WAL")
             with database.transaction():
-                for name in TABLES:
-                    database._execute(_create_statement(name))
+                for name, table in TABLES.items():
+                    database._execute(_create_statement(name, table))
                 database._execute(f"PRAGMA application_id={APPLICATION}")
-                database._execute(f"PRAGMA user_version={SCHEMA}")
+                database._execute(f"PRAGMA user_version={FORMAT}")
             synchronize_directory(directory)
         return database
 
@@ -155,7 +161,7 @@ class Database:
 
     def write(self, table: str, rows: Iterable[tuple[Any, ...]]) -> None:
         """Insert `rows`; a row with the key of an older one replaces it."""
-        kinds = [kind for _, kind in TABLES[table].columns]
+        kinds = [kind for _, kind in self.tables[table].columns]
         marks = ", ".join("?" * (len(kinds) + 1))
         sealed = (_sealed(row, kinds) for row in rows)
         with told(self.path.parent), self.transaction():
@@ -164,7 +170,7 @@ class Database:
     def rows(self, table: str, **where: Any) -> Iterator[tuple[Any, ...]]:
         """The rows whose columns equal `where`, in the order of the key, each verified. Errors: `Corrupt`."""
         clause = " AND ".join(f"{column} = ?" for column in where) or "1"
-        order = ", ".join(str(index + 1) for index in range(TABLES[table].key))
+        order = ", ".join(str(index + 1) for index in range(self.tables[table].key))
         cursor = self._execute(f"SELECT * FROM {table} WHERE {clause} ORDER BY {order}", tuple(where.values()))
         while True:
             with told(self.path.parent):
@@ -240,14 +246,16 @@ def _open(directory: Path, options: str) -> Database:
     with told(directory):
         database = Database(path, _connect(path, options))
     try:
-        _check_kind(database)
+        database.tables = _tables_of(database)
     except BaseException:
         database.close()
         raise
     return database
 
 
-def _check_kind(database: Database) -> None:
+def _tables_of(database: Database) -> dict[str, TableSchema]:
+    """The tables of the database's format. Errors: `BadInput` for an empty database and for a newer format, `Corrupt`
+    when it has other tables."""
     version = database.fetch("PRAGMA user_version")[0][0]
     application = database.fetch("PRAGMA application_id")[0][0]
     statements = {sql for (sql,) in database.fetch("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL")}
@@ -257,12 +265,14 @@ def _check_kind(database: Database) -> None:
             where=str(database.path.parent),
             do="delete the directory and start again",
         )
-    if application == APPLICATION and version > SCHEMA:
+    if application == APPLICATION and version > FORMAT:
         raise BadInput(
             f"the run has schema {version}, written by a newer Tenfold",
             where=str(database.path),
-            expected=f"schema {SCHEMA}",
+            expected=f"schema {FORMAT}",
             do="upgrade Tenfold",
         )
-    if application != APPLICATION or version != SCHEMA or statements != {_create_statement(name) for name in TABLES}:
+    tables = _FORMATS.get(version, {})
+    if application != APPLICATION or statements != {_create_statement(*table) for table in tables.items()}:
         raise Corrupt("this is not the database of a run, or its tables are damaged", file=str(database.path))
+    return tables

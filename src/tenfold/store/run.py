@@ -11,9 +11,8 @@ import json
 import os
 import shlex
 import time
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -31,20 +30,6 @@ JSON: TypeAlias = Any
 LOCK = "run.lock"
 MODEL = "model"
 _OWNER = "store.owner"
-
-
-@dataclass(frozen=True)
-class Event:
-    """One line of the run's diary: ids grow by one, `time` is wall time in seconds since 1970."""
-
-    id: int
-    time: float
-    kind: str
-    detail: Any
-
-    def __post_init__(self) -> None:
-        if self.id < 1 or not self.kind:
-            raise ValueError(f"an event needs a positive id and a kind: {self}")
 
 
 class Run:
@@ -113,7 +98,7 @@ class Run:
 
     @contextmanager
     def transaction(self) -> Generator[None]:
-        """All `put`, `put_arrays`, `drop`, `add_*` and `event` calls of the block are committed together, or none."""
+        """All `put`, `put_arrays`, `drop` and `event` calls of the block are committed together, or none."""
         try:
             with self._database.transaction():
                 yield
@@ -173,38 +158,14 @@ class Run:
             self._supersede(kind, key)
             self._database.delete("arrays", kind=kind, key=key)
 
-    # rows
-
-    def add_metrics(self, rows: Iterable[tuple[int, int, int, int, str, float]]) -> None:
-        """Commit rows (recipe, fold, seed, epoch, name, value); the first five are the key, NaN is kept."""
-        self._database.write("metrics", rows)
-
-    def metrics(self) -> Iterator[tuple[int, int, int, int, str, float]]:
-        """All metric rows, sorted by their key."""
-        for *key, value in self._database.rows("metrics"):
-            yield (*key, float("nan") if value is None else value)  # pyright: ignore[reportReturnType]
-
-    def add_trials(self, rows: Iterable[tuple[int, int, int, str, float | None, int | None, str]]) -> None:
-        """Commit rows (recipe, fold, seed, outcome, score, epoch, message); the first three are the key.
-
-        A score of NaN becomes None.
-        """
-        self._database.write("trials", rows)
-
-    def trials(self) -> Iterator[tuple[int, int, int, str, float | None, int | None, str]]:
-        """All trial rows, sorted by their key."""
-        yield from self._database.rows("trials")  # pyright: ignore[reportReturnType]
+    # diary
 
     def event(self, kind: str, detail: JSON = None) -> int:
-        """Append to the diary; gives the id."""
+        """Append a line to the run's diary: what happened and when; gives its id, which grows by one."""
         with self._database.transaction():
             number = self._database.next_id("events")
             self._database.write("events", [(number, time.time(), kind, _text(detail))])
         return number
-
-    def events(self) -> list[Event]:
-        """The diary, oldest first."""
-        return [Event(row[0], row[1], row[2], json.loads(row[3])) for row in self._database.rows("events")]
 
     # lockbox
 
