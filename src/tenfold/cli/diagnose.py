@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tenfold.cli.options import (
     DataOption,
+    DeviceOption,
     DropOption,
+    FoldsOption,
     JsonOption,
+    RepeatsOption,
+    SeedOption,
     TargetOption,
     TaskOption,
-    parse_integer,
     parse_number,
     parse_seconds,
     print_json,
@@ -21,6 +24,7 @@ from tenfold.cli.options import (
 )
 from tenfold.errors import BadInput
 from tenfold.jsonable import jsonable
+from tenfold.problem.settings import Settings
 
 if TYPE_CHECKING:
     from tenfold.doctor.diagnosis import Diagnosis
@@ -33,48 +37,41 @@ def diagnose_command(
     data: DataOption,
     recipe: Annotated[Path, typer.Option(metavar="FILE", help="The recipe (YAML).")],
     target: TargetOption = None,
-    repair: Annotated[bool, typer.Option("--repair", help="Prove remedies, apply them, write the recipe.")] = False,
+    repair: Annotated[bool, typer.Option("--repair", help="Test and apply fixes, write the repaired recipe.")] = False,
     output: Annotated[
         Path | None,
         typer.Option("-o", "--output", metavar="FILE", help="The repaired recipe; default: NAME-repaired.yaml."),
     ] = None,
-    folds: Annotated[int, typer.Option(parser=parse_integer, help="Folds of the cross-validation.")] = 5,
-    repeats: Annotated[int, typer.Option(parser=parse_integer, help="As often with other folds and other seeds.")] = 1,
+    folds: FoldsOption = Settings.folds,
+    repeats: RepeatsOption = Settings.repeats,
     drop: DropOption = None,
     holdout: Annotated[
-        float, typer.Option(parser=parse_number, help="Share of the rows left out, as fit seals them; 0: none.")
-    ] = 0.2,
-    task: TaskOption = None,
-    metric: Annotated[str | None, typer.Option(help="What scores are told by; default: accuracy, or r2.")] = None,
-    device: Annotated[str, typer.Option(help="cpu, cuda, or auto.")] = "auto",
-    seed: Annotated[int, typer.Option(parser=parse_integer, help="The seed that everything random derives from.")] = 0,
-    time_limit: Annotated[str | None, typer.Option(help="Of one training to its end, such as 90s or 10m.")] = None,
+        float, typer.Option(parser=parse_number, help="Share of the rows that fit would seal as test rows; 0: none.")
+    ] = Settings.holdout,
+    task: TaskOption = Settings.task,
+    metric: Annotated[str | None, typer.Option(help="Metric to report; default: accuracy, or r2.")] = Settings.metric,
+    device: DeviceOption = Settings.device,
+    seed: SeedOption = Settings.seed,
+    time_limit: Annotated[
+        str | None, typer.Option(help="Time limit for one full training run, such as 90s or 10m.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Train a recipe on DATA under the doctor: what is wrong with it, the evidence, the remedy, the proof.
+    """Train a recipe on DATA and diagnose it: what is wrong, the evidence, the fix, and proof that the fix helps.
 
-    With --repair remedies are proven and applied until the recipe is healthy; the repaired recipe is written.
+    With --repair, fixes are tested and applied until the recipe is healthy, and the repaired recipe is written.
     """
     from tenfold.problem.from_file import prepare
-    from tenfold.problem.settings import Settings
     from tenfold.recipe import Recipe
 
     path = _output(recipe, output) if repair else None
     if output is not None and not repair:
         raise BadInput("--output without --repair", do="--repair, which writes the repaired recipe")
     found = Recipe.from_yaml(recipe)
-    options: dict[str, Any] = {
-        "folds": folds,
-        "repeats": repeats,
-        "drop": tuple(drop or ()),
-        "holdout": holdout,
-        "task": task,
-        "metric": metric,
-    }
-    limit = parse_seconds(time_limit)
     settings = Settings(
-        data=data, target=target, recipe=found.to_dict(), device=device, seed=seed, time_limit=limit, **options
-    )
+        data=data, target=target, recipe=found.to_dict(), folds=folds, repeats=repeats, drop=tuple(drop or ()),
+        holdout=holdout, task=task, metric=metric, device=device, seed=seed, time_limit=parse_seconds(time_limit),
+    )  # fmt: skip
     prepared = prepare(settings)
     prepared.problem.check_recipes([found])
     if not as_json:

@@ -13,9 +13,14 @@ import typer
 
 from tenfold.cli.options import (
     DataOption,
+    DeviceOption,
     DropOption,
+    FoldsOption,
     JsonOption,
+    MetricOption,
+    RepeatsOption,
     RunDirectory,
+    SeedOption,
     TargetOption,
     TaskOption,
     next_directory,
@@ -26,11 +31,11 @@ from tenfold.cli.options import (
     shell_path,
 )
 from tenfold.errors import BadInput, RunFailed, Stopped
+from tenfold.problem.settings import Settings
 
 if TYPE_CHECKING:
     from tenfold.cli.screen import Screen
     from tenfold.problem.from_file import Prepared
-    from tenfold.problem.settings import Settings
     from tenfold.run.fit import Stop
     from tenfold.run.plan import RunPlan
     from tenfold.store.run import Run
@@ -40,52 +45,71 @@ def fit(
     data: DataOption,
     target: TargetOption = None,
     trials: Annotated[
-        int | None, typer.Option(parser=parse_integer, help="Recipes to try from the space; default: by the cost.")
+        int | None,
+        typer.Option(parser=parse_integer, help="Number of recipes to try; default: as many as is affordable."),
+    ] = Settings.trials,
+    recipe: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Cross-validate this one recipe (YAML) instead of searching.")
     ] = None,
-    recipe: Annotated[Path | None, typer.Option(metavar="FILE", help="One recipe (YAML) instead of a search.")] = None,
-    space: Annotated[Path | None, typer.Option(metavar="FILE", help="The space (YAML) to choose from.")] = None,
+    space: Annotated[Path | None, typer.Option(metavar="FILE", help="Search this space (YAML).")] = None,
     strategy: Annotated[
         str | None,
         typer.Option(help="halving, hyperband, racing (over folds) or exhaustive; default: halving from 16 recipes."),
-    ] = None,
-    proposals: Annotated[str, typer.Option(help="random, sobol, coarse-to-fine or model.")] = "random",
-    folds: Annotated[int, typer.Option(parser=parse_integer, help="Folds of the cross-validation.")] = 5,
-    repeats: Annotated[int, typer.Option(parser=parse_integer, help="As often with other folds and other seeds.")] = 1,
-    groups: Annotated[str | None, typer.Option(metavar="COL", help="Rows of one value stay together.")] = None,
+    ] = Settings.strategy,
+    proposals: Annotated[
+        str, typer.Option(help="How recipes are proposed: random, sobol, coarse-to-fine or model.")
+    ] = Settings.proposals,
+    folds: FoldsOption = Settings.folds,
+    repeats: RepeatsOption = Settings.repeats,
+    groups: Annotated[
+        str | None, typer.Option(metavar="COL", help="Keep rows with the same value in one fold.")
+    ] = Settings.groups,
     time: Annotated[
-        str | None, typer.Option(metavar="COL", help="Train on the past, validate on what follows.")
-    ] = None,
-    gap: Annotated[int, typer.Option(parser=parse_integer, help="Rows left out between past and future.")] = 0,
+        str | None, typer.Option(metavar="COL", help="Train on earlier rows, validate on later ones.")
+    ] = Settings.time,
+    gap: Annotated[
+        int, typer.Option(parser=parse_integer, help="With --time: rows to skip between training and validation.")
+    ] = Settings.gap,
     drop: DropOption = None,
     holdout: Annotated[
-        float, typer.Option(parser=parse_number, help="Share of the rows sealed as a test set; 0: none.")
-    ] = 0.2,
-    test: Annotated[str | None, typer.Option(metavar="FILE", help="Test rows from a file of their own.")] = None,
-    no_test: Annotated[bool, typer.Option("--no-test", help="Leave the test rows sealed; see tenfold test.")] = False,
-    nested: Annotated[bool, typer.Option("--nested", help="Repeat the search inside every fold.")] = False,
-    audit: Annotated[bool, typer.Option("--audit", help="Train some dropped recipes to the end as well.")] = False,
-    rule: Annotated[str, typer.Option(help="best, or one-se: the cheapest within a standard error.")] = "best",
-    keep: Annotated[str, typer.Option(help="refit, ensemble (of the folds' models), or both compared.")] = "refit",
-    task: TaskOption = None,
-    metric: Annotated[str | None, typer.Option(help="What recipes are chosen by; default: accuracy, or r2.")] = None,
-    device: Annotated[str, typer.Option(help="cpu, cuda, or auto.")] = "auto",
-    seed: Annotated[int, typer.Option(parser=parse_integer, help="The seed that everything random derives from.")] = 0,
+        float, typer.Option(parser=parse_number, help="Share of the rows to seal as a test set; 0: none.")
+    ] = Settings.holdout,
+    test: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Take the test rows from this file instead.")
+    ] = Settings.test,
+    no_test: Annotated[
+        bool, typer.Option("--no-test", help="Keep the test rows sealed; tenfold test opens them later.")
+    ] = Settings.no_test,
+    nested: Annotated[
+        bool, typer.Option("--nested", help="Nested cross-validation: repeat the search inside every fold.")
+    ] = Settings.nested,
+    audit: Annotated[
+        bool, typer.Option("--audit", help="Also train a sample of the dropped recipes to the end.")
+    ] = Settings.audit,
+    rule: Annotated[
+        str,
+        typer.Option(help="best, or one-se: the cheapest recipe within one standard error of the best."),
+    ] = Settings.rule,
+    keep: Annotated[
+        str,
+        typer.Option(help="Final model: refit, ensemble (of the fold models), or both, to keep the better."),
+    ] = Settings.keep,
+    task: TaskOption = Settings.task,
+    metric: MetricOption = Settings.metric,
+    device: DeviceOption = Settings.device,
+    seed: SeedOption = Settings.seed,
     out: Annotated[Path | None, typer.Option(help="The run directory; default: runs/NAME-N.")] = None,
     time_limit: Annotated[str | None, typer.Option(help="Such as 90s, 10m or 1h.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Stop after the data card and the plan.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Cross-validate many recipes on DATA, train the winner, and test it once."""
-    from tenfold.problem.settings import Settings
-
+    # Every option is a field of Settings under the same name; four are parsed first.
+    options = {name: value for name, value in locals().items() if name in Settings.__dataclass_fields__}
     if out is not None:
         _check_place(out)
-    settings = Settings(
-        data=data, target=target, trials=trials, recipe=_recipe(recipe), space=_space(space), strategy=strategy,
-        proposals=proposals, folds=folds, repeats=repeats, groups=groups, time=time, gap=gap, drop=tuple(drop or ()),
-        holdout=holdout, test=test, no_test=no_test, nested=nested, audit=audit, rule=rule, keep=keep, task=task,
-        metric=metric, device=device, seed=seed, time_limit=parse_seconds(time_limit),
-    )  # fmt: skip
+    options |= {"recipe": _recipe(recipe), "space": _space(space), "drop": tuple(drop or ())}
+    settings = Settings(**{**options, "time_limit": parse_seconds(time_limit)})
     _fit(settings, out, dry_run=dry_run, as_json=as_json)
 
 
@@ -104,14 +128,12 @@ def demo(
     out: Annotated[Path | None, typer.Option(help="The run directory; default: runs/demo-N.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """The whole of `fit` on a data set that comes with scikit-learn, in under a minute."""
-    from tenfold.problem.settings import Settings
-
+    """Run `fit` on a data set that comes with scikit-learn, in under a minute."""
     _fit(Settings(data="sklearn:breast_cancer"), out or next_directory("demo"), as_json=as_json)
 
 
 def resume(run: RunDirectory, as_json: JsonOption = False) -> None:
-    """Go on with a run that was stopped or killed; it ends as it would have without the stop."""
+    """Continue a run that was stopped or killed; the result is the same as without the stop."""
     from tenfold.cli.screen import Screen
     from tenfold.run.fit import reopen
     from tenfold.store.unfinished import NO_MODEL, has_failed

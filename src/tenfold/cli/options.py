@@ -13,17 +13,6 @@ import typer
 
 from tenfold.errors import BadInput
 
-JsonOption = Annotated[
-    bool, typer.Option("--json", help="Print one JSON object on standard output, and nothing else there.")
-]
-DataOption = Annotated[
-    str, typer.Argument(help="A .csv, .tsv (also gzipped), .parquet or .npz file, a folder of images, or sklearn:NAME.")
-]
-TargetOption = Annotated[str | None, typer.Option(help="The column to learn.")]
-DropOption = Annotated[list[str] | None, typer.Option(metavar="COL", help="Leave a column out; may be given again.")]
-TaskOption = Annotated[str | None, typer.Option(help="classification or regression; default: by the target.")]
-RunDirectory = Annotated[Path, typer.Argument(metavar="RUN", help="The run directory.")]
-
 
 def parse_integer(text: str | int) -> int:
     """The whole number that an option's text is."""
@@ -52,6 +41,23 @@ def parse_seconds(text: str | None) -> float | None:
     if match is None:
         raise BadInput(f"--time-limit {text!r}", expected="a number of seconds, or one with s, m or h", do="10m")
     return float(match[1]) * _UNITS[match[2]]
+
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print only one JSON object on standard output.")]
+DataOption = Annotated[
+    str, typer.Argument(help="A .csv, .tsv (also gzipped), .parquet or .npz file, a folder of images, or sklearn:NAME.")
+]
+TargetOption = Annotated[str | None, typer.Option(help="The column to predict.")]
+DropOption = Annotated[list[str] | None, typer.Option(metavar="COL", help="Leave a column out; can be repeated.")]
+TaskOption = Annotated[str | None, typer.Option(help="classification or regression; default: decided from the target.")]
+FoldsOption = Annotated[int, typer.Option(parser=parse_integer, help="Number of cross-validation folds.")]
+RepeatsOption = Annotated[
+    int, typer.Option(parser=parse_integer, help="Repeat cross-validation with new folds and seeds.")
+]
+MetricOption = Annotated[str | None, typer.Option(help="Metric to optimize and report; default: accuracy, or r2.")]
+DeviceOption = Annotated[str, typer.Option(help="cpu, cuda, or auto.")]
+SeedOption = Annotated[int, typer.Option(parser=parse_integer, help="Seed of everything random.")]
+RunDirectory = Annotated[Path, typer.Argument(metavar="RUN", help="The run directory.")]
 
 
 def print_json(value: Any) -> None:

@@ -28,11 +28,11 @@ def predict(
     proba: Annotated[bool, typer.Option("--proba", help="Add a column p_<class> for every class.")] = False,
     samples: Annotated[
         int | None,
-        typer.Option(parser=parse_integer, help="Average so many passes with dropout on, and add a column spread."),
+        typer.Option(parser=parse_integer, help="Average this many passes with dropout on, and add a column spread."),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Predict every row of DATA, in its order; the columns must be those of the training data.
+    """Predict every row of DATA, in input order; it must have the columns of the training data.
 
     For a model of images: every image of a folder and its subfolders, sorted by path, one image file, or an npz file.
     """

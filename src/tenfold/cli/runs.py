@@ -1,4 +1,4 @@
-"""`report`, `test`, `check`, `recipes` and `space`: what is there, shown, opened or verified."""
+"""The verbs `report`, `test`, `check`, `recipes` and `space`."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def report_command(run: RunDirectory, as_json: JsonOption = False) -> None:
 
 
 def test(run: RunDirectory, as_json: JsonOption = False) -> None:
-    """Open the lockbox of RUN: score its model on the sealed rows. Every opening is on the ledger."""
+    """Open the lockbox of RUN: score its model on the sealed test rows. Every opening is recorded."""
     from tenfold.model.model import load
     from tenfold.run.fit import reopen
     from tenfold.run.lockbox import open_lockbox, refuse_unsealed
@@ -89,7 +89,7 @@ def check_command(run: RunDirectory, as_json: JsonOption = False) -> None:
 def recipes(
     explain: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="Say all about one rule or layer: formula, claim, when to choose it."),
+        typer.Option(metavar="NAME", help="Explain one rule or layer: formula, claim, when to choose it."),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:

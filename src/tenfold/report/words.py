@@ -6,12 +6,14 @@ import math
 import re
 import shlex
 from collections.abc import Mapping
+from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any
 
 from markupsafe import Markup
 
 from tenfold.formatting import number
+from tenfold.problem.settings import Settings
 from tenfold.statistics.metrics import METRICS
 
 DASH = "–"
@@ -19,15 +21,7 @@ CONTROL = re.compile(
     r"[\x00-\x09\x0b-\x1f\x7f-\x9f\ud800-\udfff\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufffe\uffff]"
 )
 BASELINES = {"dummy": "Dummy", "linear": "Linear", "boosting": "Boosted trees"}
-OPTIONS = (
-    "trials", "strategy", "proposals", "folds", "repeats", "groups", "time", "gap", "holdout", "test", "rule", "keep",
-    "task", "metric", "device", "time_limit",
-)  # fmt: skip
-FLAGS = ("no_test", "nested", "audit")
-DEFAULTS = {
-    "folds": 5, "holdout": 0.2, "device": "auto", "proposals": "random", "repeats": 1, "gap": 0, "rule": "best",
-    "keep": "refit",
-}  # fmt: skip
+PLACED = ("data", "target", "recipe", "space", "seed")  # where these stand in the command is decided by hand
 
 
 def metric(name: str) -> str:
@@ -124,10 +118,20 @@ def fit_command(data: Mapping[str, Any]) -> str:
     parts = ["tenfold", "fit", data["source"]]
     if not data["source"].startswith("sklearn:") and not data["card"].get("images"):
         parts += ["--target", data["target"]]
-    for name in OPTIONS:
-        value = asked.get(name)
-        if value is not None and value != DEFAULTS.get(name):
-            parts += [f"--{name.replace('_', '-')}", f"{value:g}s" if name == "time_limit" else str(value)]
-    parts += [f"--{name.replace('_', '-')}" for name in FLAGS if asked.get(name)]
+    for option in fields(Settings):
+        if option.name not in PLACED and asked.get(option.name) != option.default:
+            parts += _arguments(option.name, asked.get(option.name))
     parts += [part for name in ("recipe", "space") if asked.get(name) for part in (f"--{name}", f"{name}.yaml")]
     return shlex.join([*parts, "--seed", str(asked["seed"])])
+
+
+def _arguments(name: str, value: Any) -> list[str]:
+    """An option of `fit` with its value, as it is typed."""
+    flag = f"--{name.replace('_', '-')}"
+    if value is None or value is False:
+        return []
+    if value is True:
+        return [flag]
+    if isinstance(value, list | tuple):
+        return [part for item in value for part in (flag, str(item))]
+    return [flag, f"{value:g}s" if name == "time_limit" else str(value)]
