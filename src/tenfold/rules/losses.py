@@ -86,6 +86,7 @@ class CrossEntropy(Rule):
     formula: ClassVar[Callable[..., Any]] = staticmethod(cross_entropy)
 
     def torch_criterion(self) -> Any:
+        """The same loss as a criterion of torch.nn."""
         from torch import nn
 
         return nn.CrossEntropyLoss(label_smoothing=self.smoothing)
@@ -140,6 +141,7 @@ class Squared:
     formula: ClassVar[Callable[..., Any]] = staticmethod(squared)
 
     def torch_criterion(self) -> Any:
+        """The same loss as a criterion of torch.nn."""
         from torch import nn
 
         return nn.MSELoss()
@@ -167,6 +169,7 @@ class Absolute:
     formula: ClassVar[Callable[..., Any]] = staticmethod(absolute)
 
     def torch_criterion(self) -> Any:
+        """The same loss as a criterion of torch.nn."""
         from torch import nn
 
         return nn.L1Loss()
@@ -196,6 +199,7 @@ class Huber(Rule):
     formula: ClassVar[Callable[..., Any]] = staticmethod(huber)
 
     def torch_criterion(self) -> Any:
+        """The same loss as a criterion of torch.nn."""
         from torch import nn
 
         return nn.HuberLoss(delta=self.delta)
@@ -225,6 +229,7 @@ class Poisson:
     formula: ClassVar[Callable[..., Any]] = staticmethod(poisson)
 
     def torch_criterion(self) -> Any:
+        """The same loss as a criterion of torch.nn."""
         from torch import nn
 
         return nn.PoissonNLLLoss(log_input=True)
