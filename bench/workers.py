@@ -47,7 +47,7 @@ def main(arguments: list[str] | None = None) -> None:
     scores: list[np.ndarray] = []
 
     def measure(way: str) -> None:
-        choose.PROCESS_SECONDS = 0.0 if way in (BEGUN, THERE) else float("inf")
+        choose.COLD_SECONDS = 0.0 if way in (BEGUN, THERE) else float("inf")
         context = SearchContext.local("cpu")
         context = replace(context, workers=1) if way == ONE else context
         if way == BEGUN:

@@ -50,7 +50,7 @@ def test_a_limit_that_leaves_nothing_says_what_took_the_time(folder, tmp_path):
 
 def test_a_short_limit_waits_for_no_worker_processes():
     plans = [make_plan(prepare(Settings(data="sklearn:breast_cancer", time_limit=t)), 2) for t in (20.0, 120.0)]
-    assert [plan.processes for plan in plans] == [0, 2]
+    assert [plan.executor.processes for plan in plans] == [0, 2]
 
 
 @pytest.fixture(scope="module")

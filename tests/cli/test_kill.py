@@ -26,7 +26,7 @@ Fit.every = 0.15
 out = Path(sys.argv[1])
 if sys.argv[2] == "processes":
     from tenfold.executors import choose
-    choose.PROCESS_SECONDS = 0.0
+    choose.COLD_SECONDS = 0.0
 network = {"hidden": [[16], [24, 8]], "activation": ["relu", "tanh", "elu"]}
 network |= {"normalization": ["none", "batch"], "dropout": [0.0, 0.3]}
 optimizer = [{"adam": {"lr": {"log_uniform": [1e-3, 1e-1]}}}, "nesterov"]

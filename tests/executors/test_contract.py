@@ -1,5 +1,5 @@
-"""Packs in worker threads and in worker processes keep one contract: what they say arrives in the calling thread, and
-stopping loses none of it."""
+"""The contract that every executor of the table keeps: what jobs emit arrives in the calling thread, and stopping loses
+none of it."""
 
 import multiprocessing
 import os
@@ -10,10 +10,21 @@ import pytest
 import torch
 
 from tenfold.errors import BadInput
-from tenfold.executors import processes, threads
-from tenfold.executors.choose import available_workers, gain, in_processes, thread_count
+from tenfold.executors import process_pool
+from tenfold.executors.choose import (
+    PROCESS_MEMORY,
+    available_workers,
+    choose_executor,
+    forecast,
+    gain,
+    in_processes,
+    thread_count,
+)
+from tenfold.executors.processes import ProcessExecutor
+from tenfold.executors.table import EXECUTORS
+from tenfold.executors.threads import ThreadExecutor
 
-BOTH = pytest.mark.parametrize("executor", [threads, processes], ids=["threads", "processes"])
+EVERY = pytest.mark.parametrize("executor", EXECUTORS.values(), ids=EXECUTORS)
 
 
 def say(*messages, error=None):
@@ -38,7 +49,7 @@ def patient():
     return job
 
 
-@BOTH
+@EVERY
 @pytest.mark.parametrize(
     "workers", [2, pytest.param(1, marks=pytest.mark.slow), pytest.param(7, marks=pytest.mark.slow)]
 )
@@ -49,24 +60,24 @@ def test_every_message_arrives_once_in_the_calling_thread(executor, workers):
         assert threading.current_thread() is threading.main_thread()
         got.append(message)
 
-    executor.run_jobs([say((j, 0), (j, 1)) for j in range(5)], workers=workers, receive=receive)
+    executor(workers).run([say((j, 0), (j, 1)) for j in range(5)], receive=receive)
     assert sorted(got) == [(j, i) for j in range(5) for i in range(2)]
     assert all(got.index((j, 0)) < got.index((j, 1)) for j in range(5))
 
 
-@BOTH
+@EVERY
 def test_one_worker_takes_the_jobs_in_order(executor):
     got = []
-    executor.run_jobs([say(j) for j in range(6)], workers=1, receive=got.append)
+    executor(1).run([say(j) for j in range(6)], receive=got.append)
     assert got == list(range(6))
 
 
-@BOTH
+@EVERY
 def test_no_jobs(executor):
-    executor.run_jobs([], workers=2, receive=pytest.fail)
+    executor(2).run([], receive=pytest.fail)
 
 
-@BOTH
+@EVERY
 def test_workers_run_side_by_side(executor, tmp_path):
     def meet(mine, other):
         def job(emit, order):
@@ -79,34 +90,34 @@ def test_workers_run_side_by_side(executor, tmp_path):
         return job
 
     got, a, b = [], tmp_path / "a", tmp_path / "b"
-    executor.run_jobs([meet(a, b), meet(b, a)], workers=2, receive=got.append)
+    executor(2).run([meet(a, b), meet(b, a)], receive=got.append)
     assert got == [True, True]
 
 
-@BOTH
+@EVERY
 def test_each_job_computes_on_one_thread_and_the_caller_keeps_its_own(executor):
     before, seen = torch.get_num_threads(), []
     torch.set_num_threads(3)
     try:
-        executor.run_jobs([lambda emit, order: emit(torch.get_num_threads())] * 3, workers=2, receive=seen.append)
+        executor(2).run([lambda emit, order: emit(torch.get_num_threads())] * 3, receive=seen.append)
         assert seen == [1, 1, 1]
         assert torch.get_num_threads() == 3
     finally:
         torch.set_num_threads(before)
 
 
-@BOTH
+@EVERY
 @pytest.mark.parametrize("error", [ZeroDivisionError("a job"), BadInput("a job", do="another")])
 def test_the_first_error_of_a_job_goes_on_and_stops_the_others(executor, error):
     got = []
     with pytest.raises(type(error), match="a job") as caught:
-        executor.run_jobs([say("first", error=error), patient(), patient()], workers=2, receive=got.append)
+        executor(2).run([say("first", error=error), patient(), patient()], receive=got.append)
     assert str(caught.value) == str(error)
     assert got.count("first") == 1
     assert got.count("last word") == got.count("begun") <= 1  # nobody starts another job
 
 
-@BOTH
+@EVERY
 @pytest.mark.parametrize("where", ["receive", "idle"])
 def test_an_interrupted_caller_still_receives_last_words(executor, where):
     got, threads = [], threading.active_count()
@@ -123,12 +134,12 @@ def test_an_interrupted_caller_still_receives_last_words(executor, where):
 
     jobs = [patient() for _ in range(4)]
     with pytest.raises(KeyboardInterrupt):
-        executor.run_jobs(jobs, workers=2, receive=receive, idle=interrupt if where == "idle" else lambda: None)
+        executor(2).run(jobs, receive=receive, idle=interrupt if where == "idle" else lambda: None)
     assert 1 <= got.count("last word") == got.count("begun") <= 2
     assert threading.active_count() <= threads + 3  # those that keep worker processes stay
 
 
-@BOTH
+@EVERY
 def test_a_job_learns_that_it_is_late(executor):
     def until_late(emit, order):
         while order() == "go on":
@@ -136,15 +147,15 @@ def test_a_job_learns_that_it_is_late(executor):
         emit(order())
 
     got, since = [], time.monotonic()
-    executor.run_jobs([until_late] * 3, workers=2, receive=got.append, late=lambda: time.monotonic() - since > 0.3)
+    executor(2).run([until_late] * 3, receive=got.append, late=lambda: time.monotonic() - since > 0.3)
     assert got == ["late"] * 3
 
 
-@BOTH
+@EVERY
 def test_idle_is_called_while_nothing_is_said(executor):
     calls = []
     job = lambda emit, order: time.sleep(0.5)  # noqa: E731
-    executor.run_jobs([job], workers=1, receive=pytest.fail, idle=lambda: calls.append(1))
+    executor(1).run([job], receive=pytest.fail, idle=lambda: calls.append(1))
     assert len(calls) >= 2
 
 
@@ -157,11 +168,22 @@ def test_as_many_workers_as_cores_that_this_process_may_use(monkeypatch):
         assert available_workers() == expected
 
 
+def test_the_plan_forecasts_the_executor_that_is_chosen(monkeypatch):
+    monkeypatch.setattr(process_pool, "is_warm", lambda: False)
+    load = {"packs": 3, "workers": 2, "size": 0}
+    chosen, expected = choose_executor(4.0, **load), forecast(4.0, **load)
+    assert (type(chosen), chosen.workers, expected.processes) == (ProcessExecutor, 2, 2)
+    assert expected.memory(10) == 2 * (PROCESS_MEMORY + 10)
+    chosen, expected = choose_executor(3.9, **load), forecast(3.9, **load)
+    assert (type(chosen), chosen.workers, expected.processes) == (ThreadExecutor, 3, 0)
+    assert expected.memory(10) == 0
+
+
 def test_processes_for_much_starting_of_operations_on_few_bytes():
     assert in_processes(4.0, packs=2, workers=2, size=1 << 26)
     assert not in_processes(3.9, packs=2, workers=2, size=0)
-    assert in_processes(0.5, packs=2, workers=2, size=0, there=True)
-    assert not in_processes(0.4, packs=2, workers=2, size=0, there=True)
+    assert in_processes(0.5, packs=2, workers=2, size=0, warm=True)
+    assert not in_processes(0.4, packs=2, workers=2, size=0, warm=True)
     assert not in_processes(100.0, packs=2, workers=2, size=(1 << 26) + 1)
     assert not in_processes(100.0, packs=1, workers=2, size=0)
     assert not in_processes(100.0, packs=2, workers=1, size=0)

@@ -11,12 +11,13 @@ import pytest
 import torch
 
 from tenfold.errors import RunFailed
-from tenfold.executors import process_pool, processes
+from tenfold.executors import process_pool
+from tenfold.executors.processes import ProcessExecutor
 
 
 def test_they_are_processes_and_messages_may_be_large():
     seen, payload = [], torch.arange(300_000)
-    processes.run_jobs([lambda emit, order: emit((os.getpid(), payload))] * 2, workers=2, receive=seen.append)
+    ProcessExecutor(2).run([lambda emit, order: emit((os.getpid(), payload))] * 2, receive=seen.append)
     assert os.getpid() not in {number for number, _ in seen}
     assert all(torch.equal(found, payload) for _, found in seen)
 
@@ -33,9 +34,9 @@ def test_a_killed_worker_is_a_run_that_failed(at):
             time.sleep(0.01)
 
     with pytest.raises(RunFailed, match="a worker process was killed"):
-        processes.run_jobs([fall, patient], workers=2, receive=lambda message: None)
+        ProcessExecutor(2).run([fall, patient], receive=lambda message: None)
     got = []
-    processes.run_jobs([lambda emit, order: emit("again")], workers=1, receive=got.append)  # there are new workers
+    ProcessExecutor(1).run([lambda emit, order: emit("again")], receive=got.append)  # there are new workers
     assert got == ["again"]
 
 
@@ -50,20 +51,21 @@ def _names() -> set[int]:
 
 @pytest.mark.slow
 def test_workers_that_were_started_early_do_the_work(monkeypatch):
-    process_pool.end()  # that of other tests
+    process_pool.end_workers()  # that of other tests
     monkeypatch.setattr(process_pool, "_size", 0)
     process_pool.start_workers(2)
-    assert process_pool.is_there()
+    assert process_pool.is_warm()
     early, seen = _names(), []
     assert len(early) == 2
-    processes.run_jobs([lambda emit, order: emit(os.getpid())], workers=1, receive=seen.append)
+    ProcessExecutor(1).run([lambda emit, order: emit(os.getpid())], receive=seen.append)
     assert set(seen) < early
     assert _names() == early  # the pool did not shrink for one job
 
 
 LEAVING = """
 import os, sys
-from tenfold.executors import process_pool, processes
+from tenfold.executors import process_pool
+from tenfold.executors.processes import ProcessExecutor
 process_pool.start_workers(2)
 def idle():
     raise KeyboardInterrupt
@@ -71,11 +73,11 @@ def job(emit, order):
     while order() != "stop":
         pass
 try:
-    processes.run_jobs([job] * 2, workers=2, receive=print, idle=idle)
+    ProcessExecutor(2).run([job] * 2, receive=print, idle=idle)
 except KeyboardInterrupt as stop:
     kept = stop
 if sys.argv[1] == "end":
-    process_pool.end()
+    process_pool.end_workers()
 os._exit(0)
 """
 
@@ -91,13 +93,13 @@ def test_a_process_that_leaves_at_once_leaves_nothing_behind(tmp_path, way):
 
 SCRIPT = """
 import os, sys, time
-from tenfold.executors import processes
+from tenfold.executors.processes import ProcessExecutor
 print("main", flush=True)  # a worker that ran this script again would say so
 def job(emit, order):
     emit(os.getpid())
     while order() != "stop":
         time.sleep(0.01)
-processes.run_jobs([job, job], workers=2, receive=lambda number: print(number, flush=True))
+ProcessExecutor(2).run([job, job], receive=lambda number: print(number, flush=True))
 """
 
 

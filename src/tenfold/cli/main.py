@@ -16,7 +16,7 @@ import typer
 from tenfold._version import __version__
 from tenfold.cli import diagnose, fit, predict, runs
 from tenfold.errors import BadInput, Stopped, TenfoldError
-from tenfold.executors import process_pool
+from tenfold.executors.choose import end_workers
 
 app = typer.Typer(
     name="tenfold",
@@ -58,7 +58,7 @@ def entry() -> None:
     """Run the program and leave with its exit code, at once: taking torch apart in an orderly way takes most of a
     second, and whatever was to be kept has been written."""
     code = run()
-    process_pool.end()
+    end_workers()
     try:
         sys.stdout.flush()
         sys.stderr.flush()

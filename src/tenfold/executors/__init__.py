@@ -1,1 +1,1 @@
-"""Where packs run."""
+"""Where jobs run: the protocol, its executors, and the choice among them."""

@@ -1,8 +1,11 @@
-"""Packs in worker processes, one thread of arithmetic each.
+"""Jobs in worker processes, one thread of arithmetic each.
 
 For packs of few small networks: most of an update is starting its operations, and threads of one process take turns at
-the interpreter for that. A process has its own copy of the data, which are small then. A pack's numbers do not depend
-on where it runs. Workers end with this process, however it ends.
+the interpreter for that. A process has its own copy of the data, which are small then. Workers end with this process,
+however it ends.
+
+loky starts and restarts the processes and carries the jobs; its futures carry results only. So every job opens a
+connection of its own to this process, for messages while it runs and for orders to it.
 """
 
 from __future__ import annotations
@@ -19,156 +22,170 @@ from multiprocessing.connection import Client, Connection, Listener, wait
 from typing import Any
 
 from tenfold.errors import RunFailed
-from tenfold.executors.process_pool import pool, use
-from tenfold.executors.threads import Job, JobOrder, ready
+from tenfold.executors.process_pool import mark_used, pool
+from tenfold.executors.protocol import Job, JobOrder
+from tenfold.executors.threads import compute_alone
 
-LISTEN_SECONDS = 0.02  # between two looks of a worker at what it is told
-FAILED = "tenfold: the job has raised an error"  # a worker's word before its line closes: no other job is begun then
-
-
-def run_jobs(
-    jobs: Sequence[Job], *, workers: int, receive: Callable[[Any], None], idle: Callable[[], None] = lambda: None,
-    late: Callable[[], bool] = lambda: False,
-) -> None:  # fmt: skip
-    """As `tenfold.executors.threads.run_jobs`, for jobs and messages that can be pickled; RunFailed where a worker was
-    killed."""
-    if jobs:
-        with Listener(authkey=os.urandom(32)) as listener, _Door(listener) as door:
-            _Crew(door, jobs, workers, late).run(receive, idle)
-        use()
+POLL_SECONDS = 0.02  # between two looks of a worker for a new order
+FAILED = "tenfold: the job has raised an error"  # sent by a worker before it closes its connection
 
 
-class _Door:
-    """Where workers call, once a job; calls: the lines that are open and not yet taken."""
+class ProcessExecutor:
+    """Runs jobs in worker processes; see `Executor`. Jobs and messages must be picklable (jobs by cloudpickle).
+
+    Raises `RunFailed` when a worker was killed.
+    """
+
+    def __init__(self, workers: int) -> None:
+        self.workers = workers
+
+    def run(
+        self, jobs: Sequence[Job], *, receive: Callable[[Any], None], idle: Callable[[], None] = lambda: None,
+        late: Callable[[], bool] = lambda: False,
+    ) -> None:  # fmt: skip
+        if not jobs:
+            return
+        with Listener(authkey=os.urandom(32)) as listener, _ConnectionQueue(listener) as incoming:
+            _JobsInProcesses(incoming, jobs, self.workers, late).run(receive, idle)
+        mark_used()
+
+
+class _ConnectionQueue:
+    """Accepts the connections that jobs open, in a thread; `opened` holds those that nobody has taken yet."""
 
     def __init__(self, listener: Listener) -> None:
         self.address, self.key = listener.address, listener._authkey  # type: ignore[attr-defined]
-        self.calls: queue.SimpleQueue[Connection] = queue.SimpleQueue()
+        self.opened: queue.SimpleQueue[Connection] = queue.SimpleQueue()
         self._listener, self._closed = listener, False
         self._thread = threading.Thread(target=self._accept, daemon=True)
 
     def _accept(self) -> None:
         while True:
             try:
-                line = self._listener.accept()
-            except AuthenticationError:  # not a worker of ours
+                connection = self._listener.accept()
+            except AuthenticationError:  # not one of our workers
                 continue
             if self._closed:
-                line.close()
+                connection.close()
                 return
-            self.calls.put(line)
+            self.opened.put(connection)
 
-    def __enter__(self) -> _Door:
+    def __enter__(self) -> _ConnectionQueue:
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._closed = True
-        Client(self.address, authkey=self.key).close()  # wakes the thread that waits for a call
+        # `accept` blocks and cannot be interrupted: a connection of our own wakes the thread.
+        Client(self.address, authkey=self.key).close()
         self._thread.join()
 
 
-class _Crew:
-    """The jobs under way, each with a line to its worker."""
+class _JobsInProcesses:
+    """The jobs of one `run`. running: started jobs whose connection is open; ended: jobs that have closed theirs."""
 
-    def __init__(self, door: _Door, jobs: Sequence[Job], workers: int, late: Callable[[], bool]) -> None:
+    def __init__(self, incoming: _ConnectionQueue, jobs: Sequence[Job], workers: int, late: Callable[[], bool]) -> None:
         self.workers = max(1, min(workers, len(jobs)))
-        self.executor = pool(self.workers)
-        self.door, self.late = door, late
+        self.pool = pool(self.workers)
+        self.incoming, self.late = incoming, late
         self.order: JobOrder = "go on"
-        self.waiting, self.begun = list(jobs), list[Future[Any]]()
-        self.lines, self.ended = list[Connection](), 0
+        self.waiting, self.started = list(jobs), list[Future[Any]]()
+        self.running, self.ended = list[Connection](), 0
 
     def run(self, receive: Callable[[Any], None], idle: Callable[[], None]) -> None:
         """Receive until all jobs have ended."""
         try:
-            while self._under_way():
-                self._hear(receive)
+            while self._start_jobs():
+                self._receive(receive)
                 if self.late() and self.order == "go on":
-                    self._tell("late")
-                if any(job.done() and job.exception() for job in self.begun):
-                    self._tell("stop")
+                    self._give_order("late")
+                if any(job.done() and job.exception() for job in self.started):
+                    self._give_order("stop")
                 idle()
         except BaseException:
-            self._tell("stop")
-            while self.lines or not self.door.calls.empty():  # a worker that has not called yet has nothing to say
-                self._hear(receive)
+            self._give_order("stop")
+            # A job that has not connected yet has done nothing, so only open connections are waited for.
+            while self.running or not self.incoming.opened.empty():
+                self._receive(receive)
             raise
-        for job in self.begun:
+        for job in self.started:
             self._raise(job.exception())
 
-    def _under_way(self) -> bool:
-        """Give work to the workers that have none; whether any is under way, or has said something unheard."""
-        while self.waiting and len(self.begun) - self.ended < self.workers:
+    def _start_jobs(self) -> bool:
+        """Give jobs to free workers; returns whether any job runs, or has sent what was not received yet."""
+        while self.waiting and len(self.started) - self.ended < self.workers:
             job = self.waiting.pop(0)
-            self.begun.append(self.executor.submit(_work, job, self.door.address, self.door.key))
-        well = [job for job in self.begun if job.done() and not job.exception()]
-        return self.ended < len(well) or bool(self.lines) or not all(job.done() for job in self.begun)
+            self.started.append(self.pool.submit(_work, job, self.incoming.address, self.incoming.key))
+        done_well = [job for job in self.started if job.done() and not job.exception()]
+        # The future of a job can be done before its connection was taken from the queue and read to its end.
+        return self.ended < len(done_well) or bool(self.running) or not all(job.done() for job in self.started)
 
-    def _hear(self, receive: Callable[[Any], None]) -> None:
-        """What workers say within a tenth of a second."""
-        while not self.door.calls.empty():
-            self.lines.append(self.door.calls.get())
+    def _receive(self, receive: Callable[[Any], None]) -> None:
+        """Receive what jobs send within a tenth of a second."""
+        while not self.incoming.opened.empty():
+            self.running.append(self.incoming.opened.get())
             if self.order != "go on":
-                _say(self.lines[-1], self.order)
-        if not self.lines:
-            time.sleep(LISTEN_SECONDS)
-        for line in wait(self.lines, 0.1):
-            assert isinstance(line, Connection)
+                _send_order(self.running[-1], self.order)
+        if not self.running:
+            time.sleep(POLL_SECONDS)
+        for connection in wait(self.running, 0.1):
+            assert isinstance(connection, Connection)
             try:
-                message = line.recv()
+                message = connection.recv()
             except (EOFError, OSError):
-                self.lines.remove(line)
+                self.running.remove(connection)
                 self.ended += 1
-                line.close()
+                connection.close()
                 continue
             if isinstance(message, str) and message == FAILED:
-                self._tell("stop")
+                # Told before the connection closes: otherwise a waiting job would be started in its place.
+                self._give_order("stop")
             else:
                 receive(message)
 
-    def _tell(self, order: JobOrder) -> None:
-        """Jobs under way are told; on "stop" those that wait are not begun."""
+    def _give_order(self, order: JobOrder) -> None:
+        """Pass the order on to all running jobs; "stop" also drops the jobs that wait, and is final."""
         if self.order == "stop":
             return
         self.order = order
         if order == "stop":
             self.waiting.clear()
-        for line in self.lines:
-            _say(line, order)
+        for connection in self.running:
+            _send_order(connection, order)
 
     def _raise(self, error: BaseException | None) -> None:
         from loky.process_executor import BrokenProcessPool
 
         if isinstance(error, BrokenProcessPool):
-            raise RunFailed("a worker process was killed, as happens when memory runs out; nothing committed is lost")
+            raise RunFailed("a worker process was killed, probably out of memory; nothing committed is lost")
         if error is not None:
             raise error
 
 
-def _say(line: Connection, order: JobOrder) -> None:
-    with suppress(ConnectionError):  # it has ended meanwhile
-        line.send(order)
+def _send_order(connection: Connection, order: JobOrder) -> None:
+    with suppress(ConnectionError):  # the job has ended in the meantime
+        connection.send(order)
 
 
 def _work(job: Job, address: str, key: bytes) -> None:
-    """One job in a worker. Where the other end is gone, reading from the line raises, and the job ends."""
-    ready()
-    with Client(address, authkey=key) as line:
-        told: JobOrder = "go on"
+    """One job, in a worker process. When the main process is gone, reading from the connection raises."""
+    compute_alone()
+    with Client(address, authkey=key) as connection:
+        current: JobOrder = "go on"
         looked = 0.0
 
         def order() -> JobOrder:
-            nonlocal told, looked
+            # Asked before every update: reading the connection each time would cost more than a small update.
+            nonlocal current, looked
             now = time.monotonic()
-            if now - looked > LISTEN_SECONDS:
+            if now - looked > POLL_SECONDS:
                 looked = now
-                while line.poll():
-                    told = line.recv()
-            return told
+                while connection.poll():
+                    current = connection.recv()
+            return current
 
         try:
-            job(line.send, order)
+            job(connection.send, order)
         except BaseException:
-            line.send(FAILED)
+            connection.send(FAILED)
             raise

@@ -1,7 +1,6 @@
-"""Packs in worker threads of this process, one thread of arithmetic each.
+"""Jobs in worker threads of this process, one thread of arithmetic each.
 
-Tensor operations release the interpreter lock, so packs run side by side without a copy of the data; a pack's
-numbers do not depend on how many workers there are, because each computes on one thread.
+Tensor operations release the interpreter lock, so packs train in parallel without a copy of the data.
 """
 
 from __future__ import annotations
@@ -10,55 +9,57 @@ import queue
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import torch
 
+from tenfold.executors.protocol import Job, JobOrder
+
 SWITCH_SECONDS = 1e-4  # how long a worker waits for the interpreter; 7 % less time than with Python's 5 ms
-Emit = Callable[[Any], None]
-JobOrder = Literal["go on", "late", "stop"]  # late: the time for this work is over, end it as such
-Job = Callable[[Emit, Callable[[], JobOrder]], None]  # job(emit, order)
 
 
-def ready() -> None:
-    """A thread that trains computes alone, and does not spend its time on numbers that say nothing."""
+def compute_alone() -> None:
+    """Set up the calling thread for training."""
+    # One thread of arithmetic: a pack then computes the same bits however many workers there are.
     torch.set_num_threads(1)
-    torch.set_flush_denormal(True)  # numbers below 1e-38 count as 0: they are slow
+    # Numbers below 1e-38 count as 0: they carry no information, and a CPU is slow at them.
+    torch.set_flush_denormal(True)
 
 
-def run_jobs(
-    jobs: Sequence[Job], *, workers: int, receive: Callable[[Any], None], idle: Callable[[], None] = lambda: None,
-    late: Callable[[], bool] = lambda: False,
-) -> None:  # fmt: skip
-    """Run the jobs, in order as workers become free; what they emit is received in the calling thread.
+class ThreadExecutor:
+    """Runs jobs in threads of this process; see `Executor`."""
 
-    Jobs ask for their order before each step: "late" once `late` says so, "stop" when they shall end at once. `idle` is
-    called about ten times a second. If it or `receive` raises (or a signal handler does), the jobs are
-    asked to stop, what they still emit is received, and the exception goes on; so does the first error of a job.
-    """
-    crew = _Crew(jobs, late)
-    before = torch.get_num_threads(), sys.getswitchinterval()
-    sys.setswitchinterval(SWITCH_SECONDS)
-    try:
-        for _ in range(max(1, min(workers, len(jobs)))):
-            crew.begin()
-        while crew.alive:
-            crew.hear(receive, seconds=0.1)
-            idle()
-    except BaseException:
-        crew.stop.set()
-        while crew.alive:
-            crew.hear(receive)
-        raise
-    finally:
-        torch.set_num_threads(before[0])
-        sys.setswitchinterval(before[1])
-    if crew.failure is not None:
-        raise crew.failure
+    def __init__(self, workers: int) -> None:
+        self.workers = workers
+
+    def run(
+        self, jobs: Sequence[Job], *, receive: Callable[[Any], None], idle: Callable[[], None] = lambda: None,
+        late: Callable[[], bool] = lambda: False,
+    ) -> None:  # fmt: skip
+        threads = _JobThreads(jobs, late)
+        before = torch.get_num_threads(), sys.getswitchinterval()
+        sys.setswitchinterval(SWITCH_SECONDS)
+        try:
+            for _ in range(max(1, min(self.workers, len(jobs)))):
+                threads.start_one()
+            while threads.alive:
+                threads.receive_next(receive, seconds=0.1)
+                idle()
+        except BaseException:
+            threads.stop.set()
+            # Jobs end with a checkpoint: it is received before the exception goes on, so that no work is lost.
+            while threads.alive:
+                threads.receive_next(receive)
+            raise
+        finally:
+            torch.set_num_threads(before[0])
+            sys.setswitchinterval(before[1])
+        if threads.failure is not None:
+            raise threads.failure
 
 
-class _Crew:
-    """The threads at work; alive: those whose end has not been heard; failure: the first error of a job."""
+class _JobThreads:
+    """The threads of one `run`. alive: threads whose end has not been received; failure: the first error of a job."""
 
     def __init__(self, jobs: Sequence[Job], late: Callable[[], bool]) -> None:
         self.alive, self.failure = 0, None
@@ -66,13 +67,12 @@ class _Crew:
         self._waiting, self._lock = iter(list(jobs)), threading.Lock()
         self._messages: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
 
-    def begin(self) -> None:
-        """One more thread."""
+    def start_one(self) -> None:
         threading.Thread(target=self._work, daemon=True).start()
         self.alive += 1
 
-    def hear(self, receive: Callable[[Any], None], seconds: float | None = None) -> None:
-        """The next message of a job, or word of a thread; nothing if none comes in so many seconds."""
+    def receive_next(self, receive: Callable[[Any], None], seconds: float | None = None) -> None:
+        """Handle the next message of a job, or the end of a thread; return after so many seconds without one."""
         try:
             kind, value = self._messages.get(timeout=seconds)
         except queue.Empty:
@@ -85,10 +85,13 @@ class _Crew:
             self.alive -= 1
 
     def _order(self) -> JobOrder:
-        return "stop" if self.stop.is_set() else "late" if self._late() else "go on"
+        if self.stop.is_set():
+            return "stop"
+        return "late" if self._late() else "go on"
 
     def _work(self) -> None:
-        ready()
+        """One thread: job after job until none is left."""
+        compute_alone()
         try:
             while not self.stop.is_set():
                 with self._lock:

@@ -14,7 +14,7 @@ from tenfold.engine.packs.pack import Pack
 from tenfold.engine.packs.rows import Feed
 from tenfold.engine.packs.train import train
 from tenfold.errors import RunFailed, Stopped
-from tenfold.executors.threads import run_jobs
+from tenfold.executors.choose import executor_in_this_process
 from tenfold.model.member import Member
 from tenfold.model.model import Model
 from tenfold.problem.problem import Problem
@@ -97,7 +97,7 @@ def train_lanes(
         emit(pack)
 
     # A worker of the kind that a search has: on one thread sums are added in the same order, so the bits are the same.
-    run_jobs([job], workers=1, receive=packs.append)
+    executor_in_this_process(1).run([job], receive=packs.append)
     return packs[0]
 
 

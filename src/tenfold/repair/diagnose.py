@@ -15,6 +15,7 @@ from tenfold.data.feed.randomness import derive, derive_int
 from tenfold.data.split.folds import Fold
 from tenfold.doctor.changes.recipe_changes import LONGER, changed_recipe, words
 from tenfold.engine.plan.cost import lane_step_seconds
+from tenfold.executors.choose import executor_in_this_process
 from tenfold.problem.from_arrays import understand
 from tenfold.problem.problem import Problem
 from tenfold.recipe.recipe import Recipe, loss_of
@@ -160,7 +161,6 @@ class ShortTrainings:
 
     def _train(self, named: Mapping[str, Recipe], folds: Sequence[Fold]) -> list[Trial]:
         from tenfold.engine.plan.packing import plan_packs
-        from tenfold.executors.threads import run_jobs
 
         names, recipes = list(named), list(named.values())
         feed = self.problem.feed(recipes, self.context.device, self.context.dtype, folds)
@@ -168,7 +168,8 @@ class ShortTrainings:
         found: dict[int, Trial] = {}
         plans = plan_packs(recipes, folds, self.problem.size, workers=self.context.workers)
         jobs = [self._job(plan, recipes, names, updates, feed) for plan in plans]
-        run_jobs(jobs, workers=self.context.workers, receive=found.update, idle=self.context.idle)
+        executor = executor_in_this_process(self.context.workers)
+        executor.run(jobs, receive=found.update, idle=self.context.idle)
         return [found[number] for number in range(len(names)) if number in found]
 
     def _job(self, plan: PackPlan, recipes: list[Recipe], names: list[str], updates: list[int], feed: Feed) -> Any:
@@ -272,7 +273,6 @@ def train_watched(problem: Problem, recipe: Recipe, context: SearchContext) -> W
     from tenfold.engine.packs.lanes import Lane
     from tenfold.engine.packs.pack import Pack
     from tenfold.engine.packs.train import train
-    from tenfold.executors.threads import run_jobs
 
     feed = problem.feed([recipe], context.device, context.dtype)
     lanes = [Lane(recipe, 0, fold) for fold in range(len(problem.folds))]
@@ -293,7 +293,7 @@ def train_watched(problem: Problem, recipe: Recipe, context: SearchContext) -> W
     def late() -> bool:
         return context.limit is not None and time.monotonic() - since > context.limit
 
-    run_jobs([job], workers=1, receive=notes.append, idle=context.idle, late=late)
+    executor_in_this_process(1).run([job], receive=notes.append, idle=context.idle, late=late)
     pack.observer = None
     skills, held, _ = lane_skills(problem, pack)
     return WatchedTraining(pack, observer, skills, held, lane_scores(problem, pack), notes)

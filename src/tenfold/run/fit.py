@@ -18,7 +18,6 @@ from tenfold.checks.baselines import NAMES, Baseline, random_split, run_baseline
 from tenfold.data.read.image_files import folder_sha
 from tenfold.engine.plan.cost import recipe_seconds
 from tenfold.errors import BadInput, RunFailed, Stopped
-from tenfold.executors import process_pool
 from tenfold.jsonable import jsonable
 from tenfold.model.final import final_model
 from tenfold.model.model import load
@@ -226,8 +225,8 @@ class Fit:
         found: list[Baseline] = []
         left = self._left()
         share = None if left is None else left * BASELINES_SHARE
-        if self.plan.processes and not self.run.has(f"baseline.{NAMES[0]}") and not may_have_gpu():
-            process_pool.start_workers(self.plan.processes)  # while the baselines are fitted
+        if not self.run.has(f"baseline.{NAMES[0]}") and not may_have_gpu():
+            self.plan.executor.start_early()  # while the baselines are fitted
         for name in NAMES:
             stored = self.run.get(f"baseline.{name}")
             if stored is None:

@@ -10,7 +10,7 @@ from typing import Any
 from tenfold.checks.baselines import coarse_size
 from tenfold.engine.plan.cost import START_SECONDS, plan_trials, recipe_seconds
 from tenfold.engine.plan.network import plan_network
-from tenfold.executors.choose import PROCESS_MEMORY, gain, in_processes
+from tenfold.executors.choose import Forecast, forecast
 from tenfold.problem.default_space import default_space
 from tenfold.problem.from_file import Prepared
 from tenfold.problem.problem import Problem
@@ -36,7 +36,7 @@ class RunPlan:
 
     recipes: of the first round, all of them unless later rounds are proposed from what was found. trials: recipes
     over all rounds. space: that they are from, None for one recipe. inner: of a nested cross-validation, the rows with
-    the folds inside every fold. processes: worker processes in which packs are expected to train, 0 for threads.
+    the folds inside every fold. executor: what is expected to train the packs.
     """
 
     recipes: tuple[Recipe, ...]
@@ -52,8 +52,8 @@ class RunPlan:
     strategy: Strategy
     proposer: Proposer
     space: Space | None
+    executor: Forecast
     inner: Problem | None = None
-    processes: int = 0
 
 
 def make_plan(prepared: Prepared, workers: int) -> RunPlan:
@@ -83,15 +83,14 @@ def make_plan(prepared: Prepared, workers: int) -> RunPlan:
     packs = _starting_seconds(recipes, problem, size, raced=strategy.name != "exhaustive")
     starting, data = sum(packs), problem.inputs.numbers.nbytes + problem.inputs.codes.nbytes
     left = math.inf if settings.time_limit is None else settings.time_limit * SHARE_FOR_TRAINING
-    processes = in_processes(starting, packs=len(packs), workers=workers, size=problem.inputs.numbers.nbytes, left=left)
-    starting /= gain(len(packs), workers, processes=processes)
+    executor = forecast(starting, packs=len(packs), workers=workers, size=problem.inputs.numbers.nbytes, left=left)
+    starting /= executor.gain
     seconds = (full * share / min(workers, 2) + starting) * settings.repeats * nested
     why = "the default for " + problem.task if settings.metric is None else "asked for"
-    others = min(workers, len(packs)) if processes else 0
-    memory = 2 * data + 4 * rows * outputs * trials + 350_000_000 + (PROCESS_MEMORY + 2 * data) * others
+    memory = 2 * data + 4 * rows * outputs * trials + 350_000_000 + executor.memory(2 * data)
     return RunPlan(
         tuple(recipes), problem.divisions, problem.metric, why, prepared.why_task, workers, seconds, memory,
-        tuple(notes), trials, strategy, chosen, space, inner, others,
+        tuple(notes), trials, strategy, chosen, space, executor, inner,
     )  # fmt: skip
 
 

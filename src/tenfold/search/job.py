@@ -13,7 +13,7 @@ from tenfold.engine.packs.pack import LaneRows, Pack
 from tenfold.engine.packs.rows import Feed
 from tenfold.engine.packs.train import train
 from tenfold.engine.plan.packing import PackPlan
-from tenfold.executors.threads import JobOrder
+from tenfold.executors.protocol import JobOrder
 from tenfold.problem.problem import Problem
 from tenfold.recipe.recipe import Recipe
 from tenfold.search.records import EpochRecorder, RecipeRecord

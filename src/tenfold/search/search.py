@@ -13,8 +13,7 @@ import numpy as np
 from tenfold.data.feed.randomness import derive
 from tenfold.engine.plan.cost import START_SECONDS, recipe_seconds
 from tenfold.errors import BadInput
-from tenfold.executors.choose import in_processes, thread_count
-from tenfold.executors.process_pool import is_there
+from tenfold.executors.choose import choose_executor
 from tenfold.problem.problem import Problem
 from tenfold.problem.settings import RULES
 from tenfold.recipe.recipe import Recipe
@@ -184,7 +183,6 @@ class SearchRun:
         epoch_fixed: bool,
     ) -> list[str]:  # fmt: skip
         """Train these recipes through one stage; gives the keys of the packs."""
-        from tenfold.executors import processes, threads
         from tenfold.search.job import EpochRecorder, PackJob, records_of
 
         if not numbers:
@@ -213,14 +211,11 @@ class SearchRun:
             known |= {} if job.saved is None else records_of(job.saved)
         self._paused, self._made = {}, sum(record.measured for record in known.values())
         self._improved(EpochRecorder(self.problem, known).best())
-        counts = {"workers": self.context.workers, "packs": len(jobs)}
-        size = self.problem.inputs.numbers.nbytes
-        starting = sum(map(self._starting, jobs))
-        others = in_processes(starting, size=size, there=is_there(), left=self._left(), **counts)
-        (processes if others else threads).run_jobs(
-            jobs, workers=self.context.workers if others else thread_count(**counts), receive=self._receive,
-            idle=self.context.idle, late=self._stage_over,
+        executor = choose_executor(
+            sum(map(self._starting, jobs)), packs=len(jobs), workers=self.context.workers,
+            size=self.problem.inputs.numbers.nbytes, left=self._left(),
         )  # fmt: skip
+        executor.run(jobs, receive=self._receive, idle=self.context.idle, late=self._stage_over)
         return [f"{place}.{index}" for index in range(len(plans))]
 
     def _starting(self, job: PackJob) -> float:
