@@ -13,7 +13,8 @@ import numpy as np
 
 from tenfold.data.feed.randomness import derive, derive_int
 from tenfold.data.split.folds import Fold
-from tenfold.doctor.changes.recipe_changes import LONGER, changed_recipe, words
+from tenfold.doctor.changes.batches import LONGER, ONE_BATCH_RATE
+from tenfold.doctor.changes.recipe_changes import changed_recipe, words
 from tenfold.engine.plan.cost import lane_step_seconds
 from tenfold.executors.choose import executor_in_this_process
 from tenfold.problem.from_arrays import understand
@@ -35,7 +36,6 @@ SHORTEST, SHORT, LONG = 20, 400, 1600  # updates of a short training: at least, 
 BUDGET = 6.0  # seconds of all short trainings of a first round, by the cost formula
 SCORED = 1024  # rows of a part that skill is measured on
 VALIDATIONS = 64  # epochs after which the validation loss is measured, at most
-ONE_BATCH_RATE = 3e-3  # of Adam, where one batch is learnt by heart
 OUT_OF_LINE = 0.2  # skill that a lane is behind the middle one to be the lane that is judged
 DEAD = 0.5  # share of a layer's units
 FLOOR = -1.0  # least skill, and that of a training that diverged

@@ -11,7 +11,9 @@ import numpy as np
 
 from tenfold.data.feed.randomness import derive
 from tenfold.doctor.causes import CAUSES
-from tenfold.doctor.changes.recipe_changes import CHANGES, changed_recipe, lines, random_recipe_change, words
+from tenfold.doctor.changes.random_change import random_recipe_change
+from tenfold.doctor.changes.recipe_changes import changed_recipe, lines, words
+from tenfold.doctor.changes.table import CHANGES, COMBINED, SINGLE
 from tenfold.errors import BadInput
 from tenfold.formatting import number
 from tenfold.problem.from_arrays import understand
@@ -29,9 +31,7 @@ ROUNDS = 4
 PROVEN = 6  # changes that are proven at a time
 LEAST_GAIN = 0.02  # of skill, to be worth a change of the recipe
 SHARE = 0.8  # of the folds on which a change must be better
-COMBINED = ("right", "right_slow", "right_relu")
 WORTH = 0.1  # of skill that all changes together must bring over the best single one, to be made at once
-OTHER_LOSS = ("loss", "head")  # whose losses are not comparable
 COSTLIER = ("longer", "smaller_batch")  # make more updates: only where they are prescribed
 CONTROLS = 3  # random changes beside, whose mean is what luck brings
 
@@ -216,8 +216,8 @@ def recipes_to_prove(diagnosis: Diagnosis, recipe: Recipe) -> dict[str, Recipe]:
     they were tried, all together."""
     prescribed = [f.change for f in diagnosis.findings[:2]]
     trials = {t.change: t for t in diagnosis.record.trials}
-    names = [n for n in CHANGES if n not in (*COMBINED, *COSTLIER) and n in trials and "as_is" in trials]
-    names.sort(key=lambda name: -mean_skill(trials[name]))
+    names = [n for n in SINGLE if n not in COSTLIER and n in trials and "as_is" in trials]
+    names.sort(key=lambda name: (-mean_skill(trials[name]), CHANGES[name].preference))
     gaining = [n for n in names if mean_skill(trials[n]) > mean_skill(trials["as_is"]) + LEAST_GAIN]
     found: dict[Recipe, str] = {}
     for name in [*dict.fromkeys([*prescribed, *gaining])][:PROVEN] + list(COMBINED):
@@ -238,7 +238,7 @@ def chosen(before: Trial, luck: float, trials: dict[str, Trial], prescribed: Seq
         gain = mean_skill(trial) - base
         lower = sum((b or 0) < (a or 0) for a, b in zip(before.loss, trial.loss, strict=True))
         clear = gain > LEAST_GAIN and wins >= SHARE * folds
-        asked = name in prescribed and name not in OTHER_LOSS and gain >= 0 and lower >= SHARE * folds
+        asked = name in prescribed and not CHANGES[name].other_loss and gain >= 0 and lower >= SHARE * folds
         if (clear or asked) and base + gain > luck:
             gains[name] = gain
     single = {name: gain for name, gain in gains.items() if name not in COMBINED}

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from matplotlib.ticker import MaxNLocator, SymmetricalLogLocator
 
+from tenfold.doctor.changes.table import change_label
 from tenfold.doctor.record import CurvePoint, LayerNumbers, Operation, Probe, ProbeState, Record, Trial
 from tenfold.report.drawing import TINY, Colours, head, is_drawable, label, log_scale, name_rows, some
 from tenfold.report.svg import drawable
@@ -20,20 +21,6 @@ TIMES = 6  # moments of one panel of distributions, likewise
 SMOOTH = 60  # points of a curve beyond which its running median is drawn
 LEAST_SKILL = -1.0  # a skill below it is an arrow at the edge
 SHOWN = ("linear", "conv", "recurrent", "attention", "embedding", "normalization", "activation")
-CHANGES = {
-    "as_is": "unchanged", "adam": "Adam", "activation": "ReLU inside", "head": "bare output, its loss",
-    "clip": "clipped gradients", "flip": "loss negated", "mean_loss": "mean loss", "longer": "4 × longer",
-    "unfreeze": "all parameters train", "normalize": "normalization", "no_decay": "no weight decay",
-    "right": "all put right", "right_slow": "all put right, slower", "right_relu": "all put right, ReLU",
-    "lr_x10": "learning rate × 10", "lr_x100": "learning rate × 100", "lr_x1000": "learning rate × 1000",
-    "lr_d10": "learning rate / 10", "lr_d100": "learning rate / 100", "lr_d1000": "learning rate / 1000",
-}  # fmt: skip
-
-
-def change_words(name: str) -> str:
-    """A change in words."""
-    control, plain = name.startswith("control: "), name.removeprefix("control: ")
-    return ("control: " if control else "") + CHANGES.get(plain, plain.replace("_", " "))
 
 
 def operation(record: Record, numbers: LayerNumbers) -> Operation | None:
@@ -382,7 +369,7 @@ def _trials(axes: Any, found: Sequence[Trial], title: str, ink: Colours) -> None
                   transform=axes.get_yaxis_transform())  # fmt: skip
         if same and mine:
             axes.axvline(means[0], color=colour, linewidth=0.9, linestyle=(0, (3, 2)), zorder=0.5)
-    name_rows(axes, [change_words(trial.change) for trial, _ in rows], ink, 28)
+    name_rows(axes, [change_label(trial.change) for trial, _ in rows], ink, 28)
     lowest = min(float(np.nanmin(values)) for _, values in rows)
     axes.set_xlim(max(LEAST_SKILL, min(-0.05, lowest - 0.05)) - 0.03, 1.04)
     axes.set_xlabel("skill: 0 is a constant answer, 1 is perfect")

@@ -1,96 +1,113 @@
-"""A change of a training, by name: what the short paired trainings try, one at a time or together."""
+"""A change of a training: what it does to a recipe and to a short training of a user's module, and its words."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from tenfold.doctor.record import Operation, OutputKind, Record
+from tenfold.recipe.recipe import Recipe
+
+# What runs instead of operations, by place; rows that are trained on in batches, and rows that are held out. These
+# are tensors and functions of tensors, which are not spelled out here: torch is imported only where it computes.
+Replaced = dict[int, Any]
+Rows = tuple[list[Any], Any]
+StartEdit = Callable[[Any, Sequence[Operation], int], None]
+NetworkEdit = Callable[[Sequence[Operation], Replaced], Replaced]
+RowsEdit = Callable[[list[Any], Any, OutputKind], Rows]
+RecipeChange = Callable[[Recipe], Recipe]
+
+
+@dataclass
+class TrainingPlan:
+    """How a short training of a copy of a user's module is made; a change edits it before the training begins.
+
+    asked: updates that a short training makes, steps: that this one makes. batch_rows: rows of a batch; few_rows: train
+    on the first rows of the first batch alone, 0 for all rows. clip_norm: None without clipping. adam_rate: learning
+    rate of Adam in place of the user's optimizers, 0 for the user's; rate_factor: of their learning rates; options: of
+    their groups, where they have such an option. all_parameters: train those that the user left out; training_mode:
+    for the model and all of its modules; descend: undo a sign that makes the user's loop climb; mean_loss: divide a
+    summed loss by the rows; task_output: the output layer and the loss that the task asks for.
+    start(model, operations, seed): edits of the weights; network(operations, replaced): edits of the operations;
+    rows(training, held_out, task): edits of the rows.
+    """
+
+    asked: int
+    batch_rows: int
+    clip_norm: float | None = None
+    steps: int = 0
+    few_rows: int = 0
+    adam_rate: float = 0.0
+    rate_factor: float = 1.0
+    options: dict[str, Any] = field(default_factory=dict[str, Any])
+    all_parameters: bool = False
+    training_mode: bool = False
+    descend: bool = False
+    mean_loss: bool = False
+    task_output: bool = False
+    start: list[StartEdit] = field(default_factory=list[StartEdit])
+    network: list[NetworkEdit] = field(default_factory=list[NetworkEdit])
+    rows: list[RowsEdit] = field(default_factory=list[RowsEdit])
+
+    def __post_init__(self) -> None:
+        self.steps = self.steps or self.asked
+
+
+def always(record: Record) -> bool:
+    """Any network can have it."""
+    return True
+
+
+def never(record: Record) -> bool:
+    """No single try of it tells anything."""
+    return False
+
+
+def after_training(record: Record) -> bool:
+    """Before any training there is no optimizer to judge."""
+    return record.facts.steps > 0
 
 
 @dataclass(frozen=True)
 class Change:
-    """What is done differently; the defaults change nothing.
+    """One thing that is done differently.
 
-    lr: a factor. adam: Adam with this rate, 0 for the user's optimizer. batch: rows, 0 for the user's. longer: a
-    factor of the updates. width: units that hidden layers have at least (only for recipes).
+    name: as in records; words: what to do, as an imperative; short_words: for figures. applies: whether a short
+    training with it can tell anything of a user's module. module, recipe: what it does to a short training of a module
+    and to a recipe, None where it does nothing to them. preference: of two that do equally well for a recipe the lower
+    one comes first. other_loss: losses with and without it cannot be compared.
     """
 
     name: str
-    standardize_inputs: bool = False
-    standardize_targets: bool = False
-    reinitialize: bool = False
-    lr: float = 1.0
-    adam: float = 0.0
-    epsilon: bool = False
-    relu: bool = False
-    head: bool = False
-    no_dropout: bool = False
-    no_decay: bool = False
-    clip: bool = False
-    flip: bool = False
-    mean_loss: bool = False
-    batch: int = 0
-    longer: int = 1
-    unfreeze: bool = False
-    training_mode: bool = False
-    normalize: bool = False
-    one_batch: bool = False
-    whole: bool = False  # as many updates as a short training may have, whatever the user made
+    words: str
+    short_words: str = ""
+    applies: Callable[[Record], bool] = never
+    module: Callable[[TrainingPlan], None] | None = None
+    recipe: RecipeChange | None = None
+    preference: int = 0
+    other_loss: bool = False
+
+    def plan(self, steps: int, batch_rows: int, clip_norm: float | None = None) -> TrainingPlan:
+        """A short training with this change, of one that makes `steps` updates on batches of `batch_rows`."""
+        plan = TrainingPlan(steps, batch_rows, clip_norm)
+        if self.module is not None:
+            self.module(plan)
+        return plan
 
 
-def combined(name: str, *changes: Change) -> Change:
-    """All of them at once; where two set the same thing, the later one."""
-    found: dict[str, object] = {}
-    for change in changes:
-        found |= {f.name: getattr(change, f.name) for f in fields(Change)
-                  if f.name != "name" and getattr(change, f.name) != f.default}  # fmt: skip
-    return Change(name, **found)  # type: ignore[arg-type]
+def combined(name: str, words: str, *changes: Change, **fields: Any) -> Change:
+    """All of them, one after the other."""
 
+    def module(plan: TrainingPlan) -> None:
+        for change in changes:
+            if change.module is not None:
+                change.module(plan)
 
-_ALL = [
-    Change("as_is"),
-    Change("standardize_inputs", standardize_inputs=True),
-    Change("standardize_targets", standardize_targets=True),
-    Change("reinitialize", reinitialize=True),
-    *(Change(f"lr_x{10**k}", lr=10.0**k) for k in (1, 2, 3)),
-    *(Change(f"lr_d{10**k}", lr=10.0**-k) for k in (1, 2, 3)),
-    Change("adam", adam=1e-3),
-    Change("epsilon", epsilon=True),
-    Change("activation", relu=True, reinitialize=True),
-    Change("head", head=True),
-    Change("no_dropout", no_dropout=True),
-    Change("no_decay", no_decay=True),
-    Change("clip", clip=True),
-    Change("flip", flip=True),
-    Change("mean_loss", mean_loss=True),
-    Change("smaller_batch", batch=32),
-    Change("larger_batch", batch=-32),
-    Change("longer", longer=4),
-    Change("unfreeze", unfreeze=True),
-    Change("training_mode", training_mode=True),
-    Change("normalize", normalize=True),
-    Change("one_batch", one_batch=True, adam=3e-3, whole=True),
-]
-CHANGES: dict[str, Change] = {change.name: change for change in _ALL}
-_SAME = combined(
-    "right",
-    *(
-        CHANGES[n]
-        for n in (
-            "standardize_inputs",
-            "standardize_targets",
-            "reinitialize",
-            "head",
-            "no_dropout",
-            "no_decay",
-            "clip",
-            "mean_loss",
-            "unfreeze",
-            "training_mode",
-        )
-    ),
-)
-CHANGES["right"] = combined("right", _SAME, Change("", adam=3e-3))
-CHANGES["right_slow"] = combined("right_slow", _SAME, Change("", adam=5e-4))
-CHANGES["right_relu"] = combined("right_relu", CHANGES["right"], Change("", relu=True, normalize=True))
-CHANGES["right_long"] = combined("right_long", CHANGES["right"], Change("", batch=32, whole=True))
-REFERENCES = ("right", "right_slow", "right_relu", "right_long")
-SINGLE = tuple(name for name in CHANGES if name not in ("as_is", "one_batch", *REFERENCES))  # tried one at a time
+    def recipe(changed: Recipe) -> Recipe:
+        for change in changes:
+            if change.recipe is not None:
+                changed = change.recipe(changed)
+        return changed
+
+    return Change(name, words, **{"module": module, "recipe": recipe} | fields)

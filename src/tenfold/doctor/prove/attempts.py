@@ -7,11 +7,12 @@ from contextlib import contextmanager
 
 import torch
 
-from tenfold.doctor.changes.change import CHANGES, REFERENCES
+from tenfold.doctor.changes.batches import MOST_UPDATES
+from tenfold.doctor.changes.table import CHANGES, REFERENCES
 from tenfold.doctor.measure.numbers.study import Study
 from tenfold.doctor.measure.watching.watched import Watched
 from tenfold.doctor.prove.cost import seconds_per_update
-from tenfold.doctor.prove.trial import MOST_UPDATES, Setup
+from tenfold.doctor.prove.trial import Setup
 from tenfold.doctor.record import Facts, Trial
 
 LEAST_UPDATES, RUNS = 20, 20  # of a short training; trainings that the time is meant for

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from tenfold.doctor.changes.change import CHANGES, REFERENCES
+from tenfold.doctor.changes.table import CHANGES, REFERENCES
 from tenfold.doctor.record import LEAST_SKILL, Record, Trial
 
 SEEDS = (0, 1, 2, 3, 4)
@@ -16,7 +16,6 @@ SAME = 0.01  # difference of skills, and share of a loss, that is none
 UNHELPED = "This remedy alone did not help in the short run"
 CLEAR, MOST = 0.1, 0.8  # gain of skill, and share of the seeds, of a change that helps clearly
 Try = Callable[[Sequence[str], Sequence[int]], list[Trial]]
-OTHER_UNITS = frozenset({"head", "mean_loss", "standardize_targets", "flip", "training_mode"})  # losses not comparable
 
 
 def random_control(record: Record, without: Sequence[str]) -> str | None:
@@ -56,8 +55,14 @@ def _at(trial: Trial, seed: int) -> tuple[float, float] | None:
     loss = trial.loss[seed]
     if skill is None:
         return None
-    comparable = trial.change.removeprefix("control: ") not in OTHER_UNITS
+    comparable = not _other_loss(trial.change)
     return max(skill, LEAST_SKILL), loss if loss is not None and comparable and math.isfinite(loss) else math.inf
+
+
+def _other_loss(name: str) -> bool:
+    """Whether the losses with a change cannot be compared with those without it."""
+    change = CHANGES.get(name.removeprefix("control: "))
+    return change is not None and change.other_loss
 
 
 def proof_sentence(proofs: Sequence[Trial], change: str) -> str:
@@ -69,7 +74,7 @@ def proof_sentence(proofs: Sequence[Trial], change: str) -> str:
     wins, count = paired_wins(before, after)
     if not count:
         return ""
-    comparable = change not in OTHER_UNITS and _mean(before.loss) is not None and _mean(after.loss) is not None
+    comparable = not _other_loss(change) and _mean(before.loss) is not None and _mean(after.loss) is not None
     figures = f"skill {_skills(before):.2f} -> {_skills(after):.2f}"
     if comparable:
         figures = f"loss {_mean(before.loss):.3g} -> {_mean(after.loss):.3g}, " + figures

@@ -24,7 +24,7 @@ from tenfold.doctor.measure.watching.quiet import quiet
 from tenfold.doctor.measure.watching.watched import Watched
 from tenfold.doctor.prove.attempts import Attempts, TrialMaker, setup_of
 from tenfold.doctor.prove.paired import prove as make_proofs
-from tenfold.doctor.prove.plan import applicable, references
+from tenfold.doctor.prove.plan import references, single_changes
 from tenfold.doctor.record import (
     DataMoments,
     Probe,
@@ -89,7 +89,7 @@ def measure(
     attempt = trials if trials is not None else Attempts(setup_of(study, facts), facts, budget)
     record = replace(record, trials=attempt(references(record), (0,)))
     if worth_trying(record):
-        record = replace(record, trials=[*record.trials, *attempt(applicable(record), (0,))])
+        record = replace(record, trials=[*record.trials, *attempt(single_changes(record), (0,))])
     return record, attempt
 
 
