@@ -177,7 +177,7 @@ def test_resume_of_a_finished_run_says_the_verdict_again(run, said):
 
 def test_the_test_rows_are_scored_by_the_stored_model(run, said, folder):
     """The sealed score again, from the outside: the model on the rows that the seed seals."""
-    from tenfold.data.split.folds import hold_out
+    from tenfold.data.split.holdout import hold_out
 
     lines = rows()
     labels = np.array([line.rsplit(",", 1)[1] for line in lines])

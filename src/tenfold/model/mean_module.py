@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from tenfold.model.member import Member
-from tenfold.problem.problem import MOST_LOG_RATE
+from tenfold.problem.outputs import MOST_LOG_RATE
 from tenfold.recipe.recipe import loss_of
 
 

@@ -19,7 +19,7 @@ from tenfold.data.read.images import ImageContract
 from tenfold.data.read.read import read_as, read_images
 from tenfold.errors import BadInput, Corrupt
 from tenfold.model.member import Member, read_member
-from tenfold.problem.problem import in_unit
+from tenfold.problem.outputs import in_unit
 from tenfold.recipe.recipe import Recipe, loss_of
 from tenfold.store.bundle import Bundle, read_bundle, write_bundle
 from tenfold.store.unfinished import refuse_directory

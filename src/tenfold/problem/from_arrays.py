@@ -19,7 +19,7 @@ from tenfold.data.read.images import as_pixels
 from tenfold.data.read.read import read
 from tenfold.data.split.request import Splits
 from tenfold.errors import BadInput
-from tenfold.problem.problem import Problem, divided
+from tenfold.problem.problem import Problem, make_problem
 from tenfold.statistics.metrics import metric_for
 
 Array = np.ndarray
@@ -73,7 +73,7 @@ class Labelled:
         """Divided into folds (see `Splits`); a number of folds is lowered to the smallest class."""
         splits = Splits(folds, repeats, groups, time, gap, seed)
         names = tuple(str(label) for label in self.labels)
-        return divided(self.inputs, self.y, names, metric_for(self.task, metric), splits)[0]
+        return make_problem(self.inputs, self.y, names, metric_for(self.task, metric), splits)[0]
 
 
 def understand(x: Any, y: Any, task: str | None = None) -> Labelled:

@@ -17,9 +17,9 @@ from tenfold.data.read.read import read_any
 from tenfold.data.split.folds import usable_folds
 from tenfold.data.split.holdout import hold_out
 from tenfold.data.split.request import Splits, describe
-from tenfold.data.split.together import duplicate_units
+from tenfold.data.split.together import copy_labels
 from tenfold.errors import BadInput
-from tenfold.problem.problem import Problem, divided
+from tenfold.problem.problem import Problem, make_problem
 from tenfold.problem.sealed import Sealed, row_inputs
 from tenfold.problem.settings import Settings
 from tenfold.statistics.metrics import metric_for
@@ -63,7 +63,7 @@ def prepare(settings: Settings) -> Prepared:
     y = target.values[development]
     ours = replace(target, values=y, keep=target.keep[development])
     schema, card, inputs = _understand(usable.take(development), ours, grouped=settings.groups is not None)
-    problem, notes = divided(inputs, y, target.classes, metric, splits.take(development))
+    problem, notes = make_problem(inputs, y, target.classes, metric, splits.take(development))
     if settings.drop:
         notes.append("left out, as asked: " + ", ".join(f"'{name}'" for name in settings.drop))
     lost = len(target.values) - len(development) - len(test)
@@ -138,10 +138,10 @@ def _sides(
 ) -> tuple[Array, Array]:
     """Development and test rows; alone: the test rows come from elsewhere."""
     share = 0.0 if alone else settings.holdout
-    copies = duplicate_units(usable.pixels if isinstance(usable, Images) else _without_names(usable))[0]
+    copies = copy_labels(usable.pixels if isinstance(usable, Images) else _without_names(usable))[0]
     classification = target.task == "classification"
     return hold_out(
-        target.values, share, classification=classification, seed=settings.seed, splits=splits, units=copies
+        target.values, share, classification=classification, seed=settings.seed, splits=splits, copies=copies
     )
 
 
@@ -183,10 +183,10 @@ def _copies(development: Inputs, test: Inputs) -> list[str]:
         development, numbers=np.concatenate([development.numbers, test.numbers]),
         codes=np.concatenate([development.codes, test.codes]),
     )  # fmt: skip
-    units = duplicate_units(both, always=True)[0]
-    if units is None:
+    labels = copy_labels(both, always=True)[0]
+    if labels is None:
         return []
-    count = int(np.isin(units[development.rows :], units[: development.rows]).sum())
+    count = int(np.isin(labels[development.rows :], labels[: development.rows]).sum())
     if not count:
         return []
     known = f"{count} of {test.rows} test rows equal a development row in all inputs"

@@ -11,12 +11,12 @@ import numpy as np
 
 from tenfold.data.feed.encode import Encoding, Inputs, fit_encoding
 from tenfold.data.feed.moments import target_scale, training_moments
-from tenfold.data.split.folds import Fold, make_folds, usable_folds
+from tenfold.data.split.folds import Fold, divide_again, divide_rows
 from tenfold.data.split.request import Splits
-from tenfold.data.split.together import duplicate_units, tied
 from tenfold.engine.plan.cost import network_work, recipe_seconds
 from tenfold.engine.plan.network import PlannedOp, parameter_count, plan_network
 from tenfold.errors import BadInput
+from tenfold.problem.outputs import readable_outputs
 from tenfold.recipe.recipe import Recipe
 from tenfold.rules.losses import Link
 from tenfold.rules.optimizers.second_order import SecondOrder
@@ -31,9 +31,6 @@ if TYPE_CHECKING:
     from tenfold.engine.plan.packing import Size
 
 Array = np.ndarray
-MOST_LOG_RATE = 300.0  # of a network about to diverge; squares of larger rates overflow
-TINY = 100  # rows below which one division says little
-LARGEST = 1e30  # size of a logit of a network about to diverge; the difference of two larger ones overflows
 
 
 @dataclass(frozen=True)
@@ -131,19 +128,14 @@ class Problem:
         return (0.0, 1.0) if self.classes else target_scale(self.y, self.folds[fold])
 
     def divide(self, rows: Array, folds: int, seed: int, *, stratified: bool = True) -> list[tuple[Array, Array]]:
-        """Some rows divided again in the same way: (train, validation) pairs of row indices, stratified (unless asked
-        not to), units kept together, or forward in time; fewer where a class has fewer members, or there are fewer
-        units. Raises `BadInput` where there is no such division."""
-        y, classification = self.y[rows], bool(self.classes) and stratified
-        units = None if self.units is None else np.unique(self.units[rows], return_inverse=True)[1]
-        if self.ordered:
-            parts = make_folds(y, Splits(folds, time=units, seed=seed), classification=False)
-        else:
-            copies = None if units is None or len(np.unique(units)) == len(units) else units
-            sides = len(rows) if copies is None else len(np.unique(copies))
-            count = usable_folds(y, min(folds, sides), classification=classification, groups=copies)[0]
-            parts = make_folds(y, Splits(count, groups=copies, seed=seed), classification=classification)
-        return [(rows[part.train], rows[part.validation]) for part in parts]
+        """Some rows (an index array) divided as the problem is: (train, validation) pairs of row indices, stratified
+        unless asked not to; see `divide_again`."""
+        units = None if self.units is None else self.units[rows]
+        classification = bool(self.classes) and stratified
+        parts = divide_again(
+            self.y[rows], folds, seed, classification=classification, units=units, ordered=self.ordered
+        )
+        return [(rows[train], rows[validation]) for train, validation in parts]
 
     def whole(self, seed: int) -> Problem:
         """The same rows as one part that is trained on and scores nothing: for the refit."""
@@ -166,15 +158,8 @@ class Problem:
         return Feed(self.inputs, self.y, parts, device, dtype)
 
     def readable(self, outputs: Array, fold: int, link: Link) -> Array:
-        """Outputs (..., rows, C) of a network as probabilities, or as predictions in the target's own unit.
-
-        Scores of a hinge loss become shares by softmax: their order is right, they are no calibrated probabilities.
-        """
-        if self.classes:
-            from scipy.special import softmax
-
-            return softmax(np.clip(outputs, -LARGEST, LARGEST), axis=-1)
-        return in_unit(outputs, link, *self.scale(fold))
+        """Outputs (..., rows, C) of a network trained on that fold: see `readable_outputs`."""
+        return readable_outputs(outputs, link, *self.scale(fold))
 
     def check_recipes(self, recipes: Sequence[Recipe]) -> None:
         """Refuse a recipe that does not fit the task, the target or the inputs."""
@@ -207,51 +192,13 @@ class Problem:
         return None
 
 
-def divided(
+def make_problem(
     inputs: Inputs, y: Array, classes: tuple[str, ...], metric: Metric, splits: Splits
 ) -> tuple[Problem, list[str]]:
-    """The problem of these rows with their folds, and what is to be said of the division.
-
-    A number of folds is lowered where a class has fewer members (or groups). Rows that repeat each other stand on one
-    side, unless most do.
-    """
-    classification = bool(classes)
-    splits.check_rows(len(y))
-    copies, warning = duplicate_units(inputs)
-    notes = [warning] if warning else []
-    notes += splits.warnings
-    if isinstance(splits.folds, int) and splits.time is None:
-        options = {"classification": classification, "groups": splits.groups, "units": copies}
-        folds, note = usable_folds(y, splits.folds, **options)
-        splits = replace(splits, folds=folds)
-        notes += [note] if note else []
-    folds = make_folds(y, splits, classification=classification, units=copies)
-    together = _together(splits, copies, len(y))
-    problem = Problem(inputs, y, classes, folds, metric, together, splits.time is not None)
-    return problem, [*notes, *_tiny(len(y), splits)]
-
-
-def _together(splits: Splits, copies: Array | None, rows: int) -> Array | None:
-    """Which rows a bootstrap draws together: groups, copies, or stretches of time as long as the root of the rows."""
-    if splits.time is not None:
-        order = np.argsort(np.argsort(splits.time, kind="stable"), kind="stable")
-        return order // max(1, round(rows**0.5))
-    groups = splits.group_codes
-    sides = tied(groups, copies, rows)[0]
-    return copies if sides is None else sides
-
-
-def _tiny(rows: int, splits: Splits) -> list[str]:
-    """What to know of a division of few rows."""
-    if rows >= TINY or splits.repeats > 1 or not splits.random:
-        return []
-    return [f"{rows} rows are few: one division and one seed decide much of each score; --repeats 5 steadies it"]
-
-
-def in_unit(outputs: Array, link: Link, mean: float, std: float) -> Array:
-    """Outputs of a regression network in the target's unit: outputs std + mean, or exp(outputs) mean for counts."""
-    outputs = outputs.astype(np.float64)
-    return np.exp(np.minimum(outputs, MOST_LOG_RATE)) * mean if link == "exp" else outputs * std + mean
+    """The problem of these rows, divided as asked (see `divide_rows`), and notes on the division."""
+    division = divide_rows(inputs, y, splits, classification=bool(classes))
+    ordered = splits.way == "forward"
+    return Problem(inputs, y, classes, division.folds, metric, division.units, ordered), list(division.notes)
 
 
 def size_refusal(recipe: Recipe, steps: Sequence[PlannedOp]) -> str:

@@ -39,9 +39,6 @@ def typed(rows=60, **columns):
     return make_inputs(conform(features, schema)[0], schema), schema
 
 
-# ---- numbers ----------------------------------------------------------------------------------------------------
-
-
 def test_missing_cells_become_the_training_median_with_an_indicator():
     x = np.array([[1.0, 5.0], [np.nan, 6.0], [3.0, 7.0], [100.0, 8.0], [np.nan, np.nan]])
     inputs = matrix_inputs(x)
@@ -78,9 +75,6 @@ def test_a_slice_or_some_rows_are_rows_of_the_whole():
     np.testing.assert_array_equal(encoding.matrix(inputs, slice(3, 9)), whole[3:9])
     np.testing.assert_array_equal(encoding.matrix(inputs, np.array([7, 2])), whole[[7, 2]])
     np.testing.assert_array_equal(encoding.matrix(inputs.take(np.array([7, 2]))), whole[[7, 2]])
-
-
-# ---- categories -------------------------------------------------------------------------------------------------
 
 
 def test_levels_have_a_column_and_the_rest_shares_the_unknown_slot():
@@ -137,9 +131,6 @@ def test_folds_may_be_narrower_than_others():
         assert (got[:, -(encoding.width - 1 - len(encoding.indicators)) :].sum(1) == 1).all()
 
 
-# ---- tables -----------------------------------------------------------------------------------------------------
-
-
 def test_columns_of_a_table_and_values_that_the_schema_lacks():
     values = ["red", "green", None] * 20
     inputs, schema = typed(c=text("c", values), n=number("n", np.arange(60) % 23 + 0.5))
@@ -178,9 +169,6 @@ def test_the_parts_of_a_date_share_one_missing_indicator():
     encoding = fit_encoding(inputs, all_rows(inputs))
     assert [inputs.names[i] for i in encoding.indicators] == ["when.days"]
     assert np.isfinite(encoding.matrix(inputs)).all()
-
-
-# ---- leaks ------------------------------------------------------------------------------------------------------
 
 
 def test_rows_left_out_decide_nothing():

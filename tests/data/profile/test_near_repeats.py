@@ -79,9 +79,6 @@ def test_twenty_thousand_rows():
     assert share == pytest.approx(0.07, abs=0.012)
 
 
-# ---- columns that name groups -----------------------------------------------------------------------------------
-
-
 def grouped(groups, rows, spread, seed=0):
     """Numbers of a name for each row and six measurements: one centre a group, and noise."""
     rng = np.random.default_rng(seed)

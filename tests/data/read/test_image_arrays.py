@@ -16,8 +16,6 @@ from tenfold.data.read.read import read, read_any, read_images
 
 from .pictures import colours, say
 
-# --- npz files and arrays ---
-
 
 def npz(path: Path, **arrays: np.ndarray) -> Path:
     np.savez(path, **arrays)  # type: ignore[arg-type]
@@ -76,9 +74,6 @@ def test_infinite_pixels_are_placed():
     assert "the pixel (1, 0, 1) is inf" in say(as_pixels, x, source="X")
 
 
-# --- inputs ---
-
-
 def test_bytes_are_values_in_0_1_of_the_rows_asked_for():
     x = colours((5, 3, 2, 3))
     inputs = pixel_inputs(x)
@@ -109,9 +104,6 @@ def test_inputs_that_are_no_image():
     assert "uint8" in say(Inputs, np.zeros((2, 4), np.uint8), codes, names, (), (), flags)
     assert "float32" in say(Inputs, np.zeros((2, 4), np.float32), codes, names, (), (), flags, (2, 2, 1))
     assert fit_encoding(pixel_inputs(colours((3, 2, 2, 1))), np.arange(2)).width == 4
-
-
-# --- the card ---
 
 
 def card_of(pixels, values, notes=()) -> Card:
@@ -146,9 +138,6 @@ def test_repeated_images_and_rare_classes_are_warned_of():
         "3 images repeat an earlier one exactly (10.0%), 1 of them with another target",
         "rare class: 'c2' (2 images)",
     )
-
-
-# --- the contract ---
 
 
 def test_the_contract_round_trips_and_refuses():

@@ -18,8 +18,6 @@ from tenfold.data.read.read import read_any, read_images
 
 from .pictures import colours, folder, four, say
 
-# --- pixels ---
-
 
 def test_equal_sizes_are_kept_to_the_pixel(tmp_path):
     found = read_folder(four(tmp_path / "photos", (5, 7, 3)))
@@ -146,9 +144,6 @@ def test_the_first_frame_of_an_animation(tmp_path):
 
 def test_no_format_that_runs_programs():
     assert not {"EPS", "WMF", "PDF", "FITS"} & set(FORMATS)
-
-
-# --- what is refused, and named ---
 
 
 def claiming(width, height):
@@ -292,9 +287,6 @@ def test_the_sha_of_a_folder_is_of_names_and_bytes(tmp_path):
     second = folder_sha(path)
     (path / "a" / "2.png").write_bytes(b"x")
     assert len({first, second, folder_sha(path)}) == 3
-
-
-# --- in prediction ---
 
 
 SETS = {

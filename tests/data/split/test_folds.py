@@ -23,7 +23,7 @@ from sklearn.model_selection import (
 from tenfold.data.feed.randomness import derive_int
 from tenfold.data.split.folds import make_folds, usable_folds
 from tenfold.data.split.request import Splits
-from tenfold.data.split.together import duplicate_units
+from tenfold.data.split.together import copy_labels
 from tenfold.errors import BadInput
 
 
@@ -126,9 +126,6 @@ def test_parts_that_are_no_folds_are_refused(parts, message):
         make_folds(np.zeros(4), parts, classification=False)
 
 
-# ---- how many folds ---------------------------------------------------------------------------------------------
-
-
 def test_the_smallest_class_lowers_the_number_of_folds_aloud():
     folds, note = usable_folds(labels([30, 3]), 5, classification=True)
     assert folds == 3
@@ -156,14 +153,14 @@ def test_the_smallest_class_is_counted_in_groups_or_distinct_rows():
     note = "3 folds instead of 5: the smallest class has rows in 3 groups"
     assert usable_folds(y, 5, classification=True, groups=groups) == (3, note)
     assert usable_folds(y, 5, classification=False, groups=groups) == (5, "")
-    units = np.r_[np.arange(30), np.repeat([30, 31], 15)]
+    copies = np.r_[np.arange(30), np.repeat([30, 31], 15)]
     note = "2 folds instead of 5: the smallest class has 2 distinct rows"
-    assert usable_folds(y, 5, classification=True, units=units) == (2, note)
-    assert usable_folds(y, 5, classification=True, units=np.arange(60)) == (5, "")
+    assert usable_folds(y, 5, classification=True, copies=copies) == (2, note)
+    assert usable_folds(y, 5, classification=True, copies=np.arange(60)) == (5, "")
 
 
 @pytest.mark.parametrize(
-    ("groups", "units", "message"),
+    ("groups", "copies", "message"),
     [
         (np.arange(20) // 5, None, "4 development groups are fewer than 5 folds"),
         (np.where(np.arange(20) < 10, 0, np.arange(20)), None, "a class stands in a single group"),
@@ -171,13 +168,10 @@ def test_the_smallest_class_is_counted_in_groups_or_distinct_rows():
         (None, np.where(np.arange(20) < 10, 0, np.arange(20)), "all development rows of a class are equal"),
     ],
 )
-def test_too_few_groups_or_distinct_rows_are_refused(groups, units, message):
+def test_too_few_groups_or_distinct_rows_are_refused(groups, copies, message):
     with pytest.raises(BadInput, match=message) as caught:
-        usable_folds(np.repeat([0, 1], 10), 5, classification=True, groups=groups, units=units)
+        usable_folds(np.repeat([0, 1], 10), 5, classification=True, groups=groups, copies=copies)
     assert caught.value.do
-
-
-# ---- index for index --------------------------------------------------------------------------------------------
 
 
 def parts(folds):
@@ -194,7 +188,7 @@ GROUPS = np.random.default_rng(1).permutation(np.arange(60) // 5)
 NAMES = np.array([f"p{g}" for g in GROUPS])
 
 
-@pytest.mark.parametrize("units", [None, np.arange(60), 99 - np.arange(60)], ids=["", "one row each", "any labels"])
+@pytest.mark.parametrize("copies", [None, np.arange(60), 99 - np.arange(60)], ids=["", "one row each", "any labels"])
 @pytest.mark.parametrize(
     ("classification", "groups", "kind"),
     [
@@ -206,8 +200,8 @@ NAMES = np.array([f"p{g}" for g in GROUPS])
         (False, NAMES, GroupKFold),
     ],
 )
-def test_a_number_of_folds_is_scikit_learns_repeat_after_repeat(classification, groups, kind, units):
-    folds = make_folds(Y, Splits(4, 3, groups, seed=11), classification=classification, units=units)
+def test_a_number_of_folds_is_scikit_learns_repeat_after_repeat(classification, groups, kind, copies):
+    folds = make_folds(Y, Splits(4, 3, groups, seed=11), classification=classification, copies=copies)
     for repeat in range(3):
         splitter = kind(4, shuffle=True, random_state=derive_int(11, "folds", repeat))
         assert parts(folds[4 * repeat : 4 * repeat + 4]) == expected_parts(splitter, Y, groups)
@@ -264,9 +258,6 @@ def test_a_random_splitter_without_a_seed_has_a_derived_one_and_repeats_divide_a
     assert parts(plain[:3]) == parts(plain[3:])
 
 
-# ---- refusals -----------------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(
     ("y", "splits", "message"),
     [
@@ -289,11 +280,8 @@ def test_divisions_that_cannot_be_are_refused_with_a_remedy(y, splits, message):
 
 
 def test_a_seed_beside_a_splits_is_refused():
-    with pytest.raises(BadInput, match="beside a Splits"):
+    with pytest.raises(BadInput, match="next to a Splits"):
         make_folds(Y, Splits(), classification=True, seed=1)
-
-
-# ---- groups, times and equal rows -------------------------------------------------------------------------------
 
 
 @given(st.integers(0, 10**6), st.integers(2, 5), st.integers(0, 6), st.integers(12, 90))
@@ -322,20 +310,20 @@ def some_copies(seed, rows, copies):
     """Labels of equal rows: `rows` distinct ones and `copies` of some of them, shuffled; first appearances count up."""
     rng = np.random.default_rng(seed)
     of = rng.permutation(np.r_[np.arange(rows), rng.integers(rows, size=copies)])
-    _, first, units = np.unique(of, return_index=True, return_inverse=True)
-    return np.argsort(np.argsort(first))[units]
+    _, first, copies = np.unique(of, return_index=True, return_inverse=True)
+    return np.argsort(np.argsort(first))[copies]
 
 
 @given(st.integers(0, 10**6), st.integers(2, 5), st.integers(0, 60), st.booleans())
 def test_equal_rows_stand_on_one_side_in_even_folds(seed, k, copies, classification):
-    units = some_copies(seed, 60, copies)
+    copies = some_copies(seed, 60, copies)
     rng = np.random.default_rng(seed)
-    y = rng.integers(2, size=len(units)) if classification else rng.random(len(units))
-    folds = make_folds(y, k, classification=classification, units=units, seed=seed % 7)
+    y = rng.integers(2, size=len(copies)) if classification else rng.random(len(copies))
+    folds = make_folds(y, k, classification=classification, copies=copies, seed=seed % 7)
     assert sorted(np.concatenate([fold.validation for fold in folds])) == list(range(len(y)))
     for fold in folds:
         assert sorted([*fold.train, *fold.validation]) == list(range(len(y)))
-        assert not set(units[fold.train]) & set(units[fold.validation])
+        assert not set(copies[fold.train]) & set(copies[fold.validation])
         assert abs(len(fold.validation) - len(y) / k) <= 0.4 * len(y) / k
     if classification:
         share = [y[fold.validation].mean() for fold in folds]
@@ -346,35 +334,35 @@ def test_equal_rows_stand_on_one_side_in_even_folds(seed, k, copies, classificat
 def test_a_heavy_unit_does_not_make_its_fold_larger_than_need_be(classification):
     """30 % of 1,000 rows are equal: their fold is those alone, the other folds share the rest evenly."""
     y = labels([500, 500]) if classification else np.arange(1000.0)
-    units = np.r_[np.zeros(300, int), np.arange(1, 701)]
-    sizes = [len(fold.validation) for fold in make_folds(y, 5, classification=classification, units=units)]
+    copies = np.r_[np.zeros(300, int), np.arange(1, 701)]
+    sizes = [len(fold.validation) for fold in make_folds(y, 5, classification=classification, copies=copies)]
     assert max(sizes) <= 310
     assert min(sizes) >= 165
-    y, units = y[280:330], units[280:330]  # 20 equal rows and 30 others
-    again = make_folds(y, Splits(5, 2), classification=classification, units=units)
+    y, copies = y[280:330], copies[280:330]  # 20 equal rows and 30 others
+    again = make_folds(y, Splits(5, 2), classification=classification, copies=copies)
     assert any(set(a.validation) != set(b.validation) for a, b in zip(again[:5], again[5:], strict=True))
 
 
 @given(st.integers(0, 10**6), st.booleans())
 def test_no_group_and_no_unit_stands_on_both_sides(seed, classification):
     rng = np.random.default_rng(seed)
-    groups, units = rng.integers(30, size=150), some_copies(seed, 145, 5)
+    groups, copies = rng.integers(30, size=150), some_copies(seed, 145, 5)
     y = rng.integers(2, size=150)
-    folds = make_folds(y, Splits(4, groups=groups, seed=2), classification=classification, units=units)
+    folds = make_folds(y, Splits(4, groups=groups, seed=2), classification=classification, copies=copies)
     assert sorted(np.concatenate([fold.validation for fold in folds])) == list(range(150))
     for fold in folds:
         assert not set(groups[fold.train]) & set(groups[fold.validation])
-        assert not set(units[fold.train]) & set(units[fold.validation])
+        assert not set(copies[fold.train]) & set(copies[fold.validation])
 
 
 def test_a_row_that_every_group_has_joins_no_groups_and_is_left_out_of_training():
     groups, y = np.arange(100) // 5, np.arange(100) % 2
-    units = np.where(np.arange(100) % 5 == 0, 0, np.arange(100))
-    folds = make_folds(y, Splits(4, groups=groups), classification=True, units=units)
+    copies = np.where(np.arange(100) % 5 == 0, 0, np.arange(100))
+    folds = make_folds(y, Splits(4, groups=groups), classification=True, copies=copies)
     assert parts(folds) != parts(make_folds(y, Splits(4, groups=groups), classification=True))
     for fold, plain in zip(folds, make_folds(y, Splits(4, groups=groups), classification=True), strict=True):
         np.testing.assert_array_equal(fold.validation, plain.validation)
-        np.testing.assert_array_equal(fold.train, plain.train[units[plain.train] != 0])
+        np.testing.assert_array_equal(fold.train, plain.train[copies[plain.train] != 0])
 
 
 @pytest.mark.parametrize(
@@ -385,13 +373,13 @@ def test_a_row_that_every_group_has_joins_no_groups_and_is_left_out_of_training(
     ],
 )  # fmt: skip
 def test_given_divisions_leave_copies_out_of_training(splits):
-    units = some_copies(0, 30, 10)
+    copies = some_copies(0, 30, 10)
     plain = make_folds(np.zeros(40), splits, classification=False)
-    folds = make_folds(np.zeros(40), splits, classification=False, units=units)
+    folds = make_folds(np.zeros(40), splits, classification=False, copies=copies)
     left = 0
     for fold, before in zip(folds, plain, strict=True):
         np.testing.assert_array_equal(fold.validation, before.validation)
-        outside = [row for row in before.train if units[row] in set(units[before.validation])]
+        outside = [row for row in before.train if copies[row] in set(copies[before.validation])]
         assert sorted([*fold.train, *outside]) == before.train.tolist()
         left += len(outside)
     assert left > 0
@@ -408,16 +396,18 @@ def nearest_neighbour_score(x, y, folds):
 
 
 def test_duplicated_rows_with_random_labels_score_at_chance():
-    """Standard error of the mean of 10 x 300 rows that are 150 pairs: 0.013; without units a copy stands in the
+    """Standard error of the mean of 10 x 300 rows that are 150 pairs: 0.013; without copies a copy stands in the
     training part with probability 0.8, so 0.8 + 0.2 / 2 = 0.9 is expected."""
-    with_units, without = [], []
+    with_copies, without = [], []
     for seed in range(10):
         rng = np.random.default_rng(seed)
         x, y, of = rng.normal(size=(150, 5)), rng.integers(2, size=150), rng.permutation(np.arange(300) % 150)
         x, y = x[of], y[of]
-        units, warning = duplicate_units(x)
+        copies, warning = copy_labels(x)
         assert warning == ""
-        with_units.append(nearest_neighbour_score(x, y, make_folds(y, 5, classification=True, seed=seed, units=units)))
+        with_copies.append(
+            nearest_neighbour_score(x, y, make_folds(y, 5, classification=True, seed=seed, copies=copies))
+        )
         without.append(nearest_neighbour_score(x, y, make_folds(y, 5, classification=True, seed=seed)))
-    assert abs(np.mean(with_units) - 0.5) <= 0.05
+    assert abs(np.mean(with_copies) - 0.5) <= 0.05
     assert np.mean(without) > 0.8

@@ -6,8 +6,7 @@ from hypothesis import given, strategies as st
 from sklearn.model_selection import train_test_split
 
 from tenfold.data.feed.randomness import derive_int
-from tenfold.data.split.folds import hold_out
-from tenfold.data.split.holdout import SMALL_CLASS
+from tenfold.data.split.holdout import SMALL_CLASS, hold_out
 from tenfold.data.split.request import Splits
 from tenfold.errors import BadInput
 
@@ -68,8 +67,8 @@ def test_the_plain_share_is_scikit_learns_also_beside_units_of_one_row(classific
     expected = train_test_split(
         np.arange(100), test_size=20, random_state=state, stratify=y if classification else None
     )[1]
-    for units in (None, np.arange(100)):
-        _, test = hold_out(y, 0.2, classification=classification, seed=3, units=units)
+    for copies in (None, np.arange(100)):
+        _, test = hold_out(y, 0.2, classification=classification, seed=3, copies=copies)
         np.testing.assert_array_equal(test, np.sort(expected))
 
 
@@ -121,34 +120,34 @@ def test_distinct_times_are_sealed_to_the_row():
 @given(st.integers(0, 10**6), st.sampled_from([0.2, 0.5]), st.booleans())
 def test_equal_rows_are_sealed_together(seed, share, classification):
     rng = np.random.default_rng(seed)
-    units = np.unique(np.r_[np.arange(120), rng.integers(120, size=60)], return_inverse=True)[1]
+    copies = np.unique(np.r_[np.arange(120), rng.integers(120, size=60)], return_inverse=True)[1]
     y = rng.integers(2, size=180)
-    development, test = hold_out(y, share, classification=classification, seed=seed, units=units)
+    development, test = hold_out(y, share, classification=classification, seed=seed, copies=copies)
     assert sorted([*development, *test]) == list(range(180))
-    assert not set(units[development]) & set(units[test])
+    assert not set(copies[development]) & set(copies[test])
     assert abs(len(test) - share * 180) <= 0.1 * 180
 
 
 def test_a_heavy_unit_is_weighed():
-    units = np.r_[np.zeros(80, int), np.arange(1, 121)]
+    copies = np.r_[np.zeros(80, int), np.arange(1, 121)]
     for seed in range(5):
-        _, test = hold_out(np.zeros(200), 0.3, classification=False, seed=seed, units=units)
+        _, test = hold_out(np.zeros(200), 0.3, classification=False, seed=seed, copies=copies)
         assert len(test) == 60
 
 
 def test_rows_equal_to_a_sealed_one_are_left_out_where_they_cannot_be_sealed():
-    time, units = np.arange(20), np.arange(20)
-    units[3] = units[17]
-    development, test = hold_out(np.zeros(20), 0.2, classification=False, splits=Splits(time=time), units=units)
+    time, copies = np.arange(20), np.arange(20)
+    copies[3] = copies[17]
+    development, test = hold_out(np.zeros(20), 0.2, classification=False, splits=Splits(time=time), copies=copies)
     assert test.tolist() == [16, 17, 18, 19]
     assert development.tolist() == [0, 1, 2, *range(4, 16)]
     groups = np.arange(20) // 4
-    units = np.where(np.arange(20) % 4 == 0, 0, np.arange(20))  # a row that every group has: joined, all are one
-    development, test = hold_out(np.zeros(20), 0.2, classification=False, splits=Splits(groups=groups), units=units)
+    copies = np.where(np.arange(20) % 4 == 0, 0, np.arange(20))  # a row that every group has: joined, all are one
+    development, test = hold_out(np.zeros(20), 0.2, classification=False, splits=Splits(groups=groups), copies=copies)
     assert len(test) == 4
     assert len(development) == 12
     assert not set(groups[test]) & set(groups[development])
-    assert not set(units[test]) & set(units[development])
+    assert not set(copies[test]) & set(copies[development])
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,11 @@ from hypothesis import given, strategies as st
 
 from tenfold.data.columns.table import Column, Table
 from tenfold.data.feed.encode import Inputs, matrix_inputs, pixel_inputs
-from tenfold.data.split import together as units_module
-from tenfold.data.split.together import duplicate_units, joined, majority, row_units, tied, without_copies
+from tenfold.data.split import together
+from tenfold.data.split.together import copy_labels, majority, merge_groups, row_labels, sides_of, without_copies
 
 
-def twin_units(rows):
+def twin_labels(rows):
     """Labels in order of first appearance, from a dictionary of the cells."""
     index = {}
     return [index.setdefault(tuple("nan" if v != v else v for v in row), len(index)) for row in rows]
@@ -31,23 +31,23 @@ def test_labels_are_those_of_a_dictionary_also_where_all_hashes_collide(rows, co
     columns = [np.array([row[j] for row in rows]) for j in range(3)]
     with pytest.MonkeyPatch.context() as patch:
         if collide:
-            patch.setattr(units_module, "_hashes", lambda columns: np.zeros(len(columns[0]), np.uint64))
-        assert row_units(columns).tolist() == twin_units(rows)
+            patch.setattr(together, "_hashes", lambda columns: np.zeros(len(columns[0]), np.uint64))
+        assert row_labels(columns).tolist() == twin_labels(rows)
 
 
 @given(st.integers(0, 10**6))
 def test_some_colliding_hashes(seed):
     rows = np.random.default_rng(seed).integers(4, size=(60, 2))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(units_module, "_hashes", lambda columns: (columns[0] % 2).astype(np.uint64))
-        assert row_units(list(rows.T)).tolist() == twin_units(rows.tolist())
+        patch.setattr(together, "_hashes", lambda columns: (columns[0] % 2).astype(np.uint64))
+        assert row_labels(list(rows.T)).tolist() == twin_labels(rows.tolist())
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32, np.int32, np.uint8])
 def test_a_matrix_of_any_numbers(dtype):
     rows = np.random.default_rng(0).integers(200, size=(40, 11)).astype(dtype)
     rows = rows[np.r_[np.arange(40), [3, 3, 17]]]
-    found, warning = duplicate_units(rows)
+    found, warning = copy_labels(rows)
     assert warning == ""
     assert found is not None
     assert found.tolist() == [*range(40), 3, 3, 17]
@@ -56,8 +56,8 @@ def test_a_matrix_of_any_numbers(dtype):
 def test_numbers_and_categories_count_and_missing_cells_are_equal():
     numbers = np.array([[1.0, np.nan], [1.0, np.nan], [1.0, np.nan], [2.0, 0.0], [2.0, -0.0]])
     codes = np.array([[0], [1], [0], [2], [2]])
-    assert duplicate_units(with_codes(numbers, codes))[0].tolist() == [0, 1, 0, 2, 2]
-    assert duplicate_units(with_codes(np.zeros((5, 0)), codes))[0].tolist() == [0, 1, 0, 2, 2]
+    assert copy_labels(with_codes(numbers, codes))[0].tolist() == [0, 1, 0, 2, 2]
+    assert copy_labels(with_codes(np.zeros((5, 0)), codes))[0].tolist() == [0, 1, 0, 2, 2]
 
 
 def test_images_are_equal_in_all_pixels_or_not():
@@ -66,7 +66,7 @@ def test_images_are_equal_in_all_pixels_or_not():
     pixels[5] = pixels[2]
     pixels[5, 4, 4, 2] ^= 1
     for images in (pixel_inputs(pixels), pixel_inputs(pixels / 255.0), pixels):
-        assert duplicate_units(images)[0].tolist() == [0, 1, 2, 3, 1, 4]
+        assert copy_labels(images)[0].tolist() == [0, 1, 2, 3, 1, 4]
 
 
 def test_a_table_by_all_its_columns():
@@ -74,37 +74,34 @@ def test_a_table_by_all_its_columns():
     day = np.array(["2024-01-01", "NaT", "2024-01-01", "NaT", "2024-01-01"], "datetime64[s]")
     number = np.array([1.0, np.nan, 1.0, np.nan, 1.0])
     columns = Column("t", "text", text), Column("d", "date", day), Column("n", "number", number)
-    assert duplicate_units(Table("t", "memory", columns))[0].tolist() == [0, 1, 0, 1, 2]
+    assert copy_labels(Table("t", "memory", columns))[0].tolist() == [0, 1, 0, 1, 2]
 
 
 def test_no_copies_give_no_units_and_too_many_a_warning():
-    assert duplicate_units(np.arange(6.0)[:, None]) == (None, "")
-    assert duplicate_units(np.zeros((0, 3))) == (None, "")
+    assert copy_labels(np.arange(6.0)[:, None]) == (None, "")
+    assert copy_labels(np.zeros((0, 3))) == (None, "")
     half = np.arange(10.0)[:, None] // 2
-    assert duplicate_units(half)[0].tolist() == (np.arange(10) // 2).tolist()
-    found, warning = duplicate_units(np.r_[half, half[:1]])
+    assert copy_labels(half)[0].tolist() == (np.arange(10) // 2).tolist()
+    found, warning = copy_labels(np.r_[half, half[:1]])
     assert found is None
-    assert warning.startswith("only 5 of 11 rows are distinct in their inputs (45.5%): equal rows stand on both sides")
+    assert warning.startswith("only 5 of 11 rows are distinct in their inputs (45.5%)")
 
 
 def test_half_a_million_rows_of_twenty_columns():
     rng = np.random.default_rng(0)
     rows = rng.normal(size=(500_000, 20))
     rows[-1000:] = rows[:1000]
-    found, _ = duplicate_units(matrix_inputs(rows))
+    found, _ = copy_labels(matrix_inputs(rows))
     assert found.max() == 498_999
     np.testing.assert_array_equal(found[-1000:], np.arange(1000))
 
 
-# ---- groups and units -------------------------------------------------------------------------------------------
-
-
-def twin_joined(groups, units):
+def twin_merged(groups, copies):
     """Joins two groups at a time, until nothing changes; the group with the lower number gives the label."""
     label = dict(zip(groups, groups, strict=True))
     for _ in groups:
-        for unit in set(units):
-            together = {label[g] for g, u in zip(groups, units, strict=True) if u == unit}
+        for unit in set(copies):
+            together = {label[g] for g, u in zip(groups, copies, strict=True) if u == unit}
             label = {g: min(together) if of in together else of for g, of in label.items()}
     rank = {of: n for n, of in enumerate(sorted(set(label.values())))}
     return [rank[label[g]] for g in groups]
@@ -114,33 +111,33 @@ def twin_joined(groups, units):
 def test_groups_with_a_row_in_common_are_one(seed, distinct):
     rng = np.random.default_rng(seed)
     groups = np.unique(rng.integers(8, size=20), return_inverse=True)[1]
-    units = np.unique(rng.integers(distinct, size=20), return_inverse=True)[1]
-    assert joined(groups, units).tolist() == twin_joined(groups.tolist(), units.tolist())
+    copies = np.unique(rng.integers(distinct, size=20), return_inverse=True)[1]
+    assert merge_groups(groups, copies).tolist() == twin_merged(groups.tolist(), copies.tolist())
 
 
 def test_groups_without_a_row_in_common_stay():
     groups = np.array([2, 0, 1, 2])
-    assert joined(groups, np.arange(4)).tolist() == [2, 0, 1, 2]
-    assert joined(np.arange(4), np.array([0, 1, 0, 1])).tolist() == [0, 1, 0, 1]
+    assert merge_groups(groups, np.arange(4)).tolist() == [2, 0, 1, 2]
+    assert merge_groups(np.arange(4), np.array([0, 1, 0, 1])).tolist() == [0, 1, 0, 1]
 
 
 def test_groups_are_not_joined_into_one_that_is_too_large():
-    groups, units = np.arange(12) // 3, np.array([0, 1, 2, 0, 3, 4, 5, 6, 7, 8, 9, 10])
-    sides, whole = tied(groups, units, 6)
+    groups, copies = np.arange(12) // 3, np.array([0, 1, 2, 0, 3, 4, 5, 6, 7, 8, 9, 10])
+    sides, whole = sides_of(groups, copies, 6)
     assert (sides.tolist(), whole) == ([0] * 6 + [1] * 3 + [2] * 3, True)
-    sides, whole = tied(groups, units, 5)
+    sides, whole = sides_of(groups, copies, 5)
     assert (sides.tolist(), whole) == (groups.tolist(), False)
-    assert tied(None, None, 5) == (None, True)
-    assert tied(groups, None, 1)[0] is groups
-    assert tied(None, np.array([7, 3, 7, 9]), 1)[0].tolist() == [0, 1, 0, 2]
+    assert sides_of(None, None, 5) == (None, True)
+    assert sides_of(groups, None, 1)[0] is groups
+    assert sides_of(None, np.array([7, 3, 7, 9]), 1)[0].tolist() == [0, 1, 0, 2]
 
 
 def test_rows_without_copies_among_others():
-    units = np.array([0, 1, 0, 2, 1, 3])
-    assert without_copies(np.array([0, 1, 3]), np.array([2, 5]), units).tolist() == [1, 3]
+    copies = np.array([0, 1, 0, 2, 1, 3])
+    assert without_copies(np.array([0, 1, 3]), np.array([2, 5]), copies).tolist() == [1, 3]
     assert without_copies(np.array([0, 1, 3]), np.array([2, 5]), None).tolist() == [0, 1, 3]
 
 
 def test_the_most_frequent_class_of_a_unit_and_the_rarer_one_of_two():
-    y, units = np.array([0, 0, 1, 0, 0, 1, 2, 0, 1]), np.array([0, 0, 0, 1, 1, 2, 2, 3, 3])
-    assert majority(y, units).tolist() == [0, 0, 2, 1]
+    y, copies = np.array([0, 0, 1, 0, 0, 1, 2, 0, 1]), np.array([0, 0, 0, 1, 1, 2, 2, 3, 3])
+    assert majority(y, copies).tolist() == [0, 0, 2, 1]

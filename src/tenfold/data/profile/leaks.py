@@ -8,7 +8,7 @@ import numpy as np
 
 from tenfold.data.columns.numbers import spell_number
 from tenfold.data.columns.table import Column, Table
-from tenfold.data.split.together import row_units, text_codes
+from tenfold.data.split.together import row_labels, text_codes
 
 Array = np.ndarray
 PLACEHOLDERS = (-99.0, -999.0, -9999.0, -99999.0, -999999.0, 99.0, 999.0, 9999.0, 99999.0, 999999.0)
@@ -30,7 +30,7 @@ def codes_of(column: Column) -> Array:
 
 def repeated_rows(table: Table, target: Array) -> int:
     """How many rows equal an earlier one in every cell, the target included."""
-    units = row_units([*map(codes_of, table.columns), np.unique(target, return_inverse=True)[1]])
+    units = row_labels([*map(codes_of, table.columns), np.unique(target, return_inverse=True)[1]])
     return len(units) - int(units.max()) - 1
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from tenfold.data.columns.table import Column
 from tenfold.data.feed.encode import Inputs
 from tenfold.data.profile.leaks import codes_of
-from tenfold.data.split.together import duplicate_units
+from tenfold.data.split.together import copy_labels
 
 Array = np.ndarray
 NEAR = 1e-3  # of a column's deviation: closer in every column is nearly equal
@@ -53,7 +53,7 @@ def near_share(inputs: Inputs) -> float:
 def _scaled(inputs: Inputs) -> Array:
     """The distinct rows with one unit for a deviation of a number, and at least one between two categories."""
     numbers, codes = inputs.numbers[:MOST_ROWS], inputs.codes[:MOST_ROWS]
-    units, warning = duplicate_units(inputs.take(np.arange(len(numbers))))
+    units, warning = copy_labels(inputs.take(np.arange(len(numbers))))
     if warning:
         return np.zeros((0, 0))
     if units is not None:

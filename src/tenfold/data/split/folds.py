@@ -1,26 +1,31 @@
-"""Folds of the development rows, by scikit-learn's splitters; rows that are equal stand on one side."""
+"""Where folds are cut: every division of rows into training and validation parts is made here.
+
+`divide_rows` divides the development rows as `Splits` asks, `divide_again` some of them once more, and `make_folds` is
+what both call. scikit-learn's splitters do the cutting; equal rows stay on one side.
+"""
 
 from __future__ import annotations
 
 import copy
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
+from tenfold.data.feed.encode import Inputs
 from tenfold.data.feed.randomness import derive_int
-from tenfold.data.split.holdout import hold_out, run_starts
+from tenfold.data.split.holdout import run_starts
 from tenfold.data.split.request import Splits
-from tenfold.data.split.together import majority, tied, without_copies
+from tenfold.data.split.together import copy_labels, majority, sides_of, without_copies
 from tenfold.errors import BadInput
 
-__all__ = ["Fold", "hold_out", "make_folds", "usable_folds"]
 Array = np.ndarray
 Parts = list[tuple[Array, Array]]
-HEAVY = 0.1  # share of a fold from which a unit of equal rows is weighed when the folds are filled
-BUNDLES = 50  # of light units, for each fold, where there are heavy ones
+HEAVY = 0.1  # share of a fold from which a set of equal rows is weighed when the folds are filled
+BUNDLES = 50  # of light sets, for each fold, where there are heavy ones
+TINY = 100  # rows below which one division says little
 
 
 @dataclass(frozen=True)
@@ -33,16 +38,71 @@ class Fold:
     seed: int
 
 
+@dataclass(frozen=True)
+class Division:
+    """How rows are divided: the folds, which rows belong together (None: each row is on its own), and notes."""
+
+    folds: tuple[Fold, ...]
+    units: Array | None  # (rows,)
+    notes: tuple[str, ...]
+
+
+def divide_rows(inputs: Inputs, y: Array, splits: Splits, *, classification: bool) -> Division:
+    """The rows divided as asked. A number of folds is lowered where a class has fewer members (or groups). Equal rows
+    stay on one side, unless most rows have an equal."""
+    splits.check_rows(len(y))
+    copies, warning = copy_labels(inputs)
+    notes = [warning] if warning else []
+    notes += splits.warnings
+    if splits.way == "count":
+        options = {"classification": classification, "groups": splits.groups, "copies": copies}
+        count, note = usable_folds(y, splits.folds, **options)
+        splits = replace(splits, folds=count)
+        notes += [note] if note else []
+    folds = make_folds(y, splits, classification=classification, copies=copies)
+    if len(y) < TINY and splits.repeats == 1 and splits.random:
+        few = "are few: one division and one seed decide much of each score"
+        notes.append(f"{len(y)} rows {few}; --repeats 5 steadies it")
+    return Division(folds, _drawn_together(splits, copies, len(y)), tuple(notes))
+
+
+def _drawn_together(splits: Splits, copies: Array | None, rows: int) -> Array | None:
+    """Which rows a bootstrap draws together: groups, copies, or stretches of time as long as the root of the rows."""
+    if splits.time is not None:
+        rank = np.argsort(np.argsort(splits.time, kind="stable"), kind="stable")
+        return rank // max(1, round(rows**0.5))
+    sides = sides_of(splits.group_codes, copies, rows)[0]
+    return copies if sides is None else sides
+
+
+def divide_again(
+    y: Array, folds: int, seed: int, *, classification: bool, units: Array | None, ordered: bool
+) -> list[tuple[Array, Array]]:
+    """(train, validation) indices into y: a part of the rows divided in the way of the whole. units: as in `Division`;
+    ordered: forward in time. Fewer folds where a class has fewer members, or there are fewer units. Raises `BadInput`
+    where no division is possible."""
+    units = None if units is None else np.unique(units, return_inverse=True)[1]
+    if ordered:
+        parts = make_folds(y, Splits(folds, time=units, seed=seed), classification=False)
+    else:
+        # Units of one row each are no groups: the plain splitters stratify better than those by group.
+        together = None if units is None or len(np.unique(units)) == len(units) else units
+        sides = len(y) if together is None else len(np.unique(together))
+        count = usable_folds(y, min(folds, sides), classification=classification, groups=together)[0]
+        parts = make_folds(y, Splits(count, groups=together, seed=seed), classification=classification)
+    return [(part.train, part.validation) for part in parts]
+
+
 def usable_folds(
-    y: Array, folds: int, *, classification: bool, groups: Array | None = None, units: Array | None = None
+    y: Array, folds: int, *, classification: bool, groups: Array | None = None, copies: Array | None = None
 ) -> tuple[int, str]:
     """The number of folds that these rows allow, and a sentence when it is lower than what was asked for.
 
-    Every class must stand in as many groups (or distinct rows, where units say which are equal) as there are folds.
+    Every class needs as many groups (or distinct rows, where copies say which are equal) as there are folds.
     """
     if folds < 2:
         raise BadInput(f"folds is {folds}", expected="at least 2", do="--folds 5")
-    sides = tied(Splits(folds, groups=groups).group_codes, units, len(y) / folds)[0]
+    sides = sides_of(Splits(folds, groups=groups).group_codes, copies, len(y) / folds)[0]
     what = ("groups" if groups is not None else "distinct rows") if sides is not None else "rows"
     sides = np.arange(len(y)) if sides is None else sides
     count = len(np.unique(sides))
@@ -92,58 +152,60 @@ def make_folds(
     seed: int = 0,
     repeats: int = 1,
     groups: Array | None = None,
-    units: Array | None = None,
+    copies: Array | None = None,
 ) -> tuple[Fold, ...]:
     """The folds, repeat after repeat. splits: a `Splits`, or what its field `folds` takes (then with seed, repeats
-    and groups). units (rows,): labels of equal rows, which stand on one side (see `duplicate_units`).
+    and groups). copies (rows,): labels of equal rows, which stay on one side (see `copy_labels`).
 
     A number of folds: stratified k-fold (k-fold for regression), shuffled; by group where groups are given; forward
-    in time where time is given. Divisions that are given, or follow time or single groups, stay as they are: their
-    training parts leave out the rows that are equal to a validation row.
+    in time where time is given. Divisions that are given, or follow time or single groups, keep their validation parts:
+    rows that equal a validation row are taken out of their training parts.
     """
     if not isinstance(splits, Splits):
         splits = Splits(splits, repeats, groups, seed=seed)
     elif (seed, repeats) != (0, 1) or groups is not None:
-        raise BadInput("seed, repeats or groups are given beside a Splits", do="say them in the Splits")
+        raise BadInput("seed, repeats or groups are given next to a Splits", do="put them into the Splits")
     splits.check_rows(len(y))
-    found: list[Fold] = []
+    made: list[Fold] = []
     for repeat in range(splits.repeats):
-        parts = _divide(y, splits, classification, units, repeat)
+        parts = _cut(y, splits, classification, copies, repeat)
         for number, (train, validation) in enumerate(parts):
             train, validation = np.sort(np.asarray(train, np.int64)), np.sort(np.asarray(validation, np.int64))
             _check_part(train, validation, number, len(y))
             if classification:
                 _check_classes(y, train, number, splits)
-            found.append(Fold(train, validation, number, splits.seed + repeat))
-    if not found:
+            made.append(Fold(train, validation, number, splits.seed + repeat))
+    if not made:
         raise BadInput("the splitter gave no folds", expected="at least one (train, validation) pair")
-    return tuple(found)
+    return tuple(made)
 
 
-def _divide(y: Array, splits: Splits, classification: bool, units: Array | None, repeat: int) -> Parts:
+def _cut(y: Array, splits: Splits, classification: bool, copies: Array | None, repeat: int) -> Parts:
     """The parts of one repeat."""
     from sklearn.model_selection import LeaveOneGroupOut, PredefinedSplit
 
     folds, state = splits.folds, derive_int(splits.seed, "folds", repeat)
     groups = splits.group_codes
-    if splits.time is not None:
-        parts = _forward(splits.time, folds, splits.gap)
-    elif isinstance(folds, int):
-        sides, whole = tied(groups, units, len(y) / folds)
-        if sides is not None and groups is None:
-            parts = _by_unit(y, folds, sides, classification, state)
-        else:
-            parts = _k_fold(y, folds, sides, classification, state)
-        units = None if whole else units
-    elif splits.one_group_out:
-        parts = _parts(LeaveOneGroupOut(), y, groups)
-    elif isinstance(folds, np.ndarray):
-        parts = _parts(PredefinedSplit(folds), y, None)
-    elif isinstance(folds, tuple):
-        parts = list(folds)
-    else:
-        parts = _parts(_seeded(folds, state, repeat), y, splits.groups)
-    return [(without_copies(train, validation, units), validation) for train, validation in parts]
+    match splits.way:
+        case "forward":
+            assert splits.time is not None
+            parts = _forward(splits.time, folds, splits.gap)
+        case "count":
+            sides, copies_included = sides_of(groups, copies, len(y) / folds)
+            if sides is not None and groups is None:
+                parts = _by_copies(y, folds, sides, classification, state)
+            else:
+                parts = _k_fold(y, folds, sides, classification, state)
+            copies = None if copies_included else copies
+        case "one group out":
+            parts = _parts(LeaveOneGroupOut(), y, groups)
+        case "fold numbers":
+            parts = _parts(PredefinedSplit(folds), y, None)
+        case "pairs":
+            parts = list(folds)
+        case "splitter":
+            parts = _parts(_seeded(folds, state, repeat), y, splits.groups)
+    return [(without_copies(train, validation, copies), validation) for train, validation in parts]
 
 
 def _parts(splitter: Any, y: Array, groups: Array | None) -> Parts:
@@ -177,36 +239,37 @@ def _k_fold(y: Array, k: int, groups: Array | None, classification: bool, state:
         return _parts(kind(k, shuffle=True, random_state=state), y, groups)
 
 
-def _by_unit(y: Array, k: int, units: Array, classification: bool, state: int) -> Parts:
-    """The distinct rows by the plain splitter, stratified by their most frequent class; copies follow. Where a unit
-    has a good part of a fold's rows, the folds are filled by weight instead."""
-    sizes = np.bincount(units)
+def _by_copies(y: Array, k: int, copies: Array, classification: bool, state: int) -> Parts:
+    """The distinct rows by the plain splitter, stratified by their most frequent class; their copies follow. Where a
+    set of equal rows makes up a good part of a fold, the folds are filled by weight instead."""
+    sizes = np.bincount(copies)
     if len(sizes) < k:
         raise BadInput(f"{len(sizes)} distinct rows are fewer than {k} folds", do=f"--folds {max(2, len(sizes))}")
     if sizes.max() > max(2, HEAVY * len(y) / k):
-        return _by_weight(y, k, units, classification, state)
-    strata = majority(y, units) if classification else np.zeros(len(sizes), np.int64)
+        return _by_weight(y, k, copies, classification, state)
+    strata = majority(y, copies) if classification else np.zeros(len(sizes), np.int64)
     stratified = classification and np.bincount(strata).max() >= k
     parts = _k_fold(strata, k, None, stratified, state)
-    every = np.arange(len(y))
-    chosen = [np.isin(units, validation) for _, validation in parts]
-    return [(every[~mask], every[mask]) for mask in chosen]
+    rows = np.arange(len(y))
+    chosen = [np.isin(copies, validation) for _, validation in parts]
+    return [(rows[~mask], rows[mask]) for mask in chosen]
 
 
-def _by_weight(y: Array, k: int, units: Array, classification: bool, state: int) -> Parts:
-    """Heavy units and bundles of light ones, dealt to folds of equal size and equal classes."""
+def _by_weight(y: Array, k: int, copies: Array, classification: bool, state: int) -> Parts:
+    """Heavy sets of equal rows and bundles of light ones, dealt to folds of equal size and equal classes."""
     from sklearn.model_selection import GroupKFold, KFold
 
-    sizes = np.bincount(units)
+    sizes = np.bincount(copies)
     light = np.flatnonzero(sizes <= max(2, HEAVY * len(y) / k))
     place = np.arange(len(sizes))
+    # scikit-learn's group splitters take time that grows with groups x folds: light sets are bundled first.
     if len(light) > BUNDLES * k:
         for _, bundle in KFold(BUNDLES * k, shuffle=True, random_state=state).split(light):
             place[light[bundle]] = light[bundle[0]]
     if classification:
-        return _k_fold(y, k, place[units], True, state)
+        return _k_fold(y, k, place[copies], True, state)
     order = np.random.RandomState(state).permutation(len(sizes))  # ties are broken by the order of the groups
-    return _parts(GroupKFold(k), y, order[place][units])
+    return _parts(GroupKFold(k), y, order[place][copies])
 
 
 def _forward(time: Array, k: int, gap: int) -> Parts:
@@ -249,7 +312,7 @@ def _check_classes(y: Array, train: Array, number: int, splits: Splits) -> None:
     missing = np.flatnonzero((np.bincount(y) > 0) & (np.bincount(y[train], minlength=int(y.max()) + 1) == 0))
     if not missing.size:
         return
-    if splits.time is not None:
+    if splits.way == "forward":
         do = f"{max(2, splits.folds - 1)} folds, so that the first part to train on is longer"
     else:
         do = "merge the class with another, or a plain number of folds, such as 5"

@@ -6,12 +6,12 @@ import numpy as np
 
 from tenfold.data.feed.randomness import derive, derive_int
 from tenfold.data.split.request import Splits
-from tenfold.data.split.together import majority, tied, without_copies
+from tenfold.data.split.together import majority, sides_of, without_copies
 from tenfold.errors import BadInput
 
 Array = np.ndarray
 SMALL_CLASS = 5  # a class with fewer members than this stays wholly among the development rows
-HEAVY = 0.1  # share of the test rows from which a unit of equal rows is weighed
+HEAVY = 0.1  # share of the test rows from which a set of equal rows is weighed
 LEFT_GROUPS = 2  # of every class, to be trained on and scored
 DRAWS = 64  # orders of the groups among which the best is taken
 
@@ -23,12 +23,12 @@ def hold_out(
     classification: bool,
     seed: int = 0,
     splits: Splits | None = None,
-    units: Array | None = None,
+    copies: Array | None = None,
 ) -> tuple[Array, Array]:
     """Development and test row indices, both sorted. share 0: no test rows.
 
     Stratified for classification. splits: whole groups are sealed, as near to the share as they allow; or the last
-    rows in time, equal times together. units (rows,): labels of equal rows, which stand on one side. Rows in the gap
+    rows in time, equal times together. copies (rows,): labels of equal rows, which stand on one side. Rows in the gap
     before the sealed ones, and rows equal to a sealed one that cannot be sealed too, are in neither part.
     """
     rows = np.arange(len(y))
@@ -40,7 +40,7 @@ def hold_out(
         development, test = _last_rows(splits.time, share, splits.gap)
     else:
         groups = None if splits is None else splits.group_codes
-        sides, whole = tied(groups, units, share * len(y))
+        sides, copies_included = sides_of(groups, copies, share * len(y))
         if sides is None:
             test = _some_rows(y, share, classification, seed)
         elif groups is None and np.bincount(sides).max() <= max(2, HEAVY * share * len(y)):
@@ -49,8 +49,8 @@ def hold_out(
         else:
             test = _whole_groups(y, share, sides, classification, seed)
         development = np.setdiff1d(rows, test)
-        units = None if whole else units
-    development = without_copies(development, test, units)
+        copies = None if copies_included else copies
+    development = without_copies(development, test, copies)
     if not len(development):
         raise _too_few(len(y), share)
     return np.sort(development), np.sort(test)

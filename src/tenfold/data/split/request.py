@@ -1,10 +1,10 @@
-"""How rows are to be divided into folds: a record that checks itself, and says itself in words."""
+"""How rows are to be divided into folds: the request, which checks and describes itself. `folds` cuts by it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from tenfold.formatting import nearest
 
 Array = np.ndarray
 ONE_GROUP_OUT = "leave-one-group-out"
+Way = Literal["forward", "count", "one group out", "fold numbers", "pairs", "splitter"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,10 +55,10 @@ class Splits:
         if self.gap and self.time is None:
             raise BadInput(f"a gap of {self.gap} rows without a time", do="--time COL, or no gap")
         if self.time is not None and not _whole(self.folds):
-            raise BadInput("time is given beside folds that are given", expected="a number of folds", do="5 folds")
-        if self.one_group_out and self.groups is None:
+            raise BadInput("time is given together with folds", expected="a number of folds", do="5 folds")
+        if self.way == "one group out" and self.groups is None:
             raise BadInput(f"folds is '{ONE_GROUP_OUT}' and there are no groups", do="--groups COL")
-        if self.one_group_out and self.group_count < 2:
+        if self.way == "one group out" and self.group_count < 2:
             raise BadInput(f"folds is '{ONE_GROUP_OUT}' and all rows are of one group", do="5 folds without groups")
 
     @property
@@ -78,16 +79,24 @@ class Splits:
         return 0 if codes is None else len(np.unique(codes))
 
     @property
-    def one_group_out(self) -> bool:
-        """Whether each group is a fold."""
-        return isinstance(self.folds, str)
+    def way(self) -> Way:
+        """How the rows are cut; all that depends on it asks here."""
+        if self.time is not None:
+            return "forward"
+        if isinstance(self.folds, int):
+            return "count"
+        if isinstance(self.folds, str):
+            return "one group out"
+        if isinstance(self.folds, np.ndarray):
+            return "fold numbers"
+        return "pairs" if isinstance(self.folds, tuple) else "splitter"
 
     @property
     def random(self) -> bool:
         """Whether another repeat is another division; otherwise only the seeds of the training differ."""
-        if _whole(self.folds):
-            return self.time is None
-        return hasattr(self.folds, "random_state") and bool(getattr(self.folds, "shuffle", True))
+        if self.way == "splitter":
+            return hasattr(self.folds, "random_state") and bool(getattr(self.folds, "shuffle", True))
+        return self.way == "count"
 
     def check_rows(self, rows: int) -> None:
         """BadInput where groups, time or the folds are of another number of rows."""
@@ -110,26 +119,29 @@ class Splits:
 
 
 def describe(splits: Splits, *, classification: bool) -> str:
-    """What is done, in words: "5 stratified folds x 3 repeats, by patient"."""
-    folds, by = splits.folds, splits.by or ("group" if splits.groups is not None else "time")
-    if splits.one_group_out:
-        what = f"{splits.group_count} folds of one group each"
-    elif splits.time is not None:
-        what = f"{folds} folds forward in time"
-    elif _whole(folds):
-        what = f"{folds} {'stratified ' if classification else ''}folds"
-    elif isinstance(folds, np.ndarray):
-        count = len(np.unique(folds[folds >= 0]))
-        what = f"{count} given fold{'s' * (count > 1)}"
-    elif isinstance(folds, tuple):
-        what = f"{len(folds)} given fold{'s' * (len(folds) > 1)}"
-    else:
-        what = f"the folds of {type(folds).__name__}"
+    """The division in words: "5 stratified folds x 3 repeats, by patient"."""
+    what = _folds_in_words(splits, classification)
     if splits.repeats > 1:
         what += f" x {splits.repeats} {'repeats' if splits.random else 'seeds'}"
     if splits.groups is not None or splits.time is not None:
-        what += f", by {by}"
+        what += f", by {splits.by or ('group' if splits.groups is not None else 'time')}"
     return what + (f", {splits.gap} rows apart" if splits.gap else "")
+
+
+def _folds_in_words(splits: Splits, classification: bool) -> str:
+    folds = splits.folds
+    match splits.way:
+        case "forward":
+            return f"{folds} folds forward in time"
+        case "count":
+            return f"{folds} {'stratified ' if classification else ''}folds"
+        case "one group out":
+            return f"{splits.group_count} folds of one group each"
+        case "splitter":
+            return f"the folds of {type(folds).__name__}"
+        case "fold numbers" | "pairs" as way:
+            count = len(np.unique(folds[folds >= 0])) if way == "fold numbers" else len(folds)
+            return f"{count} given fold{'s' * (count > 1)}"
 
 
 def _codes(groups: Array) -> Array:

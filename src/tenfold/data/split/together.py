@@ -1,4 +1,4 @@
-"""Rows that must stand on one side of a division: equal rows, groups, and groups joined by equal rows."""
+"""Which rows must stay on one side of a division: equal rows, groups, and groups that share equal rows."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LEAST_DISTINCT = 0.5  # share of distinct rows under which equal rows are a warn
 MIX = np.uint64(0x9E3779B97F4A7C15)
 
 
-def duplicate_units(rows: Inputs | Table | Array, *, always: bool = False) -> tuple[Array | None, str]:
+def copy_labels(rows: Inputs | Table | Array, *, always: bool = False) -> tuple[Array | None, str]:
     """A label for each row (rows,) int64, equal for rows whose cells are all equal, in order of first appearance.
 
     None where no row repeats another, and None with a warning where fewer than half of the rows are distinct (not if
@@ -23,16 +23,16 @@ def duplicate_units(rows: Inputs | Table | Array, *, always: bool = False) -> tu
     """
     columns = _columns(rows)
     count = len(columns[0]) if columns else 0
-    units = row_units(columns) if count else np.zeros(0, np.int64)
-    distinct = int(units.max()) + 1 if count else 0
+    labels = row_labels(columns) if count else np.zeros(0, np.int64)
+    distinct = int(labels.max()) + 1 if count else 0
     if distinct == count:
         return None, ""
     if distinct < LEAST_DISTINCT * count and not always:
         return None, (
             f"only {distinct:,} of {count:,} rows are distinct in their inputs ({distinct / count:.1%}): equal rows "
-            "stand on both sides of the folds, so a model that remembers rows scores too well"
+            "are on both sides of the folds, so a model that remembers rows scores too well"
         )
-    return units, ""
+    return labels, ""
 
 
 def _columns(rows: Inputs | Table | Array) -> list[Array]:
@@ -54,7 +54,7 @@ def text_codes(values: Array) -> Array:
     return np.fromiter(map(index.__getitem__, values), np.int64, len(values))
 
 
-def row_units(columns: Sequence[Array]) -> Array:
+def row_labels(columns: Sequence[Array]) -> Array:
     """A label for each row, equal for rows that are equal in every column, in order of first appearance.
 
     columns: arrays (rows,) of float64, of integers or of dates. By 64-bit hashes, and every match is compared.
@@ -92,44 +92,44 @@ def _bits(column: Array) -> Array:
     return column.astype(np.int64).view(np.uint64) if column.dtype != np.uint64 else column
 
 
-def joined(groups: Array, units: Array) -> Array:
-    """Groups that have rows of one unit in common are one group (connected components). groups, units (rows,): codes
-    from 0 without gaps; (rows,) int64, numbered in the order of their first groups, so without common units as they
-    are."""
+def merge_groups(groups: Array, copies: Array) -> Array:
+    """Groups that hold copies of one row become one group (connected components). groups, copies (rows,): codes from 0
+    without gaps. Returns (rows,) int64, numbered in the order of their first groups: unchanged without such copies."""
     from scipy.sparse import coo_matrix
     from scipy.sparse.csgraph import connected_components
 
-    count, size = int(groups.max()) + 1, int(groups.max()) + int(units.max()) + 2
-    links = coo_matrix((np.ones(len(groups), bool), (groups, units + count)), (size, size))
+    count, size = int(groups.max()) + 1, int(groups.max()) + int(copies.max()) + 2
+    links = coo_matrix((np.ones(len(groups), bool), (groups, copies + count)), (size, size))
     component = connected_components(links, directed=False)[1][:count]
     _, first, label = np.unique(component, return_index=True, return_inverse=True)
     return np.unique(first[label], return_inverse=True)[1][groups]
 
 
-def tied(groups: Array | None, units: Array | None, largest: float) -> tuple[Array | None, bool]:
-    """What stands on one side (rows,), and whether equal rows do then: groups joined by equal rows, unless that makes
-    a group of more than `largest` rows that was none before; then the groups alone. Units alone are numbered anew, in
-    order of first appearance."""
-    if units is None:
+def sides_of(groups: Array | None, copies: Array | None, largest: float) -> tuple[Array | None, bool]:
+    """A label for each row (rows,), equal for rows that must stay on one side, and whether equal rows do then.
+
+    Groups that share equal rows are merged, unless that makes a group of more than `largest` rows which was not so
+    large before: then the groups stay as they are. Copies without groups are numbered anew, by first appearance."""
+    if copies is None:
         return groups, True
-    _, first, label = np.unique(units, return_index=True, return_inverse=True)
-    units = np.argsort(np.argsort(first))[label]
+    _, first, label = np.unique(copies, return_index=True, return_inverse=True)
+    copies = np.argsort(np.argsort(first))[label]
     if groups is None:
-        return units, True
-    both = joined(groups, units)
-    whole = bool(np.bincount(both).max() <= max(largest, np.bincount(groups).max()))
-    return (both if whole else groups), whole
+        return copies, True
+    merged = merge_groups(groups, copies)
+    small = bool(np.bincount(merged).max() <= max(largest, np.bincount(groups).max()))
+    return (merged if small else groups), small
 
 
-def without_copies(rows: Array, others: Array, units: Array | None) -> Array:
+def without_copies(rows: Array, others: Array, copies: Array | None) -> Array:
     """The rows (an index array) that equal none of the others."""
-    return rows if units is None else rows[~np.isin(units[rows], units[others])]
+    return rows if copies is None else rows[~np.isin(copies[rows], copies[others])]
 
 
-def majority(y: Array, units: Array) -> Array:
-    """The most frequent class of each unit (units,); of two equally frequent ones the class with fewer rows."""
+def majority(y: Array, copies: Array) -> Array:
+    """The most frequent class of each set of copies (sets,); of two equally frequent ones the class with fewer rows."""
     classes = np.bincount(y)
-    keys, counts = np.unique(units * len(classes) + y, return_counts=True)
+    keys, counts = np.unique(copies * len(classes) + y, return_counts=True)
     unit, label = np.divmod(keys, len(classes))
     order = np.lexsort((-classes[label], counts, unit))
     return label[order[np.flatnonzero(np.diff(unit, append=-1))]]
