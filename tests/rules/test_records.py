@@ -4,12 +4,12 @@ import dataclasses
 import inspect
 import math
 import typing
-from collections.abc import Sequence
 
 import pytest
 
 from tenfold.rules import activations, initialization, losses, normalization, preprocessing, schedules
-from tenfold.rules.optimizers import Optimizer
+from tenfold.rules.fields import Number, Within, value_kinds
+from tenfold.rules.optimizers import LBFGS, Optimizer
 from tenfold.rules.record import BadField, numbers, rule_name
 
 UNIONS = (
@@ -18,56 +18,35 @@ UNIONS = (
 )  # fmt: skip
 MEMBERS = [member for union in UNIONS for member in typing.get_args(union)]
 FIELDS = [(member, field.name) for member in MEMBERS for field in dataclasses.fields(member)]
-SHARE, POSITIVE, NEGATIVE = [-0.1, 1.0], [0, -1], [-0.1]  # outside [0, 1), (0, inf), [0, inf)
-LIMITS = {  # the same for schedules and optimizers
-    **dict.fromkeys(("lr", "eps", "adam_lr"), POSITIVE),
-    **dict.fromkeys(("momentum", "momentum_from", "rho", "beta1", "beta2", "warmup", "momentum_low"), SHARE),
-    **dict.fromkeys(("initial_scale", "momentum_decay", "k"), NEGATIVE),
-    **dict.fromkeys(("form", "eps_form", "of", "scale", "output", "time"), ()),
-    **dict.fromkeys(("eps_inside", "rate_inside", "bias_correction", "nesterov", "cycle_momentum"), ()),
-    "momentum_ramp": [0, 1.1], "drop": [0, -0.1, 1.1], "every": [0, -3, 2.5], "patience": [-1, 0.5],
-    "threshold": SHARE, "end": [-0.1, 1.1], "restarts": [-1, 0.5], "stretch": POSITIVE, "rise": [0, 1.0],
-    "start": [0.9], "momentum_high": [0.5, 1.0], "damping": NEGATIVE, "line_search": (), "cg_steps": [0, 1.5],
-    "tolerance": NEGATIVE, "history": [0, 2.5], "evaluations": [0, 2.5], "c1": [0, 1.0], "c2": [0, 1e-5, 1.0],
-}  # fmt: skip
-OUTSIDE: dict[str, Sequence[float]] = {  # numbers that a field cannot have, by Class.field; [] where any number will do
-    "LeakyReLU.slope": [], "ELU.alpha": [-1e-9], "Constant.value": [], "Normal.std": [-1e-9],
-    "UniformWithin.bound": [-1e-9], "Sparse.connections": [0, -1, 2.5], "Sparse.std": [-1e-9],
-    **{f"{name}.gain": [0, -1] for name in ("LeCun", "Xavier", "He", "Orthogonal")},
-    **{f"{name}.{word}": [] for name in ("LeCun", "Xavier", "He") for word in ("distribution", "fan")},
-    **{
-        f"{member.__name__}.{field}": bad
-        for member in typing.get_args(initialization.Initialization)
-        for field, bad in (("bias", []), ("zero_last", [0]))
-    },
-    "PReLU.start": [], "PReLU.per": [], "Maxout.pieces": [1, 0, -2, 2.5], "GELU.approximate": [],
-    "CrossEntropy.smoothing": SHARE, "Hinge.kind": [], "Hinge.margin": POSITIVE, "Huber.delta": POSITIVE,
-    "BatchNorm.average": [], "BatchNorm.unbiased": [0], "BatchNorm.initial_variance": NEGATIVE,
-    "LayerNorm.eps": POSITIVE, "GroupNorm.eps": POSITIVE, "GroupNorm.groups": [0, -1, 2.5],
-    "BatchNorm.eps": [0, -1], "BatchNorm.keep": [-0.1, 1.0], "MinMax.low": [1.0, 2.0], "MinMax.high": [],
-    **{f"{name}.components": [0, -1, 2.5] for name in ("PCA", "WhitenPCA")},
-    **{f"{name}.variance": [0, -0.1, 1.1] for name in ("PCA", "WhitenPCA")},
-    **{f"{name}.standardize": [0, 2.0] for name in ("PCA", "WhitenPCA", "WhitenZCA")},
-    **{f"{name}.epsilon": [-1e-9] for name in ("WhitenPCA", "WhitenZCA")},
-    **{
-        f"{member.__name__}.{field.name}": LIMITS[field.name]
-        for member in (*typing.get_args(schedules.Decay), *typing.get_args(Optimizer))
-        for field in dataclasses.fields(member)
-    },
-    "Plateau.drop": [0, 1.0], "OneCycle.end": [0.9], "GaussNewton.damping": [0, -1], "HessianFree.damping": [0, -1],
-}  # fmt: skip
+NUMBERS = [(member, field) for member, field in FIELDS if isinstance(value_kinds(member)[field], Number)]
+PAIRS = {  # numbers that a field cannot have beside the default of another
+    (preprocessing.MinMax, "low"): [1.0, 2.0],
+    (schedules.OneCycle, "momentum_high"): [0.5],
+    (LBFGS, "c2"): [1e-5],
+}
 
 
-def test_every_field_is_listed():
-    assert set(OUTSIDE) == {f"{member.__name__}.{field}" for member, field in FIELDS}
+def outside(kind):
+    """Numbers just outside the declared range, and none that is not whole where whole ones are counted."""
+    within = kind.within or Within()
+    numbers = [within.gt, within.ge - 1e-9, within.lt, within.le + 1e-9]
+    if kind.integer:
+        numbers = [within.gt, within.ge - 1, within.lt, within.le + 1, 2.5]
+    return [number for number in numbers if math.isfinite(number)]
+
+
+def test_every_field_declares_what_it_may_be():
+    assert [(member, field) for member in MEMBERS for field in value_kinds(member)] == FIELDS
 
 
 @pytest.mark.parametrize(("member", "field"), FIELDS)
 def test_a_field_refuses_what_it_cannot_be(member, field):
+    kind = value_kinds(member)[field]
+    numbers = outside(kind) if isinstance(kind, Number) else [0]
+    nothing = [] if getattr(kind, "optional", False) else [None]
     flag = isinstance(getattr(member(), field), bool)
-    nothing = [] if type(None) in typing.get_args(typing.get_type_hints(member)[field]) else [None]
-    bad = [math.nan, math.inf, -math.inf, 1 if flag else True, "1", *nothing, *OUTSIDE[f"{member.__name__}.{field}"]]
-    for value in bad:
+    never = [math.nan, math.inf, -math.inf, 1 if flag else True, "1", *nothing]
+    for value in (*never, *numbers, *PAIRS.get((member, field), ())):
         with pytest.raises(BadField) as caught:
             member(**{field: value})
         assert caught.value.field == field
@@ -95,3 +74,38 @@ def test_names_are_unique_in_each_union():
         names = [rule_name(member) for member in typing.get_args(union)]
         assert len(set(names)) == len(names)
         assert all(name == name.lower() for name in names)
+
+
+@pytest.mark.parametrize(
+    ("within", "words", "inside", "outside"),
+    [
+        (Within(gt=0), "> 0", [1e-9, 1e300], [0.0, -1.0]),
+        (Within(ge=0), ">= 0", [0.0, 1e300], [-1e-9]),
+        (Within(ge=0, lt=1), "in [0, 1)", [0.0, 0.999], [1.0, -1e-9]),
+        (Within(gt=0, le=1, note="a share"), "in (0, 1], a share", [1e-9, 1.0], [0.0, 1.001]),
+        (Within(gt=0, lt=1), "in (0, 1)", [0.5], [0.0, 1.0]),
+    ],
+)
+def test_a_range_in_words_and_numbers(within, words, inside, outside):
+    assert str(within) == words
+    assert all(within.holds(number) for number in inside)
+    assert not any(within.holds(number) for number in outside)
+
+
+def test_a_whole_float_counts_as_whole():
+    step = schedules.Step(every=10.0)
+    assert (step, type(step.every)) == (schedules.Step(every=10), int)
+
+
+def test_some_ranges_by_hand():
+    """Ranges that the tests above take from the declarations."""
+    ranges = {f"{member.__name__}.{field}": str(value_kinds(member)[field].within) for member, field in NUMBERS}
+    assert ranges["Adam.lr"] == ranges["Adam.eps"] == ranges["BatchNorm.eps"] == ranges["Huber.delta"] == "> 0"
+    assert ranges["Adam.beta2"] == ranges["BatchNorm.keep"] == ranges["CrossEntropy.smoothing"] == "in [0, 1)"
+    assert ranges["Normal.std"] == ranges["Newton.damping"] == ranges["Exponential.k"] == ranges["ELU.alpha"] == ">= 0"
+    assert ranges["GaussNewton.damping"] == ranges["HessianFree.damping"] == ranges["He.gain"] == "> 0"
+    assert (ranges["Maxout.pieces"], ranges["Plateau.drop"], ranges["PCA.variance"]) == (
+        ">= 2",
+        "in (0, 1)",
+        "in (0, 1]",
+    )
