@@ -9,35 +9,35 @@ from tenfold.recipe.grammar.field_kinds import Family, FieldKind, LayerList, kin
 from tenfold.recipe.grammar.files import dump_yaml
 from tenfold.recipe.network import MLP, Layers
 from tenfold.recipe.recipe import Recipe
-from tenfold.recipe.words.explain import catalogue, fields_said
+from tenfold.recipe.words.explain import catalogue, yaml_fields
 from tenfold.rules.augmentation import Augmentation
 from tenfold.rules.fields import Number, Words
 
-MEANINGS = {
+MEANINGS = {  # `comment` adds the names of a family and the range of a number
     "preprocess": "numeric inputs, fitted on the training rows",
-    "augment": "of training images, drawn anew in every epoch",
+    "augment": "training images, drawn anew in every epoch",
     "flip": "mirror left and right with probability 1/2",
-    "shift": "by up to so many pixels in each direction",
-    "network": "hidden layers that are alike, {hidden: [...], ...}, or any, {layers: [...]}",
+    "shift": "move by up to so many pixels in each direction",
+    "network": "equal hidden layers, {hidden: [...], ...}, or a list of any layers, {layers: [...]}",
     "layers": "one by one; the output layer is appended",
-    "hidden": "units of each hidden layer; [] is a linear model",
+    "hidden": "units of each hidden layer, [] for a linear model",
     "activation": "hidden activation",
     "normalization": "of hidden units",
-    "normalize": "where the normalization stands: before or after the activation",
-    "dropout": "share of hidden units dropped in training, in [0, 1)",
-    "input_dropout": "share of inputs dropped in training, in [0, 1)",
+    "normalize": "before or after the activation",
+    "dropout": "share of hidden units dropped in training",
+    "input_dropout": "share of inputs dropped in training",
     "init": "initial weights",
     "loss": "auto decides by the task",
     "optimizer": "update rule; lr is its learning rate",
     "decay": "of the learning rate",
-    "weight_decay": "from 0; decoupled for adamw, lion, muon, an L2 gradient for the others",
-    "l1": "from 0; strength of the L1 penalty",
-    "max_norm": "largest norm of the weights into a unit, above 0; null is no limit",
-    "clip_norm": "largest norm of the gradient, above 0; null is no limit",
-    "clip_value": "largest number of the gradient, above 0; null is no limit",
-    "weight_average": "decay of the average of the weights that predicts, in [0, 1); 0 is off",
+    "weight_decay": "decoupled for adamw, lion, muon, an L2 gradient for the others",
+    "l1": "strength of the L1 penalty",
+    "max_norm": "largest norm of the weights into a unit, null for no limit",
+    "clip_norm": "largest norm of the gradient, null for no limit",
+    "clip_value": "largest number of the gradient, null for no limit",
+    "weight_average": "decay of the average of the weights that predicts, 0 for none",
     "batch_size": "rows, or full",
-    "epochs": "passes over the training rows, from 1",
+    "epochs": "passes over the training rows",
 }
 SPACE_HEADER = """\
 # A space of recipes. A list is a choice, each option equally likely (an inner list shares the chance of one
@@ -47,14 +47,17 @@ SPACE_HEADER = """\
 RECIPE_HEADER = """\
 # A bare name is a rule at its defaults; {name: {field: value}} sets its fields, {name: value} its main field.
 """
-RECORDS = (Recipe, MLP, Layers, Augmentation)  # whose fields stand in a recipe without a name
+RECORDS = (Recipe, MLP, Layers, Augmentation)  # whose fields are written without the record's name
 
 
 def comment(name: str) -> str:
-    """What a field means, and for a family of rules every name."""
+    """What a field means, with every name of a family of rules, or the range of a number."""
     kind = _kind(name)
-    names = kind.layer.names if isinstance(kind, LayerList) else kind.names if isinstance(kind, Family) else []
-    return f"{MEANINGS[name]}: {' | '.join(names)}" if names else MEANINGS[name]
+    family = kind.layer if isinstance(kind, LayerList) else kind
+    if isinstance(family, Family):
+        return f"{MEANINGS[name]}: {' | '.join(family.names)}"
+    within = getattr(kind, "within", None)
+    return f"{MEANINGS[name]}; {within}" if within else MEANINGS[name]
 
 
 def _kind(name: str) -> FieldKind:
@@ -63,28 +66,26 @@ def _kind(name: str) -> FieldKind:
 
 def _rules_with_fields() -> list[str]:
     """A line for each rule that has fields: their defaults, then the words of each option, and the presets."""
-    lines, seen = [], set()
+    lines: dict[type, str] = {}
     for entry in catalogue():
-        fields, again = fields_said(entry.defaults), entry.rule in seen
-        seen.add(entry.rule)
-        if fields and entry.place != entry.name and not again:
-            one = f"{{{entry.name}: {{{fields}}}}}"
-            text = f"layers: [{one}]" if entry.place == "layer" else f"{entry.place}: {one}"
-            said = "; ".join(f"{field}: {' | '.join(words)}" for field, words in choices_of(entry.rule).items())
-            lines.append(f"#   {text}  # {said}\n" if said else f"#   {text}\n")
-    return lines
+        fields = yaml_fields(entry.defaults)
+        if not fields or entry.rule in lines or entry.place == entry.name:  # `augment` has its fields in the text above
+            continue
+        rule = f"{{{entry.name}: {{{fields}}}}}"
+        line = f"layers: [{rule}]" if entry.place == "layer" else f"{entry.place}: {rule}"
+        options = "; ".join(f"{field}: {' | '.join(words)}" for field, words in options_of_rule(entry.rule).items())
+        lines[entry.rule] = f"#   {line}  # {options}\n" if options else f"#   {line}\n"
+    return list(lines.values())
 
 
-def choices_of(rule: type) -> dict[str, list[str]]:
+def options_of_rule(rule: type) -> dict[str, list[str]]:
     """The words of each field of a rule that has some, and of `preset`."""
-    found: dict[str, list[str]] = {}
+    options: dict[str, list[str]] = {}
     for field, kind in kinds(rule).items():
         if isinstance(kind, Words | Number) and kind.words:
-            found[field] = [*(["a number"] if isinstance(kind, Number) else []), *kind.words]
+            options[field] = ["a number", *kind.words] if isinstance(kind, Number) else list(kind.words)
     presets: list[str] = list(getattr(rule, "PRESETS", ()))
-    if presets:
-        found["preset"] = presets
-    return found
+    return {**options, "preset": presets} if presets else options
 
 
 def commented_default() -> str:
@@ -94,10 +95,11 @@ def commented_default() -> str:
     """
     rows: list[tuple[str, str]] = []
     for name, value in Recipe().to_dict().items():
-        inside = value if isinstance(value, Mapping) else {}
-        first = f"{name}:" if inside else dump_yaml({name: value}).rstrip()
-        rows.append((first, comment(name)))
-        rows += [(f"  {dump_yaml({key: item}).rstrip()}", comment(key)) for key, item in inside.items()]
+        if isinstance(value, Mapping):
+            rows.append((f"{name}:", comment(name)))
+            rows += [(f"  {dump_yaml({key: item}).rstrip()}", comment(key)) for key, item in value.items()]
+        else:
+            rows.append((dump_yaml({name: value}).rstrip(), comment(name)))
     width = max(len(line) for line, _ in rows)
     body = "".join(f"{line:<{width}}  # {text}\n" for line, text in rows)
     return RECIPE_HEADER + body + "# Rules that have fields, with the defaults:\n" + "".join(_rules_with_fields())
@@ -113,8 +115,8 @@ def commented_space(data: Any) -> str:
 
 def _space_field(name: str, value: Any) -> str:
     """One field of a space; the fields of a network or augmentation each have a comment line."""
-    named = isinstance(_kind(name), Family)
-    if named or not isinstance(value, Mapping) or not set(value) <= set(MEANINGS) or not value:
+    one_record = isinstance(value, Mapping) and value and set(value) <= set(MEANINGS)
+    if not one_record or isinstance(_kind(name), Family):
         return dump_yaml({name: value})
     lines = [f"{name}:\n"]
     for key, item in value.items():

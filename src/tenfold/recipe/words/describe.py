@@ -22,12 +22,16 @@ def describe_rule(rule: Any) -> str:
 def describe_values(rule: Any) -> str:
     """A rule with its main number and what differs from the defaults: "Normal 0.01", "He uniform"."""
     parts, main, default = [type(rule).__name__], main_field(type(rule)), type(rule)()
-    for name in kinds(type(rule)):
-        value, said = getattr(rule, name), name.replace("_", " ")
-        if name == main and not isinstance(value, str):
+    for field in kinds(type(rule)):
+        value, words = getattr(rule, field), field.replace("_", " ")
+        if field == main and not isinstance(value, str):
             parts.append(f"{value:.3g}")
-        elif value != getattr(default, name):
-            parts.append(value if isinstance(value, str) else said if value is True else f"{said} {value:.3g}")
+        elif value == getattr(default, field):
+            continue
+        elif isinstance(value, str):
+            parts.append(value)
+        else:
+            parts.append(words if value is True else f"{words} {value:.3g}")
     return " ".join(parts)
 
 

@@ -1,4 +1,4 @@
-"""What there is to choose from: every rule and layer by name, and what its record says of itself."""
+"""All rules and layers by name, and what each record documents of itself: `tenfold recipes --explain NAME`."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class Entry:
     @property
     def defaults(self) -> dict[str, Any]:
         """Its fields, as it is built without arguments."""
-        made = self.rule()
-        return {field: getattr(made, field) for field in kinds(self.rule)}
+        default = self.rule()
+        return {field: getattr(default, field) for field in kinds(self.rule)}
 
     @property
     def presets(self) -> dict[str, dict[str, Any]]:
@@ -44,11 +44,11 @@ class Entry:
 
     def to_dict(self) -> dict[str, Any]:
         """All of it as JSON-able data."""
-        said = sections(self.rule)
-        known = {word.lower(): said[word] for word in SECTIONS if word in said}
+        text = sections(self.rule)
+        documented = {section.lower(): text[section] for section in SECTIONS if section in text}
         defaults = {field: list(value) if isinstance(value, tuple) else value for field, value in self.defaults.items()}
-        head = {"name": self.name, "family": self.place, "names": self.names, "summary": said[""]}
-        return {**head, **known, "defaults": defaults, "presets": self.presets}
+        head = {"name": self.name, "family": self.place, "names": self.names, "summary": text[""]}
+        return {**head, **documented, "defaults": defaults, "presets": self.presets}
 
 
 def catalogue() -> list[Entry]:
@@ -66,8 +66,8 @@ def _entries(record: type) -> Iterator[Entry]:
             case Fields(rule):
                 yield Entry(field, field, rule)
             case Either(records):
-                for one in records:
-                    yield from _entries(one)
+                for inner in records:
+                    yield from _entries(inner)
 
 
 def explain(name: str) -> list[Entry]:
@@ -75,15 +75,19 @@ def explain(name: str) -> list[Entry]:
 
     Raises `BadInput` with the nearest name and all names by place.
     """
-    entries, asked = catalogue(), _letters(name)
-    found = [entry for entry in entries if asked in (_letters(entry.name), _letters(entry.rule.__name__))]
-    if found:
-        return list({entry.rule: entry for entry in reversed(found)}.values())[::-1]
-    near = nearest(name, (entry.name for entry in entries), likeness=0.5)
-    places: dict[str, list[str]] = {}
-    for entry in {(entry.rule, entry.name): entry for entry in reversed(entries)}.values():
-        places.setdefault(entry.place, []).insert(0, entry.name)
-    listed = "\n".join(f"  {place}: {', '.join(names)}" for place, names in reversed(places.items()))
+    asked = _letters(name)
+    matching: dict[type, Entry] = {}
+    places: dict[str, dict[str, type]] = {}
+    for entry in catalogue():
+        if asked in (_letters(entry.name), _letters(entry.rule.__name__)):
+            matching.setdefault(entry.rule, entry)
+        # a rule that has the same name in two places is listed in the first
+        if not any(names.get(entry.name) is entry.rule for names in places.values()):
+            places.setdefault(entry.place, {})[entry.name] = entry.rule
+    if matching:
+        return list(matching.values())
+    near = nearest(name, (known for names in places.values() for known in names), likeness=0.5)
+    listed = "\n".join(f"  {place}: {', '.join(names)}" for place, names in places.items())
     hint = f"; nearest: {near}" if near else ""
     raise BadInput(f"unknown name {name[:40]!r}{hint}; there are\n{listed}")
 
@@ -94,16 +98,17 @@ def _letters(name: str) -> str:
 
 def explanation(entry: Entry, *, width: int = WIDEST) -> str:
     """The entry for people to read: its name and place, the summary, then its sections, wrapped."""
-    said = sections(entry.rule)
-    presets = (f"{library} ({fields_said(fields) or 'as here'})" for library, fields in entry.presets.items())
-    said |= {"Defaults": fields_said(entry.defaults), "Presets": "; ".join(presets)}
+    text = sections(entry.rule)
+    presets = (f"{library} ({yaml_fields(fields) or 'as here'})" for library, fields in entry.presets.items())
+    text |= {"Defaults": yaml_fields(entry.defaults), "Presets": "; ".join(presets)}
     places: dict[str, list[str]] = {}
     for place, name in entry.names.items():
         places.setdefault(name, []).append(place)
     head = ", ".join(f"{name} ({', '.join(where)})" for name, where in places.items())
-    lines = [head, *_wrapped(said[""], "", width)]
-    for word in SHOWN:
-        lines += _wrapped(said[word], word, width) if said.get(word) else []
+    lines = [head, *_wrapped(text[""], "", width)]
+    for section in SHOWN:
+        if text.get(section):
+            lines += _wrapped(text[section], section, width)
     return "\n".join(lines) + "\n"
 
 
@@ -115,15 +120,18 @@ def _wrapped(text: str, label: str, width: int) -> list[str]:
     )
 
 
-def fields_said(fields: dict[str, Any]) -> str:
+def yaml_fields(fields: dict[str, Any]) -> str:
     """ "lr: 0.001, beta1: 0.9", as YAML has it."""
-    return ", ".join(f"{field}: {said_value(value)}" for field, value in fields.items())
+    return ", ".join(f"{field}: {yaml_value(value)}" for field, value in fields.items())
 
 
-def said_value(value: Any) -> str:
+def yaml_value(value: Any) -> str:
     """A field's value as YAML has it, numbers as short as they are exact."""
     if isinstance(value, tuple):
         return "[]"
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
-    return value if isinstance(value, str) else f"{value:g}" if float(f"{value:g}") == value else repr(value)
+    if isinstance(value, str):
+        return value
+    short = f"{value:g}"
+    return short if float(short) == value else repr(value)
