@@ -12,7 +12,7 @@ import math
 import types
 import typing
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeGuard
 
 INF = math.inf
 
@@ -42,6 +42,11 @@ Positive = Annotated[float, Within(gt=0)]
 NotNegative = Annotated[float, Within(ge=0)]
 Share = Annotated[float, Within(ge=0, lt=1)]
 Count = Annotated[int, Within(ge=1)]
+
+
+def is_number(value: Any) -> TypeGuard[int | float]:
+    """Whether a value is a number; to Python true and false are two more."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 @dataclass(frozen=True)
@@ -81,7 +86,7 @@ class Number:
     def must_be(self, value: Any) -> str:
         if (value is None and self.optional) or (isinstance(value, str) and value in self.words):
             return ""
-        number = value if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
+        number = value if is_number(value) else math.nan
         fits = math.isfinite(number) and (not self.integer or number == int(number))
         if fits and (self.within is None or self.within.holds(number)):
             return ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -54,6 +54,17 @@ class Group:
 
 
 Node = Fixed | Range | Choice | Items | Group
+
+
+def choice_of(options: Sequence[Node]) -> Node:
+    """A choice among at least one option; one alone is no choice."""
+    return Choice(tuple(options)) if len(options) > 1 else options[0]
+
+
+def items_of(nodes: Sequence[Node]) -> Fixed | Items:
+    """A list of nodes; a value where all of them are values."""
+    values = tuple(node.value for node in nodes if isinstance(node, Fixed))
+    return Fixed(values) if len(values) == len(nodes) else Items(tuple(nodes))
 
 
 def draw(node: Node, rng: np.random.Generator) -> Any:

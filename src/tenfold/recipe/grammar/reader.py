@@ -21,14 +21,14 @@ from tenfold.recipe.grammar.field_kinds import (
 )
 from tenfold.recipe.grammar.nodes import (
     RANGES,
-    Choice,
     Fixed,
     Group,
-    Items,
     Node,
     Range,
     RangeName,
+    choice_of,
     corners,
+    items_of,
     only,
 )
 from tenfold.rules.fields import Flag, Number, SizeList, ValueKind, Words
@@ -119,8 +119,7 @@ class Reader:
         good = [item for item in items if item is not None]
         if len(good) < len(items):
             return None
-        fixed = tuple(item.value for item in good if isinstance(item, Fixed))
-        return Fixed(fixed) if len(fixed) == len(good) else Items(tuple(good))
+        return items_of(good)
 
     def _item(self, kind: SizeList | LayerList, value: Any, path: Path) -> Node | None:
         layers = isinstance(kind, LayerList)
@@ -212,8 +211,8 @@ class Reader:
 
 def one_of(nodes: list[Node | None]) -> Node | None:
     """A choice among the options that could be read."""
-    good = tuple(node for node in nodes if node is not None)
-    return Choice(good) if len(good) > 1 else good[0] if good else None
+    good = [node for node in nodes if node is not None]
+    return choice_of(good) if good else None
 
 
 def _as_mapping(record: Any) -> dict[str, Any]:
