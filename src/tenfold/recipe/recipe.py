@@ -70,27 +70,27 @@ class Recipe:
     batch_size: Count | Literal["full"] | Written = None
     epochs: Count = 40
 
-    TOGETHER: ClassVar = (
+    TOGETHER: ClassVar = (  # pairs of fields that exclude each other's values, see `__post_init__`
         *(("optimizer", field) for field in ("batch_size", "l1", "clip_norm", "clip_value")),
         ("network", "batch_size"),
     )
 
     def __post_init__(self) -> None:
-        undecided = self.batch_size is None
-        if undecided:
+        by_default = self.batch_size is None
+        if by_default:
             object.__setattr__(self, "batch_size", BATCH)
         normalize_fields(self)
         second_order = self.optimizer.family == "second_order"
-        if undecided and second_order:
+        if by_default and second_order:
             object.__setattr__(self, "batch_size", "full")
-        name, bears_noise = rule_name(self.optimizer), isinstance(self.optimizer, HessianFree)
-        noisy = second_order and self.batch_size != "full" and not bears_noise
-        require(not noisy, self, "batch_size", f"full for {name}, whose steps a minibatch would mislead")
+        name = rule_name(self.optimizer)
+        misled = second_order and self.batch_size != "full" and not isinstance(self.optimizer, HessianFree)
+        require(not misled, self, "batch_size", f"full for {name}, whose steps a minibatch would mislead")
         for field in ("l1", "clip_norm", "clip_value"):
             unused = second_order and getattr(self, field)
             require(not unused, self, field, f"absent with {name}, which does not follow the gradient")
-        lone = self.batch_size == 1 and _normalizes_rows(self.network.sequence())
-        require(not lone, self, "batch_size", ">= 2 with batch norm on dense layers, which compares the rows")
+        one_row = self.batch_size == 1 and _normalizes_rows(self.network.sequence())
+        require(not one_row, self, "batch_size", ">= 2 with batch norm on dense layers, which compares the rows")
 
     @classmethod
     def from_dict(cls, data: Any) -> Recipe:
@@ -101,8 +101,8 @@ class Recipe:
     def from_yaml(cls, source: str | Path) -> Recipe:
         """The recipe of a YAML file (a path) or of YAML text; an empty text is all defaults. Raises `BadInput`
         with all faults, each with its line and column, and for an empty file."""
-        data, found = load_yaml(source, made_by="tenfold recipes > recipe.yaml")
-        return only(read_tree(cls, data, found, sets=False))
+        data, origin = load_yaml(source, made_by="tenfold recipes > recipe.yaml")
+        return only(read_tree(cls, data, origin, sets=False))
 
     def to_dict(self) -> dict[str, Any]:
         """All fields as JSON-able data; a rule at its defaults is its bare name, else `{name: {field: value}}`

@@ -1,4 +1,4 @@
-"""Faults of a recipe or a space: each with its path, all of them reported at once."""
+"""Faults of a recipe or a space: each with its path, and all reported at once."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import Any
 from tenfold.errors import BadInput
 from tenfold.formatting import nearest
 
-Path = tuple[str | int, ...]
-MOST = 10  # faults that one message spells out
-ELSEWHERE = {  # what other libraries call it
+FieldPath = tuple[str | int, ...]  # names of fields and rules, numbers of items: ("optimizer", 1, "adam", "lr")
+MOST_LISTED = 10  # faults of one message, which has room for twelve lines
+OTHER_NAMES = {  # names that other libraries use, and what they are called here
     "mse": ("squared",), "mean_squared_error": ("squared",), "l2_loss": ("squared",), "squared_error": ("squared",),
     "mae": ("absolute",), "mean_absolute_error": ("absolute",), "l1_loss": ("absolute",), "smooth_l1": ("huber",),
     "bce": ("cross_entropy",), "ce": ("cross_entropy",), "nll": ("cross_entropy",), "log_loss": ("cross_entropy",),
@@ -21,7 +21,7 @@ ELSEWHERE = {  # what other libraries call it
     "batch_norm": ("batch", "batch_norm"), "layer_norm": ("layer", "layer_norm"), "wd": ("weight_decay",),
     "standard": ("standardize",), "standard_scaler": ("standardize",), "minmax": ("min_max",), "sigma": ("std",),
 }  # fmt: skip
-INSIDE = {  # a field of a recipe's rule or network that is written beside it
+OTHER_PLACES = {  # fields that are often written at the top of a recipe, and where they belong
     "lr": "optimizer: {adam: {lr: 1e-3}}", "learning_rate": "optimizer: {adam: {lr: 1e-3}}",
     "hidden": "network: {hidden: [64, 64]}", "layers": "network: {layers: [{dense: 64}, relu]}",
     "activation": "network: {activation: relu}", "normalization": "network: {normalization: batch}",
@@ -34,36 +34,42 @@ INSIDE = {  # a field of a recipe's rule or network that is written beside it
 class Fault:
     """What is wrong at a path, in one line."""
 
-    path: Path
+    path: FieldPath
     what: str
 
 
 @dataclass(frozen=True)
 class Source:
-    """Where the data came from: a file's name (or nothing) and the (line, column) of each path in it, from 1."""
+    """Where the data came from: a file's name (or nothing) and the (line, column) of each path in it, from 1.
+
+    Positions are kept apart from the data, because most faults are found long after the text was read: when a value
+    is held against its field, or a record is built.
+    """
 
     name: str = ""
-    marks: Mapping[Path, tuple[int, int]] = field(default_factory=dict)
+    marks: Mapping[FieldPath, tuple[int, int]] = field(default_factory=dict)
 
-    def place(self, path: Path) -> tuple[int, int]:
-        """(line, column) of the path, or of the nearest place above it; (0, 0) when unknown."""
-        ends = range(len(path), -1, -1)
-        return next((self.marks[path[:end]] for end in ends if path[:end] in self.marks), (0, 0))
+    def place(self, path: FieldPath) -> tuple[int, int]:
+        """(line, column) of the path, or of what encloses it: an absent field has none; (0, 0) when unknown."""
+        for end in range(len(path), -1, -1):
+            if path[:end] in self.marks:
+                return self.marks[path[:end]]
+        return 0, 0
 
-    def mark(self, path: Path) -> str:
+    def mark(self, path: FieldPath) -> str:
         """ "line:column" of the path; nothing when unknown."""
         line, column = self.place(path)
         return f"{line}:{column}" if line else ""
 
 
-def spell(path: Path) -> str:
+def spell(path: FieldPath) -> str:
     """("optimizer", 1, "adam") -> "optimizer[1].adam"."""
     parts = [f"[{part}]" if isinstance(part, int) else f".{part}" for part in path]
     return "".join(parts).removeprefix(".")
 
 
 def raise_all(faults: Iterable[Fault], source: Source) -> None:
-    """Raise one `BadInput` that lists the faults (the first ten), each with its place; nothing when there is none."""
+    """Raise one `BadInput` that lists the faults (the first ten), each with its place, if there are any."""
     distinct = sorted(dict.fromkeys(faults), key=lambda fault: source.place(fault.path))
     if not distinct:
         return
@@ -72,9 +78,9 @@ def raise_all(faults: Iterable[Fault], source: Source) -> None:
         place = ":".join(part for part in (source.name, source.mark(only.path)) if part)
         raise BadInput(only.what, where=": ".join(part for part in (place, spell(only.path)) if part))
     lines = [f"{len(distinct)} faults"]
-    lines += ["  " + f"{source.mark(fault.path)} {_line(fault)}".strip() for fault in distinct[:MOST]]
-    if len(distinct) > MOST:
-        lines.append(f"  and {len(distinct) - MOST} more")
+    lines += ["  " + f"{source.mark(fault.path)} {_line(fault)}".strip() for fault in distinct[:MOST_LISTED]]
+    if len(distinct) > MOST_LISTED:
+        lines.append(f"  and {len(distinct) - MOST_LISTED} more")
     raise BadInput("\n".join(lines), where=source.name)
 
 
@@ -83,20 +89,21 @@ def _line(fault: Fault) -> str:
 
 
 def unknown(name: object, known: Iterable[str]) -> str:
-    """ "unknown name; nearest: adam; one of: sgd, ..." (the nearest only when one is near)."""
+    """ "unknown name; nearest: adam; one of: sgd, ..." (the nearest only if one is alike enough)."""
     names = list(known)
     asked = str(name).lower().replace("-", "_").replace(" ", "_")
-    place = INSIDE.get(asked, "")
+    place = OTHER_PLACES.get(asked, "")
     if place.split(":")[0] in names:
-        near = [f"it stands in another place: {place}"]
+        hint = f"it belongs elsewhere: {place}"
     else:
-        same = [here for here in ELSEWHERE.get(asked, ()) if here in names]
-        near = [f"nearest: {other}" for other in (same or [nearest(asked, names, likeness=0.5)]) if other]
-    return "; ".join(["unknown name", *near, f"one of: {', '.join(names) or 'nothing'}"])
+        same = [candidate for candidate in OTHER_NAMES.get(asked, ()) if candidate in names]
+        near = same[0] if same else nearest(asked, names, likeness=0.5)
+        hint = f"nearest: {near}" if near else ""
+    return "; ".join(part for part in ("unknown name", hint, f"one of: {', '.join(names) or 'nothing'}") if part)
 
 
-def say(value: Any) -> str:
-    """What was found, in words: "the text 'abc'", "a list", "nothing", "true"."""
+def in_words(value: Any) -> str:
+    """A value that was found, in words: "the text 'abc'", "a list of 3", "nothing", "true (a boolean)"."""
     if value is None:
         return "nothing"
     if isinstance(value, bool):

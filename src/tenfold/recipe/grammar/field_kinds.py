@@ -1,4 +1,4 @@
-"""What each field of a record may hold, derived from its type annotation: one grammar for recipes and spaces."""
+"""What the fields of a recipe may hold, derived from their annotations: values, records, families of rules."""
 
 from __future__ import annotations
 
@@ -38,10 +38,12 @@ class Either:
         return list(dict.fromkeys(name for record in self.records for name in kinds(record)))
 
     def record_for(self, names: Iterable[Any]) -> type:
-        """The record that a mapping with these fields stands for: the first, unless one names a field that only
-        another has."""
-        first, given = kinds(self.records[0]), set(names)
-        return next((r for r in self.records if any(n in given and n not in first for n in kinds(r))), self.records[0])
+        """The record that a mapping with these fields means: the first, unless a field belongs to another alone."""
+        names, first = set(names), kinds(self.records[0])
+        for record in self.records[1:]:
+            if names & (kinds(record).keys() - first.keys()):
+                return record
+        return self.records[0]
 
     def __str__(self) -> str:
         return f"a mapping with {', '.join(self.fields)}"
@@ -115,7 +117,8 @@ def kind_of(hint: Any) -> FieldKind:
 
 
 def is_plain(kind: FieldKind, value: Any) -> bool:
-    """Whether a value is already what reading it gives, so that a record that holds it need not read it again."""
+    """Whether a value is what reading it would give. Most records are built from such values (by a search, a space or
+    another record), and reading them again would be slow."""
     match kind:
         case Number():
             if value is None or isinstance(value, str):

@@ -1,4 +1,4 @@
-"""YAML in, with the line and column of everything and no surprises; YAML out."""
+"""YAML in, with the line and column of every value and without YAML's surprises; YAML out."""
 
 from __future__ import annotations
 
@@ -11,18 +11,19 @@ from typing import Any
 import yaml
 
 from tenfold.errors import BadInput
-from tenfold.recipe.grammar import faults
-from tenfold.recipe.grammar.faults import Fault, Source, raise_all
+from tenfold.recipe.grammar.faults import Fault, FieldPath, Source, raise_all
 
 LARGEST = 1 << 20  # bytes of a recipe or space file
-MOST_NODES = 20_000  # after anchors are followed
+MOST_NODES = 20_000  # with those that anchors repeat: a few lines of anchors can stand for billions of values
+# YAML 1.1 reads 010 as 8, 0x10 as 16 and 1:30 as 90, which nobody means. It also takes 1e-3 for a text (the reader
+# makes a number of it) and on, off, yes, no for true and false (which the message then shows).
 PLAIN_INT = re.compile(r"[-+]?(0|[1-9][0-9_]*)")
 TAGS = {f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null", "map", "seq", "timestamp")}
 
 
 def load_yaml(source: str | Path, *, made_by: str) -> tuple[Any, Source]:
-    """Plain data of a YAML file or text, and where each part of it stands; an empty text is None, an empty file is
-    refused with the command that it is `made_by`.
+    """Plain data of a YAML file or text, and the position of every value; an empty text is None, an empty file is
+    refused with the command it is `made_by`.
 
     A `Path` is a file; so is a one-line string that ends in .yaml or .yml or names an existing file. Nothing but
     plain values is accepted: no tags, no second document, no repeated key, no numbers that YAML 1.1 reads in base
@@ -39,15 +40,15 @@ def load_yaml(source: str | Path, *, made_by: str) -> tuple[Any, Source]:
         raise BadInput(f"not YAML text: {str(error).splitlines()[0]}", where=name) from None
     except RecursionError:
         raise BadInput("nested too deeply", where=name, expected="the few levels of a recipe") from None
-    walk = _Walk(name)
-    data = None if node is None else walk.value(node, (), ())
-    if data is None and name and not walk.faults:
+    converter = _Converter(name)
+    data = None if node is None else converter.value(node, (), ())
+    if data is None and name and not converter.faults:
         raise BadInput(
             "is empty", where=name, expected="a field a line, such as `epochs: 40`", do=f"`{made_by}` writes one"
         )
-    found = Source(name, walk.marks)
-    raise_all(walk.faults, found)
-    return data, found
+    origin = Source(name, converter.marks)
+    raise_all(converter.faults, origin)
+    return data, origin
 
 
 def _read(source: str | Path) -> tuple[str, str]:
@@ -81,18 +82,21 @@ def _problem(error: yaml.MarkedYAMLError) -> str:
     return f"not YAML: {error.context + ', ' if error.context else ''}{error.problem}"
 
 
-class _Walk:
-    """Plain data from a node tree; collects marks (line, column from 1) and faults by path."""
+class _Converter:
+    """Makes plain data of the nodes of a YAML text; collects marks (line, column from 1) and faults by path.
+
+    `yaml.safe_load` would do without the positions, and let the last of two equal keys win without a word.
+    """
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.marks: dict[faults.Path, tuple[int, int]] = {}
+        self.marks: dict[FieldPath, tuple[int, int]] = {}
         self.faults: list[Fault] = []
         self.constructor = yaml.SafeLoader("")
         self.visited = itertools.count(1)
 
-    def value(self, node: yaml.Node, path: faults.Path, above: tuple[int, ...]) -> Any:
-        """The data of a node; `above`: identities of the nodes around it, to see an anchor inside itself."""
+    def value(self, node: yaml.Node, path: FieldPath, above: tuple[int, ...]) -> Any:
+        """The data of a node; above: the ids of the nodes that enclose it, to see an anchor that contains itself."""
         self.marks.setdefault(path, (node.start_mark.line + 1, node.start_mark.column + 1))
         if id(node) in above or next(self.visited) > MOST_NODES:
             place = f"{self.name}:{Source('', self.marks).mark(path)}".removeprefix(":")
@@ -108,7 +112,7 @@ class _Walk:
             return self._mapping(node, path, inside)
         return self._scalar(node, path)
 
-    def _mapping(self, node: yaml.MappingNode, path: faults.Path, above: tuple[int, ...]) -> dict[str, Any]:
+    def _mapping(self, node: yaml.MappingNode, path: FieldPath, above: tuple[int, ...]) -> dict[str, Any]:
         data: dict[str, Any] = {}
         for key_node, value_node in node.value:
             if not isinstance(key_node, yaml.ScalarNode):
@@ -121,16 +125,16 @@ class _Walk:
                 again = key_node.start_mark.line + 1
                 self.faults.append(Fault(inner, f"written twice, in lines {line} and {again}; keep one"))
                 continue
+            # a list or mapping may begin lines below its key: then the key is the better place to point at
             mark = (value_node if isinstance(value_node, yaml.ScalarNode) else key_node).start_mark
             self.marks[inner] = (mark.line + 1, mark.column + 1)
             data[key] = self.value(value_node, inner, above)
         return data
 
-    def _scalar(self, node: yaml.Node, path: faults.Path) -> Hashable:
-        text = str(node.value)
-        if node.tag.endswith((":int", ":float")) and (
-            ":" in text or (node.tag.endswith(":int") and not PLAIN_INT.fullmatch(text))
-        ):
+    def _scalar(self, node: yaml.Node, path: FieldPath) -> Hashable:
+        text, kind = str(node.value), node.tag.rsplit(":")[-1]
+        base_60 = kind in ("int", "float") and ":" in text
+        if base_60 or (kind == "int" and not PLAIN_INT.fullmatch(text)):
             self.faults.append(
                 Fault(path, f"{text[:40]} is not a number in plain decimals (YAML may read another base)")
             )
@@ -138,12 +142,12 @@ class _Walk:
         try:
             return self.constructor.construct_object(node)
         except (ValueError, KeyError, yaml.YAMLError):
-            self.faults.append(Fault(path, f"{text[:40]!r} cannot be read as a {node.tag.rsplit(':')[-1]}"))
+            self.faults.append(Fault(path, f"{text[:40]!r} cannot be read as a {kind}"))
             return None
 
 
 class _Dumper(yaml.SafeDumper):
-    """Innermost lists and mappings on one line, but never the outermost mapping."""
+    """Writes innermost lists and mappings on one line, but never the outermost mapping."""
 
     def serialize(self, node: yaml.Node) -> None:
         if isinstance(node, yaml.MappingNode) and node.value:

@@ -1,4 +1,4 @@
-"""A parsed recipe or space: a tree of fixed values, choices, ranges and records, and what can be done with it."""
+"""A recipe or space that was read: a tree of fixed values, choices, ranges and records."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ import numpy as np
 
 RangeName = Literal["uniform", "log_uniform", "int_log_uniform"]
 RANGES: tuple[RangeName, ...] = ("uniform", "log_uniform", "int_log_uniform")
-COUNTED = 20_000  # options of one choice up to which overlaps are looked for
+COUNTED = 20_000  # values of a choice up to which they are listed to find repeats
 
 
 @dataclass(frozen=True)
 class Fixed:
-    """One value: a number, a word, nothing, or a tuple of sizes."""
+    """One value: a number, a flag, a word, nothing, or a tuple of values."""
 
     value: Any
 
@@ -99,7 +99,7 @@ def _draw_number(span: Range, rng: np.random.Generator) -> float:
 
 
 def values(node: Node) -> Iterator[Any]:
-    """All values of a node without real ranges, in the order written; equal ones may repeat."""
+    """All values of a node without ranges of real numbers, in the order written, with repeats."""
     match node:
         case Fixed(value):
             yield value
@@ -129,7 +129,7 @@ def only(node: Node) -> Any:
 
 
 def recipe_count(node: Node) -> int | None:
-    """How many distinct values; None is infinite. In a choice of over 20,000 values overlaps are counted twice."""
+    """How many distinct values, None for infinitely many. A choice of over 20,000 values counts repeats."""
     match node:
         case Fixed():
             return 1
@@ -150,8 +150,8 @@ def _total(sizes: list[int | None], combine: Any) -> int | None:
 
 
 def corners(node: Node) -> list[Any]:
-    """The values to check a field by: every option, both ends of every range; of a list and of a record's fields
-    one at a time, the others at their first."""
+    """The values to check a field by: every option and both ends of every range. In a list or record one item is
+    varied at a time, with the others at their first value."""
     match node:
         case Fixed(value):
             return [value]
@@ -163,12 +163,12 @@ def corners(node: Node) -> list[Any]:
             return one_at_a_time([corners(item) for item in items])
         case Group(record, fields):
             names = [name for name, _ in fields]
-            ends = one_at_a_time([corners(child) for _, child in fields])
-            return [record(**dict(zip(names, values, strict=True))) for values in ends]
+            combinations = one_at_a_time([corners(child) for _, child in fields])
+            return [record(**dict(zip(names, combination, strict=True))) for combination in combinations]
 
 
-def one_at_a_time(ends: list[list[Any]]) -> list[tuple[Any, ...]]:
-    """The first of each, and every other value of each beside the first of the others."""
-    first = tuple(end[0] for end in ends)
-    others = [(*first[:i], value, *first[i + 1 :]) for i, end in enumerate(ends) for value in end[1:]]
+def one_at_a_time(values: list[list[Any]]) -> list[tuple[Any, ...]]:
+    """The first value of each item, then every other value of each item with the first of the others."""
+    first = tuple(options[0] for options in values)
+    others = [(*first[:i], value, *first[i + 1 :]) for i, options in enumerate(values) for value in options[1:]]
     return [first, *others]

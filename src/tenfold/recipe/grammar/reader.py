@@ -1,4 +1,7 @@
-"""From plain data (what YAML and JSON hold) or records to a checked tree, collecting every fault on the way."""
+"""From plain data (what YAML and JSON hold) or records to a checked tree of nodes, collecting all faults.
+
+One grammar serves recipes and spaces: a recipe is a space in which every set has one member.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from tenfold.recipe.grammar.faults import Fault, Path, Source, raise_all, say, unknown
+from tenfold.recipe.grammar.faults import Fault, FieldPath, Source, in_words, raise_all, unknown
 from tenfold.recipe.grammar.field_kinds import (
     Either,
     Family,
@@ -40,17 +43,18 @@ LAYERS_CHOICE = "[[{dense: 64}, relu], [{dense: 32}, tanh]]"
 
 
 class Reader:
-    """Reads values by their kind; `sets`: lists and ranges are sets of values (a space) and not faults (a recipe).
+    """Reads values by the kind of their field. sets: whether lists and ranges are sets of values, as in a space, or
+    faults, as in a recipe.
 
-    The methods return None where a fault was noted, so that reading goes on and all faults are found.
+    Where a method notes a fault it returns None in place of a node: the reading goes on, and all faults are found.
     """
 
     def __init__(self, *, sets: bool) -> None:
         self.sets = sets
         self.faults: list[Fault] = []
 
-    def read(self, kind: FieldKind, value: Any, path: Path) -> Node | None:
-        """The node of a value, whatever its kind."""
+    def read(self, kind: FieldKind, value: Any, path: FieldPath) -> Node | None:
+        """The node of a value of any kind."""
         if isinstance(kind, SizeList | LayerList):
             return self._list(kind, value, path)
         if isinstance(value, list | tuple):
@@ -67,23 +71,23 @@ class Reader:
             case Either():
                 return self._record(kind, value, path)
 
-    def _fault(self, path: Path, what: str) -> None:
+    def _fault(self, path: FieldPath, what: str) -> None:
         self.faults.append(Fault(path, what))
 
-    def _unexpected(self, kind: FieldKind, value: Any, path: Path) -> None:
-        self._fault(path, f"found {say(value)}; expected {kind}")
+    def _unexpected(self, kind: FieldKind, value: Any, path: FieldPath) -> None:
+        self._fault(path, f"found {in_words(value)}; expected {kind}")
 
-    def _choice(self, kind: FieldKind, options: list[Any], path: Path) -> Node | None:
+    def _choice(self, kind: FieldKind, options: list[Any], path: FieldPath) -> Node | None:
         if not self.sets:
             return self._fault(path, f"found a list, a choice that only a space may hold; expected {kind}")
         if not options:
             return self._fault(path, f"found an empty list; a choice needs an option; expected {kind}")
         return self._all(kind, options, path)
 
-    def _all(self, kind: FieldKind, options: list[Any], path: Path) -> Node | None:
+    def _all(self, kind: FieldKind, options: list[Any], path: FieldPath) -> Node | None:
         return one_of([self.read(kind, option, (*path, i)) for i, option in enumerate(options)])
 
-    def _number(self, kind: Number, value: Any, path: Path) -> Node | None:
+    def _number(self, kind: Number, value: Any, path: FieldPath) -> Node | None:
         if isinstance(value, Mapping):
             return self._range(kind, value, path)
         if (value is None and kind.optional) or (isinstance(value, str) and value in kind.words):
@@ -91,26 +95,26 @@ class Reader:
         number = as_number(value)
         if number is None or (kind.integer and number != int(number)):
             return self._unexpected(kind, value, path)
-        return Fixed(int(number) if kind.integer else float(number) + 0.0)
+        return Fixed(int(number) if kind.integer else float(number) + 0.0)  # + 0.0: -0.0 and 0.0 are one recipe
 
-    def _range(self, kind: Number, value: Mapping[str, Any], path: Path) -> Node | None:
+    def _range(self, kind: Number, value: Mapping[str, Any], path: FieldPath) -> Node | None:
         name: RangeName | None = next((name for name in RANGES if list(value) == [name]), None)
         if name is None:
             expected = f"{kind}, or one of {', '.join(RANGES)}: [low, high]" if self.sets else str(kind)
-            return self._fault(path, f"found {say(value)}; expected {expected}")
+            return self._fault(path, f"found {in_words(value)}; expected {expected}")
         if not self.sets:
             return self._fault(path, f"found a range, which only a space may hold; expected {kind}")
         ends = value[name]
         numbers_ = [as_number(end) for end in ends] if isinstance(ends, list | tuple) else []
         if len(numbers_) != 2 or numbers_[0] is None or numbers_[1] is None:
-            return self._fault(path, f"{name}: found {say(ends)}; expected two numbers, [low, high]")
+            return self._fault(path, f"{name}: found {in_words(ends)}; expected two numbers, [low, high]")
         low, high = numbers_[0], numbers_[1]
         wrong = range_fault(name, low, high, integer=kind.integer)
         if wrong:
             return self._fault(path, f"{name}: {wrong}; got [{low:g}, {high:g}]")
         return Range(name, int(low), int(high)) if name == "int_log_uniform" else Range(name, float(low), float(high))
 
-    def _list(self, kind: SizeList | LayerList, value: Any, path: Path) -> Node | None:
+    def _list(self, kind: SizeList | LayerList, value: Any, path: FieldPath) -> Node | None:
         if not isinstance(value, list | tuple):
             return self._unexpected(kind, value, path)
         if self.sets and value and all(isinstance(item, list | tuple) for item in value):
@@ -121,14 +125,17 @@ class Reader:
             return None
         return items_of(good)
 
-    def _item(self, kind: SizeList | LayerList, value: Any, path: Path) -> Node | None:
-        layers = isinstance(kind, LayerList)
+    def _item(self, kind: SizeList | LayerList, value: Any, path: FieldPath) -> Node | None:
         if isinstance(value, list | tuple):
-            one, lists = ("a layer", LAYERS_CHOICE) if layers else ("a whole number", SIZES_CHOICE)
-            return self._fault(path, f"found a list; expected {one} (a choice is a list of lists: {lists})")
-        return self._rule(kind.layer, value, path) if layers else self._number(Number(True), value, path)
+            item, example = (
+                ("a layer", LAYERS_CHOICE) if isinstance(kind, LayerList) else ("a whole number", SIZES_CHOICE)
+            )
+            return self._fault(path, f"found a list; expected {item} (a choice is a list of lists: {example})")
+        if isinstance(kind, LayerList):
+            return self._rule(kind.layer, value, path)
+        return self._number(Number(integer=True), value, path)
 
-    def _record(self, kind: Either, value: Any, path: Path) -> Node | None:
+    def _record(self, kind: Either, value: Any, path: FieldPath) -> Node | None:
         if isinstance(value, kind.records):
             return self._fields(type(value), _as_mapping(value), path)
         if not isinstance(value, Mapping):
@@ -136,29 +143,31 @@ class Reader:
         return self._fields(kind.record_for(value), value, path, kind.fields)
 
     def _fields(
-        self, record: type, value: Mapping[str, Any], path: Path, listed: list[str] | None = None
+        self, record: type, value: Mapping[str, Any], path: FieldPath, listed: list[str] | None = None
     ) -> Node | None:
-        """listed: the fields that a message names, where other records could stand here too."""
-        known, before, read = kinds(record), len(self.faults), {}
+        """listed: the fields that a message names, where other records are possible too."""
+        known, faults_before, nodes = kinds(record), len(self.faults), {}
         for name, item in value.items():
             if name in known:
-                read[name] = self.read(known[name], item, (*path, name))
+                nodes[name] = self.read(known[name], item, (*path, name))
             elif listed and name in listed:
-                beside = ", ".join(other for other in known if other in value)
-                self._fault((*path, name), f"does not go with {beside}; leave one out")
+                others = ", ".join(other for other in known if other in value)
+                self._fault((*path, name), f"does not go with {others}; leave one out")
             else:
                 self._fault((*path, str(name)), unknown(name, listed or known).replace("name", "field", 1))
-        return self._group(record, read, path, before)
+        return self._group(record, nodes, path, faults_before)
 
-    def _group(self, record: type, read: Mapping[str, Node | None], path: Path, before: int) -> Node | None:
-        """The record with the fields that were read, unless there are more faults than `before` it was begun."""
-        good = ((name, read.get(name)) for name in kinds(record))
-        group = Group(record, tuple((name, node) for name, node in good if node is not None))
+    def _group(
+        self, record: type, nodes: Mapping[str, Node | None], path: FieldPath, faults_before: int
+    ) -> Node | None:
+        """The record with the fields that could be read; None if reading them added to the faults before."""
+        in_order = ((name, nodes.get(name)) for name in kinds(record))
+        group = Group(record, tuple((name, node) for name, node in in_order if node is not None))
         for field, reason in group_faults(group):
             self._fault((*path, field), reason)
-        return group if len(self.faults) == before else None
+        return group if len(self.faults) == faults_before else None
 
-    def _rule(self, kind: Family, value: Any, path: Path) -> Node | None:
+    def _rule(self, kind: Family, value: Any, path: FieldPath) -> Node | None:
         if isinstance(value, kind.rules):
             return self._fields(type(value), _as_mapping(value), path)
         if isinstance(value, str):
@@ -171,42 +180,44 @@ class Reader:
             return self._unexpected(kind, value, path)
         if len(value) != 1:
             return self._fault(
-                path, f"found {say(value)}; expected one name with its fields: {{name: {{field: value}}}}"
+                path, f"found {in_words(value)}; expected one name with its fields: {{name: {{field: value}}}}"
             )
         name, inside = next(iter(value.items()))
         if name not in kind.members:
             return self._fault((*path, str(name)), unknown(name, kind.members))
         return self._inside(kind.members[name], inside, (*path, name))
 
-    def _inside(self, rule: type, inside: Any, path: Path) -> Node | None:
-        """What stands right of a rule's name: its fields, nothing, a choice of these, or its main field's value."""
+    def _inside(self, rule: type, inside: Any, path: FieldPath) -> Node | None:
+        """What follows a rule's name: its fields, nothing, a choice of these, or the value of its main field."""
         known, main = kinds(rule), main_field(rule)
         if inside is None:
             return Group(rule, ())
         is_range = isinstance(inside, Mapping) and len(inside) == 1 and next(iter(inside)) in RANGES
         if isinstance(inside, Mapping) and not is_range:
             return self._with_preset(rule, inside, path)
+        # {adam: [{lr: 0.1}, {lr: 0.2}]} is a choice of fields, {adam: [0.1, 0.2]} one of the main field's values
         is_choice = self.sets and isinstance(inside, list | tuple) and any(isinstance(o, Mapping) for o in inside)
         if is_choice and not (main and isinstance(known[main], LayerList)):
             return one_of([self._inside(rule, item, (*path, i)) for i, item in enumerate(inside)])
         if main is not None:
-            before = len(self.faults)
-            return self._group(rule, {main: self.read(known[main], inside, path)}, path, before)
+            faults_before = len(self.faults)
+            return self._group(rule, {main: self.read(known[main], inside, path)}, path, faults_before)
         expected = f"its fields, {', '.join(known)}" if known else "nothing here: it has no fields"
-        return self._fault(path, f"found {say(inside)}; expected {expected}")
+        return self._fault(path, f"found {in_words(inside)}; expected {expected}")
 
-    def _with_preset(self, rule: type, inside: Mapping[str, Any], path: Path) -> Node | None:
+    def _with_preset(self, rule: type, inside: Mapping[str, Any], path: FieldPath) -> Node | None:
         """The fields of a rule; `preset` fills in the defaults of a library first (in a space of one of several)."""
         presets: Mapping[str, Mapping[str, Any]] = getattr(rule, "PRESETS", {})
         if "preset" not in inside or not presets:
             return self._fields(rule, inside, path)
-        name, rest = inside["preset"], {field: item for field, item in inside.items() if field != "preset"}
-        if isinstance(name, list | tuple) and name and self.sets:
-            return one_of([self._with_preset(rule, {**rest, "preset": one}, path) for one in name])
-        if not isinstance(name, str) or name not in presets:
+        library = inside["preset"]
+        fields = {field: item for field, item in inside.items() if field != "preset"}
+        if isinstance(library, list | tuple) and library and self.sets:
+            return one_of([self._with_preset(rule, {**fields, "preset": option}, path) for option in library])
+        if not isinstance(library, str) or library not in presets:
             known = ", ".join(presets)
-            return self._fault((*path, "preset"), f"found {say(name)}; expected one of {known}")
-        return self._fields(rule, {**presets[name], **rest}, path)
+            return self._fault((*path, "preset"), f"found {in_words(library)}; expected one of {known}")
+        return self._fields(rule, {**presets[library], **fields}, path)
 
 
 def one_of(nodes: list[Node | None]) -> Node | None:
@@ -220,7 +231,7 @@ def _as_mapping(record: Any) -> dict[str, Any]:
 
 
 def as_number(value: Any) -> int | float | None:
-    """The finite number that a value is (1e-3 may be text; a boolean is none), or None."""
+    """The finite number that a value is, or None. A text such as "1e-3" is one, a boolean is none."""
     if isinstance(value, str) and EXPONENT.fullmatch(value):
         value = float(value)
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
@@ -229,12 +240,13 @@ def as_number(value: Any) -> int | float | None:
         real = float(value)
     except OverflowError:
         return None
-    whole = int(value) if isinstance(value, numbers.Integral) else None
-    return whole if whole is not None else real if math.isfinite(real) else None
+    if isinstance(value, numbers.Integral):
+        return int(value)
+    return real if math.isfinite(real) else None
 
 
 def range_fault(name: str, low: float, high: float, *, integer: bool) -> str:
-    """What is wrong with a range, or nothing."""
+    """What is wrong with a range; nothing if it is right."""
     if not low < high:
         return "low must be below high"
     if name == "log_uniform" and low <= 0:
@@ -284,7 +296,8 @@ def _refused(record: type, given: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def normalize_fields(record: Any) -> None:
-    """Replace what was written in the fields of a record under construction by what it stands for."""
+    """Replace the short forms in the fields of a record under construction (`activation="relu"`) by what they mean, and
+    check the fields. Raises `BadInput`."""
     reader = Reader(sets=False)
     for name, kind in kinds(type(record)).items():
         value = getattr(record, name)
@@ -296,7 +309,7 @@ def normalize_fields(record: Any) -> None:
 
 
 def read_tree(record: type, data: Any, source: Source, *, sets: bool) -> Node:
-    """The checked tree of a record (a recipe, or a space of them); None stands for all defaults."""
+    """The checked tree of a recipe or a space; data None means all defaults. Raises `BadInput` with all faults."""
     reader = Reader(sets=sets)
     node = reader.read(Fields(record), {} if data is None else data, ())
     raise_all(reader.faults, source)

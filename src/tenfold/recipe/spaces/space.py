@@ -20,8 +20,8 @@ from tenfold.recipe.grammar.writer import plain_node
 from tenfold.recipe.recipe import Recipe
 from tenfold.recipe.words.comments import commented_space
 
-PATIENCE = 300  # repeats in a row after which a small space is listed instead of drawn from
-GIVE_UP = 10_000  # repeats in a row after which a space counts as exhausted
+PATIENCE = 300  # repeats in a row after which a small space is listed and no longer drawn from
+GIVE_UP = 10_000  # repeats in a row after which a space that is too large to list counts as exhausted
 
 
 @dataclass(frozen=True, repr=False)
@@ -49,8 +49,8 @@ class Space:
     def from_yaml(cls, source: str | Path) -> Space:
         """The space of a YAML file (a path) or of YAML text (empty: the one recipe of all defaults); raises `BadInput`
         with all faults, lines and columns, and for an empty file."""
-        data, found = load_yaml(source, made_by="tenfold space DATA --target COL > space.yaml")
-        return cls(read_tree(Recipe, data, found, sets=True))
+        data, origin = load_yaml(source, made_by="tenfold space DATA --target COL > space.yaml")
+        return cls(read_tree(Recipe, data, origin, sets=True))
 
     def to_dict(self) -> Any:
         """The fields that were given, as JSON-able data that `from_dict` reads back."""
@@ -68,14 +68,14 @@ class Space:
     def sample(self, n: int, seed: int = 0) -> list[Recipe]:
         """n distinct recipes at random, or all of a smaller space; the first k of them are `sample(k, seed)`.
 
-        Draw i uses its own stream, `SeedSequence(seed, spawn_key=(i,))`; repeats are passed over.
+        Draw i has its own stream, `SeedSequence(seed, spawn_key=(i,))`; repeats are skipped.
         Raises `BadInput` when n or the seed is negative.
         """
         return self.distinct(self._draws(seed), n, seed)
 
     def distinct(self, draws: Iterator[Recipe], n: int, seed: int) -> list[Recipe]:
-        """The first n distinct recipes of endless draws from this space, or all of a smaller space: what the draws
-        do not reach follows in an order that the seed decides. Raises `BadInput` when n or the seed is negative."""
+        """The first n distinct recipes of endless draws from this space, or all of a smaller space: recipes that are
+        hard to draw come last, in an order from the seed. Raises `BadInput` when n or the seed is negative."""
         if n < 0 or seed < 0:
             raise BadInput(f"{n} recipes with seed {seed} asked for", expected="whole numbers from 0")
         return list(itertools.islice(self._distinct(draws, seed), n))
@@ -89,7 +89,7 @@ class Space:
         repeats, size = 0, self.size
         while repeats < GIVE_UP and len(seen) != size:
             if repeats >= PATIENCE and size is not None and size <= COUNTED:
-                yield from self._rest(seen, seed)
+                yield from self._not_drawn(seen, seed)
                 return
             recipe = next(draws)
             repeats = repeats + 1 if recipe in seen else 0
@@ -97,8 +97,8 @@ class Space:
                 seen.add(recipe)
                 yield recipe
 
-    def _rest(self, seen: set[Recipe], seed: int) -> Iterator[Recipe]:
+    def _not_drawn(self, seen: set[Recipe], seed: int) -> Iterator[Recipe]:
         """The recipes of a finite space that were not drawn yet, in random order."""
-        rest = [recipe for recipe in dict.fromkeys(values(self.tree)) if recipe not in seen]
-        order = np.random.default_rng(np.random.SeedSequence(seed)).permutation(len(rest))
-        yield from (rest[i] for i in order)
+        recipes = [recipe for recipe in dict.fromkeys(values(self.tree)) if recipe not in seen]
+        order = np.random.default_rng(np.random.SeedSequence(seed)).permutation(len(recipes))
+        yield from (recipes[i] for i in order)
