@@ -86,20 +86,20 @@ def test_a_result_is_written_once(tmp_path: Path) -> None:
 
 def test_a_fit_that_goes_on_finds_the_result_that_is_there(tmp_path: Path) -> None:
     with Run.create(tmp_path / "run") as run:
-        assert run.finished("rows", "model") is None
+        assert run.finished_opening("rows", "model") is None
         number = run.open_intent("rows", "model")
-        assert run.finished("rows", "model") is None
+        assert run.finished_opening("rows", "model") is None
         run.open_result(number, {"score": 0.5})
         run.open_intent("rows", "model", allow_second=True)
     with Run.read(tmp_path / "run") as run:
-        found = run.finished("rows", "model")
+        found = run.finished_opening("rows", "model")
         assert found is not None
         assert (found.id, found.result) == (1, {"score": 0.5})
-        assert run.finished("rows", "another") is None
-        assert run.finished("others", "model") is None
+        assert run.finished_opening("rows", "another") is None
+        assert run.finished_opening("others", "model") is None
 
 
 def test_a_score_of_nothing_is_a_result_too(tmp_path: Path) -> None:
     with Run.create(tmp_path / "run") as run:
         run.open_result(run.open_intent("rows", "model"), {"score": None})
-        assert run.finished("rows", "model") is not None
+        assert run.finished_opening("rows", "model") is not None

@@ -12,7 +12,7 @@ import pytest
 
 from tenfold.store import Run, other_runs as module
 from tenfold.store.ledger import Opening
-from tenfold.store.other_runs import Neighbour, ledger_sentences, other_openings
+from tenfold.store.other_runs import OtherOpening, ledger_sentences, other_openings
 
 NOVEMBER = 1795132800.0  # 2026-11-20 00:00 UTC
 
@@ -125,9 +125,9 @@ def test_the_walk_ends_after_so_many_directories(runs: Path, monkeypatch: pytest
 
 
 @pytest.mark.parametrize("bad", [{"path": ""}, {"times": 0}, {"model_sha": ""}])
-def test_a_neighbour_checks_itself(bad: dict) -> None:
-    with pytest.raises(ValueError, match="neighbour"):
-        Neighbour(**{"path": "runs/a", "time": 0.0, "model_sha": "m", "times": 1, **bad})
+def test_an_opening_elsewhere_checks_itself(bad: dict) -> None:
+    with pytest.raises(ValueError, match="an opening needs"):
+        OtherOpening(**{"path": "runs/a", "time": 0.0, "model_sha": "m", "times": 1, **bad})
 
 
 # ---- sentences --------------------------------------------------------------------------------------------------
@@ -137,8 +137,8 @@ def opening(number: int, model: str = "m0", times: int = 1) -> Opening:
     return Opening(number, "rows", model, NOVEMBER, times)
 
 
-def neighbour(name: str, model: str, score: float | None = 0.8125, day: int = 0) -> Neighbour:
-    return Neighbour(f"runs/{name}", NOVEMBER + 86400 * day, model, 1, score)
+def neighbour(name: str, model: str, score: float | None = 0.8125, day: int = 0) -> OtherOpening:
+    return OtherOpening(f"runs/{name}", NOVEMBER + 86400 * day, model, 1, score)
 
 
 def test_this_runs_own_openings_in_words() -> None:

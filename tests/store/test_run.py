@@ -18,7 +18,7 @@ from hypothesis.extra import numpy as hn
 
 from tenfold.errors import BadInput, Corrupt
 from tenfold.store import Run, check
-from tenfold.store.blobs import DTYPES, pack, unpack_arrays
+from tenfold.store.blobs import DTYPES, pack_arrays, unpack_arrays
 from tenfold.store.database import Database
 from tenfold.store.files import sha256
 
@@ -84,9 +84,9 @@ def test_what_is_no_json_is_refused_and_changes_nothing(run: Run, value: object)
     )
 )
 def test_arrays_of_every_kind_and_shape_survive_bit_by_bit(arrays: dict[str, np.ndarray]) -> None:
-    data = pack(arrays)
+    data = pack_arrays(arrays)
     back = unpack_arrays(data, "here")
-    assert pack(back) == data, "equal arrays, equal bytes"
+    assert pack_arrays(back) == data, "equal arrays, equal bytes"
     assert set(back) == set(arrays)
     for name, array in arrays.items():
         assert (back[name].dtype, back[name].shape) == (array.dtype, array.shape)
@@ -97,7 +97,7 @@ def test_arrays_of_every_kind_and_shape_survive_bit_by_bit(arrays: dict[str, np.
 def test_arrays_in_other_memory_orders_keep_their_values() -> None:
     square = np.arange(12.0).reshape(3, 4)
     arrays = {"transposed": square.T, "strided": square[::2, ::-1], "big_endian": square.astype(">f8")}
-    for name, array in unpack_arrays(pack(arrays), "here").items():
+    for name, array in unpack_arrays(pack_arrays(arrays), "here").items():
         np.testing.assert_array_equal(array, arrays[name])
 
 

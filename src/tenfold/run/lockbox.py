@@ -45,7 +45,7 @@ def open_lockbox(run: Run, sealed: Sealed, model: Model, metric: Metric, *, agai
     A score that is on the ledger already is given back unopened, unless `again`: then it is a second opening.
     """
     sha = str(run.get("model"))
-    before = run.finished(sealed.sha, sha)
+    before = run.finished_opening(sealed.sha, sha)
     if before is not None and not again:
         return TestScore.of(before.result)
     number = run.open_intent(sealed.sha, sha, allow_second=again)

@@ -10,7 +10,7 @@ import numpy as np
 from safetensors import SafetensorError, numpy as safetensors
 
 from tenfold.errors import Corrupt
-from tenfold.store.files import sha256, sweep, write_whole
+from tenfold.store.files import remove_leftovers, replace_file, sha256
 
 FOLDER = "blobs"
 SUFFIX = ".safetensors"
@@ -21,11 +21,11 @@ DTYPES = frozenset(
 )
 
 
-def pack(arrays: Mapping[str, np.ndarray]) -> bytes:
+def pack_arrays(arrays: Mapping[str, np.ndarray]) -> bytes:
     """`arrays` in the safetensors format; equal arrays give equal bytes.
 
     Errors: TypeError for a dtype outside `DTYPES` (objects, text, complex numbers...), ValueError for the one
-    name that the format keeps for itself.
+    name that the format reserves.
     """
     plain: dict[str, np.ndarray] = {}
     for name, array in arrays.items():
@@ -57,16 +57,17 @@ def unpack_arrays(data: bytes, file: str) -> dict[str, np.ndarray]:
 
 
 def blob_path(run: Path, sha: str) -> Path:
-    """Where the blob with this hash lies. Errors: `Corrupt` when `sha` is no SHA-256, so no path is built of it."""
+    """The file of the blob with this hash. Errors: `Corrupt` when `sha` is not a SHA-256: a row of a forged database
+    must not lead to a file elsewhere."""
     if not _HASH.fullmatch(sha):
         raise Corrupt(f"a row names the blob {sha!r:.80}", file=str(run / "run.db"))
     return run / FOLDER / (sha + SUFFIX)
 
 
 def write_blob(run: Path, data: bytes) -> str:
-    """Write a blob so that it is durable when this returns; gives its SHA-256. Errors: OSError."""
+    """Write a blob, durable when this returns; gives its SHA-256. Errors: OSError."""
     sha = sha256(data)
-    write_whole(blob_path(run, sha), data)
+    replace_file(blob_path(run, sha), data)
     return sha
 
 
@@ -88,15 +89,15 @@ def remove_blob(run: Path, sha: str) -> None:
     blob_path(run, sha).unlink(missing_ok=True)
 
 
-def collect(run: Path, referenced: Iterable[str]) -> None:
+def remove_unreferenced(run: Path, referenced: Iterable[str]) -> None:
     """Delete the temporary files of killed writers and every blob that is not `referenced`.
 
     Errors: `Corrupt` when the folder is a link, so that nothing outside the run is deleted.
     """
     if (run / FOLDER).is_symlink():
         raise Corrupt("a link, where a folder belongs", file=str(run / FOLDER))
-    keep = set(referenced)
-    sweep(run / FOLDER)
+    names = set(referenced)
+    remove_leftovers(run / FOLDER)
     for path in (run / FOLDER).glob("*" + SUFFIX):
-        if path.name.removesuffix(SUFFIX) not in keep:
+        if path.name.removesuffix(SUFFIX) not in names:
             path.unlink()

@@ -1,8 +1,8 @@
 """The `model/` directory: a trained model as JSON, safetensors and Markdown under a manifest of hashes.
 
-Nothing in it is code, and nothing of it is believed before its hash, its size and its form are right: the reader
-has one format and no way around it. A manifest protects against damage; whoever can write the directory can also
-write a new manifest, so its own hash is what the run records.
+Nothing in it is code, and nothing is used before its hash, its size and its form are verified. The manifest protects
+against damage, not against an attacker: whoever can write the directory can also write a new manifest. A run therefore
+records the hash of its model's manifest.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from typing import Any
 import numpy as np
 
 from tenfold.errors import BadInput, Corrupt, RunFailed
-from tenfold.store.blobs import pack, unpack_arrays
+from tenfold.store.blobs import pack_arrays, unpack_arrays
 from tenfold.store.files import (
     DIRECTORY_MODE,
     TEMPORARY,
     sha256,
     swap_directory,
     synchronize_directory,
-    told,
+    translated_errors,
     write_synchronized,
 )
 
@@ -45,7 +45,7 @@ CONTENTS = (
 )
 MAXIMUM_MANIFEST = 2**20
 MAXIMUM_TEXT = 256 * 2**20
-_CODE = (
+_EXECUTABLE = (
     ".pkl",
     ".pickle",
     ".joblib",
@@ -101,7 +101,7 @@ def write_bundle(
     TypeError for a value that cannot be stored.
     """
     path = Path(path)
-    with told(path.parent):
+    with translated_errors(path.parent):
         staged, manifest = stage_bundle(
             path,
             spec=spec,
@@ -112,17 +112,19 @@ def write_bundle(
             card=card,
             meta=meta,
         )
-        install_bundle(staged, path)
+        swap_directory(staged, path)
     return sha256(manifest)
 
 
 def stage_bundle(path: Path, *, card: str, meta: Any = None, **parts: Any) -> tuple[Path, bytes]:
-    """Write the bundle beside `path`; gives the folder and the bytes of the manifest. Errors: OSError."""
+    """Write the bundle next to `path`, for `swap_directory`; gives the folder and the bytes of the manifest.
+
+    Errors: OSError."""
     contents = {
         "card.md": card.encode("utf-8"),
-        "model.safetensors": pack(parts["arrays"]),
+        "model.safetensors": pack_arrays(parts["arrays"]),
         "preprocess.json": _json(parts["preprocess"]),
-        "preprocess.safetensors": pack(parts["preprocess_arrays"]),
+        "preprocess.safetensors": pack_arrays(parts["preprocess_arrays"]),
         "schema.json": _json(parts["schema"]),
         "spec.json": _json(parts["spec"]),
     }
@@ -140,11 +142,6 @@ def stage_bundle(path: Path, *, card: str, meta: Any = None, **parts: Any) -> tu
         shutil.rmtree(staged, ignore_errors=True)
         raise
     return staged, manifest
-
-
-def install_bundle(staged: Path, path: Path) -> None:
-    """Put a staged bundle in its place. Errors: OSError."""
-    swap_directory(staged, path)
 
 
 def read_bundle(path: str | os.PathLike[str]) -> Bundle:
@@ -201,7 +198,7 @@ def _check_names(path: Path) -> None:
         )
     names = set(os.listdir(path))
     for name in sorted(names):
-        if Path(name).suffix.lower() in _CODE:
+        if Path(name).suffix.lower() in _EXECUTABLE:
             raise BadInput(
                 "a file of this kind can execute code when it is loaded, so it is refused",
                 where=str(path / name),
@@ -217,8 +214,9 @@ def _check_names(path: Path) -> None:
 
 
 def _read_file(path: Path, maximum: int) -> bytes:
-    """The bytes of a regular file that is no link and has at most `maximum` bytes."""
+    """The bytes of a regular file of at most `maximum` bytes. Errors: `Corrupt` for anything else, such as a link."""
     try:
+        # O_NOFOLLOW: no link to a file elsewhere. O_NONBLOCK: a named pipe, which nobody writes, does not block here.
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         if path.is_symlink():
@@ -240,9 +238,9 @@ def _read_file(path: Path, maximum: int) -> bytes:
 
 def _read_listed(path: Path, entry: dict[str, Any]) -> bytes:
     data = _read_file(path, entry["size"])
-    found = sha256(data)
-    if len(data) != entry["size"] or found != entry["sha256"]:
-        raise Corrupt("the content has changed", file=str(path), expected=entry["sha256"], found=found)
+    actual = sha256(data)
+    if len(data) != entry["size"] or actual != entry["sha256"]:
+        raise Corrupt("the content has changed", file=str(path), expected=entry["sha256"], found=actual)
     return data
 
 

@@ -12,7 +12,7 @@ from tenfold.errors import BadInput, Corrupt, RunFailed, TenfoldError
 from tenfold.store.blobs import FOLDER, blob_path, read_blob, unpack_arrays
 from tenfold.store.bundle import MANIFEST, read_bundle
 from tenfold.store.database import NAME, Database, TableSchema
-from tenfold.store.files import SET_ASIDE, sha256, told
+from tenfold.store.files import SET_ASIDE, sha256, translated_errors
 
 
 @dataclass(frozen=True)
@@ -26,29 +26,29 @@ class Damage:
 
     def __post_init__(self) -> None:
         if not self.file or not self.what:
-            raise ValueError(f"a problem has a file and a sentence: {self}")
+            raise ValueError(f"a damage has a file and a sentence: {self}")
 
 
 def check(path: str | os.PathLike[str]) -> list[Damage]:
-    """All problems of the run directory `path`; an empty list when every hash is right. Writes nothing.
+    """All damages of the run directory `path`; an empty list when every hash is right. Writes nothing.
 
-    A run that is being written may be checked. Errors: `BadInput` when `path` is no run at all.
+    A run that is being written may be checked. Errors: `BadInput` when `path` is not a run.
     """
     path = Path(path)
     try:
         database = Database.read(path)
     except Corrupt as error:
-        return [_problem(path, error), *_model(path)]
+        return [_damage(path, error), *_model(path)]
     try:
-        found = list(_rows(path, database))
-        if not found:
-            found = [*_blobs(path, database), *_files(path, database)]
+        damages = list(_rows(path, database))
+        if not damages:  # hashes in rows that are damaged themselves say nothing about the files
+            damages = [*_blobs(path, database), *_files(path, database)]
     finally:
         database.close()
-    return [*found, *_model(path)]
+    return [*damages, *_model(path)]
 
 
-def _problem(path: Path, error: TenfoldError) -> Damage:
+def _damage(path: Path, error: TenfoldError) -> Damage:
     if isinstance(error, Corrupt):
         return Damage(os.path.relpath(error.file, path), error.what, error.expected, error.found)
     return Damage(NAME, str(error).replace("\n", " "))
@@ -63,7 +63,7 @@ def _rows(path: Path, database: Database) -> Iterator[Damage]:
             for row in database.rows(name):
                 _check_json(table, row)
     except (Corrupt, RunFailed) as error:
-        yield _problem(path, error)
+        yield _damage(path, error)
     except (TypeError, ValueError, RecursionError) as error:
         yield Damage(NAME, f"a row is malformed ({error})")
 
@@ -79,25 +79,29 @@ def _blobs(path: Path, database: Database) -> Iterator[Damage]:
         try:
             unpack_arrays(read_blob(path, row[2]), str(blob_path(path, row[2])))
         except Corrupt as error:
+            # A writer may have replaced the arrays and deleted their blob since the row was read.
             if database.first("arrays", kind=row[0], key=row[1]) == row:
-                yield _problem(path, error)
+                yield _damage(path, error)
         except OSError as error:
             yield Damage(f"{FOLDER}/{row[2]}", f"cannot be read ({error.strerror})")
 
 
 def _files(path: Path, database: Database) -> Iterator[Damage]:
-    """The hash of every recorded file; one that was being replaced may still be the older one, or set aside."""
+    """The hash of every recorded file. One that is being replaced may be the older or the newer one, or set aside."""
     for name, sha, _, settled, previous in list(database.rows("files")):
         try:
-            with told(path):
-                found = sha256((path / name).read_bytes()) if (path / name).is_file() else ""
+            with translated_errors(path):
+                actual = sha256((path / name).read_bytes()) if (path / name).is_file() else ""
         except RunFailed as error:
             yield Damage(name, str(error))
             continue
-        aside = path / (Path(name).parts[0] + SET_ASIDE)
-        allowed = {sha} if settled else {sha, previous or "", "" if aside.exists() else sha}
-        if found not in allowed and database.first("files", name=name, sha=sha, settled=settled) is not None:
-            yield Damage(name, "the content has changed" if found else "the file is missing", sha, found)
+        allowed = {sha}
+        if not settled:
+            allowed.add(previous or "")  # "": there is no file
+            if (path / (Path(name).parts[0] + SET_ASIDE)).exists():
+                allowed.add("")
+        if actual not in allowed and database.first("files", name=name, sha=sha, settled=settled) is not None:
+            yield Damage(name, "the content has changed" if actual else "the file is missing", sha, actual)
 
 
 def _model(path: Path) -> Iterator[Damage]:
@@ -107,6 +111,6 @@ def _model(path: Path) -> Iterator[Damage]:
     try:
         read_bundle(model)
     except Corrupt as error:
-        yield _problem(path, error)
+        yield _damage(path, error)
     except (BadInput, RunFailed) as error:
         yield Damage(f"model/{MANIFEST}", str(error).replace("\n", " "))

@@ -1,8 +1,8 @@
 """The tables of `run.db`, and rows that carry their own checksum.
 
 SQLite's `integrity_check` sees a damaged structure, not a damaged value: every row therefore ends in the CRC-32
-of its values, which is verified whenever the row is read. The file is in WAL mode with synchronous=FULL: when a
-commit returns, it survives a kill and a power cut.
+of its values, which is verified whenever the row is read. The file is in WAL mode, so that a run can be read while it
+is written, with synchronous=FULL: when a commit returns, it survives a kill and a power cut.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from tenfold.errors import BadInput, Corrupt
-from tenfold.store.files import FILE_MODE, synchronize_directory, told
+from tenfold.store.files import FILE_MODE, synchronize_directory, translated_errors
 
 FORMAT = 2  # stored as user_version
 APPLICATION = 0x54454E46
@@ -102,10 +102,11 @@ class Database:
     def create(directory: Path) -> Database:
         """Make an empty database in `directory`; it exists for `open` once its tables are committed."""
         path = directory / NAME
-        with told(directory):
+        with translated_errors(directory):
             os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, FILE_MODE))
             database = Database(path, _connect(path, "mode=rw"))
             database._execute("PRAGMA journal_mode=WAL")
+            # In one transaction: after a crash there is a complete database, or an empty file that says so.
             with database.transaction():
                 for name, table in TABLES.items():
                     database._execute(_create_statement(name, table))
@@ -129,18 +130,18 @@ class Database:
 
     @staticmethod
     def read(directory: Path) -> Database:
-        """Open for reading beside a possible writer. Errors: `BadInput`, `Corrupt`, `RunFailed`.
+        """Open for reading, also while a writer has it open. Errors: `BadInput`, `Corrupt`, `RunFailed`.
 
-        A cleanly closed database is read as it lies, without any auxiliary file, so the directory may be
-        read-only; a reader that wants to follow a writer who came later opens it again.
+        A database that was closed cleanly has no log beside it; it is then read as immutable, for which SQLite makes no
+        auxiliary file, so the directory may be read-only. To follow a writer that came later, open it again.
         """
         live = (directory / (NAME + "-wal")).exists()
         return _open(directory, "mode=ro" if live else "mode=ro&immutable=1")
 
     def problems(self, pragma: str = "integrity_check") -> list[str]:
         """What SQLite's `integrity_check` or `quick_check` finds, a sentence each; empty when all is well."""
-        found = [str(line) for (line,) in self.fetch(f"PRAGMA {pragma}")]
-        return [] if found == ["ok"] else found
+        lines = [str(line) for (line,) in self.fetch(f"PRAGMA {pragma}")]
+        return [] if lines == ["ok"] else lines
 
     @contextmanager
     def transaction(self) -> Generator[None]:
@@ -163,9 +164,9 @@ class Database:
         """Insert `rows`; a row with the key of an older one replaces it."""
         kinds = [kind for _, kind in self.tables[table].columns]
         marks = ", ".join("?" * (len(kinds) + 1))
-        sealed = (_sealed(row, kinds) for row in rows)
-        with told(self.path.parent), self.transaction():
-            self._connection.executemany(f"INSERT OR REPLACE INTO {table} VALUES ({marks})", sealed)
+        checked = (_with_checksum(row, kinds) for row in rows)
+        with translated_errors(self.path.parent), self.transaction():
+            self._connection.executemany(f"INSERT OR REPLACE INTO {table} VALUES ({marks})", checked)
 
     def rows(self, table: str, **where: Any) -> Iterator[tuple[Any, ...]]:
         """The rows whose columns equal `where`, in the order of the key, each verified. Errors: `Corrupt`."""
@@ -173,7 +174,7 @@ class Database:
         order = ", ".join(str(index + 1) for index in range(self.tables[table].key))
         cursor = self._execute(f"SELECT * FROM {table} WHERE {clause} ORDER BY {order}", tuple(where.values()))
         while True:
-            with told(self.path.parent):
+            with translated_errors(self.path.parent):
                 batch = cursor.fetchmany(_BATCH)
             if not batch:
                 return
@@ -199,26 +200,26 @@ class Database:
 
     def close(self) -> None:
         """Close the file; the last writer folds the WAL into it."""
-        with told(self.path.parent):
+        with translated_errors(self.path.parent):
             self._connection.close()
 
     def _execute(self, statement: str, values: tuple[Any, ...] = ()) -> sqlite3.Cursor:
-        with told(self.path.parent):
+        with translated_errors(self.path.parent):
             return self._connection.execute(statement, values)
 
     def fetch(self, statement: str) -> list[tuple[Any, ...]]:
         """All rows that a statement finds."""
-        with told(self.path.parent):
+        with translated_errors(self.path.parent):
             return self._connection.execute(statement).fetchall()
 
 
-def _sealed(row: tuple[Any, ...], kinds: list[str]) -> tuple[Any, ...]:
+def _with_checksum(row: tuple[Any, ...], kinds: list[str]) -> tuple[Any, ...]:
     values = tuple(_plain(value, kind) for value, kind in zip(row, kinds, strict=True))
     return (*values, _checksum(values))
 
 
 def _decoded(text: bytes) -> str:
-    """Damaged text is read as well: the row's checksum is what refuses it."""
+    """Text that is not UTF-8 is read too: it is the row's checksum that refuses it, with the table's name."""
     return text.decode("utf-8", "replace")
 
 
@@ -226,6 +227,7 @@ def _connect(path: Path, options: str) -> sqlite3.Connection:
     connection = sqlite3.connect(_address(path, options), uri=True, isolation_level=None, timeout=10.0)
     connection.text_factory = _decoded
     try:
+        # Some builds of SQLite have NORMAL as the default in WAL mode; a power cut then loses the last commits.
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA trusted_schema=OFF")
     except BaseException:
@@ -243,7 +245,7 @@ def _open(directory: Path, options: str) -> Database:
             expected="the directory of a run",
             do="give the directory that `tenfold fit` printed",
         )
-    with told(directory):
+    with translated_errors(directory):
         database = Database(path, _connect(path, options))
     try:
         database.tables = _tables_of(database)

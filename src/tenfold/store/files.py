@@ -1,7 +1,7 @@
-"""Files that are either the old one or the new one, whole, whatever happens: the write protocol on the file system.
+"""Files that are replaced in one step: after a crash at any moment a file is the old one or the new one, complete.
 
 A file is written under a temporary name, synchronized, renamed over its final name, and its folder is
-synchronized; what a crash leaves behind ends in `.tmp` and is swept when the run is next opened.
+synchronized. What a crash leaves behind ends in `.tmp` and is removed when the run is next opened.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ def sha256(data: bytes) -> str:
 
 
 @contextmanager
-def told(run: Path) -> Generator[None]:
-    """Turn what the system says about a failed read or write in the run directory `run` into one line.
+def translated_errors(run: Path) -> Generator[None]:
+    """Turn errors of the operating system and of SQLite, about the run directory `run`, into one line for the user.
 
     Errors: `Corrupt` when SQLite finds its file damaged, `RunFailed` for every other OSError or database
     error. Mistakes of the calling code (a closed run, a value of the wrong type) pass unchanged.
@@ -55,7 +55,7 @@ def told(run: Path) -> Generator[None]:
             raise Corrupt(f"the database is damaged ({error})", file=str(run / "run.db")) from error
         raise RunFailed(_sentence(run, str(error), "free some space, or check the disk")) from error
     except UnicodeDecodeError as error:
-        raise Corrupt("the database is damaged (its messages are no text)", file=str(run / "run.db")) from error
+        raise Corrupt("the database is damaged (its messages are not text)", file=str(run / "run.db")) from error
     except OSError as error:
         advice = _ADVICE.get(error.errno or 0, "check the disk")
         raise RunFailed(_sentence(run, error.strerror or str(error), advice)) from error
@@ -66,18 +66,20 @@ def _sentence(run: Path, what: str, advice: str) -> str:
     return f"{run}: {what}; everything saved before is intact: {advice}, then go on with `{command}`"
 
 
-def write_whole(path: Path, data: bytes) -> None:
-    """Replace the file `path` by `data` in one step that is durable when this returns (mode 0600).
+def replace_file(path: Path, data: bytes) -> None:
+    """Replace the file `path` by `data` in one step, durable when this returns (mode 0600).
 
     Errors: OSError; the old file is then untouched and no temporary file is left.
     """
     temporary = path.with_name(path.name + TEMPORARY)
     try:
+        # The content must be on the disk before the rename: else a power cut can leave an empty file under this name.
         write_synchronized(temporary, data)
         os.replace(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+    # The new name is in the folder's own blocks; without this a power cut can bring the old file back.
     synchronize_directory(path.parent)
 
 
@@ -86,7 +88,7 @@ def write_synchronized(path: Path, data: bytes) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, FILE_MODE)
     with os.fdopen(descriptor, "wb", buffering=0) as file:
         view = memoryview(data)
-        while view:
+        while view:  # a write may take only a part, as on a disk that is nearly full
             view = view[file.write(view) :]
         os.fsync(descriptor)
 
@@ -103,7 +105,8 @@ def synchronize_directory(path: Path) -> None:
 def swap_directory(new: Path, path: Path) -> None:
     """Put the folder `new` in the place of the folder `path`, which may or may not exist.
 
-    A crash between the two renames leaves the old folder under a name that `sweep` puts back.
+    No system call swaps two folders everywhere, so there is a moment with neither. A crash in it leaves the old folder
+    under a name from which `remove_leftovers` puts it back.
     """
     aside = path.with_name(path.name + SET_ASIDE)
     if path.exists():
@@ -114,10 +117,10 @@ def swap_directory(new: Path, path: Path) -> None:
     shutil.rmtree(aside, ignore_errors=True)
 
 
-def sweep(path: Path) -> None:
+def remove_leftovers(path: Path) -> None:
     """Remove what a killed writer left in the folder `path`: everything whose name ends in `.tmp`.
 
-    A folder that was set aside for a swap which did not happen is put back instead.
+    A folder that was set aside for a swap that did not happen is put back instead.
     """
     for entry in sorted(path.glob("*" + TEMPORARY)):
         original = entry.with_name(entry.name.removesuffix(SET_ASIDE))

@@ -52,10 +52,11 @@ def open_intent(database: Database, rows_sha: str, model_sha: str, allow_second:
     if database.depth:
         raise RuntimeError("an intent to open the lockbox is never part of a larger transaction")
     earlier = openings(database)
-    begun = next((e for e in _of(earlier, rows_sha, model_sha) if e.result is None), None)
-    if begun is not None:
-        database.write("openings", [(begun.id, rows_sha, model_sha, begun.time, begun.times + 1, None)])
-        return begun.id
+    crashed = next((opening for opening in _same(earlier, rows_sha, model_sha) if opening.result is None), None)
+    if crashed is not None:
+        # Not a second look: nobody has seen a result, and the same model on the same rows gives the same one.
+        database.write("openings", [(crashed.id, rows_sha, model_sha, crashed.time, crashed.times + 1, None)])
+        return crashed.id
     if earlier and not allow_second:
         raise _refusal(database, earlier, rows_sha, model_sha)
     number = database.next_id("openings")
@@ -63,13 +64,14 @@ def open_intent(database: Database, rows_sha: str, model_sha: str, allow_second:
     return number
 
 
-def _of(earlier: list[Opening], rows_sha: str, model_sha: str) -> list[Opening]:
-    return [entry for entry in earlier if (entry.rows_sha, entry.model_sha) == (rows_sha, model_sha)]
+def _same(earlier: list[Opening], rows_sha: str, model_sha: str) -> list[Opening]:
+    """The openings of these rows for this model."""
+    return [opening for opening in earlier if (opening.rows_sha, opening.model_sha) == (rows_sha, model_sha)]
 
 
 def _refusal(database: Database, earlier: list[Opening], rows_sha: str, model_sha: str) -> BadInput:
     first, where = earlier[0], str(database.path.parent)
-    if _of(earlier, rows_sha, model_sha):
+    if _same(earlier, rows_sha, model_sha):
         return BadInput(
             "the lockbox of this run was already opened, for this model, and its result is on the ledger",
             where=where,
@@ -85,10 +87,11 @@ def _refusal(database: Database, earlier: list[Opening], rows_sha: str, model_sh
     )
 
 
-def finished(database: Database, rows_sha: str, model_sha: str) -> Opening | None:
+def finished_opening(database: Database, rows_sha: str, model_sha: str) -> Opening | None:
     """The first opening of these rows for this model that has its result, or None: a fit that goes on after a stop uses
     it and does not look again."""
-    return next((e for e in _of(openings(database), rows_sha, model_sha) if e.result is not None), None)
+    same = _same(openings(database), rows_sha, model_sha)
+    return next((opening for opening in same if opening.result is not None), None)
 
 
 def open_result(database: Database, number: int, value: Any) -> None:

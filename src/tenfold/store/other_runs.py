@@ -1,4 +1,4 @@
-"""Who else looked at the same sealed rows: the ledgers of the other runs in the same directory tree, read only."""
+"""Other runs that scored a model on the same sealed rows, from their ledgers in the same directory tree."""
 
 from __future__ import annotations
 
@@ -20,13 +20,16 @@ from tenfold.store.ledger import Opening, openings
 MOST_LEVELS = 4  # below the directory that holds the run
 MOST_DIRECTORIES = 2000
 MOST_NAMED = 3  # runs named in a sentence
-_PASSED_OVER = {FOLDER, "model"}
+_NOT_SEARCHED = {FOLDER, "model"}
 
 
 @dataclass(frozen=True)
-class Neighbour:
-    """An opening of the same sealed rows by another run. path: from the directory that holds both runs' directory, such
-    as "runs/churn-1"; time: seconds since 1970; times: see `Opening`; score: None where there is no result."""
+class OtherOpening:
+    """An opening of the same sealed rows by another run.
+
+    path: that run, from the directory above this run's parent, such as "runs/churn-1". time: seconds since 1970. times:
+    see `Opening`. score: None where there is no result.
+    """
 
     path: str
     time: float
@@ -36,7 +39,7 @@ class Neighbour:
 
     def __post_init__(self) -> None:
         if not self.path or not self.model_sha or self.times < 1:
-            raise ValueError(f"a neighbour needs a path, a model and a count: {self}")
+            raise ValueError(f"an opening needs a path, a model and a count: {self}")
 
     def __str__(self) -> str:
         """For example "runs/churn-1 on 2026-11-20: 0.8100"."""
@@ -44,29 +47,30 @@ class Neighbour:
         return f"{self.path} on {day}" + ("" if self.score is None else f": {number(self.score)}")
 
 
-def other_openings(run_path: str | os.PathLike[str], rows_sha: str) -> list[Neighbour]:
+def other_openings(run_path: str | os.PathLike[str], rows_sha: str) -> list[OtherOpening]:
     """Openings of these sealed rows by other runs, oldest first: those in the run's parent directory and at most four
     levels below it.
 
-    Nothing is written, no link is followed, hidden directories are passed over, and what cannot be read (no run, a
-    damaged or newer database, no permission) is passed over without a word. A copy of a line of this run's own ledger,
-    or of one already found, counts once: a copied directory is no second look.
+    Nothing is written, no link is followed, and hidden directories and whatever cannot be read (not a run, a damaged or
+    newer database, no permission) are skipped in silence. A directory that was copied is no second look: an opening
+    of the same time and model as one of this run, or as one already listed, counts once.
     """
     own = Path(run_path).resolve()
-    seen = {(entry.time, entry.model_sha) for entry in _ledger(own)}
-    found: list[Neighbour] = []
-    for directory in _runs(own.parent):
+    seen = {(opening.time, opening.model_sha) for opening in _ledger(own)}
+    others: list[OtherOpening] = []
+    for directory in _run_directories(own.parent):
         if directory == own:
             continue
         name = os.path.relpath(directory, own.parent.parent)
-        for entry in _ledger(directory):
-            if entry.rows_sha == rows_sha and (entry.time, entry.model_sha) not in seen:
-                seen.add((entry.time, entry.model_sha))
-                found.append(Neighbour(name, entry.time, entry.model_sha, entry.times, _score(entry.result)))
-    return sorted(found, key=lambda neighbour: (neighbour.time, neighbour.path))
+        for opening in _ledger(directory):
+            if opening.rows_sha == rows_sha and (opening.time, opening.model_sha) not in seen:
+                seen.add((opening.time, opening.model_sha))
+                score = _score(opening.result)
+                others.append(OtherOpening(name, opening.time, opening.model_sha, opening.times, score))
+    return sorted(others, key=lambda other: (other.time, other.path))
 
 
-def _runs(root: Path) -> Iterator[Path]:
+def _run_directories(root: Path) -> Iterator[Path]:
     """Directories with a run.db, level by level, names in order."""
     waiting: deque[tuple[Path, int]] = deque([(root, 0)])
     visited = 0
@@ -83,7 +87,7 @@ def _runs(root: Path) -> Iterator[Path]:
             continue
         if level < MOST_LEVELS:
             names = (entry.name for entry in below)
-            wanted = (name for name in names if not name.startswith(".") and name not in _PASSED_OVER)
+            wanted = (name for name in names if not name.startswith(".") and name not in _NOT_SEARCHED)
             waiting.extend((directory / name, level + 1) for name in wanted)
 
 
@@ -106,26 +110,25 @@ def _score(result: Any) -> float | None:
     return float(value) if math.isfinite(value) else None
 
 
-def ledger_sentences(opened: list[Opening], others: list[Neighbour]) -> list[str]:
+def ledger_sentences(opened: list[Opening], others: list[OtherOpening]) -> list[str]:
     """What every report says about the sealed rows: this run's openings, and those of the same rows by other runs."""
-    sentences = [_own(opened)] if opened else []
-    mine = {entry.model_sha for entry in opened}
-    foreign = [other for other in others if other.model_sha not in mine]
-    same = [other for other in others if other.model_sha in mine]
-    if foreign:
-        count = len({other.model_sha for other in foreign})
+    sentences = [_own_sentence(opened)] if opened else []
+    own_models = {opening.model_sha for opening in opened}
+    of_other_models = [other for other in others if other.model_sha not in own_models]
+    of_own_models = [other for other in others if other.model_sha in own_models]
+    if of_other_models:
+        count = len({other.model_sha for other in of_other_models})
         models = f"{count} {'other ' if opened else ''}model{'s were' if count > 1 else ' was'}"
-        sentences.append(
-            f"{models} scored on the same rows ({_listed(foreign)}): this is no longer an untouched test set"
-        )
-    if same:
-        sentences.append(f"the same model was scored on the same rows by another run ({_listed(same)})")
+        runs = _listed(of_other_models)
+        sentences.append(f"{models} scored on the same rows ({runs}): this is no longer an untouched test set")
+    if of_own_models:
+        sentences.append(f"the same model was scored on the same rows by another run ({_listed(of_own_models)})")
     return sentences
 
 
-def _own(opened: list[Opening]) -> str:
+def _own_sentence(opened: list[Opening]) -> str:
     if len(opened) > 1:
-        models = len({entry.model_sha for entry in opened})
+        models = len({opening.model_sha for opening in opened})
         if models == 1:
             return f"opened {len(opened)} times, by the same model: it is the same score of the same model"
         of = f" for {models} models"
@@ -136,5 +139,5 @@ def _own(opened: list[Opening]) -> str:
     return "opened once"
 
 
-def _listed(others: list[Neighbour]) -> str:
+def _listed(others: list[OtherOpening]) -> str:
     return listed(dict.fromkeys(map(str, others)), MOST_NAMED)

@@ -12,7 +12,7 @@ import os
 import shlex
 import time
 from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -21,10 +21,28 @@ from filelock import FileLock, Timeout
 
 from tenfold.errors import BadInput, TenfoldError
 from tenfold.store import ledger
-from tenfold.store.blobs import FOLDER, blob_path, collect, pack, read_blob, remove_blob, unpack_arrays, write_blob
-from tenfold.store.bundle import install_bundle, stage_bundle
+from tenfold.store.blobs import (
+    FOLDER,
+    blob_path,
+    pack_arrays,
+    read_blob,
+    remove_blob,
+    remove_unreferenced,
+    unpack_arrays,
+    write_blob,
+)
+from tenfold.store.bundle import stage_bundle
 from tenfold.store.database import NAME, Database
-from tenfold.store.files import DIRECTORY_MODE, FILE_MODE, sha256, sweep, synchronize_directory, told, write_whole
+from tenfold.store.files import (
+    DIRECTORY_MODE,
+    FILE_MODE,
+    remove_leftovers,
+    replace_file,
+    sha256,
+    swap_directory,
+    synchronize_directory,
+    translated_errors,
+)
 
 JSON: TypeAlias = Any
 LOCK = "run.lock"
@@ -42,39 +60,40 @@ class Run:
     def __init__(self, path: Path, database: Database, lock: FileLock | None) -> None:
         self.path = path
         self._database, self._lock = database, lock
-        self._touched: set[str] = set()
+        self._maybe_unused: set[str] = set()  # blobs that the transaction wrote or that it replaced
 
     @staticmethod
     def create(path: str | os.PathLike[str]) -> Run:
         """Make the directory `path` (mode 0700; its parents too) and own it. Errors: `BadInput` when it exists."""
         path = Path(path)
         _make_directory(path)
-        with told(path):
+        with translated_errors(path), ExitStack() as on_error:
             synchronize_directory(path.parent)
             lock = _locked(path)
-        with _released_on_error(lock):
-            with told(path):
-                (path / FOLDER).mkdir(mode=DIRECTORY_MODE)
+            on_error.callback(lock.release)
+            (path / FOLDER).mkdir(mode=DIRECTORY_MODE)
             run = Run(path, Database.create(path), lock)
-            with _closed_on_error(run._database):
-                run._sign()
+            on_error.callback(run._database.close)
+            run._record_owner()
+            on_error.pop_all()
         return run
 
     @staticmethod
     def open(path: str | os.PathLike[str]) -> Run:
-        """Own an existing run: take the lock, check the database, sweep what a killed writer left.
+        """Own an existing run: take the lock, check the database, remove what a killed writer left.
 
-        Errors: `BadInput` when it is no run or another process owns it, `Corrupt` when the database is damaged.
+        Errors: `BadInput` when it is not a run or another process owns it, `Corrupt` when the database is damaged.
         """
         path = Path(path)
-        Database.read(path).close()
-        with told(path):
+        Database.read(path).close()  # first, because a directory that is not a run must not get a lock file
+        with translated_errors(path), ExitStack() as on_error:
             lock = _locked(path)
-        with _released_on_error(lock):
+            on_error.callback(lock.release)
             run = Run(path, Database.open(path), lock)
-            with _closed_on_error(run._database):
-                run._recover()
-                run._sign()
+            on_error.callback(run._database.close)
+            run._clean_up()
+            run._record_owner()
+            on_error.pop_all()
         return run
 
     @staticmethod
@@ -103,10 +122,10 @@ class Run:
             with self._database.transaction():
                 yield
         finally:
+            # After the commit, never before: until then the rows on the disk name the older blobs. After a rollback it
+            # is the new blobs that no row names.
             if self._database.depth == 0:
-                self._tidy()
-
-    # facts
+                self._delete_unused_blobs()
 
     def put(self, name: str, value: JSON) -> None:
         """Commit one JSON value under `name`, replacing an older one. Errors: TypeError, ValueError (NaN) for a
@@ -123,19 +142,19 @@ class Run:
         """Whether there is a value under `name`."""
         return self._database.first("facts", name=name) is not None
 
-    # arrays
-
     def put_arrays(self, kind: str, key: str, arrays: Mapping[str, np.ndarray], meta: JSON = None) -> str:
         """Store a dict of arrays (any shapes; dtypes bool, integer, float) and a JSON value under (kind, key).
 
         Gives the SHA-256 of the blob. What was there before is deleted once the new row is committed.
         """
-        data = pack(arrays)
+        data = pack_arrays(arrays)
         with self.transaction():
-            with told(self.path):
-                self._touched.add(sha256(data))
+            # The blob first: a row that names a blob which a crash kept from the disk would be damage; a blob that no
+            # row names is only rubbish, which the next `open` removes.
+            with translated_errors(self.path):
+                self._maybe_unused.add(sha256(data))
                 sha = write_blob(self.path, data)
-            self._supersede(kind, key)
+            self._mark_unused(kind, key)
             self._database.write("arrays", [(kind, key, sha, len(data), _text(meta))])
         return sha
 
@@ -144,7 +163,7 @@ class Run:
         row = self._database.first("arrays", kind=kind, key=key)
         if row is None:
             raise KeyError((kind, key))
-        with told(self.path):
+        with translated_errors(self.path):
             data = read_blob(self.path, row[2])
         return unpack_arrays(data, str(blob_path(self.path, row[2]))), json.loads(row[4])
 
@@ -155,10 +174,8 @@ class Run:
     def drop(self, kind: str, key: str) -> None:
         """Forget the arrays under (kind, key), if there are any."""
         with self.transaction():
-            self._supersede(kind, key)
+            self._mark_unused(kind, key)
             self._database.delete("arrays", kind=kind, key=key)
-
-    # diary
 
     def event(self, kind: str, detail: JSON = None) -> int:
         """Append a line to the run's diary: what happened and when; gives its id, which grows by one."""
@@ -166,8 +183,6 @@ class Run:
             number = self._database.next_id("events")
             self._database.write("events", [(number, time.time(), kind, _text(detail))])
         return number
-
-    # lockbox
 
     def open_intent(self, rows_sha: str, model_sha: str, *, allow_second: bool = False) -> int:
         """See `ledger.open_intent`: to be called before the sealed labels are read."""
@@ -177,15 +192,13 @@ class Run:
         """See `ledger.open_result`."""
         ledger.open_result(self._database, number, value)
 
-    def finished(self, rows_sha: str, model_sha: str) -> ledger.Opening | None:
-        """See `ledger.finished`: the opening whose result a resumed fit uses."""
-        return ledger.finished(self._database, rows_sha, model_sha)
+    def finished_opening(self, rows_sha: str, model_sha: str) -> ledger.Opening | None:
+        """See `ledger.finished_opening`: the opening whose result a resumed fit uses."""
+        return ledger.finished_opening(self._database, rows_sha, model_sha)
 
     def openings(self) -> list[ledger.Opening]:
-        """The ledger of the ledger, oldest first."""
+        """All openings of the lockbox, oldest first."""
         return ledger.openings(self._database)
-
-    # files for the user
 
     def write_file(self, name: str, data: bytes | str) -> None:
         """Write a file of the run directory (text as UTF-8) in one step; `check` knows its hash from then on.
@@ -201,58 +214,41 @@ class Run:
         ):
             raise ValueError(f"{name!r} is no name for a file of a run")
         content = data.encode("utf-8") if isinstance(data, str) else data
-        with self._replacing(name, content), told(self.path):
-            write_whole(self.path / name, content)
+        with self._replacing(name, content), translated_errors(self.path):
+            replace_file(self.path / name, content)
 
     def write_model(self, **parts: Any) -> str:
         """Write `model/` in one step and record its manifest for `check`; gives the hash of the manifest.
 
         `parts` are the keyword arguments of `bundle.write_bundle`.
         """
-        with told(self.path):
+        with translated_errors(self.path):
             staged, manifest = stage_bundle(self.path / MODEL, **parts)
-        with self._replacing(f"{MODEL}/manifest.json", manifest), told(self.path):
-            install_bundle(staged, self.path / MODEL)
+        with self._replacing(f"{MODEL}/manifest.json", manifest), translated_errors(self.path):
+            swap_directory(staged, self.path / MODEL)
         return sha256(manifest)
 
     @contextmanager
     def _replacing(self, name: str, content: bytes) -> Generator[None]:
-        """Commit that `name` is about to change, let it change, commit that it has: `check` and `open` can tell."""
+        """Commit that `name` is about to change, let it change, commit that it has.
+
+        A file and its row cannot change in one step. With the hashes before and after in the row, `check` knows after a
+        crash that either is right, and `open` sees by the file how far the writer came.
+        """
         if self._database.depth:
             raise RuntimeError("a file is never written inside a transaction: it could not be taken back")
         older = self._database.first("files", name=name)
         if older is not None and not older[3]:
-            self._settle(*older)
+            self._decide_by_file(*older)
             older = self._database.first("files", name=name)
         row = (name, sha256(content), len(content))
         self._database.write("files", [(*row, 0, older[1] if older else None)])
         yield
         self._database.write("files", [(*row, 1, None)])
 
-    # inside
-
-    def _supersede(self, kind: str, key: str) -> None:
-        row = self._database.first("arrays", kind=kind, key=key)
-        if row is not None:
-            self._touched.add(row[2])
-
-    def _tidy(self) -> None:
-        """Delete the blobs of the last transaction that no committed row names."""
-        touched, self._touched = self._touched, set()
-        with told(self.path):
-            for sha in touched:
-                if self._database.first("arrays", sha=sha) is None:
-                    remove_blob(self.path, sha)
-
-    def _recover(self) -> None:
-        with told(self.path):
-            sweep(self.path)
-            collect(self.path, (row[2] for row in self._database.rows("arrays")))
-            for row in list(self._database.rows("files", settled=0)):
-                self._settle(*row)
-
-    def _settle(self, name: str, sha: str, size: int, _settled: int, previous: str | None) -> None:
-        """A writer died between announcing a file and recording it: decide by the file which of the two it is."""
+    def _decide_by_file(self, name: str, sha: str, size: int, _settled: int, previous: str | None) -> None:
+        """Correct the row of a file whose writer died between the two commits of `_replacing`. A file that is neither
+        the older nor the newer one is left for `check` to report."""
         path = self.path / name
         content = path.read_bytes() if path.is_file() else None
         if content is not None and sha256(content) == sha:
@@ -262,7 +258,28 @@ class Run:
         elif content is not None and sha256(content) == previous:
             self._database.write("files", [(name, previous, len(content), 1, None)])
 
-    def _sign(self) -> None:
+    def _mark_unused(self, kind: str, key: str) -> None:
+        """The blob under (kind, key) may be named by no row any more; equal arrays under another key share it."""
+        row = self._database.first("arrays", kind=kind, key=key)
+        if row is not None:
+            self._maybe_unused.add(row[2])
+
+    def _delete_unused_blobs(self) -> None:
+        """Delete the blobs of the last transaction that no committed row names."""
+        candidates, self._maybe_unused = self._maybe_unused, set()
+        with translated_errors(self.path):
+            for sha in candidates:
+                if self._database.first("arrays", sha=sha) is None:
+                    remove_blob(self.path, sha)
+
+    def _clean_up(self) -> None:
+        """Remove what a killed writer left, and decide about files that it was replacing."""
+        remove_leftovers(self.path)
+        remove_unreferenced(self.path, (row[2] for row in self._database.rows("arrays")))
+        for row in list(self._database.rows("files", settled=0)):
+            self._decide_by_file(*row)
+
+    def _record_owner(self) -> None:
         self.put(_OWNER, {"process": os.getpid(), "since": time.time()})
 
 
@@ -310,21 +327,3 @@ def _owner(path: Path) -> str:
     with contextlib.suppress(TenfoldError, KeyError, TypeError), Run.read(path) as run:
         return str(run.get(_OWNER)["process"])
     return "unknown"
-
-
-@contextmanager
-def _released_on_error(lock: FileLock) -> Generator[None]:
-    try:
-        yield
-    except BaseException:
-        lock.release()
-        raise
-
-
-@contextmanager
-def _closed_on_error(database: Database) -> Generator[None]:
-    try:
-        yield
-    except BaseException:
-        database.close()
-        raise
