@@ -21,13 +21,11 @@ from tenfold.rules.optimizers import SGD, Adam, AdamW, Nesterov
 from tenfold.rules.record import main_field, preset, rule_name
 from tenfold.rules.schedules import Cosine
 
-from .unions import LAYER, MEMBERS, RULES, at, changed, place, recipes
+from .examples import LAYER, MEMBERS, RULES, at, changed, place, recipes, refusal
 
 
 def faults(data):
-    with pytest.raises(BadInput) as caught:
-        Recipe.from_dict(data)
-    return str(caught.value)
+    return refusal(Recipe.from_dict, data)
 
 
 def test_defaults_are_the_documented_ones():

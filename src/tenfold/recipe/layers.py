@@ -1,7 +1,7 @@
 """The layers of a network that is written out: `network: {layers: [{conv: 32}, batch_norm, relu, flatten, ...]}`.
 
-A layer is one of these records, an activation, or a normalization. Images are (height, width, channels); the
-output layer is always appended, and what is not flat is flattened before a dense layer and before the output.
+A layer is one of these records, an activation, or a normalization. Images are (height, width, channels). The output
+layer is always appended, and images are flattened before a dense layer and before the output.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ class Dense:
 
     Formula: z = x W + b.
     Shapes: x (rows, inputs), W (inputs, units), b (units,), z (rows, units); an image is flattened first.
-    Options: units - of the output. A bias that a batch normalization directly behind it would remove is left out.
+    Options: units - of the output. There is no bias if a batch normalization follows directly: it would remove it.
     Convention: W is stored (inputs, units); torch and exported models store its transpose.
     Claim: fan_in = inputs, fan_out = units; with the activation `maxout: k` it holds k such maps.
-    Choose: for tables, and behind the convolutions of a network for images.
+    Choose: for tables, and after the convolutions of a network for images.
     Source: Rosenblatt 1958; Rumelhart, Hinton & Williams 1986.
     """
 
@@ -47,7 +47,7 @@ class Conv:
     zeros around the image, or same, which keeps the size at stride 1 (odd kernels).
     Convention: a cross-correlation, as in every library; same is kernel // 2 on both sides.
     Claim: fan_in = channels in * kernel^2, fan_out = channels * kernel^2.
-    Choose: for images; 3 x 3 with batch norm and ReLU behind it is the default.
+    Choose: for images; 3 x 3, followed by batch norm and ReLU, is the default.
     Source: LeCun et al. 1989.
     """
 
@@ -71,7 +71,7 @@ class Conv:
 
 @dataclass(frozen=True, kw_only=True)
 class Windowed:
-    """What layers that look at windows share; stride null is the size."""
+    """The fields of layers that look at windows; stride null means the size."""
 
     size: Count = 2
     stride: Count | None = None
@@ -90,8 +90,8 @@ class MaxPool(Windowed):
     Shapes: (rows, channels, H, W) -> (rows, channels, floor((H - size) / stride) + 1, ...).
     Options: size - of the window; stride - step of the window, null for size.
     Convention: rows and columns that do not fill a window are left out (torch; Keras' valid).
-    Claim: at size 2 it keeps the largest quarter of the values; the gradient goes to the winner alone.
-    Choose: behind one or two convolutions, to halve the image.
+    Claim: at size 2 it keeps one value of four, the largest; only that one receives a gradient.
+    Choose: after one or two convolutions, to halve the image.
     Source: Ranzato et al. 2007.
     """
 
@@ -104,7 +104,7 @@ class AvgPool(Windowed):
     Shapes: (rows, channels, H, W) -> (rows, channels, floor((H - size) / stride) + 1, ...).
     Options: size - of the window; stride - step of the window, null for size.
     Convention: rows and columns that do not fill a window are left out.
-    Claim: a linear map; it keeps the mean of what it covers.
+    Claim: a linear map that keeps the mean of the values in its windows.
     Choose: where all parts of a window matter; max pooling is the usual default.
     Source: LeCun et al. 1989.
     """
@@ -112,14 +112,14 @@ class AvgPool(Windowed):
 
 @dataclass(frozen=True, kw_only=True)
 class GlobalPool:
-    """One number for each channel: the mean, or the largest value, of its whole image.
+    """One number for each channel: the mean or the largest value of its image.
 
     Formula: z[c] = mean (or max) over i, j of x[c, i, j].
     Shapes: (rows, channels, H, W) -> (rows, channels).
     Options: of - average or max.
-    Convention: its output is flat: no flatten is needed behind it.
-    Claim: the number of parameters behind it does not depend on the size of the image.
-    Choose: in front of the output layer of a convolutional network; far fewer weights than flatten.
+    Convention: its output is flat: no flatten is needed after it.
+    Claim: the number of parameters after it does not depend on the size of the image.
+    Choose: before the output layer of a convolutional network; far fewer weights than flatten.
     Source: Lin, Chen & Yan 2014.
     """
 
@@ -135,9 +135,9 @@ class Flatten:
 
     Formula: x[c, i, j] -> z[c H W + i W + j].
     Shapes: (rows, channels, H, W) -> (rows, channels H W).
-    Convention: channels first, as torch's Flatten; before a dense layer and the output it happens by itself.
+    Convention: channels first, as torch's Flatten; it happens by itself before a dense layer and the output.
     Claim: no number changes.
-    Choose: before dense layers, where the place in the image matters.
+    Choose: before dense layers, if the place in the image matters.
     Source: -
     """
 
@@ -149,7 +149,7 @@ class Dropout:
     Formula: y = x m / (1 - rate), m = 0 with probability rate, else 1; at prediction y = x.
     Shapes: any; one draw for every number.
     Options: rate - the probability of DROPPING, in [0, 1).
-    Convention: inverted dropout: kept numbers are scaled up in training, prediction uses the network as it is.
+    Convention: inverted dropout: the numbers that stay are scaled up in training, and prediction needs no scaling.
     Claim: E[y] = x.
     Choose: before dense layers; for convolutions prefer channel_dropout.
     Source: Srivastava et al. 2014.
@@ -169,7 +169,7 @@ class ChannelDropout:
     Shapes: (rows, channels, H, W); one draw for every channel of every row.
     Options: rate - the probability of DROPPING a channel, in [0, 1).
     Convention: inverted, as dropout.
-    Claim: E[y] = x; neighbouring pixels, which carry the same information, leave together.
+    Claim: E[y] = x; neighbouring pixels, which carry the same information, are dropped together.
     Choose: between convolutions.
     Source: Tompson et al. 2015.
     """
@@ -182,15 +182,15 @@ class ChannelDropout:
 
 @dataclass(frozen=True, kw_only=True)
 class Residual:
-    """Layers around which the input is added to the output.
+    """Layers with a shortcut: their input is added to their output.
 
-    Formula: y = f(x) + s(x), f the layers; s is the identity, or where f changes the shape a 1 x 1 convolution with
-    the stride that fits (a dense map where x is flat).
+    Formula: y = f(x) + s(x), f the layers; s is the identity or, if f changes the shape, a 1 x 1 convolution with the
+    stride that fits (for flat x a dense map).
     Shapes: f decides; the strides of f must divide the image as a single stride does.
     Options: layers - f, a list of layers.
-    Convention: nothing behind the sum: write the activation after it (He et al. 2016a), or begin f with
+    Convention: nothing follows the sum: write the activation after the block (He et al. 2016a), or begin f with
     normalization and activation (2016b).
-    Claim: the gradient reaches the input of the block with factor 1, whatever f is.
+    Claim: the gradient also reaches the input of the block directly, with factor 1, whatever f is.
     Choose: in networks of more than about ten layers.
     Source: He et al. 2016.
     """

@@ -19,10 +19,10 @@ class MLP:
     """A multi-layer perceptron: for each hidden layer an affine map, the normalization, the activation, dropout;
     then an affine output layer. An image is one row of numbers to it.
 
-    hidden: units of each hidden layer, default (128, 128); none is a linear model. normalize: where the
-    normalization stands, before (the default) or after the activation. dropout: probability of dropping a unit of a
-    hidden activation in training, in [0, 1), default 0; input_dropout: the same for the inputs. Rules are given as
-    records or by name (`activation="relu"`). Raises `BadInput` naming the field.
+    hidden: units of each hidden layer, default (128, 128); () is a linear model. normalize: whether the normalization
+    comes before (the default) or after the activation. dropout: probability of dropping a hidden unit in training, in
+    [0, 1), default 0; input_dropout: the same for the inputs. Rules are given as records or by name
+    (`activation="relu"`). Raises `BadInput` that names the field.
     """
 
     hidden: Annotated[tuple[int, ...], Within(ge=1)] | Written = (128, 128)
@@ -38,7 +38,8 @@ class MLP:
         normalize_fields(self)
 
     def sequence(self) -> tuple[Layer, ...]:
-        """The same network as layers. Dropout is there at any rate, 0 too: a rate is a value, not structure."""
+        """The same network as a list of layers. Dropout is one of them even at rate 0: a rate is a value and no part
+        of the structure, so networks that differ in it alone can be trained together."""
         norm = () if isinstance(self.normalization, NoNormalization) else (self.normalization,)
         inner = (*norm, self.activation) if self.normalize == "before" else (self.activation, *norm)
         layers: list[Layer] = [Dropout(rate=self.input_dropout)]
@@ -52,7 +53,7 @@ class Layers:
     """A network written out layer by layer: `Layers(layers=[Conv(channels=16), "batch_norm", "relu", "flatten"])`.
 
     The output layer is always appended. Layers are records, names, or `{name: {field: value}}`. Raises `BadInput`
-    naming the layer.
+    that names the layer.
     """
 
     layers: tuple[Layer, ...] | Written = ()

@@ -44,7 +44,7 @@ Share = Annotated[float, Within(ge=0, lt=1)]
 Count = Annotated[int, Within(ge=1)]
 
 
-def is_number(value: Any) -> TypeGuard[int | float]:
+def is_numeric(value: Any) -> TypeGuard[int | float]:
     """Whether a value is a number; to Python true and false are two more."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
@@ -86,7 +86,7 @@ class Number:
     def must_be(self, value: Any) -> str:
         if (value is None and self.optional) or (isinstance(value, str) and value in self.words):
             return ""
-        number = value if is_number(value) else math.nan
+        number = value if is_numeric(value) else math.nan
         fits = math.isfinite(number) and (not self.integer or number == int(number))
         if fits and (self.within is None or self.within.holds(number)):
             return ""

@@ -1,4 +1,4 @@
-"""What every rule is: a frozen record of numbers and named options that checks itself when built.
+"""What every rule is: a frozen record of numbers and named options, checked when it is built.
 
 A rule's docstring is also what `tenfold recipes --explain NAME` prints. It begins with a sentence, and holds
 paragraphs that begin with the words of `SECTIONS`. `PRESETS` names the fields that reproduce a library's defaults.
@@ -18,7 +18,7 @@ SECTIONS = ("Formula", "Shapes", "Options", "Convention", "Claim", "Choose", "So
 
 
 class BadField(BadInput):
-    """One field of a record has a value that it cannot have; `field` is its name, `reason` says what it must be."""
+    """A field of a record has a value that it does not admit; `field` is its name, `reason` says what it must be."""
 
     def __init__(self, owner: object, field: str, must: str) -> None:
         self.field: str = field
@@ -27,7 +27,7 @@ class BadField(BadInput):
 
 
 def refusal(must: str, value: Any) -> str:
-    """The reason why a field cannot have a value; nothing where it `must` be nothing else."""
+    """Why a field does not admit a value, given what it must be instead; nothing if that is nothing."""
     return f"must be {must}; got {value!r}" if must else ""
 
 
@@ -49,8 +49,8 @@ def check_fields(record: Any) -> None:
 
 
 class Rule:
-    """Base of the rules that have fields: built, they are checked. One with fields that bound each other extends
-    `__post_init__` with a `require`, and names these fields in `TOGETHER`."""
+    """Base of the rules that have fields, which are checked when a rule is built. A rule whose fields bound each other
+    adds a `require` to `__post_init__` and names the fields in `TOGETHER`."""
 
     TOGETHER: ClassVar[tuple[tuple[str, ...], ...]] = ()
 

@@ -12,22 +12,20 @@ from tenfold.rules.augmentation import Augmentation
 from tenfold.rules.optimizers import Adam, AdamW
 from tenfold.rules.record import rule_name
 
-from ..unions import LAYER
+from ..examples import LAYER, refusal
 
 
-def refusal(source):
-    with pytest.raises(BadInput) as caught:
-        Recipe.from_yaml(source)
-    return str(caught.value)
+def faults(source):
+    return refusal(Recipe.from_yaml, source)
 
 
 def test_a_file_with_faults_names_file_line_and_column(tmp_path):
     path = tmp_path / "recipe.yaml"
     path.write_text("epochs: 3\noptimizer: adamm\n")
-    assert refusal(path).startswith(f"{path}:2:12: optimizer.adamm: unknown name; nearest: adam; one of: ")
-    assert refusal(str(path)) == refusal(path)
+    assert faults(path).startswith(f"{path}:2:12: optimizer.adamm: unknown name; nearest: adam; one of: ")
+    assert faults(str(path)) == faults(path)
     path.write_text("epochs: 0\nnetwork:\n  hidden: [3, x]\n  drop: 0.1\n")
-    assert refusal(path).splitlines() == [
+    assert faults(path).splitlines() == [
         f"{path}: 3 faults",
         "  1:9 epochs: must be >= 1; got 0",
         "  3:15 network.hidden[1]: found the text 'x'; expected a whole number",
@@ -42,7 +40,7 @@ def test_places_inside_layers(tmp_path):
         "network:\n  layers:\n  - conv: 16\n  - relu\n  - conv: {channels: 8, kernel: 4}\n"
         "  - residual:\n    - dense: none\n  - {dropout: 1}\n"
     )
-    assert refusal(path).splitlines() == [
+    assert faults(path).splitlines() == [
         f"{path}: 3 faults",
         "  5:33 network.layers[2].conv.kernel: must be odd where padding is same; got 4",
         "  7:14 network.layers[3].residual[0].dense: found the text 'none'; expected a whole number",
@@ -117,7 +115,7 @@ def test_text_files_and_writing(tmp_path):
 def test_refused(text, expected, tmp_path):
     path = tmp_path / "r.yaml"
     path.write_text(text)
-    message = refusal(path)
+    message = faults(path)
     assert expected in message
     assert message.startswith(str(path))
     assert len(message.splitlines()) <= 4
@@ -129,17 +127,17 @@ def test_anchors_are_followed_but_not_without_end():
     bomb = "a: &a0 [1, 1, 1, 1, 1, 1, 1, 1]\n" + "".join(
         f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 8)}]\n" for i in range(1, 12)
     )
-    assert "grows without end" in refusal(bomb)
+    assert "grows without end" in faults(bomb)
 
 
 def test_not_a_file(tmp_path):
-    assert "No such file" in refusal("missing.yaml")
-    assert "No such file" in refusal(tmp_path / "missing")
-    assert "cannot be read" in refusal(tmp_path)
+    assert "No such file" in faults("missing.yaml")
+    assert "No such file" in faults(tmp_path / "missing")
+    assert "cannot be read" in faults(tmp_path)
     (tmp_path / "a.yaml").write_bytes(b"\xff\xfe\x00")
-    assert "is not UTF-8" in refusal(tmp_path / "a.yaml")
+    assert "is not UTF-8" in faults(tmp_path / "a.yaml")
     (tmp_path / "a.yaml").write_bytes(b"#" * (1 << 20) + b"\n")
-    assert "larger than 1 MiB" in refusal(tmp_path / "a.yaml")
+    assert "larger than 1 MiB" in faults(tmp_path / "a.yaml")
 
 
 def test_commented_default_parses_back_and_names_every_rule():

@@ -8,37 +8,11 @@ from hypothesis import given, settings
 from scipy import stats
 
 from tenfold.errors import BadInput
-from tenfold.problem.default_space import default_space, image_space
 from tenfold.recipe import Recipe, Space
 from tenfold.recipe.grammar.nodes import Range, draw
 from tenfold.recipe.spaces.decisions import build, build_with, decisions_of, locate, number_at, share_of
 
-from ..unions import recipes
-
-MIXED = """
-optimizer:
-- adam: {lr: {log_uniform: [1e-4, 1e-2]}}
-- [{momentum: {lr: {log_uniform: [1e-3, 0.1]}, momentum: [0.5, 0.9]}}, lbfgs]
-- adam: {lr: 0.5, beta1: [0.5, 0.6]}
-network:
-- {hidden: [8], dropout: {uniform: [0, 0.5]}}
-- {hidden: [[16], [{int_log_uniform: [3, 9]}, 16]], activation: [relu, {elu: {uniform: [0.5, 2]}}]}
-batch_size: [full]
-clip_norm: null
-epochs: {int_log_uniform: [5, 50]}
-"""
-LAYERS = """
-network: {layers: [[{conv: {channels: [4, 8]}}, relu], [{dense: {int_log_uniform: [8, 64]}}, {residual: [[relu], []]}]]}
-loss: [auto, huber]
-"""
-WHOLE = "[{epochs: [3, 4]}, {epochs: {int_log_uniform: [4, 6]}, augment: {flip: [true, false]}}]"
-UNDECIDED_BATCH = "optimizer: [adam, lbfgs]"  # the size of a batch is 64 or full
-SPACES = {
-    "default": default_space(rows=900, columns=9, task="classification", outputs=3),
-    "large": default_space(rows=90_000, columns=9, task="regression", outputs=1),
-    "images": image_space(5000, image=(28, 28, 3), outputs=10),
-    **{name: Space.from_yaml(globals()[name]) for name in ("MIXED", "LAYERS", "WHOLE", "UNDECIDED_BATCH")},
-}
+from ..examples import SPACES, recipes
 
 
 @pytest.mark.parametrize("name", SPACES)

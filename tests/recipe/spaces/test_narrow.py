@@ -10,7 +10,7 @@ from tenfold.recipe import Recipe, Space
 from tenfold.recipe.spaces.decisions import locate
 from tenfold.recipe.spaces.narrow import narrow
 
-from .test_decisions import SPACES
+from ..examples import SPACES
 
 
 @pytest.mark.parametrize("name", SPACES)

@@ -11,7 +11,7 @@ from tenfold.rules.activations import LeakyReLU
 from tenfold.rules.normalization import BatchNorm
 from tenfold.rules.record import SECTIONS, sections
 
-from ..unions import LAYER, MEMBERS, RULES
+from ..examples import LAYER, MEMBERS, RULES
 
 ENTRIES = catalogue()
 

@@ -13,15 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tenfold.recipe.grammar.faults import Fault, FieldPath, Source, in_words, raise_all, unknown
-from tenfold.recipe.grammar.field_kinds import (
-    Either,
-    Family,
-    FieldKind,
-    Fields,
-    LayerList,
-    is_plain,
-    kinds,
-)
+from tenfold.recipe.grammar.field_kinds import Either, Family, FieldKind, Fields, LayerList, is_plain, kinds
 from tenfold.recipe.grammar.nodes import (
     RANGES,
     Fixed,
@@ -259,26 +251,34 @@ def range_fault(name: str, low: float, high: float, *, integer: bool) -> str:
 
 
 def group_faults(group: Group) -> list[tuple[str, str]]:
-    """(field, reason) of everything that a record refuses: every option and both ends of every range by the range
-    that the field declares, and all combinations of these where fields bound each other (the record's `TOGETHER`)."""
+    """(field, reason) of everything that a record refuses. Every option and both ends of every range are held against
+    the range that their field declares; only fields that bound each other need the record to be built."""
     found: dict[tuple[str, str], None] = {}
     accepted: dict[str, list[Any]] = {}
     for field, node in group.fields:
         kind = kinds(group.record)[field]
-        accepted[field] = ends = corners(node)
-        if isinstance(kind, ValueKind):
-            reasons = [refusal(kind.must_be(value), value) for value in ends]
-            accepted[field] = [value for value, reason in zip(ends, reasons, strict=True) if not reason]
-            found.update(dict.fromkeys((field, reason) for reason in reasons if reason))
-    first = {field: values[0] for field, values in accepted.items() if values}
-    combinations: dict[tuple[Any, ...], None] = {}
-    for together in getattr(group.record, "TOGETHER", ()):
-        names = [field for field in together if field in first]
-        for values in itertools.product(*(accepted[field] for field in names)):
-            combinations[tuple((first | dict(zip(names, values, strict=True))).values())] = None
-    for values in combinations:
-        found.update(dict.fromkeys(_refused(group.record, dict(zip(first, values, strict=True)))))
+        for value in corners(node):
+            reason = refusal(kind.must_be(value), value) if isinstance(kind, ValueKind) else ""
+            if reason:
+                found[field, reason] = None
+            else:
+                accepted.setdefault(field, []).append(value)
+    for values in _combinations(group.record, accepted):
+        found.update(dict.fromkeys(_refused(group.record, values)))
     return list(found)
+
+
+def _combinations(record: type, accepted: Mapping[str, list[Any]]) -> list[dict[str, Any]]:
+    """All combinations of the fields that bound each other (the record's `TOGETHER`), each with the first value of the
+    other fields; each combination once."""
+    first = {field: values[0] for field, values in accepted.items()}
+    distinct: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for together in getattr(record, "TOGETHER", ()):
+        names = [field for field in together if field in accepted]
+        for values in itertools.product(*(accepted[field] for field in names)):
+            combination = first | dict(zip(names, values, strict=True))
+            distinct[tuple(combination.values())] = combination
+    return list(distinct.values())
 
 
 def _refused(record: type, given: dict[str, Any]) -> list[tuple[str, str]]:

@@ -12,7 +12,7 @@ from tenfold.recipe.grammar.field_kinds import Family, FieldKind, Fields, LayerL
 from tenfold.recipe.grammar.nodes import Choice, Fixed, Group, Items, Node, Range, draw
 from tenfold.recipe.recipe import Recipe
 from tenfold.recipe.spaces.space import Space
-from tenfold.rules.fields import Number, is_number
+from tenfold.rules.fields import Number, is_numeric
 
 Assignment = dict[str, int | float]  # by path: the index of an option, or a number of a range
 
@@ -140,7 +140,7 @@ def _locate(node: Node, kind: FieldKind, path: str, value: Any) -> Assignment | 
         case Fixed(only):
             return {} if only == value else None
         case Range(name, low, high):
-            fits = is_number(value) and (isinstance(value, int) or name != "int_log_uniform")
+            fits = is_numeric(value) and (isinstance(value, int) or name != "int_log_uniform")
             return {path: value} if fits and low <= value <= high else None
         case Choice():
             for i, option in enumerate(children):

@@ -11,7 +11,7 @@ from tenfold.recipe.grammar.nodes import Choice, Fixed, Group, Items, Node, Rang
 from tenfold.recipe.recipe import Recipe
 from tenfold.recipe.spaces.decisions import below, locate, locate_in, number_at, share_of
 from tenfold.recipe.spaces.space import Space
-from tenfold.rules.fields import Scalar, is_number
+from tenfold.rules.fields import Scalar, is_numeric
 
 
 def narrow(space: Space, leaders: Sequence[Recipe], shrink: float = 0.25) -> Space:
@@ -64,7 +64,7 @@ def _range(span: Range, values: list[float], shrink: float) -> Range | Fixed:
 
 
 def _choice(choice: Choice, kind: FieldKind, values: list[Any], shrink: float) -> Node:
-    if isinstance(kind, Scalar) and all(isinstance(o, Fixed) and is_number(o.value) for o in choice.options):
+    if isinstance(kind, Scalar) and all(isinstance(o, Fixed) and is_numeric(o.value) for o in choice.options):
         return choice_of(_neighbours(choice.options, values))
     # a value belongs to the first option that gives it, as in `locate`
     values_of: dict[int, list[Any]] = {}

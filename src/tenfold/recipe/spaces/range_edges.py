@@ -16,7 +16,7 @@ from tenfold.recipe.network import MLP, Layers
 from tenfold.recipe.recipe import Recipe
 from tenfold.recipe.spaces.space import Space
 from tenfold.recipe.words.describe import describe_rule
-from tenfold.rules.fields import Number, is_number
+from tenfold.rules.fields import Number, is_numeric
 
 NEAR = 0.05  # share of a range's width within which a value counts as at its end
 MOST_TIMES = 10.0  # how far beyond the end of a logarithmic range to look, in times that end
@@ -55,7 +55,7 @@ class Allowed:
 
     def side(self, value: Any) -> str:
         """The end at which a value lies, "lower" or "upper"; or nothing."""
-        if not is_number(value) or (not self.ranges and len(self.ladder) < LADDER):
+        if not is_numeric(value) or (not self.ranges and len(self.ladder) < LADDER):
             return ""
         low, high = self.end("lower"), self.end("upper")
         span = next((span for span in self.ranges if span.low <= value <= span.high), None)
@@ -124,7 +124,7 @@ def _number_fields(
     nodes = [option for node in nodes for option in _options(node)]
     if isinstance(kind, Number):
         ranges = tuple(node for node in nodes if isinstance(node, Range))
-        numbers = tuple(node.value for node in nodes if isinstance(node, Fixed) and is_number(node.value))
+        numbers = tuple(node.value for node in nodes if isinstance(node, Fixed) and is_numeric(node.value))
         if ranges or numbers:
             yield route, kind.integer, Allowed(ranges, numbers)
     elif dataclasses.is_dataclass(value):

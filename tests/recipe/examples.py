@@ -1,9 +1,12 @@
-"""Every rule of every union, and strategies for whole recipes: derived, so that a new rule is covered by itself."""
+"""Shared by the tests of recipes: spaces with everything in them, every rule of every union, and strategies for
+recipes. Rules are derived, so that a new one is covered without a change here."""
 
+import pytest
 from hypothesis import strategies as st
 
 from tenfold.errors import BadInput
-from tenfold.recipe import MLP, Recipe
+from tenfold.problem.default_space import default_space, image_space
+from tenfold.recipe import MLP, Recipe, Space
 from tenfold.recipe.grammar.field_kinds import Either, Family, LayerList, kinds
 from tenfold.recipe.layers import Dense, Residual
 from tenfold.recipe.network import Layers
@@ -24,6 +27,39 @@ MEMBERS = [(path, rule) for path, rules in FAMILIES.items() for rule in rules]
 LAYER = kinds(Layers)["layers"].layer  # the family of layers
 RULES = list(dict.fromkeys([rule for _, rule in MEMBERS] + list(LAYER.rules) + [Augmentation]))
 
+MIXED = """
+optimizer:
+- adam: {lr: {log_uniform: [1e-4, 1e-2]}}
+- [{momentum: {lr: {log_uniform: [1e-3, 0.1]}, momentum: [0.5, 0.9]}}, lbfgs]
+- adam: {lr: 0.5, beta1: [0.5, 0.6]}
+network:
+- {hidden: [8], dropout: {uniform: [0, 0.5]}}
+- {hidden: [[16], [{int_log_uniform: [3, 9]}, 16]], activation: [relu, {elu: {uniform: [0.5, 2]}}]}
+batch_size: [full]
+clip_norm: null
+epochs: {int_log_uniform: [5, 50]}
+"""
+LAYER_LISTS = """
+network: {layers: [[{conv: {channels: [4, 8]}}, relu], [{dense: {int_log_uniform: [8, 64]}}, {residual: [[relu], []]}]]}
+loss: [auto, huber]
+"""
+SPACES = {
+    "default": default_space(rows=900, columns=9, task="classification", outputs=3),
+    "large": default_space(rows=90_000, columns=9, task="regression", outputs=1),
+    "images": image_space(5000, image=(28, 28, 3), outputs=10),
+    "MIXED": Space.from_yaml(MIXED),
+    "LAYERS": Space.from_yaml(LAYER_LISTS),
+    "WHOLE": Space.from_yaml("[{epochs: [3, 4]}, {epochs: {int_log_uniform: [4, 6]}, augment: {flip: [true, false]}}]"),
+    "UNDECIDED_BATCH": Space.from_yaml("optimizer: [adam, lbfgs]"),  # the batch size is 64 or full
+}
+
+
+def refusal(build, data):
+    """The message of the refusal."""
+    with pytest.raises(BadInput) as caught:
+        build(data)
+    return str(caught.value)
+
 
 def others(kind, value):
     """Values of a field that differ from one that it has, the likeliest to be accepted first."""
@@ -33,11 +69,11 @@ def others(kind, value):
         case Words(words):
             return [word for word in words if word != value]
         case Number(integer, words):
-            known = value if isinstance(value, int | float) else None
-            near = [known + 1, known + 2, known - 1] if known is not None and integer else []
-            near += [known * 0.75, known * 1.25] if known is not None and not integer else []
-            more = [1, 2] if integer else [0.5, 0.25, 1.5]
-            return [item for item in (*near, *more, *words) if item != value]
+            numbers = [1, 2] if integer else [0.5, 0.25, 1.5]
+            if isinstance(value, int | float):
+                near = [value + 1, value + 2, value - 1] if integer else [value * 0.75, value * 1.25]
+                numbers = near + numbers
+            return [item for item in (*numbers, *words) if item != value]
         case LayerList():
             return [(Dense(units=3), "relu")]
         case SizeList():
