@@ -15,7 +15,6 @@ import torch
 from bench.cases import FOLDS, case_named
 from bench.machine import describe, facts
 from bench.speed import RESULTS, markdown
-from tenfold.data.feed.batches import Dealing
 from tenfold.data.feed.encode import matrix_inputs
 from tenfold.data.split.folds import Fold
 from tenfold.engine.packs.lanes import Lane
@@ -42,8 +41,7 @@ def make_pack(name: str, recipes: int) -> Pack:
     problem = Problem(matrix_inputs(x), y, classes, folds, metric_for("classification", None))
     found = [Recipe.from_dict(case.recipe(setting)) for setting in case.settings]
     feed = problem.feed(found, torch.device("cpu"), torch.float32)
-    dealing = Dealing.of(folds, case.batch_size)
-    shape = Shape.of(found[0], inputs=problem.width, outputs=len(classes), dealing=dealing)
+    shape = Shape.of(found[0], problem.size, folds)
     lanes = [Lane(recipe, number, fold) for number, recipe in enumerate(found) for fold in range(FOLDS)]
     pack = Pack(lanes, shape, feed)
     pack.run_epoch(last=1)

@@ -12,11 +12,11 @@ from sklearn.datasets import load_digits
 from torch import nn
 
 from tenfold import cross_validate
-from tenfold.data.feed.batches import Dealing
 from tenfold.engine.module import build_module
 from tenfold.engine.packs.lanes import Lane
 from tenfold.engine.packs.pack import Pack
 from tenfold.engine.plan.shape import Shape
+from tenfold.engine.plan.size import Size
 from tenfold.problem.from_arrays import understand
 from tenfold.recipe.recipe import Recipe
 from tenfold.rules.preprocessing import apply_affine
@@ -132,8 +132,7 @@ def train(recipes: Sequence[Recipe], rows: Rows, epochs: int | None = None) -> l
     """The networks of recipes of one shape, trained in one pack: a list over the seeds for each recipe."""
     problem = understand(rows.x, rows.y, "classification").problem(rows.folds)
     feed = problem.feed(recipes, torch.device("cpu"), torch.float32)
-    dealing = Dealing.of(problem.folds, recipes[0].batch_size)
-    shape = Shape.of(recipes[0], inputs=feed.width, outputs=problem.outputs, dealing=dealing)
+    shape = Shape.of(recipes[0], Size(feed.width, problem.outputs), problem.folds)
     lanes = [Lane(one, number, fold) for number, one in enumerate(recipes) for fold in range(len(rows.folds))]
     pack = Pack(lanes, shape, feed)
     for _ in range(recipes[0].epochs if epochs is None else epochs):

@@ -12,6 +12,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from tenfold.api import Search, cross_validate, search
+from tenfold.engine.plan.size import Size
 from tenfold.errors import BadInput
 from tenfold.model.final import check_kind
 from tenfold.problem.default_space import default_space
@@ -91,7 +92,7 @@ class _Network(BaseEstimator):
         outputs = len(np.unique(y)) if self._task == "classification" else 1
         image = _image(x)
         columns = math.prod(image) if image else int(self.n_features_in_)
-        return default_space(rows=len(y), columns=columns, task=self._task, outputs=outputs, image=image)
+        return default_space(Size(columns, outputs, image), rows=len(y), task=self._task)
 
     @property
     def corrected_score_(self) -> float:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from tenfold.data.feed.batches import Dealing, deal
+from tenfold.data.feed.batches import deal
 from tenfold.data.feed.encode import Inputs, fit_encoding, matrix_inputs
 from tenfold.data.feed.moments import target_scale, training_moments
 from tenfold.data.feed.randomness import derive
@@ -21,6 +21,7 @@ from tenfold.engine.packs.pack import Pack
 from tenfold.engine.packs.rows import Feed, FoldInputs
 from tenfold.engine.plan.network import DropoutOp, size_of
 from tenfold.engine.plan.shape import Shape, padded
+from tenfold.engine.plan.size import Size
 from tenfold.recipe.recipe import Recipe, loss_of
 from tenfold.rules.dropout import dropout_scale
 from tenfold.rules.preprocessing import apply_affine
@@ -71,12 +72,11 @@ def make_feed(x, y, folds, dtype, device="cpu", scatter=False):
 def make_pack(recipes, x, y, folds, dtype=torch.float32, keep=None, device="cpu"):
     """A pack of all recipes on all folds, or of the (recipe, fold) pairs in keep. Recipes must share their shape."""
     feed = make_feed(x, y, folds, dtype, device, any(recipe.preprocess.needs_scatter for recipe in recipes))
-    dealing = Dealing.of(folds, recipes[0].batch_size)
     outputs = int(y.max()) + 1 if y.dtype.kind == "i" else 1
     width = max(fold.encoding.width for fold in feed.folds)
-    size = {"inputs": width, "outputs": outputs, "image": as_inputs(x).image}
-    shape = Shape.of(recipes[0], dealing=dealing, **size)
-    assert all(Shape.of(recipe, dealing=dealing, **size) == shape for recipe in recipes)
+    size = Size(width, outputs, as_inputs(x).image)
+    shape = Shape.of(recipes[0], size, folds)
+    assert all(Shape.of(recipe, size, folds) == shape for recipe in recipes)
     lanes = [Lane(recipe, n, f) for n, recipe in enumerate(recipes) for f in range(len(folds))]
     if keep is not None:
         lanes = [lane for lane in lanes if (lane.number, lane.fold) in keep]

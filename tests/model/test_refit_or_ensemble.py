@@ -21,6 +21,7 @@ from tenfold.data.feed.batches import Dealing
 from tenfold.data.feed.randomness import derive_int
 from tenfold.engine.packs.lanes import Lane
 from tenfold.engine.packs.pack import Pack
+from tenfold.engine.plan.shape import Shape
 from tenfold.errors import RunFailed, Stopped
 from tenfold.model import refit_or_ensemble
 from tenfold.model.model import Model
@@ -63,7 +64,7 @@ def searched(problem, recipes, number):
 
     feed = problem.feed(recipes, torch.device("cpu"), torch.float32)
     lanes = [Lane(one, n, f) for n, one in enumerate(recipes) for f in range(len(problem.folds))]
-    pack = Pack(lanes, problem.size.shape(recipes[number], problem.folds), feed)
+    pack = Pack(lanes, Shape.of(recipes[number], problem.size, problem.folds), feed)
     book = EpochRecorder(problem, EpochRecorder.new(problem, recipes, range(len(recipes))))
     parameters = {}
     while pack.lanes:

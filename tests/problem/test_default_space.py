@@ -15,6 +15,7 @@ from tenfold.engine.plan.cost import (
     recipe_seconds,
 )
 from tenfold.engine.plan.network import FlattenOp, plan_network
+from tenfold.engine.plan.size import Size
 from tenfold.errors import BadInput
 from tenfold.problem.default_space import default_space
 from tenfold.recipe import MLP, Recipe, Space
@@ -26,7 +27,7 @@ SIZES = [(30, 4), (569, 30), (891, 40), (4_000, 20), (6_000, 12), (16_000, 20), 
 
 
 def space_for(rows, columns, task="classification"):
-    return default_space(rows=rows, columns=columns, task=task, outputs=2 if task == "classification" else 1)
+    return default_space(Size(columns, 2 if task == "classification" else 1), rows=rows, task=task)
 
 
 @pytest.mark.parametrize(("rows", "columns"), SIZES)
@@ -68,17 +69,17 @@ def test_every_line_has_a_comment_above():
 
 @pytest.mark.parametrize(("rows", "columns"), [(16_000, 20), (16_000, 100), (20_000, 20), (20_000, 60)])
 def test_twenty_thousand_rows_fit_into_the_budget(rows, columns):
-    size = {"rows": rows, "columns": columns, "outputs": 2, "folds": 5}
+    size, counts = Size(columns, 2), {"rows": rows, "folds": 5}
     space = space_for(rows, columns)
-    trials = plan_trials(space, **size, budget_seconds=100)
+    trials = plan_trials(space, size, **counts, budget_seconds=100)
     assert trials >= 12
     sample = space.sample(trials)
-    assert sum(recipe_seconds(r, **size) for r in sample) / 2 < 108
+    assert sum(recipe_seconds(r, size, **counts) for r in sample) / 2 < 108
 
 
 def test_another_task_is_refused():
     with pytest.raises(BadInput, match="classification or regression"):
-        default_space(rows=10, columns=2, task="clustering", outputs=1)
+        default_space(Size(2, 1), rows=10, task="clustering")
 
 
 def test_step_formula_by_hand():
@@ -86,7 +87,7 @@ def test_step_formula_by_hand():
     model = CostModel(flops=1e9, weight=1e-6, unit=1e-7, step=1e-3)
     products, units = 5 * 10 + 10 * 20 + 20 * 3, 10 + 20 + 3
     expected = 6 * 32 * products / 1e9 + (products + units) * 1e-6 + 32 * units * 1e-7 + 1e-3
-    assert lane_step_seconds(recipe, columns=5, outputs=3, model=model) == pytest.approx(expected, rel=1e-12)
+    assert lane_step_seconds(recipe, Size(5, 3), model=model) == pytest.approx(expected, rel=1e-12)
 
 
 LAYERS = [
@@ -96,7 +97,7 @@ LAYERS = [
 
 
 def test_work_of_layers_by_hand():
-    work = network_work(Recipe(network={"layers": LAYERS}), columns=192, outputs=2, image=(8, 8, 3))
+    work = network_work(Recipe(network={"layers": LAYERS}), Size(192, 2, (8, 8, 3)))
     first, second, shortcut = 8 * 8 * 4 * 3 * 9, 2 * 2 * 6 * 4 * 9, 2 * 2 * 6 * 4
     assert work.conv_products == first + second + shortcut
     assert work.convs == 3
@@ -107,19 +108,19 @@ def test_work_of_layers_by_hand():
     # no bias in front of the batch normalization, none in the shortcut
     assert work.weights == 4 * 27 + 2 * 4 + 6 * 37 + 6 * 4 + 25 * 15 + 6 * 2
     still = Recipe(network={"layers": [*LAYERS[:-1], {"dropout": 0.0}]})
-    assert network_work(still, columns=192, outputs=2, image=(8, 8, 3)) == replace(work, dropped=0)
+    assert network_work(still, Size(192, 2, (8, 8, 3))) == replace(work, dropped=0)
 
 
 def test_step_formula_of_convolutions_by_hand():
     model = CostModel(
         flops=1e9, conv_flops=1e8, conv=1e-2, weight=0, unit=1e-7, normalized=1e-6, dropped=1e-5, step=1e-3, image=0.5
     )
-    size = {"columns": 192, "outputs": 2, "image": (8, 8, 3)}
+    size = Size(192, 2, (8, 8, 3))
     recipe = Recipe(network={"layers": LAYERS}, batch_size=16)
-    work = network_work(recipe, **size)
+    work = network_work(recipe, size)
     units = work.units * 1e-7 + work.normalized * 1e-6 + work.dropped * 1e-5
     expected = 16 * (6 * work.products / 1e9 + 6 * work.conv_products / 1e8 + units / 2) + 3 * 1e-2 + 1e-3
-    assert lane_step_seconds(recipe, **size, model=model) == pytest.approx(expected, rel=1e-12)
+    assert lane_step_seconds(recipe, size, model=model) == pytest.approx(expected, rel=1e-12)
 
 
 def test_work_counts_what_the_network_has():
@@ -134,7 +135,7 @@ def test_work_counts_what_the_network_has():
     )  # fmt: skip
     layers = [{"conv": 8}, "batch_norm", "relu", "max_pool", {"conv": {"channels": 16, "kernel": 5, "stride": 2}}]
     recipe = Recipe(network={"layers": [*layers, "flatten", {"dense": 12}, "relu"]})
-    work = network_work(recipe, columns=768, outputs=4, image=(16, 16, 3))
+    work = network_work(recipe, Size(768, 4, (16, 16, 3)))
     with FlopCounterMode(display=False) as counter:
         net(torch.zeros(2, 3, 16, 16))
     assert 2 * 2 * (work.products + work.conv_products) == counter.get_total_flops()
@@ -142,11 +143,11 @@ def test_work_counts_what_the_network_has():
 
 
 def test_second_order_costs_gradients():
-    size = {"columns": 4, "outputs": 3, "batch": 100}
+    size = Size(4, 3)
     model = CostModel(flops=float("inf"), conv_flops=float("inf"), weight=0, unit=0, step=1.0)
     network = MLP(hidden=(2,))
     gradients = {
-        name: lane_step_seconds(Recipe(network=network, optimizer=name), **size, model=model)
+        name: lane_step_seconds(Recipe(network=network, optimizer=name), size, batch=100, model=model)
         for name in ("sgd", "lbfgs", "hessian_free", "gauss_newton", "newton")
     }
     weights = 4 * 2 + 2 + 2 * 3 + 3
@@ -155,12 +156,13 @@ def test_second_order_costs_gradients():
         "sgd": 1, "lbfgs": 2, "hessian_free": 2 * steps + 2, "gauss_newton": 5, "newton": 2 * weights
     }  # fmt: skip
     wide = Recipe(optimizer="newton")
-    assert lane_step_seconds(wide, **size) > 1000 * lane_step_seconds(Recipe(optimizer="lbfgs"), **size)
+    cheap = lane_step_seconds(Recipe(optimizer="lbfgs"), size, batch=100)
+    assert lane_step_seconds(wide, size, batch=100) > 1000 * cheap
 
 
 def test_layers_that_do_not_fit_are_refused():
     with pytest.raises(BadInput, match=r"network\.layers\[0\]: conv needs an image|first layer on a row of numbers"):
-        lane_step_seconds(Recipe(network={"layers": LAYERS}), columns=192, outputs=2)
+        lane_step_seconds(Recipe(network={"layers": LAYERS}), Size(192, 2))
 
 
 IMAGES = [
@@ -175,8 +177,8 @@ IMAGES = [
 
 @pytest.mark.parametrize(("rows", "image"), IMAGES)
 def test_images_get_convolutions(rows, image):
-    size = {"rows": rows, "columns": math.prod(image), "outputs": 10, "image": image}
-    space = default_space(**size, task="classification")
+    size = Size(math.prod(image), 10, image)
+    space = default_space(size, rows=rows, task="classification")
     sample = space.sample(60, seed=0)
     shapes = {describe_shape(recipe.network) for recipe in sample}
     assert len(shapes) == 3
@@ -187,7 +189,7 @@ def test_images_get_convolutions(rows, image):
     assert {recipe.augment.shift for recipe in sample} == ({0, 1, 2} if short >= 24 else {0, 1} if short >= 16 else {0})
     assert any(recipe.augment.flip for recipe in sample) == (image[2] == 3 and min(image[:2]) >= 24)
     for recipe in sample:
-        steps = plan_network(recipe.network, inputs=size["columns"], outputs=10, image=image)
+        steps = plan_network(recipe.network, size)
         flat = next((step.op.of for step in steps if isinstance(step.op, FlattenOp)), None)
         assert flat is None or (max(flat[:2]) <= 8 or min(flat[:2]) == 1)
     assert Space.from_yaml(space.to_yaml()) == space
@@ -195,48 +197,48 @@ def test_images_get_convolutions(rows, image):
 
 
 def test_a_few_minutes_for_ten_thousand_small_images():
-    size = {"rows": 10_000, "columns": 784, "outputs": 10, "image": (28, 28, 1)}
-    space = default_space(**size, task="classification")
-    assert plan_trials(space, folds=5, budget_seconds=100, **size) == 8
-    minutes = 8 * mean_seconds(space, folds=5, **size) / 2 / 60
+    size, counts = Size(784, 10, (28, 28, 1)), {"rows": 10_000, "folds": 5}
+    space = default_space(size, rows=10_000, task="classification")
+    assert plan_trials(space, size, budget_seconds=100, **counts) == 8
+    minutes = 8 * mean_seconds(space, size, **counts) / 2 / 60
     assert 1 < minutes < 6
 
 
 def test_tiny_images_are_tables():
-    size = {"rows": 500, "columns": 48, "outputs": 2, "task": "classification"}
-    assert default_space(**size, image=(4, 4, 3)) == default_space(**size)
+    data = {"rows": 500, "task": "classification"}
+    assert default_space(Size(48, 2, (4, 4, 3)), **data) == default_space(Size(48, 2), **data)
 
 
 def test_recipe_formula_by_hand():
     model = CostModel(flops=float("inf"), weight=0, unit=0, step=1.0)
     recipe = Recipe(batch_size=30, epochs=7)
-    seconds = recipe_seconds(recipe, rows=100, columns=5, outputs=3, folds=5, model=model)
+    seconds = recipe_seconds(recipe, Size(5, 3), rows=100, folds=5, model=model)
     assert seconds == 5 * 7 * (3 + 1)  # 80 training rows are 3 steps; one validation
-    assert recipe_seconds(recipe, rows=100, columns=5, outputs=3, folds=1, model=model) == 7 * 4
+    assert recipe_seconds(recipe, Size(5, 3), rows=100, folds=1, model=model) == 7 * 4
     full = Recipe(batch_size="full", epochs=7)
-    assert recipe_seconds(full, rows=100, columns=5, outputs=3, folds=5, model=model) == 5 * 7 * (1 + 1)
+    assert recipe_seconds(full, Size(5, 3), rows=100, folds=5, model=model) == 5 * 7 * (1 + 1)
     with pytest.raises(BadInput, match="full batch"):
-        lane_step_seconds(full, columns=5, outputs=3)
+        lane_step_seconds(full, Size(5, 3))
 
 
 def test_plan_clamps_and_divides():
-    size = {"rows": 5_000, "columns": 10, "outputs": 1, "folds": 5}
+    size, counts = Size(10, 1), {"rows": 5_000, "folds": 5}
     space = space_for(5_000, 10)
-    mean = mean_seconds(space, **size)
-    assert plan_trials(space, **size, budget_seconds=0) == 8
-    assert plan_trials(space, **size, budget_seconds=1e9) == 48
-    assert plan_trials(space, **size, budget_seconds=20.5 * mean, cores=1) == 20
-    assert plan_trials(space, **size, budget_seconds=10.25 * mean, cores=2) == 20
-    assert plan_trials(Space.from_dict({"epochs": [1, 2, 3]}), **size, budget_seconds=1e9) == 3
+    mean = mean_seconds(space, size, **counts)
+    assert plan_trials(space, size, **counts, budget_seconds=0) == 8
+    assert plan_trials(space, size, **counts, budget_seconds=1e9) == 48
+    assert plan_trials(space, size, **counts, budget_seconds=20.5 * mean, cores=1) == 20
+    assert plan_trials(space, size, **counts, budget_seconds=10.25 * mean, cores=2) == 20
+    assert plan_trials(Space.from_dict({"epochs": [1, 2, 3]}), size, **counts, budget_seconds=1e9) == 3
 
 
 def test_epochs_within_is_the_last_that_fits():
     recipes = [Recipe(), Recipe(network=MLP(hidden=(8,)))]
-    size = {"rows": 3_000, "columns": 10, "outputs": 1, "folds": 5}
-    epochs = epochs_within(recipes, **size, core_seconds=3.0)
+    size, counts = Size(10, 1), {"rows": 3_000, "folds": 5}
+    epochs = epochs_within(recipes, size, **counts, core_seconds=3.0)
 
     def mean(n):
-        return sum(recipe_seconds(Recipe(network=r.network, epochs=n), **size) for r in recipes) / 2
+        return sum(recipe_seconds(Recipe(network=r.network, epochs=n), size, **counts) for r in recipes) / 2
 
     assert mean(epochs) <= 3.0 < mean(epochs + 1)
-    assert epochs_within(recipes, **size, core_seconds=0.0) == 1
+    assert epochs_within(recipes, size, **counts, core_seconds=0.0) == 1

@@ -4,6 +4,7 @@ recipes. Rules are derived, so that a new one is covered without a change here."
 import pytest
 from hypothesis import strategies as st
 
+from tenfold.engine.plan.size import Size
 from tenfold.errors import BadInput
 from tenfold.problem.default_space import default_space, image_space
 from tenfold.recipe import MLP, Recipe, Space
@@ -44,9 +45,9 @@ network: {layers: [[{conv: {channels: [4, 8]}}, relu], [{dense: {int_log_uniform
 loss: [auto, huber]
 """
 SPACES = {
-    "default": default_space(rows=900, columns=9, task="classification", outputs=3),
-    "large": default_space(rows=90_000, columns=9, task="regression", outputs=1),
-    "images": image_space(5000, image=(28, 28, 3), outputs=10),
+    "default": default_space(Size(9, 3), rows=900, task="classification"),
+    "large": default_space(Size(9, 1), rows=90_000, task="regression"),
+    "images": image_space(Size(2352, 10, (28, 28, 3)), rows=5000),
     "MIXED": Space.from_yaml(MIXED),
     "LAYERS": Space.from_yaml(LAYER_LISTS),
     "WHOLE": Space.from_yaml("[{epochs: [3, 4]}, {epochs: {int_log_uniform: [4, 6]}, augment: {flip: [true, false]}}]"),

@@ -8,6 +8,7 @@ import numpy as np
 import optuna
 import pytest
 
+from tenfold.engine.plan.size import Size
 from tenfold.errors import BadInput
 from tenfold.problem.default_space import default_space
 from tenfold.recipe import Recipe, Space
@@ -61,7 +62,7 @@ def test_it_finds_better_recipes_than_random(name, share):
 @pytest.mark.parametrize("name", PROPOSERS)
 @pytest.mark.parametrize("trials", [1, 7, 20, 33])
 def test_distinct_complete_deterministic_and_the_same_after_a_resume(name, trials):
-    space = default_space(rows=500, columns=5, task="classification", outputs=2) if trials == 20 else SPACE
+    space = default_space(Size(5, 2), rows=500, task="classification") if trials == 20 else SPACE
     made, judge = proposer(name, space, trials, 3), lambda recipe: -abs(math.log10(recipe.optimizer.lr) + 2)
     tried, rounds = run(made, judge)
     assert len({one.recipe for one in tried}) == len(tried) == trials

@@ -123,8 +123,7 @@ def space(
     from tenfold.problem.settings import Settings
 
     problem = prepare(Settings(data=data, target=target, drop=tuple(drop or ()), task=task)).problem
-    size = {"rows": problem.inputs.rows, "columns": problem.width, "outputs": problem.outputs}
-    found = default_space(task=problem.task, image=problem.inputs.image, **size)
+    found = default_space(problem.size, rows=problem.inputs.rows, task=problem.task)
     if as_json:
         print_json({"space": found.to_dict()})
     else:

@@ -111,8 +111,7 @@ def plan_lines(prepared: Prepared, plan: RunPlan) -> list[str]:
     sealed = f", {test} sealed for the test" if test else ", no test rows sealed"
     gone = f"; {dropped} without a target left out" if dropped else ""
     problem = prepared.problem
-    sizes: dict[str, Any] = {"inputs": problem.width, "outputs": problem.outputs, "image": problem.inputs.image}
-    structures = {(tuple(s.op for s in plan_network(r.network, **sizes)), r.batch_size) for r in plan.recipes}
+    structures = {(tuple(s.op for s in plan_network(r.network, problem.size)), r.batch_size) for r in plan.recipes}
     shapes = f"{len(structures)} shape{'s' * (len(structures) > 1)}"
     recipes = "1 recipe" if plan.trials == 1 else f"{plan.trials} recipes of {shapes}"
     race = "" if plan.strategy.name == "exhaustive" else f", {RACES[plan.strategy.name]}"

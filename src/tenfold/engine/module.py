@@ -18,7 +18,6 @@ from tenfold.engine.plan.network import (
     DropoutOp,
     FlattenOp,
     GlobalPoolOp,
-    Image,
     MaxoutOp,
     NormalizeOp,
     PlannedOp,
@@ -28,6 +27,7 @@ from tenfold.engine.plan.network import (
     ResidualEnd,
 )  # fmt: skip
 from tenfold.engine.plan.shape import Layout
+from tenfold.engine.plan.size import Image
 from tenfold.rules.activations import maxout, maxout_channels
 from tenfold.rules.normalization import BatchNorm
 from tenfold.rules.record import numbers

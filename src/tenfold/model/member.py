@@ -10,6 +10,7 @@ import numpy as np
 
 from tenfold.data.feed.encode import Encoding, Inputs
 from tenfold.engine.plan.network import plan_network, sees_images
+from tenfold.engine.plan.size import Size
 from tenfold.recipe.recipe import Recipe
 from tenfold.rules.preprocessing import Affine, apply_affine
 
@@ -44,7 +45,8 @@ class Member:
         """The network as a torch `nn.Sequential` in evaluation mode: (rows, width) -> (rows, outputs)."""
         from tenfold.engine.module import build_module
 
-        steps = plan_network(self.recipe.network, inputs=self.encoding.width, outputs=outputs, image=image)
+        size = Size(self.encoding.width, outputs, image)
+        steps = plan_network(self.recipe.network, size)
         return build_module(steps, self.weights, image if sees_images(steps) else None)
 
     def preprocess(self) -> tuple[dict[str, Any], dict[str, Array]]:

@@ -13,6 +13,7 @@ from tenfold.engine.packs.lanes import Lane
 from tenfold.engine.packs.pack import Pack
 from tenfold.engine.packs.rows import Feed
 from tenfold.engine.packs.train import train
+from tenfold.engine.plan.shape import Shape
 from tenfold.errors import RunFailed, Stopped
 from tenfold.executors.choose import executor_in_this_process
 from tenfold.model.member import Member
@@ -86,7 +87,7 @@ def train_lanes(
     schedule: the updates that the learning-rate schedule calls an epoch, default those of the folds. Batches are
     dealt for all folds of the problem, so a lane's numbers do not depend on which others are trained with it.
     """
-    shape = problem.size.shape(recipe, problem.folds)
+    shape = Shape.of(recipe, problem.size, problem.folds)
     places = range(len(problem.folds)) if on is None else on
     packs: list[Pack] = []
 

@@ -131,7 +131,7 @@ def _groups(inner: Problem, recipe: Recipe, sizes: Sequence[int]) -> list[list[i
     """Which inner networks share a pack: those of as many outer folds (at least one) as make a stacked update long
     enough to hide the cost of starting it, as in the planner. sizes: inner folds of each outer fold."""
     rows = Dealing.of(inner.folds, recipe.batch_size).rows
-    cost = lane_step_seconds(recipe, columns=inner.width, outputs=inner.outputs, batch=rows, image=inner.inputs.image)
+    cost = lane_step_seconds(recipe, inner.size, batch=rows)
     wide = max(1, int(PACK_SECONDS / (cost * max(sizes))))
     ends = np.concatenate([[0], np.cumsum(sizes)]).tolist()
     return [list(range(ends[first], ends[min(first + wide, len(sizes))])) for first in range(0, len(sizes), wide)]

@@ -7,7 +7,7 @@ import math
 from typing import Any, get_args
 
 from tenfold.engine.plan.cost import epochs_within
-from tenfold.engine.plan.network import Image
+from tenfold.engine.plan.size import Image, Size
 from tenfold.errors import BadInput
 from tenfold.recipe.recipe import Recipe
 from tenfold.recipe.spaces.space import Space
@@ -38,19 +38,18 @@ IMAGE_FEWEST, IMAGE_MOST = 5, 40  # epochs
 IMAGE_CORE_SECONDS = 75.0  # for one recipe on its folds: 8 recipes in five minutes on two cores
 
 
-def default_space(*, rows: int, columns: int, task: str, outputs: int, image: Image | None = None) -> Space:
-    """The space for a table of `rows` development rows and `columns` encoded inputs, or for images (`image_space`).
+def default_space(size: Size, *, rows: int, task: str) -> Space:
+    """The space for a table of `rows` development rows, or for images (`image_space`).
 
-    task: "classification" or "regression"; outputs: units of the output layer; image: (height, width, channels) where
-    the columns are pixels; under 8 x 8 they are a table. Widths and depths grow with the rows, dropout and weight
-    decay matter more for few rows, the batch grows from 32 to 512. Only four shapes, so that packs stay wide;
-    activation, initialization, optimizer, rates and regularization vary freely. Half of the recipes use AdamW; three
-    quarters a cosine. Epochs: `epochs_for`. Raises `BadInput` for another task.
+    task: "classification" or "regression". Images under 8 x 8 are a table. Widths and depths grow with the rows,
+    dropout and weight decay matter more for few rows, the batch grows from 32 to 512. Only four shapes, so that
+    packs stay wide; activation, initialization, optimizer, rates and regularization vary freely. Half of the
+    recipes use AdamW; three quarters a cosine. Epochs: `epochs_for`. Raises `BadInput` for another task.
     """
     if task not in get_args(Task):
         raise BadInput(f"the task {task!r}", expected=" or ".join(get_args(Task)))
-    if image is not None and min(image[:2]) >= SMALLEST:
-        return image_space(rows, image=image, outputs=outputs)
+    if size.image is not None and min(size.image[:2]) >= SMALLEST:
+        return image_space(size, rows=rows)
     small = rows <= SMALL
     return Space.from_dict(
         {
@@ -67,12 +66,12 @@ def default_space(*, rows: int, columns: int, task: str, outputs: int, image: Im
             "weight_decay": {"log_uniform": [1e-5, 3e-2] if small else [1e-6, 1e-2]},
             "clip_norm": [None, 1.0] if task == "classification" else [None, 1.0, 5.0],
             "batch_size": _upto(BATCH, rows),
-            "epochs": epochs_for(rows, columns=columns, outputs=outputs),
+            "epochs": epochs_for(size, rows=rows),
         }
     )
 
 
-def epochs_for(rows: int, *, columns: int, outputs: int) -> int:
+def epochs_for(size: Size, *, rows: int) -> int:
     """Epochs of the default space: as many as 2,500 updates take, but 8 to 120, and at least 8 or as many as 16
     seconds of one core a recipe pay for.
 
@@ -86,22 +85,22 @@ def epochs_for(rows: int, *, columns: int, outputs: int) -> int:
         Recipe(network={"hidden": hidden, "normalization": normalization}, batch_size=batch)
         for hidden, normalization in itertools.product(_upto(HIDDEN, rows), NORMALIZATION)
     ]
-    fitting = epochs_within(shapes, rows=rows, columns=columns, outputs=outputs, folds=FOLDS, core_seconds=CORE_SECONDS)
+    fitting = epochs_within(shapes, size, rows=rows, folds=FOLDS, core_seconds=CORE_SECONDS)
     return max(min(wanted, fitting), FEWEST)
 
 
-def image_space(rows: int, *, image: Image, outputs: int) -> Space:
+def image_space(size: Size, *, rows: int) -> Space:
     """The space for images: two convolutional networks and an MLP, with and without augmentation.
 
     Convolution, batch norm, ReLU and pooling are repeated until the image is at most 8 x 8. Half of the recipes
     shift the training images (from 16 x 16 on), and mirror photographs. Epochs: as many as 2,500 updates take, but 5 to
     40, and at least 5 or as many as 75 seconds of one core a recipe pay for.
     """
-    dropout = {"uniform": [0.05, 0.5]}
+    image, dropout = size.image, {"uniform": [0.05, 0.5]}
+    assert image is not None
     networks, batch = _image_networks(image, dropout), _upto(IMAGE_BATCH, rows)
     shapes = [Recipe(network=network, batch_size=batch) for network in _image_networks(image, 0.25)]
-    size = {"rows": rows, "columns": math.prod(image), "outputs": outputs, "folds": FOLDS, "image": image}
-    fitting = epochs_within(shapes, **size, core_seconds=IMAGE_CORE_SECONDS)
+    fitting = epochs_within(shapes, size, rows=rows, folds=FOLDS, core_seconds=IMAGE_CORE_SECONDS)
     steps = max(1, math.ceil(rows * (FOLDS - 1) / FOLDS / batch))
     wanted = min(max(math.ceil(UPDATES / steps), IMAGE_FEWEST), IMAGE_MOST)
     short, photograph = min(image[:2]), image[2] == 3

@@ -15,6 +15,7 @@ from tenfold.data.split.folds import Fold, divide_again, divide_rows
 from tenfold.data.split.request import Splits
 from tenfold.engine.plan.cost import network_work, recipe_seconds
 from tenfold.engine.plan.network import PlannedOp, parameter_count, plan_network
+from tenfold.engine.plan.size import Size
 from tenfold.errors import BadInput
 from tenfold.problem.outputs import readable_outputs
 from tenfold.recipe.recipe import Recipe
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     import torch
 
     from tenfold.engine.packs.rows import Feed
-    from tenfold.engine.plan.packing import Size
 
 Array = np.ndarray
 
@@ -63,8 +63,6 @@ class Problem:
     @property
     def size(self) -> Size:
         """What enters and leaves a network."""
-        from tenfold.engine.plan.packing import Size
-
         return Size(self.width, self.outputs, self.inputs.image)
 
     @cached_property
@@ -95,9 +93,8 @@ class Problem:
 
     def cost(self, recipe: Recipe, epoch: int) -> tuple[int, float]:
         """What makes a recipe simple and cheap: learned numbers, then seconds of the chosen epochs."""
-        size = {"columns": self.width, "outputs": self.outputs, "image": self.inputs.image}
-        seconds = recipe_seconds(recipe, rows=self.inputs.rows, folds=self.divisions, **size)
-        return network_work(recipe, **size).weights, seconds * epoch / recipe.epochs
+        seconds = recipe_seconds(recipe, self.size, rows=self.inputs.rows, folds=self.divisions)
+        return network_work(recipe, self.size).weights, seconds * epoch / recipe.epochs
 
     @cached_property
     def encodings(self) -> tuple[Encoding, ...]:
@@ -168,7 +165,7 @@ class Problem:
             if wrong is not None:
                 found, do = wrong
                 raise BadInput(f"recipe {number}: {found}", do=do)
-            steps = plan_network(recipe.network, inputs=self.width, outputs=self.outputs, image=self.inputs.image)
+            steps = plan_network(recipe.network, self.size)
             too_large = size_refusal(recipe, steps)
             if too_large:
                 raise BadInput(f"recipe {number}: {too_large}", do="a smaller network, or lbfgs, or adam")

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tenfold.data.feed.batches import Dealing
 from tenfold.data.feed.randomness import derive, derive_int
 from tenfold.data.split.folds import Fold
 from tenfold.doctor.changes.batches import LONGER, ONE_BATCH_RATE
 from tenfold.doctor.changes.recipe_changes import changed_recipe, words
 from tenfold.engine.plan.cost import lane_step_seconds
+from tenfold.engine.plan.shape import Shape
 from tenfold.executors.choose import executor_in_this_process
 from tenfold.problem.from_arrays import understand
 from tenfold.problem.problem import Problem
@@ -147,16 +149,15 @@ class ShortTrainings:
         """Updates of a trial: more where the change is to make more of them, of smaller batches an equal share."""
         if name == "longer":
             return LONGER * self.steps
-        mine, base = (self.problem.size.shape(r, folds).dealing.updates for r in (recipe, self.recipe))
+        mine, base = (Dealing.of(folds, r.batch_size).updates for r in (recipe, self.recipe))
         return max(self.steps, min(LONG, self.steps * mine // base)) if mine > base else self.steps
 
     def _affordable(self, recipes: Sequence[Recipe], folds: Sequence[Fold]) -> int:
-        size = self.problem.size
-        cost, columns = 0.0, {"columns": size.inputs, "outputs": size.outputs, "image": size.image}
+        cost = 0.0
         for recipe in recipes:
-            rows = size.shape(recipe, folds).dealing.rows
-            cost += len(folds) * lane_step_seconds(recipe, batch=rows, **columns)
-        whole = size.shape(self.recipe, folds).dealing.updates * self.recipe.epochs
+            rows = Dealing.of(folds, recipe.batch_size).rows
+            cost += len(folds) * lane_step_seconds(recipe, self.problem.size, batch=rows)
+        whole = Dealing.of(folds, self.recipe.batch_size).updates * self.recipe.epochs
         return min(max(SHORTEST, min(SHORT, int(self.budget * self.context.workers / cost))), whole)
 
     def _train(self, named: Mapping[str, Recipe], folds: Sequence[Fold]) -> list[Trial]:
@@ -276,7 +277,7 @@ def train_watched(problem: Problem, recipe: Recipe, context: SearchContext) -> W
 
     feed = problem.feed([recipe], context.device, context.dtype)
     lanes = [Lane(recipe, 0, fold) for fold in range(len(problem.folds))]
-    pack = Pack(lanes, problem.size.shape(recipe, problem.folds), feed)
+    pack = Pack(lanes, Shape.of(recipe, problem.size, problem.folds), feed)
     observer, since = LaneObserver(pack, states=True), time.monotonic()
 
     whole = recipe.epochs * pack.per_epoch

@@ -216,8 +216,8 @@ class Fit:
     def _after(self) -> float:
         """Seconds that keeping the winner and writing the report are likely to take, the costlier recipes in mind."""
         problem, settings = self.prepared.problem, self.prepared.settings
-        size = {"columns": problem.width, "outputs": problem.outputs, "image": problem.inputs.image}
-        once = sorted(recipe_seconds(recipe, rows=problem.inputs.rows, folds=1, **size) for recipe in self.plan.recipes)
+        rows = problem.inputs.rows
+        once = sorted(recipe_seconds(recipe, problem.size, rows=rows, folds=1) for recipe in self.plan.recipes)
         networks = {"refit": 1, "ensemble": len(problem.folds), "both": len(problem.folds) ** 2}[settings.keep]
         return REPORT_SECONDS + ALONE * networks * once[int(0.8 * (len(once) - 1))]
 

@@ -59,10 +59,9 @@ class RunPlan:
 def make_plan(prepared: Prepared, workers: int) -> RunPlan:
     """The recipes to compare - the one given, or proposed from the space given or the default one - and estimates."""
     settings, problem = prepared.settings, prepared.problem
-    rows, columns, outputs = problem.inputs.rows, problem.width, problem.outputs
-    size: dict[str, Any] = {"rows": rows, "columns": columns, "outputs": outputs, "image": problem.inputs.image}
+    rows, size = problem.inputs.rows, problem.size
     notes = list(prepared.notes)
-    space, chosen = _chosen(settings, problem, size, workers)
+    space, chosen = _chosen(settings, problem, workers)
     recipes = chosen.propose([])
     trials = len(recipes) if chosen.rounds == 1 else chosen.trials
     if settings.trials and trials < settings.trials:
@@ -76,40 +75,43 @@ def make_plan(prepared: Prepared, workers: int) -> RunPlan:
         inner_folds(problem, settings.seed)  # says so now where there are none
     notes += _image_note(problem)
     strategy = _strategy(settings, trials)
-    full = sum(recipe_seconds(recipe, folds=problem.divisions, **size) for recipe in recipes) / len(recipes) * trials
+    full = sum(recipe_seconds(recipe, size, rows=rows, folds=problem.divisions) for recipe in recipes)
+    full = full / len(recipes) * trials
     longest = max(recipe.epochs for recipe in recipes)
     share = strategy.work(problem.folds, trials, longest) / (trials * longest * len(problem.folds))
     nested = 1 + problem.divisions * (problem.divisions - 1) / problem.divisions if settings.nested else 1.0
-    packs = _starting_seconds(recipes, problem, size, raced=strategy.name != "exhaustive")
+    packs = _starting_seconds(recipes, problem, raced=strategy.name != "exhaustive")
     starting, data = sum(packs), problem.inputs.numbers.nbytes + problem.inputs.codes.nbytes
     left = math.inf if settings.time_limit is None else settings.time_limit * SHARE_FOR_TRAINING
     executor = forecast(starting, packs=len(packs), workers=workers, size=problem.inputs.numbers.nbytes, left=left)
     starting /= executor.gain
     seconds = (full * share / min(workers, 2) + starting) * settings.repeats * nested
     why = "the default for " + problem.task if settings.metric is None else "asked for"
-    memory = 2 * data + 4 * rows * outputs * trials + 350_000_000 + executor.memory(2 * data)
+    memory = 2 * data + 4 * rows * size.outputs * trials + 350_000_000 + executor.memory(2 * data)
     return RunPlan(
         tuple(recipes), problem.divisions, problem.metric, why, prepared.why_task, workers, seconds, memory,
         tuple(notes), trials, strategy, chosen, space, executor, inner,
     )  # fmt: skip
 
 
-def _chosen(settings: Settings, problem: Problem, size: dict[str, Any], workers: int) -> tuple[Space | None, Proposer]:
+def _chosen(settings: Settings, problem: Problem, workers: int) -> tuple[Space | None, Proposer]:
     """The space that was given, or the default one, and what proposes from it; the one recipe that was given."""
     if settings.recipe is not None:
         return None, Given((Recipe.from_dict(settings.recipe),))
-    given = settings.space is not None
-    space = Space.from_dict(settings.space) if given else default_space(task=problem.task, **size)
-    return space, proposer(settings.proposals, space, _trials(space, settings, problem, size, workers), settings.seed)
+    if settings.space is not None:
+        space = Space.from_dict(settings.space)
+    else:
+        space = default_space(problem.size, rows=problem.inputs.rows, task=problem.task)
+    return space, proposer(settings.proposals, space, _trials(space, settings, problem, workers), settings.seed)
 
 
-def _starting_seconds(recipes: Sequence[Recipe], problem: Problem, size: dict[str, Any], *, raced: bool) -> list[float]:
+def _starting_seconds(recipes: Sequence[Recipe], problem: Problem, *, raced: bool) -> list[float]:
     """Seconds that starting the operations of all updates takes, whatever the number of lanes, for each pack: one a
     shape; of a race about as many packs as it has finalists."""
     found: dict[Any, int] = {}  # most updates of any recipe, by shape
-    train = size["rows"] * (problem.divisions - 1) // problem.divisions
+    train = problem.inputs.rows * (problem.divisions - 1) // problem.divisions
     for recipe in recipes:
-        steps = plan_network(recipe.network, inputs=size["columns"], outputs=size["outputs"], image=size["image"])
+        steps = plan_network(recipe.network, problem.size)
         batch = train if recipe.batch_size == "full" else min(recipe.batch_size, train)
         updates = math.ceil(train / max(1, batch)) * recipe.epochs
         key = tuple(step.op for step in steps), recipe.batch_size
@@ -135,23 +137,22 @@ def _image_note(problem: Problem) -> list[str]:
     return [f"the linear and the boosting baseline see the images averaged down to {height} x {width} pixels"]
 
 
-def _trials(space: Space, settings: Settings, problem: Problem, size: dict[str, Any], workers: int) -> int:
+def _trials(space: Space, settings: Settings, problem: Problem, workers: int) -> int:
     """As many recipes as fit the time: by the cost formula, between 8 and 48; up to 400 for a long time limit. A race
     fits more of them into it than a search that trains all to the end."""
     if settings.trials is not None:
         return settings.trials
     limit = settings.time_limit
     seconds = TRAINING_SECONDS if limit is None else limit * SHARE_FOR_TRAINING
-    cost: dict[str, Any] = {"folds": len(problem.folds), **size}
-    if settings.nested:
-        cost["folds"] *= problem.divisions
+    folds = len(problem.folds) * (problem.divisions if settings.nested else 1)
+    cost: dict[str, Any] = {"rows": problem.inputs.rows, "folds": folds}
     cost |= {"cores": 2 if limit is None else workers, "most": DEFAULT_TRIALS if limit is None else MOST_TRIALS}
-    whole = plan_trials(space, budget_seconds=seconds, **cost)
+    whole = plan_trials(space, problem.size, budget_seconds=seconds, **cost)
     strategy = _strategy(settings, DEFAULT_TRIALS)
     if strategy.name in ("exhaustive", "racing"):
         return whole
     longest = max(recipe.epochs for recipe in space.sample(16, seed=0))
     every = DEFAULT_TRIALS * longest * len(problem.folds)
     share = FEWER_LANES * strategy.work(problem.folds, DEFAULT_TRIALS, longest) / every
-    raced = plan_trials(space, budget_seconds=seconds / share, **cost)
+    raced = plan_trials(space, problem.size, budget_seconds=seconds / share, **cost)
     return raced if raced >= RACED or settings.strategy is not None or limit is not None else whole

@@ -12,6 +12,7 @@ import numpy as np
 
 from tenfold.data.feed.randomness import derive
 from tenfold.engine.plan.cost import START_SECONDS, recipe_seconds
+from tenfold.engine.plan.shape import Shape
 from tenfold.errors import BadInput
 from tenfold.executors.choose import choose_executor
 from tenfold.problem.problem import Problem
@@ -239,7 +240,7 @@ class SearchRun:
             return [list(plan.numbers) for plan in plans]
 
         found = self.context.journal.once(f"packs.{place}", make)
-        return [PackPlan(tuple(part), stage.folds, size.shape(self.recipes[part[0]], folds)) for part in found]
+        return [PackPlan(tuple(part), stage.folds, Shape.of(self.recipes[part[0]], size, folds)) for part in found]
 
     def _paused_lanes(self, packs: Sequence[str], numbers: set[int]) -> dict[tuple[int, int], LaneRows]:
         """The states that the lanes of these recipes go on from."""
@@ -325,11 +326,10 @@ class SearchRun:
         racing = self.plan.strategy.name == "racing"
         made = 0 if racing or not before else before[-1].until
         total, problem = 0.0, self.problem
-        size = {"columns": problem.width, "outputs": problem.outputs, "image": problem.inputs.image}
         for n in numbers:
             recipe = self.recipes[n]
             epochs = max(0, min(stage.until, recipe.epochs) - made) / recipe.epochs
-            seconds = recipe_seconds(recipe, rows=problem.inputs.rows, folds=problem.divisions, **size)
+            seconds = recipe_seconds(recipe, problem.size, rows=problem.inputs.rows, folds=problem.divisions)
             total += seconds * epochs * len(stage.folds) / problem.divisions
         return total
 

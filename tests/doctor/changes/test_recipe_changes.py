@@ -13,6 +13,7 @@ from tenfold.doctor.changes.recipe_changes import changed_recipe, lines, words
 from tenfold.doctor.changes.table import CHANGES
 from tenfold.doctor.prescribe.remedies import REMEDIES
 from tenfold.engine.plan.network import plan_network
+from tenfold.engine.plan.size import Size
 from tenfold.recipe.recipe import Recipe
 from tenfold.rules.activations import Activation
 from tenfold.rules.record import rule_name
@@ -184,7 +185,7 @@ def test_a_random_change_is_one_field_at_the_cost_of_the_recipe():
         differing = {name for name, value in recipe.to_dict().items() if changed.to_dict()[name] != value}
         assert len(differing) == 1, lines(recipe, changed)
         assert (changed.epochs, changed.batch_size) == (recipe.epochs, recipe.batch_size)
-        operations = [[type(s.op) for s in plan_network(r.network, inputs=5, outputs=2)] for r in (recipe, changed)]
+        operations = [[type(s.op) for s in plan_network(r.network, Size(5, 2))] for r in (recipe, changed)]
         assert operations[0] == operations[1]
         assert changed.network.hidden == recipe.network.hidden
     seen = {name for c in changes for name, value in recipe.to_dict().items() if c.to_dict()[name] != value}

@@ -13,6 +13,7 @@ from tenfold.doctor.measure import lanes as measured
 from tenfold.doctor.measure.lanes import LaneObserver, criterion_of, lane_module, lane_targets, lane_watched, sampled
 from tenfold.engine.packs.lanes import Lane
 from tenfold.engine.packs.pack import Pack
+from tenfold.engine.plan.shape import Shape
 from tenfold.problem.problem import Problem
 from tenfold.recipe.recipe import Recipe, loss_of
 from tenfold.statistics.metrics import metric_for
@@ -45,7 +46,7 @@ def pack_of(*recipes, kind="classification", dtype=torch.float64, image=False):
     made = [Recipe.from_dict({"batch_size": 16, "epochs": 3, "network": {"hidden": [7]}} | r) for r in recipes]
     feed = data.feed(made, torch.device("cpu"), dtype)
     lanes = [Lane(recipe, number, fold) for number, recipe in enumerate(made) for fold in range(3)]
-    return Pack(lanes, data.size.shape(made[0], data.folds), feed)
+    return Pack(lanes, Shape.of(made[0], data.size, data.folds), feed)
 
 
 MIXED = [

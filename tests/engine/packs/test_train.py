@@ -11,6 +11,7 @@ from tenfold import Recipe
 from tenfold.engine.packs.lanes import Lane
 from tenfold.engine.packs.pack import Pack
 from tenfold.engine.packs.train import train
+from tenfold.engine.plan.shape import Shape
 from tenfold.problem.from_arrays import understand
 
 PROBLEM = understand(*load_iris(return_X_y=True)).problem(3)  # 100 rows to train on: 5 updates an epoch
@@ -19,7 +20,7 @@ PROBLEM = understand(*load_iris(return_X_y=True)).problem(3)  # 100 rows to trai
 def pack(lr: float = 0.1) -> Pack:
     recipe = Recipe.from_dict({"network": {"hidden": [8]}, "optimizer": {"sgd": {"lr": lr}}, "batch_size": 20})
     feed = PROBLEM.feed([recipe], torch.device("cpu"), torch.float32)
-    return Pack([Lane(recipe, 0, fold) for fold in range(3)], PROBLEM.size.shape(recipe, PROBLEM.folds), feed)
+    return Pack([Lane(recipe, 0, fold) for fold in range(3)], Shape.of(recipe, PROBLEM.size, PROBLEM.folds), feed)
 
 
 def test_it_ends_at_an_update_or_when_the_lanes_have_left():

@@ -25,6 +25,7 @@ from tenfold.engine.plan.network import (
     sees_images,
     size_of,
 )
+from tenfold.engine.plan.size import Size
 from tenfold.errors import BadInput
 from tenfold.recipe.layers import AvgPool, Conv, Dense, MaxPool
 from tenfold.recipe.network import MLP, Layers
@@ -35,9 +36,7 @@ IMAGE = (9, 8, 3)
 
 def plan(layers, image=IMAGE, outputs=4):
     inputs = image if isinstance(image, int) else image[0] * image[1] * image[2]
-    return plan_network(
-        Layers(layers=layers), inputs=inputs, outputs=outputs, image=None if isinstance(image, int) else image
-    )
+    return plan_network(Layers(layers=layers), Size(inputs, outputs, None if isinstance(image, int) else image))
 
 
 def ops(*arguments, **keywords):
@@ -45,7 +44,7 @@ def ops(*arguments, **keywords):
 
 
 def test_a_perceptron():
-    steps = plan_network(MLP(hidden=(5, 6), activation="tanh", dropout=0.5), inputs=7, outputs=2)
+    steps = plan_network(MLP(hidden=(5, 6), activation="tanh", dropout=0.5), Size(7, 2))
     assert [step.op for step in steps] == [
         DropoutOp(7, False), DenseOp(7, 5, True), ActivationOp(5), DropoutOp(5, False), DenseOp(5, 6, True),
         ActivationOp(6), DropoutOp(6, False), DenseOp(6, 2, True, output=True),
@@ -53,15 +52,15 @@ def test_a_perceptron():
     assert [step.gain for step in steps] == [1, Tanh.gain, 1, 1, Tanh.gain, 1, 1, 1]
     assert steps[-1] == PlannedOp(DenseOp(6, 2, True, output=True))
     assert ops([], image=7) == [DenseOp(7, 4, True, output=True)]
-    image = plan_network(MLP(hidden=(5,)), inputs=216, outputs=2, image=IMAGE)
-    assert image == plan_network(MLP(hidden=(5,)), inputs=216, outputs=2)
+    image = plan_network(MLP(hidden=(5,)), Size(216, 2, IMAGE))
+    assert image == plan_network(MLP(hidden=(5,)), Size(216, 2))
     assert not sees_images(image)
 
 
 def test_normalization_stands_where_it_is_asked_to_and_removes_the_bias_in_front_of_it():
-    before = plan_network(MLP(hidden=(5,), normalization="batch"), inputs=7, outputs=2)
+    before = plan_network(MLP(hidden=(5,), normalization="batch"), Size(7, 2))
     assert [step.op for step in before][1:4] == [DenseOp(7, 5, False), NormalizeOp(5, 0), ActivationOp(5)]
-    after = plan_network(MLP(hidden=(5,), normalization="batch", normalize="after"), inputs=7, outputs=2)
+    after = plan_network(MLP(hidden=(5,), normalization="batch", normalize="after"), Size(7, 2))
     assert [step.op for step in after][1:4] == [DenseOp(7, 5, True), ActivationOp(5), NormalizeOp(5, 0)]
     assert ops([{"dense": 6}, "layer_norm"], image=7)[:2] == [DenseOp(7, 6, True), NormalizeOp(6, 1)]
     assert ops([{"dense": 6}, {"group_norm": 3}], image=7)[1] == NormalizeOp(6, 3)

@@ -4,6 +4,7 @@ import math
 
 import pytest
 
+from tenfold.engine.plan.size import Size
 from tenfold.errors import BadInput
 from tenfold.problem.default_space import default_space, image_space
 from tenfold.recipe import Recipe, Space
@@ -91,7 +92,7 @@ def test_a_leader_with_more_digits_than_the_rounded_ends_stays_inside():
 
 
 def test_it_can_be_repeated_until_nothing_is_left():
-    space = image_space(5000, image=(28, 28, 1), outputs=10)
+    space = image_space(Size(784, 10, (28, 28, 1)), rows=5000)
     leader = space.sample(1, seed=5)[0]
     for _ in range(60):
         space = narrow(space, [leader])
@@ -100,7 +101,7 @@ def test_it_can_be_repeated_until_nothing_is_left():
 
 
 def test_what_is_refused():
-    space = default_space(rows=500, columns=5, task="classification", outputs=2)
+    space = default_space(Size(5, 2), rows=500, task="classification")
     with pytest.raises(BadInput, match="0 of 0 leaders"):
         narrow(space, [])
     with pytest.raises(BadInput, match="1 of 2 leaders that the space does not hold"):

@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from tenfold.engine.plan.size import Size
 from tenfold.problem.default_space import default_space
 from tenfold.recipe import Recipe, Space
 from tenfold.recipe.spaces.range_edges import border_warnings
@@ -188,7 +189,7 @@ def test_recipes_about_as_good_are_counted_where_they_compare():
 
 
 def test_every_recipe_of_the_default_space_can_be_judged():
-    space = default_space(rows=900, columns=9, task="classification", outputs=3)
+    space = default_space(Size(9, 3), rows=900, task="classification")
     said = [sentence for recipe in space.sample(200) for sentence in border_warnings(space, recipe)]
     words = {re.split(r" [\d.e-]+ is at the (?:lower|upper) end of its range ", sentence)[0] for sentence in said}
     assert words == {"learning rate", "weight decay", "dropout", "warmup of cosine", "end of cosine"}

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from scipy.stats import qmc
 
+from tenfold.engine.plan.size import Size
 from tenfold.errors import BadInput
 from tenfold.problem.default_space import default_space
 from tenfold.recipe import Space
@@ -41,7 +42,7 @@ def test_choices_are_balanced_alone_and_together(seed):
     assert max(pairs.values()) <= 12  # each decision has its own coordinate: 8 expected, 16 if they were one
 
 
-@pytest.mark.parametrize("space", [SPACE, default_space(rows=500, columns=5, task="regression", outputs=1)])
+@pytest.mark.parametrize("space", [SPACE, default_space(Size(5, 1), rows=500, task="regression")])
 def test_distinct_deterministic_and_the_first_of_more_are_the_same(space):
     sample = sobol(space, 150, 3)
     assert len(set(sample)) == 150

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from tenfold.engine.plan.size import Size
 from tenfold.problem.default_space import default_space
 from tenfold.recipe.network import MLP
 from tenfold.recipe.recipe import Recipe
@@ -19,7 +20,7 @@ def random_recipe_change(
 
     task: "classification" or "regression"; rows: development rows. Raises `ValueError` where nothing can be changed.
     """
-    space = default_space(rows=rows, columns=1, task=task, outputs=1)
+    space = default_space(Size(1, 1), rows=rows, task=task)
     fields = ["init", "weight_decay", "activation", "dropout"]
     if recipe.optimizer.family != "second_order":
         fields += ["optimizer", "decay", "clip_norm"]

@@ -10,7 +10,6 @@ from tenfold.engine.plan.network import (
     DenseOp,
     DropoutOp,
     GlobalPoolOp,
-    Image,
     NormalizeOp,
     PoolOp,
     ResidualEnd,
@@ -18,6 +17,7 @@ from tenfold.engine.plan.network import (
     parameter_count,
     plan_network,
 )
+from tenfold.engine.plan.size import Size
 from tenfold.errors import BadInput
 from tenfold.recipe.recipe import Recipe
 from tenfold.recipe.spaces.space import Space
@@ -64,10 +64,10 @@ class Work:
         return flops + rows * units * (model.image if self.convs else 1.0)
 
 
-def network_work(recipe: Recipe, *, columns: int, outputs: int, image: Image | None = None) -> Work:
+def network_work(recipe: Recipe, size: Size) -> Work:
     """The work of a recipe's network, from its operations (`plan_network`)."""
     total = dict.fromkeys((field.name for field in fields(Work)), 0)
-    for step in plan_network(recipe.network, inputs=columns, outputs=outputs, image=image):
+    for step in plan_network(recipe.network, size):
         op = step.op
         total["weights"] += parameter_count(op)
         for part in (op, op.shortcut) if isinstance(op, ResidualEnd) else (op,):
@@ -88,27 +88,18 @@ def network_work(recipe: Recipe, *, columns: int, outputs: int, image: Image | N
     return Work(**total)
 
 
-def lane_step_seconds(
-    recipe: Recipe,
-    *,
-    columns: int,
-    outputs: int,
-    batch: int | None = None,
-    image: Image | None = None,
-    model: CostModel = MODEL,
-) -> float:
+def lane_step_seconds(recipe: Recipe, size: Size, *, batch: int | None = None, model: CostModel = MODEL) -> float:
     """Seconds of one training step of one lane: `gradients` times the gradient of the batch, the update of the
     weights, and what starting the operations takes.
 
-    columns: encoded inputs (the pixels of an `image`: height, width, channels); outputs: units of the output layer;
     batch: rows of the step, default the recipe's batch size (a recipe with `full` needs it: `BadInput`).
     """
     rows = recipe.batch_size if batch is None else batch
     if rows == "full":
         raise BadInput("a full batch has no size of its own", where="batch_size", do="give batch=, the training rows")
-    work = network_work(recipe, columns=columns, outputs=outputs, image=image)
+    work = network_work(recipe, size)
     starting = model.step + work.convs * model.conv
-    steps, flops = second_order(recipe.optimizer, rows=rows, weights=work.weights, outputs=outputs)
+    steps, flops = second_order(recipe.optimizer, rows=rows, weights=work.weights, outputs=size.outputs)
     return steps * (work.gradient(rows, model) + starting) + work.weights * model.weight + flops / model.flops
 
 
@@ -131,16 +122,7 @@ def second_order(optimizer: Optimizer, *, rows: int, weights: int, outputs: int)
     return 1.0, 0.0
 
 
-def recipe_seconds(
-    recipe: Recipe,
-    *,
-    rows: int,
-    columns: int,
-    outputs: int,
-    folds: int,
-    image: Image | None = None,
-    model: CostModel = MODEL,
-) -> float:
+def recipe_seconds(recipe: Recipe, size: Size, *, rows: int, folds: int, model: CostModel = MODEL) -> float:
     """Seconds of a recipe on all its folds and epochs, validation after every epoch included.
 
     rows: development rows, of which each fold trains on (folds - 1) / folds and validates on the rest (a third of
@@ -148,52 +130,28 @@ def recipe_seconds(
     """
     train = rows if folds == 1 else max(1, rows * (folds - 1) // folds)
     batch = train if recipe.batch_size == "full" else min(recipe.batch_size, train)
-    size = {"columns": columns, "outputs": outputs, "image": image}
-    training = math.ceil(train / batch) * lane_step_seconds(recipe, batch=batch, model=model, **size)
-    validation = network_work(recipe, **size).gradient((rows - train) / 3, model) + model.step
+    training = math.ceil(train / batch) * lane_step_seconds(recipe, size, batch=batch, model=model)
+    validation = network_work(recipe, size).gradient((rows - train) / 3, model) + model.step
     return folds * recipe.epochs * (training + (validation if folds > 1 else 0.0))
 
 
-def mean_seconds(
-    space: Space, *, rows: int, columns: int, outputs: int, folds: int, image: Image | None = None
-) -> float:
+def mean_seconds(space: Space, size: Size, *, rows: int, folds: int) -> float:
     """Mean `recipe_seconds` over the first 16 recipes of the space at seed 0."""
-    size = {"rows": rows, "columns": columns, "outputs": outputs, "folds": folds, "image": image}
-    seconds = [recipe_seconds(recipe, **size) for recipe in space.sample(SAMPLE, seed=0)]
+    seconds = [recipe_seconds(recipe, size, rows=rows, folds=folds) for recipe in space.sample(SAMPLE, seed=0)]
     return sum(seconds) / len(seconds)
 
 
 def plan_trials(
-    space: Space,
-    *,
-    rows: int,
-    columns: int,
-    outputs: int,
-    folds: int,
-    budget_seconds: float,
-    image: Image | None = None,
-    cores: int = 2,
-    most: int = 48,
+    space: Space, size: Size, *, rows: int, folds: int, budget_seconds: float, cores: int = 2, most: int = 48
 ) -> int:
     """How many recipes fit into the budget on that many cores: budget cores / `mean_seconds`, at least 8, at most
     `most`, never more than the space has."""
-    mean = mean_seconds(space, rows=rows, columns=columns, outputs=outputs, folds=folds, image=image)
+    mean = mean_seconds(space, size, rows=rows, folds=folds)
     fitting = min(max(math.floor(budget_seconds * cores / mean), 8), most)
     return fitting if space.size is None else min(fitting, space.size)
 
 
-def epochs_within(
-    recipes: list[Recipe],
-    *,
-    rows: int,
-    columns: int,
-    outputs: int,
-    folds: int,
-    core_seconds: float,
-    image: Image | None = None,
-) -> int:
+def epochs_within(recipes: list[Recipe], size: Size, *, rows: int, folds: int, core_seconds: float) -> int:
     """The epochs (at least 1) for which the mean of the recipes costs at most `core_seconds` of one core."""
-    one = [replace(recipe, epochs=1) for recipe in recipes]
-    size = {"rows": rows, "columns": columns, "outputs": outputs, "folds": folds, "image": image}
-    total = sum(recipe_seconds(recipe, **size) for recipe in one)
-    return max(1, math.floor(core_seconds * len(one) / total))
+    total = sum(recipe_seconds(replace(recipe, epochs=1), size, rows=rows, folds=folds) for recipe in recipes)
+    return max(1, math.floor(core_seconds * len(recipes) / total))

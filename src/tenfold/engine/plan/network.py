@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from tenfold.engine.plan.size import Image, Size
 from tenfold.errors import BadInput
 from tenfold.recipe.layers import (
     AvgPool,
@@ -30,7 +31,6 @@ from tenfold.rules.activations import Maxout, PReLU
 from tenfold.rules.normalization import BatchNorm, GroupNorm, LayerNorm
 from tenfold.rules.record import rule_name
 
-Image = tuple[int, int, int]  # height, width, channels
 FlowSize = int | Image  # of what flows between two operations: units, or an image
 SPATIAL = (Conv, MaxPool, AvgPool, GlobalPool, ChannelDropout)  # layers that need an image
 
@@ -168,18 +168,18 @@ class PlannedOp:
     gain: float = 1.0
 
 
-def plan_network(network: Network, *, inputs: int, outputs: int, image: Image | None = None) -> tuple[PlannedOp, ...]:
-    """The operations of a network on rows of `inputs` numbers (the pixels of `image`, if they are) in order.
+def plan_network(network: Network, size: Size) -> tuple[PlannedOp, ...]:
+    """The operations of a network on inputs of this size, in order.
 
     Raises `BadInput` that names the layer where the shapes do not fit.
     """
     layers = network.sequence()
-    size: FlowSize = image if image is not None and _wants_images(layers) else inputs
-    if not isinstance(size, tuple):
+    flow: FlowSize = size.image if size.image is not None and _wants_images(layers) else size.inputs
+    if not isinstance(flow, tuple):
         _check_first(layers)
-    steps, size = _walk(layers, size, ())
-    steps += _flat(size)
-    steps.append(PlannedOp(DenseOp(_count(size), outputs, bias=True, output=True)))
+    steps, flow = _walk(layers, flow, ())
+    steps += _flat(flow)
+    steps.append(PlannedOp(DenseOp(_count(flow), size.outputs, bias=True, output=True)))
     return tuple(_with_gains(steps))
 
 

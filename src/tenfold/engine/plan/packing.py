@@ -10,14 +10,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import NamedTuple
 
-from tenfold.data.feed.batches import Dealing
 from tenfold.data.split.folds import Fold
 from tenfold.engine.packs.lanes import Lane
 from tenfold.engine.plan.cost import START_SECONDS, lane_step_seconds
-from tenfold.engine.plan.network import Image, output_count
+from tenfold.engine.plan.network import output_count
 from tenfold.engine.plan.shape import Layout, Shape
+from tenfold.engine.plan.size import Size
 from tenfold.recipe.recipe import Recipe
 from tenfold.rules.record import rule_name
 
@@ -38,19 +37,6 @@ class PackPlan:
         return [Lane(recipes[number], number, fold) for number in self.numbers for fold in self.folds]
 
 
-class Size(NamedTuple):
-    """What enters and leaves a network: input columns, output units, the size of an image."""
-
-    inputs: int
-    outputs: int
-    image: Image | None = None
-
-    def shape(self, recipe: Recipe, folds: Sequence[Fold]) -> Shape:
-        """The shape of a recipe that is trained on these folds."""
-        dealing = Dealing.of(folds, recipe.batch_size)
-        return Shape.of(recipe, inputs=self.inputs, outputs=self.outputs, dealing=dealing, image=self.image)
-
-
 def plan_packs(
     recipes: Sequence[Recipe],
     folds: Sequence[Fold],
@@ -65,13 +51,11 @@ def plan_packs(
     on = tuple(range(len(folds)) if on is None else on)
     groups: dict[Shape, list[int]] = {}
     for number in range(len(recipes)) if numbers is None else numbers:
-        groups.setdefault(size.shape(recipes[number], folds), []).append(number)
+        groups.setdefault(Shape.of(recipes[number], size, folds), []).append(number)
     plans: list[tuple[float, PackPlan]] = []
     for shape, members in groups.items():
         members.sort(key=lambda n: _likeness(recipes[n], n))
-        cost = len(on) * lane_step_seconds(
-            recipes[members[0]], columns=size.inputs, outputs=size.outputs, batch=shape.dealing.rows, image=size.image
-        )
+        cost = len(on) * lane_step_seconds(recipes[members[0]], size, batch=shape.dealing.rows)
         wide = max(1, min(int(PACK_SECONDS / cost), int(PACK_BYTES / (_lane_bytes(shape) * len(on)))))
         count = -(-len(members) // wide)
         many = len(groups) < workers or cost * len(members) >= workers * START_SECONDS

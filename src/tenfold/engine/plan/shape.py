@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from tenfold.data.feed.batches import ALIGN, Dealing, align
+from tenfold.data.split.folds import Fold
 from tenfold.engine.plan.network import (
     ConvOp,
     DenseOp,
-    Image,
     NormalizeOp,
     Op,
     PlannedOp,
@@ -19,6 +20,7 @@ from tenfold.engine.plan.network import (
     plan_network,
     sees_images,
 )  # fmt: skip
+from tenfold.engine.plan.size import Image, Size
 from tenfold.recipe.recipe import Recipe
 from tenfold.rules.initialization import Fans
 
@@ -50,16 +52,17 @@ class Shape:
     second_order: Any = None
 
     @staticmethod
-    def of(recipe: Recipe, *, inputs: int, outputs: int, dealing: Dealing, image: Image | None = None) -> Shape:
-        """The shape of a recipe's network on rows of `inputs` numbers, the pixels of `image` if they are."""
-        steps = plan_network(recipe.network, inputs=inputs, outputs=outputs, image=image)
+    def of(recipe: Recipe, size: Size, folds: Sequence[Fold]) -> Shape:
+        """The shape of a recipe that is trained on these folds."""
+        steps = plan_network(recipe.network, size)
         second = recipe.optimizer if recipe.optimizer.family == "second_order" else None
-        enters = image if sees_images(steps) else None
-        return Shape(inputs, enters, outputs, tuple(step.op for step in steps), dealing, second)
+        enters = size.image if sees_images(steps) else None
+        dealing = Dealing.of(folds, recipe.batch_size)
+        return Shape(size.inputs, enters, size.outputs, tuple(step.op for step in steps), dealing, second)
 
     def steps(self, recipe: Recipe) -> tuple[PlannedOp, ...]:
         """The operations with the values of a recipe of this shape."""
-        return plan_network(recipe.network, inputs=self.inputs, outputs=self.outputs, image=self.image)
+        return plan_network(recipe.network, Size(self.inputs, self.outputs, self.image))
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,16 @@
+"""What enters and leaves a network."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+Image = tuple[int, int, int]  # height, width, channels
+
+
+class Size(NamedTuple):
+    """inputs: encoded columns (of images all pixels of all channels); outputs: units of the output layer; image: the
+    size of the images that the columns are, None for a table."""
+
+    inputs: int
+    outputs: int
+    image: Image | None = None
