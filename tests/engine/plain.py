@@ -15,12 +15,12 @@ from tenfold.data.feed.moments import target_scale, training_moments
 from tenfold.data.feed.randomness import derive
 from tenfold.data.split.folds import Fold
 from tenfold.engine.module import build_module
+from tenfold.engine.operations.dropout import DropoutOp
 from tenfold.engine.packs.dropout_masks import updates_per_draw
 from tenfold.engine.packs.lanes import Lane
 from tenfold.engine.packs.pack import Pack
 from tenfold.engine.packs.rows import Feed, FoldInputs
-from tenfold.engine.plan.network import DropoutOp, size_of
-from tenfold.engine.plan.shape import Shape, padded
+from tenfold.engine.plan.shape import Shape
 from tenfold.engine.plan.size import Size
 from tenfold.recipe.recipe import Recipe, loss_of
 from tenfold.rules.dropout import dropout_scale
@@ -110,13 +110,12 @@ def module_of(steps, arrays, image):
 def masks_for(steps, dropouts, fold, update, rows, dtype):
     for number, layer in dropouts.items():
         op, rate = steps[number].op, torch.tensor(steps[number].layer.rate, dtype=dtype)
-        size = size_of(op)
-        shape = (padded(size[0]),) if len(size) == 1 else size
+        shape = op.draws
         block = updates_per_draw(rows * math.prod(shape))
         stream = derive(fold.seed, "dropout", fold.number, update // block, number)
         uniform = stream.random((block, rows, *shape), np.float32)[update % block]
         mask = dropout_scale(torch.from_numpy(uniform), rate).to(dtype)
-        layer.mask = mask[:, : size[0]] if len(size) == 1 else mask.permute(0, 3, 1, 2)
+        layer.mask = mask[:, : op.size] if len(shape) == 1 else mask.permute(0, 3, 1, 2)
 
 
 def train_plain(recipe: Recipe, x, y, fold: Fold, updates: int, *, shape: Shape, layers, dtype):

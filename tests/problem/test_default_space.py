@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from tenfold.engine.operations.flatten import FlattenOp
 from tenfold.engine.plan.cost import (
     CostModel,
     epochs_within,
@@ -14,7 +15,7 @@ from tenfold.engine.plan.cost import (
     plan_trials,
     recipe_seconds,
 )
-from tenfold.engine.plan.network import FlattenOp, plan_network
+from tenfold.engine.plan.network import plan_network
 from tenfold.engine.plan.size import Size
 from tenfold.errors import BadInput
 from tenfold.problem.default_space import default_space

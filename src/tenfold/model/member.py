@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tenfold.data.feed.encode import Encoding, Inputs
-from tenfold.engine.plan.network import plan_network, sees_images
+from tenfold.engine.plan.network import entering_image, plan_network
 from tenfold.engine.plan.size import Size
 from tenfold.recipe.recipe import Recipe
 from tenfold.rules.preprocessing import Affine, apply_affine
@@ -47,7 +47,7 @@ class Member:
 
         size = Size(self.encoding.width, outputs, image)
         steps = plan_network(self.recipe.network, size)
-        return build_module(steps, self.weights, image if sees_images(steps) else None)
+        return build_module(steps, self.weights, entering_image(self.recipe.network, size))
 
     def preprocess(self) -> tuple[dict[str, Any], dict[str, Array]]:
         """Encoding, preprocessing and target scale as a bundle holds them: a JSON value, and arrays by name."""

@@ -13,8 +13,9 @@ from tenfold.data.feed.encode import Encoding, Inputs, fit_encoding
 from tenfold.data.feed.moments import target_scale, training_moments
 from tenfold.data.split.folds import Fold, divide_again, divide_rows
 from tenfold.data.split.request import Splits
+from tenfold.engine.operations.operation import PlannedOp
 from tenfold.engine.plan.cost import network_work, recipe_seconds
-from tenfold.engine.plan.network import PlannedOp, parameter_count, plan_network
+from tenfold.engine.plan.network import plan_network
 from tenfold.engine.plan.size import Size
 from tenfold.errors import BadInput
 from tenfold.problem.outputs import readable_outputs
@@ -202,4 +203,4 @@ def size_refusal(recipe: Recipe, steps: Sequence[PlannedOp]) -> str:
     """Why a second-order method cannot train a network of that size; "" if it can."""
     if not isinstance(recipe.optimizer, SecondOrder):
         return ""
-    return recipe.optimizer.refusal(sum(parameter_count(step.op) for step in steps))
+    return recipe.optimizer.refusal(sum(step.op.parameter_count for step in steps))

@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch.nn import functional
 
-from tenfold.engine.packs.convolution import Conv2d, convolve
+from tenfold.engine.layers import Conv2d
+from tenfold.engine.operations.convolution import convolve
 
 
 @pytest.mark.parametrize("kernel", [1, 3])

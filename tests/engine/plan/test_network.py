@@ -5,26 +5,19 @@ import torch
 from hypothesis import given, settings, strategies as st
 from torch import nn
 
-from tenfold.engine.plan.network import (
-    ActivationOp,
-    ConvOp,
-    DenseOp,
-    DropoutOp,
-    FlattenOp,
-    GlobalPoolOp,
-    MaxoutOp,
-    NormalizeOp,
-    PlannedOp,
-    PoolOp,
-    PReLUOp,
-    ResidualBegin,
-    ResidualEnd,
-    output_count,
-    parameter_count,
-    plan_network,
-    sees_images,
-    size_of,
-)
+from tenfold.engine.operations.activation import ActivationOp
+from tenfold.engine.operations.convolution import ConvOp
+from tenfold.engine.operations.dense import DenseOp
+from tenfold.engine.operations.dropout import DropoutOp
+from tenfold.engine.operations.flatten import FlattenOp
+from tenfold.engine.operations.global_pooling import GlobalPoolOp
+from tenfold.engine.operations.maxout import MaxoutOp
+from tenfold.engine.operations.normalization import NormalizeOp
+from tenfold.engine.operations.operation import PlannedOp
+from tenfold.engine.operations.pooling import PoolOp
+from tenfold.engine.operations.prelu import PReLUOp
+from tenfold.engine.operations.residual import ResidualBegin, ResidualEnd
+from tenfold.engine.plan.network import entering_image, plan_network
 from tenfold.engine.plan.size import Size
 from tenfold.errors import BadInput
 from tenfold.recipe.layers import AvgPool, Conv, Dense, MaxPool
@@ -54,7 +47,7 @@ def test_a_perceptron():
     assert ops([], image=7) == [DenseOp(7, 4, True, output=True)]
     image = plan_network(MLP(hidden=(5,)), Size(216, 2, IMAGE))
     assert image == plan_network(MLP(hidden=(5,)), Size(216, 2))
-    assert not sees_images(image)
+    assert entering_image(MLP(hidden=(5,)), Size(216, 2, IMAGE)) is None
 
 
 def test_normalization_stands_where_it_is_asked_to_and_removes_the_bias_in_front_of_it():
@@ -80,7 +73,7 @@ def test_every_layer_on_images():
         PoolOp((2, 2, 4), (1, 1, 4), "average", 2, 1),
         FlattenOp((1, 1, 4)), DenseOp(4, 5, True), ActivationOp(5), DenseOp(5, 4, True, output=True),
     ]  # fmt: skip
-    assert sees_images(plan(layers))
+    assert entering_image(Layers(layers=layers), Size(216, 4, IMAGE)) == IMAGE
     pooled = ops([{"conv": 4}, {"global_pool": "max"}])
     assert pooled[1:] == [GlobalPoolOp((9, 8, 4), "max"), DenseOp(4, 4, True, output=True)]
     assert ops([{"conv": 4}])[1:] == [FlattenOp((9, 8, 4)), DenseOp(288, 4, True, output=True)]
@@ -103,8 +96,8 @@ def test_maxout_widens_the_layer_in_front_of_it():
     assert found[:4] == [DenseOp(7, 5, False, 3), NormalizeOp(15, 0), MaxoutOp(5, 3), DenseOp(5, 2, True)]
     found = ops([{"conv": 5}, {"maxout": 2}])
     assert found[:2] == [ConvOp(IMAGE, (9, 8, 5), 3, 1, 1, True, 2), MaxoutOp((9, 8, 5), 2)]
-    assert parameter_count(found[0]) == (3 * 9 + 1) * 10
-    assert output_count(found[0]) == 9 * 8 * 10
+    assert found[0].parameter_count == (3 * 9 + 1) * 10
+    assert found[0].output_count == 9 * 8 * 10
     for layers, place in (
         ([{"dense": 5}, "relu", "maxout"], 2),
         ([{"dense": 5}, {"residual": ["maxout"]}], "1].layers[0"),
@@ -127,7 +120,7 @@ def test_residual_blocks():
     assert wider[0] == ResidualBegin(IMAGE)
     assert wider[2:5] == [ResidualBegin(down), ActivationOp(down), ResidualEnd(None)]
     assert wider[5] == ResidualEnd(ConvOp(IMAGE, down, 1, 2, 0, bias=False))
-    assert parameter_count(wider[5]) == 3 * 6
+    assert wider[5].parameter_count == 3 * 6
     flat = ops([{"dense": 5}, {"residual": [{"dense": 6}, "relu"]}], image=7)
     assert flat[-2] == ResidualEnd(DenseOp(5, 6, bias=False))
     assert ops([{"residual": ["relu"]}, {"conv": 2}])[0] == ResidualBegin(IMAGE)
@@ -176,16 +169,14 @@ def test_what_does_not_fit_is_refused_with_its_layer(layers, image, expected):
 
 
 def test_counts_of_the_small_ones():
-    assert size_of(DropoutOp(5, False)) == (5,)
-    assert size_of(DropoutOp(IMAGE, False)) == IMAGE
-    assert size_of(DropoutOp(IMAGE, True)) == (1, 1, 3)
-    assert parameter_count(NormalizeOp(IMAGE, 0)) == 6
-    assert parameter_count(PReLUOp(IMAGE, 3)) == 3
-    assert (
-        parameter_count(ActivationOp(5)) == parameter_count(ResidualEnd(None)) == output_count(ResidualEnd(None)) == 0
-    )
-    assert output_count(GlobalPoolOp(IMAGE, "max")) == 3
-    assert output_count(FlattenOp(IMAGE)) == output_count(ResidualBegin(IMAGE)) == 216
+    assert DropoutOp(5, False).draws == (16,)
+    assert DropoutOp(IMAGE, False).draws == IMAGE
+    assert DropoutOp(IMAGE, True).draws == (1, 1, 3)
+    assert NormalizeOp(IMAGE, 0).parameter_count == 6
+    assert PReLUOp(IMAGE, 3).parameter_count == 3
+    assert ActivationOp(5).parameter_count == ResidualEnd(None).parameter_count == ResidualEnd(None).output_count == 0
+    assert GlobalPoolOp(IMAGE, "max").output_count == 3
+    assert FlattenOp(IMAGE).output_count == ResidualBegin(IMAGE).output_count == 216
 
 
 windows = st.builds(
@@ -221,6 +212,6 @@ def test_shapes_and_parameters_are_those_of_torch(layers, height, width, channel
         return
     found = ops(layers, image=(height, width, channels), outputs=2)
     assert [op.to for op in found if isinstance(op, ConvOp | PoolOp)] == shapes
-    assert [output_count(op) for op in found if isinstance(op, ConvOp | PoolOp)] == [h * w * c for h, w, c in shapes]
-    assert sum(parameter_count(op) for op in found[:-2]) == parameters
+    assert [op.output_count for op in found if isinstance(op, ConvOp | PoolOp)] == [h * w * c for h, w, c in shapes]
+    assert sum(op.parameter_count for op in found[:-2]) == parameters
     assert found[-1] == DenseOp(x.numel(), 2, True, output=True)

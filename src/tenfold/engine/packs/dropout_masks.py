@@ -11,12 +11,11 @@ from torch import Tensor
 
 from tenfold.data.feed.randomness import derive
 from tenfold.data.split.folds import Fold
-from tenfold.engine.packs.forward import Flow
+from tenfold.engine.operations.dropout import DropoutOp
+from tenfold.engine.operations.operation import Flow
 from tenfold.engine.packs.lanes import Lane, LaneValues
 from tenfold.engine.packs.rows import Feed
-from tenfold.engine.plan.network import DropoutOp, size_of
-from tenfold.engine.plan.shape import Shape, padded
-from tenfold.rules.dropout import dropout_scale
+from tenfold.engine.plan.shape import Shape
 
 DRAWN = 1 << 16  # numbers that one generator draws at once, at most: making a generator takes as long as some thousand
 
@@ -49,25 +48,23 @@ class DropoutMasks:
     """The factors of a pack's dropout operations."""
 
     def __init__(self, lanes: Sequence[Lane], shape: Shape, values: LaneValues, feed: Feed) -> None:
-        self.shape, self.rates, self.dtype = shape, values.rates, feed.dtype  # rates (L, 1, 1), by operation
-        self.folds = [lane.fold for lane in lanes]
+        self.dtype, self.folds = feed.dtype, [lane.fold for lane in lanes]
         self.index = torch.tensor(self.folds, device=feed.device)
+        # the operations that drop something, and their rates (L, 1, 1), by number
+        self.dropping: dict[int, tuple[DropoutOp, Tensor]] = {
+            number: (op, values.of_op[number])
+            for number, op in enumerate(shape.ops)
+            if isinstance(op, DropoutOp) and values.of_op[number] is not None
+        }
         self._draws = Draws([part.fold for part in feed.folds], feed.device)
 
     def scales(self, update: int, batch: int, counts: Sequence[int]) -> dict[int, Flow]:
         """By operation, the factors of an update's `batch` rows, of which counts (L,) are real."""
-        return {number: self._scale(number, update, batch, counts) for number in self.rates}
-
-    def _scale(self, number: int, update: int, batch: int, counts: Sequence[int]) -> Flow:
-        op, rate = self.shape.ops[number], self.rates[number]
-        assert isinstance(op, DropoutOp)
-        size = size_of(op)
-        shape = (padded(size[0]),) if len(size) == 1 else size
-        uniform = self._draws(number, update, (batch, *shape))  # (F, B, units), or (F, B, H, W, C)
-        if len(shape) == 1:
-            return dropout_scale(uniform.index_select(0, self.index), rate).to(self.dtype)
-        images = uniform.permute(0, 1, 4, 2, 3)
-        return [
-            dropout_scale(images[fold][:count], rate[i, 0, 0]).to(self.dtype)
-            for i, (fold, count) in enumerate(zip(self.folds, counts, strict=True))
-        ]
+        found: dict[int, Flow] = {}
+        for number, (op, rates) in self.dropping.items():
+            uniform = self._draws(number, update, (batch, *op.draws))  # (F, B, units), or (F, B, H, W, C)
+            if isinstance(op.size, tuple):
+                found[number] = op.image_factors(uniform, rates, self.folds, counts, self.dtype)
+            else:
+                found[number] = op.row_factors(uniform.index_select(0, self.index), rates, self.dtype)
+        return found

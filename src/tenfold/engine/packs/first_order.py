@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tenfold.engine.operations.operation import Slot
 from tenfold.engine.packs.lanes import Lane, LaneValues, by_update, coefficient_table
-from tenfold.engine.plan.shape import Layout, Slot
+from tenfold.engine.plan.shape import Layout
 from tenfold.rules.optimizers.update import UPDATES, Coefficients, Flat, Matrix, Need
 from tenfold.rules.penalties import clip_factor, clip_value, decoupled_decay_, l1_gradient_, l2_gradient_
 from tenfold.rules.schedules import Plateau

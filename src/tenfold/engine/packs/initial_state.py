@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,10 @@ from torch import Tensor
 from tenfold.data.feed.batches import align
 from tenfold.data.feed.randomness import derive
 from tenfold.data.split.folds import Fold
-from tenfold.engine.packs.forward import BatchContext, Flow, Forward
+from tenfold.engine.operations.operation import BatchContext, Flow, Slot
+from tenfold.engine.packs.forward import Forward
 from tenfold.engine.packs.lanes import Lane, LaneValues
-from tenfold.engine.plan.shape import Layout, Shape, Slot
+from tenfold.engine.plan.shape import Layout, Shape
 from tenfold.rules.initialization import base_draw, lsuv_factor
 
 LSUV_ROWS, LSUV_ROUNDS = 256, 3  # training rows that unit variances are measured on, and how often
@@ -35,18 +37,18 @@ def initial_parameters(
         for slot in layout.slots:
             layer += slot.kind == "weight"
             block = row[slot.start : slot.stop].reshape(slot.stored)
-            if slot.kind == "gamma":
-                block[:, : slot.size[1]] = 1.0
-            elif slot.kind == "slope":
-                block[:, : slot.size[1]] = steps[slot.op].layer.start
-            elif slot.kind in ("weight", "bias") and not (slot.output and rule.zero_last and slot.kind == "weight"):
+            step = steps[slot.op]
+            value = step.op.initial_value(slot.kind, step.layer)
+            if value is not None:
+                block[:, : slot.size[1]] = value
+            elif not (slot.output and rule.zero_last and slot.kind == "weight"):
                 real = _real(slot, widths[lane.fold])
                 key = (lane.fold, slot.kind, layer, rule.draw)
                 if key not in base:
                     rng = derive(fold.seed, "init" if slot.kind == "weight" else "bias", fold.number, layer)
                     rows, columns = real.matrix
                     base[key] = base_draw(rule.draw, rng, rows if slot.kind == "weight" else 1, columns)
-                _fill(block, real, rule, base[key], steps[slot.op].gain)
+                _fill(block, real, rule, base[key], step.gain)
     return out
 
 
@@ -54,7 +56,7 @@ def _real(slot: Slot, width: int) -> Slot:
     """A slot whose rows are input columns, cut to those that the fold really has."""
     if not slot.first or slot.fans is None:
         return slot
-    return Slot(**{**slot.__dict__, "size": (width, slot.size[1]), "fans": slot.fans._replace(fan_in=width)})
+    return replace(slot, size=(width, slot.size[1]), fans=slot.fans._replace(fan_in=width))
 
 
 def _fill(block: np.ndarray, slot: Slot, rule: Any, base: np.ndarray, gain: float) -> None:
@@ -73,7 +75,7 @@ def initial_moments(values: LaneValues, layout: Layout) -> np.ndarray:
     """Running moments (lanes, layout.moment_total): means 0, variances as the normalization says."""
     moments = np.zeros((len(values.steps), layout.moment_total))
     for number, (_, var, width) in layout.moments.items():
-        moments[:, var : var + width] = np.array(values.norms[number].initial_variance)[:, None]
+        moments[:, var : var + width] = np.array(values.of_op[number].initial_variance)[:, None]
     return moments
 
 

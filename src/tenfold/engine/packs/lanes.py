@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from tenfold.engine.plan.network import ActivationOp, DropoutOp, NormalizeOp, PlannedOp
+from tenfold.engine.operations.operation import PlannedOp
 from tenfold.engine.plan.shape import Shape
 from tenfold.recipe.recipe import Recipe
-from tenfold.rules.normalization import BatchNorm
 from tenfold.rules.optimizers.update import Coefficients, Time
 from tenfold.rules.record import numbers, rule_name
-
-Block = tuple[int, Callable[..., Tensor]]  # so many neighbouring lanes, and the function of all of them
 
 
 @dataclass(frozen=True)
@@ -44,26 +40,6 @@ class Lane:
         return optimizer.family, activations, kind, self.number, self.fold
 
 
-class NormValues:
-    """The numbers of one normalization layer for all lanes, as tensors (L, 1, 1)."""
-
-    def __init__(self, rules: Sequence[Any], column: Callable[[Sequence[float]], Tensor]) -> None:
-        self.eps_list = [rule.eps for rule in rules]
-        self.eps = column(self.eps_list)[:, :, None]
-        batch = [rule if isinstance(rule, BatchNorm) else BatchNorm() for rule in rules]
-        self.unbiased = column([rule.unbiased for rule in batch])[:, :, None] > 0
-        self.initial_variance = [rule.initial_variance for rule in batch]
-        self._rules, self._column = batch, column
-        steady = all(rule.average == "exponential" for rule in batch)
-        self._keep = column([rule.keep for rule in batch])[:, :, None] if steady else None
-
-    def keep_at(self, update: int) -> Tensor:
-        """The share of the running moments that update 1, 2, ... keeps."""
-        if self._keep is not None:
-            return self._keep
-        return self._column([float(rule.keep_at(update)) for rule in self._rules])[:, :, None]
-
-
 class LaneValues:
     """The values of a pack's lanes as tensors that broadcast over (lanes, ...), operation by operation."""
 
@@ -72,19 +48,8 @@ class LaneValues:
         recipes = [lane.recipe for lane in lanes]
         planned = {recipe: shape.steps(recipe) for recipe in dict.fromkeys(recipes)}
         self.steps: list[tuple[PlannedOp, ...]] = [planned[recipe] for recipe in recipes]
-        self.activations: dict[int, list[Block]] = {}
-        self.monotone: dict[int, list[bool]] = {}  # of every activation, lane by lane
-        self.norms: dict[int, NormValues] = {}
-        self.rates: dict[int, Tensor] = {}  # (L, 1, 1) of every dropout that drops something
-        for number, op in enumerate(shape.ops):
-            layers = [steps[number].layer for steps in self.steps]
-            if isinstance(op, ActivationOp):
-                self.activations[number] = rule_blocks(layers)
-                self.monotone[number] = [layer.monotone for layer in layers]
-            elif isinstance(op, NormalizeOp):
-                self.norms[number] = NormValues(layers, self._column)
-            elif isinstance(op, DropoutOp) and any(layer.rate > 0 for layer in layers):
-                self.rates[number] = self._column([layer.rate for layer in layers])[:, :, None]
+        layers = zip(*([step.layer for step in steps] for steps in self.steps), strict=True)  # by operation
+        self.of_op: list[Any] = [op.lane_values(mine, self._column) for op, mine in zip(shape.ops, layers, strict=True)]
         self.clip = self._limit([r.clip_norm for r in recipes])
         self.clip_value = self._limit([r.clip_value for r in recipes])
         largest = self._limit([r.max_norm for r in recipes])
@@ -104,15 +69,6 @@ class LaneValues:
         if all(value is None for value in values):
             return None
         return self._column([np.inf if value is None else value for value in values])
-
-
-def rule_blocks(rules: Sequence[Any]) -> list[Block]:
-    """(lanes, formula with the rule's numbers behind its tensors) for each run of neighbouring lanes with one rule."""
-    found: list[Block] = []
-    for rule, run in groupby(rules):
-        formula, values = type(rule).formula, numbers(rule)
-        found.append((len(list(run)), lambda *tensors, formula=formula, values=values: formula(*tensors, *values)))
-    return found
 
 
 def times(

@@ -11,9 +11,10 @@ from torch import Tensor
 
 from tenfold.data.feed.batches import align, deal
 from tenfold.engine.module import lane_arrays
+from tenfold.engine.operations.operation import BatchContext, Flow, rule_blocks
 from tenfold.engine.packs.dropout_masks import DropoutMasks
 from tenfold.engine.packs.first_order import FirstOrderStep
-from tenfold.engine.packs.forward import BatchContext, Flow, Forward
+from tenfold.engine.packs.forward import Forward
 from tenfold.engine.packs.initial_state import (
     initial_moments,
     initial_parameters,
@@ -21,7 +22,7 @@ from tenfold.engine.packs.initial_state import (
     lsuv_rows,
     unit_variance,
 )
-from tenfold.engine.packs.lanes import Lane, LaneValues, rule_blocks, times
+from tenfold.engine.packs.lanes import Lane, LaneValues, times
 from tenfold.engine.packs.observer import Observer
 from tenfold.engine.packs.rows import Ahead, Feed
 from tenfold.engine.packs.second_order import SecondOrderStep

@@ -17,7 +17,7 @@ from torch import Tensor
 from tenfold.data.feed.encode import Encoding, Inputs
 from tenfold.data.feed.randomness import derive
 from tenfold.data.split.folds import Fold
-from tenfold.engine.plan.shape import padded
+from tenfold.engine.operations.operation import padded
 from tenfold.rules.augmentation import Augmentation, augment, draws
 from tenfold.rules.preprocessing import Affine, Moments, Preprocessing
 

@@ -3,20 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
-from tenfold.engine.plan.network import (
-    ConvOp,
-    DenseOp,
-    DropoutOp,
-    GlobalPoolOp,
-    NormalizeOp,
-    PoolOp,
-    ResidualEnd,
-    output_count,
-    parameter_count,
-    plan_network,
-)
+from tenfold.engine.operations.operation import Work
+from tenfold.engine.plan.network import plan_network
 from tenfold.engine.plan.size import Size
 from tenfold.errors import BadInput
 from tenfold.recipe.recipe import Recipe
@@ -45,47 +35,17 @@ class CostModel:
 MODEL = CostModel()
 
 
-@dataclass(frozen=True)
-class Work:
-    """What a network does for one row, and what it learns."""
-
-    products: int = 0  # multiplications of dense maps, forward
-    conv_products: int = 0  # of convolutions
-    convs: int = 0
-    units: int = 0  # numbers that dense maps, convolutions and pools put out or take in
-    normalized: int = 0  # numbers that are normalized
-    dropped: int = 0  # numbers that can be dropped
-    weights: int = 0  # learned numbers
-
-    def gradient(self, rows: float, model: CostModel) -> float:
-        """Seconds of the gradient of that many rows, without starting it: 6 flops a product, 2 of them forward."""
-        flops = 6 * rows * (self.products / model.flops + self.conv_products / model.conv_flops)
-        units = self.units * model.unit + self.normalized * model.normalized + self.dropped * model.dropped
-        return flops + rows * units * (model.image if self.convs else 1.0)
-
-
 def network_work(recipe: Recipe, size: Size) -> Work:
-    """The work of a recipe's network, from its operations (`plan_network`)."""
-    total = dict.fromkeys((field.name for field in fields(Work)), 0)
-    for step in plan_network(recipe.network, size):
-        op = step.op
-        total["weights"] += parameter_count(op)
-        for part in (op, op.shortcut) if isinstance(op, ResidualEnd) else (op,):
-            match part:
-                case DenseOp(inputs, units, pieces=pieces):
-                    total["products"] += inputs * units * pieces
-                    total["units"] += output_count(part)
-                case ConvOp(of, kernel=kernel):
-                    total["conv_products"] += output_count(part) * of[2] * kernel * kernel
-                    total["convs"] += 1
-                    total["units"] += output_count(part)
-                case PoolOp(of) | GlobalPoolOp(of):
-                    total["units"] += math.prod(of)
-                case NormalizeOp():
-                    total["normalized"] += output_count(part)
-                case DropoutOp():
-                    total["dropped"] += output_count(part) * (step.layer.rate > 0)
-    return Work(**total)
+    """The work of a recipe's network: that of its operations."""
+    steps = plan_network(recipe.network, size)
+    return sum((step.op.work(step.layer) for step in steps), start=Work())
+
+
+def gradient_seconds(work: Work, rows: float, model: CostModel) -> float:
+    """Seconds of the gradient of that many rows, without starting it: 6 flops a product, 2 of them forward."""
+    flops = 6 * rows * (work.products / model.flops + work.conv_products / model.conv_flops)
+    units = work.units * model.unit + work.normalized * model.normalized + work.dropped * model.dropped
+    return flops + rows * units * (model.image if work.convs else 1.0)
 
 
 def lane_step_seconds(recipe: Recipe, size: Size, *, batch: int | None = None, model: CostModel = MODEL) -> float:
@@ -100,7 +60,7 @@ def lane_step_seconds(recipe: Recipe, size: Size, *, batch: int | None = None, m
     work = network_work(recipe, size)
     starting = model.step + work.convs * model.conv
     steps, flops = second_order(recipe.optimizer, rows=rows, weights=work.weights, outputs=size.outputs)
-    return steps * (work.gradient(rows, model) + starting) + work.weights * model.weight + flops / model.flops
+    return steps * (gradient_seconds(work, rows, model) + starting) + work.weights * model.weight + flops / model.flops
 
 
 def second_order(optimizer: Optimizer, *, rows: int, weights: int, outputs: int) -> tuple[float, float]:
@@ -131,7 +91,7 @@ def recipe_seconds(recipe: Recipe, size: Size, *, rows: int, folds: int, model: 
     train = rows if folds == 1 else max(1, rows * (folds - 1) // folds)
     batch = train if recipe.batch_size == "full" else min(recipe.batch_size, train)
     training = math.ceil(train / batch) * lane_step_seconds(recipe, size, batch=batch, model=model)
-    validation = network_work(recipe, size).gradient((rows - train) / 3, model) + model.step
+    validation = gradient_seconds(network_work(recipe, size), (rows - train) / 3, model) + model.step
     return folds * recipe.epochs * (training + (validation if folds > 1 else 0.0))
 
 

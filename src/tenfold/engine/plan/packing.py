@@ -14,7 +14,6 @@ from itertools import pairwise
 from tenfold.data.split.folds import Fold
 from tenfold.engine.packs.lanes import Lane
 from tenfold.engine.plan.cost import START_SECONDS, lane_step_seconds
-from tenfold.engine.plan.network import output_count
 from tenfold.engine.plan.shape import Layout, Shape
 from tenfold.engine.plan.size import Size
 from tenfold.recipe.recipe import Recipe
@@ -84,5 +83,5 @@ def _lane_bytes(shape: Shape) -> int:
     rows, total = max(shape.dealing.rows, 512), Layout.of(shape).total
     curvature = getattr(shape.second_order, "MOST_PARAMETERS", None)
     matrices = 3 * total * total if curvature is not None else 0
-    units = shape.inputs + sum(output_count(op) for op in shape.ops)
+    units = shape.inputs + sum(op.output_count for op in shape.ops)
     return 4 * (6 * total + 6 * rows * units + matrices)

@@ -1,0 +1,44 @@
+"""The operations that a network is planned as, one file each; and which layer becomes which of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tenfold.engine.operations.activation import ActivationOp
+from tenfold.engine.operations.convolution import ConvOp
+from tenfold.engine.operations.dense import DenseOp
+from tenfold.engine.operations.dropout import DropoutOp
+from tenfold.engine.operations.flatten import FlattenOp
+from tenfold.engine.operations.global_pooling import GlobalPoolOp
+from tenfold.engine.operations.maxout import MaxoutOp
+from tenfold.engine.operations.normalization import NormalizeOp
+from tenfold.engine.operations.operation import Operation
+from tenfold.engine.operations.pooling import PoolOp
+from tenfold.engine.operations.prelu import PReLUOp
+from tenfold.engine.operations.residual import ResidualBegin
+from tenfold.recipe.layers import AvgPool, ChannelDropout, Conv, Dense, Dropout, Flatten, GlobalPool, MaxPool, Residual
+from tenfold.rules.activations import Maxout, PReLU
+from tenfold.rules.normalization import BatchNorm, GroupNorm, LayerNorm
+
+# A new operation is its file and its line here. All other layers are activations without parameters.
+OPERATIONS: dict[type, type[Operation]] = {
+    Dense: DenseOp,
+    Conv: ConvOp,
+    MaxPool: PoolOp,
+    AvgPool: PoolOp,
+    GlobalPool: GlobalPoolOp,
+    Flatten: FlattenOp,
+    Dropout: DropoutOp,
+    ChannelDropout: DropoutOp,
+    BatchNorm: NormalizeOp,
+    LayerNorm: NormalizeOp,
+    GroupNorm: NormalizeOp,
+    Maxout: MaxoutOp,
+    PReLU: PReLUOp,
+    Residual: ResidualBegin,
+}
+
+
+def operation_of(layer: Any) -> type[Operation]:
+    """The operation that plans a layer."""
+    return OPERATIONS.get(type(layer), ActivationOp)
