@@ -25,11 +25,12 @@ def descend(
     times = [Time(t, rate, (t - 1) / len(t)) for rate in rates]
     table = np.stack([np.stack(rule.coefficients(time)) for rule, time in zip(rules, times, strict=True)], 2)
     w = start.repeat(len(rules), 1)
-    state = [torch.tensor([[r.initial[i]] for r in rules]).double().repeat(1, w.shape[1]) for i in range(3)]
+    names = {name for rule in rules for name in rule.state()}
+    first = {name: torch.tensor([[rule.state().get(name, 0.0)] for rule in rules]).double() for name in names}
+    state = {name: column.repeat(1, w.shape[1]) for name, column in first.items()}
     path = []
     for step, k in enumerate(torch.from_numpy(table).unbind(1), 1):
-        m, v, u = state
-        flat = Flat(w, gradient(w, step).clone(), m, v, u, torch.empty_like(w))
+        flat = Flat(w, gradient(w, step).clone(), state, torch.empty_like(w))
         UPDATES[rules[0].family](flat, Coefficients(*k[..., None]), Need(True, True))
         path.append(w.clone())
     return torch.stack(path)

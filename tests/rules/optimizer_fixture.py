@@ -11,6 +11,7 @@ import pytest
 import torch
 from sklearn.neural_network._stochastic_optimizers import AdamOptimizer, SGDOptimizer
 
+from tenfold.rules.optimizers.base import FIRST_MOMENT, SECOND_MOMENT
 from tenfold.rules.optimizers.update import UPDATES, Coefficients, Flat, Need, Time
 
 D, T, LR = 50, 200, 1e-2
@@ -46,19 +47,19 @@ def train(rules, gradient, rate, *, width=D, start=0.0, lazy=True, momentum=None
     momentum: (steps,) of a schedule. lazy: leave out the rows that no rule here needs, and what Need says is 0."""
     rate = np.broadcast_to(np.transpose(rate), (len(rules), len(rate))).T
     shape = len(rules), width
-    state = [
-        torch.tensor([[rule.initial[i]] for rule in rules], dtype=torch.float64).expand(shape).clone()
-        if not lazy or any(rule.moments[i] for rule in rules)
-        else None
-        for i in range(3)
-    ]
+    states = [rule.state() for rule in rules]
+    names = {name for state in states for name in state} | (set() if lazy else {FIRST_MOMENT, SECOND_MOMENT})
+    first = {name: [[state.get(name, 0.0)] for state in states] for name in names}
+    state = {name: torch.tensor(column, dtype=torch.float64).expand(shape).clone() for name, column in first.items()}
     w = torch.full(shape, float(start), dtype=torch.float64)
-    plain = not lazy or any(rule.uses_gradient for rule in rules)
-    need = Need(plain, not lazy or any(rule.uses_inside for rule in rules), matrices)
+    table = coefficients(rules, [times(column, momentum) for column in rate.T])
+    needs = [Need.of(k) for k in table]
+    plain, inside = (not lazy or any(part) for part in zip(*(need[:2] for need in needs), strict=True))
+    need = Need(plain, inside, matrices)
     path = []
-    for t, k in enumerate(coefficients(rules, [times(column, momentum) for column in rate.T]), 1):
+    for t, k in enumerate(table, 1):
         g = torch.as_tensor(gradient(w, t)).expand(shape).clone()
-        UPDATES[rules[0].family](Flat(w, g, *state, torch.empty_like(w)), k, need)
+        UPDATES[rules[0].family](Flat(w, g, state, torch.empty_like(w)), k, need)
         path.append(w.clone())
     return torch.stack(path).numpy()
 

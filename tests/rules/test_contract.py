@@ -232,14 +232,14 @@ def steps(rule, lanes, parts):
     rngs = [np.random.default_rng(lane) for lane in parts]
     w = torch.from_numpy(np.stack([rng.normal(size=64) for rng in rngs]))
     records = [rule(lr=0.01 * (1 + lane)) for lane in parts]
-    state = [torch.full_like(w, records[0].initial[i]) if records[0].moments[i] else None for i in range(3)]
-    need = Need(records[0].uses_gradient, records[0].uses_inside, [Matrix(0, 48, (8, 6), (8, 6), False)])
+    state = {name: torch.full_like(w, value) for name, value in records[0].state().items()}
     for update in range(20):
         g = torch.from_numpy(np.stack([rng.normal(size=64) for rng in rngs]))
         t = np.array([update + 1.0])
         table = [r.coefficients(Time(t, np.array([r.lr]), np.array([update / 20]), None)) for r in records]
         k = type(table[0])(*(torch.from_numpy(np.stack([row[i] for row in table])) for i in range(len(table[0]))))
-        UPDATES[rule.family](Flat(w, g, *state, torch.empty_like(w)), k, need)
+        need = Need.of(k, [Matrix(0, 48, (8, 6), (8, 6), False)])
+        UPDATES[rule.family](Flat(w, g, state, torch.empty_like(w)), k, need)
     return w
 
 

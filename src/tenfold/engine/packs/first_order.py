@@ -26,7 +26,6 @@ class Chunk(NamedTuple):
     part: slice
     family: str
     state: Flat
-    need: Need
 
 
 class FirstOrderStep:
@@ -34,7 +33,8 @@ class FirstOrderStep:
 
     def __init__(self, lanes: Sequence[Lane], layout: Layout, values: LaneValues, rows: Mapping[str, Tensor]) -> None:
         self.lanes, self.layout, self.values = lanes, layout, values
-        self._first, self._numbers = 0, list[list[tuple[Coefficients, Tensor]]]()
+        self._first, self._numbers = 0, list[list[tuple[Coefficients, Tensor]]]()  # by chunk and update
+        self._needs: list[Need] = []  # by chunk
         w = rows["w"]
         self.g = torch.zeros_like(w)  # zeros between the slots stay: a norm over a row is that of its gradient
         scratch = torch.empty_like(w)
@@ -42,15 +42,12 @@ class FirstOrderStep:
         self.penalized = torch.zeros_like(w[:1])  # (1, total): 1 where a weight is
         for i in layout.weights:
             layout.slots[i].real(layout.views(self.penalized)[i]).fill_(1)
-        matrices = [_matrix(layout.slots[i]) for i in layout.weights]
+        self._matrices = [_matrix(layout.slots[i]) for i in layout.weights]
         self.chunks: list[Chunk] = []
         for part in chunks(lanes, max(1, CHUNK_BYTES // (5 * w.element_size() * layout.total))):
             rules = [lane.optimizer for lane in lanes[part]]
-            m, v, u = (
-                rows[name][part] if any(rule.moments[i] for rule in rules) else None for i, name in enumerate("mvu")
-            )
-            need = Need(any(r.uses_gradient for r in rules), any(r.uses_inside for r in rules), matrices)
-            self.chunks.append(Chunk(part, rules[0].family, Flat(w[part], self.g[part], m, v, u, scratch[part]), need))
+            state = {name: rows[name][part] for rule in rules for name in rule.state()}
+            self.chunks.append(Chunk(part, rules[0].family, Flat(w[part], self.g[part], state, scratch[part])))
 
     def prepare(self, epoch: int, per_epoch: int, schedule_updates: int, factors: np.ndarray) -> None:
         """Compute the coefficients of an epoch, and of some that follow where epochs are short and no plateau changes
@@ -64,7 +61,11 @@ class FirstOrderStep:
         count = per_epoch * (1 if alone else max(1, min(left, AHEAD // per_epoch)))
         table = coefficient_table(self.lanes, first, count, schedule_updates, factors)
         columns = torch.from_numpy(table).to(self.g)[..., None]  # (updates, 10, L, 1)
-        self._first, self._numbers = first, [by_update(columns[:, :, chunk.part]) for chunk in self.chunks]
+        self._first = first
+        self._numbers = [by_update(columns[:, :, chunk.part]) for chunk in self.chunks]
+        # (updates, 10, lanes) -> one array a coefficient; the last column is the decoupled decay
+        by_name = [Coefficients(*np.moveaxis(table[:, :-1, chunk.part], 1, 0)) for chunk in self.chunks]
+        self._needs = [Need.of(k, self._matrices) for k in by_name]
 
     def take(self, gradients: Sequence[Tensor]) -> None:
         """Take up the gradients of the parameters, one (L, *stored) a slot."""
@@ -79,14 +80,14 @@ class FirstOrderStep:
             self.g.copy_(clip_value(self.g, values.clip_value))
         if values.clip is not None:
             self.g.mul_(clip_factor(self.g.norm(dim=1, keepdim=True), values.clip))
-        for chunk, numbers in zip(self.chunks, self._numbers, strict=True):
+        for chunk, numbers, need in zip(self.chunks, self._numbers, self._needs, strict=True):
             k, decay = numbers[update - self._first]
             self._shrink(chunk, decay)
-            UPDATES[chunk.family](chunk.state, k, chunk.need)
+            UPDATES[chunk.family](chunk.state, k, need)
 
     def _shrink(self, chunk: Chunk, decay: Tensor) -> None:
         """Penalties and decoupled decay, of weights and not of biases; decay (lanes, 1): rate times strength."""
-        values, (w, g, *_) = self.values, chunk.state
+        values, w, g = self.values, chunk.state.w, chunk.state.g
         if values.l2 is None and values.l1 is None and not values.decoupled:
             return
         weights = torch.mul(w, self.penalized, out=chunk.state.scratch)

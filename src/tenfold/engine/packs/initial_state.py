@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,6 +18,7 @@ from tenfold.engine.packs.forward import Forward
 from tenfold.engine.packs.lanes import Lane, LaneValues
 from tenfold.engine.plan.shape import Layout, Shape
 from tenfold.rules.initialization import base_draw, lsuv_factor
+from tenfold.rules.optimizers.base import FIRST_MOMENT, LARGEST_SECOND_MOMENT, SECOND_MOMENT, STEP_MOMENT
 
 LSUV_ROWS, LSUV_ROUNDS = 256, 3  # training rows that unit variances are measured on, and how often
 
@@ -80,13 +81,19 @@ def initial_moments(values: LaneValues, layout: Layout) -> np.ndarray:
 
 
 def initial_state(lanes: Sequence[Lane]) -> dict[str, np.ndarray]:
-    """Where the optimizer's rows m, v and u start, (lanes, 1) each; those that no lane has are left out."""
-    rules = [lane.optimizer for lane in lanes]
-    return {
-        name: np.array([[rule.initial[i]] for rule in rules])
-        for i, name in enumerate("mvu")
-        if any(rule.moments[i] for rule in rules)
-    }
+    """Where the rows of state that any lane's optimizer keeps start, by name, (lanes, 1) each."""
+    states = [lane.optimizer.state() for lane in lanes]
+    names = dict.fromkeys(name for state in states for name in state)
+    return {name: np.array([[state.get(name, 0.0)] for state in states]) for name in names}
+
+
+def renamed_state(arrays: Mapping[str, np.ndarray], names: Collection[str]) -> dict[str, np.ndarray]:
+    """The arrays of a pack's state under the names of a pack whose rows have these `names`.
+
+    Checkpoints of format 1 have letters for the rows of optimizers; u served two families.
+    """
+    letters = {"m": [FIRST_MOMENT], "v": [SECOND_MOMENT], "u": [LARGEST_SECOND_MOMENT, STEP_MOMENT]}
+    return {new: array for name, array in arrays.items() for new in letters.get(name, [name]) if new in names}
 
 
 def lsuv_rows(folds: Sequence[Fold]) -> np.ndarray:

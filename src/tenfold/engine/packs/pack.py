@@ -20,6 +20,7 @@ from tenfold.engine.packs.initial_state import (
     initial_parameters,
     initial_state,
     lsuv_rows,
+    renamed_state,
     unit_variance,
 )
 from tenfold.engine.packs.lanes import Lane, LaneValues, times
@@ -28,6 +29,7 @@ from tenfold.engine.packs.rows import Ahead, Feed
 from tenfold.engine.packs.second_order import SecondOrderStep
 from tenfold.engine.plan.shape import Layout, Shape, as_column
 from tenfold.recipe.recipe import loss_of
+from tenfold.rules.optimizers.base import FIRST_MOMENT
 from tenfold.rules.penalties import ema, ema_correction, max_norm_factor
 from tenfold.rules.schedules import Plateau, PlateauState, plateau_next
 
@@ -317,7 +319,7 @@ class Pack:
                 rule.reported(times(lane, *span, factor)[1]) if rule.reports else np.zeros(1)
                 for rule, lane, factor in zip(reporting, self.lanes, factors, strict=True)
             ]
-            w = w + self._tensor(np.stack(found)) * self.rows["m"]
+            w = w + self._tensor(np.stack(found)) * self.rows[FIRST_MOMENT]
         if self.values.average is not None and self.update:
             correction = ema_correction(self.values.average, self.update)
             w = torch.where(self.values.average > 0, self.rows["average"] * correction, w)
@@ -360,6 +362,7 @@ class Pack:
         there = {(number, fold) for number, fold in meta["lanes"]}
         self.lanes = [lane for lane in self.lanes if (lane.number, lane.fold) in there]
         old = self.rows
+        arrays = renamed_state(arrays, old)
         self.rows = {
             name: torch.from_numpy(array.copy()).to(old[name].device, old[name].dtype) for name, array in arrays.items()
         }
@@ -373,8 +376,9 @@ class Pack:
         """
         for i, lane in enumerate(self.lanes):
             self.update, rows = saved[lane.number, lane.fold]
-            for name in rows.keys() & self.rows.keys():  # a state that a former neighbour needed is left behind
-                self.rows[name][i] = torch.from_numpy(np.asarray(rows[name])).to(self.rows[name])
+            # what only a former neighbour's optimizer needed is left behind
+            for name, row in renamed_state(rows, self.rows).items():
+                self.rows[name][i] = torch.from_numpy(np.asarray(row)).to(self.rows[name])
         self._arrange()
 
     def parameters(self, lane: int) -> dict[str, np.ndarray]:

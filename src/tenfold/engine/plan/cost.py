@@ -11,7 +11,6 @@ from tenfold.engine.plan.size import Size
 from tenfold.errors import BadInput
 from tenfold.recipe.recipe import Recipe
 from tenfold.recipe.spaces.space import Space
-from tenfold.rules.optimizers import LBFGS, GaussNewton, HessianFree, Newton, Optimizer
 
 START_SECONDS = 1e-3  # of starting the operations of one update of a pack, whatever its lanes
 SAMPLE = 16  # recipes whose mean cost stands for a space
@@ -59,27 +58,8 @@ def lane_step_seconds(recipe: Recipe, size: Size, *, batch: int | None = None, m
         raise BadInput("a full batch has no size of its own", where="batch_size", do="give batch=, the training rows")
     work = network_work(recipe, size)
     starting = model.step + work.convs * model.conv
-    steps, flops = second_order(recipe.optimizer, rows=rows, weights=work.weights, outputs=size.outputs)
+    steps, flops = recipe.optimizer.work(rows=rows, weights=work.weights, outputs=size.outputs)
     return steps * (gradient_seconds(work, rows, model) + starting) + work.weights * model.weight + flops / model.flops
-
-
-def second_order(optimizer: Optimizer, *, rows: int, weights: int, outputs: int) -> tuple[float, float]:
-    """(gradients, further flops) that one update takes; (1, 0) for a first-order optimizer.
-
-    Newton: a Hessian of P weights is P products of about two gradients each, its factor P^3 / 3 multiplications.
-    Gauss-Newton: a gradient for each output, their products rows outputs P^2, the factor. Hessian-free: two
-    gradients for each step of the conjugate gradients. L-BFGS: two evaluations, and 4 P for each pair it keeps.
-    """
-    match optimizer:
-        case Newton():
-            return 2.0 * weights, 2 * weights**3 / 3
-        case GaussNewton():
-            return 2.0 + outputs, 2 * rows * outputs * weights**2 + 2 * weights**3 / 3
-        case HessianFree(cg_steps=products):
-            return 2.0 * products + 2, 0.0
-        case LBFGS(history=pairs):
-            return 2.0, 8.0 * pairs * weights
-    return 1.0, 0.0
 
 
 def recipe_seconds(recipe: Recipe, size: Size, *, rows: int, folds: int, model: CostModel = MODEL) -> float:

@@ -15,10 +15,11 @@ from tenfold.rules.optimizers.gauss_newton import GaussNewton
 from tenfold.rules.optimizers.hessian_free import HessianFree
 from tenfold.rules.optimizers.lbfgs import LBFGS
 from tenfold.rules.optimizers.lion import Lion
+from tenfold.rules.optimizers.momentum import Momentum, Nesterov
 from tenfold.rules.optimizers.muon import Muon
 from tenfold.rules.optimizers.newton import Newton
 from tenfold.rules.optimizers.rmsprop import RMSProp
-from tenfold.rules.optimizers.sgd import SGD, Momentum, Nesterov
+from tenfold.rules.optimizers.sgd import SGD
 
 FirstOrderRule = SGD | Momentum | Nesterov | Adagrad | RMSProp | Adadelta | Adam | NAdam | AMSGrad | AdamW | Lion | Muon
 SecondOrderRule = Newton | GaussNewton | HessianFree | LBFGS

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from tenfold.rules.fields import Positive, Share
-from tenfold.rules.optimizers.base import Coefficients, FirstOrder, Time, constant
+from tenfold.rules.optimizers.base import SECOND_MOMENT, STEP_MOMENT, Coefficients, FirstOrder, Time, constant
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,22 +30,14 @@ class Adadelta(FirstOrder):
     eps: Positive = 1e-6
 
     family: ClassVar[str] = "adadelta"
-    moments: ClassVar[tuple[bool, bool, bool]] = (False, True, True)
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
         "torch": {"lr": 1.0, "rho": 0.9, "eps": 1e-6},
         "keras": {"lr": 1e-3, "rho": 0.95, "eps": 1e-7},
         "optax": {"rho": 0.9, "eps": 1e-6},
     }
 
-    @property
-    def uses_gradient(self) -> bool:
-        """f = lr."""
-        return True
-
-    @property
-    def uses_inside(self) -> bool:
-        """eps stands under the roots."""
-        return True
+    def state(self) -> dict[str, float]:
+        return {SECOND_MOMENT: 0.0, STEP_MOMENT: 0.0}
 
     def coefficients(self, time: Time) -> Coefficients:
         """c = rho, d = 1 - rho, f = lr, inside = eps."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from tenfold.rules.fields import NotNegative, Positive
-from tenfold.rules.optimizers.base import Coefficients, FirstOrder, Time, constant
+from tenfold.rules.optimizers.base import SECOND_MOMENT, Coefficients, FirstOrder, Time, constant
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +28,6 @@ class Adagrad(FirstOrder):
     eps_inside: bool = False
     initial_scale: NotNegative = 0.0
 
-    moments: ClassVar[tuple[bool, bool, bool]] = (False, True, False)
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
         "torch": {"lr": 1e-2, "eps": 1e-10},
         "keras": {"lr": 1e-3, "eps": 1e-7, "eps_inside": True, "initial_scale": 0.1},
@@ -36,20 +35,8 @@ class Adagrad(FirstOrder):
         "lecture": {"eps": 1e-7},
     }
 
-    @property
-    def initial(self) -> tuple[float, float, float]:
-        """v starts at initial_scale."""
-        return 0.0, self.initial_scale, 0.0
-
-    @property
-    def uses_gradient(self) -> bool:
-        """f = lr."""
-        return True
-
-    @property
-    def uses_inside(self) -> bool:
-        """Where eps stands."""
-        return self.eps_inside
+    def state(self) -> dict[str, float]:
+        return {SECOND_MOMENT: self.initial_scale}
 
     def coefficients(self, time: Time) -> Coefficients:
         """c = d = 1, f = lr."""

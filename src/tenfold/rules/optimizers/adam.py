@@ -9,6 +9,9 @@ import numpy as np
 
 from tenfold.rules.fields import NotNegative, Positive, Share
 from tenfold.rules.optimizers.base import (
+    FIRST_MOMENT,
+    LARGEST_SECOND_MOMENT,
+    SECOND_MOMENT,
     Array,
     Coefficients,
     FirstOrder,
@@ -29,7 +32,8 @@ class TwoMeans(FirstOrder):
     beta2: Share = 0.999
     eps: Positive = 1e-8
 
-    moments: ClassVar[tuple[bool, bool, bool]] = (True, True, False)
+    def state(self) -> dict[str, float]:
+        return {FIRST_MOMENT: 0.0, SECOND_MOMENT: 0.0}
 
     def beta1_at(self, time: Time) -> Array:
         """beta1, or what a schedule puts in its place."""
@@ -139,12 +143,14 @@ class AMSGrad(BiasCorrected):
 
     NAME: ClassVar[str] = "amsgrad"
     family: ClassVar[str] = "amsgrad"
-    moments: ClassVar[tuple[bool, bool, bool]] = (True, True, True)
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
         "torch": {"lr": 1e-3, "eps": 1e-8},
         "keras": {"lr": 1e-3, "eps": 1e-7, "eps_form": "hat"},
         "optax": {"eps": 1e-8, "of": "corrected"},
     }
+
+    def state(self) -> dict[str, float]:
+        return {**super().state(), LARGEST_SECOND_MOMENT: 0.0}
 
     def coefficients(self, time: Time) -> Coefficients:
         """As adam's with s = 1; of the corrected v: s = 1 / (1 - beta2^t), e = lr / (1 - beta1^t), eps alone."""
@@ -178,11 +184,6 @@ class NAdam(TwoMeans):
         "keras": {"lr": 1e-3, "eps": 1e-7, "momentum_decay": 1.0},
         "optax": {"eps": 1e-8, "momentum_decay": None},
     }
-
-    @property
-    def uses_gradient(self) -> bool:
-        """f is the newest gradient's part."""
-        return True
 
     def risen(self, t: Array) -> Array:
         """mu_t / beta1."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
@@ -13,6 +13,12 @@ from tenfold.rules.fields import Positive
 from tenfold.rules.record import Rule
 
 Array = np.ndarray
+
+# Names of the rows of state that optimizers keep; lanes of one family share those of a name.
+FIRST_MOMENT = "first_moment"  # m: a mean or a sum of gradients, or a velocity
+SECOND_MOMENT = "second_moment"  # v: the same of their squares
+LARGEST_SECOND_MOMENT = "largest_second_moment"  # of amsgrad
+STEP_MOMENT = "step_moment"  # of adadelta: a mean of squared steps
 
 
 class Time(NamedTuple):
@@ -59,16 +65,15 @@ class Matrix(NamedTuple):
 
 
 class Flat(NamedTuple):
-    """Parameters, gradients and optimizer state of some lanes, each (lanes, parameters); None where no lane has it.
+    """Parameters, gradients and the optimizers' rows of state, by name, of some lanes, each (lanes, parameters). A row
+    that no lane keeps is missing.
 
     g and scratch may be overwritten.
     """
 
     w: Any
     g: Any
-    m: Any
-    v: Any
-    u: Any
+    rows: Mapping[str, Any]
     scratch: Any
 
 
@@ -78,6 +83,11 @@ class Need(NamedTuple):
     plain: bool
     inside: bool
     matrices: Sequence[Matrix] = ()
+
+    @staticmethod
+    def of(k: Coefficients, matrices: Sequence[Matrix] = ()) -> Need:
+        """What updates with these coefficients, arrays or tensors of any shape, need."""
+        return Need(bool((k.f != 0).any()), bool((k.inside != 0).any()), matrices)
 
 
 def constant(t: Array, *, a: Any = 0, b: Any = 0, e: Any = 0, f: Any = 0, **second: Any) -> Coefficients:
@@ -101,22 +111,14 @@ class FirstOrder(Rule, ABC):
     MAIN: ClassVar[str] = "lr"
     family: ClassVar[str] = "shared"
     decoupled: ClassVar[bool] = False
-    moments: ClassVar[tuple[bool, bool, bool]] = (False, False, False)  # which of the rows m, v, u it has
 
-    @property
-    def initial(self) -> tuple[float, float, float]:
-        """Where the rows m, v and u start."""
-        return 0.0, 0.0, 0.0
+    def state(self) -> dict[str, float]:
+        """The rows of state that it keeps, by name, and the number that fills each before the first update."""
+        return {}
 
-    @property
-    def uses_gradient(self) -> bool:
-        """Whether f is not 0 at some update."""
-        return False
-
-    @property
-    def uses_inside(self) -> bool:
-        """Whether `inside` may be other than 0."""
-        return False
+    def work(self, *, rows: int, weights: int, outputs: int) -> tuple[float, float]:
+        """(gradients, further flops) that one update of so many weights on a batch of so many rows takes."""
+        return 1.0, 0.0
 
     @property
     def reports(self) -> bool:

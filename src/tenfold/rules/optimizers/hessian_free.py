@@ -66,6 +66,10 @@ class HessianFree(SecondOrder):
     cg_steps: Count = 50
     tolerance: NotNegative = 5e-4
 
+    def work(self, *, rows: int, weights: int, outputs: int) -> tuple[float, float]:
+        """Two gradients for each step of the conjugate gradients."""
+        return 2.0 * self.cg_steps + 2, 0.0
+
     def start(self, w: Any) -> dict[str, Any]:
         """damping (L,), and the last step (L, P)."""
         return {"damping": w.new_full((len(w),), self.damping), "step": w.new_zeros(w.shape)}

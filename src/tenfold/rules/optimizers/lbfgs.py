@@ -61,6 +61,10 @@ class LBFGS(SecondOrder):
         super().__post_init__()
         require(self.c1 < self.c2, self, "c2", "between c1 and 1")
 
+    def work(self, *, rows: int, weights: int, outputs: int) -> tuple[float, float]:
+        """Two evaluations, and 4 P multiplications for each pair it keeps."""
+        return 2.0, 8.0 * self.history * weights
+
     def start(self, w: Any) -> dict[str, Any]:
         """Pairs s, y (L, history, P) and rho (L, history): none yet."""
         pairs = (len(w), int(self.history), w.shape[1])

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from tenfold.rules.fields import Positive, Share
-from tenfold.rules.optimizers.base import Coefficients, FirstOrder, Time, constant
+from tenfold.rules.optimizers.base import FIRST_MOMENT, Coefficients, FirstOrder, Time, constant
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,16 +29,13 @@ class Lion(FirstOrder):
 
     family: ClassVar[str] = "lion"
     decoupled: ClassVar[bool] = True
-    moments: ClassVar[tuple[bool, bool, bool]] = (True, False, False)
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
         "keras": {"lr": 1e-3, "beta1": 0.9, "beta2": 0.99},
         "optax": {"beta1": 0.9, "beta2": 0.99},
     }
 
-    @property
-    def uses_gradient(self) -> bool:
-        """f = 1 - beta1."""
-        return True
+    def state(self) -> dict[str, float]:
+        return {FIRST_MOMENT: 0.0}
 
     def coefficients(self, time: Time) -> Coefficients:
         """e = beta1, f = 1 - beta1 inside the sign, s = lr; a = beta2, b = 1 - beta2."""

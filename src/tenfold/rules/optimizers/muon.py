@@ -10,6 +10,8 @@ import numpy as np
 
 from tenfold.rules.fields import Positive, Share
 from tenfold.rules.optimizers.base import (
+    FIRST_MOMENT,
+    SECOND_MOMENT,
     Coefficients,
     FirstOrder,
     Flat,
@@ -75,17 +77,14 @@ class Muon(FirstOrder):
 
     family: ClassVar[str] = "muon"
     decoupled: ClassVar[bool] = True
-    moments: ClassVar[tuple[bool, bool, bool]] = (True, True, False)
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
         "torch": {"lr": 1e-3},
         "keras": {"lr": 1e-3, "scale": "match_rms", "adam_lr": None, "eps": 1e-7, "eps_form": "hat"},
         "optax": {"bias_correction": True, "output": "muon", "adam_lr": None},
     }
 
-    @property
-    def uses_gradient(self) -> bool:
-        """Adam's part needs none, the matrices' direction does."""
-        return self.nesterov
+    def state(self) -> dict[str, float]:
+        return {FIRST_MOMENT: 0.0, SECOND_MOMENT: 0.0}
 
     def coefficients(self, time: Time) -> Coefficients:
         """`MuonCoefficients` in the places of `Coefficients`."""
@@ -120,7 +119,7 @@ def muon_update(state: Flat, k: Coefficients, need: Need) -> None:
             _orthogonal(state, matrix, c)
             free = matrix.stop
     outputs = [matrix for matrix in need.matrices if matrix.output]
-    kept = [[row[:, x.start : x.stop].clone() for row in (state.w, state.m)] for x in outputs]
+    kept = [[row[:, x.start : x.stop].clone() for row in (state.w, state.rows[FIRST_MOMENT])] for x in outputs]
     gradients = [state.g[:, x.start : x.stop].clone() for x in outputs]
     _adam(state, slice(free, state.w.shape[1]), c)
     for matrix, (w, m), g in zip(outputs, kept, gradients, strict=True):
@@ -133,8 +132,8 @@ def _choose(state: Flat, matrix: Matrix, c: MuonCoefficients, before: tuple[Any,
 
     w, m, g = before
     other = Matrix(0, matrix.stop - matrix.start, matrix.shape, matrix.size, True, matrix.rows_are_units)
-    _orthogonal(Flat(w, g, m, None, None, None), other, c)
-    for row, new in ((state.w, w), (state.m, m)):
+    _orthogonal(Flat(w, g, {FIRST_MOMENT: m}, None), other, c)
+    for row, new in ((state.w, w), (state.rows[FIRST_MOMENT], m)):
         part = row[:, matrix.start : matrix.stop]
         part.copy_(torch.where(c.output > 0, new, part))
 
@@ -143,7 +142,8 @@ def _adam(state: Flat, part: slice, c: MuonCoefficients) -> None:
     """Adam on a part of every row."""
     import torch
 
-    w, g, m, v, scratch = (row[:, part] for row in (state.w, state.g, state.m, state.v, state.scratch))
+    first, second = state.rows[FIRST_MOMENT], state.rows[SECOND_MOMENT]
+    w, g, m, v, scratch = (row[:, part] for row in (state.w, state.g, first, second, state.scratch))
     m.lerp_(g, c.adam_take)
     v.lerp_(g.square_(), c.adam_take_square)
     w.addcdiv_(torch.mul(m, c.adam_rate, out=g), torch.sqrt(v, out=scratch).add_(c.eps), value=-1)
@@ -152,7 +152,7 @@ def _adam(state: Flat, part: slice, c: MuonCoefficients) -> None:
 def _orthogonal(state: Flat, matrix: Matrix, c: MuonCoefficients) -> None:
     """Muon on one weight of every row."""
     part = slice(matrix.start, matrix.stop)
-    w, g, m = (row[:, part] for row in (state.w, state.g, state.m))
+    w, g, m = (row[:, part] for row in (state.w, state.g, state.rows[FIRST_MOMENT]))
     m.lerp_(g, c.take)
     direction = m.lerp(g, c.newest).view(len(w), *matrix.shape)
     inputs, units = matrix.size[::-1] if matrix.rows_are_units else matrix.size

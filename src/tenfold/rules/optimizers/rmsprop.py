@@ -9,6 +9,7 @@ import numpy as np
 
 from tenfold.rules.fields import NotNegative, Positive, Share
 from tenfold.rules.optimizers.base import (
+    SECOND_MOMENT,
     Coefficients,
     FirstOrder,
     Time,
@@ -41,7 +42,6 @@ class RMSProp(FirstOrder):
     initial_scale: NotNegative = 0.0
 
     NAME: ClassVar[str] = "rmsprop"
-    moments: ClassVar[tuple[bool, bool, bool]] = (False, True, False)
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
         "torch": {"lr": 1e-2, "rho": 0.99, "eps": 1e-8},
         "keras": {"lr": 1e-3, "rho": 0.9, "eps": 1e-7, "eps_inside": True},
@@ -50,20 +50,8 @@ class RMSProp(FirstOrder):
         "lecture": {"eps": 1e-7},
     }
 
-    @property
-    def initial(self) -> tuple[float, float, float]:
-        """v starts at initial_scale."""
-        return 0.0, self.initial_scale, 0.0
-
-    @property
-    def uses_gradient(self) -> bool:
-        """f is the rate."""
-        return True
-
-    @property
-    def uses_inside(self) -> bool:
-        """Where eps stands."""
-        return self.eps_inside
+    def state(self) -> dict[str, float]:
+        return {SECOND_MOMENT: self.initial_scale}
 
     def coefficients(self, time: Time) -> Coefficients:
         """c = rho, d = 1 - rho, f = lr; corrected, numerator and denominator are both times root = sqrt(1 - rho^t)."""

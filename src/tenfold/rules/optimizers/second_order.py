@@ -28,7 +28,6 @@ class SecondOrder(Rule, ABC):
     MOST_PARAMETERS: ClassVar[int | None] = None
     family: ClassVar[str] = "second_order"
     decoupled: ClassVar[bool] = False
-    moments: ClassVar[tuple[bool, bool, bool]] = (False, False, False)
 
     def refusal(self, parameters: int) -> str:
         """Why the method is not for a network of so many parameters; "" if it is."""
@@ -40,6 +39,14 @@ class SecondOrder(Rule, ABC):
             f"{type(self).__name__} keeps a matrix of {parameters} x {parameters} numbers for each network "
             f"({gigabytes:.1f} GiB) and solves with it at every update; it is for at most {most} parameters"
         )
+
+    def state(self) -> dict[str, float]:
+        """It keeps no number for each parameter by which lanes are sorted; its state is what `start` gives."""
+        return {}
+
+    @abstractmethod
+    def work(self, *, rows: int, weights: int, outputs: int) -> tuple[float, float]:
+        """(gradients, further flops) that one update of so many weights on a batch of so many rows takes."""
 
     def start(self, w: Any) -> dict[str, Any]:
         """The state before the first update."""

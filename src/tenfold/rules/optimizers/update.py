@@ -9,37 +9,49 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from tenfold.rules.optimizers.base import Coefficients, Flat, Matrix, Need, Time, constant
+from tenfold.rules.optimizers.base import (
+    FIRST_MOMENT,
+    LARGEST_SECOND_MOMENT,
+    SECOND_MOMENT,
+    STEP_MOMENT,
+    Coefficients,
+    Flat,
+    Matrix,
+    Need,
+    Time,
+    constant,
+)
 from tenfold.rules.optimizers.muon import muon_update
 
 
 def shared_update(state: Flat, k: Coefficients, need: Need) -> None:
     """m <- a m + b g; v <- c v + d g^2; w <- w - (e m + f g) / (sqrt(v + inside) + eps)."""
-    w, g, m, v, _, scratch = state
+    v = state.rows.get(SECOND_MOMENT)
     _square(state, k)
-    _direction(g, m, k, need)
+    _direction(state, k, need)
     if v is not None:
-        w.addcdiv_(g, _root(v, scratch, k, need), value=-1)
+        state.w.addcdiv_(state.g, _root(v, state.scratch, k, need), value=-1)
     else:
-        w.sub_(g)
+        state.w.sub_(state.g)
 
 
 def amsgrad_update(state: Flat, k: Coefficients, need: Need) -> None:
     """As the shared update, divided by the root of the largest s v so far: u <- max(u, s v), sqrt(u) + eps."""
     import torch
 
-    w, g, m, v, u, scratch = state
+    v, largest, scratch = state.rows[SECOND_MOMENT], state.rows[LARGEST_SECOND_MOMENT], state.scratch
     _square(state, k)
-    _direction(g, m, k, need)
-    torch.maximum(u, torch.mul(v, k.s, out=scratch), out=u)
-    w.addcdiv_(g, _root(u, scratch, k, need), value=-1)
+    _direction(state, k, need)
+    torch.maximum(largest, torch.mul(v, k.s, out=scratch), out=largest)
+    state.w.addcdiv_(state.g, _root(largest, scratch, k, need), value=-1)
 
 
 def adadelta_update(state: Flat, k: Coefficients, need: Need) -> None:
     """v <- c v + d g^2; x = g sqrt(u + inside) / sqrt(v + inside); u <- c u + d x^2; w <- w - f x."""
     import torch
 
-    w, g, _, v, u, scratch = state
+    w, g, rows, scratch = state
+    v, u = rows[SECOND_MOMENT], rows[STEP_MOMENT]
     _square(state, k)
     g.div_(torch.add(v, k.inside, out=scratch).sqrt_()).mul_(torch.add(u, k.inside, out=scratch).sqrt_())
     u.mul_(k.c).addcmul_(torch.mul(g, k.d, out=scratch), g)
@@ -50,7 +62,8 @@ def lion_update(state: Flat, k: Coefficients, need: Need) -> None:
     """w <- w - s sign(e m + f g); then m <- a m + b g. What is not a number shows in w too, whose sign would be 0."""
     import torch
 
-    w, g, m, _, _, scratch = state
+    w, g, rows, scratch = state
+    m = rows[FIRST_MOMENT]
     torch.mul(m, k.e, out=scratch).addcmul_(g, k.f)
     m.mul_(k.a).addcmul_(g, k.b)
     w.sub_(scratch.sign_().mul_(k.s)).add_(m, alpha=0.0)
@@ -60,14 +73,16 @@ def _square(state: Flat, k: Coefficients) -> None:
     """v <- c v + d g^2, where there is one."""
     import torch
 
-    if state.v is not None:
-        state.v.mul_(k.c).addcmul_(torch.mul(state.g, k.d, out=state.scratch), state.g)
+    v = state.rows.get(SECOND_MOMENT)
+    if v is not None:
+        v.mul_(k.c).addcmul_(torch.mul(state.g, k.d, out=state.scratch), state.g)
 
 
-def _direction(g: Any, m: Any, k: Coefficients, need: Need) -> None:
+def _direction(state: Flat, k: Coefficients, need: Need) -> None:
     """m <- a m + b g, and e m + f g into g."""
     import torch
 
+    g, m = state.g, state.rows.get(FIRST_MOMENT)
     if m is None:
         g.mul_(k.f)
         return

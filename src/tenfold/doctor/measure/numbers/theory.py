@@ -53,7 +53,7 @@ def least(
     with torch.enable_grad():
         free = torch.where(torch.isfinite(start), start, 0.0).clamp(-1e6, 1e6).detach().clone().requires_grad_()
         row = free.detach()
-        mean, square = torch.zeros_like(row), torch.zeros_like(row)
+        state = {name: torch.full_like(row, value) for name, value in Adam().state().items()}
         best, at = math.inf, row.clone()
         for numbers in zip(*(torch.from_numpy(values).to(row.dtype) for values in table), strict=True):
             try:
@@ -67,6 +67,6 @@ def least(
             slope: Any = torch.autograd.grad(loss, [free], allow_unused=True)[0]
             if slope is None:
                 break
-            flat = Flat(row, slope.clone(), mean, square, None, torch.empty_like(row))
+            flat = Flat(row, slope.clone(), state, torch.empty_like(row))
             shared_update(flat, Coefficients(*numbers), Need(plain=False, inside=False))
     return (best, at) if math.isfinite(best) else None
