@@ -10,6 +10,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import numpy as np
 import torch
 
 from bench.cases import FOLDS, case_named
@@ -17,9 +18,9 @@ from bench.machine import describe, facts
 from bench.speed import RESULTS, markdown
 from tenfold.data.feed.encode import matrix_inputs
 from tenfold.data.split.folds import Fold
+from tenfold.engine.packs.first_order import FirstOrderStep
 from tenfold.engine.packs.lanes import Lane
-from tenfold.engine.packs.pack import EpochPlan, Pack
-from tenfold.engine.packs.rows import Ahead
+from tenfold.engine.packs.pack import Pack
 from tenfold.engine.plan.shape import Shape
 from tenfold.problem.problem import Problem
 from tenfold.recipe.recipe import Recipe
@@ -81,23 +82,30 @@ def products(pack: Pack) -> Callable[[], None]:
 def parts(name: str, recipes: int, seconds: float) -> dict[str, Any]:
     """Microseconds of each part of an update, from whole epochs where a part does some work for several updates."""
     pack = make_pack(name, recipes)
-    plan = pack._plan_epoch(0)
+    plan, update_step = pack.batches.plan_epoch(0), pack._step
+    assert isinstance(update_step, FirstOrderStep)
     epoch = iter(range(1, 10**9))
 
-    def every(update: Callable[[EpochPlan, int], object]) -> Callable[[], None]:
+    def every(update: Callable[[int], object]) -> Callable[[], None]:
         def work() -> None:
-            pack._ahead = Ahead(pack.feed, pack.groups)
+            pack.batches.restart()
             for step in range(pack.per_epoch):
-                update(plan, step)
+                update(step)
             pack._settle()
 
         return work
 
+    def deal() -> None:
+        number = next(epoch)
+        pack.batches.plan_epoch(number)
+        update_step.plan_epoch(number, pack.per_epoch, pack.per_epoch, factors)
+
+    factors = np.ones(len(pack.lanes))  # of plateau schedules
     epochs = {
-        "gather": every(pack._batch),
-        "gradient": every(pack._gradient),
-        "optimizer": every(lambda plan, step: pack._first.step(step)),
-        "dealing": lambda: pack._plan_epoch(next(epoch)),
+        "gather": every(lambda step: pack.batch_loss(plan, step)),
+        "gradient": every(lambda step: pack._note(update_step.differentiate(pack.batch_loss(plan, step)))),
+        "optimizer": every(update_step.move),
+        "dealing": deal,
         "evaluation": pack.evaluate,
     }
     found = {part: microseconds(work, seconds) / pack.per_epoch for part, work in epochs.items()}

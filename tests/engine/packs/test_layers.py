@@ -108,7 +108,7 @@ def test_the_module_predicts_what_the_pack_predicts(digits, name):
     for i, (lane, outputs) in enumerate(zip(pack.lanes, pack.evaluate(), strict=True)):
         module = build_module(pack.shape.steps(lane.recipe), pack.parameters(i), pack.shape.image)
         rows = torch.from_numpy(folds[lane.fold].validation)[None].repeat(len(folds), 1)
-        inputs = pack.feed.inputs(rows, pack.groups)[pack.group_list[i]]
+        inputs = pack.feed.inputs(rows, pack.batches.groups)[pack.batches.group_list[i]]
         np.testing.assert_allclose(module(inputs).detach().numpy(), outputs, rtol=1e-9, atol=1e-9)
 
 
@@ -157,7 +157,7 @@ def test_lsuv_gives_every_layer_unit_variance(digits):
                 z = z if isinstance(sums, list) else z[:, : slot.matrix[1]]
                 assert 0.6 < float(z.detach().var()) < 1.6  # measured on other rows than it was set on
 
-        x = pack._inputs(pack.feed.inputs(rows, pack.groups))
+        x = pack.batches.inputs(pack.feed.inputs(rows, pack.batches.groups))
         pack.forward(x, pack.leaves, pack.rows["moments"], None, until=(slot.op, look))
 
 

@@ -23,12 +23,12 @@ def pack(request):
 @pytest.mark.parametrize("most", [1, 10_000, 1 << 20])
 def test_inputs_made_ahead_are_those_of_each_update(pack, most, monkeypatch):
     monkeypatch.setattr(rows, "AHEAD", most)  # one update at a time; a few, with a rest; all of an epoch
-    plan = pack._plan_epoch(0)
-    ahead = Ahead(pack.feed, pack.groups)
+    plan = pack.batches.plan_epoch(0)
+    ahead = Ahead(pack.feed, pack.batches.groups)
     updates = len(plan.rows)
-    alone = [pack.feed.inputs(plan.rows[update], pack.groups) for update in range(updates)]
+    alone = [pack.feed.inputs(plan.rows[update], pack.batches.groups) for update in range(updates)]
     for update in [*range(updates), 2, updates - 1, 0]:
         assert torch.equal(ahead(plan.rows, update, update), alone[update])
-    other = pack._plan_epoch(1).rows  # the inputs of an epoch are not those of the next
-    assert torch.equal(ahead(other, 0, updates), pack.feed.inputs(other[0], pack.groups))
+    other = pack.batches.plan_epoch(1).rows  # the inputs of an epoch are not those of the next
+    assert torch.equal(ahead(other, 0, updates), pack.feed.inputs(other[0], pack.batches.groups))
     assert not torch.equal(ahead(other, 0, updates), alone[0])

@@ -219,7 +219,8 @@ def lane_inputs(pack: Pack, lane: int, rows: np.ndarray, update: int | None = No
     Images are rows of pixels, channel last."""
     feed, fold = pack.feed, pack.lanes[lane].fold
     index = torch.from_numpy(np.ascontiguousarray(rows))[None].expand(len(feed.folds), -1).to(feed.device)
-    return feed.inputs(index, pack.groups, update)[pack.group_list[lane], :, : feed.folds[fold].encoding.width]
+    group, width = pack.batches.group_list[lane], feed.folds[fold].encoding.width
+    return feed.inputs(index, pack.batches.groups, update)[group, :, :width]
 
 
 def lane_module(pack: Pack, lane: Lane, w: Tensor, moments: Tensor) -> nn.Module:

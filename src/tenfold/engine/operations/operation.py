@@ -146,8 +146,7 @@ def misfit(path: tuple[int, ...], found: str, expected: str) -> BadInput:
     return BadInput(found, where=where, expected=expected)
 
 
-@dataclass(frozen=True)
-class BatchContext:
+class BatchContext(NamedTuple):
     """What a training batch has besides its inputs; None stands for evaluation.
 
     weight (L, 1, B): 1 / rows for real rows, 0 for padding; rows: real rows of each lane; update: its number from 1;

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -10,14 +10,20 @@ import torch
 from torch import Tensor
 
 from tenfold.engine.operations.operation import Slot
-from tenfold.engine.packs.lanes import Lane, LaneValues, by_update, coefficient_table
+from tenfold.engine.packs.lanes import Lane, LaneValues, by_update, coefficient_table, times
+from tenfold.engine.packs.step import BatchLoss
 from tenfold.engine.plan.shape import Layout
+from tenfold.rules.optimizers.base import FIRST_MOMENT
 from tenfold.rules.optimizers.update import UPDATES, Coefficients, Flat, Matrix, Need
 from tenfold.rules.penalties import clip_factor, clip_value, decoupled_decay_, l1_gradient_, l2_gradient_
 from tenfold.rules.schedules import Plateau
 
-CHUNK_BYTES = 1_400_000  # optimizer state worked on at a time: about what a core's second-level cache holds
-AHEAD = 64  # updates whose coefficients are computed at once, or an epoch's
+# Bytes that an update works on at a time: about what a core's second-level cache holds. Two threads with chunks of
+# 0.5 MB took 2.2 to 2.6 s, of 0.9 MB 2.0 to 2.2 s, of 1.4 MB 1.8 to 1.9 s.
+CHUNK_BYTES = 1_400_000
+# Updates whose coefficients are computed at once, or an epoch's: starting an operation costs 2 to 3 microseconds,
+# whatever its size, so it is started once for many updates.
+UPDATES_AHEAD = 64
 
 
 class Chunk(NamedTuple):
@@ -29,36 +35,54 @@ class Chunk(NamedTuple):
 
 
 class FirstOrderStep:
-    """The gradient of every lane, and what is done with it. rows: the pack's state, "w" and what optimizers keep."""
+    """The gradient of every lane, and what is done with it; an `UpdateStep`.
 
-    def __init__(self, lanes: Sequence[Lane], layout: Layout, values: LaneValues, rows: Mapping[str, Tensor]) -> None:
-        self.lanes, self.layout, self.values = lanes, layout, values
+    rows: the pack's state: "w", of which `leaves` are one view (L, *stored) a slot, and what the optimizers keep.
+    """
+
+    def __init__(
+        self,
+        lanes: Sequence[Lane],
+        layout: Layout,
+        values: LaneValues,
+        rows: dict[str, Tensor],
+        leaves: Sequence[Tensor],
+    ) -> None:
+        self.lanes, self.layout, self.values, self.rows, self.leaves = lanes, layout, values, rows, leaves
         self._first, self._numbers = 0, list[list[tuple[Coefficients, Tensor]]]()  # by chunk and update
         self._needs: list[Need] = []  # by chunk
         w = rows["w"]
+        for name, start in initial_rows(lanes).items():
+            if name not in rows:
+                rows[name] = torch.empty_like(w).copy_(torch.from_numpy(start))
         self.g = torch.zeros_like(w)  # zeros between the slots stay: a norm over a row is that of its gradient
         scratch = torch.empty_like(w)
-        self.gradients = [slot.real(v) for v, slot in zip(layout.views(self.g), layout.slots, strict=True)]
+        self._gradients = [slot.real(v) for v, slot in zip(layout.views(self.g), layout.slots, strict=True)]
         self.penalized = torch.zeros_like(w[:1])  # (1, total): 1 where a weight is
         for i in layout.weights:
             layout.slots[i].real(layout.views(self.penalized)[i]).fill_(1)
         self._matrices = [_matrix(layout.slots[i]) for i in layout.weights]
         self.chunks: list[Chunk] = []
+        # parameters, gradient, two rows of state and scratch go through the cache together
         for part in chunks(lanes, max(1, CHUNK_BYTES // (5 * w.element_size() * layout.total))):
             rules = [lane.optimizer for lane in lanes[part]]
             state = {name: rows[name][part] for rule in rules for name in rule.state()}
             self.chunks.append(Chunk(part, rules[0].family, Flat(w[part], self.g[part], state, scratch[part])))
 
-    def prepare(self, epoch: int, per_epoch: int, schedule_updates: int, factors: np.ndarray) -> None:
+    @property
+    def gradient(self) -> Tensor:
+        return self.g
+
+    def plan_epoch(self, epoch: int, per_epoch: int, schedule_updates: int, factors: np.ndarray) -> None:
         """Compute the coefficients of an epoch, and of some that follow where epochs are short and no plateau changes
-        the rates in between. factors (L,): of plateau schedules."""
+        the rates in between."""
         first = epoch * per_epoch
         if self._numbers and 0 <= first - self._first < len(self._numbers[0]):
             return
         recipes = [lane.recipe for lane in self.lanes]
-        alone = any(isinstance(recipe.decay, Plateau) for recipe in recipes)
+        watched = any(isinstance(recipe.decay, Plateau) for recipe in recipes)
         left = min(recipe.epochs for recipe in recipes) - epoch
-        count = per_epoch * (1 if alone else max(1, min(left, AHEAD // per_epoch)))
+        count = per_epoch * (1 if watched else max(1, min(left, UPDATES_AHEAD // per_epoch)))
         table = coefficient_table(self.lanes, first, count, schedule_updates, factors)
         columns = torch.from_numpy(table).to(self.g)[..., None]  # (updates, 10, L, 1)
         self._first = first
@@ -67,13 +91,21 @@ class FirstOrderStep:
         by_name = [Coefficients(*np.moveaxis(table[:, :-1, chunk.part], 1, 0)) for chunk in self.chunks]
         self._needs = [Need.of(k, self._matrices) for k in by_name]
 
-    def take(self, gradients: Sequence[Tensor]) -> None:
-        """Take up the gradients of the parameters, one (L, *stored) a slot."""
-        for view, gradient, slot in zip(self.gradients, gradients, self.layout.slots, strict=True):
+    def step(self, update: int, batch: BatchLoss, note: Callable[[Tensor], None]) -> None:
+        note(self.differentiate(batch))
+        self.move(update)
+
+    def differentiate(self, batch: BatchLoss) -> Tensor:
+        """Take up the gradient of each lane's mean loss over its batch; returns the losses (L,)."""
+        loss = batch.losses(batch.outputs(self.leaves))
+        # lanes do not see each other, so the gradient of the sum holds each lane's own
+        gradients = torch.autograd.grad(loss.sum(), self.leaves)
+        for view, gradient, slot in zip(self._gradients, gradients, self.layout.slots, strict=True):
             view.copy_(slot.real(gradient))
+        return loss
 
     @torch.no_grad()
-    def step(self, update: int) -> None:
+    def move(self, update: int) -> None:
         """Clip, penalize, decay and update every lane, a chunk at a time."""
         values = self.values
         if values.clip_value is not None:
@@ -84,6 +116,17 @@ class FirstOrderStep:
             k, decay = numbers[update - self._first]
             self._shrink(chunk, decay)
             UPDATES[chunk.family](chunk.state, k, need)
+
+    def shown(self, update: int, schedule_updates: int, factors: np.ndarray) -> Tensor:
+        """The weights, or for a rule that reports another iterate that one."""
+        w, rules = self.rows["w"], [lane.optimizer for lane in self.lanes]
+        if not update or not any(rule.reports for rule in rules):
+            return w
+        share = np.zeros((len(rules), 1))  # of the velocity that is added
+        for i, (rule, lane, factor) in enumerate(zip(rules, self.lanes, factors.tolist(), strict=True)):
+            if rule.reports:
+                share[i] = rule.reported(times(lane, update - 1, 1, schedule_updates, factor)[1])
+        return w + torch.from_numpy(share).to(w) * self.rows[FIRST_MOMENT]
 
     def _shrink(self, chunk: Chunk, decay: Tensor) -> None:
         """Penalties and decoupled decay, of weights and not of biases; decay (lanes, 1): rate times strength."""
@@ -97,6 +140,13 @@ class FirstOrderStep:
             l1_gradient_(g, weights, values.l1[chunk.part])
         if values.decoupled:
             decoupled_decay_(w, weights, decay)
+
+
+def initial_rows(lanes: Sequence[Lane]) -> dict[str, np.ndarray]:
+    """Where the rows of state that any lane's optimizer keeps start, by name, (lanes, 1) each."""
+    states = [lane.optimizer.state() for lane in lanes]
+    names = dict.fromkeys(name for state in states for name in state)
+    return {name: np.array([[state.get(name, 0.0)] for state in states]) for name in names}
 
 
 def chunks(lanes: Sequence[Lane], size: int) -> list[slice]:

@@ -1,4 +1,4 @@
-"""Where training starts: initial weights, optimizer state and running moments of the lanes of a pack."""
+"""Where training starts: initial weights and running moments of the lanes of a pack; old names of its state."""
 
 from __future__ import annotations
 
@@ -78,13 +78,6 @@ def initial_moments(values: LaneValues, layout: Layout) -> np.ndarray:
     for number, (_, var, width) in layout.moments.items():
         moments[:, var : var + width] = np.array(values.of_op[number].initial_variance)[:, None]
     return moments
-
-
-def initial_state(lanes: Sequence[Lane]) -> dict[str, np.ndarray]:
-    """Where the rows of state that any lane's optimizer keeps start, by name, (lanes, 1) each."""
-    states = [lane.optimizer.state() for lane in lanes]
-    names = dict.fromkeys(name for state in states for name in state)
-    return {name: np.array([[state.get(name, 0.0)] for state in states]) for name in names}
 
 
 def renamed_state(arrays: Mapping[str, np.ndarray], names: Collection[str]) -> dict[str, np.ndarray]:

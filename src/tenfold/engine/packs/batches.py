@@ -1,0 +1,111 @@
+"""What the lanes of a pack see in each update: inputs, targets, dropout factors; and the losses of their outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tenfold.data.feed.batches import deal
+from tenfold.engine.operations.operation import BatchContext, Flow, rule_blocks
+from tenfold.engine.packs.dropout_masks import DropoutMasks
+from tenfold.engine.packs.lanes import Lane, LaneValues
+from tenfold.engine.packs.rows import Ahead, Feed
+from tenfold.engine.plan.shape import Shape
+from tenfold.recipe.recipe import loss_of
+
+
+class EpochPlan(NamedTuple):
+    """One epoch: rows, their weights and targets (updates, F, B), and real rows (updates, F)."""
+
+    rows: Tensor
+    weights: Tensor
+    targets: Tensor
+    rates: Tensor | None  # targets as rates, where a loss wants them
+    counts: np.ndarray
+
+
+class Batch(NamedTuple):
+    """One training batch: inputs, targets (L, B), row weights (L, B), and what the forward pass takes besides."""
+
+    x: Flow
+    target: Tensor
+    weight: Tensor
+    context: BatchContext
+
+
+class PackBatches:
+    """The batches of the lanes that a pack has now; made anew when lanes leave.
+
+    group_list, group_of: the group of each lane, in `groups`, whose inputs it shares.
+    """
+
+    def __init__(self, lanes: Sequence[Lane], shape: Shape, feed: Feed, values: LaneValues) -> None:
+        device = feed.device
+        self.shape, self.feed, self.folds = shape, feed, [lane.fold for lane in lanes]
+        keys = [(lane.fold, lane.recipe.preprocess, lane.recipe.augment) for lane in lanes]
+        distinct = sorted(set(keys), key=lambda key: (key[0], repr(key[1:])))
+        place = {key: g for g, key in enumerate(distinct)}
+        self.group_list = [place[key] for key in keys]
+        self.group_of = torch.tensor(self.group_list, device=device)
+        self.fold_of = torch.tensor(self.folds, device=device)
+        self.groups = feed.groups(distinct)
+        losses = [loss_of(lane.recipe, feed.classification) for lane in lanes]
+        self._losses = rule_blocks(losses)
+        rated = torch.tensor([loss.link == "exp" for loss in losses], device=device)
+        self._rated = rated[:, None] if bool(rated.any()) else None  # (L, 1), lanes whose target is a rate
+        self._dropout = DropoutMasks(lanes, shape, values, feed)
+        self._epoch: tuple[int, EpochPlan] | None = None
+        self._ahead = Ahead(feed, self.groups)
+
+    def restart(self) -> None:
+        """Forget the inputs that were made ahead."""
+        self._ahead = Ahead(self.feed, self.groups)
+
+    def plan_epoch(self, epoch: int) -> EpochPlan:
+        """The rows of an epoch, dealt once."""
+        if self._epoch is None or self._epoch[0] != epoch:
+            dealt = [deal(f.fold, self.shape.dealing, epoch) for f in self.feed.folds]
+            rows = torch.from_numpy(np.stack([rows for rows, _ in dealt], 1)).to(self.feed.device)
+            weights = np.stack([weights for _, weights in dealt], 1)
+            rates = None if self._rated is None else self.feed.rates(rows)
+            tensor = torch.from_numpy(weights).to(self.feed.device, self.feed.dtype)
+            self._epoch = epoch, EpochPlan(rows, tensor, self.feed.targets(rows), rates, (weights > 0).sum(2))
+        return self._epoch[1]
+
+    def batch(self, plan: EpochPlan, step: int, update: int) -> Batch:
+        """The batch of an update (from 0), `step` of its epoch."""
+        rows, counts = plan.rows[step], plan.counts[step]
+        weight = plan.weights[step].index_select(0, self.fold_of)
+        real = [int(counts[fold]) for fold in self.folds]
+        scales = self._dropout.scales(update, rows.shape[1], real)
+        x = self.inputs(self._ahead(plan.rows, step, update), real)
+        return Batch(x, self._targets(plan, step), weight, BatchContext(weight[:, None], real, update + 1, scales))
+
+    def inputs(self, x: Tensor, real: Sequence[int] | None = None) -> Flow:
+        """Inputs of the groups (G, B, D) for every lane: (L, B, D), or an image tensor a lane, cut to its real rows."""
+        if self.shape.image is None:
+            return x.index_select(0, self.group_of)
+        height, width, channels = self.shape.image
+        # (G, B, H W C and padding) -> (G, B, C, H, W): views, so that a lane's images lie channels last in memory
+        images = x[..., : height * width * channels].unflatten(2, self.shape.image).permute(0, 1, 4, 2, 3)
+        count = real or [images.shape[1]] * len(self.folds)
+        return [images[group][:n] for group, n in zip(self.group_list, count, strict=True)]
+
+    def _targets(self, plan: EpochPlan, step: int) -> Tensor:
+        """Targets (L, B) of an update: classes, standardized numbers, or for a loss of rates y / mean."""
+        target = plan.targets[step].index_select(0, self.fold_of)
+        if self._rated is None or plan.rates is None:
+            return target
+        return torch.where(self._rated, plan.rates[step].index_select(0, self.fold_of), target)
+
+    def losses(self, output: Tensor, batch: Batch) -> Tensor:
+        """Mean loss of each lane (L,) for outputs (L, B, C)."""
+        if len(self._losses) == 1:
+            return (self._losses[0][1](output, batch.target) * batch.weight).sum(1)
+        sizes = [count for count, _ in self._losses]
+        parts = zip(output.split(sizes), batch.target.split(sizes), self._losses, strict=True)
+        return (torch.cat([formula(o, t) for o, t, (_, formula) in parts]) * batch.weight).sum(1)
