@@ -1,12 +1,13 @@
 """Metrics of stacks of predictions against scikit-learn's, one prediction at a time."""
 
+import importlib
+
 import numpy as np
 import pytest
 from sklearn import metrics as sk
 
 from tenfold.errors import BadInput
 from tenfold.statistics.metrics import METRICS, all_scores, metric_for
-from tenfold.statistics.resampled import weighted_score
 
 TRIALS = 4
 
@@ -35,12 +36,13 @@ ORACLES = {
     "rmse": lambda y, p: sk.root_mean_squared_error(y, p[:, 0]),
     "mae": lambda y, p: sk.mean_absolute_error(y, p[:, 0]),
 }
+BEST = {"accuracy": 1, "balanced_accuracy": 1, "log_loss": 0, "roc_auc": 1, "r2": 1, "rmse": 0, "mae": 0}
 OF_CLASSES = [name for name, metric in METRICS.items() if metric.task == "classification"]
 OF_NUMBERS = [name for name, metric in METRICS.items() if metric.task == "regression"]
 
 
 def test_every_metric_has_an_oracle():
-    assert set(ORACLES) == set(METRICS)
+    assert set(ORACLES) == set(BEST) == set(METRICS)
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
@@ -125,12 +127,33 @@ def test_the_mean_of_the_rows_is_the_score(name, ties):
 
 
 @pytest.mark.parametrize("name", METRICS)
+def test_a_metric_is_what_its_record_says(name):
+    """Its file, its bounds, its direction, and what it says of the mean of its rows' losses."""
+    metric = METRICS[name]
+    assert importlib.import_module(f"tenfold.statistics.metrics.{name}").METRIC is metric
+    assert metric.words
+    y, p = prediction_for(name, 80, 10)
+    score = metric.score(y, p)
+    assert ((metric.bounds[0] <= score) & (score <= metric.bounds[1])).all()
+    perfect = np.eye(3)[y][None] if metric.task == "classification" else y[None, :, None]
+    assert metric.score(y, perfect)[0] == pytest.approx(BEST[name], abs=1e-12)
+    assert (metric.sign * (metric.score(y, perfect) - score) > 0).all()
+    assert (metric.row_losses is not None) == (name in ("log_loss", "rmse", "mae"))
+    if metric.row_losses is not None:
+        losses = metric.row_losses(y, p)
+        assert (losses >= 0).all()
+        assert [metric.of_mean_loss(mean) for mean in losses.mean(-1)] == pytest.approx(score, rel=1e-12)
+    assert metric.counts_hits == (name == "accuracy")
+    assert not metric.counts_hits or set(np.unique(metric.rows(y, p))) == {0, 1}
+
+
+@pytest.mark.parametrize("name", METRICS)
 def test_rows_are_the_first_order_effects(name):
     """n times the change of the score when a row counts a little more: (1e-6), against a weighted score."""
     y, p = prediction_for(name, 40, 7)
     step = 1e-6
     heavier = (1 + step * np.eye(40)) / (40 + step) * 40
-    change = (weighted_score(name, y, p[0], heavier) - METRICS[name].score(y, p)[0]) / step
+    change = (METRICS[name].weighted(y, p[0], heavier) - METRICS[name].score(y, p)[0]) / step
     expected = METRICS[name].rows(y, p)[0] - METRICS[name].score(y, p)[0]
     np.testing.assert_allclose(change * 40, expected, atol=2e-4 * max(1, np.abs(expected).max()))
 

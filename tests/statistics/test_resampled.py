@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tenfold.statistics.metrics import METRICS
-from tenfold.statistics.resampled import WEIGHTED, counts, weighted_score
+from tenfold.statistics.resampled import counts
 
 
 def test_counts():
@@ -26,10 +26,6 @@ def test_whole_weights_are_repeated_rows(name, classes, ties):
     w = counts(rng.integers(rows, size=(40, rows)), rows)
     w[0] = 2 * (y == y[0])  # a draw of one class, or of one value
     expected = [metric.score(np.repeat(y, n), np.repeat(p, n, 0)[None])[0] for n in w.astype(int)]
-    found = weighted_score(name, y, p, w)
+    found = metric.weighted(y, p, w)
     np.testing.assert_allclose(found, expected, rtol=1e-10)
-    np.testing.assert_allclose(weighted_score(name, y, p, 0.3 * w), expected, rtol=1e-10)  # only shares count
-
-
-def test_every_metric_can_be_weighted():
-    assert set(WEIGHTED) == set(METRICS)
+    np.testing.assert_allclose(metric.weighted(y, p, 0.3 * w), expected, rtol=1e-10)  # only shares count

@@ -7,12 +7,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-from tenfold.statistics.metrics import Metric, absolute_errors, log_loss_rows, squared_errors
+from tenfold.statistics.metrics.metric import Metric
 from tenfold.statistics.rates import binomial_interval
-from tenfold.statistics.resampled import counts, weighted_score
+from tenfold.statistics.resampled import counts
 
 Array = np.ndarray
-LOSSES = {"log_loss": log_loss_rows, "mae": absolute_errors, "rmse": squared_errors}  # means; rmse is its root
 MOST_WORK = 4e7  # weights that a bootstrap may look at: one to two seconds for the slowest metric
 ROUNDING = 1e-12  # differences of scores that are none
 BATCH = 2e6  # of them at a time
@@ -84,24 +83,27 @@ def test_interval(
     mean absolute and squared error) the studentized one, for the others BCa, whose levels are widened; where that takes
     too long, t with the score's influence function; where all units did alike (all right, say), `_flat`.
     """
-    if metric.name == "accuracy" and units is None:
-        return binomial_interval(int((prediction.argmax(-1) == y).sum()), len(y), level)
+    if metric.counts_hits and units is None:
+        return binomial_interval(int(metric.rows(y, prediction[None]).sum()), len(y), level)
     names, unit = np.unique(np.arange(len(y)) if units is None else units, return_inverse=True)
     score = float(metric.score(y, prediction[None])[0])
     if not np.isfinite(score) or len(names) < 2:
         return float("nan"), float("nan")
     effect = np.bincount(unit, metric.rows(y, prediction[None])[0] - score)  # (units,)
-    if np.abs(effect).max() <= 1e-12 * (1.0 if np.isfinite(metric.bounds).all() else abs(score)):
-        return _flat(score, metric.bounds, len(names) if metric.name == "accuracy" else _fewest(y, unit), level)
-    work = draws * len(names) if metric.name in LOSSES else (draws + len(names)) * len(y)
+    # A bounded score is of size 1; the others have the target's unit, so only a share of the score is "no difference".
+    size = 1.0 if np.isfinite(metric.bounds).all() else abs(score)
+    if np.abs(effect).max() <= ROUNDING * size:
+        return _flat(score, metric.bounds, len(names) if metric.counts_hits else _fewest(y, unit), level)
+    # Of losses a draw needs sums of the units only; BCa looks at every row, and once more without each unit.
+    work = (draws + len(names)) * len(y) if metric.row_losses is None else draws * len(names)
     if work > MOST_WORK:
         low, high = np.clip(_linear(score, effect, len(y), level), *metric.bounds)
         return float(low), float(high)
-    if metric.name in LOSSES:
-        loss = np.bincount(unit, LOSSES[metric.name](y, prediction[None])[0])
-        ends = _studentized(loss, np.bincount(unit), level, draws)
-        return (float(np.sqrt(ends[0])), float(np.sqrt(ends[1]))) if metric.name == "rmse" else ends
-    return _bca(lambda w: weighted_score(metric.name, y, prediction, w[:, unit]), len(names), len(y), level, draws)
+    if metric.row_losses is None:
+        return _bca(lambda w: metric.weighted(y, prediction, w[:, unit]), len(names), len(y), level, draws)
+    loss = np.bincount(unit, metric.row_losses(y, prediction[None])[0])
+    low, high = _studentized(loss, np.bincount(unit), level, draws)
+    return float(metric.of_mean_loss(low)), float(metric.of_mean_loss(high))
 
 
 def _fewest(y: Array, unit: Array) -> int:

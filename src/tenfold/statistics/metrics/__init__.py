@@ -1,0 +1,32 @@
+"""Scores of many trials at once. scikit-learn's metrics take one prediction at a time; these take a stack of
+them, (trials, rows, classes), and equal scikit-learn's for each (tested). One file a metric, and one line here.
+"""
+
+from typing import Any
+
+from tenfold.errors import BadInput
+from tenfold.statistics.metrics import accuracy, balanced_accuracy, log_loss, mae, r2, rmse, roc_auc
+from tenfold.statistics.metrics.metric import Array, Metric
+
+# In the order in which tables of scores have them.
+METRICS: dict[str, Metric] = {
+    module.METRIC.name: module.METRIC for module in (accuracy, log_loss, balanced_accuracy, roc_auc, r2, rmse, mae)
+}
+
+
+def metric_for(task: str, name: str | None) -> Metric:
+    """The metric of that name, or the task's default (accuracy, R2). A name of the other task is refused."""
+    if name is None:
+        return METRICS["accuracy" if task == "classification" else "r2"]
+    names = [metric.name for metric in METRICS.values() if metric.task == task]
+    if name not in names:
+        raise BadInput(f"metric {name!r} is not one for {task}", expected=f"one of: {', '.join(names)}")
+    return METRICS[name]
+
+
+def all_scores(task: str, y: Array, p: Array) -> dict[str, Any]:
+    """Every metric of the task for a stack of predictions: name -> (trials,)."""
+    return {metric.name: metric.score(y, p) for metric in METRICS.values() if metric.task == task}
+
+
+__all__ = ["METRICS", "Metric", "all_scores", "metric_for"]
