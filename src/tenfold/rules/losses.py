@@ -66,8 +66,17 @@ def poisson(output: Any, target: Any) -> Any:
     return output.exp() - target * output
 
 
+class LossRule(Rule):
+    """What every loss has besides its `task`, `link`, `formula` and `at_chance`."""
+
+    def torch_criterion(self) -> Any:
+        """torch's criterion for the mean of this loss, of outputs and targets as the formula has them (targets of a
+        regression as (rows, 1)); None where torch has none that is the same."""
+        return None
+
+
 @dataclass(frozen=True, kw_only=True)
-class CrossEntropy(Rule):
+class CrossEntropy(LossRule):
     """The negative log-likelihood of the class under a softmax.
 
     Formula: -ln softmax(o)[y]; with smoothing s, against (1 - s) onehot(y) + s / C.
@@ -97,7 +106,7 @@ class CrossEntropy(Rule):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Hinge(Rule):
+class Hinge(LossRule):
     """A margin between the score of the class and the others (multi-class support vector machine).
 
     Formula: weston_watkins: sum over j != y of max(0, margin + s_j - s_y); one_against_all: max(0, margin - s_y) +
@@ -180,7 +189,7 @@ class Absolute:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Huber(Rule):
+class Huber(LossRule):
     """Squared for small errors, absolute for large ones.
 
     Formula: e^2 / 2 for |e| <= delta, delta (|e| - delta / 2) beyond, e = o - t.
