@@ -41,9 +41,6 @@ def normal(*shape, seed=0):
     return torch.randn(shape, dtype=F64, generator=torch.Generator().manual_seed(seed))
 
 
-# ---- batch normalization ----------------------------------------------------------------------------------------
-
-
 def weights(lanes, rows, batch):
     """1 / rows for the first `rows` of each batch, 0 for the padding behind."""
     return (torch.arange(batch) < rows).to(F64).div(rows).expand(lanes, 1, batch)
@@ -177,8 +174,6 @@ def test_a_bias_in_front_has_no_gradient_and_weights_none_along_themselves():
     assert float((g_w * own).sum().abs()) < 1e-8 * float(g_w.norm() * own.norm())
 
 
-# ---- dropout ----------------------------------------------------------------------------------------------------
-
 UNIFORM = torch.rand(400, 500, dtype=F64, generator=torch.Generator().manual_seed(5))
 
 
@@ -211,9 +206,6 @@ def test_rates_of_lanes_broadcast():
     stacked = dropout_scale(UNIFORM.expand(3, -1, -1), rate)
     for lane in range(3):
         assert torch.equal(stacked[lane], dropout_scale(UNIFORM, rate[lane]))
-
-
-# ---- penalties --------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("limit", [1e-3, 0.7, 1e6, math.inf])
