@@ -1,4 +1,4 @@
-"""Augmentation of training images: mirrored left-right and shifted at random, from draws that all recipes share."""
+"""Augmentation of training images: random mirroring and shifts, from draws that all recipes share."""
 
 from __future__ import annotations
 
@@ -45,6 +45,7 @@ class Augmentation(Rule):
 
 def draws(rng: np.random.Generator, rows: int, shift: int) -> tuple[Array, Array, Array]:
     """flip (rows,) bool; down, right (rows,) int64, uniform on -shift ... shift: from one draw, whatever shift is."""
+    # Always three uniform numbers a row, so that the stream is the same for every shift.
     mirror, down, right = rng.random((3, rows))
     steps = 2 * shift + 1
     return mirror < 0.5, (down * steps).astype(np.int64) - shift, (right * steps).astype(np.int64) - shift
@@ -61,7 +62,9 @@ def augment(images: Tensor, flip: Tensor, down: Tensor, right: Tensor) -> Tensor
     row = torch.arange(height, device=images.device) - down[..., None]  # (F, B, H): where each row comes from
     column = torch.arange(width, device=images.device) - right[..., None]  # (F, B, W)
     inside = ((row >= 0) & (row < height))[..., None] & ((column >= 0) & (column < width))[..., None, :]
+    # Mirrored first, then moved: a flipped row reads its pixels from the right.
     column = torch.where(flip[..., None], width - 1 - column, column)
+    # Pixels that come from outside read the edge here, and are set to 0 at the end: a gather needs valid indices.
     place = row.clamp(0, height - 1)[..., None] * width + column.clamp(0, width - 1)[..., None, :]  # (F, B, H, W)
     source = place.flatten(2)[..., None].expand(-1, -1, -1, channels)
     moved = images.flatten(2, 3).gather(2, source).view(images.shape)

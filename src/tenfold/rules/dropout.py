@@ -12,5 +12,6 @@ def dropout_scale(uniform: Any, rate: Any) -> Any:
     factor is 1 (for rate < 1), so prediction uses the network as it is. The same draw with a higher rate
     drops a superset of the units. Source: Srivastava et al. 2014.
     """
+    # At rate 1 nothing is kept, and 0 / 1e-30 is 0 where 0 / 0 would be NaN.
     kept = uniform >= rate
     return kept / (1 - rate).clamp(min=1e-30)

@@ -1,6 +1,6 @@
 """Losses of single rows; the engine averages them over the real rows of a batch.
 
-`link` says what an output is: a logit (softmax), a score whose order alone matters, the standardized target itself
+`link` says what an output is: a logit (softmax), a score of which only the order matters, the standardized target
 (identity), or the logarithm of a rate relative to the mean of the target (exp).
 """
 
@@ -23,7 +23,8 @@ def cross_entropy(output: Any, target: Any, smoothing: float) -> Any:
 
     With smoothing s the target is (1 - s) for the class plus s / C for all: (1 - s) ce - s mean over c of log p_c.
     """
-    log_p = output.transpose(-1, -2).log_softmax(-2)  # (..., C, B): many rows beside each other are many times faster
+    # Over the last axis but one: neighbouring numbers are then rows, many, and not classes, few; many times faster.
+    log_p = output.transpose(-1, -2).log_softmax(-2)  # (..., C, B)
     loss = -log_p.gather(-2, target.unsqueeze(-2)).squeeze(-2)
     return (1 - smoothing) * loss - smoothing * log_p.mean(-2) if smoothing else loss
 
@@ -36,11 +37,11 @@ def hinge(output: Any, target: Any, kind: str, margin: float) -> Any:
     """
     import torch
 
-    mine = torch.nn.functional.one_hot(target, output.shape[-1]).bool()  # (..., B, C)
-    own = output.gather(-1, target.unsqueeze(-1))  # (..., B, 1)
+    is_class = torch.nn.functional.one_hot(target, output.shape[-1]).bool()  # (..., B, C)
+    own_score = output.gather(-1, target.unsqueeze(-1))  # (..., B, 1)
     if kind == "weston_watkins":
-        return (margin + output - own).clamp(min=0).masked_fill(mine, 0.0).sum(-1)
-    return (margin + output.where(~mine, -output)).clamp(min=0).sum(-1)
+        return (margin + output - own_score).clamp(min=0).masked_fill(is_class, 0.0).sum(-1)
+    return (margin + output.where(~is_class, -output)).clamp(min=0).sum(-1)
 
 
 def squared(output: Any, target: Any) -> Any:
@@ -56,6 +57,7 @@ def absolute(output: Any, target: Any) -> Any:
 def huber(output: Any, target: Any, delta: float) -> Any:
     """e^2 / 2 for |e| <= delta, delta (|e| - delta / 2) beyond. output (..., 1), target (...) -> (...)."""
     error = (output.squeeze(-1) - target).abs()
+    # Both branches in one: with inside = min(|e|, delta) it is e^2 / 2 below delta and delta (|e| - delta / 2) beyond.
     inside = error.clamp(max=delta)
     return inside * (error - inside / 2)
 

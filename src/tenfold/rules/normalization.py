@@ -1,4 +1,4 @@
-"""Normalization between layers: standardize each unit over the rows of a batch, or each row over its units."""
+"""Normalization of layers: standardize each unit over the rows of a batch, or each row over its units."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ def batch_norm(z: Any, weight: Any, gamma: Any, beta: Any, eps: Any) -> tuple[An
     rows never count; gamma, beta, eps broadcast. Returns y (L, B, H), mean and biased var (L, 1, H).
     Source: Ioffe & Szegedy 2015.
     """
+    # Weighted sums as products: rows that pad a batch have weight 0, and each lane's sum is its own, in its own order.
     mean = weight.bmm(z)  # (L, 1, H)
     centred = z - mean  # (L, B, H)
     var = weight.bmm(centred * centred)  # (L, 1, H)
@@ -23,7 +24,7 @@ def batch_norm(z: Any, weight: Any, gamma: Any, beta: Any, eps: Any) -> tuple[An
 
 
 def batch_norm_inference(z: Any, mean: Any, var: Any, gamma: Any, beta: Any, eps: Any) -> Any:
-    """The same map with the running moments instead of the batch's: an affine map of z (L, B, H)."""
+    """The same with the running moments in place of the batch's: an affine map of z (L, B, H)."""
     return (z - mean) * ((var + eps).rsqrt() * gamma) + beta
 
 

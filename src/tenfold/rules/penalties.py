@@ -1,4 +1,4 @@
-"""What acts on gradients and weights beside the loss: penalties, clipping, norms, averages."""
+"""What acts on gradients and weights in addition to the loss: penalties, clipping, norms, averages."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ def l1_gradient_(gradient: Any, weight: Any, strength: Any) -> None:
 
 
 def decoupled_decay_(weight: Any, decaying: Any, rate: Any) -> None:
-    """w <- w - rate * decaying, in place, beside the optimizer's step and not through its moments.
+    """w <- w - rate * decaying, in place, separate from the optimizer's step and its moments.
 
-    decaying: w itself, or w with zeros where it shall not decay; rate: learning rate * strength. Source: Loshchilov &
-    Hutter 2019.
+    decaying: w itself, or w with zeros where nothing decays (biases, normalization); rate: learning rate * strength.
+    Source: Loshchilov & Hutter 2019.
     """
     weight.addcmul_(decaying, rate, value=-1)
 
 
 def clip_factor(norm: Any, limit: Any) -> Any:
-    """min(1, limit / (norm + 1e-6)): what a gradient of that global norm is multiplied by (Pascanu et al. 2013).
+    """min(1, limit / (norm + 1e-6)): the factor for a gradient of that global norm (Pascanu et al. 2013).
 
     The 1e-6 is torch's `clip_grad_norm_`. A limit of infinity leaves gradients as they are.
     """
@@ -38,7 +38,7 @@ def clip_value(gradient: Any, limit: Any) -> Any:
 
 
 def max_norm_factor(norm: Any, limit: Any) -> Any:
-    """min(1, limit / norm): what the weights into a unit, of that norm, are multiplied by; 1 at norm 0.
+    """min(1, limit / norm): the factor for the weights into a unit, which have that norm; 1 at norm 0.
 
     Source: Srivastava et al. 2014, who take limits of 3 to 4. torch's `renorm` divides by norm + 1e-7.
     """
@@ -51,5 +51,5 @@ def ema(average: Any, weight: Any, decay: Any) -> Any:
 
 
 def ema_correction(decay: Any, t: int) -> Any:
-    """1 / (1 - decay^t): what the average is multiplied by after t updates, so that its weights sum to 1."""
+    """1 / (1 - decay^t): the factor for the average after t updates that makes its weights sum to 1."""
     return 1 / (1 - decay**t)

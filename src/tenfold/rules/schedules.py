@@ -1,8 +1,8 @@
 """Learning-rate decay: the factor of the base rate at each update, in closed form.
 
-`factor(update, per_epoch, total)` takes the number of updates already made (0, 1, ...; a numpy array), the
-updates in an epoch and the updates of the whole training. `momentum(...)` is what takes the place of the optimizer's
-momentum, or None. Any rule may stand behind a linear warm-up.
+`factor(update, per_epoch, total)` takes the number of updates already made (0, 1, ...; a numpy array), the updates in
+an epoch and in the whole training. `momentum(...)` replaces the optimizer's momentum, unless it is None. Every rule can be
+preceded by a linear warm-up.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from tenfold.rules.record import Rule, require
 
 Array = np.ndarray
 EndShare = Annotated[float, Within(ge=0, le=1, note="a share of the rate")]
-SMALLEST_DROP = 1e-8  # a plateau lowers the factor no more once that would change it by less
+SMALLEST_DROP = 1e-8  # a plateau stops lowering the factor when that would change it by less
 
 
 @dataclass(frozen=True, kw_only=True)
 class Scheduled(Rule, ABC):
-    """What every rule has: a warm-up over a share of the training, in W = round(warmup * total) updates.
+    """Base of all schedules: a warm-up over a share of the training, in W = round(warmup * total) updates.
 
-    At update u < W the factor is (u + 1) / (W + 1); the rule itself runs on the rest of the training.
-    A plateau follows the training loss too, through `plateau_next`.
+    At update u < W the factor is (u + 1) / (W + 1); the schedule itself runs over the updates that follow.
+    A plateau also follows the training loss, through `plateau_next`.
     """
 
     warmup: Annotated[float, Within(ge=0, lt=1, note="a share of the training")] = 0.0
 
     def warm_updates(self, total: int) -> int:
-        """W, the updates of warm-up; the last update is never one of them."""
+        """W, the updates of warm-up; the last update of a training is never one of them."""
         return min(round(self.warmup * total), total - 1)
 
     def factor(self, update: Array, per_epoch: int, total: int) -> Array:
@@ -42,17 +42,17 @@ class Scheduled(Rule, ABC):
         return np.where(update < rise, (update + 1) / (rise + 1), after)
 
     def momentum(self, update: Array, per_epoch: int, total: int) -> Array | None:
-        """What takes the place of the optimizer's momentum or beta1; None: it keeps its own."""
+        """The momentum (or beta1) at each update in place of the optimizer's own; None where that stays."""
         return None
 
     @abstractmethod
     def decayed(self, update: Array, per_epoch: int, total: int) -> Array:
-        """The factor at each update behind the warm-up, counted from there; `total` is what is left for it."""
+        """The factor at each update after the warm-up; `update` and `total` count from its end."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Clocked(Scheduled):
-    """A rule that speaks of time t, and says what it counts: epochs, whole epochs, or updates."""
+    """A schedule in time t, which counts epochs, whole epochs, or updates."""
 
     time: Literal["epochs", "whole_epochs", "updates"] = "epochs"
 
@@ -79,7 +79,6 @@ class NoDecay(Scheduled):
     NAME: ClassVar[str] = "none"
 
     def decayed(self, update: Array, per_epoch: int, total: int) -> Array:
-        """1."""
         return np.ones(np.shape(update))
 
 
@@ -109,7 +108,6 @@ class Exponential(Clocked):
     }  # fmt: skip
 
     def decayed(self, update: Array, per_epoch: int, total: int) -> Array:
-        """exp(-k t)."""
         return np.exp(-self.k * self.clock(update, per_epoch))
 
 
@@ -137,7 +135,6 @@ class InverseTime(Clocked):
     }  # fmt: skip
 
     def decayed(self, update: Array, per_epoch: int, total: int) -> Array:
-        """1 / (1 + k t)."""
         return 1.0 / (1.0 + self.k * self.clock(update, per_epoch))
 
 
@@ -165,7 +162,6 @@ class Step(Clocked):
     }  # fmt: skip
 
     def decayed(self, update: Array, per_epoch: int, total: int) -> Array:
-        """drop^floor(t / every)."""
         return self.drop ** np.floor(self.clock(update, per_epoch) / self.every)
 
 
@@ -194,12 +190,12 @@ class Plateau(Scheduled):
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {"torch": {"drop": 0.1, "patience": 10, "threshold": 1e-4}}
 
     def decayed(self, update: Array, per_epoch: int, total: int) -> Array:
-        """1: what follows the loss is the factor of `PlateauState`."""
+        # The factor that follows the loss is in `PlateauState`; in closed form there is only the warm-up.
         return np.ones(np.shape(update))
 
 
 class PlateauState(NamedTuple):
-    """The lowest training loss so far, the epochs since, and the factor of the rate that has come of it."""
+    """The lowest training loss so far, the epochs since then, and the factor of the rate."""
 
     best: float = np.inf
     waited: int = 0
@@ -207,7 +203,7 @@ class PlateauState(NamedTuple):
 
 
 def plateau_next(rule: Plateau, state: PlateauState, loss: float) -> PlateauState:
-    """The state behind one more epoch of that mean training loss."""
+    """The state after one more epoch with that mean training loss. A NaN is no improvement: it compares as false."""
     if loss < state.best * (1 - rule.threshold):
         return PlateauState(loss, 0, state.factor)
     if state.waited < rule.patience:
@@ -235,7 +231,6 @@ class Linear(Scheduled):
     MAIN: ClassVar[str] = "end"
 
     def decayed(self, update: Array, per_epoch: int, total: int) -> Array:
-        """1 - (1 - end) update / total."""
         return 1 - (1 - self.end) * np.minimum(update / total, 1.0)
 
 
@@ -266,12 +261,11 @@ class Cosine(Scheduled):
     }  # fmt: skip
 
     def edges(self, total: int) -> Array:
-        """The updates where cycles begin, and the end, (restarts + 2,)."""
+        """The updates at which cycles begin, then the end of the last one, (restarts + 2,)."""
         lengths = float(self.stretch) ** np.arange(int(self.restarts) + 1)
         return np.round(total * np.concatenate([[0.0], lengths.cumsum() / lengths.sum()]))
 
     def decayed(self, update: Array, per_epoch: int, total: int) -> Array:
-        """1 where a cycle begins, next to `end` where it ends."""
         edges = self.edges(total)
         cycle = np.clip(np.searchsorted(edges, update, side="right") - 1, 0, len(edges) - 2)
         length = np.maximum(edges[cycle + 1] - edges[cycle], 1.0)
@@ -312,8 +306,9 @@ class OneCycle(Scheduled):
         require(self.momentum_low <= self.momentum_high, self, "momentum_high", "in [momentum_low, 1)")
 
     def curve(self, update: Array, total: int, ends: tuple[float, float, float]) -> Array:
-        """From the first of `ends` to the second and on to the third, on half a cosine each."""
+        """From the first of `ends` to the second and on to the third, each on half a cosine."""
         first, peak, last = ends
+        # The peak is at update rise * total - 1, as in torch, and need not be a whole number.
         top = self.rise * total - 1
         up = update / top if top > 0 else np.ones(np.shape(update))
         down = np.clip((update - top) / (total - 1 - top), 0.0, 1.0)
@@ -321,7 +316,6 @@ class OneCycle(Scheduled):
         return np.where(update <= top, rising, last + (peak - last) / 2 * (np.cos(np.pi * down) + 1))
 
     def decayed(self, update: Array, per_epoch: int, total: int) -> Array:
-        """1 / start, 1, 1 / (start end)."""
         return self.curve(update, total, (1 / self.start, 1.0, 1 / self.start / self.end))
 
     def momentum(self, update: Array, per_epoch: int, total: int) -> Array | None:

@@ -1,1 +1,1 @@
-"""Metrics over many trials at once, intervals and tests: pure functions of arrays."""
+"""Metrics of many trials at once, intervals, tests and corrections: pure functions of arrays."""

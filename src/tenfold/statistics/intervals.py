@@ -9,18 +9,18 @@ import numpy as np
 
 from tenfold.statistics.metrics.metric import Metric
 from tenfold.statistics.rates import binomial_interval
-from tenfold.statistics.resampled import counts
+from tenfold.statistics.resampled import draw_counts
 
 Array = np.ndarray
-MOST_WORK = 4e7  # weights that a bootstrap may look at: one to two seconds for the slowest metric
-ROUNDING = 1e-12  # differences of scores that are none
-BATCH = 2e6  # of them at a time
+MOST_WORK = 4e7  # numbers that a bootstrap may look at: one to two seconds for the slowest metric
+BATCH = 2e6  # numbers in one temporary array
+ROUNDING = 1e-12  # smaller differences of scores are rounding
 
 
 def fold_error(scores: Array) -> float:
     """Standard error of the mean over folds, sd / sqrt(k) (ddof 1; NaN for a single fold).
 
-    Folds share training rows, so no unbiased estimate exists (Bengio & Grandvalet 2004): it is a guide.
+    Folds share training rows, so no unbiased estimate exists (Bengio & Grandvalet 2004): this one is a guide.
     """
     scores = np.asarray(scores, np.float64)
     return float(scores.std(ddof=1) / np.sqrt(len(scores))) if len(scores) > 1 else float("nan")
@@ -29,8 +29,8 @@ def fold_error(scores: Array) -> float:
 def fold_interval(scores: Array, ratio: float, level: float = 0.95) -> tuple[float, float]:
     """mean +- t * se of n fold scores, n - 1 degrees of freedom, se = sqrt(1/n + ratio) sd; NaN for a single one.
 
-    scores (n,), n folds times repeats. ratio of validation to training rows, 1 / (k - 1) for k folds: the correction of
-    Nadeau & Bengio (2003) for training parts that overlap.
+    scores (n,): n folds times repeats. ratio: of validation to training rows, 1 / (k - 1) for k folds; the correction
+    of Nadeau & Bengio (2003) for training parts that overlap.
     """
     from scipy.stats import t
 
@@ -45,8 +45,8 @@ def fold_interval(scores: Array, ratio: float, level: float = 0.95) -> tuple[flo
 def mean_interval(
     metric: Metric, scores: Array, ratio: float, y: Array, prediction: Array, units: Array | None = None
 ) -> tuple[float, float]:
-    """95 % interval of the mean of fold scores, cut to what the metric can be: `fold_interval`, or where all folds
-    scored alike and so tell no spread (all rows right, say), `test_interval` of the out-of-fold predictions.
+    """95 % interval of the mean of fold scores, cut to the bounds of the metric: `fold_interval`, or where all folds
+    have one score and so no spread (such as all rows right), `test_interval` of the out-of-fold predictions.
 
     y (rows,), prediction (rows, classes or 1), units (rows,): of the rows that have an out-of-fold prediction.
     """
@@ -54,12 +54,13 @@ def mean_interval(
     if high - low <= ROUNDING * max(1.0, abs(low)):
         mean = float(np.mean(scores))
         ends = test_interval(metric, y, prediction, units=units)
-        low, high = (min(ends[0], mean), max(ends[1], mean)) if np.isfinite(ends).all() else (low, high)
+        if np.isfinite(ends).all():
+            low, high = min(ends[0], mean), max(ends[1], mean)
     return within(low, high, metric.bounds)
 
 
 def within(low: float, high: float, bounds: tuple[float, float]) -> tuple[float, float]:
-    """The interval cut to the bounds of a metric; an end that only rounding keeps from a bound is that bound."""
+    """The interval cut to the bounds of a metric; an end that differs from a bound by rounding becomes that bound."""
 
     def cut(end: float) -> float:
         near = (bound for bound in bounds if abs(end - bound) <= ROUNDING)
@@ -79,9 +80,9 @@ def test_interval(
     """Interval of one model's score on test rows; y (rows,), prediction (rows, classes or 1).
 
     units (rows,) integers: rows of one unit belong together and are drawn together. Without them, accuracy has the
-    exact binomial interval. Otherwise a bootstrap over units with a fixed seed: for losses that are means (log loss,
-    mean absolute and squared error) the studentized one, for the others BCa, whose levels are widened; where that takes
-    too long, t with the score's influence function; where all units did alike (all right, say), `_flat`.
+    exact binomial interval. Otherwise it is a bootstrap over units with a fixed seed: for means of losses (log loss,
+    mean absolute and squared error) the studentized one, for the others BCa with widened levels. Where that takes too
+    long: t with the score's influence function. Where all units have the same effect (such as all rows right): `_flat`.
     """
     if metric.counts_hits and units is None:
         return binomial_interval(int(metric.rows(y, prediction[None]).sum()), len(y), level)
@@ -107,21 +108,21 @@ def test_interval(
 
 
 def _fewest(y: Array, unit: Array) -> int:
-    """Units that hold the rarest class that occurs."""
+    """How many units hold the rarest class that occurs."""
     return min(len(np.unique(unit[y == c])) for c in np.unique(y))
 
 
 def _flat(score: float, bounds: tuple[float, float], k: int, level: float) -> tuple[float, float]:
-    """Bounds from k independent units that all did alike: with e = (alpha/2)^(1/k), [score e, 1 - (1 - score) e].
+    """Bounds from k independent units without any difference: with e = (alpha/2)^(1/k), [score e, 1 - (1 - score) e].
 
     k hits in k tries have probability p^k, so p >= e (Clopper & Pearson 1934). A perfect area needs every one of k
     disjoint pairs ranked right, k the size of the smaller class; perfect recalls need k hits in each class. A score
-    without both bounds gets no width: nothing in the data tells any.
+    without both bounds gets no width: nothing in the data tells one.
     """
     if not np.isfinite(bounds).all():
         return score, score
-    least = (0.5 - level / 2) ** (1 / k)
-    return score * least, 1 - (1 - score) * least
+    e = (0.5 - level / 2) ** (1 / k)
+    return score * e, 1 - (1 - score) * e
 
 
 def _linear(score: float, effect: Array, rows: int, level: float) -> tuple[float, float]:
@@ -145,16 +146,17 @@ def _studentized(loss: Array, rows: Array, level: float, draws: int) -> tuple[fl
     def moments(sums: Array) -> tuple[Array, Array]:  # (draws, 5) -> mean and standard error (draws,)
         total, size, square, cross, sizes = sums.T
         mean = total / size
-        left = np.maximum(square - 2 * mean * cross + mean**2 * sizes, 0)
-        return mean, np.sqrt(units / (units - 1) * left) / size
+        residual = np.maximum(square - 2 * mean * cross + mean**2 * sizes, 0)
+        return mean, np.sqrt(units / (units - 1) * residual) / size
 
     mean, error = moments(basis.sum(0)[None])
     size = max(1, int(BATCH / units))
-    parts = [min(size, draws - i) for i in range(0, draws, size)]
-    drawn = [moments(counts(rng.integers(units, size=(n, units)), units) @ basis) for n in parts]
-    means, errors = np.concatenate([d[0] for d in drawn]), np.concatenate([d[1] for d in drawn])
-    seen = errors > 1e-9 * error  # not where one unit was drawn throughout
-    high, low = np.quantile((means[seen] - mean) / errors[seen], [0.5 - level / 2, 0.5 + level / 2])
+    batches = [min(size, draws - i) for i in range(0, draws, size)]
+    drawn = [moments(draw_counts(rng.integers(units, size=(n, units)), units) @ basis) for n in batches]
+    means, errors = (np.concatenate(column) for column in zip(*drawn, strict=True))
+    varied = errors > 1e-9 * error  # not the draws that hold one unit only
+    # The quantiles change sides: a high t* means that the draw's mean lies above the true one.
+    high, low = np.quantile((means[varied] - mean) / errors[varied], [0.5 - level / 2, 0.5 + level / 2])
     return max(0.0, float((mean - low * error)[0])), float((mean - high * error)[0])
 
 
@@ -162,19 +164,19 @@ def _bca(score: Callable[[Array], Array], units: int, rows: int, level: float, d
     """BCa interval (Efron 1987) of score((draws, units) counts) -> (draws,), levels widened by Hesterberg (2015).
 
     A normal quantile z becomes sqrt(u / (u - 1)) t_{u-1}. Draws in which the score is undefined (a class is missing)
-    are left out; the interval is then one of percentiles.
+    are left out; the interval is then a percentile interval.
     """
     from scipy.stats import bootstrap, norm, t
 
     wide = float(norm.cdf(t.ppf(0.5 + level / 2, units - 1) * np.sqrt(units / (units - 1))))
 
     def statistic(drawn: Array, axis: int = -1) -> Array:  # drawn (units,) or (draws, units)
-        found = score(counts(np.atleast_2d(drawn), units))
-        return found if drawn.ndim == 2 else found[0]
+        scores = score(draw_counts(np.atleast_2d(drawn), units))
+        return scores if drawn.ndim == 2 else scores[0]
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of undefined draws, handled below
-        found = bootstrap(
+        warnings.simplefilter("ignore")  # about undefined draws, which are handled below
+        result = bootstrap(
             (np.arange(units),),
             statistic,
             n_resamples=draws,
@@ -183,7 +185,7 @@ def _bca(score: Callable[[Array], Array], units: int, rows: int, level: float, d
             confidence_level=2 * wide - 1,
             rng=np.random.default_rng(0),
         )
-    low, high = found.confidence_interval
+    low, high = result.confidence_interval
     if not np.isfinite([low, high]).all():
-        low, high = np.nanquantile(found.bootstrap_distribution, [1 - wide, wide])
+        low, high = np.nanquantile(result.bootstrap_distribution, [1 - wide, wide])
     return float(low), float(high)

@@ -1,4 +1,4 @@
-"""Where the variation of cross-validated scores comes from, and what repeats can tell apart."""
+"""Where the variation of cross-validated scores comes from, and which differences repeats can detect."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ Array = np.ndarray
 class Spread:
     """Variation of one recipe's fold scores, in the metric's unit.
 
-    folds: standard deviation of the fold scores within a repeat, pooled over the repeats. It holds the choice of the
-    validation rows, of the training rows, and the seed of each fold's training. seeds: standard deviation of the
-    repeats' means. It holds the luck of the division and of the training seeds, averaged over the folds; not the luck
-    of the rows themselves, which are the same in every repeat. NaN with one repeat, as resolution: the smallest
-    difference of two means that repeats of this design can rank, 2 sqrt(2) seeds / sqrt(repeats) - two standard errors
-    of a difference of independent means; it says nothing about other rows.
+    folds: standard deviation of the fold scores within a repeat, pooled over the repeats. It comes from the choice of
+    the validation rows, of the training rows, and from the seed of each fold's training. seeds: standard deviation of
+    the repeats' means. It comes from how the rows were divided and from the training seeds, averaged over the folds;
+    not from the rows themselves, which are the same in every repeat. resolution: the smallest difference of two means
+    that repeats of this design can rank, 2 sqrt(2) seeds / sqrt(repeats), two standard errors of a difference of
+    independent means; it does not cover other rows. seeds and resolution are NaN with one repeat.
     """
 
     folds: float
@@ -29,7 +29,7 @@ class Spread:
 
 
 def spread(scores: Array) -> Spread:
-    """Spread of scores (repeats, folds), where each repeat has a division and seeds of its own.
+    """Spread of scores (repeats, folds), where each repeat has its own folds and seeds.
 
     folds = sqrt(mean over repeats of var(scores of the repeat)), seeds = sd(means of the repeats), all with ddof 1.
     """

@@ -1,4 +1,4 @@
-"""The base draws that recipes share, and what every rule of initialization has."""
+"""The base draws that recipes share, and the base class of the rules of initialization."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import numpy as np
 
 from tenfold.rules.record import Rule
 
-CUT = 2.0  # where a truncated normal ends, in standard deviations of the normal that is cut
+CUT = 2.0  # a truncated normal ends here, in standard deviations of the normal before it is cut
 
 
 class Fans(NamedTuple):
-    """What a layer's weights connect, and the gain of the activation behind it (1.0 for the output layer).
+    """What a layer's weights connect, and the gain of the activation that follows (1.0 for the output layer).
 
     Of a convolution: fan_in = channels in * kernel^2, fan_out = channels * kernel^2; of a maxout of k pieces fan_out is
     the number of its units, not of its k * units columns.
@@ -27,7 +27,7 @@ class Fans(NamedTuple):
 
 
 def base_draw(kind: str, rng: np.random.Generator, rows: int, columns: int) -> np.ndarray:
-    """Numbers (rows, columns) float64 of one kind, whatever the recipe.
+    """Random numbers (rows, columns) float64 of one kind, the same whatever the recipe.
 
     normal, truncated: mean 0, variance 1; uniform: on [-1, 1); orthogonal: orthonormal columns (rows, where there are
     fewer of them) times sqrt(max(rows, columns)), so again variance 1; sparse_10: standard normal, all but 10 of each
@@ -50,6 +50,7 @@ def base_draw(kind: str, rng: np.random.Generator, rows: int, columns: int) -> n
 
 def truncated(share: np.ndarray) -> np.ndarray:
     """The standard normal cut at +-2 and divided by its standard deviation, 0.87962566; share: uniform on [0, 1)."""
+    # By the inverse of the distribution and not by drawing again: each weight takes exactly one number of the stream.
     from scipy.special import ndtr, ndtri
 
     below, inside = ndtr(-CUT), ndtr(CUT) - ndtr(-CUT)
@@ -62,19 +63,21 @@ def orthogonal(normal: np.ndarray) -> np.ndarray:
     """Q of normal = QR with R's diagonal positive: uniform among such matrices (Mezzadri 2007); times sqrt(longest)."""
     rows, columns = normal.shape
     q, r = np.linalg.qr(normal if rows >= columns else normal.T)
+    # QR leaves the signs of R's diagonal open; as LAPACK chooses them, Q would not be uniform.
     q = q * np.where(np.diag(r) < 0, -1.0, 1.0)
     return (q if rows >= columns else q.T) * math.sqrt(max(rows, columns))
 
 
 def sparse(normal: np.ndarray, keys: np.ndarray, connections: int) -> np.ndarray:
     """normal where a key is among the smallest `connections` of its column, else 0."""
+    # Sorting the order again gives the rank of each key. The weights of 5 connections are thus among those of 10.
     rank = keys.argsort(axis=0, kind="stable").argsort(axis=0, kind="stable")
     return np.where(rank < connections, normal, 0.0)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Initial(Rule, ABC):
-    """What every rule of initialization has: the biases, and whether the output layer starts at zero.
+    """Base of the rules of initialization: the biases, and whether the output layer starts at zero.
 
     unit_variance: the engine rescales each layer in turn with `lsuv_factor`.
     """

@@ -1,4 +1,4 @@
-"""Initial weights whose scale does not know the width of the layer."""
+"""Initial weights whose scale does not depend on the width of the layer."""
 
 from __future__ import annotations
 
@@ -26,11 +26,9 @@ class Zeros(Initial):
     """
 
     def variance(self, fans: Fans) -> float:
-        """0."""
         return 0.0
 
     def scaled(self, base: np.ndarray, fans: Fans) -> np.ndarray:
-        """0 everywhere."""
         return np.zeros_like(base)
 
 
@@ -54,11 +52,9 @@ class Constant(Initial):
     MAIN: ClassVar[str] = "value"
 
     def variance(self, fans: Fans) -> float:
-        """0."""
         return 0.0
 
     def scaled(self, base: np.ndarray, fans: Fans) -> np.ndarray:
-        """The value everywhere."""
         return np.full_like(base, self.value)
 
 
@@ -87,11 +83,9 @@ class Normal(Initial):
     }  # fmt: skip
 
     def variance(self, fans: Fans) -> float:
-        """std^2."""
         return self.std**2
 
     def scaled(self, base: np.ndarray, fans: Fans) -> np.ndarray:
-        """std * base."""
         return base * self.std
 
 
@@ -117,11 +111,9 @@ class UniformWithin(Initial):
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {"keras": {"bound": 0.05}}
 
     def variance(self, fans: Fans) -> float:
-        """bound^2 / 3."""
         return self.bound**2 / 3
 
     def scaled(self, base: np.ndarray, fans: Fans) -> np.ndarray:
-        """bound * base for base ~ U(-1, 1)."""
         return base * self.bound
 
 
@@ -157,5 +149,4 @@ class Sparse(Initial):
         return self.std**2 * min(self.connections, fans.fan_in) / fans.fan_in
 
     def scaled(self, base: np.ndarray, fans: Fans) -> np.ndarray:
-        """std * base."""
         return base * self.std

@@ -1,4 +1,4 @@
-"""Initial weights that turn and do not stretch."""
+"""Initial weights that rotate their inputs without stretching them."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ def turned(base: np.ndarray, fan_in: int, gain: float) -> np.ndarray:
 def lsuv_factor(variance: Any) -> Any:
     """1 / sqrt(variance): what a layer's weights are multiplied by so that its outputs (biases aside) have variance 1.
 
-    A layer without variance is left as it is. variance: a number, an array or a tensor, over rows and units together.
+    variance: a number, an array or a tensor, over rows and units together.
     """
+    # A layer without variance gets the factor 1: comparing and adding works for numbers, arrays and tensors alike.
     return (variance + (variance <= 0)) ** -0.5
 
 
@@ -52,11 +53,10 @@ class Orthogonal(Initial):
     }
 
     def variance(self, fans: Fans) -> None:
-        """None: gain^2 / max(rows, columns), and the fans of a convolution or a maxout do not tell the columns."""
+        # It is gain^2 / max(rows, columns), and the fans of a convolution or a maxout do not tell the columns.
         return None
 
     def scaled(self, base: np.ndarray, fans: Fans) -> np.ndarray:
-        """gain Q."""
         return turned(base, fans.fan_in, fans.gain if self.gain == "activation" else self.gain)
 
 
@@ -80,9 +80,7 @@ class LSUV(Initial):
     unit_variance: ClassVar[bool] = True
 
     def variance(self, fans: Fans) -> None:
-        """None: the data decide it."""
-        return None
+        return None  # the data decide it
 
     def scaled(self, base: np.ndarray, fans: Fans) -> np.ndarray:
-        """Q."""
         return turned(base, fans.fan_in, 1.0)

@@ -24,11 +24,9 @@ class Scaled(Initial):
 
     @property
     def draw(self) -> str:  # type: ignore[override]
-        """The base draw of its distribution."""
         return self.distribution
 
     def variance(self, fans: Fans) -> float:
-        """gain^2 / fan."""
         fan = {"fan_in": fans.fan_in, "fan_out": fans.fan_out, "average": (fans.fan_in + fans.fan_out) / 2}[self.fan]
         return (fans.gain if self.gain == "activation" else self.gain) ** 2 / fan
 

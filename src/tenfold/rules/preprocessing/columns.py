@@ -1,4 +1,4 @@
-"""Preprocessing of each column by itself: shift and scale."""
+"""Preprocessing column by column: shift and scale."""
 
 from __future__ import annotations
 

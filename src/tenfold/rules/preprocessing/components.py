@@ -2,7 +2,7 @@
 
 The covariance is scatter / n. Directions in which the training rows do not vary, up to rounding, are null directions:
 their outputs are zero whatever epsilon is, because 1 / sqrt(0 + epsilon) would only amplify what other rows have there.
-Rounding: a direction of variance s is known up to machine epsilon * (largest variance / s), relatively.
+A direction of variance s has a relative rounding error of machine epsilon * (largest variance / s).
 """
 
 from __future__ import annotations
@@ -27,25 +27,25 @@ class Axes(NamedTuple):
 
 
 def principal_axes(moments: Moments, *, standardize: bool) -> Axes:
-    """Eigenvectors of the covariance (of the correlation matrix if `standardize`) that are no null directions.
+    """Eigenvectors of the covariance (of the correlation matrix if `standardize`), without the null directions.
 
     Null: an eigenvalue of at most max(rows, columns) * machine epsilon * the largest. A vector's largest loading is
     positive, so that equal moments give equal axes.
     """
     if moments.scatter is None:
-        raise ValueError("the moments hold no scatter: ask training_moments for it")
+        raise ValueError("the moments have no scatter: ask training_moments for it")
     rows, columns = max(1.0, moments.count.max(initial=1)), len(moments.mean)
     scale = moments.std if standardize else np.ones(columns)
-    some = np.flatnonzero(moments.varies)
-    covariance = moments.scatter[np.ix_(some, some)] / rows / scale[some] / scale[some, None]
+    varying = np.flatnonzero(moments.varies)  # of a constant column only rounding would be left
+    covariance = moments.scatter[np.ix_(varying, varying)] / rows / scale[varying] / scale[varying, None]
     variances, inner = np.linalg.eigh(covariance)
     null = max(rows, columns) * np.finfo(np.float64).eps * variances.max(initial=0.0)
-    found = np.flatnonzero(variances > null)[::-1]
-    vectors = np.zeros((columns, len(found)))
-    vectors[some] = inner[:, found]
-    if len(found):
-        vectors *= np.sign(vectors[np.abs(vectors).argmax(0), np.arange(len(found))])
-    return Axes(scale, variances[found], vectors)
+    chosen = np.flatnonzero(variances > null)[::-1]  # eigh sorts upwards; largest first from here on
+    vectors = np.zeros((columns, len(chosen)))
+    vectors[varying] = inner[:, chosen]
+    if len(chosen):
+        vectors *= np.sign(vectors[np.abs(vectors).argmax(0), np.arange(len(chosen))])
+    return Axes(scale, variances[chosen], vectors)
 
 
 def kept_components(variances: Array, components: int | None, variance: float | None) -> int:
@@ -58,7 +58,7 @@ def kept_components(variances: Array, components: int | None, variance: float | 
 
 
 def _widened(vectors: Array) -> Array:
-    """(columns, kept) -> (columns, columns), zeros behind."""
+    """(columns, kept) -> (columns, columns), zeros on the right: a network's shape does not depend on the preprocessing."""
     columns, kept = vectors.shape
     return np.pad(vectors, ((0, 0), (0, columns - kept)))
 
@@ -165,5 +165,6 @@ class WhitenZCA(AffineRule):
     def fit(self, moments: Moments) -> Affine:
         """shift mean, rotation U (S + epsilon)^(-1/2) U^T."""
         axes = principal_axes(moments, standardize=self.standardize)
+        # half @ half.T is U (S + epsilon)^(-1/2) U^T, and symmetric to the last bit.
         half = axes.vectors / (axes.variances + self.epsilon) ** 0.25
         return Affine(moments.mean, axes.scale, half @ half.T)

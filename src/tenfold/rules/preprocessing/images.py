@@ -13,9 +13,9 @@ from tenfold.rules.record import rule_name
 
 
 def channel_moments(moments: Moments, rule: AffineRule) -> Moments:
-    """Moments of the channels over rows and pixels, exactly, from those of the pixels; each repeated for its pixels.
+    """The moments of each channel over rows and pixels, exact, from those of the pixels; repeated for every pixel.
 
-    Raises `BadInput` where the columns are no pixels.
+    Raises `BadInput` where the columns are not pixels.
     """
     if moments.image is None:
         raise BadInput(
@@ -24,11 +24,12 @@ def channel_moments(moments: Moments, rule: AffineRule) -> Moments:
             do="preprocess: standardize",
         )
     height, width, channels = moments.image
+    # Each (pixels, channels). The squares gain what the pixels' means differ from the channel's (as in `merge`).
     count, mean, squares, least, most = (part.reshape(-1, channels) for part in moments[:5])
     total = np.maximum(count.sum(0), 1)
-    middle = (count * mean).sum(0) / total
-    squares = (squares + count * (mean - middle) ** 2).sum(0)
-    pooled = (count.sum(0), middle, squares, least.min(0), most.max(0))
+    channel_mean = (count * mean).sum(0) / total
+    squares = (squares + count * (mean - channel_mean) ** 2).sum(0)
+    pooled = (count.sum(0), channel_mean, squares, least.min(0), most.max(0))
     of_pixel = [np.tile(part, height * width) for part in pooled]
     return Moments(of_pixel[0], of_pixel[1], of_pixel[2], of_pixel[3], of_pixel[4])
 

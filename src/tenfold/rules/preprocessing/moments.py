@@ -1,4 +1,4 @@
-"""Moments of rows, how those of two parts merge, and the affine map that a preprocessing rule makes of them."""
+"""Moments of rows, how the moments of two parts are merged, and the affine map that a preprocessing rule fits."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Array = np.ndarray
 class Moments(NamedTuple):
     """Moments of the rows of one part, each of shape (columns,): count, mean, centred sum of squares, range.
 
-    scatter (columns, columns), where it was asked for: sum over the rows of (x - mean) (x - mean)^T. image: height,
+    scatter (columns, columns), where a rule needs it: sum over the rows of (x - mean) (x - mean)^T. image: height,
     width and channels where the columns are pixels, channel last.
     """
 
@@ -28,12 +28,12 @@ class Moments(NamedTuple):
 
     @property
     def varies(self) -> Array:
-        """Which columns are not constant up to rounding: by their range, since a sum of many rows is not exact."""
+        """Which columns are not constant up to rounding: by their range, since sums over many rows are not exact."""
         size = np.maximum(np.abs(self.minimum), np.abs(self.maximum))
         return self.maximum - self.minimum > 10 * np.finfo(np.float64).eps * size
 
     def nonzero(self, scale: Array) -> Array:
-        """A scale of each column that one may divide by: 1 where the column is constant."""
+        """The scale, safe to divide by: 1 where a column is constant."""
         return np.where(self.varies & (scale > 0), scale, 1.0)
 
     @property
@@ -43,9 +43,9 @@ class Moments(NamedTuple):
 
 
 class Affine(NamedTuple):
-    """x -> ((x - shift) / scale) @ rotation; no rotation stands for the identity.
+    """x -> ((x - shift) / scale) @ rotation; without a rotation the last step is left out.
 
-    shift, scale (columns,); rotation (columns, columns), with columns of zeros behind the kept components, so that
+    shift, scale (columns,); rotation (columns, columns), with columns of zeros after the kept components, so that
     the width of the inputs, and with it the shape of a network, is the same for every preprocessing.
     """
 
@@ -60,7 +60,7 @@ class Affine(NamedTuple):
 
 
 class AffineRule(Rule):
-    """What every preprocessing rule says of itself besides `fit(moments) -> Affine`."""
+    """What every preprocessing rule states besides `fit(moments) -> Affine`."""
 
     needs_scatter: ClassVar[bool] = False  # fit reads moments.scatter
     images_only: ClassVar[bool] = False  # fit reads moments.image
@@ -79,29 +79,29 @@ def undo(affine: Affine, z: Array) -> Array:
     return z * affine.scale + affine.shift
 
 
-def merge(one: Moments, two: Moments) -> Moments:
-    """Moments of two parts together, from their moments alone (Chan, Golub & LeVeque 1983): adds, never subtracts
-    a part from a total, so a training part's moments cannot carry a rounding trace of the rows left out.
+def merge(first: Moments, second: Moments) -> Moments:
+    """Moments of two parts together, from their moments alone (Chan, Golub & LeVeque 1983). It adds, and never
+    subtracts a part from a total, so the moments of training rows cannot carry a rounding trace of the rows left out.
 
-    The scatter is merged where both parts have one; every column of them then counts the same rows.
+    The scatter is merged where both parts have one; all their columns then count the same rows.
     """
-    count = one.count + two.count
-    safe = np.maximum(count, 1)
-    delta = two.mean - one.mean
-    both = one.count * two.count > 0
-    mean = np.where(one.count == 0, two.mean, one.mean + delta * (two.count / safe))
-    squares = one.squares + two.squares + np.where(both, delta**2 * one.count * two.count / safe, 0.0)
+    count = first.count + second.count
+    safe = np.maximum(count, 1)  # a column may have no cells in either part
+    delta = second.mean - first.mean
+    both = first.count * second.count > 0
+    mean = np.where(first.count == 0, second.mean, first.mean + delta * (second.count / safe))
+    squares = first.squares + second.squares + np.where(both, delta**2 * first.count * second.count / safe, 0.0)
     scatter = None
-    if one.scatter is not None and two.scatter is not None:
+    if first.scatter is not None and second.scatter is not None:
         apart = np.where(both, delta, 0.0)
-        weight = (one.count * two.count / safe).max(initial=0.0)
-        scatter = one.scatter + two.scatter + weight * np.outer(apart, apart)
+        weight = (first.count * second.count / safe).max(initial=0.0)
+        scatter = first.scatter + second.scatter + weight * np.outer(apart, apart)
     return Moments(
         count,
         mean,
         squares,
-        np.minimum(one.minimum, two.minimum),
-        np.maximum(one.maximum, two.maximum),
+        np.minimum(first.minimum, second.minimum),
+        np.maximum(first.maximum, second.maximum),
         scatter,
-        one.image or two.image,
+        first.image or second.image,
     )
