@@ -1,8 +1,8 @@
 """Learning-rate decay: the factor of the base rate at each update, in closed form.
 
 `factor(update, per_epoch, total)` takes the number of updates already made (0, 1, ...; a numpy array), the updates in
-an epoch and in the whole training. `momentum(...)` replaces the optimizer's momentum, unless it is None. Every rule can be
-preceded by a linear warm-up.
+an epoch and in the whole training. `momentum(...)` replaces the optimizer's momentum, unless it is None. Every rule can
+be preceded by a linear warm-up.
 """
 
 from __future__ import annotations

@@ -58,7 +58,7 @@ def kept_components(variances: Array, components: int | None, variance: float | 
 
 
 def _widened(vectors: Array) -> Array:
-    """(columns, kept) -> (columns, columns), zeros on the right: a network's shape does not depend on the preprocessing."""
+    """(columns, kept) -> (columns, columns), zeros on the right: networks keep their shape whatever the rule."""
     columns, kept = vectors.shape
     return np.pad(vectors, ((0, 0), (0, columns - kept)))
 
