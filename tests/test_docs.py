@@ -1,6 +1,7 @@
 """The documentation holds: its code runs, its links lead somewhere, and its tables are those of the source."""
 
 import dataclasses
+import importlib
 import json
 import os
 import re
@@ -238,6 +239,27 @@ def test_links_between_pages_lead_somewhere(page):
         if anchor:
             titles = re.findall(r"^#+ (.+)$", goal.read_text(encoding="utf-8"), re.MULTILINE)
             assert anchor in {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}, target
+
+
+@pytest.mark.parametrize("page", MANUAL, ids=lambda page: page.name)
+def test_every_path_and_module_that_is_mentioned_exists(page):
+    text = page.read_text(encoding="utf-8")
+    homes = (ROOT, ROOT / "src", ROOT / "src" / "tenfold", page.parent)
+    paths = set(re.findall(r"(?<![\w./-])(?:[\w-]+/)+[\w-]+\.(?:py|yaml|cpp)\b", text))
+    assert [path for path in paths if not any((home / path).exists() for home in homes)] == []
+    names = set(re.findall(r"(?<![\w/.])tenfold(?:\.[A-Za-z]\w*)+", text)) - {"tenfold.MyActivation"}  # an example
+    assert [name for name in names if not exists(name)] == []
+
+
+def exists(name):
+    """Whether it names a module of the package, or something in one."""
+    parts, thing = name.split("."), tenfold
+    for length, part in enumerate(parts[1:], 2):
+        try:
+            thing = getattr(thing, part) if hasattr(thing, part) else importlib.import_module(".".join(parts[:length]))
+        except ModuleNotFoundError:
+            return False
+    return True
 
 
 def test_every_page_is_on_the_map():

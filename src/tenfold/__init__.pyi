@@ -39,6 +39,8 @@ from .recipe.layers import (
     MaxPool as MaxPool,
     Residual as Residual,
 )
+from .repair.diagnose import diagnose_recipe as diagnose_recipe
+from .repair.repair import Repair as Repair, repair as repair
 from .rules.activations import (
     ELU as ELU,
     GELU as GELU,

@@ -47,7 +47,9 @@ def test_a_diagnosis_with_repair(here):
     assert done.code == 0, done.err
     first = done.out.splitlines()[0]
     assert first.startswith("recipe   16 ReLU")
-    assert "training on 160 rows (40 more are left alone, as fit seals them): 3 stratified folds, 12 epochs" in done.out
+    assert (
+        "training on 160 rows (40 more are left out, as fit would seal them): 3 stratified folds, 12 epochs" in done.out
+    )
     assert "Not healthy (p = " in done.out
     assert "unscaled inputs" in done.out
     assert "preprocess: standardize" in done.out

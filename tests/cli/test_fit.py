@@ -171,7 +171,7 @@ def test_resume_of_a_finished_run_says_the_verdict_again(run, said):
     assert again["test"]["opened"] == 1
     assert {**again, "seconds": None} == {**said, "seconds": None}
     first, *rest = tenfold("resume", run).out.splitlines()
-    assert first.endswith("is finished: nothing is left to do")
+    assert first.endswith("is finished: nothing left to do")
     assert not any(line.endswith("...") for line in rest)  # no step is done again
 
 

@@ -71,7 +71,7 @@ def run(folder):
     done = fit(folder, folder / "photos", folder / "run")
     assert done.code == 0, done.err
     assert "48 development images of 10 x 10 pixels, 3 channels; target 'target'" in done.out
-    assert "images   48 to develop on, 12 sealed for the test" in done.out
+    assert "images   48 for development, 12 sealed for the test" in done.out
     return folder / "run"
 
 

@@ -79,7 +79,7 @@ def test_time_with_a_gap(folder, tmp_path):
     done, summary = fit(folder, tmp_path / "run", "--trials", 2, "--time", "hour", "--gap", 4)
     assert "3 folds forward in time, by hour, 4 rows apart" in done.out
     assert summary["rows"]["development"] + summary["rows"]["test"] == 156
-    assert "4 rows are on neither side" in done.out
+    assert "4 rows are left out" in done.out
 
 
 @SLOW
@@ -183,9 +183,9 @@ def test_a_time_limit_is_kept(folder, tmp_path, strategy):
         (("--groups", "patient", "--time", "hour"), ("both --groups and --time",)),
         (("--groups", "ill"), ("--groups ill is the target",)),
         (("--groups", "pateint"), ("no column 'pateint'", "'patient'")),
-        (("--nested", "--strategy", "halving"), ("--nested beside a race",)),
+        (("--nested", "--strategy", "halving"), ("--nested together with a race",)),
         (("--audit", "--strategy", "exhaustive"), ("--audit of an exhaustive search",)),
-        (("--no-test", "--holdout", "0"), ("--no-test beside --holdout 0",)),
+        (("--no-test", "--holdout", "0"), ("--no-test cannot be used with --holdout 0",)),
         (("--test", "nowhere.csv"), ("nowhere.csv",)),
         (("--time", "patient"), ("--time patient: the column is text", "dates or numbers")),
         (("--repeats", "101"), ("--repeats 101", "at most 100")),
@@ -254,7 +254,7 @@ def test_a_column_that_gives_the_target_away_is_left_out(tmp_path, monkeypatch):
     data = write(tmp_path / "data.csv", lines, "age,income,colour,when,churned,reason")
     fit = ("fit", data, "--target", "churned", "--trials", "1", "--folds", "3")
     leaky, clean = tenfold(*fit), tenfold(*fit, "--drop", "reason", "--drop", "when")
-    assert "Beware: 'reason' alone settles the target." in leaky.out
+    assert "Beware: 'reason' alone predicts the target." in leaky.out
     assert "--drop reason" in leaky.out
     assert "Beware" not in clean.out
     assert "left out, as asked: 'reason', 'when'" in clean.out

@@ -222,7 +222,7 @@ def test_versions_and_the_whole_command(data, elements):
 
 
 def test_warnings_stand_once_each(data, elements):
-    data["card"]["warnings"] = ["column 'a' alone settles 99% of the target"]
+    data["card"]["warnings"] = ["column 'a' alone predicts 99% of the target"]
     data["summary"]["warnings"] = [*data["card"]["warnings"], "the boosting baseline was cut short"]
     text = text_of(render(data), elements)
     assert [text.count(line) for line in data["summary"]["warnings"]] == [1, 1]

@@ -308,7 +308,7 @@ def test_a_column_that_gives_y_away_is_said(result):
     for data, name in ((frame, "column 'y'"), (np.c_[X, Y], "X[:, 5]")):
         found = tenfold.cross_validate(recipe(epochs=1), data, Y, folds=FOLDS)
         (warning,) = found.warnings
-        assert warning.startswith(f"{name} alone settles 100% of y")
+        assert warning.startswith(f"{name} alone predicts 100% of y")
         assert f"  warning: {name} alone" in repr(found)
     search = tenfold.search(tenfold.Space.from_dict({"epochs": 1}), frame, Y, trials=1, folds=FOLDS)
     assert search.warnings == [warning.replace("X[:, 5]", "column 'y'")]

@@ -91,7 +91,7 @@ def _output(recipe: Path, output: Path | None) -> Path:
 
 def _opening(recipe: Recipe, prepared: Prepared) -> list[str]:
     _, development, test, _ = prepared.rows
-    left = f" ({test} more are left alone, as fit seals them)" if test else ""
+    left = f" ({test} more are left out, as fit would seal them)" if test else ""
     return [
         f"recipe   {recipe.describe()}",
         f"task     {prepared.why_task}",

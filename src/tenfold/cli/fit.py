@@ -143,7 +143,7 @@ def resume(run: RunDirectory, as_json: JsonOption = False) -> None:
         opened, prepared, plan = reopen(run)
         with opened:
             if opened.has("report"):
-                screen.say(f"{shell_path(run)} is finished: nothing is left to do")
+                screen.say(f"{shell_path(run)} is finished: nothing left to do")
                 _end(opened, screen, as_json)
                 if has_failed(opened):
                     raise RunFailed(NO_MODEL)

@@ -106,7 +106,7 @@ def _code(error: BaseException) -> int:
 def _say(message: str) -> None:
     lines = message.splitlines() or [""]
     if len(lines) > MOST_LINES:
-        lines = [*lines[: MOST_LINES - 1], f"... and {len(lines) - MOST_LINES + 1} lines more"]
+        lines = [*lines[: MOST_LINES - 1], f"... and {len(lines) - MOST_LINES + 1} more lines"]
     print("\n".join([f"tenfold: {lines[0]}", *lines[1:]]), file=sys.stderr)
 
 

@@ -79,7 +79,7 @@ def check_command(run: RunDirectory, as_json: JsonOption = False) -> None:
         found = [{"file": p.file, "what": p.what, "expected": p.expected, "found": p.found} for p in problems]
         print_json({"ok": not problems, "problems": found})
     elif not problems:
-        print(f"{shell_path(run)}: everything is as it was written")
+        print(f"{shell_path(run)}: all files are intact")
     for problem in problems if not as_json else ():
         print(f"{problem.file}: {problem.what}\n  expected {problem.expected}\n  found    {problem.found}")
     if problems:

@@ -50,7 +50,7 @@ class Screen:
         self._metric = plan.metric.words
         trials = plan.trials * len(prepared.problem.folds)
         recipes = f"{plan.trials} recipe{'s' * (plan.trials > 1)}"
-        self.say(f"going on with {where}: {recipes} x {prepared.division} = {trials} trials", "")
+        self.say(f"resuming {where}: {recipes} x {prepared.division} = {trials} trials", "")
 
     def baseline(self, result: Baseline) -> None:
         """Remembered for the progress line."""
@@ -121,7 +121,7 @@ def plan_lines(prepared: Prepared, plan: RunPlan) -> list[str]:
     return [
         f"task     {plan.why_task}",
         f"metric   {plan.metric.words} ({plan.why_metric})",
-        f"{'rows  ' if problem.inputs.image is None else 'images'}   {development} to develop on{sealed}{gone}",
+        f"{'rows  ' if problem.inputs.image is None else 'images'}   {development} for development{sealed}{gone}",
         f"plan     {recipes} x {prepared.division} = {plan.trials * len(problem.folds)} trials{race}{nested}, "
         f"about {_duration(plan.seconds)} of training and {plan.memory / 1e6:.0f} MB{within}",
         *(f"note     {note}" for note in plan.notes),

@@ -44,7 +44,7 @@ class Labelled:
         """Columns of X that alone settle y, each in a sentence; looked for when this is first read."""
         if self.inputs.image is not None:
             return []
-        said = "alone settles {} of y: leave it out if it is known only after y is; groups=, if it names groups of rows"
+        said = "alone predicts {} of y: leave it out if it is known only after y; groups=, if it names groups of rows"
         classification = bool(self.labels)
         found = [(name, gives_away(one, self.y, classification=classification)) for name, one in self._columns()]
         return [f"{name} {said.format(much)}" for name, much in found if much]

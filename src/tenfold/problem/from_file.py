@@ -68,9 +68,7 @@ def prepare(settings: Settings) -> Prepared:
         notes.append("left out, as asked: " + ", ".join(f"'{name}'" for name in settings.drop))
     lost = len(target.values) - len(development) - len(test)
     if lost:
-        notes.append(
-            f"{lost} rows are on neither side: they equal a sealed row, or lie in the gap before the sealed ones"
-        )
+        notes.append(f"{lost} rows are left out: duplicates of test rows, or inside the gap before the test period")
     warnings: list[str] = []
     if given is None:
         sealed = Sealed(usable.take(test), target.values[test], schema)
@@ -161,7 +159,9 @@ def _test_file(found: Table | Images, target: Target, settings: Settings) -> tup
     other = read_any(str(settings.test))
     if isinstance(found, Images) != isinstance(other, Images):
         raise BadInput(
-            "the test rows are of another kind than the data", where=other.source, expected="rows like those"
+            "one of the data and the test file holds images, the other a table",
+            where=other.source,
+            expected="two tables, or images in both",
         )
     labels = read_labels(other.labels if isinstance(other, Images) else other, target)
     rows = _inputs_of(other, target, settings, other=True).take(labels.keep)

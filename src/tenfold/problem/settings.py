@@ -55,7 +55,7 @@ class Settings:
         if self.recipe is not None and self.space is not None:
             raise BadInput("both a recipe and a space are given", do="--recipe FILE or --space FILE, not both")
         if self.trials is not None and (self.trials < 1 or self.recipe is not None):
-            found = f"--trials {self.trials}" + (" beside --recipe" if self.recipe is not None else "")
+            found = f"--trials {self.trials}" + (" together with --recipe" if self.recipe is not None else "")
             raise BadInput(found, expected="a number of recipes to sample, at least 1, from a space")
         if not 0 <= self.holdout < 1:
             raise BadInput(f"--holdout {self.holdout}", expected="a share in [0, 1); 0 seals no test rows")
@@ -90,7 +90,7 @@ class Settings:
         if self.gap and self.time is None:
             raise BadInput(f"--gap {self.gap} without --time", do="--time COL, or no gap")
         if self.nested and (raced or self.proposals not in ("random", "sobol") or self.time is not None):
-            found = "--nested beside " + (
+            found = "--nested together with " + (
                 "--time" if self.time else "a race" if raced else f"--proposals {self.proposals}"
             )
             raise BadInput(found, expected="an exhaustive search over rows without an order", do="leave --nested out")
@@ -99,7 +99,9 @@ class Settings:
                 "--audit of an exhaustive search", expected="a race, which drops recipes", do="--strategy halving"
             )
         if self.no_test and self.holdout == 0 and self.test is None:
-            raise BadInput("--no-test beside --holdout 0", expected="test rows that stay sealed", do="one of the two")
+            raise BadInput(
+                "--no-test cannot be used with --holdout 0", expected="test rows that stay sealed", do="leave one out"
+            )
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON."""

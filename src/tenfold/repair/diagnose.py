@@ -38,7 +38,7 @@ SHORTEST, SHORT, LONG = 20, 400, 1600  # updates of a short training: at least, 
 BUDGET = 6.0  # seconds of all short trainings of a first round, by the cost formula
 SCORED = 1024  # rows of a part that skill is measured on
 VALIDATIONS = 64  # epochs after which the validation loss is measured, at most
-OUT_OF_LINE = 0.2  # skill that a lane is behind the middle one to be the lane that is judged
+OUT_OF_LINE = 0.2  # judge the worst lane instead of the median one if its skill is lower by more than this
 DEAD = 0.5  # share of a layer's units
 FLOOR = -1.0  # least skill, and that of a training that diverged
 

@@ -31,7 +31,7 @@ ROUNDS = 4
 PROVEN = 6  # changes that are proven at a time
 LEAST_GAIN = 0.02  # of skill, to be worth a change of the recipe
 SHARE = 0.8  # of the folds on which a change must be better
-WORTH = 0.1  # of skill that all changes together must bring over the best single one, to be made at once
+WORTH = 0.1  # apply all changes at once only if they beat the best single one by this much skill
 COSTLIER = ("longer", "smaller_batch")  # make more updates: only where they are prescribed
 CONTROLS = 3  # random changes beside, whose mean is what luck brings
 

@@ -114,7 +114,7 @@ def reopen(path: str | Path) -> tuple[Run, Prepared, RunPlan]:
             _check_unchanged(settings.test, run.get("test_sha"))
         prepared = prepare(settings)
         if _folds_sha(prepared) != run.get("folds_sha"):
-            raise BadInput("the folds differ from those of the run; another version made it", where=str(path))
+            raise BadInput("the folds no longer match the stored run; another Tenfold version made it", where=str(path))
         plan = make_plan(prepared, run.get("workers"))
         recipes = tuple(Recipe.from_dict(value) for value in run.get("recipes.0"))
         plan = replace(plan, recipes=recipes, notes=tuple(run.get("notes")))

@@ -148,7 +148,7 @@ class RunResult:
         }  # fmt: skip
 
     def _corrected_interval(self) -> list[float] | None:
-        """That of the draws, or where no draw differs from another (all rows right, say) that of the mean."""
+        """The bootstrap interval; the t interval of the mean where all draws are equal (all rows right, say)."""
         corrected = self.trained.correction
         if corrected is None:
             return None

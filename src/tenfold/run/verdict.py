@@ -68,7 +68,7 @@ def _late_line(result: RunResult) -> list[str]:
         return []
     never, recipes = len(trained.recipes) - len(trained.begun), len(trained.recipes)
     line = f"{late} of {total} trials were {Outcome.TIMEOUT.sentence}"
-    line += f"; {never} of {recipes} recipes were not begun" if never else ""
+    line += f"; {never} of {recipes} recipes were never started" if never else ""
     return [f"{line}. Try {Outcome.TIMEOUT.remedy}."]
 
 
@@ -128,7 +128,9 @@ def _leak_line(result: RunResult) -> list[str]:
         return []
     options = " ".join(f"--drop {shlex.quote(name)}" for name in leaks[:3])
     names, it = listed(leaks, 3, quoted=True), "it is" if len(leaks) == 1 else "they are"
-    return [f"Beware: {names} alone settles the target. If {it} known only afterwards, no score here holds: {options}."]
+    return [
+        f"Beware: {names} alone predicts the target. If {it} known only afterwards, no score here is valid: {options}."
+    ]
 
 
 def _nested_line(result: RunResult) -> list[str]:
@@ -158,7 +160,7 @@ def _racing_line(result: RunResult) -> list[str]:
     audit = found["audit"]
     if audit is None:
         asked = result.prepared.settings.audit
-        return [line + ("; no time was left for the audit." if asked else "; --audit tells what it missed.")]
+        return [line + ("; no time was left for the audit." if asked else "; --audit measures what racing missed.")]
     low, high = audit["interval"]
     return [
         f"{line}; of {audit['trained']} dropped ones trained to the end, {audit['wrong']} would have won "
@@ -184,7 +186,7 @@ def _baseline_line(result: RunResult, mean: float) -> str:
     honest = ""
     if best.name in SIMPLER and sign * best.mean > sign * mean:
         sure = result.p_value(best.scores) < LEVEL
-        honest = f" {SIMPLER[best.name]} " + ("win here" if sure else "are ahead here, if not distinguishably")
+        honest = f" {SIMPLER[best.name]} " + ("win here" if sure else "are ahead here, though not significantly")
         honest += ": use them unless you need a network."
     missing = [baseline.name for baseline in result.baselines if not baseline.scores]
     honest += f" There was no time for {' and '.join(missing)}." if missing else ""
@@ -208,8 +210,9 @@ def _runner_up_line(result: RunResult) -> str:
     faster = f", and trains in {theirs / ours:.0%} of the time" if theirs < 0.9 * ours else ""
     seen = least_difference(result.trained.scores(result.ranking[0]), result.trained.scores(second), result.ratio)
     same = "the same score on every fold"
-    hidden = f"; a difference below {number(seen)} would not show" if np.isfinite(seen) else ""
+    hidden = f"; with these folds, differences below {number(seen)} cannot be detected" if np.isfinite(seen) else ""
     tie = f"not distinguishable, p = {p:.2f}{hidden}" if seen else same
     others = len(result.ties) - 1
-    more = f" {others} more {'is' if others == 1 else 'are'} not distinguishable either." if others > 0 else ""
+    plural = "recipes are" if others > 1 else "recipe is"
+    more = f" {others} other {plural} statistically tied with the winner." if others > 0 else ""
     return f"{head} ({tie}){faster}.{more}"

@@ -1,4 +1,4 @@
-"""How a search is run and kept: the device, the workers, and whoever commits what they say."""
+"""Where and how a search runs: device, workers, and what persists its state."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One pack from its first update (or where other packs left its lanes) to the next decision of the race."""
+"""Trains one pack up to the next racing decision; can resume lanes from earlier packs."""
 
 from __future__ import annotations
 

@@ -44,8 +44,8 @@ def test_a_clean_table_has_no_warnings() -> None:
 @pytest.mark.parametrize(
     ("column", "words"),
     [
-        (number("leak", Y * 2 + 5), "'leak' alone settles 100% of the target"),
-        (number("close", Y + 0.1 * NOISE), "'close' alone settles"),
+        (number("leak", Y * 2 + 5), "'leak' alone predicts 100% of the target"),
+        (number("close", Y + 0.1 * NOISE), "'close' alone predicts"),
         (number("k", np.ones(N)), "constant or empty, not used: 'k'"),
         (number("row_id", RNG.permutation(N) * 3), "ID-like, not used: 'row_id'"),
         (number("copy", NOISE), "duplicates of an earlier column, not used: 'copy'"),
@@ -72,7 +72,7 @@ def test_what_is_suspicious_is_named(column: Column, words: str) -> None:
 def test_a_column_that_names_groups_of_rows_is_a_leak_and_random_labels_are_not() -> None:
     y = np.repeat(np.arange(40) % 2, 10).astype(float)
     groups = Column("mouse", "text", np.array([f"m{i}" for i in np.repeat(np.arange(40), 10)], object))
-    assert "'mouse' alone settles 100%" in text(card(number("a", NOISE), groups, y=y))
+    assert "'mouse' alone predicts 100%" in text(card(number("a", NOISE), groups, y=y))
     labels = Column("many", "text", np.array([f"v{i}" for i in RNG.integers(0, 180, N)], object))
     assert leaks.settled_share(labels, Y.astype(int), classification=True) < 0.1
     own = Column("own", "text", np.array([f"v{i}" for i in range(N)], object))
@@ -84,12 +84,12 @@ def test_a_leak_in_a_small_table(positives: int) -> None:
     y = (RNG.permutation(60) < positives).astype(float)
     leak = number("leak", RNG.normal(size=60) + 9 * y)
     assert leaks.settled_share(leak, y.astype(int), classification=True) < leaks.PREDICTIVE
-    assert "'leak' alone settles 100%" in text(card(leak, number("a", RNG.normal(size=60)), y=y))
+    assert "'leak' alone predicts 100%" in text(card(leak, number("a", RNG.normal(size=60)), y=y))
 
 
 def test_a_regression_leak() -> None:
     y = NOISE * 3 + 1
-    assert "'line' alone settles nearly all" in text(card(number("line", y * 2), number("a", RNG.normal(size=N)), y=y))
+    assert "'line' alone predicts nearly all" in text(card(number("line", y * 2), number("a", RNG.normal(size=N)), y=y))
     whole = RNG.integers(-9, 10, N)
     assert leaks.settled_share(number("curve", whole), whole**2.0, classification=False) == 1
     assert leaks.settled_share(number("a", RNG.normal(size=N)), y, classification=False) < 0.1
@@ -109,7 +109,7 @@ def test_no_false_alarm_of_a_leak_on_bundled_sets(name: str) -> None:
     target = read_target(table, None)
     inputs = table.drop("target")
     found = make_card(inputs, decide_schema(inputs, target), target.values)
-    assert "alone settles" not in text(found)
+    assert "alone predicts" not in text(found)
 
 
 def test_the_terminal_lines_fit_and_long_tables_are_cut() -> None:

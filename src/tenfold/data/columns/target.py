@@ -91,7 +91,7 @@ def read_labels(table: Table, target: Target) -> Target:
     dropped = table.rows - len(keep)
     if target.task == "regression":
         if column.kind in ("text", "date"):
-            raise _refuse(table, target.name, f"the target is {column.kind}", "numbers", "mend the cells")
+            raise _refuse(table, target.name, f"the target is {column.kind}", "numbers", "fix those cells")
         values = column.values[keep].astype(np.float64)
         return Target(target.name, "regression", target.reason, values, (), keep, dropped)
     codes, names = _classes(column, keep)
@@ -128,7 +128,7 @@ def _regression(table: Table, column: Column, keep: Array, reason: str) -> Targe
         row = int(keep[0])
         where = f"'{column.values[row]}' ({table.place(row, column.name)})"
         what = column.doubt or f"the target is text, such as {where}"
-        raise _refuse(table, column.name, what, "numbers for a regression", "--task classification, or mend the cells")
+        raise _refuse(table, column.name, what, "numbers for a regression", "--task classification, or fix those cells")
     values = column.values[keep].astype(np.float64)
     if values.min() == values.max():
         found = f"every row has the target {spell_number(values[0])}"
@@ -181,5 +181,5 @@ def _check_classes(table: Table, column: Column, keep: Array, codes: Array, clas
     if column.kind == "number":
         do = f"--task regression, or {do}"
     elif column.doubt:
-        what, do = f"{what}; {column.doubt}", "mend those cells"
+        what, do = f"{what}; {column.doubt}", "fix those cells"
     raise _refuse(table, column.name, what, "at least two members of every class", do)

@@ -229,8 +229,8 @@ def _leaks(table: Table, schema: Schema, target: Array, names: set[str]) -> dict
         much = leaks.gives_away(values, target, classification=schema.task == "classification")
         if much:
             found[column.name] = (
-                f"column '{column.name}' alone settles {much} of the target: "
-                f"if it is known only after the target is, give --drop {shlex.quote(column.name)}; if it names groups "
+                f"column '{column.name}' alone predicts {much} of the target: "
+                f"if it is known only after the target, give --drop {shlex.quote(column.name)}; if it names groups "
                 f"of rows, --groups {shlex.quote(column.name)}"
             )
     return found

@@ -12,7 +12,7 @@ from tenfold.data.split.together import row_labels, text_codes
 
 Array = np.ndarray
 PLACEHOLDERS = (-99.0, -999.0, -9999.0, -99999.0, -999999.0, 99.0, 999.0, 9999.0, 99999.0, 999999.0)
-PREDICTIVE = 0.97  # share of what is uncertain about the target that one column alone settles
+PREDICTIVE = 0.97  # share of what is uncertain about the target that one column alone predicts
 BINS, BIN_ROWS = 200, 5  # a number with many values falls into so many quantile bins, of at least so many rows
 SPELLINGS = 3  # groups of levels that are named
 LEAST_ROWS = 50  # rows from which a single column can be called too good
@@ -35,7 +35,7 @@ def repeated_rows(table: Table, target: Array) -> int:
 
 
 def settled_share(column: Column, target: Array, *, classification: bool) -> float:
-    """Share of the uncertainty about the target that this column alone settles, in [0, 1]; 0 for a guess.
+    """Share of the uncertainty about the target that this column alone predicts, in [0, 1]; 0 for a guess.
 
     Classification: (a - b) / (1 - b), where b is the share of the largest class and a the share of rows whose class
     is the most frequent one among the *other* rows of their bin. Regression: between-bin share of the variance,
@@ -113,7 +113,7 @@ def follows(column: Column, target: Array) -> bool:
 
 
 def gives_away(column: Column, target: Array, *, classification: bool) -> str:
-    """How much of the target this column alone settles, in words, where it is too good to be true; "" where it is not,
+    """How much of the target this column alone predicts, in words, where it is too good to be true; "" where it is not,
     and for fewer than 50 rows."""
     if len(target) < LEAST_ROWS:
         return ""

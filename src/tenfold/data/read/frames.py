@@ -170,7 +170,7 @@ def from_array(x: Array, *, name: str, source: str) -> Table:
 def from_list(rows: Sequence[Any], *, name: str, source: str) -> Table:
     """A list of rows of equal length; columns x0, x1, ..."""
     if not rows or not all(isinstance(row, (list, tuple, np.ndarray)) for row in rows):
-        raise BadInput("the list is no list of rows", where=source, expected="[[1, 2], [3, 4]]: one list a row")
+        raise BadInput("the list does not hold rows", where=source, expected="a list of rows, e.g. [[1, 2], [3, 4]]")
     odd = next((i for i, row in enumerate(rows) if len(row) != len(rows[0])), None)
     if odd is not None:
         found = f"row {odd + 1} has {len(rows[odd])} cells, row 1 has {len(rows[0])}"

@@ -119,7 +119,7 @@ def _for_model(model: nn.Module, inputs: tuple[Tensor, ...], error: str, name: s
             return "the weights are float64: make them float32 by model.float()"
         wanted = "float()" if weight.dtype == torch.float32 else f"to(torch.{_dtype(weight)})"
         return f"give the rows the type of the weights: {name}.{wanted}"
-    return f"call model({name}) yourself, and mend what it says"
+    return f"call model({name}) yourself, and fix what it reports"
 
 
 def _for_width(model: nn.Module, x: Tensor, given: int, wanted: int, name: str) -> str:
@@ -132,7 +132,7 @@ def _for_width(model: nn.Module, x: Tensor, given: int, wanted: int, name: str) 
 
 def _for_criterion(criterion: Any, output: Tensor | None, target: Tensor, error: str, name: str) -> str:
     """The one thing to do about a criterion that cannot be called."""
-    general = f"call criterion(model({name}), y) yourself, and mend what it says"
+    general = f"call criterion(model({name}), y) yourself, and fix what it reports"
     if output is None:
         return general
     if len(output) != len(target) and output.dim() and target.dim():
