@@ -20,17 +20,17 @@ __all__ = ["ActivationLayer", "build_module", "lane_arrays", "with_dropout"]
 def lane_arrays(layout: Layout, width: int, w: Tensor, moments: Tensor) -> dict[str, np.ndarray]:
     """One lane's parameters by name, as `Pack.parameters` says. w: its row (1, layout.total); moments: its running
     moments (layout.moment_total,); width: the input columns of its fold."""
-    found: dict[str, np.ndarray] = {}
+    arrays: dict[str, np.ndarray] = {}
     for slot, view in zip(layout.slots, layout.views(w), strict=True):
-        array = slot.real(view)[0].cpu().numpy().copy()
+        array = slot.real(view)[0].cpu().numpy().copy()  # without the padding
         array = array[:width] if slot.first else array
-        found[f"{slot.op}.{slot.kind}"] = array if slot.kind == "weight" else array[0]
+        arrays[f"{slot.op}.{slot.kind}"] = array if slot.kind == "weight" else array[0]
     row = moments.cpu().numpy()
     for number, (mean, var, _) in layout.moments.items():
-        units = found[f"{number}.gamma"].size
-        found[f"{number}.running_mean"] = row[mean : mean + units].copy()
-        found[f"{number}.running_var"] = row[var : var + units].copy()
-    return found
+        units = arrays[f"{number}.gamma"].size
+        arrays[f"{number}.running_mean"] = row[mean : mean + units].copy()
+        arrays[f"{number}.running_var"] = row[var : var + units].copy()
+    return arrays
 
 
 def build_module(steps: Sequence[PlannedOp], arrays: Mapping[str, np.ndarray], image: Image | None) -> nn.Sequential:

@@ -22,7 +22,7 @@ def pack(request):
 
 @pytest.mark.parametrize("most", [1, 10_000, 1 << 20])
 def test_inputs_made_ahead_are_those_of_each_update(pack, most, monkeypatch):
-    monkeypatch.setattr(rows, "AHEAD", most)  # one update at a time; a few, with a rest; all of an epoch
+    monkeypatch.setattr(rows, "INPUTS_AHEAD", most)  # one update at a time; a few, with a rest; all of an epoch
     plan = pack.batches.plan_epoch(0)
     ahead = Ahead(pack.feed, pack.batches.groups)
     updates = len(plan.rows)

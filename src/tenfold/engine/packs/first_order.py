@@ -27,7 +27,7 @@ UPDATES_AHEAD = 64
 
 
 class Chunk(NamedTuple):
-    """Neighbouring lanes of one family of optimizers, whose state fits a cache."""
+    """Neighbouring lanes of one family of optimizers, whose state fits into a cache together."""
 
     part: slice
     family: str
@@ -55,7 +55,8 @@ class FirstOrderStep:
         for name, start in initial_rows(lanes).items():
             if name not in rows:
                 rows[name] = torch.empty_like(w).copy_(torch.from_numpy(start))
-        self.g = torch.zeros_like(w)  # zeros between the slots stay: a norm over a row is that of its gradient
+        # Numbers between the slots must be 0 and stay 0: clipping takes the norm over the whole row.
+        self.g = torch.zeros_like(w)
         scratch = torch.empty_like(w)
         self._gradients = [slot.real(v) for v, slot in zip(layout.views(self.g), layout.slots, strict=True)]
         self.penalized = torch.zeros_like(w[:1])  # (1, total): 1 where a weight is
@@ -151,13 +152,13 @@ def initial_rows(lanes: Sequence[Lane]) -> dict[str, np.ndarray]:
 
 def chunks(lanes: Sequence[Lane], size: int) -> list[slice]:
     """Runs of at most `size` neighbouring lanes whose optimizers are of one family."""
-    found, first = [], 0
+    runs, first = [], 0
     for i in range(1, len(lanes) + 1):
         ended = i == len(lanes) or lanes[i].optimizer.family != lanes[first].optimizer.family
         if ended or i - first == size:
-            found.append(slice(first, i))
+            runs.append(slice(first, i))
             first = i
-    return found
+    return runs
 
 
 def _matrix(slot: Slot) -> Matrix:

@@ -49,8 +49,10 @@ class LaneValues:
         recipes = [lane.recipe for lane in lanes]
         planned = {recipe: shape.steps(recipe) for recipe in dict.fromkeys(recipes)}
         self.steps: list[tuple[PlannedOp, ...]] = [planned[recipe] for recipe in recipes]
-        layers = zip(*([step.layer for step in steps] for steps in self.steps), strict=True)  # by operation
-        self.of_op: list[Any] = [op.lane_values(mine, self._column) for op, mine in zip(shape.ops, layers, strict=True)]
+        self.of_op: list[Any] = []  # what each operation makes of its layers
+        for number, op in enumerate(shape.ops):
+            layers = [steps[number].layer for steps in self.steps]  # one a lane
+            self.of_op.append(op.lane_values(layers, self._column))
         self.clip = self._limit([r.clip_norm for r in recipes])
         self.clip_value = self._limit([r.clip_value for r in recipes])
         largest = self._limit([r.max_norm for r in recipes])
@@ -103,7 +105,7 @@ def coefficient_table(lanes: Sequence[Lane], first: int, count: int, per_epoch: 
 def by_update(table: Tensor) -> list[tuple[Coefficients, Tensor]]:
     """For each update of a table (updates, 10, lanes, 1): its coefficients, each (lanes, 1), and its decoupled decay.
 
-    What stays the same from update to update is one tensor.
+    A column that is the same at every update is one tensor for all: most are, and unbinding costs an operation each.
     """
     first = table[0].unbind(0)
     columns = [

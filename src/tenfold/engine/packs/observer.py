@@ -1,4 +1,4 @@
-"""Whoever looks on while a pack trains."""
+"""What may watch a pack while it trains."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ if TYPE_CHECKING:
 
 
 class Observer(Protocol):
-    """Looks on and changes nothing. `pack.update` counts the updates before the one that it sees."""
+    """Watches and changes nothing. `pack.update` counts the updates before the one that is being made."""
 
     def before(self, pack: Pack, loss: Tensor) -> None:
-        """The loss (L,) of the batch and, of first-order methods, its gradient are there, the weights as they were."""
+        """Called with the loss (L,) of the batch: `pack.gradient` is computed (None with second-order methods), the
+        weights are not updated yet."""
 
     def after(self, pack: Pack) -> None:
-        """The weights have been updated."""
+        """Called when the weights are updated."""

@@ -30,16 +30,18 @@ from tenfold.engine.plan.shape import Layout, Shape, as_column
 from tenfold.rules.penalties import ema, ema_correction, max_norm_factor
 from tenfold.rules.schedules import Plateau, PlateauState, plateau_next
 
-CHUNK_ROWS = 512  # rows evaluated at a time, so that activations stay small
-CHUNK_IMAGES = 128  # images evaluated at a time
+# Rows and images that are evaluated at a time: they bound the memory of an evaluation, as `packing` estimates it.
+CHUNK_ROWS, CHUNK_IMAGES = 512, 128
 LaneRows = tuple[int, dict[str, np.ndarray]]  # updates made, and one lane's row of every array of a pack's state
 
 
 class Pack:
     """Lanes of one shape, trained in lock-step on their folds.
 
-    Each lane's numbers are what they would be alone: a lane's row of parameters starts at an aligned place, its
-    block of a batch is a multiple of ALIGN rows, and no formula looks across lanes. `lanes` may be reordered.
+    Each lane's numbers are what they would be alone, bit by bit: no formula looks across lanes, and kernels, which
+    choose their path by alignment and length, see the same in any lane: its row of parameters starts at an aligned
+    place, and its block of a batch is a multiple of ALIGN rows. `lanes` are sorted, so that equal activations and
+    optimizers are neighbours.
     """
 
     def __init__(self, lanes: Sequence[Lane], shape: Shape, feed: Feed, *, schedule_updates: int | None = None) -> None:
@@ -170,7 +172,7 @@ class Pack:
             self.observer.before(self, loss.detach())
 
     def _settle(self) -> None:
-        """Take up the losses of the updates made since the last time: their sum, and the first that is not finite."""
+        """Add up the losses of the updates since the last call, and note the first update whose loss is not finite."""
         if not self._losses:
             return
         # Losses are kept as they come and looked at together: starting an operation for each update, or asking a GPU
@@ -249,9 +251,9 @@ class Pack:
         return arrays, {"update": self.update, "lanes": [[lane.number, lane.fold] for lane in self.lanes]}
 
     def restore(self, arrays: dict[str, np.ndarray], meta: dict[str, Any]) -> None:
-        """Take up a state that `state` gave: lanes that had left are gone again."""
-        there = {(number, fold) for number, fold in meta["lanes"]}
-        self.lanes = [lane for lane in self.lanes if (lane.number, lane.fold) in there]
+        """Go on from what `state` returned: lanes that had left by then leave this pack too."""
+        remaining = {(number, fold) for number, fold in meta["lanes"]}
+        self.lanes = [lane for lane in self.lanes if (lane.number, lane.fold) in remaining]
         old = self.rows
         arrays = renamed_state(arrays, old)
         self.rows = {

@@ -21,7 +21,9 @@ from tenfold.engine.operations.operation import padded
 from tenfold.rules.augmentation import Augmentation, augment, draws
 from tenfold.rules.preprocessing import Affine, Moments, Preprocessing
 
-AHEAD = 1 << 17  # numbers of inputs made at once, at most: a megabyte in float64
+# Numbers of inputs that are made at once, at most (a megabyte in float64): starting an operation costs 2 to 3
+# microseconds, whatever its size, so small batches are made together.
+INPUTS_AHEAD = 1 << 17
 
 
 @dataclass(frozen=True)
@@ -71,12 +73,14 @@ class Feed:
         self.classification: bool = target.dtype.kind in "iu"
         self.target: Tensor = torch.from_numpy(target).to(device)  # (rows,) int64 or float64
         count = inputs.numbers.shape[1]
-        whole = inputs.numbers.dtype == np.uint8
-        gaps = np.zeros(0, np.int64) if whole else np.flatnonzero(np.isnan(inputs.numbers).any(0))
+        pixels = inputs.numbers.dtype == np.uint8  # never missing, and too many to look through
+        gaps = np.zeros(0, np.int64) if pixels else np.flatnonzero(np.isnan(inputs.numbers).any(0))
         self.gaps: Tensor | None = torch.from_numpy(gaps).to(device) if len(gaps) else None
         self.medians: Tensor = self._stack([fold.encoding.medians for fold in folds])[:, None]  # (F, 1, N)
-        self.extra: int = self.width - count  # input columns behind the numbers
-        flag = np.full((len(folds), count), self.extra)  # column behind the numbers; self.extra means none
+        # Behind the numbers come the columns that say what is missing and which category a row has. A fold has no such
+        # column for some gaps and codes: they are written to column `extra`, which is cut off in the end.
+        self.extra: int = self.width - count
+        flag = np.full((len(folds), count), self.extra)
         for f, fold in enumerate(folds):
             flag[f, fold.encoding.indicators] = np.arange(len(fold.encoding.indicators))
         self.flag: Tensor = torch.from_numpy(flag[:, gaps]).to(device)[:, None]  # (F, 1, gaps)
@@ -136,7 +140,7 @@ class Feed:
         if self.gaps is not None and behind is not None:
             missing = numbers.isnan()
             numbers = torch.where(missing, self.medians, numbers)
-            place = torch.where(missing.index_select(2, self.gaps), self.flag, self.extra)
+            place = torch.where(missing.index_select(2, self.gaps), self.flag, self.extra)  # (F, B, gaps)
             behind.scatter_(2, place, 1.0)
         if self.codes is not None and behind is not None:
             codes = self.codes.index_select(0, flat).view(folds, -1)  # (F, B C)
@@ -146,7 +150,8 @@ class Feed:
             behind = None if behind is None else behind.index_select(0, fold_of)
         if update is not None and any(augmentation.active for augmentation in groups.augment):
             numbers = self._augmented(numbers, groups, update)
-        numbers = (numbers - shift) / scale
+        # In float64 up to here: a column whose mean is large beside its spread would lose its digits in float32.
+        numbers = (numbers - shift) / scale  # (G, B, N)
         for g, rotation in enumerate(groups.rotations):
             if rotation is not None:
                 numbers[g] = numbers[g] @ rotation
@@ -186,24 +191,23 @@ class Feed:
 
 
 class Ahead:
-    """Inputs of training batches, made for some updates at once where batches are small: starting the operations takes
-    as long for one as for many."""
+    """Inputs of training batches, made for several updates at once where batches are small."""
 
     def __init__(self, feed: Feed, groups: Groups) -> None:
         self.feed, self.groups = feed, groups
         self._augmented = any(augmentation.active for augmentation in groups.augment)
         self._rows: Tensor | None = None
-        self._first, self._made = 0, torch.empty(0)
+        self._first, self._inputs = 0, torch.empty(0)
 
     def __call__(self, rows: Tensor, step: int, update: int) -> Tensor:
         """Inputs (G, B, width) of one update, `step` of an epoch with these rows (updates, F, B)."""
-        if self._augmented:
+        if self._augmented:  # the draws of each update are its own
             return self.feed.inputs(rows[step], self.groups, update)
-        if self._rows is not rows or not 0 <= step - self._first < self._made.shape[1]:
+        if self._rows is not rows or not 0 <= step - self._first < self._inputs.shape[1]:
             _, folds, batch = rows.shape
-            count = max(1, AHEAD // (len(self.groups.folds) * batch * self.feed.width))
+            count = max(1, INPUTS_AHEAD // (len(self.groups.folds) * batch * self.feed.width))
             several = rows[step : step + count]  # (U, F, B)
-            made = self.feed.inputs(several.transpose(0, 1).reshape(folds, -1), self.groups)
+            inputs = self.feed.inputs(several.transpose(0, 1).reshape(folds, -1), self.groups)  # (G, U B, width)
             self._rows, self._first = rows, step
-            self._made = made.unflatten(1, (len(several), batch))  # (G, U, B, width)
-        return self._made[:, step - self._first]
+            self._inputs = inputs.unflatten(1, (len(several), batch))  # (G, U, B, width)
+        return self._inputs[:, step - self._first]

@@ -39,10 +39,10 @@ class SecondOrderStep:
         self.rule, self.lanes, self.layout, self.rows, self.leaves = rule, lanes, layout, rows, leaves
         self._first, self._rates = 0, rows["w"].new_zeros(0)
         w = rows["w"]
-        mark = torch.zeros(1, layout.total)
-        for slot, view in zip(layout.slots, layout.views(mark), strict=True):
+        is_parameter = torch.zeros(1, layout.total)
+        for slot, view in zip(layout.slots, layout.views(is_parameter), strict=True):
             slot.real(view).fill_(1)
-        self.real = mark[0].nonzero()[:, 0].to(w.device)  # (P,) places in a row
+        self.real = is_parameter[0].nonzero()[:, 0].to(w.device)  # (P,) places in a row
         self.strength = None
         if l2 is not None:
             strength = torch.zeros_like(w)

@@ -37,7 +37,7 @@ def plan_network(network: Network, size: Size) -> tuple[PlannedOp, ...]:
 
 def entering_image(network: Network, size: Size) -> Image | None:
     """The size of the images that enter a network; None where rows of numbers do, the pixels of images too: the first
-    layer that wants the one or the other decides."""
+    layer that needs one of them decides."""
     return size.image if next(_needs(network.sequence()), None) == "image" else None
 
 
@@ -51,7 +51,8 @@ def _needs(layers: Sequence[Layer]) -> Iterator[Literal["image", "row"]]:
 
 
 def _check_first(layers: Sequence[Layer]) -> None:
-    """Rows of numbers enter a layer first that ignores columns of zeros, which pad them: a shorter fold has some."""
+    """Refuse a network on rows of numbers whose first layer turns columns of zeros into something else: the rows of
+    folds with fewer columns than others are padded with them."""
     for place, layer in enumerate(layers):
         operation = operation_of(layer)
         if operation.columns == "ignored" or operation.needs(layer) == "image":  # an error of its own names the latter
@@ -74,7 +75,7 @@ def _walk(layers: Sequence[Layer], size: FlowSize, path: tuple[int, ...]) -> tup
 
 def _with_gains(steps: Sequence[PlannedOp]) -> list[PlannedOp]:
     """Each weight layer gets the gain of the activation that follows it before the next one; 1 where none does."""
-    found: list[PlannedOp] = []
+    planned: list[PlannedOp] = []
     gain = 1.0
     for step in reversed(steps):
         if step.op.is_activation:
@@ -82,5 +83,5 @@ def _with_gains(steps: Sequence[PlannedOp]) -> list[PlannedOp]:
         if step.op.is_weight:
             is_output = isinstance(step.op, DenseOp) and step.op.output
             step, gain = replace(step, gain=1.0 if is_output else gain), 1.0
-        found.append(step)
-    return found[::-1]
+        planned.append(step)
+    return planned[::-1]

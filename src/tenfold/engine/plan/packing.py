@@ -1,8 +1,8 @@
 """Cutting a search into packs: which trials train together, from a fixed cost model (never from timings).
 
-Only shapes split packs. Within a shape, recipes are sorted so that like stands with like (no dropout, the same
+Only shapes split packs. Within a shape, recipes are sorted so that similar ones are neighbours (no dropout, the same
 activation, the same kind of optimizer), because a pack does what any of its lanes needs. All folds of a recipe
-are in one pack, so its fold-mean curve is there at every epoch.
+are in one pack, so its fold-mean curve exists at every epoch.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from tenfold.rules.optimizers.base import FIRST_MOMENT, SECOND_MOMENT
 from tenfold.rules.record import rule_name
 
 PACK_SECONDS = 6e-3  # work of one stacked update at which the fixed cost of starting its operations is small
-PACK_BYTES = 1 << 30  # the most that one pack may hold
+PACK_BYTES = 1 << 30  # that one pack may hold, at most
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ First-order rules of the family "shared" are one update with different coefficie
 
     m <- a m + b g        v <- c v + d g^2        w <- w - (e m + f g) / (sqrt(v + inside) + eps)
 
-The other families have an update each; all stand in `update.py`, by family. Second-order methods (`second_order.py`)
-see the whole loss of their batch instead of one gradient.
+The other families have an update each; all are in `update.py`. A rule names the rows of state that it keeps, such as m
+and v. Second-order methods (`second_order.py`) see the loss of their batch as a function instead of one gradient.
 """
 
 from tenfold.rules.optimizers.adadelta import Adadelta

@@ -43,10 +43,10 @@ class TwoMeans(FirstOrder):
         """sqrt(1 - beta2^t)."""
         return np.sqrt(1 - self.beta2**time.t)
 
-    def means(self, time: Time, **rest: Any) -> Coefficients:
-        """The coefficients of the two means, and the rest."""
+    def means(self, time: Time, **others: Any) -> Coefficients:
+        """The coefficients of the two means, with the others."""
         beta1 = self.beta1_at(time)
-        return constant(time.t, a=beta1, b=1 - beta1, c=self.beta2, d=1 - self.beta2, **rest)
+        return constant(time.t, a=beta1, b=1 - beta1, c=self.beta2, d=1 - self.beta2, **others)
 
 
 @dataclass(frozen=True, kw_only=True)

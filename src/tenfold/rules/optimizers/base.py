@@ -78,7 +78,8 @@ class Flat(NamedTuple):
 
 
 class Need(NamedTuple):
-    """What the lanes need: plain - some lane has f != 0; inside - some lane has inside != 0; matrices - the weights."""
+    """What an update cannot leave out: plain - some lane has f != 0; inside - some lane has inside != 0; matrices - the
+    weights."""
 
     plain: bool
     inside: bool
@@ -92,18 +93,18 @@ class Need(NamedTuple):
 
 def constant(t: Array, *, a: Any = 0, b: Any = 0, e: Any = 0, f: Any = 0, **second: Any) -> Coefficients:
     """Coefficients over the updates t from numbers or arrays; without c, d and eps there is no second moment."""
-    one = np.ones(np.shape(t))
+    ones = np.ones(np.shape(t))
     c, d, eps = second.get("c", 0.0), second.get("d", 0.0), second.get("eps", 1.0)
     inside, s = second.get("inside", 0.0), second.get("s", 1.0)
-    return Coefficients(*(value * one for value in (a, b, c, d, e, f, eps, inside, s)))
+    return Coefficients(*(value * ones for value in (a, b, c, d, e, f, eps, inside, s)))
 
 
 @dataclass(frozen=True, kw_only=True)
 class FirstOrder(Rule, ABC):
     """A first-order optimizer.
 
-    family: the name of its update in `UPDATES`; decoupled: whether a recipe's weight_decay shrinks the weights beside
-    its step instead of entering its gradient.
+    family: the name of its update in `UPDATES`; decoupled: whether a recipe's weight_decay shrinks the weights directly
+    instead of entering the gradient.
     """
 
     lr: Positive = 0.01

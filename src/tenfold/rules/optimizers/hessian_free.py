@@ -93,5 +93,5 @@ class HessianFree(SecondOrder):
         raised = torch.where(length > 0, raised, 1.5 * damping).clamp(min=1e-10, max=1e10)
         new = w + length[:, None] * step
         fine = new.isfinite().all(1, keepdim=True)
-        kept = torch.where(fine & (length[:, None] > 0), step, torch.zeros_like(step))
-        return torch.where(fine, new, w), {"damping": raised, "step": kept}
+        last_step = torch.where(fine & (length[:, None] > 0), step, torch.zeros_like(step))
+        return torch.where(fine, new, w), {"damping": raised, "step": last_step}

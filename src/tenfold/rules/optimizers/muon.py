@@ -88,15 +88,15 @@ class Muon(FirstOrder):
 
     def coefficients(self, time: Time) -> Coefficients:
         """`MuonCoefficients` in the places of `Coefficients`."""
-        one = np.ones(np.shape(time.t))
-        momentum = self.momentum * one if time.momentum is None else time.momentum
+        ones = np.ones(np.shape(time.t))
+        momentum = self.momentum * ones if time.momentum is None else time.momentum
         root, lr = np.sqrt(1 - self.beta2**time.t), self.lr if self.adam_lr is None else self.adam_lr
         original = self.scale == "original"
         return Coefficients(*MuonCoefficients(
             spectral_rate=time.rate * original, rms_rate=time.rate * (not original),
-            output=one * (self.output == "muon"),
-            adam_take=one * (1 - self.beta1), adam_rate=time.rate * (lr / self.lr) * root / (1 - self.beta1**time.t),
-            adam_take_square=one * (1 - self.beta2), eps=self.eps * (root if self.eps_form == "outside" else one),
+            output=ones * (self.output == "muon"),
+            adam_take=ones * (1 - self.beta1), adam_rate=time.rate * (lr / self.lr) * root / (1 - self.beta1**time.t),
+            adam_take_square=ones * (1 - self.beta2), eps=self.eps * (root if self.eps_form == "outside" else ones),
             take=1 - momentum, newest=self._newest(time.t, momentum),
         ))  # fmt: skip
 
@@ -119,10 +119,10 @@ def muon_update(state: Flat, k: Coefficients, need: Need) -> None:
             _orthogonal(state, matrix, c)
             free = matrix.stop
     outputs = [matrix for matrix in need.matrices if matrix.output]
-    kept = [[row[:, x.start : x.stop].clone() for row in (state.w, state.rows[FIRST_MOMENT])] for x in outputs]
+    before = [[row[:, x.start : x.stop].clone() for row in (state.w, state.rows[FIRST_MOMENT])] for x in outputs]
     gradients = [state.g[:, x.start : x.stop].clone() for x in outputs]
     _adam(state, slice(free, state.w.shape[1]), c)
-    for matrix, (w, m), g in zip(outputs, kept, gradients, strict=True):
+    for matrix, (w, m), g in zip(outputs, before, gradients, strict=True):
         _choose(state, matrix, c, (w, m, g))
 
 

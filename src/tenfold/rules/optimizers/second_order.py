@@ -105,14 +105,14 @@ def backtrack(w: Any, step: Any, slope: Any, loss: Any, rate: Any, objective: Ob
     """
     import torch
 
-    length, found = rate.clone(), torch.zeros_like(rate, dtype=torch.bool)
+    length, accepted = rate.clone(), torch.zeros_like(rate, dtype=torch.bool)
     reached = loss.clone()
     for _ in range(HALVINGS):
         value = objective.loss(w + length[:, None] * step)
-        good = ~found & value.isfinite() & (value <= loss + DECREASE * length * slope + slack(loss))
+        good = ~accepted & value.isfinite() & (value <= loss + DECREASE * length * slope + slack(loss))
         reached = torch.where(good, value, reached)
-        found = found | good
-        if bool(found.all()):
+        accepted = accepted | good
+        if bool(accepted.all()):
             break
-        length = torch.where(found, length, 0.5 * length)
-    return torch.where(found, length, torch.zeros_like(length)), reached
+        length = torch.where(accepted, length, 0.5 * length)
+    return torch.where(accepted, length, torch.zeros_like(length)), reached
