@@ -12,7 +12,7 @@ from tenfold.engine.operations.flatten import FlattenOp
 from tenfold.engine.operations.global_pooling import GlobalPoolOp
 from tenfold.engine.operations.maxout import MaxoutOp
 from tenfold.engine.operations.normalization import NormalizeOp
-from tenfold.engine.operations.operation import Operation
+from tenfold.engine.operations.operation import NetworkOperation
 from tenfold.engine.operations.pooling import PoolOp
 from tenfold.engine.operations.prelu import PReLUOp
 from tenfold.engine.operations.residual import ResidualBegin
@@ -21,7 +21,7 @@ from tenfold.rules.activations import Maxout, PReLU
 from tenfold.rules.normalization import BatchNorm, GroupNorm, LayerNorm
 
 # A new operation is its file and its line here. All other layers are activations without parameters.
-OPERATIONS: dict[type, type[Operation]] = {
+OPERATIONS: dict[type, type[NetworkOperation]] = {
     Dense: DenseOp,
     Conv: ConvOp,
     MaxPool: PoolOp,
@@ -39,6 +39,6 @@ OPERATIONS: dict[type, type[Operation]] = {
 }
 
 
-def operation_of(layer: Any) -> type[Operation]:
+def operation_of(layer: Any) -> type[NetworkOperation]:
     """The operation that plans a layer."""
     return OPERATIONS.get(type(layer), ActivationOp)

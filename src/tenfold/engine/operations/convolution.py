@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from tenfold.engine.operations.maxout import pieces_behind
 from tenfold.engine.operations.normalization import keeps_bias
-from tenfold.engine.operations.operation import Arrays, Flow, Needs, Operands, Operation, PlannedOp, Site, Slot, Work
+from tenfold.engine.operations.operation import (
+    Arrays,
+    Flow,
+    Needs,
+    NetworkOperation,
+    Operands,
+    PlannedOp,
+    Site,
+    Slot,
+    Work,
+)
 from tenfold.engine.operations.pooling import window_size
 from tenfold.engine.plan.size import Image
 from tenfold.rules.initialization import Fans
@@ -18,7 +28,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class ConvOp(Operation):
+class ConvOp(NetworkOperation):
     """A convolution from one image size to another (`to` counts the channels without the `pieces` of maxout)."""
 
     of: Image

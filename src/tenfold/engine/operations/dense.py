@@ -15,8 +15,8 @@ from tenfold.engine.operations.operation import (
     Columns,
     Flow,
     Needs,
+    NetworkOperation,
     Operands,
-    Operation,
     PlannedOp,
     Site,
     Slot,
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class DenseOp(Operation):
+class DenseOp(NetworkOperation):
     """A dense map of `inputs` numbers to `units` (times `pieces` for maxout)."""
 
     inputs: int

@@ -14,8 +14,8 @@ from tenfold.engine.operations.operation import (
     Flow,
     FlowSize,
     Needs,
+    NetworkOperation,
     Operands,
-    Operation,
     PlannedOp,
     Site,
     padded,
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class FlattenOp(Operation):
+class FlattenOp(NetworkOperation):
     """An image as a row of numbers, channels first."""
 
     of: Image

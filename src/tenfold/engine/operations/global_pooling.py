@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from tenfold.engine.operations.flatten import stacked
-from tenfold.engine.operations.operation import Arrays, Flow, Needs, Operands, Operation, PlannedOp, Site, Work
+from tenfold.engine.operations.operation import Arrays, Flow, Needs, NetworkOperation, Operands, PlannedOp, Site, Work
 from tenfold.engine.plan.size import Image
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class GlobalPoolOp(Operation):
+class GlobalPoolOp(NetworkOperation):
     """Global pooling: one number a channel."""
 
     of: Image

@@ -45,7 +45,7 @@ def features(size: FlowSize) -> int:
     return size[2] if isinstance(size, tuple) else size
 
 
-def in_words(size: FlowSize) -> str:
+def size_in_words(size: FlowSize) -> str:
     """9 x 8 x 3, or 64 units."""
     return " x ".join(map(str, size)) if isinstance(size, tuple) else f"{size} units"
 
@@ -117,7 +117,7 @@ class Work:
 class PlannedOp:
     """One operation and the layer that its values come from; gain: of the activation behind a weight layer."""
 
-    op: Operation
+    op: NetworkOperation
     layer: Any = None
     gain: float = 1.0
 
@@ -174,7 +174,7 @@ class Operands(NamedTuple):
     remembered: list[Flow]
 
 
-class Operation(ABC):
+class NetworkOperation(ABC):
     """One operation of a network.
 
     name: in words. is_weight: whether its products are what an initialization scales; is_activation: whether its
@@ -247,7 +247,7 @@ class Operation(ABC):
 
 
 @dataclass(frozen=True)
-class Sized(Operation):
+class Sized(NetworkOperation):
     """An operation that puts out numbers of `size`."""
 
     size: FlowSize

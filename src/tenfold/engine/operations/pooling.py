@@ -10,13 +10,13 @@ from tenfold.engine.operations.operation import (
     Arrays,
     Flow,
     Needs,
+    NetworkOperation,
     Operands,
-    Operation,
     PlannedOp,
     Site,
     Work,
-    in_words,
     misfit,
+    size_in_words,
 )
 from tenfold.engine.plan.size import Image
 from tenfold.recipe.layers import MaxPool
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class PoolOp(Operation):
+class PoolOp(NetworkOperation):
     """Pooling of windows."""
 
     of: Image
@@ -76,7 +76,7 @@ def window_size(of: Image, window: int, stride: int, pad: int, path: tuple[int, 
     """Height and width of what a window that strides over an image leaves. Raises `BadInput` if that is nothing."""
     height, width = window_count(of[0], window, stride, pad), window_count(of[1], window, stride, pad)
     if height < 1 or width < 1:
-        raise misfit(path, f"a window of {window} x {window} on an image of {in_words(of)}", "a smaller window")
+        raise misfit(path, f"a window of {window} x {window} on an image of {size_in_words(of)}", "a smaller window")
     return height, width
 
 

@@ -11,16 +11,16 @@ from tenfold.engine.operations.operation import (
     Arrays,
     Flow,
     FlowSize,
+    NetworkOperation,
     Operands,
-    Operation,
     PlannedOp,
     Site,
     Sized,
     Slot,
     Work,
     count,
-    in_words,
     misfit,
+    size_in_words,
 )
 from tenfold.engine.operations.pooling import window_count
 
@@ -55,7 +55,7 @@ class ResidualBegin(Sized):
 
 
 @dataclass(frozen=True)
-class ResidualEnd(Operation):
+class ResidualEnd(NetworkOperation):
     """A residual block ends: the remembered input, through `shortcut` where the block changed the shape, is added."""
 
     shortcut: DenseOp | ConvOp | None
@@ -107,6 +107,6 @@ def _shortcut(size: FlowSize, after: FlowSize, path: tuple[int, ...]) -> DenseOp
         return DenseOp(count(size), count(after), bias=False)
     stride = -(-size[0] // after[0])
     if window_count(size[0], 1, stride, 0) != after[0] or window_count(size[1], 1, stride, 0) != after[1]:
-        found = f"its layers turn {in_words(size)} into {in_words(after)}"
+        found = f"its layers turn {size_in_words(size)} into {size_in_words(after)}"
         raise misfit(path, found, "what a single stride makes of it")
     return ConvOp(size, after, 1, stride, 0, bias=False)

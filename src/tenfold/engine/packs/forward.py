@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from torch import Tensor
 
 from tenfold.engine.operations.activation import ActivationOp, PooledActivationOp
-from tenfold.engine.operations.operation import BatchContext, Flow, Operands, Operation
+from tenfold.engine.operations.operation import BatchContext, Flow, NetworkOperation, Operands
 from tenfold.engine.operations.pooling import PoolOp
 from tenfold.engine.packs.lanes import LaneValues
 from tenfold.engine.plan.shape import Layout, Shape
@@ -65,9 +65,9 @@ class Forward:
         return moments[:, None, mean : mean + width], moments[:, None, var : var + width]
 
 
-def _program(ops: Sequence[Operation]) -> list[tuple[int, Operation]]:
+def _program(ops: Sequence[NetworkOperation]) -> list[tuple[int, NetworkOperation]]:
     """The operations with their numbers, an activation and the max pooling directly behind it as one."""
-    program: list[tuple[int, Operation]] = []
+    program: list[tuple[int, NetworkOperation]] = []
     for number, op in enumerate(ops):
         before = program[-1][1] if program else None
         if type(before) is ActivationOp and isinstance(op, PoolOp) and op.kind == "max":

@@ -8,7 +8,7 @@ from typing import Any
 
 from tenfold.data.feed.batches import ALIGN, Dealing, align
 from tenfold.data.split.folds import Fold
-from tenfold.engine.operations.operation import Operation, PlannedOp, Slot
+from tenfold.engine.operations.operation import NetworkOperation, PlannedOp, Slot
 from tenfold.engine.plan.network import entering_image, plan_network
 from tenfold.engine.plan.size import Image, Size
 from tenfold.recipe.recipe import Recipe
@@ -25,7 +25,7 @@ class Shape:
     inputs: int
     image: Image | None
     outputs: int
-    ops: tuple[Operation, ...]
+    ops: tuple[NetworkOperation, ...]
     dealing: Dealing
     second_order: Any = None
 
@@ -67,7 +67,7 @@ class Layout:
 
     @staticmethod
     def of(shape: Shape) -> Layout:
-        """Operation by operation: the weight and its bias, gamma and beta, slopes."""
+        """NetworkOperation by operation: the weight and its bias, gamma and beta, slopes."""
         slots: list[Slot] = []
         moments: dict[int, tuple[int, int, int]] = {}
         start, moment_start, seen_weight = 0, 0, False
