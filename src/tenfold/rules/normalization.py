@@ -52,7 +52,7 @@ class NoNormalization:
     Formula: y = z.
     Shapes: any.
     Convention: -
-    Claim: the scale of the weights decides the scale of everything behind them: the initialization matters.
+    Claim: the scale of the weights decides the scale of everything that follows: the initialization matters.
     Choose: for shallow networks, and for second-order methods.
     Source: -
     """

@@ -94,7 +94,7 @@ class Exponential(Clocked):
     Convention: torch's ExponentialLR(gamma = exp(-k)) counts its own steps, usually whole epochs; Keras, optax and the
     usual lecture summary count updates. The same k in the other unit is off by a factor of updates per epoch, the
     commonest mistake in moving a schedule.
-    Claim: a k that is too large freezes the training before it has arrived: the whole way that is left is lr / k.
+    Claim: a k that is too large freezes the training before it has arrived: the rate adds up to lr / k over all time.
     Choose: where the length of the training is open; otherwise cosine, which needs no k.
     Source: -
     """
@@ -169,7 +169,7 @@ class Step(Clocked):
 class Plateau(Scheduled):
     """A rate that falls to a share of itself once the training loss no longer does.
 
-    Formula: behind every epoch: if loss < best (1 - threshold), best = loss and waited = 0; else waited grows by 1;
+    Formula: after every epoch: if loss < best (1 - threshold), best = loss and waited = 0; else waited grows by 1;
     where waited > patience, factor <- drop factor and waited = 0.
     Shapes: one factor an epoch.
     Options: drop - the share; patience - epochs without improvement that are let pass; threshold - the relative
@@ -218,8 +218,8 @@ class Linear(Scheduled):
 
     Formula: factor = 1 - (1 - end) u / total, u the updates made.
     Shapes: one factor an update.
-    Options: end - the share of the rate that it goes to, reached one update behind the last; warmup - the share of the
-    training over which the rate first rises linearly, the line begins behind it.
+    Options: end - the share of the rate that it goes to, reached one update after the last; warmup - the share of the
+    training over which the rate first rises linearly, the line begins after it.
     Convention: torch's LinearLR and optax's linear_schedule over all updates.
     Claim: it reaches `end` exactly when the training is over, whatever its length.
     Choose: as cosine; a little better where the training is short for its problem.
@@ -323,8 +323,8 @@ class OneCycle(Scheduled):
         if not self.cycle_momentum:
             return None
         warm = self.warm_updates(total)
-        behind = np.maximum(np.asarray(update, dtype=np.float64) - warm, 0.0)
-        return self.curve(behind, total - warm, (self.momentum_high, self.momentum_low, self.momentum_high))
+        after = np.maximum(np.asarray(update, dtype=np.float64) - warm, 0.0)
+        return self.curve(after, total - warm, (self.momentum_high, self.momentum_low, self.momentum_high))
 
 
 Decay = NoDecay | Exponential | InverseTime | Step | Plateau | Linear | Cosine | OneCycle

@@ -1,9 +1,10 @@
 """Activation functions: what turns a layer's sum z into its output.
 
-Each record states what is claimed of it and tested: `gain` (torch's 1 for sigmoid and 5/3 for tanh; for the others 1
-/ sqrt(E[f(z)^2]), which keeps the second moment under z ~ N(0, 1): He's sqrt(2) for ReLU), `mean` and `second_moment`
-under N(0, 1), `bounds` of the output and whether the derivative vanishes (`saturates`) to the left and to the right.
-`monotone` activations never fall, so they commute with a maximum. `learned` says that its formula takes parameters of
+A new one is its own file and one line in the union; `ActivationRule` lists what it must state. The claims are tested:
+`gain` (torch's 1 for sigmoid and 5/3 for tanh; for the others 1 / sqrt(E[f(z)^2]), which keeps the second moment under
+z ~ N(0, 1): He's sqrt(2) for ReLU), `mean` and `second_moment` under N(0, 1), `bounds` of the output and whether the
+derivative vanishes (`saturates`) to the left and to the right.
+`monotone` activations never fall, so they commute with a maximum. The formula of a `learned` one takes parameters of
 the network instead of the record's numbers.
 
 Formulas are functions of a tensor and of the record's numbers. A pack applies each distinct record to the block of its

@@ -45,8 +45,8 @@ class Maxout(ActivationRule):
     """The largest of k affine maps: a learned convex function with k linear pieces.
 
     Formula: f(x) = max over j < k of (x W_j + b_j); the layer in front holds k maps.
-    Shapes: (rows, units * k) -> (rows, units), the k pieces of a unit beside each other; of convolutions likewise the
-    channels.
+    Shapes: (rows, units * k) -> (rows, units), the k pieces of a unit next to each other; for convolutions the
+    same with channels.
     Options: pieces - k, from 2.
     Convention: ties share the gradient (amax, jax). No current library has it as a layer.
     Claim: k times the parameters; no dead units and no saturation, but a piece that never wins has no gradient. With

@@ -42,8 +42,8 @@ def base_draw(kind: str, rng: np.random.Generator, rows: int, columns: int) -> n
         return truncated(rng.random(size))
     if kind == "orthogonal":
         return orthogonal(rng.standard_normal(size))
-    word, _, connections = kind.partition("_")
-    if word == "sparse" and connections.isdigit():
+    name, _, connections = kind.partition("_")
+    if name == "sparse" and connections.isdigit():
         return sparse(rng.standard_normal(size), rng.random(size), int(connections))
     raise ValueError(f"base draw {kind!r}")
 

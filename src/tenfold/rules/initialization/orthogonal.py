@@ -33,10 +33,10 @@ class Orthogonal(Initial):
     Formula: W = gain Q, Q from the QR decomposition of a normal matrix with the diagonal of R made positive.
     Shapes: W (inputs, units): W^T W = gain^2 I where inputs >= units, W W^T = gain^2 I where inputs <= units; of a
     convolution inputs = channels in * kernel^2; a maxout of k pieces has k * units columns.
-    Options: gain - a number, or activation for the gain of the activation behind the layer; bias - a number, or
+    Options: gain - a number, or activation for the gain of the activation after the layer; bias - a number, or
     like_weights (the scale of an entry, gain / sqrt(max(inputs, units))); zero_last - whether the output layer's
     weights start at 0.
-    Convention: torch's, Keras' and jax's orthogonal has the gain 1 unless told. The sign correction makes Q uniform
+    Convention: torch's, Keras' and jax's orthogonal has the gain 1 by default. The sign correction makes Q uniform
     among orthogonal matrices.
     Claim: W^T W = gain^2 I to 1e-12; with gain 1 the product of 100 square layers has condition number 1, that of
     normal ones is singular to rounding. An entry's variance is gain^2 / max(inputs, units).
@@ -62,7 +62,7 @@ class Orthogonal(Initial):
 
 @dataclass(frozen=True, kw_only=True)
 class LSUV(Initial):
-    """Layer-sequential unit variance: orthogonal, then each layer in turn scaled by what the data say.
+    """Layer-sequential unit variance: orthogonal, then each layer in turn scaled by its outputs on data.
 
     Formula: W = Q / sqrt(Var[x Q]), x: the layer's inputs on a batch of training rows, Var over its rows and all units.
     Shapes: Q (inputs, units) as of orthogonal.

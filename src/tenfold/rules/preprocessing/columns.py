@@ -39,7 +39,7 @@ class Center(AffineRule):
     Convention: scikit-learn's StandardScaler(with_std=False); on images it is the mean image.
     Claim: the training rows have mean 0; the large eigenvalue that a common offset adds to the curvature of the first
     layer is gone (digits: 15 times smaller), which lets the learning rate rise by as much.
-    Choose: for columns of one unit whose relative sizes say something, such as pixels; standardize where units differ.
+    Choose: for columns of one unit whose relative sizes matter, such as pixels; standardize where units differ.
     Source: LeCun, Bottou, Orr & Mueller 1998, section 4.3.
     """
 

@@ -68,7 +68,7 @@ class PCA(AffineRule):
     """The rows in the axes of their largest variance; the axes of little variance are dropped.
 
     Formula: z = (x - mean) U_k, with scatter / n = U S U^T, S falling.
-    Shapes: x and z (rows, columns), U_k (columns, kept); z has zeros behind the kept components, so that the
+    Shapes: x and z (rows, columns), U_k (columns, kept); z has zeros after the kept components, so that the
     shape of a network stays.
     Options: components - how many are kept, null to let variance decide; variance - the share of the total variance
     that the kept ones hold at least, null for all that are not null directions; standardize - divide by the standard
@@ -106,7 +106,7 @@ class WhitenPCA(AffineRule):
     """Principal components divided by their standard deviations: uncorrelated, with one variance.
 
     Formula: z = (x - mean) U_k (S_k + epsilon)^(-1/2), with scatter / n = U S U^T, S falling.
-    Shapes: x and z (rows, columns), U_k (columns, kept); z has zeros behind the kept components.
+    Shapes: x and z (rows, columns), U_k (columns, kept); z has zeros after the kept components.
     Options: epsilon - added to the variances, in the square of the columns' unit; components, variance, standardize -
     as in pca.
     Convention: epsilon inside the root and division by n, as CS231n; scikit-learn's PCA(whiten=True) has no epsilon and
@@ -143,7 +143,7 @@ class WhitenZCA(AffineRule):
     """Whitening rotated back to the columns: the white rows that are closest to the original ones.
 
     Formula: z = (x - mean) U (S + epsilon)^(-1/2) U^T, with scatter / n = U S U^T.
-    Shapes: x and z (rows, columns), U (columns, rank); column j of z still stands for column j of x.
+    Shapes: x and z (rows, columns), U (columns, rank); column j of z still represents column j of x.
     Options: epsilon - added to the variances, in the square of the columns' unit; standardize - divide by the standard
     deviations first (ZCA-cor: then closest in correlation, whatever the units).
     Convention: epsilon inside the root and division by n; Keras' legacy zca_epsilon is 1e-6 (preset keras), CS231n has

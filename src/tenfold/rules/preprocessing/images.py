@@ -40,7 +40,7 @@ class CenterImage(AffineRule):
 
     Formula: z[i, j, c] = x[i, j, c] - mean over the rows of x[:, i, j, c].
     Shapes: x and z (rows, height, width, channels); the mean is one image.
-    Convention: mean over the rows alone (AlexNet); center_channel takes it over the pixels as well (VGG).
+    Convention: mean over the rows only (AlexNet); center_channel takes it over the pixels too (VGG).
     Claim: equals center on the pixels: every pixel of the training rows has mean 0.
     Choose: for images of one size with objects in place, such as digits; with shifts in training center_channel, which
     does not tie a mean to a place.

@@ -73,7 +73,7 @@ def apply_affine(affine: Affine, x: Array) -> Array:
 
 
 def undo(affine: Affine, z: Array) -> Array:
-    """The rows that preprocessed rows z stand for: x itself, or its projection where components were dropped."""
+    """The rows x that z was made of, or their projection where components were dropped."""
     if affine.rotation is not None:
         z = z @ np.linalg.pinv(affine.rotation, rcond=1e-10)
     return z * affine.scale + affine.shift
