@@ -13,7 +13,7 @@ from tenfold.recipe.grammar.field_kinds import Written
 from tenfold.recipe.grammar.reader import normalize_fields
 from tenfold.rules.activations import Activation
 from tenfold.rules.fields import Count, Share, Within
-from tenfold.rules.normalization import BatchNorm, GroupNorm, LayerNorm
+from tenfold.rules.normalization import NormLayer
 from tenfold.rules.record import require
 
 
@@ -202,4 +202,4 @@ class Residual:
 
 
 Spatial = Conv | MaxPool | AvgPool | GlobalPool | Flatten | ChannelDropout
-Layer = Dense | Spatial | Dropout | Residual | Activation | BatchNorm | LayerNorm | GroupNorm
+Layer = Dense | Spatial | Dropout | Residual | Activation | NormLayer

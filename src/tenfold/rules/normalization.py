@@ -147,4 +147,5 @@ class GroupNorm(Rule):
     }  # fmt: skip
 
 
-Normalization = NoNormalization | BatchNorm | LayerNorm | GroupNorm
+NormLayer = BatchNorm | LayerNorm | GroupNorm
+Normalization = NoNormalization | NormLayer

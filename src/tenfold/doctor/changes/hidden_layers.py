@@ -14,7 +14,7 @@ from tenfold.recipe.network import MLP
 from tenfold.recipe.recipe import Recipe
 from tenfold.rules.activations import Activation, ReLU
 from tenfold.rules.initialization import He
-from tenfold.rules.normalization import BatchNorm, GroupNorm, LayerNorm
+from tenfold.rules.normalization import BatchNorm, NormLayer
 
 WIDE, MOST_HIDDEN = 64, 2  # least units of a hidden layer, most hidden layers
 SEVERAL_ROWS = 32  # batch normalization takes no batch of one row
@@ -69,7 +69,7 @@ def _relu_recipe(recipe: Recipe) -> Recipe:
 def _normalized_recipe(recipe: Recipe) -> Recipe:
     """Batch normalization behind every hidden map, where the network has no normalization."""
     network = recipe.network
-    if any(isinstance(layer, BatchNorm | LayerNorm | GroupNorm) for layer in layers_of(network)):
+    if any(isinstance(layer, NormLayer) for layer in layers_of(network)):
         return recipe
     if recipe.batch_size == 1:
         recipe = replace(recipe, batch_size=SEVERAL_ROWS)

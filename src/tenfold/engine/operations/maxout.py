@@ -9,12 +9,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from tenfold.engine.operations.operation import Arrays, Flow, Operands, PlannedOp, Site, Sized, misfit, padded
 from tenfold.recipe.layers import Conv, Dense
 from tenfold.rules.activations import Maxout, maxout, maxout_channels
-from tenfold.rules.normalization import BatchNorm, GroupNorm, LayerNorm
+from tenfold.rules.normalization import NormLayer
 
 if TYPE_CHECKING:
     from torch import nn
-
-NORMALIZATIONS = BatchNorm | LayerNorm | GroupNorm  # may be between a weight layer and its maxout
 
 
 @dataclass(frozen=True)
@@ -28,7 +26,7 @@ class MaxoutOp(Sized):
 
     @classmethod
     def plan(cls, layer: Any, site: Site) -> list[PlannedOp]:
-        weights = next((other for other in reversed(site.before) if not isinstance(other, NORMALIZATIONS)), None)
+        weights = next((other for other in reversed(site.before) if not isinstance(other, NormLayer)), None)
         if not isinstance(weights, Dense | Conv):
             found = "maxout without the layer whose pieces it compares"
             raise misfit(site.path, found, "dense or conv directly before it")
@@ -53,5 +51,5 @@ class MaxoutOp(Sized):
 
 def pieces_behind(layers: Sequence[Any]) -> int:
     """k if the next activation is maxout of k pieces, else 1."""
-    following = next((layer for layer in layers if not isinstance(layer, NORMALIZATIONS)), None)
+    following = next((layer for layer in layers if not isinstance(layer, NormLayer)), None)
     return following.pieces if isinstance(following, Maxout) else 1

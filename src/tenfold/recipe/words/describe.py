@@ -10,7 +10,7 @@ from tenfold.recipe.grammar.field_kinds import kinds
 from tenfold.recipe.layers import ChannelDropout, Conv, Dense, Dropout, Residual
 from tenfold.recipe.network import MLP, Network
 from tenfold.rules.activations import Activation
-from tenfold.rules.normalization import BatchNorm, GroupNorm, LayerNorm
+from tenfold.rules.normalization import NormLayer
 from tenfold.rules.record import main_field, rule_name
 
 
@@ -48,7 +48,7 @@ def describe_shape(network: Network) -> str:
 
 def describe_norms(network: Network) -> list[str]:
     """Each normalization once: ["batch norm"]."""
-    norms = (layer for layer in _inner(network.sequence()) if isinstance(layer, BatchNorm | LayerNorm | GroupNorm))
+    norms = (layer for layer in _inner(network.sequence()) if isinstance(layer, NormLayer))
     after = " after" if isinstance(network, MLP) and network.normalize == "after" else ""
     return list(dict.fromkeys(f"{describe_rule(norm)} norm{after}" for norm in norms))
 
