@@ -286,7 +286,7 @@ def test_every_public_name_is_in_the_reference():
 def test_every_cause_and_symptom_is_in_its_table():
     text = (ROOT / "docs" / "causes" / "index.md").read_text(encoding="utf-8")
     causes = [row[:2] for row in rows(section(text, "The causes"))[2:]]
-    assert causes == [[f"[`{code}`]({code}.md)", words] for code, words in CAUSES.items()]
+    assert causes == [[f"[`{code}`]({code}.md)", cause.words] for code, cause in CAUSES.items()]
     symptoms = rows(section(text, "Symptoms"))[2:]
     assert [row[:2] for row in symptoms] == [[f"`{code}`", words] for code, words in SYMPTOMS.items()]
     assert all(named in CAUSES for row in symptoms for named in re.findall(r"\[(\w+)\]", row[2]))

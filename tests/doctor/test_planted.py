@@ -22,7 +22,7 @@ from bench.doctor.operators import operators
 from bench.doctor.program import CRITERIA, optimizer_of, skill, train
 
 from tenfold.doctor.causes import CAUSES
-from tenfold.doctor.prescribe.remedies import PARTICULAR, REMEDIES
+from tenfold.doctor.prescribe.prescribe import PARTICULAR
 
 
 def planted(operator: str, base: str) -> tuple[Case, Case]:
@@ -40,9 +40,6 @@ def model_of(case: Case, seed: int = 0) -> nn.Module:
 
 def short(case: Case, epochs: int = 1) -> Case:
     return case.loop_with(epochs=epochs)
-
-
-# ---- the suite as a whole --------------------------------------------------------------------------------------------
 
 
 def test_size_and_halves() -> None:
@@ -110,9 +107,6 @@ def test_the_same_seed_gives_the_same_outcome() -> None:
     assert train(case, 1).outcome == train(case, 1).outcome
 
 
-# ---- data ------------------------------------------------------------------------------------------------------------
-
-
 def test_one_column_in_other_units() -> None:
     case, found = planted("column_x1e3", "wine")
     one, other = case.data(0), found.data(0)
@@ -154,9 +148,6 @@ def test_only_the_evaluation_is_unscaled() -> None:
     assert torch.equal(one.x_test * 255, other.x_test)
     assert torch.equal(one.x_val * 255, other.x_val)
     assert found.loop.validate  # or nobody could see it
-
-
-# ---- network ---------------------------------------------------------------------------------------------------------
 
 
 def weights(model: nn.Module) -> list[torch.Tensor]:
@@ -212,9 +203,6 @@ def test_outputs_that_cannot_represent_the_target() -> None:
     assert torch.allclose(model_of(found)(found.data(0).x_train[:7]).sum(1), torch.ones(7))
     _, found = planted("softmax_over_rows", "digits_table")
     assert torch.allclose(model_of(found)(found.data(0).x_train[:7]).sum(0), torch.ones(10))
-
-
-# ---- training --------------------------------------------------------------------------------------------------------
 
 
 def test_criteria_against_plain_loops() -> None:
@@ -323,12 +311,9 @@ def test_skill_against_an_independent_library() -> None:
     assert skill(case, Fixed(logits), data) == pytest.approx((accuracy - largest) / (1 - largest), abs=1e-6)
 
 
-# ---- remedies --------------------------------------------------------------------------------------------------------
-
-
 def test_every_prescribed_change_can_be_followed() -> None:
-    wanted = {change for choices in REMEDIES.values() for change, _ in choices}
-    wanted |= {change for change, _ in PARTICULAR.values()}
+    wanted = {remedy.change for cause in CAUSES.values() for remedy in cause.remedies}
+    wanted |= {remedy.change for remedy in PARTICULAR.values()}
     assert wanted <= set(remedies.CHANGES)
     for case in (base_of(name)[1] for name in ("wine", "cancer", "diabetes", "digits_conv", "frequency_lstm", "texts")):
         for change in remedies.CHANGES:
@@ -365,9 +350,6 @@ def test_who_looks_finds_the_fault_where_it_is() -> None:
     assert torch.equal(remedies.follow(job, "corrupted_labels", "as_is").data(0).y_train, clean)
     assert not torch.equal(remedies.follow(job, "train_test_mismatch", "as_is").data(0).y_train, clean)
     assert remedies.other_change(job, "head") not in ("head", *remedies.COSTLY)
-
-
-# ---- runs and rates --------------------------------------------------------------------------------------------------
 
 
 def test_a_run_is_a_line_and_is_not_made_twice(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,6 +12,7 @@ from sklearn.datasets import load_breast_cancer, load_diabetes
 from sklearn.metrics import accuracy_score, r2_score
 
 from tenfold.data.feed.randomness import derive_int
+from tenfold.doctor.measure.numbers.skill import WORST
 from tenfold.doctor.record import Trial
 from tenfold.engine.packs.lanes import Lane
 from tenfold.engine.packs.pack import Pack
@@ -20,13 +21,12 @@ from tenfold.errors import BadInput
 from tenfold.problem.from_arrays import understand
 from tenfold.recipe.recipe import Recipe
 from tenfold.repair.diagnose import (
-    FLOOR,
     RecipeDiagnosis,
     ShortTrainings,
-    across,
+    across_folds,
     diagnose_recipe,
     lane_skills,
-    skill,
+    skill_of,
     train_watched,
 )
 from tenfold.repair.repair import chosen, repair
@@ -60,16 +60,16 @@ def test_skill_is_accuracy_above_the_largest_class_and_r2():
     outputs = rng.normal(size=(len(rows), 2))
     chance = max(np.mean(found.y[rows]), 1 - np.mean(found.y[rows]))
     wanted = (accuracy_score(found.y[rows], outputs.argmax(1)) - chance) / (1 - chance)
-    assert skill(found, outputs, rows, 0, recipe()) == pytest.approx(max(wanted, FLOOR), abs=1e-12)
+    assert skill_of(found, outputs, rows, 0, recipe()) == pytest.approx(max(wanted, WORST), abs=1e-12)
     outputs[3, 1] = np.nan
-    assert skill(found, outputs, rows, 0, recipe()) == FLOOR
+    assert skill_of(found, outputs, rows, 0, recipe()) == WORST
     same = np.flatnonzero(found.y == 0)
-    assert skill(found, rng.normal(size=(len(same), 2)), same, 0, recipe()) is None
+    assert skill_of(found, rng.normal(size=(len(same), 2)), same, 0, recipe()) is None
     numbers = problem(lambda: load_diabetes(return_X_y=True))
     rows = numbers.folds[1].validation
     mean, std = numbers.scale(1)
     z = (numbers.y[rows] - mean) / std + rng.normal(size=len(rows)) / 3
-    value = skill(numbers, z[:, None], rows, 1, recipe())
+    value = skill_of(numbers, z[:, None], rows, 1, recipe())
     assert value == pytest.approx(r2_score(numbers.y[rows], z * std + mean), abs=1e-12)
 
 
@@ -153,43 +153,43 @@ def test_a_planted_fault_is_named_with_the_lines_that_cure_it(cause):
 def test_what_holds_across_folds_is_said():
     found = problem(repeats=2)
     diverging = recipe(optimizer={"sgd": {"lr": 1e30}})
-    course = train_watched(found, diverging, context())
-    bad = course.pack.bad.numpy()
-    sentences = across(found, course)
+    training = train_watched(found, diverging, context())
+    bad = training.pack.bad.numpy()
+    sentences = across_folds(found, training)
     assert (bad >= 0).all()
     assert sentences[0] == f"diverged in 6 of 6 trainings (folds and seeds), first at update {bad.min()}"
-    assert course.skill == [FLOOR] * 6
-    assert course.score() is None
-    dead = across(problem(), train_watched(problem(), recipe(init={"he": {"bias": -1e4}}), context()))
+    assert training.skill == [WORST] * 6
+    assert training.mean_score() is None
+    dead = across_folds(problem(), train_watched(problem(), recipe(init={"he": {"bias": -1e4}}), context()))
     assert "no better than a constant answer on the training rows in 3 of 3 folds" in dead
     assert "over half of a layer's units are dead in 3 of 3 folds" in dead
-    assert across(problem(), train_watched(problem(), recipe(), context())) == []
+    assert across_folds(problem(), train_watched(problem(), recipe(), context())) == []
 
 
 def test_a_lane_that_was_not_finite_once_has_failed():
-    course = train_watched(problem(), recipe(epochs=2), context())
-    assert [p.step for p in course.observer.validation[0, 1]] == [5, 10]
-    course.pack.bad[1] = 3
-    skills, held, losses = lane_skills(problem(), course.pack)
-    assert (skills[1], held[1], losses[1]) == (FLOOR, FLOOR, math.inf)
-    assert min(skills[0], skills[2], held[0], held[2]) > FLOOR
+    training = train_watched(problem(), recipe(epochs=2), context())
+    assert [p.step for p in training.observer.validation[0, 1]] == [5, 10]
+    training.pack.bad[1] = 3
+    skills, held, losses = lane_skills(problem(), training.pack)
+    assert (skills[1], held[1], losses[1]) == (WORST, WORST, math.inf)
+    assert min(skills[0], skills[2], held[0], held[2]) > WORST
     assert max(losses[0], losses[2]) < 10
 
 
 def test_the_judged_lane_is_the_middle_one_or_one_far_behind():
-    course = train_watched(problem(), recipe(epochs=1), context())
-    course.skill[:] = [0.9, 0.8, 0.95]
-    assert course.judged() == 0
-    course.skill[:] = [0.9, 0.1, 0.95]
-    assert course.judged() == 1
-    course.skill[:] = [0.9, None, 0.95]
-    assert course.judged() == 1
+    training = train_watched(problem(), recipe(epochs=1), context())
+    training.skill[:] = [0.9, 0.8, 0.95]
+    assert training.judged_lane() == 0
+    training.skill[:] = [0.9, 0.1, 0.95]
+    assert training.judged_lane() == 1
+    training.skill[:] = [0.9, None, 0.95]
+    assert training.judged_lane() == 1
 
 
 def test_a_time_limit_ends_the_training_and_is_said():
-    patient = RecipeDiagnosis(problem(), recipe(epochs=100_000), SearchContext.local("cpu", limit=0.3), 0.1)
-    assert patient.trained.pack.epoch < 100_000
-    assert "the time was out" in patient.trained.notes[0]
+    diagnosis = RecipeDiagnosis(problem(), recipe(epochs=100_000), SearchContext.local("cpu", limit=0.3), 0.1)
+    assert diagnosis.trained.pack.epoch < 100_000
+    assert "the time was out" in diagnosis.trained.notes[0]
 
 
 def test_a_recipe_that_does_not_fit_is_refused():

@@ -14,6 +14,7 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 
+from tenfold.doctor.causes import CAUSES
 from tenfold.doctor.record import (
     CurvePoint,
     Curves,
@@ -537,6 +538,6 @@ def test_hostile_findings_are_text_in_the_report(data, elements):
 
 def test_a_finding_needs_only_its_cause():
     (row,) = diagnosis_page.findings_section([{"cause": "depth"}])
-    assert row == {"words": "too deep: the signal vanishes", "probability": "–", "seen": "", "where": "",
+    assert row == {"words": CAUSES["depth"].words, "probability": "–", "seen": "", "where": "",
                    "evidence": [], "remedy": "", "proof": ""}  # fmt: skip
     assert diagnosis_page.findings_section([{**SUMMED, "recipes": 1}])[0]["seen"] == "9 of 240 trials in 1 recipe"

@@ -113,9 +113,9 @@ def _work(prepared: Prepared, recipe: Recipe, path: Path | None, as_json: bool) 
         patient = RecipeDiagnosis(prepared.problem, recipe, context)
         diagnosis, metric = patient.diagnose(), prepared.problem.metric.name
         if as_json:
-            print_json(jsonable({**diagnosis.to_dict(), "metric": metric, "score": patient.trained.score()}))
+            print_json(jsonable({**diagnosis.to_dict(), "metric": metric, "score": patient.trained.mean_score()}))
         else:
-            score = f"{METRICS[metric].words} {score_words(patient.trained.score())}"
+            score = f"{METRICS[metric].words} {score_words(patient.trained.mean_score())}"
             print(diagnosis.report(), "", f"trained to the end: {score} over {prepared.division}", sep="\n")
         return
 
@@ -123,7 +123,7 @@ def _work(prepared: Prepared, recipe: Recipe, path: Path | None, as_json: bool) 
         if not as_json:
             print(diagnosis.report(), "", sep="\n", flush=True)
 
-    repaired = repair_problem(prepared.problem, recipe, context, said=tell)
+    repaired = repair_problem(prepared.problem, recipe, context, on_diagnosis=tell)
     if repaired.changes:
         repaired.recipe.to_yaml(path)
     _ending(repaired, path, as_json)

@@ -1,40 +1,169 @@
-"""The doctor's vocabulary: root causes by code, in words; and the symptoms that are evidence of them."""
+"""The doctor's vocabulary: root causes by code, each in words and with what cures it; and the symptoms that are
+evidence of them."""
 
 from __future__ import annotations
 
-CAUSES: dict[str, str] = {
-    "unscaled_inputs": "unscaled inputs",
-    "double_scaled_inputs": "inputs scaled twice",
-    "unscaled_targets": "unscaled targets",
-    "corrupted_labels": "labels that do not belong to their rows",
-    "class_imbalance": "one class dwarfs the others",
-    "train_test_mismatch": "training and evaluation differ",
-    "constant_init": "weights start equal",
-    "init_scale_too_small": "initial weights too small",
-    "init_scale_too_large": "initial weights too large",
-    "hidden_activation": "an activation unfit for this depth",
-    "missing_hidden_nonlinearity": "no activation between layers",
-    "dying_relu": "dead ReLU units",
-    "output_activation": "an output that cannot represent the target",
-    "loss_function": "a loss that does not fit the task",
-    "loss_reduction": "a summed loss",
-    "gradient_sign": "ascent instead of descent",
-    "lr_too_high": "learning rate too high",
-    "lr_too_low": "learning rate too low",
-    "optimizer_choice": "an unfit optimizer",
-    "optimizer_epsilon": "the optimizer's epsilon dominates",
-    "batch_size": "an unfit batch size",
-    "too_few_epochs": "stopped while improving",
-    "depth": "too deep: the signal vanishes",
-    "capacity": "an unfit size",
-    "over_regularized": "the penalty drowns the signal",
-    "missing_regularization": "overfitting: no regularization",
-    "dropout_too_high": "dropout too high",
-    "batch_norm_misuse": "batch normalization misused",
-    "missing_bias": "no bias where one is needed",
-    "frozen_parameters": "parameters that do not move",
-    "label_shape_broadcast": "shapes of output and target broadcast",
-    "missing_gradient_clipping": "rare huge gradients",
+from dataclasses import dataclass
+
+from tenfold.doctor.changes.table import CHANGES
+
+HE = "nn.init.kaiming_normal_(layer.weight); nn.init.zeros_(layer.bias)"
+
+
+@dataclass(frozen=True)
+class Remedy:
+    """change: the name of a change that the short trainings try ("as_is" and names that they do not know are advice
+    only); words: what to do with a module of one's own, those of the change where they are left out."""
+
+    change: str
+    words: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.words:
+            object.__setattr__(self, "words", CHANGES[self.change].words)
+
+
+@dataclass(frozen=True)
+class Cause:
+    """A root cause in words, and what cures it, milder remedies first."""
+
+    words: str
+    remedies: tuple[Remedy, ...]
+
+
+def _cause(words: str, *remedies: Remedy) -> Cause:
+    return Cause(words, remedies)
+
+
+CAUSES: dict[str, Cause] = {
+    "unscaled_inputs": _cause(
+        "unscaled inputs",
+        Remedy(
+            "standardize_inputs",
+            "standardize the inputs with the training rows' mean and std: x = (x - x_train.mean(0)) / x_train.std(0)",
+        ),
+    ),
+    "double_scaled_inputs": _cause(
+        "inputs scaled twice",
+        Remedy(
+            "standardize_inputs",
+            "scale the inputs once: x = (x - x_train.mean(0)) / x_train.std(0), and drop the other scaling",
+        ),
+    ),
+    "unscaled_targets": _cause("unscaled targets", Remedy("standardize_targets")),
+    "corrupted_labels": _cause(
+        "labels that do not belong to their rows",
+        Remedy(
+            "as_is",
+            "check that labels and rows are shuffled together and read in the same order; look at 20 rows with "
+            "their labels",
+        ),
+    ),
+    "class_imbalance": _cause(
+        "one class dwarfs the others",
+        Remedy(
+            "balance",
+            "weight the classes by their inverse frequency (the loss's weight=), and judge by balanced accuracy",
+        ),
+    ),
+    "train_test_mismatch": _cause(
+        "training and evaluation differ",
+        Remedy("as_is", "apply the same preprocessing, fitted on the training rows, to every row that is evaluated"),
+    ),
+    "constant_init": _cause(
+        "weights start equal",
+        Remedy("reinitialize", f"draw the weights at random: {HE}"),
+    ),
+    "init_scale_too_small": _cause(
+        "initial weights too small",
+        Remedy("reinitialize", f"draw the weights with std gain / sqrt(fan_in): {HE}"),
+    ),
+    "init_scale_too_large": _cause(
+        "initial weights too large",
+        Remedy("reinitialize", f"draw the weights with std gain / sqrt(fan_in): {HE}"),
+    ),
+    "hidden_activation": _cause(
+        "an activation unfit for this depth",
+        Remedy("activation", "use nn.ReLU() (or GELU, SiLU) in the hidden layers, with He initialization"),
+    ),
+    "missing_hidden_nonlinearity": _cause(
+        "no activation between layers",
+        Remedy("activation", "put nn.ReLU() behind every hidden layer"),
+    ),
+    "dying_relu": _cause(
+        "dead ReLU units",
+        Remedy("reinitialize", "start with He weights and zero biases"),
+        Remedy("lr_d10"),
+        Remedy("lr_d100"),
+        Remedy("activation", "use nn.LeakyReLU(0.01) instead of nn.ReLU()"),
+    ),
+    "output_activation": _cause(
+        "an output that cannot represent the target",
+        Remedy(
+            "head",
+            "give the last layer one unit for each class (one number for regression) and nothing behind it, with "
+            "nn.CrossEntropyLoss (BCEWithLogitsLoss, MSELoss)",
+        ),
+    ),
+    "loss_function": _cause(
+        "a loss that does not fit the task",
+        Remedy(
+            "head",
+            "use nn.CrossEntropyLoss on one output for each class (nn.BCEWithLogitsLoss on one; nn.MSELoss for "
+            "numbers), with no activation behind the last layer",
+        ),
+    ),
+    "loss_reduction": _cause("a summed loss", Remedy("mean_loss")),
+    "gradient_sign": _cause("ascent instead of descent", Remedy("flip")),
+    "lr_too_high": _cause("learning rate too high", Remedy("lr_d10"), Remedy("lr_d100"), Remedy("lr_d1000")),
+    "lr_too_low": _cause("learning rate too low", Remedy("lr_x10"), Remedy("lr_x100"), Remedy("lr_x1000")),
+    "optimizer_choice": _cause(
+        "an unfit optimizer",
+        Remedy("adam", "use torch.optim.Adam(model.parameters(), lr=1e-3)"),
+    ),
+    "optimizer_epsilon": _cause("the optimizer's epsilon dominates", Remedy("epsilon", "leave epsilon at 1e-8")),
+    "batch_size": _cause("an unfit batch size", Remedy("smaller_batch"), Remedy("larger_batch")),
+    "too_few_epochs": _cause("stopped while improving", Remedy("longer", "train at least four times as long")),
+    "depth": _cause(
+        "too deep: the signal vanishes",
+        Remedy(
+            "normalize",
+            "put normalization (nn.LayerNorm, nn.BatchNorm1d) behind every hidden layer, or add residual connections",
+        ),
+        Remedy("activation"),
+    ),
+    "capacity": _cause("an unfit size", Remedy("wider", "give every hidden layer at least 32 units")),
+    "over_regularized": _cause(
+        "the penalty drowns the signal",
+        Remedy("no_decay", "set weight_decay to 0, or at most 1e-3"),
+    ),
+    "missing_regularization": _cause(
+        "overfitting: no regularization",
+        Remedy("regularize", "stop at the best validation epoch, add dropout of 0.3 and weight decay of 1e-3"),
+    ),
+    "dropout_too_high": _cause("dropout too high", Remedy("no_dropout", "lower dropout to 0.2, or leave it out")),
+    "batch_norm_misuse": _cause(
+        "batch normalization misused",
+        Remedy(
+            "larger_batch",
+            "use batches of at least 16 rows and momentum=0.1 in batch normalization, or nn.LayerNorm",
+        ),
+        Remedy("training_mode"),
+        Remedy("no_dropout", "put dropout behind the last batch normalization"),
+    ),
+    "missing_bias": _cause("no bias where one is needed", Remedy("biases", "give the layers biases: bias=True")),
+    "frozen_parameters": _cause("parameters that do not move", Remedy("unfreeze")),
+    "label_shape_broadcast": _cause(
+        "shapes of output and target broadcast",
+        Remedy("head", "bring output and target to the same shape: output.squeeze(1), or target.unsqueeze(1)"),
+    ),
+    "missing_gradient_clipping": _cause(
+        "rare huge gradients",
+        Remedy(
+            "clip",
+            "clip the gradients before each step: torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)",
+        ),
+    ),
 }
 
 SYMPTOMS: dict[str, str] = {
@@ -49,5 +178,10 @@ SYMPTOMS: dict[str, str] = {
     "slow_convergence": "the loss falls slowly",
     "overfitting": "the validation loss rises while the training loss falls",
     "initial_loss_off": "the initial loss is far from that of an untrained network",
-    "cannot_overfit_one_batch": "one batch cannot be learnt by heart",
+    "cannot_overfit_one_batch": "one batch cannot be memorized",
 }
+
+
+def cause_words(code: str) -> str:
+    """A cause in words; a code that is unknown, as in a report of another version, is its own."""
+    return CAUSES[code].words if code in CAUSES else code

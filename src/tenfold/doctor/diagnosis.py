@@ -1,4 +1,4 @@
-"""What the doctor says: a diagnosis with its findings."""
+"""A diagnosis with its findings, and its text."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import textwrap
 from dataclasses import dataclass, field
 from typing import Any
 
-from tenfold.doctor.causes import CAUSES
+from tenfold.doctor.causes import cause_words
 from tenfold.doctor.judge.gather import gather
 from tenfold.doctor.judge.judge import HEALTHY, SHOWN, Verdict, alarm, judge
-from tenfold.doctor.prescribe.remedies import prescribe
+from tenfold.doctor.prescribe.prescribe import prescribe
 from tenfold.doctor.prove.paired import proof_sentence
 from tenfold.doctor.record import Record
 
@@ -35,7 +35,7 @@ class Finding:
     @property
     def words(self) -> str:
         """The cause in words."""
-        return CAUSES[self.cause]
+        return cause_words(self.cause)
 
 
 @dataclass(frozen=True)
@@ -95,18 +95,19 @@ def remarks(record: Record) -> list[str]:
     """What is worth knowing and makes no run unhealthy: a run that overfits late."""
     found = gather(record)
     rises, gap = found.get("validation_rises"), found.get("validation_gap")
-    said = [item.sentence for item in (rises, gap) if item is not None and item.strength > 0.3]
-    return [f"it overfits: {'; '.join(said)}. Stop at the best validation epoch, or regularize"] if said else []
+    sentences = [item.sentence for item in (rises, gap) if item is not None and item.strength > 0.3]
+    if not sentences:
+        return []
+    return [f"it overfits: {'; '.join(sentences)}. Stop at the best validation epoch, or regularize"]
 
 
 def _finding(verdict: Verdict, record: Record) -> Finding:
     shown = verdict.evidence[:MOST_EVIDENCE]
-    change, words = prescribe(verdict.cause, record, [item.name for item in shown])
-    said = [item.sentence for item in shown]
+    remedy = prescribe(verdict.cause, record, [item.name for item in shown])
+    sentences = [item.sentence for item in shown]
+    proof = proof_sentence(record.proofs, remedy.change)
     layer = next((item.layer for item in verdict.evidence if item.layer), "")
-    return Finding(
-        verdict.cause, verdict.probability, layer, said, words, proof_sentence(record.proofs, change), change
-    )
+    return Finding(verdict.cause, verdict.probability, layer, sentences, remedy.words, proof, remedy.change)
 
 
 def diagnosis_text(diagnosis: Diagnosis) -> str:
@@ -118,8 +119,8 @@ def diagnosis_text(diagnosis: Diagnosis) -> str:
         if first.proof:
             lines += _block("proof", first.proof)
         if others:
-            said = ", ".join(f"{f.words} ({f.probability:.2f})" for f in others)
-            lines += textwrap.wrap(f"Also possible: {said}.", WIDTH)
+            named = ", ".join(f"{f.words} ({f.probability:.2f})" for f in others)
+            lines += textwrap.wrap(f"Also possible: {named}.", WIDTH)
     for note in diagnosis.notes:
         lines += textwrap.wrap(f"Note: {note}", WIDTH, subsequent_indent="      ")
     return "\n".join(lines)
@@ -129,8 +130,8 @@ def diagnosis_verdict(diagnosis: Diagnosis) -> str:
     """The verdict in a sentence or two; a loop whose loss was not seen is never called healthy."""
     if diagnosis.findings:
         first = diagnosis.findings[0]
-        cause = CAUSES.get(first.cause, first.cause)
-        return f"Not healthy (p = {diagnosis.probability:.2f}). Most likely cause: {cause} ({first.probability:.2f})."
+        named = f"{cause_words(first.cause)} ({first.probability:.2f})"
+        return f"Not healthy (p = {diagnosis.probability:.2f}). Most likely cause: {named}."
     if diagnosis.record.unseen:
         return "No fault was found in the network's structure and its updates. Whether it learns was not looked at."
     return f"Healthy (p = {1 - diagnosis.probability:.2f})."
@@ -141,7 +142,7 @@ def _joined(sentences: list[str]) -> str:
 
 
 def _block(name: str, text: str) -> list[str]:
-    """The name, and the text beside it."""
+    """The name, and the text in a column at its right."""
     found: list[str] = []
     for piece in text.split("\n"):
         found += textwrap.wrap(piece, WIDTH - 13)

@@ -1,4 +1,4 @@
-"""The recorded numbers of one training: all that judging, prescribing, proving and drawing know of it.
+"""The recorded numbers of one training: all that judge, prescribe, prove and the drawings know about it.
 
 Every field is a plain number, word or list, so a record can be written as JSON, kept with a run, and judged again.
 A number that was not measured is None (or its list is empty), with the reason in `notes`.
@@ -346,7 +346,7 @@ class Record:
         return None if trial is None else trial.reached
 
     def to_json(self) -> str:
-        """As JSON; infinities and NaN as the words of Python's json."""
+        """As JSON; infinities and NaN as Python's json writes them."""
         return json.dumps(asdict(self), separators=(",", ":"))
 
     @staticmethod

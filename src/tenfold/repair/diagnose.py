@@ -16,6 +16,8 @@ from tenfold.data.feed.randomness import derive, derive_int
 from tenfold.data.split.folds import Fold
 from tenfold.doctor.changes.batches import LONGER, ONE_BATCH_RATE
 from tenfold.doctor.changes.recipe_changes import changed_recipe, words
+from tenfold.doctor.judge.evidence_signal import DEAD_LAYER
+from tenfold.doctor.measure.numbers.skill import WORST, class_skill, number_skill
 from tenfold.engine.plan.cost import lane_step_seconds
 from tenfold.engine.plan.shape import Shape
 from tenfold.executors.choose import executor_in_this_process
@@ -39,8 +41,6 @@ BUDGET = 6.0  # seconds of all short trainings of a first round, by the cost for
 SCORED = 1024  # rows of a part that skill is measured on
 VALIDATIONS = 64  # epochs after which the validation loss is measured, at most
 OUT_OF_LINE = 0.2  # judge the worst lane instead of the median one if its skill is lower by more than this
-DEAD = 0.5  # share of a layer's units
-FLOOR = -1.0  # least skill, and that of a training that diverged
 
 
 def diagnose_recipe(
@@ -66,26 +66,20 @@ def diagnose_recipe(
     return RecipeDiagnosis(problem, recipe, SearchContext.local(device, limit=time_limit), budget).diagnose()
 
 
-# ---- scores ------------------------------------------------------------------------------------------------------
-
-
-def skill(problem: Problem, outputs: Array, rows: Array, fold: int, recipe: Recipe) -> float | None:
-    """(accuracy - c) / (1 - c) with c the share of the commonest class among the rows, or R2; at least FLOOR, which is
-    also what outputs that are not finite get; None for a target that is the same in all rows."""
+def skill_of(problem: Problem, outputs: Array, rows: Array, fold: int, recipe: Recipe) -> float | None:
+    """The doctor's skill (`class_skill`, `number_skill`) of outputs for some rows, at least WORST, which is also what
+    outputs that are not finite get; None for a target that is the same in all rows."""
     y = problem.y[rows]
     if not np.isfinite(outputs).all():
-        return FLOOR
-    if problem.classes:
-        chance = float(np.bincount(y).max()) / len(y)
-        found = (float((outputs.argmax(1) == y).mean()) - chance) / (1 - chance) if chance < 1 else None
-    else:
+        return WORST
+    if not problem.classes:
         predicted = problem.readable(outputs, fold, loss_of(recipe, False).link)[:, 0]
-        total = float(((y - y.mean()) ** 2).sum())
-        found = 1 - float(((y - predicted) ** 2).sum()) / total if total > 0 else None
-    return None if found is None else max(FLOOR, found) if math.isfinite(found) else FLOOR
+        return number_skill(float(((y - predicted) ** 2).sum()), float(((y - y.mean()) ** 2).sum()))
+    value = class_skill(float((outputs.argmax(1) == y).mean()), float(np.bincount(y).max()) / len(y))
+    return None if value is None else max(WORST, value)
 
 
-def some_rows(rows: Array, fold: Fold) -> Array:
+def scored_rows(rows: Array, fold: Fold) -> Array:
     """At most SCORED of the rows, the same ones for every recipe."""
     return np.sort(derive(fold.seed, "doctor", 0, fold.number).permutation(rows)[:SCORED])
 
@@ -97,21 +91,25 @@ def lane_skills(problem: Problem, pack: Pack) -> tuple[list[float | None], list[
     from tenfold.doctor.measure.lanes import criterion_of, lane_targets
 
     folds = [part.fold for part in pack.feed.folds]
-    parts = [some_rows(f.train, f) for f in folds], [some_rows(f.validation, f) for f in folds]
-    outputs = [pack.predict(part) if any(map(len, part)) else [] for part in parts]
-    bad = pack.bad.cpu().numpy() >= 0
-    found: tuple[list[float | None], list[float | None], list[float]] = [], [], []
+    training, validation = [scored_rows(f.train, f) for f in folds], [scored_rows(f.validation, f) for f in folds]
+    diverged = pack.bad.cpu().numpy() >= 0
+
+    def skills(rows: list[Array]) -> tuple[list[Array], list[float | None]]:
+        outputs = pack.predict(rows) if any(map(len, rows)) else []
+        of_lanes: list[float | None] = []
+        for i, lane in enumerate(pack.lanes):
+            known = len(rows[lane.fold]) > 0
+            value = skill_of(problem, outputs[i], rows[lane.fold], lane.fold, lane.recipe) if known else None
+            of_lanes.append(WORST if diverged[i] else value)
+        return outputs, of_lanes
+
+    outputs, skill = skills(training)
+    losses = []
     for i, lane in enumerate(pack.lanes):
-        for scores, rows, seen in zip(found[:2], parts, outputs, strict=True):
-            value = skill(problem, seen[i], rows[lane.fold], lane.fold, lane.recipe) if len(rows[lane.fold]) else None
-            scores.append(FLOOR if bad[i] else value)
-        target = lane_targets(pack, i, parts[0][lane.fold])
-        loss = float(criterion_of(lane, pack)(torch.from_numpy(outputs[0][i]).to(target.device), target))
-        found[2].append(math.inf if bad[i] or not math.isfinite(loss) else loss)
-    return found
-
-
-# ---- short trainings ---------------------------------------------------------------------------------------------
+        target = lane_targets(pack, i, training[lane.fold])
+        loss = float(criterion_of(lane, pack)(torch.from_numpy(outputs[i]).to(target.device), target))
+        losses.append(math.inf if diverged[i] or not math.isfinite(loss) else loss)
+    return skill, skills(validation)[1], losses
 
 
 @dataclass
@@ -140,7 +138,7 @@ class ShortTrainings:
         found = self._train(recipes, folds)
         if one_batch:
             rows = min(32, self.recipe.batch_size if self.recipe.batch_size != "full" else 32)
-            few = tuple(replace(f, train=some_rows(f.train, f)[:rows], validation=f.validation[:0]) for f in folds)
+            few = tuple(replace(f, train=scored_rows(f.train, f)[:rows], validation=f.validation[:0]) for f in folds)
             heart = replace(self.recipe, optimizer=Adam(lr=ONE_BATCH_RATE), batch_size="full", decay="none")
             found += self._train({"one_batch": heart}, few)
         return found
@@ -157,8 +155,8 @@ class ShortTrainings:
         for recipe in recipes:
             rows = Dealing.of(folds, recipe.batch_size).rows
             cost += len(folds) * lane_step_seconds(recipe, self.problem.size, batch=rows)
-        whole = Dealing.of(folds, self.recipe.batch_size).updates * self.recipe.epochs
-        return min(max(SHORTEST, min(SHORT, int(self.budget * self.context.workers / cost))), whole)
+        updates_in_all = Dealing.of(folds, self.recipe.batch_size).updates * self.recipe.epochs
+        return min(max(SHORTEST, min(SHORT, int(self.budget * self.context.workers / cost))), updates_in_all)
 
     def _train(self, named: Mapping[str, Recipe], folds: Sequence[Fold]) -> list[Trial]:
         from tenfold.engine.plan.packing import plan_packs
@@ -194,9 +192,6 @@ class ShortTrainings:
         return job
 
 
-# ---- the training itself -----------------------------------------------------------------------------------------
-
-
 @dataclass
 class WatchedTraining:
     """A recipe trained on all folds under an observer. skill, held_out: of every lane (a fold and a seed), on rows
@@ -209,18 +204,18 @@ class WatchedTraining:
     scores: list[float]
     notes: list[str]
 
-    def judged(self) -> int:
-        """The lane that is judged: the middle one by skill, or the worst where that one is out of line."""
-        values = [FLOOR if v is None else v for v in self.skill]
+    def judged_lane(self) -> int:
+        """The lane that is judged: the median one by skill, or the worst one where it is out of line."""
+        values = [WORST if v is None else v for v in self.skill]
         order = sorted(range(len(values)), key=values.__getitem__)
         middle = order[len(order) // 2]
         return order[0] if values[middle] - values[order[0]] > OUT_OF_LINE else middle
 
-    def mean(self) -> float:
+    def mean_skill(self) -> float:
         """Mean skill over the lanes on rows that they did not train on."""
-        return float(np.mean([FLOOR if v is None else v for v in self.held_out]))
+        return float(np.mean([WORST if v is None else v for v in self.held_out]))
 
-    def score(self) -> float | None:
+    def mean_score(self) -> float | None:
         """Mean score over the lanes; None where one diverged."""
         mean = float(np.mean(self.scores))
         return mean if math.isfinite(mean) else None
@@ -237,7 +232,7 @@ class RecipeDiagnosis:
 
     def __post_init__(self) -> None:
         self.problem.check_recipes([self.recipe])
-        self.tries = ShortTrainings(self.problem, self.recipe, self.context, self.budget)
+        self.short_trainings = ShortTrainings(self.problem, self.recipe, self.context, self.budget)
 
     @cached_property
     def trained(self) -> WatchedTraining:
@@ -249,13 +244,13 @@ class RecipeDiagnosis:
         from tenfold.doctor.measure.lanes import lane_watched
         from tenfold.doctor.ways_in.examine import examine
 
-        course = self.trained
-        watched = lane_watched(course.pack, course.observer, course.judged())
-        watched.notes += course.notes
-        found = examine(watched, trials=self.tries, prove=prove, budget=self.budget)
-        return self._said(found, across(self.problem, course))
+        training = self.trained
+        watched = lane_watched(training.pack, training.observer, training.judged_lane())
+        watched.notes += training.notes
+        found = examine(watched, trials=self.short_trainings, prove=prove, budget=self.budget)
+        return self._with_lines(found, across_folds(self.problem, training))
 
-    def _said(self, diagnosis: Diagnosis, sentences: list[str]) -> Diagnosis:
+    def _with_lines(self, diagnosis: Diagnosis, sentences: list[str]) -> Diagnosis:
         """The findings with remedies as lines of the recipe, and the first one with what holds across lanes."""
         findings = []
         for place, finding in enumerate(diagnosis.findings):
@@ -280,7 +275,7 @@ def train_watched(problem: Problem, recipe: Recipe, context: SearchContext) -> W
     pack = Pack(lanes, Shape.of(recipe, problem.size, problem.folds), feed)
     observer, since = LaneObserver(pack, states=True), time.monotonic()
 
-    whole = recipe.epochs * pack.per_epoch
+    updates_in_all = recipe.epochs * pack.per_epoch
     notes: list[str] = []
 
     def each_epoch() -> None:
@@ -288,8 +283,8 @@ def train_watched(problem: Problem, recipe: Recipe, context: SearchContext) -> W
             observer.validate()
 
     def job(emit: Any, order: Any) -> None:
-        if not train(pack, last=whole, tick=order, each_epoch=each_epoch):
-            emit(f"watched for {pack.update} of {whole} updates: the time was out")
+        if not train(pack, last=updates_in_all, tick=order, each_epoch=each_epoch):
+            emit(f"watched for {pack.update} of {updates_in_all} updates: the time was out")
 
     def late() -> bool:
         return context.limit is not None and time.monotonic() - since > context.limit
@@ -311,42 +306,25 @@ def lane_scores(problem: Problem, pack: Pack) -> list[float]:
     return found
 
 
-def across(problem: Problem, course: WatchedTraining) -> list[str]:
+def across_folds(problem: Problem, training: WatchedTraining) -> list[str]:
     """What holds for how many folds and seeds, in sentences; nothing of what holds for none."""
-    pack, seeds = course.pack, len({fold.seed for fold in problem.folds})
+    pack, seeds = training.pack, len({fold.seed for fold in problem.folds})
     of = f"of {len(pack.lanes)} {'folds' if seeds == 1 else 'trainings (folds and seeds)'}"
     bad = pack.bad.cpu().numpy()
-    chance = sum(v is not None and b < 0 and v < 0.05 for v, b in zip(course.skill, bad, strict=True))
+    chance = sum(v is not None and b < 0 and v < 0.05 for v, b in zip(training.skill, bad, strict=True))
     found = []
     if diverged := int((bad >= 0).sum()):
         found.append(f"diverged in {diverged} {of}, first at update {int(bad[bad >= 0].min())}")
     if chance:
         found.append(f"no better than a constant answer on the training rows in {chance} {of}")
-    shares = [dead_share(problem, pack, i) for i in range(len(pack.lanes)) if bad[i] < 0]
-    if dying := sum(share > DEAD for share in shares):
+    shares = [_dead_share(problem, pack, i) for i in range(len(pack.lanes)) if bad[i] < 0]
+    if dying := sum(share > DEAD_LAYER for share in shares):
         found.append(f"over half of a layer's units are dead in {dying} {of}")
     return found
 
 
-def dead_share(problem: Problem, pack: Pack, lane: int) -> float:
-    """The largest share of a ReLU layer's units or channels that are 0 on all training rows (at most SCORED)."""
-    import torch
-    from torch import nn
+def _dead_share(problem: Problem, pack: Pack, lane: int) -> float:
+    from tenfold.doctor.measure.lanes import dead_relu_share
 
-    from tenfold.doctor.measure.lanes import lane_inputs, lane_module
-
-    mine = pack.lanes[lane]
-    fold = problem.folds[mine.fold]
-    module = lane_module(pack, mine, pack.w[lane, None], pack.rows["moments"][lane]).eval()
-    shares: list[float] = []
-
-    def look(_layer: Any, _inputs: Any, output: Any) -> None:
-        active = (output != 0).transpose(0, 1).flatten(1).any(1)  # (units,)
-        shares.append(1 - float(active.float().mean()))
-
-    handles = [part.register_forward_hook(look) for part in module.modules() if isinstance(part, nn.ReLU)]
-    with torch.no_grad():
-        module(lane_inputs(pack, lane, some_rows(fold.train, fold)))
-    for handle in handles:
-        handle.remove()
-    return max(shares, default=0.0)
+    fold = problem.folds[pack.lanes[lane].fold]
+    return dead_relu_share(pack, lane, scored_rows(fold.train, fold))

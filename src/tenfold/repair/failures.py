@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -85,63 +85,80 @@ def shared(recipes: Sequence[Recipe], left: set[int], failed: set[int]) -> tuple
     """The setting (or bound of a number) that holds for most of the recipes `left`, at least 3 in 10 of them and two,
     and whose holders among all recipes failed at least 9 times in 10: in words, and those that it holds for; "" and
     none where there is no such setting, or no recipe that did not fail."""
-    said, best = "", set[int]()
     if len(failed) == len(recipes):
-        return said, best
-    flat = [dict(_settings(recipe.to_dict())) for recipe in recipes]
-    for words, holds in _conditions(flat, sorted(left)):
-        have = {n for n, settings in enumerate(flat) if holds(settings)}
-        mine = have & left
-        enough = len(mine) >= max(2, MEMBERS * len(left)) and len(have & failed) >= PURE * len(have)
-        if enough and len(mine) > len(best):
-            said, best = words, mine
-    return said, best
+        return "", set()
+    best, members = "", set[int]()
+    settings = [_settings(recipe.to_dict()) for recipe in recipes]
+    for condition in _conditions([settings[number] for number in sorted(left)]):
+        holders = {number for number, of_recipe in enumerate(settings) if condition.holds(of_recipe)}
+        frequent = len(holders & left) >= max(2, MEMBERS * len(left))
+        pure = len(holders & failed) >= PURE * len(holders)
+        if frequent and pure and len(holders & left) > len(members):
+            best, members = condition.words, holders & left
+    return best, members
 
 
-def _settings(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """Every setting of a recipe by its path; a rule without numbers is its name."""
-    if isinstance(value, Mapping):
-        for name, part in value.items():
-            yield f"{path}.{name}".lstrip("."), "present"
-            yield from _settings(part, f"{path}.{name}".lstrip("."))
-    else:
-        yield (
-            path,
-            tuple(value) if isinstance(value, list) and not any(isinstance(v, Mapping) for v in value) else value,
-        )
+Settings = Mapping[str, Any]  # of a recipe by their paths: "optimizer.sgd.lr"
+PRESENT = "present"  # the value of a rule or group that a recipe has
 
 
-def _conditions(flat: Sequence[Mapping[str, Any]], failed: Sequence[int]) -> Iterator[tuple[str, Any]]:
-    """(words, test) of every setting that occurs among the failed: equal to a value, or at least (most) a number."""
-    paths = sorted({path for n in failed for path in flat[n]})
-    for path in paths:
-        values = [flat[n][path] for n in failed if path in flat[n]]
-        if all(isinstance(v, float | int) and not isinstance(v, bool) for v in values) and len(set(values)) > 1:
-            low, high = min(values), max(values)
-            yield f"{path} of {low:g} or more", lambda s, p=path, b=low: _number(s.get(p)) and s[p] >= b
-            yield f"{path} of {high:g} or less", lambda s, p=path, b=high: _number(s.get(p)) and s[p] <= b
-            continue
-        for value in sorted(set(map(_hashable, values)), key=repr):
-            words = path.replace(".", " ") if value == "present" else f"{path}: {_words(value)}"
-            yield words, lambda s, p=path, v=value: p in s and _hashable(s[p]) == v
+@dataclass(frozen=True)
+class Condition:
+    """A recipe has this value at a path, or one that is at least or at most this number."""
+
+    path: str
+    value: Any
+    relation: Literal["is", "at least", "at most"] = "is"
+
+    def holds(self, settings: Settings) -> bool:
+        """Whether a recipe with these settings meets it."""
+        if self.path not in settings:
+            return False
+        value = settings[self.path]
+        if self.relation == "is":
+            return bool(value == self.value)
+        if not isinstance(value, float | int):
+            return False
+        return value >= self.value if self.relation == "at least" else value <= self.value
+
+    @property
+    def words(self) -> str:
+        """As a person would write it: "optimizer.sgd.lr of 0.5 or more", "network.hidden: [8, 8]"."""
+        if self.relation != "is":
+            return f"{self.path} of {self.value:g} or {'more' if self.relation == 'at least' else 'less'}"
+        if self.value == PRESENT:
+            return self.path.replace(".", " ")
+        if isinstance(self.value, tuple):
+            return f"{self.path}: [{', '.join(map(str, self.value))}]"
+        return f"{self.path}: {f'{self.value:g}' if isinstance(self.value, float) else self.value}"
 
 
-def _number(value: Any) -> bool:
-    return isinstance(value, float | int)
+def _settings(recipe: Mapping[str, Any], inside: str = "") -> dict[str, Any]:
+    """Every setting of a recipe by its path, as values that can be compared and hashed."""
+    settings: dict[str, Any] = {}
+    for name, value in recipe.items():
+        path = f"{inside}.{name}".lstrip(".")
+        settings[path] = PRESENT
+        if isinstance(value, Mapping):
+            settings |= _settings(value, path)
+        elif isinstance(value, list):
+            settings[path] = repr(value) if any(isinstance(item, Mapping) for item in value) else tuple(value)
+        else:
+            settings[path] = value
+    return settings
 
 
-def _hashable(value: Any) -> Any:
-    return value if isinstance(value, str | int | float | bool | tuple | None) else repr(value)
-
-
-def _words(value: Any) -> str:
-    return (
-        "[" + ", ".join(map(str, value)) + "]"
-        if isinstance(value, tuple)
-        else f"{value:g}"
-        if isinstance(value, float)
-        else str(value)
-    )
+def _conditions(failed: Sequence[Settings]) -> Iterator[Condition]:
+    """Every condition that some failed recipes meet: bounds of numbers that vary among them, else single values."""
+    for path in sorted({path for settings in failed for path in settings}):
+        values = [settings[path] for settings in failed if path in settings]
+        numbers = all(isinstance(value, float | int) and not isinstance(value, bool) for value in values)
+        if numbers and len(set(values)) > 1:
+            yield Condition(path, min(values), "at least")
+            yield Condition(path, max(values), "at most")
+        else:
+            for value in sorted(set(values), key=repr):
+                yield Condition(path, value)
 
 
 def findings(

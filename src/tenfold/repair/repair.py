@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tenfold.data.feed.randomness import derive
-from tenfold.doctor.causes import CAUSES
+from tenfold.doctor.causes import cause_words
 from tenfold.doctor.changes.random_change import random_recipe_change
 from tenfold.doctor.changes.recipe_changes import changed_recipe, lines, words
 from tenfold.doctor.changes.table import CHANGES, COMBINED, SINGLE
@@ -33,7 +33,7 @@ LEAST_GAIN = 0.02  # of skill, to be worth a change of the recipe
 SHARE = 0.8  # of the folds on which a change must be better
 WORTH = 0.1  # apply all changes at once only if they beat the best single one by this much skill
 COSTLIER = ("longer", "smaller_batch")  # make more updates: only where they are prescribed
-CONTROLS = 3  # random changes beside, whose mean is what luck brings
+CONTROLS = 3  # random changes that are tried as well: their mean is what luck brings
 
 
 @dataclass(frozen=True)
@@ -129,78 +129,77 @@ def repair_problem(
     *,
     budget: float = BUDGET,
     rounds: int = ROUNDS,
-    said: Callable[[Diagnosis], None] = lambda diagnosis: None,
+    on_diagnosis: Callable[[Diagnosis], None] = lambda diagnosis: None,
 ) -> Repair:
-    """The same of a problem; `said` gets the first diagnosis as soon as it is there."""
-    patient = RecipeDiagnosis(problem, recipe, context, budget)
-    first = last = patient.diagnose()
-    said(first)
-    before = patient.trained.score()
+    """The same of a problem; `on_diagnosis` is called with the first diagnosis as soon as it is there."""
+    current = RecipeDiagnosis(problem, recipe, context, budget)
+    first = last = current.diagnose()
+    on_diagnosis(first)
+    before = current.trained.mean_score()
     made: list[Proven] = []
     notes: list[str] = []
     while not last.healthy and len(made) < rounds:
-        found = _best(patient, last, len(made))
+        found = _best(current, last, len(made))
         if found is None:
             notes.append("no change was proven to help" if not made else "no further change was proven to help")
             break
         proven, changed = found
         other = RecipeDiagnosis(problem, changed, context, budget)
         diagnosis = other.diagnose(prove=False)
-        if other.trained.mean() < patient.trained.mean() - LEAST_GAIN:
+        if other.trained.mean_skill() < current.trained.mean_skill() - LEAST_GAIN:
             notes.append(f"not kept, worse when trained to the end: {proven.what}")
             break
         made.append(proven)
-        patient, last = other, diagnosis
+        current, last = other, diagnosis
     if not last.healthy:
         notes.append(f"still not healthy: {last.findings[0].words} ({last.findings[0].probability:.2f})")
-    scores = before, patient.trained.score()
-    return Repair(patient.recipe, made, first, last, problem.metric.name, *scores, notes)
+    scores = before, current.trained.mean_score()
+    return Repair(current.recipe, made, first, last, problem.metric.name, *scores, notes)
 
 
-# ---- one round ---------------------------------------------------------------------------------------------------
-
-
-def _best(patient: RecipeDiagnosis, diagnosis: Diagnosis, round_number: int) -> tuple[Proven, Recipe] | None:
-    """The best of the changes that a fresh round of paired trainings proves, the unchanged recipe and random changes
-    beside them, and the recipe with it. Of all changes together those are kept that are needed."""
-    candidates = recipes_to_prove(diagnosis, patient.recipe)
-    made: dict[str, Recipe] = {"as_is": patient.recipe, **candidates}
-    rng = derive(patient.problem.folds[0].seed, "doctor", 2, round_number)
-    data: dict[str, Any] = {"task": patient.problem.task, "rows": patient.problem.inputs.rows}
+def _best(current: RecipeDiagnosis, diagnosis: Diagnosis, round_number: int) -> tuple[Proven, Recipe] | None:
+    """The best of the changes that a fresh round of paired trainings proves, with the unchanged recipe and
+    random changes as controls, and the recipe with it. Of all changes together those are kept that are needed."""
+    candidates = recipes_to_prove(diagnosis, current.recipe)
+    made: dict[str, Recipe] = {"as_is": current.recipe, **candidates}
+    rng = derive(current.problem.folds[0].seed, "doctor", 2, round_number)
+    data: dict[str, Any] = {"task": current.problem.task, "rows": current.problem.inputs.rows}
     controls = [f"control {place}" for place in range(CONTROLS)]
-    made |= {name: random_recipe_change(patient.recipe, rng, **data) for name in controls}
+    made |= {name: random_recipe_change(current.recipe, rng, **data) for name in controls}
     seed = 100 + round_number
-    trials = {trial.change: trial for trial in patient.tries.train(made, seed=seed)}
-    before, luck = trials["as_is"], float(np.mean([mean_skill(trials[name]) for name in controls]))
+    trials = {trial.change: trial for trial in current.short_trainings.train(made, seed=seed)}
+    before, luck = trials["as_is"], float(np.mean([useful_skill(trials[name]) for name in controls]))
     prescribed = [f.change for f in diagnosis.findings[:2]]
     change = chosen(before, luck, {name: trials[name] for name in candidates}, prescribed)
     if change is None:
         return None
-    recipe, trial, what = made[change], trials[change], words(patient.recipe, change)
+    recipe, trial, what = made[change], trials[change], words(current.recipe, change)
     if change in COMBINED:
-        recipe, trial = needed(patient, recipe, trial, seed)
-        what = f"these settings changed together, each of them needed:\n{lines(patient.recipe, recipe)}"
+        recipe, trial = needed(current, recipe, trial, seed)
+        what = f"these settings changed together, each of them needed:\n{lines(current.recipe, recipe)}"
     why = next((f.cause for f in diagnosis.findings if f.change == change), diagnosis.findings[0].cause)
-    wins, folds = is_better(before, trial)
-    remedy = None if prescribed[0] == change or prescribed[0] not in candidates else mean_skill(trials[prescribed[0]])
-    skills = mean_skill(before), mean_skill(trial), luck
-    return Proven(change, CAUSES[why], what, *skills, wins, folds, remedy), recipe
+    wins, folds = folds_won(before, trial)
+    remedy = None if prescribed[0] == change or prescribed[0] not in candidates else useful_skill(trials[prescribed[0]])
+    skills = useful_skill(before), useful_skill(trial), luck
+    return Proven(change, cause_words(why), what, *skills, wins, folds, remedy), recipe
 
 
-def needed(patient: RecipeDiagnosis, whole: Recipe, trial: Trial, seed: int) -> tuple[Recipe, Trial]:
+def needed(current: RecipeDiagnosis, changed: Recipe, trial: Trial, seed: int) -> tuple[Recipe, Trial]:
     """Of the fields that a recipe changes those that it is LEAST_GAIN worse without, as a recipe with its trial; all
     of them where these alone do not reach as much."""
-    old, new = patient.recipe, whole
+    old, new = current.recipe, changed
     fields = [f.name for f in dataclasses.fields(Recipe) if getattr(old, f.name) != getattr(new, f.name)]
     without = {f"without {name}": made for name in fields if (made := _with_fields(new, old, [name])) is not None}
-    trials = {t.change: t for t in patient.tries.train(without, seed=seed)}
-    reached = mean_skill(trial)
-    idle = [n for n in fields if (t := trials.get(f"without {n}")) is not None and mean_skill(t) > reached - LEAST_GAIN]
+    trials = {t.change: t for t in current.short_trainings.train(without, seed=seed)}
+    reached = useful_skill(trial)
+    idle = [
+        n for n in fields if (t := trials.get(f"without {n}")) is not None and useful_skill(t) > reached - LEAST_GAIN
+    ]
     fewer = _with_fields(new, old, idle) if idle else None
     if fewer is None or fewer == old:
-        return whole, trial
-    again = patient.tries.train({"fewer": fewer}, seed=seed)[0]
-    return (fewer, again) if mean_skill(again) > reached - LEAST_GAIN else (whole, trial)
+        return changed, trial
+    again = current.short_trainings.train({"fewer": fewer}, seed=seed)[0]
+    return (fewer, again) if useful_skill(again) > reached - LEAST_GAIN else (changed, trial)
 
 
 def _with_fields(recipe: Recipe, other: Recipe, names: Sequence[str]) -> Recipe | None:
@@ -217,8 +216,8 @@ def recipes_to_prove(diagnosis: Diagnosis, recipe: Recipe) -> dict[str, Recipe]:
     prescribed = [f.change for f in diagnosis.findings[:2]]
     trials = {t.change: t for t in diagnosis.record.trials}
     names = [n for n in SINGLE if n not in COSTLIER and n in trials and "as_is" in trials]
-    names.sort(key=lambda name: (-mean_skill(trials[name]), CHANGES[name].preference))
-    gaining = [n for n in names if mean_skill(trials[n]) > mean_skill(trials["as_is"]) + LEAST_GAIN]
+    names.sort(key=lambda name: (-useful_skill(trials[name]), CHANGES[name].preference))
+    gaining = [n for n in names if useful_skill(trials[n]) > useful_skill(trials["as_is"]) + LEAST_GAIN]
     found: dict[Recipe, str] = {}
     for name in [*dict.fromkeys([*prescribed, *gaining])][:PROVEN] + list(COMBINED):
         changed = changed_recipe(recipe, name)
@@ -231,36 +230,40 @@ def chosen(before: Trial, luck: float, trials: dict[str, Trial], prescribed: Seq
     """The change to make: of those that gain LEAST_GAIN of skill, end above what random changes come to (`luck`), and
     are better on SHARE of the folds, the first single one that is within LEAST_GAIN of the best; all at once where that
     gains WORTH more. Of one that is prescribed less is asked: no skill lost, and a lower loss on SHARE of the folds."""
-    base = mean_skill(before)
+    base = useful_skill(before)
     gains: dict[str, float] = {}
     for name, trial in trials.items():
-        wins, folds = is_better(before, trial)
-        gain = mean_skill(trial) - base
+        wins, folds = folds_won(before, trial)
+        gain = useful_skill(trial) - base
         lower = sum((b or 0) < (a or 0) for a, b in zip(before.loss, trial.loss, strict=True))
         clear = gain > LEAST_GAIN and wins >= SHARE * folds
         asked = name in prescribed and not CHANGES[name].other_loss and gain >= 0 and lower >= SHARE * folds
         if (clear or asked) and base + gain > luck:
             gains[name] = gain
     single = {name: gain for name, gain in gains.items() if name not in COMBINED}
-    whole = max((n for n in gains if n in COMBINED), key=lambda n: gains[n], default=None)
-    if not single or (whole is not None and gains[whole] > max(single.values()) + WORTH):
-        return whole
+    together = max((n for n in gains if n in COMBINED), key=lambda n: gains[n], default=None)
+    if not single or (together is not None and gains[together] > max(single.values()) + WORTH):
+        return together
     return next(name for name, gain in single.items() if gain >= max(single.values()) - LEAST_GAIN)
 
 
-def _values(trial: Trial) -> list[float]:
-    """Skill of every fold, on held-out rows where there are any; worse than a constant answer is as bad as that."""
+def _useful_skills(trial: Trial) -> list[float]:
+    """Skill of every fold, on held-out rows where there are any; 0 where it is worse than a constant answer.
+
+    `Trial.reached`, which the judge weighs, still tells bad from worse: here a recipe is chosen, and one that is worse
+    than a constant answer is of no use, however much worse.
+    """
     pairs: Sequence[tuple[float | None, float | None]] = list(zip(trial.held_out, trial.skill, strict=True))
-    known = [held if held is not None else own for held, own in pairs]
-    return [max(0.0, value or 0.0) for value in known]
+    return [max(0.0, (held if held is not None else own) or 0.0) for held, own in pairs]
 
 
-def mean_skill(trial: Trial) -> float:
+def useful_skill(trial: Trial) -> float:
     """Mean over the folds."""
-    return float(np.mean(_values(trial)))
+    return float(np.mean(_useful_skills(trial)))
 
 
-def is_better(before: Trial, after: Trial) -> tuple[int, int]:
-    """On how many folds the second is better, and of how many."""
-    one, two = _values(before), _values(after)
-    return sum(b > a for a, b in zip(one, two, strict=True)), len(one)
+def folds_won(before: Trial, after: Trial) -> tuple[int, int]:
+    """On how many folds the second has more useful skill, and of how many. A loss decides nothing here, as it does
+    between equal skills in a proof (`paired_wins`): a recipe is not changed for it."""
+    pairs = list(zip(_useful_skills(before), _useful_skills(after), strict=True))
+    return sum(b > a for a, b in pairs), len(pairs)

@@ -9,7 +9,7 @@ from typing import Any
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from tenfold.doctor.causes import CAUSES
+from tenfold.doctor.causes import cause_words
 from tenfold.doctor.diagnosis import Diagnosis, Finding, diagnosis_verdict
 from tenfold.doctor.record import CurvePoint, Record
 from tenfold.report import panels, words
@@ -69,7 +69,7 @@ PANELS: tuple[Panel, ...] = (
 CAPTIONS = {
     "loss": (
         "Pale: single batches; thick: their running median; dark: batches without gradients; dashed: landmarks.",
-        "A loss that stays at the best constant output has learnt nothing; one far above it was set up wrongly.",
+        "A loss that stays at the best constant output has learnt nothing; one far above it points to a wrong setup.",
     ),
     "norm": (
         "The norm of the whole gradient at each update, before the optimizer scales it.",
@@ -77,7 +77,7 @@ CAPTIONS = {
     ),
     "signal": (
         "Root mean square of the outputs of the layers with weights. Triangle: zero; cross: not finite.",
-        "A steady fall or rise over decades, which the right initialization has not, loses the signal.",
+        "A steady fall or rise over decades, which the right initialization does not have, loses the signal.",
     ),
     "gradient": (
         "Root mean square of the gradient of the loss with respect to the same outputs.",
@@ -110,9 +110,6 @@ CAPTIONS = {
 }
 
 
-# ---- figures -----------------------------------------------------------------------------------------------------
-
-
 def panels_with_data(record: Record) -> list[Panel]:
     """The panels that have something to draw."""
     return [panel for panel in PANELS if panel.height(record)]
@@ -130,15 +127,15 @@ def figure(record: Record) -> Figure:
     used = [column for column in columns if column]
     with LIGHT.style():
         size = (WIDTH * 1.04 * max(1, len(used)), max(*tall, HEIGHT))
-        whole = Figure(figsize=size, layout="constrained", facecolor=LIGHT.page)
+        drawing = Figure(figsize=size, layout="constrained", facecolor=LIGHT.page)
         if not used:
-            whole.text(0.5, 0.5, "nothing was recorded", ha="center")
-            return whole
-        parts: Any = whole.subfigures(1, len(used), squeeze=False)
+            drawing.text(0.5, 0.5, "nothing was recorded", ha="center")
+            return drawing
+        parts: Any = drawing.subfigures(1, len(used), squeeze=False)
         for part, column in zip(parts[0], used, strict=True):
             _fill(part, column, record)
-        whole.draw_without_rendering()  # ticks are made here, in this style
-    return whole
+        drawing.draw_without_rendering()  # ticks are made here, in this style
+    return drawing
 
 
 def _fill(part: Any, column: Sequence[Panel], record: Record) -> None:
@@ -158,9 +155,6 @@ def pictures(record: Record) -> list[tuple[tuple[str, str], Markup]]:
             panel.draw(drawn.subplots(), record, THEMED)
             found.append((CAPTIONS[panel.name], to_svg(drawn, f"diagnosis-{panel.name}", panel.title)))
     return found
-
-
-# ---- the page ----------------------------------------------------------------------------------------------------
 
 
 def page(diagnosis: Diagnosis, *, title: str) -> str:
@@ -185,13 +179,13 @@ def page(diagnosis: Diagnosis, *, title: str) -> str:
 
 def diagnosis_headline(diagnosis: Diagnosis) -> str:
     """The verdict in a sentence or two."""
-    said = diagnosis_verdict(diagnosis)
-    return f"{said.removesuffix('.')}: no cause was found." if said.startswith("Healthy") else said
+    verdict = diagnosis_verdict(diagnosis)
+    return f"{verdict.removesuffix('.')}: no cause was found." if verdict.startswith("Healthy") else verdict
 
 
 def _finding(finding: Finding) -> dict[str, Any]:
     return {
-        "words": CAUSES.get(finding.cause, finding.cause),
+        "words": cause_words(finding.cause),
         "probability": f"{finding.probability:.2f}",
         "seen": "",
         "where": f"layer {finding.layer}" if finding.layer else "",
@@ -219,7 +213,7 @@ def findings_section(findings: Sequence[Mapping[str, Any]]) -> list[dict[str, An
         if words.is_finite_number(recipes):
             seen += f"{' in ' if seen else ''}{words.whole_number(recipes)} recipe{'s' if recipes != 1 else ''}"
         kept = {name: finding.get(name) or "" for name in ("where", "remedy", "proof")}
-        named = finding.get("words") or CAUSES.get(finding["cause"], finding["cause"])
+        named = finding.get("words") or cause_words(finding["cause"])
         sure: Any = finding.get("probability")
         certain = f"{sure:.2f}" if words.is_finite_number(sure) else words.DASH
         row = {

@@ -20,7 +20,7 @@ TINY = 1e-30  # what counts as zero on a log scale
 
 @dataclass(frozen=True)
 class Colours:
-    """Of a figure: text, what stands back, lines, what stands out, and the ground."""
+    """Of a figure: text, what is in the background, lines, what is in front, and the page."""
 
     ink: str
     soft: str

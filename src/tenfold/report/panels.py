@@ -35,16 +35,13 @@ def probe_times(record: Record) -> list[Probe]:
     return some([p for p in times if p is not None], TIMES)
 
 
-# ---- over time ---------------------------------------------------------------------------------------------------
-
-
 def running_median(values: np.ndarray, span: int) -> np.ndarray:
     """The running median over `span` values, the same number of values; NaN where all of them are."""
     padded = np.pad(values, (span // 2, span - 1 - span // 2), mode="edge")
     windows = np.lib.stride_tricks.sliding_window_view(padded, span)
-    some_known: np.ndarray = np.any(np.isfinite(windows), axis=1)
-    whole = np.where(some_known[:, None], windows, 0.0)
-    return np.where(some_known, np.nanmedian(whole, 1), np.nan)
+    any_known: np.ndarray = np.any(np.isfinite(windows), axis=1)
+    known = np.where(any_known[:, None], windows, 0.0)
+    return np.where(any_known, np.nanmedian(known, 1), np.nan)
 
 
 def _series(axes: Any, points: Sequence[CurvePoint], name: str, ink: Colours) -> np.ndarray:
@@ -169,9 +166,6 @@ def updates(axes: Any, record: Record, ink: Colours) -> None:
     head(axes, "Update sizes by parameter")
 
 
-# ---- by depth ----------------------------------------------------------------------------------------------------
-
-
 def depths(record: Record) -> list[int]:
     """The operations whose outputs are followed through the depth: those with weights, or all where fewer than two."""
     weighted = [i for i, op in enumerate(record.facts.operations) if op.weight and op.kind != "normalization"]
@@ -232,9 +226,6 @@ def draw_gradient(axes: Any, record: Record, ink: Colours) -> None:
     """Root mean square of the gradient with respect to the layers' outputs by depth."""
     _by_depth(axes, record, "gradient", ink)
     head(axes, "Gradient by depth", legend=True)
-
-
-# ---- by layer ----------------------------------------------------------------------------------------------------
 
 
 def bands(record: Record, read: str) -> list[tuple[str, list[tuple[str, list[float]]]]]:
@@ -314,8 +305,8 @@ def dead_maps(record: Record) -> list[tuple[str, list[int], str]]:
         whose = operation(record, numbers)
         if whose is not None and numbers.dead_units:
             shares = [before.get(numbers.operation), numbers.dead] if last is end else [numbers.dead]
-            said = " → ".join(f"{100 * s:.0f}" if s is not None and is_drawable(s) else "–" for s in shares)
-            found.append((whose.name, numbers.dead_units, said + " %"))
+            percent = " → ".join(f"{100 * s:.0f}" if s is not None and is_drawable(s) else "–" for s in shares)
+            found.append((whose.name, numbers.dead_units, percent + " %"))
     return some(found, ROWS)
 
 
@@ -334,9 +325,6 @@ def dead(axes: Any, record: Record, ink: Colours) -> None:
     axes.set_xticks([])
     axes.spines["bottom"].set_visible(False)
     head(axes, "Dead units by layer")
-
-
-# ---- trials ------------------------------------------------------------------------------------------------------
 
 
 def skills(trial: Trial) -> np.ndarray:

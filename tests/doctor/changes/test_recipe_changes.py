@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import yaml
 
+from tenfold.doctor.causes import CAUSES
 from tenfold.doctor.changes.random_change import random_recipe_change
 from tenfold.doctor.changes.recipe_changes import changed_recipe, lines, words
 from tenfold.doctor.changes.table import CHANGES
-from tenfold.doctor.prescribe.remedies import REMEDIES
 from tenfold.engine.plan.network import plan_network
 from tenfold.engine.plan.size import Size
 from tenfold.recipe.recipe import Recipe
@@ -71,7 +71,7 @@ def test_the_words_hold_the_lines_that_make_the_change(name):
 
 
 def test_every_change_of_modules_and_every_remedy_is_known_or_impossible():
-    wanted = set(CHANGES) | {change for choices in REMEDIES.values() for change, _ in choices}
+    wanted = set(CHANGES) | {remedy.change for cause in CAUSES.values() for remedy in cause.remedies}
     assert wanted - {name for name, change in CHANGES.items() if change.recipe is not None} == IMPOSSIBLE
     for name in IMPOSSIBLE - {"as_is"}:
         assert changed_recipe(Recipe.from_dict(FAULTY), name) is None

@@ -114,8 +114,6 @@ def test_another_output_layer_of_a_product_with_a_bias_in_front():
     assert torch.allclose(changed(Added(), X, lambda ops: with_units(ops, weight, bias)), F.linear(X, weight, bias))
 
 
-# ---- weights ----
-
 STARTS = [
     (nn.ReLU, math.sqrt(2)), (nn.LeakyReLU, math.sqrt(2)), (nn.Tanh, 1.1), (nn.Sigmoid, 1.0), (nn.ELU, 1.25),
     (nn.Identity, 1.0),

@@ -111,9 +111,6 @@ def test_the_check_finds_a_wrong_backward_pass(factor, error):
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
 
 
-# ---- against recorded updates ----
-
-
 def trained(model, *, zero=True, sign=1.0, factor=lambda n: 1.0, penalty=0.0, steps=6):
     """A plain loop, watched by hand."""
     optimizer = torch.optim.SGD(model.parameters(), lr=1e-3)

@@ -192,9 +192,6 @@ def test_the_proper_loss_of_a_task():
     assert float(loss(output[:, 0], wanted)) == pytest.approx(float(((output[:, :1] - wanted) ** 2).mean()), rel=1e-6)
 
 
-# ---- rows ----
-
-
 def some(count, start=0, columns=3):
     x = torch.arange(start, start + count).float()[:, None] + torch.arange(columns) / 10
     return RowBatch((x,), {}, x[:, 0].long())

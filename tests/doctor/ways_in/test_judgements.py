@@ -233,14 +233,14 @@ def test_gradients_that_are_never_set_to_zero_have_a_remedy_of_their_own():
 
 
 def test_evidence_with_a_remedy_of_its_own_decides_on_the_remedy():
-    from tenfold.doctor.prescribe.remedies import prescribe
+    from tenfold.doctor.prescribe.prescribe import prescribe
     from tenfold.doctor.record import Facts, Record
 
     record = Record(Facts("classes", 2, [], [], [], "", "", "", [], [], 32, 96, 10))
-    change, words = prescribe("lr_too_high", record, ["steps_large", "gradient_accumulates"])
-    assert change == "zero_grad"
-    assert "optimizer.zero_grad() before loss.backward()" in words
-    assert prescribe("lr_too_high", record, ["steps_large"])[0] == "lr_d10"
+    remedy = prescribe("lr_too_high", record, ["steps_large", "gradient_accumulates"])
+    assert remedy.change == "zero_grad"
+    assert "optimizer.zero_grad() before loss.backward()" in remedy.words
+    assert prescribe("lr_too_high", record, ["steps_large"]).change == "lr_d10"
 
 
 @pytest.mark.slow

@@ -27,9 +27,6 @@ def looked(model, x=DIGITS, y=LABELS, criterion=None):
     return tenfold.preflight(model, x, y, criterion or nn.CrossEntropyLoss())
 
 
-# ---- sound networks --------------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=SLOW) for seed in (1, 2, 3))])
 def test_a_sound_network_of_any_start(seed):
     diagnosis = looked(dense(seed))
@@ -54,9 +51,6 @@ def test_a_sound_network_of_images():
     torch.manual_seed(0)
     model = nn.Sequential(nn.Conv2d(1, 8, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(128, 10))
     assert looked(model, DIGITS.reshape(-1, 1, 8, 8)).healthy
-
-
-# ---- faults ----------------------------------------------------------------------------------------------------------
 
 
 def zeros():
@@ -92,9 +86,6 @@ def test_a_fault_of_data_or_network_is_named(fault, cause):
     assert looked(*fault()).findings[0].cause == cause
 
 
-# ---- the same everywhere ---------------------------------------------------------------------------------------------
-
-
 @SLOW
 def test_neither_the_threads_nor_the_call_change_the_diagnosis():
     model = dense(1)
@@ -127,9 +118,6 @@ def test_what_an_update_costs_is_counted():
     found = cost.seconds_per_update(lambda updates: [x @ weight for _ in range(updates)])
     assert found == pytest.approx(cost.OPERATION + 2 * n * i * o * cost.ARITHMETIC + n * o * cost.NUMBER)
     assert cost.seconds_per_update(lambda updates: None) == cost.OPERATION  # never nothing
-
-
-# ---- what cannot be looked at ----------------------------------------------------------------------------------------
 
 
 def test_what_does_not_fit_is_said():

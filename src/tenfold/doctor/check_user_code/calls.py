@@ -63,9 +63,9 @@ def check_labels(criterion: Any, output: Any, y: Tensor) -> None:
     if low >= 0 and high < units:
         return
     shift = f"number the classes from 0: y - {low}" if low and high - low < units else ""
-    said = f"labels run to {high}" if high >= units else f"labels begin at {low}"
+    labels = f"labels run to {high}" if high >= units else f"labels begin at {low}"
     raise BadInput(
-        f"{said}, the model has {units} output{'' if units == 1 else 's'}: {_numbered(units)}",
+        f"{labels}, the model has {units} output{'' if units == 1 else 's'}: {_numbered(units)}",
         expected="class numbers from 0, an output for each",
         do=shift or (f"give the last layer {high + 1} outputs" if low >= 0 else "number the classes from 0"),
     )

@@ -112,19 +112,19 @@ def _output(record: Record) -> Iterator[Evidence]:
     if facts.after in ("sigmoid", "softmax", "log_softmax", "tanh"):
         rules.append(facts.after)
     units = math.prod(facts.output_shape[1:]) if facts.output_shape else 0  # 0: not seen
-    said = " then ".join(rules)
+    behind = " then ".join(rules)
     soft = [r for r in rules if r in ("softmax", "log_softmax")]
     yield Evidence("softmax_on_one", 1.0 if soft and units == 1 else 0.0, "softmax over one unit is always 1")
     again = (name in LOGITS and any(r in ("softmax", "sigmoid") for r in rules)) or len(
         [r for r in rules if r == "softmax"]
     ) > 1
-    yield Evidence("squashed_twice", 1.0 if again else 0.0, f"{said} in front of {name}, which wants bare outputs")
+    yield Evidence("squashed_twice", 1.0 if again else 0.0, f"{behind} in front of {name}, which wants bare outputs")
     cut = name in LOGITS and any(r in ("relu", "tanh", "relu6", "leaky_relu", "hardtanh") for r in rules)
-    yield Evidence("logits_cut", 1.0 if cut else 0.0, f"{said} in front of {name} cuts its inputs")
+    yield Evidence("logits_cut", 1.0 if cut else 0.0, f"{behind} in front of {name} cuts its inputs")
     yield Evidence(
         "odds_out_of_range",
         1.0 if name in ODDS and rules and rules[-1] not in ("sigmoid", "softmax", "hardsigmoid") else 0.0,
-        f"{said} in front of {name}, which wants probabilities",
+        f"{behind} in front of {name}, which wants probabilities",
     )
     yield Evidence(
         "unnormalized_scores",

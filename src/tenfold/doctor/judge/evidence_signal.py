@@ -11,6 +11,7 @@ from tenfold.doctor.measure.activations import activation_facts
 from tenfold.doctor.record import LayerNumbers, Probe, Record, following, hidden_layers, weighted
 
 DEAD_LAYER = 0.5  # share of a layer's units that are dead, from which the layer alone is evidence
+DEAD_NOTED = 0.3  # share that is noted over several seeds, whatever is judged
 
 
 def signal_evidence(record: Record) -> Iterator[Evidence]:
@@ -55,10 +56,10 @@ def _against_right(record: Record, here: dict[int, LayerNumbers], there: dict[in
     last = hidden[-1]
     if last in here and last in there and there[last].rms > 0:
         ratio, name = here[last].rms / there[last].rms, record.facts.operations[last].name
-        said = f"at the start the last hidden layer's rms is {digits(here[last].rms)}, "
-        said += f"under a right start {digits(there[last].rms)}"
-        yield Evidence("signal_fades", log_strength(ratio, 0.1, 1e-3), said, name)
-        yield Evidence("signal_grows", log_strength(ratio, 8, 300), said, name)
+        sentence = f"at the start the last hidden layer's rms is {digits(here[last].rms)}, "
+        sentence += f"under a right start {digits(there[last].rms)}"
+        yield Evidence("signal_fades", log_strength(ratio, 0.1, 1e-3), sentence, name)
+        yield Evidence("signal_grows", log_strength(ratio, 8, 300), sentence, name)
     flow, right = _flow(here, hidden), _flow(there, hidden)
     if flow is not None and right is not None and right > 0:
         yield Evidence(

@@ -58,6 +58,7 @@ def _loss(record: Record) -> Iterator[Evidence]:
         else values[0]
     )
     tail = median(values[-max(2, len(values) // 5) :])
+    # changes of the loss count relative to how far it could fall: from its start to what a perfect output gives
     floor = record.theory.perfect if record.theory.perfect is not None else 0.0
     scale = max(abs(first - min(floor, first)), abs(first) * 1e-3, 1e-12)
     yield Evidence(
@@ -168,6 +169,7 @@ def _optimizers(record: Record) -> Iterator[Evidence]:
         yield Evidence("decay_large", log_strength(decay, 0.05, 1.0), f"weight decay of {digits(decay)}")
         usual = USUAL_RATES.get(rule.rule)
         if usual is not None and rule.lr > 0:
+            # a constant gradient is followed at lr / (1 - momentum)
             rate = rule.lr / (1 - rule.momentum) if rule.rule == "sgd" and rule.momentum < 1 else rule.lr
             sentence = f"{rule.rule} with learning rate {digits(rule.lr)}"
             yield Evidence("rate_above_usual", log_strength(rate / usual, 8, 300), sentence)
@@ -213,6 +215,7 @@ def _again(record: Record) -> Iterator[Evidence]:
     """Recorded gradients and updates against the criterion's gradient taken again."""
     extra = record.extra
     first, later = extra.get("gradient_ratio"), extra.get("gradient_ratio_later")
+    # the gradient taken again has other dropout masks than the recorded one: the two differ without any fault
     rough = any(op.kind == "dropout" for op in record.facts.operations)
     if (
         later is not None
@@ -228,11 +231,11 @@ def _again(record: Record) -> Iterator[Evidence]:
         )
     shape = extra.get("gradient_shape", 1.0)
     if first is not None and not rough:
-        said = f"the gradient at the first update is {digits(first)} times the criterion's"
+        sentence = f"the gradient at the first update is {digits(first)} times the criterion's"
         if shape > 1.5:
-            said += f", and {digits(shape)} times as much so in one parameter as in another"
+            sentence += f", and {digits(shape)} times as much so in one parameter as in another"
         foreign = max(log_strength(first, 1.5, 10), log_strength(shape, 1.5, 10))
-        yield Evidence("gradient_foreign", foreign, f"{said}: something else is in the loss")
+        yield Evidence("gradient_foreign", foreign, f"{sentence}: something else is in the loss")
     descent = extra.get("descent")
     if descent is not None:
         yield Evidence(

@@ -57,7 +57,7 @@ def trial_evidence(record: Record) -> Iterator[Evidence]:
         yield Evidence(
             "cannot_overfit",
             strength(one.skill[0], 0.9, 0.3),
-            f"20 rows cannot be learnt by heart: skill {digits(one.skill[0])} after {one.steps} updates with Adam",
+            f"20 rows cannot be memorized: skill {digits(one.skill[0])} after {one.steps} updates with Adam",
         )
     if user is not None:
         yield Evidence(
@@ -72,7 +72,7 @@ def trial_evidence(record: Record) -> Iterator[Evidence]:
 
 
 def _margin(record: Record) -> float:
-    """The error of a skill, from the rows that it is measured on."""
+    """The error of a skill, from the rows that it is measured on: a quarter of the rows, at most 1024."""
     return 1.0 / math.sqrt(max(8.0, min(0.25 * record.facts.rows_kept, 1024)))
 
 

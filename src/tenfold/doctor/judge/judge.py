@@ -1,4 +1,4 @@
-"""From evidence to verdicts: one readable table of weights, odds side by side."""
+"""From evidence to verdicts: one readable table of weights, and a softmax over all verdicts."""
 
 from __future__ import annotations
 
@@ -30,10 +30,11 @@ class Verdict:
 def _read() -> tuple[float, WeightTable]:
     import yaml
 
-    found = yaml.safe_load((files("tenfold.doctor.judge") / "table.yaml").read_text(encoding="utf-8"))
-    alarm = float(found.pop("alarm"))
+    rows = yaml.safe_load((files("tenfold.doctor.judge") / "table.yaml").read_text(encoding="utf-8"))
+    alarm = float(rows.pop("alarm"))
+    # of a pair the second number: the first is what was believed before the calibration
     last = lambda w: float(w[-1] if isinstance(w, list) else w)  # noqa: E731
-    return alarm, {cause: {name: last(w) for name, w in row.items()} for cause, row in found.items()}
+    return alarm, {cause: {name: last(w) for name, w in row.items()} for cause, row in rows.items()}
 
 
 def table() -> WeightTable:
@@ -47,7 +48,7 @@ def alarm() -> float:
 
 
 def scores(evidence: Mapping[str, float], weights: WeightTable) -> dict[str, float]:
-    """Log odds of every verdict: rest + sum of weight * strength."""
+    """Log odds of every verdict: those at rest plus the sum of weight * strength."""
     return {
         cause: sum(w * (1.0 if name == "rest" else evidence.get(name, 0.0)) for name, w in row.items())
         for cause, row in weights.items()
@@ -56,21 +57,21 @@ def scores(evidence: Mapping[str, float], weights: WeightTable) -> dict[str, flo
 
 def probabilities(score: Mapping[str, float]) -> dict[str, float]:
     """exp(s) / sum of exp(s)."""
-    top = max(score.values())
+    top = max(score.values())  # so that no exponential overflows
     odds = {cause: math.exp(s - top) for cause, s in score.items()}
-    whole = sum(odds.values())
-    return {cause: o / whole for cause, o in odds.items()}
+    total = sum(odds.values())
+    return {cause: o / total for cause, o in odds.items()}
 
 
 def judge(record: Record, weights: WeightTable | None = None) -> list[Verdict]:
     """Every verdict, most probable first; "healthy" is one of them."""
     weights = weights if weights is not None else table()
-    found = gather(record)
-    p = probabilities(scores({name: item.strength for name, item in found.items()}, weights))
+    evidence = gather(record)
+    p = probabilities(scores({name: item.strength for name, item in evidence.items()}, weights))
     verdicts = []
     for cause, probability in sorted(p.items(), key=lambda pair: -pair[1]):
         row = weights[cause]
-        support = [found[name] for name in row if name in found and row[name] > 0]
+        support = [evidence[name] for name in row if name in evidence and row[name] > 0]
         support.sort(key=lambda item: -row[item.name] * item.strength)
         verdicts.append(Verdict(cause, probability, support))
     return verdicts

@@ -99,13 +99,12 @@ class LaneObserver:
     def _keep(self, pack: Pack, update: int) -> None:
         self.kept.append(LaneState(update, pack.lanes, pack.w.detach().clone(), pack.rows["moments"].clone()))
 
-    # ---- while the pack trains ----------------------------------------------------------------------------------
-
     @torch.no_grad()
     def before(self, pack: Pack, loss: Tensor) -> None:
         """The loss, and at a sampled update the weights and the gradient."""
         if pack.update % self._stride == 0:
             self._losses.append((pack.update, pack.lanes, loss))
+            # every second one is dropped, and half as many are noted from now on: distances stay even
             if len(self._losses) > MOST_LOSSES:
                 self._losses = self._losses[::2]
                 self._stride *= 2
@@ -119,12 +118,12 @@ class LaneObserver:
     def _gradient(self, pack: Pack, g: Tensor) -> tuple[Tensor, Tensor | None]:
         """Norms (slots, L) of the gradient (L, total), and its cosine (L,) with the last sampled one."""
         norms = slot_norms(pack.layout, g)
-        whole = torch.linalg.vector_norm(norms, dim=0)  # (L,)
+        norm = torch.linalg.vector_norm(norms, dim=0)  # (L,)
         cosine = None
         if self._last is not None and self._last[0] is pack.lanes:
             _, other, length = self._last
-            cosine = (g * other).sum(1) / (whole * length)
-        self._last = pack.lanes, g.clone(), whole
+            cosine = (g * other).sum(1) / (norm * length)
+        self._last = pack.lanes, g.clone(), norm
         return norms, cosine
 
     @torch.no_grad()
@@ -132,10 +131,11 @@ class LaneObserver:
         """At a sampled update the true change of the weights."""
         if self._before is not None:
             weight = slot_norms(pack.layout, self._before)
+            # the copy of the weights before is not needed any more: the difference takes its memory
             change = slot_norms(pack.layout, torch.sub(pack.w, self._before, out=self._before))
             self.sizes.append(LaneUpdateSizes(pack.update, pack.lanes, weight, change, *self._measured))
         made = pack.update + 1
-        if self.states and made & (made - 1) == 0:
+        if self.states and made & (made - 1) == 0:  # a power of two
             self._keep(pack, made)
 
     @torch.no_grad()
@@ -147,8 +147,6 @@ class LaneObserver:
             target = lane_targets(pack, i, pack.feed.folds[lane.fold].fold.validation)
             loss = float(criterion_of(lane, pack)(torch.from_numpy(outputs).to(target.device), target))
             self.validation.setdefault(_key(lane), []).append(CurvePoint(pack.update, loss))
-
-    # ---- lane by lane -------------------------------------------------------------------------------------------
 
     def losses(self, lane: Lane) -> list[CurvePoint]:
         """The loss of a lane's updates, evenly thinned."""
@@ -172,16 +170,13 @@ def _key(lane: Lane) -> Key:
 
 
 def _place(lanes: Sequence[Lane], lane: Lane) -> int | None:
-    """Where a lane stands among others."""
+    """The place of a lane among others."""
     return next((i for i, other in enumerate(lanes) if _key(other) == _key(lane)), None)
 
 
 def slot_norms(layout: Layout, flat: Tensor) -> Tensor:
     """Euclidean norm of every parameter of every lane: (slots, L) of rows (L, layout.total), whose padding is 0."""
     return torch.stack([torch.linalg.vector_norm(flat[:, slot.start : slot.stop], dim=1) for slot in layout.slots])
-
-
-# ---- one lane as a module ----------------------------------------------------------------------------------------
 
 
 class HingeLoss(nn.Module):
@@ -233,6 +228,24 @@ def lane_module(pack: Pack, lane: Lane, w: Tensor, moments: Tensor) -> nn.Module
             if isinstance(child, ActivationLayer) and (layer := child.rule.torch_layer()) is not None:
                 setattr(parent, name, layer)
     return module.to(pack.feed.device).train()
+
+
+@torch.no_grad()
+def dead_relu_share(pack: Pack, lane: int, rows: np.ndarray) -> float:
+    """The largest share of a ReLU layer's units or channels that are 0 on all of these rows, in evaluation mode."""
+    module = lane_module(pack, pack.lanes[lane], pack.w[lane, None], pack.rows["moments"][lane]).eval()
+    shares: list[float] = []
+
+    def count(_layer: nn.Module, _inputs: object, output: Tensor) -> None:
+        active = (output != 0).transpose(0, 1).flatten(1).any(1)  # (units,)
+        shares.append(1 - float(active.float().mean()))
+
+    # the module is a copy of the lane: its hooks leave with it
+    for layer in module.modules():
+        if isinstance(layer, nn.ReLU):
+            layer.register_forward_hook(count)
+    module(lane_inputs(pack, lane, rows))
+    return max(shares, default=0.0)
 
 
 def lane_watched(pack: Pack, observer: LaneObserver, lane_index: int) -> Watched:

@@ -1,4 +1,4 @@
-"""Proof of a remedy: the change and the unchanged training over the same seeds, and a random other change beside."""
+"""Proof of a remedy: the change, the unchanged training and a random other change as a control over the same seeds."""
 
 from __future__ import annotations
 
@@ -12,14 +12,16 @@ from tenfold.doctor.changes.table import CHANGES, REFERENCES
 from tenfold.doctor.record import LEAST_SKILL, Record, Trial
 
 SEEDS = (0, 1, 2, 3, 4)
-SAME = 0.01  # difference of skills, and share of a loss, that is none
+SAME = 0.01  # skills that differ by less are equal, and losses that differ by less than this share
 UNHELPED = "This remedy alone did not help in the short run"
-CLEAR, MOST = 0.1, 0.8  # gain of skill, and share of the seeds, of a change that helps clearly
+CLEAR, MOST = 0.1, 0.8  # a change helps clearly if it gains this much skill and is better on this share of seeds
 Try = Callable[[Sequence[str], Sequence[int]], list[Trial]]
 
 
 def random_control(record: Record, without: Sequence[str]) -> str | None:
-    """A random other change that was tried at equal cost; the same record gives the same one."""
+    """A random other change that was tried at equal cost; the same record gives the same one.
+
+    What it gains is what any change gains, by luck or since the run was far from any good setting."""
     names = [t.change for t in record.trials if t.change not in ("as_is", "longer", "one_batch", *REFERENCES, *without)]
     seed = record.facts.rows_kept * 1009 + record.facts.steps
     return str(np.random.default_rng(seed).choice(names)) if names else None
@@ -41,16 +43,16 @@ def paired_wins(before: Trial, after: Trial) -> tuple[int, int]:
     same to SAME by the loss."""
     wins = count = 0
     for seed in range(min(len(before.skill), len(after.skill))):
-        one, two = _at(before, seed), _at(after, seed)
-        if one is None or two is None:
+        unchanged, changed = _skill_and_loss(before, seed), _skill_and_loss(after, seed)
+        if unchanged is None or changed is None:
             continue
         count += 1
-        gain = two[0] - one[0]
-        wins += gain > SAME or (abs(gain) <= SAME and two[1] < (1 - SAME) * one[1])
+        gain = changed[0] - unchanged[0]
+        wins += gain > SAME or (abs(gain) <= SAME and changed[1] < (1 - SAME) * unchanged[1])
     return wins, count
 
 
-def _at(trial: Trial, seed: int) -> tuple[float, float] | None:
+def _skill_and_loss(trial: Trial, seed: int) -> tuple[float, float] | None:
     skill = trial.held_out[seed] if trial.held_out[seed] is not None else trial.skill[seed]
     loss = trial.loss[seed]
     if skill is None:
@@ -79,11 +81,11 @@ def proof_sentence(proofs: Sequence[Trial], change: str) -> str:
     if comparable:
         figures = f"loss {_mean(before.loss):.3g} -> {_mean(after.loss):.3g}, " + figures
     control = next((t for t in proofs if t.change.startswith("control: ")), None)
-    said = f"paired short run, {count} seeds, {after.steps} updates: {figures} ({wins} of {count} better)"
+    sentence = f"paired short run, {count} seeds, {after.steps} updates: {figures} ({wins} of {count} better)"
     if control is not None:
         luck, of = paired_wins(before, control)
-        said += f"; a random other change ({_name(control)}): {_skills(control):.2f} ({luck} of {of})"
-    return said if helped(before, after) else f"{said}. {_unhelped(proofs, before, after)}"
+        sentence += f"; a random other change ({_name(control)}): {_skills(control):.2f} ({luck} of {of})"
+    return sentence if helped(before, after) else f"{sentence}. {_unhelped(proofs, before, after)}"
 
 
 def helped(before: Trial, after: Trial) -> bool:
@@ -94,14 +96,14 @@ def helped(before: Trial, after: Trial) -> bool:
 
 def _unhelped(proofs: Sequence[Trial], before: Trial, after: Trial) -> str:
     """That a remedy did not help, and which other change of the same proof did."""
-    said = UNHELPED
+    sentence = UNHELPED
     others = [t for t in proofs if t is not before and t is not after and _clearly(before, t)]
     if not others:
-        return said
+        return sentence
     best = max(others, key=_skills)
     wins, count = paired_wins(before, best)
     return (
-        f"{said}; another change did ({_name(best)}): skill {_skills(before):.2f} -> {_skills(best):.2f} "
+        f"{sentence}; another change did ({_name(best)}): skill {_skills(before):.2f} -> {_skills(best):.2f} "
         f"({wins} of {count} better)"
     )
 

@@ -18,6 +18,7 @@ from tenfold.doctor.changes.change import Change, TrainingPlan
 from tenfold.doctor.changes.surgery import Replacement, bare, dealt_anew, with_units
 from tenfold.doctor.measure.numbers.pipeline import Pipeline, proper_loss
 from tenfold.doctor.measure.numbers.rows import RowBatch, join
+from tenfold.doctor.measure.numbers.skill import WORST
 from tenfold.doctor.measure.watching.seeded import seeded
 from tenfold.doctor.measure.watching.trace import Tracer, first_tensor, tracing
 from tenfold.doctor.record import Operation, Trial, weighted
@@ -82,7 +83,7 @@ class _Training:
             self.replaced |= bare(setup.operations) | self._task_output()
         self.train_parts, self.held = self._rows()
         climbs = any(options.get("maximize") for _, groups in setup.groups for _, options in groups)
-        # an optimizer that maximizes is told to minimize; otherwise the sign of the loss is what was wrong
+        # the plan makes a maximizing optimizer minimize; otherwise it is the loss whose sign is wrong
         self.sign = -1.0 if plan.descend and not climbs else 1.0
         self.by_row = plan.mean_loss and setup.summed and not plan.task_output
         self.optimizers = self._optimizers()
@@ -223,7 +224,7 @@ class _Training:
     def _score(self, parts: Sequence[RowBatch], tracer: Tracer | None, finite: bool) -> tuple[float | None, float]:
         """Skill and loss in evaluation mode on the first rows; the worst of both where a loss was not finite."""
         if not finite:
-            return -1.0, math.inf
+            return WORST, math.inf
         self.model.eval()
         outputs, targets, scored = [], [], 0
         for part in parts:

@@ -23,12 +23,15 @@ from tenfold.doctor.check_user_code.values import (
     tensor,
 )
 from tenfold.doctor.diagnosis import Diagnosis, diagnosis_of
+from tenfold.doctor.judge.evidence import share
+from tenfold.doctor.judge.evidence_signal import DEAD_NOTED
 from tenfold.doctor.judge.evidence_trials import attained
+from tenfold.doctor.measure.numbers.skill import WORST
 from tenfold.doctor.measure.watching.quiet import quiet
 from tenfold.doctor.measure.watching.seeded import seeded
 from tenfold.doctor.measure.watching.watched import Watched
 from tenfold.doctor.prove.attempts import TrialMaker
-from tenfold.doctor.record import Record
+from tenfold.doctor.record import LEAST_SKILL, Record
 from tenfold.doctor.ways_in.examine import make_proofs, measure
 from tenfold.doctor.ways_in.watch import watch
 from tenfold.errors import BadInput
@@ -76,7 +79,7 @@ def diagnose(
     runs = [_trained(fresh, inputs, targets, criterion, make_optimizer, batch_size, epochs, seed)
             for seed in range(seeds)]  # fmt: skip
     light = [measure(run, try_changes=False, simple=False)[0] for run in runs]
-    reached = [-1.0 if (skill := attained(record)) is None else skill for record in light]
+    reached = [WORST if (skill := attained(record)) is None else skill for record in light]
     record, attempt = measure(runs[int(np.argmin(reached))], budget=budget)
     record = replace(record, notes=[*record.notes, *_across(light, reached)])
     return _proven(record, attempt)
@@ -172,13 +175,14 @@ def _across(records: list[Record], reached: list[float]) -> list[str]:
     count = len(records)
     if count < 2:
         return []
-    found = [f"over {count} seeds the run's skill is " + ", ".join(f"{max(r, -0.2):.2f}" for r in sorted(reached))]
+    found = [
+        f"over {count} seeds the run's skill is " + ", ".join(f"{max(r, LEAST_SKILL):.2f}" for r in sorted(reached))
+    ]
     broken = sum(r.curves.non_finite is not None for r in records)
     if broken:
         found.append(f"not finite in {broken} of {count} seeds")
-    dead = sum(
-        any((layer.dead or 0) > 0.3 for layer in end.layers) for r in records if (end := r.probe("end")) is not None
-    )
+    ends = [end for r in records if (end := r.probe("end")) is not None]
+    dead = sum(any((layer.dead or 0) > DEAD_NOTED for layer in end.layers) for end in ends)
     if dead:
-        found.append(f"a layer loses more than 30 % of its units in {dead} of {count} seeds")
+        found.append(f"a layer loses more than {share(DEAD_NOTED)} of its units in {dead} of {count} seeds")
     return found

@@ -110,18 +110,15 @@ def _moments(study: Study) -> tuple[DataMoments | None, DataMoments | None, Data
 
 
 def _validation_skill(study: Study) -> float | None:
-    whole = [b for b in study.watched.evaluation if b.output is not None and b.target is not None]
-    if study.pipeline is None or not whole:
+    complete = [b for b in study.watched.evaluation if b.output is not None and b.target is not None]
+    if study.pipeline is None or not complete:
         return None
-    last = [b for b in whole if b.step == whole[-1].step]
+    last = [b for b in complete if b.step == complete[-1].step]
     try:
         return study.pipeline.skill(torch.cat([b.output for b in last if b.output is not None]),
                                     torch.cat([b.target for b in last if b.target is not None]))  # fmt: skip
     except RuntimeError:
         return None
-
-
-# ---- probes ----------------------------------------------------------------------------------------------------------
 
 
 def _probes(study: Study) -> tuple[list[Probe], Theory]:

@@ -47,12 +47,12 @@ class Watch:
         wrapped = type(self.model).__name__ in ("DataParallel", "DistributedDataParallel")
         self.model = getattr(self.model, "module", self.model) if wrapped else self.model
         self.notes: list[str] = []
+        # Of hooks on every update there is one, which counts: torch's way of calling hooks was most of what watching a
+        # small network cost. What is sampled opens a second one just before, and closes it afterwards.
         self._handles: list[Any] = []
         self._step_handles: list[Any] = []
         self._opening: Any = None  # the hook before a sampled update
         self._begun = False
-
-    # ---- the context ----
 
     def __enter__(self) -> Watch:
         """Begin; a training may be watched in one go only."""
@@ -136,8 +136,6 @@ class Watch:
                 )
 
         return run
-
-    # ---- hooks ----
 
     def _leaves(self, module: nn.Module, args: Any, keywords: Any, output: Any) -> None:
         if self._first is None:
@@ -226,8 +224,6 @@ class Watch:
             else:
                 self._rest()
 
-    # ---- afterwards ----
-
     def watched(self) -> Watched:
         """What was recorded so far, inside the block or after it."""
         if not self._begun:
@@ -253,11 +249,11 @@ class Watch:
                 self.losses, self.sampler, [*self.batches, *([self._broken] if self._broken is not None else [])]
             ),
         )  # fmt: skip
-        whole = self.schedule == "default"
+        every_loss = self.schedule == "default"
         return Watched(
             self.model, self.criterion, self.optimizers, self.options, self.sampler.start,
             self.sampler.states(self.step), self.batches, self.evaluation, curves, self.step,
-            self.in_training / max(self.calls, 1), self.calls / max(self.step, 1) if whole else 1.0,
+            self.in_training / max(self.calls, 1), self.calls / max(self.step, 1) if every_loss else 1.0,
             self.outer is not self.model, self.still, notes, self._first,
         )  # fmt: skip
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from tenfold.doctor.measure.numbers.skill import class_skill, number_skill
 from tenfold.doctor.record import OutputKind, SimpleModel
 
 ROWS, COLUMNS, FOLDS = 1000, 64, 3
@@ -48,7 +49,7 @@ def _few(x: np.ndarray) -> np.ndarray:
     from sklearn.decomposition import PCA
     from sklearn.preprocessing import StandardScaler
 
-    x = np.arcsinh(StandardScaler().fit_transform(x))
+    x = np.arcsinh(StandardScaler().fit_transform(x))  # linear about 0, a logarithm far out: outliers do not rule
     if x.shape[1] <= COLUMNS:
         return x
     return PCA(min(COLUMNS, len(x) - 1), svd_solver="randomized", random_state=0).fit_transform(x)
@@ -76,11 +77,11 @@ def _score(name: str, model: object, x: np.ndarray, y: np.ndarray, task: OutputK
 
     predicted = np.asarray(cross_val_predict(model, x, y, cv=_folds()))
     if task == "numbers":
-        skill = 1 - float(((predicted - y) ** 2).sum() / ((y - y.mean()) ** 2).sum())
+        skill = number_skill(float(((predicted - y) ** 2).sum()), float(((y - y.mean()) ** 2).sum()))
         related: Any = pearsonr(predicted, y, alternative="greater") if predicted.std() > 0 else None
         p_value = 1.0 if related is None else related.pvalue
-        return SimpleModel(name, max(-1.0, skill), float(p_value))
+        return SimpleModel(name, skill or 0.0, float(p_value))
     hits = int((predicted == y).sum())
     chance = float(np.unique(y, return_counts=True)[1].max() / len(y))
     p_value = binomtest(hits, len(y), chance, alternative="greater").pvalue
-    return SimpleModel(name, (hits / len(y) - chance) / (1 - chance), float(p_value))
+    return SimpleModel(name, class_skill(hits / len(y), chance) or 0.0, float(p_value))

@@ -51,25 +51,26 @@ def _reduction(study: Study) -> str:
     word = str(getattr(study.watched.criterion, "reduction", ""))
     if study.pipeline is None or batch is None or batch.output is None or batch.target is None:
         return word
+    # measured, since the reduction of a function is written nowhere
     half = batch.target.shape[0] // 2
     if half < 2 or batch.output.shape[0] != batch.target.shape[0]:
         return word
     loss, output, target = study.pipeline.loss, batch.output, batch.target
     with torch.no_grad():
         try:
-            whole = float(loss(output, target))
-            one, two = (
+            together = float(loss(output, target))
+            first, second = (
                 float(loss(output[:half], target[:half])),
                 float(loss(output[half : 2 * half], target[half : 2 * half])),
             )
         except (RuntimeError, ValueError, IndexError):
             return word
-    scale = abs(whole) + abs(one) + abs(two)
+    scale = abs(together) + abs(first) + abs(second)
     if word or not scale > 0:
         return word
-    if abs(whole - one - two) < 0.02 * scale + abs(one + two) / max(half, 1):
+    if abs(together - first - second) < 0.02 * scale + abs(first + second) / max(half, 1):
         return "sum"
-    return "mean" if abs(whole - (one + two) / 2) < COUPLED * scale else "coupled"
+    return "mean" if abs(together - (first + second) / 2) < COUPLED * scale else "coupled"
 
 
 def _parameters(watched: Watched) -> list[ParameterFacts]:

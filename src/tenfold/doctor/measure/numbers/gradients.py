@@ -42,6 +42,7 @@ def against_recorded(model: nn.Module, watched: Watched, pipeline: Pipeline) -> 
     states = dict(watched.snapshots)
     batches = {b.step: b for b in reversed(watched.batches)}
     found: dict[str, float] = {}
+    # gradients can be compared where an update was sampled, its batch was kept and its state was kept
     for sample in watched.curves.updates:
         batch, state = batches.get(sample.step), states.get(sample.step)
         rows = rows_of(batch) if batch is not None else None

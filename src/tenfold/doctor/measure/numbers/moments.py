@@ -14,11 +14,11 @@ MOST_COLUMNS, MOST_CONDITION = 4096, 512
 
 def data_moments(values: Tensor, *, classes: int = 0) -> DataMoments:
     """Of rows (rows, columns); of images (rows, channels, height, width) the channels are columns, of sequences (rows,
-    times, features) the features. classes: of whole numbers, for their shares.
+    times, features) the features. classes: how many, of class numbers, whose shares are counted.
 
     condition = l_max / l_min of the covariance X'X / n - m m', over eigenvalues above 1e-10 of the largest.
     """
-    whole = _by_rows(values.detach().double().cpu())
+    flat = _by_rows(values.detach().double().cpu())
     x = by_columns(values.detach().double().cpu())
     bad = ~torch.isfinite(x)
     share_bad = float(bad.double().mean()) if x.numel() else 0.0
@@ -27,6 +27,7 @@ def data_moments(values: Tensor, *, classes: int = 0) -> DataMoments:
     if not x.numel():
         return DataMoments(rows, columns, 0.0, 0.0, 0.0, 0.0)
     mean, std = x.mean(0), x.std(0, correction=0)
+    # constant up to rounding, relative to the column's mean and to the largest column: its std means nothing
     alive = std > 1e-7 * (mean.abs() + std.max() * 1e-3) + 1e-300
     living = std[alive]
     worst = int(torch.maximum(mean.abs(), std).argmax())
@@ -40,7 +41,7 @@ def data_moments(values: Tensor, *, classes: int = 0) -> DataMoments:
         "spread": float(living.max() / living.min()) if len(living) else 1.0,
         "offset": float((mean.abs()[alive] / living).max()) if len(living) else 0.0,
         "constant": float((~alive).double().mean()),
-        "duplicates": 1.0 - len(torch.unique(whole, dim=0)) / len(whole) if whole.numel() <= 2_000_000 else 0.0,
+        "duplicates": 1.0 - len(torch.unique(flat, dim=0)) / len(flat) if flat.numel() <= 2_000_000 else 0.0,
         "within_rows": float(std.square().mean().sqrt() / rms) if rms > 0 else 0.0,
         "non_finite": share_bad,
         "integers": bool((x == x.round()).all()),
@@ -50,7 +51,7 @@ def data_moments(values: Tensor, *, classes: int = 0) -> DataMoments:
         found["condition"] = condition((x - mean).T @ (x - mean) / rows)
         found["second_moment_condition"] = condition(x.T @ x / rows)
     return DataMoments(
-        len(whole), columns, float(x.mean()), float(x.std(correction=0)), float(x.min()), float(x.max()), **found
+        len(flat), columns, float(x.mean()), float(x.std(correction=0)), float(x.min()), float(x.max()), **found
     )
 
 

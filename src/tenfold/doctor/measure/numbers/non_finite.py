@@ -1,4 +1,4 @@
-"""Numbers that are not finite: how many, and where the first one stands."""
+"""Numbers that are not finite: how many, and where the first one is."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class NotFinite:
-    """count of `of` values are not finite, nans of them NaN and the others infinite; the first stands at place."""
+    """count of `of` values are not finite, nans of them NaN and the others infinite; place: of the first."""
 
     count: int
     of: int
@@ -20,8 +20,8 @@ class NotFinite:
 
     def words(self) -> str:
         """As a part of a sentence: "1 value of 1800 that is not a number (row 17, column 3)"."""
-        said = f"{self.count} value{'' if self.count == 1 else 's'} of {self.of} that {self.what()}"
-        return f"{said} ({'' if self.count == 1 else 'the first in '}{self.where()})"
+        values = f"{self.count} value{'' if self.count == 1 else 's'} of {self.of} that {self.what()}"
+        return f"{values} ({'' if self.count == 1 else 'the first in '}{self.where()})"
 
     def what(self) -> str:
         """ "is not a number", "are infinite" and the like."""

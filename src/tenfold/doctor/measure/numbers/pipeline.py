@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from tenfold.doctor.measure.numbers.skill import WORST, class_skill, number_skill
 from tenfold.doctor.measure.watching.watched import ObservedBatch
 from tenfold.doctor.record import OutputKind
 
@@ -82,29 +83,29 @@ class Pipeline:
         return flat[:, 0].long() if flat.shape[1] == 1 else target.long()
 
     def skill(self, outputs: Tensor, targets: Tensor) -> float | None:
-        """(accuracy - c) / (1 - c) with c the share of the commonest class, or R2; None for a constant target."""
+        """See `class_skill` and `number_skill`; None for a constant target."""
         if not torch.isfinite(outputs).all():
-            return -1.0
+            return WORST
         predicted, wanted = self.predicted(outputs), self.wanted(targets)
         if self.task == "numbers":
             if predicted.shape != wanted.shape:
                 return None
-            rest, total = ((predicted - wanted) ** 2).sum(), ((wanted - wanted.mean(0)) ** 2).sum()
-            return max(-1.0, float(1 - rest / total)) if total > 0 else None
+            residual, total = ((predicted - wanted) ** 2).sum(), ((wanted - wanted.mean(0)) ** 2).sum()
+            return number_skill(float(residual), float(total))
         chance = float(torch.bincount(wanted.flatten()).max()) / wanted.numel()
         accuracy = float((predicted == wanted).double().mean())
-        return (accuracy - chance) / (1 - chance) if chance < 1 else None
+        return class_skill(accuracy, chance)
 
 
 def pipeline_of(criterion: Any, batches: list[ObservedBatch]) -> Pipeline | None:
     """The pipeline that explains the first batches; None where output, target or loss was not seen."""
-    whole, found = _whole(batches), task_of(batches)
-    if not whole or found is None or criterion is None:
+    batches_seen, task_seen = _complete(batches), task_of(batches)
+    if not batches_seen or task_seen is None or criterion is None:
         return None
-    first = whole[0]
+    first = batches_seen[0]
     assert first.output is not None and first.scored is not None
     after = what_follows(first.output, first.scored)
-    task, classes, values = found
+    task, classes, values = task_seen
     name = name_of(criterion)
     cut = 0.5 if name in ("BCELoss", "binary_cross_entropy") else sum(values) / 2
     if name in ("BCEWithLogitsLoss", "binary_cross_entropy_with_logits", "SoftMarginLoss", "HingeEmbeddingLoss"):
@@ -112,22 +113,22 @@ def pipeline_of(criterion: Any, batches: list[ObservedBatch]) -> Pipeline | None
     return Pipeline(criterion, after, tuple(first.scored.shape[1:]), task, classes, values, cut)
 
 
-def _whole(batches: list[ObservedBatch]) -> list[ObservedBatch]:
+def _complete(batches: list[ObservedBatch]) -> list[ObservedBatch]:
     return [b for b in batches if b.output is not None and b.scored is not None and b.target is not None]
 
 
 def task_of(batches: list[ObservedBatch]) -> tuple[OutputKind, int, tuple[float, float]] | None:
     """The task, its classes and the two values of a binary one, of what the criterion got; None where it was not
     seen."""
-    whole = _whole(batches)
-    if not whole:
+    seen = _complete(batches)
+    if not seen:
         return None
-    first = whole[0]
+    first = seen[0]
     assert first.scored is not None and first.target is not None
     targets = torch.cat(
         [
             b.target.reshape(b.target.shape[0], -1)[:, :1].float().cpu()
-            for b in whole
+            for b in seen
             if b.target is not None and b.target.dim()
         ]
     )
@@ -136,6 +137,8 @@ def task_of(batches: list[ObservedBatch]) -> tuple[OutputKind, int, tuple[float,
 
 def what_follows(output: Tensor, scored: Tensor) -> str:
     """The step between a model's output and what the criterion got."""
+    # found by trying, on numbers: a loop may apply a softmax, flatten sequences or take the last step in its own code,
+    # where no hook sees it
     if output.shape == scored.shape and _same(output, scored):
         return ""
     if output.numel() == scored.numel():
@@ -172,8 +175,8 @@ def _task(scored: Tensor, target: Tensor, seen: Tensor) -> tuple[OutputKind, int
         low, high = float(values[0]), float(values[1])
         if (low, high) in ((0.0, 1.0), (-1.0, 1.0)) or not target.is_floating_point():
             return "binary", 2, (low, high)
-    whole = bool((values == values.round()).all()) and 2 < len(values) <= MOST_CLASSES
-    if single and whole and float(values[0]) == 0 and float(values[-1]) == len(values) - 1:
+    numbered = bool((values == values.round()).all()) and 2 < len(values) <= MOST_CLASSES
+    if single and numbered and float(values[0]) == 0 and float(values[-1]) == len(values) - 1:
         return "classes", len(values), (0.0, 1.0)
     return "numbers", 0, (0.0, 1.0)
 

@@ -50,6 +50,7 @@ def probe(
 
     model.zero_grad(set_to_none=True)
     was = model.training
+    # a pass in training mode moves the running moments of batch normalization: they are put back
     buffers = {name: b.clone() for name, b in model.named_buffers()}
     model.train()
     with seeded(0), torch.enable_grad():
@@ -161,6 +162,7 @@ def _numbers(place: int, seen: _Seen, model: nn.Module) -> LayerNumbers:
     }  # fmt: skip
     if units.shape[0] > 1:
         centre, spread = units.mean(0), units.std(0)
+        # relative to the unit's own size, and to the layer's for units about 0
         still = spread <= 1e-4 * (centre.abs() + units.square().mean().sqrt() * 1e-2 + 1e-30)
         found["unvarying"] = float(still.float().mean())
         if kind in ("linear", "conv", "activation") and units.shape[1] > 1:
@@ -177,6 +179,7 @@ def _numbers(place: int, seen: _Seen, model: nn.Module) -> LayerNumbers:
             found["saturated"] = float((slope.abs() < SATURATED * facts.slope_scale).float().mean())
     if output.grad is not None:
         gradient = output.grad.float()
+        # of the sum of the rows' losses, not of their mean: it does not shrink with the number of probed rows
         found["gradient"] = float(gradient.square().mean().sqrt() * output.shape[0])
         found["gradient_quantiles"] = quantiles(gradient.abs() * output.shape[0])
     found |= _of_parameters(call, model)
@@ -200,6 +203,7 @@ def _identical(units: Tensor) -> float:
     """Share of units that equal another one on all rows, up to SAME of their rms."""
     if units.shape[1] < 2:
         return 0.0
+    # rounded to a grid, equal units are equal columns, which `unique` finds without comparing all pairs
     rows = units[:64]
     scale = rows.square().mean().sqrt() + 1e-30
     key = (rows / (scale * SAME)).round()

@@ -38,7 +38,7 @@ def study_of(watched: Watched) -> Study:
     parts = [rows for rows in map(rows_of, watched.batches) if rows is not None]
     parts = [p for p in parts if p.count > 0]
     joined = bool(parts) and splittable(parts)
-    if joined:
+    if joined:  # a watched loop shows the same rows every epoch: each counts once
         parts = _dealt(distinct(join(parts)), max(p.count for p in parts))
     pipeline = pipeline_of(watched.criterion, watched.batches)
     if pipeline is None and watched.criterion is None and watched.batches:
@@ -47,7 +47,7 @@ def study_of(watched: Watched) -> Study:
         notes.append("no loss was seen with its output and target: call doctor.observe(output, target, loss)")
     elif pipeline is not None and pipeline.after == "unknown":
         notes.append(
-            "what the criterion gets could not be told from the model's output: no gradient, no short trainings"
+            "what happens between the model's output and the criterion is unknown: no gradient, no short trainings"
         )
         pipeline = None
     found: list[Operation] = []

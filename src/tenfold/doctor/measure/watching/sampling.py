@@ -50,6 +50,7 @@ class Sampler:
         self.sparse: bool = sparse
         self.parameters: list[nn.Parameter] = list(model.parameters())
         numbers = {id(p): n for n, p in enumerate(self.parameters)}
+        # a parameter may be in one optimizer only, or in none: each optimizer's own are looked at around its own step
         self.members: list[list[tuple[int, Tensor]]] = [
             [(numbers[id(p)], p) for group in o.param_groups for p in group["params"] if id(p) in numbers]
             for o in optimizers
@@ -108,6 +109,9 @@ class Sampler:
             self._rate = rate
             self.lr.append(CurvePoint(step, float(rate)))
 
+    # What an optimizer did is the difference of the weights around its step: with momentum, weight decay and adaptive
+    # rates the gradient does not tell. It costs a copy of all parameters, so few updates are sampled: all of the first
+    # four, then about as many in every decade.
     @torch.no_grad()
     def _open(self, number: int, step: int) -> None:
         if not self.samples or self.samples[-1].step != step:
@@ -116,6 +120,7 @@ class Sampler:
         sample.before |= {n: p.detach().clone() for n, p in members}
         with_gradient = [(n, g) for n, p in members if (g := p.grad) is not None and not g.is_sparse]
         if with_gradient:
+            # one call for all parameters; the norms stay tensors, since reading one would wait for the device
             found = torch._foreach_norm([g for _, g in with_gradient])  # type: ignore[attr-defined]
             sample.gradient |= {n: norm for (n, _), norm in zip(with_gradient, found, strict=True)}
 
@@ -125,6 +130,7 @@ class Sampler:
             self._close(self.samples[-1], number)
         if number == 0 and step + 1 in self.keep_at:
             self.kept.append((step + 1, self._state()))
+            # beyond the memory for them every second state between the first and the last is dropped
             if len(self.kept) > self.room:
                 self.kept = [self.kept[0], *self.kept[2:-1:2], self.kept[-1]]
 
@@ -138,8 +144,6 @@ class Sampler:
         moved = torch._foreach_norm(torch._foreach_sub([p.detach() for _, p in members], old))  # type: ignore[attr-defined]
         for (n, _), w, m in zip(members, weight, moved, strict=True):
             sample.weight[n], sample.update[n] = w, m
-
-    # ---- afterwards ----
 
     def states(self, step: int) -> list[tuple[int, dict[str, Tensor]]]:
         """Kept states, oldest first, the present one last."""

@@ -14,6 +14,7 @@ import torch
 def seeded(seed: int) -> Generator[None]:
     """Draws of torch (on all devices), NumPy and Python from a seed; afterwards, also after an error, the global states
     are as before."""
+    # asking for the state of CUDA would initialize it, which takes seconds and memory
     devices = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []
     python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
     with torch.random.fork_rng(devices):

@@ -99,6 +99,8 @@ class Tracer(TorchFunctionMode):
             known = ("activation", "square")
         if known is None or (known[0] == "activation" and not _floating(args)):
             return func(*args, **kwargs)
+        # An operation in place would overwrite the output of the one before it, which has been noted, and of which the
+        # gradient is asked: it runs on a copy.
         if kwargs.get("inplace"):
             kwargs["inplace"] = False
         goal = args[0] if name.endswith("_") and not name.endswith("__") else None  # of an operation in place
@@ -124,7 +126,7 @@ class Tracer(TorchFunctionMode):
     def _call(self, known: tuple[OperationKind, str], func: Any, args: Any, kwargs: dict[str, Any]) -> Call:
         kind, rule = known
         if rule in ("boolean_dispatch", "fn"):
-            rule = "max_pool"
+            rule = "max_pool"  # torch chooses the variant of max pooling in a function of that name
         weights = [a for a in _tensors(args, kwargs) if self._parameter(a)]
         matrix = next((w for w in weights if w.dim() > 1), None)
         vector = next((w for w in weights if w.dim() == 1), None)
