@@ -8,6 +8,7 @@ from tenfold.problem.from_file import prepare
 from tenfold.problem.settings import Settings
 from tenfold.run import fit as fitting
 from tenfold.run.plan import make_plan
+from tenfold.search import deadline
 
 from .program import SPACE, rows, tenfold, write
 
@@ -26,7 +27,7 @@ def fit(folder, out, *options):
 
 @pytest.mark.slow
 def test_baselines_take_only_a_part_of_a_time_limit(folder, tmp_path, monkeypatch):
-    monkeypatch.setattr(fitting, "BASELINES_SHARE", 1e-6)
+    monkeypatch.setattr(deadline, "BASELINES_SHARE", 1e-6)
     done = fit(folder, tmp_path / "run", "--space", folder / "space.yaml", "--trials", 2, "--time-limit", "60s")
     assert done.code == 0, done.err
     assert "linear 0." in done.out

@@ -200,10 +200,10 @@ class Memory(Journal):
     def __init__(self):
         self.values, self.arrays, self.left = {}, {"checkpoint": {}, "done": {}, "rest": {}}, math.inf
 
-    def once(self, name, make):
+    def once(self, name, make, *, write=lambda value: value, read=lambda value: value):
         if name not in self.values:
-            self.values[name] = make()
-        return self.values[name]
+            self.values[name] = write(make())
+        return read(self.values[name])
 
     def checkpoint(self, pack):
         return deepcopy(self.arrays["checkpoint"].get(pack))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -26,6 +25,7 @@ from tenfold.problem.problem import Problem
 from tenfold.recipe.recipe import Recipe, loss_of
 from tenfold.rules.optimizers import Adam
 from tenfold.search.context import SearchContext
+from tenfold.search.deadline import Deadline
 
 if TYPE_CHECKING:
     from tenfold.doctor.diagnosis import Diagnosis
@@ -273,7 +273,7 @@ def train_watched(problem: Problem, recipe: Recipe, context: SearchContext) -> W
     feed = problem.feed([recipe], context.device, context.dtype)
     lanes = [Lane(recipe, 0, fold) for fold in range(len(problem.folds))]
     pack = Pack(lanes, Shape.of(recipe, problem.size, problem.folds), feed)
-    observer, since = LaneObserver(pack, states=True), time.monotonic()
+    observer, deadline = LaneObserver(pack, states=True), Deadline(context.limit)
 
     updates_in_all = recipe.epochs * pack.per_epoch
     notes: list[str] = []
@@ -286,10 +286,7 @@ def train_watched(problem: Problem, recipe: Recipe, context: SearchContext) -> W
         if not train(pack, last=updates_in_all, tick=order, each_epoch=each_epoch):
             emit(f"watched for {pack.update} of {updates_in_all} updates: the time was out")
 
-    def late() -> bool:
-        return context.limit is not None and time.monotonic() - since > context.limit
-
-    executor_in_this_process(1).run([job], receive=notes.append, idle=context.idle, late=late)
+    executor_in_this_process(1).run([job], receive=notes.append, idle=context.idle, late=deadline.over)
     pack.observer = None
     skills, held, _ = lane_skills(problem, pack)
     return WatchedTraining(pack, observer, skills, held, lane_scores(problem, pack), notes)

@@ -16,7 +16,6 @@ import numpy as np
 from tenfold._version import __version__
 from tenfold.checks.baselines import NAMES, Baseline, random_split, run_baseline
 from tenfold.data.read.image_files import folder_sha
-from tenfold.engine.plan.cost import recipe_seconds
 from tenfold.errors import BadInput, RunFailed, Stopped
 from tenfold.jsonable import jsonable
 from tenfold.model.final import final_model
@@ -31,17 +30,13 @@ from tenfold.run.report_data import report_data
 from tenfold.run.result import RunResult, run_tables, test_summary
 from tenfold.run.verdict import no_score, test_lines
 from tenfold.search.context import SearchContext, device_named, may_have_gpu
+from tenfold.search.deadline import Deadline, seconds_after_training
 from tenfold.search.leaderboard import leaderboard_row
 from tenfold.search.nested import Nested, nested_result
 from tenfold.search.racing import Rung
 from tenfold.search.results import SearchResults
 from tenfold.search.search import Given, SearchPlan as SearchPlan, train_all
 from tenfold.store.run import Run
-
-REPORT_SECONDS = 3.0  # that the test, the tables and the report take
-LOOK_SECONDS = 15.0  # that are left for the doctor to look at recipes that failed
-BASELINES_SHARE = 1 / 3  # of what a time limit leaves for them and the training
-ALONE = 2.5  # how much longer a network takes that is trained alone
 
 
 class Listener(Protocol):
@@ -173,8 +168,11 @@ class Fit:
 
     def __init__(self, run: Run, prepared: Prepared, plan: RunPlan, listener: Listener, stop: Stop) -> None:
         self.run, self.prepared, self.plan, self.listener, self.stop = run, prepared, plan, listener, stop
-        self._begun = time.monotonic()
-        self._before = dict(run.get("seconds"))
+        self._begun, self._before = time.monotonic(), run.get("seconds")["total"]
+        settings, used = prepared.settings, self._before
+        if settings.time_limit is not None:
+            used += seconds_after_training(prepared.problem, plan.recipes, settings.keep)
+        self.deadline = Deadline(settings.time_limit, used=used)
 
     def advance(self) -> RunResult:
         """Baselines, training, refit, test, files. Raises `Stopped` (resumable) or `RunFailed`."""
@@ -202,29 +200,15 @@ class Fit:
             self.run.put("seconds", self._clock())
 
     def _clock(self) -> dict[str, float]:
-        total = self._before["total"] + time.monotonic() - self._begun
+        total = self._before + time.monotonic() - self._begun
         return {"total": total, "training": self.run.get("seconds")["training"]}
 
     def _seconds(self, trained: SearchResults) -> dict[str, float]:
         return {"total": round(self._clock()["total"], 3), "training": round(trained.seconds, 3)}
 
-    def _left(self) -> float | None:
-        """Seconds of the time limit that are left for training, when what follows it is set aside."""
-        limit = self.prepared.settings.time_limit
-        return None if limit is None else max(0.0, limit - self._after() - self._clock()["total"])
-
-    def _after(self) -> float:
-        """Seconds that keeping the winner and writing the report are likely to take, the costlier recipes in mind."""
-        problem, settings = self.prepared.problem, self.prepared.settings
-        rows = problem.inputs.rows
-        once = sorted(recipe_seconds(recipe, problem.size, rows=rows, folds=1) for recipe in self.plan.recipes)
-        networks = {"refit": 1, "ensemble": len(problem.folds), "both": len(problem.folds) ** 2}[settings.keep]
-        return REPORT_SECONDS + ALONE * networks * once[int(0.8 * (len(once) - 1))]
-
     def _baselines(self) -> list[Baseline]:
         found: list[Baseline] = []
-        left = self._left()
-        share = None if left is None else left * BASELINES_SHARE
+        share = self.deadline.for_baselines()
         if not self.run.has(f"baseline.{NAMES[0]}") and not may_have_gpu():
             self.plan.executor.start_early()  # while the baselines are fitted
         for name in NAMES:
@@ -271,9 +255,11 @@ class Fit:
 
         return SearchContext.local(
             self.prepared.settings.device,
-            journal=RunJournal(self.run, self.listener),
+            journal=RunJournal(self.run, {"recipes.0": list(self.plan.recipes)}),
+            progress=self.listener.progress,
+            decided=self.listener.decided,
             idle=self.stop.check,
-            limit=self._left(),
+            limit=self.deadline.seconds(),
             every=self.every,
         )
 
@@ -294,11 +280,9 @@ class Fit:
             dummy = next(b.mean for b in baselines if b.name == "dummy")
             if failures(trained, dummy):
                 self.listener.step("the doctor looks at the recipes that failed")
-            left = self._left()
-            context = SearchContext.local(self.prepared.settings.device, idle=self.stop.check, limit=left)
-            self.run.put(
-                "findings", jsonable(findings(trained, dummy, context, looks=left is None or left > LOOK_SECONDS))
-            )
+            limit, looks = self.deadline.seconds(), self.deadline.leaves_a_look()
+            context = SearchContext.local(self.prepared.settings.device, idle=self.stop.check, limit=limit)
+            self.run.put("findings", jsonable(findings(trained, dummy, context, looks=looks)))
         return self.run.get("findings")
 
     def _nested(self, trained: SearchResults) -> Nested | None:

@@ -1,76 +1,68 @@
-"""What a run keeps of a search: decisions, checkpoints while packs train, records when they end."""
+"""What a run commits of a search: decisions, checkpoints while packs train, records when they end."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 from tenfold.search.context import Journal
 from tenfold.search.job import Message, Saved
-from tenfold.search.racing import Rung
 from tenfold.store.run import Run
 
-if TYPE_CHECKING:
-    from tenfold.run.fit import Listener
-
-CHECKPOINT, RECORDS, REST = "checkpoint", "pack", "rest"  # kinds of stored arrays
+CHECKPOINT, RECORDS, PAUSED = "checkpoint", "pack", "rest"  # kinds of stored arrays; files of format 1 have these names
 
 
 class RunJournal(Journal):
-    """Commits what is decided and what packs say, so that a run can go on from there, and tells the listener."""
+    """Commits what is decided and what packs emit, so that a run can go on from there.
 
-    def __init__(self, run: Run, listener: Listener, prefix: str = "") -> None:
-        self.run, self.listener, self.prefix = run, listener, prefix
+    known: values by name that are committed already and that the caller has at hand: they are not read again.
+    """
 
-    def once(self, name: str, make: Callable[[], Any]) -> Any:
-        """The value that was committed under that name, or else the one made and committed now."""
+    def __init__(self, run: Run, known: Mapping[str, Any], prefix: str = "") -> None:
+        self.run, self.known, self.prefix = run, known, prefix
+
+    def once(
+        self, name: str, make: Callable[[], Any], *, write: Callable[[Any], Any] = lambda value: value,
+        read: Callable[[Any], Any] = lambda value: value,
+    ) -> Any:  # fmt: skip
         name = self.prefix + name
-        if not self.run.has(name):
-            self.run.put(name, make())
-        return self.run.get(name)
+        if name in self.known:
+            return self.known[name]
+        if self.run.has(name):
+            return read(self.run.get(name))
+        value = make()
+        self.run.put(name, write(value))
+        return value
 
     def _stored(self, kind: str, pack: str) -> Saved | None:
         key = self.prefix + pack
         return self.run.get_arrays(kind, key) if key in self.run.keys(kind) else None
 
     def checkpoint(self, pack: str) -> Saved | None:
-        """The last checkpoint of a pack under way."""
         return self._stored(CHECKPOINT, pack)
 
     def finished(self, pack: str) -> Saved | None:
-        """The records of a pack that has ended."""
         return self._stored(RECORDS, pack)
 
     def paused(self, pack: str) -> Saved | None:
-        """The state of the lanes of a pack that has ended."""
-        return self._stored(REST, pack)
+        return self._stored(PAUSED, pack)
 
-    def drop_paused(self, packs: Sequence[str]) -> None:
-        """Delete the states of lanes that have gone on."""
+    def drop_paused(self, packs: Iterable[str]) -> None:
         with self.run.transaction():
             for pack in packs:
-                self.run.drop(REST, self.prefix + pack)
+                self.run.drop(PAUSED, self.prefix + pack)
 
     def receive(self, message: Message) -> None:
-        """Commit a checkpoint, or the records of a pack that has ended and the state of its lanes."""
         key = self.prefix + message.pack
         if message.kind == "checkpoint":
             self.run.put_arrays(CHECKPOINT, key, message.arrays, message.meta)
         elif message.kind == "done":
+            # In one transaction: after a kill the pack has either ended, or goes on from its checkpoint.
             with self.run.transaction():
                 self.run.put_arrays(RECORDS, key, message.arrays, message.meta)
                 if message.paused is not None:
-                    self.run.put_arrays(REST, key, *message.paused)
+                    self.run.put_arrays(PAUSED, key, *message.paused)
                 self.run.drop(CHECKPOINT, key)
 
-    def progress(self, share: float, best: float | None) -> None:
-        """Tell the listener how far the training is."""
-        self.listener.progress(share, best)
-
-    def decided(self, rung: Rung) -> None:
-        """Tell the listener who goes on."""
-        self.listener.decided(rung)
-
     def named(self, prefix: str) -> RunJournal:
-        """A journal of another search in the same run."""
-        return RunJournal(self.run, self.listener, self.prefix + prefix)
+        return RunJournal(self.run, self.known, self.prefix + prefix)

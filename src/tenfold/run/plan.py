@@ -17,6 +17,7 @@ from tenfold.problem.problem import Problem
 from tenfold.problem.settings import Settings
 from tenfold.recipe.recipe import Recipe
 from tenfold.recipe.spaces.space import Space
+from tenfold.search.deadline import planned_training
 from tenfold.search.nested import inner_problem
 from tenfold.search.proposals import Proposer, proposer
 from tenfold.search.racing import Strategy
@@ -24,7 +25,6 @@ from tenfold.search.search import FEWER_LANES, Given
 from tenfold.statistics.metrics import Metric
 
 TRAINING_SECONDS = 75.0  # that a default search is planned to train for
-SHARE_FOR_TRAINING = 0.6  # of a time limit; the rest is for baselines, the refit and the report
 DEFAULT_TRIALS, MOST_TRIALS = 48, 400  # at most, without and with a time limit
 RACED = 16  # recipes from which on a search is a race by default
 FINALISTS = 3  # packs of a race that train to the end
@@ -82,8 +82,10 @@ def make_plan(prepared: Prepared, workers: int) -> RunPlan:
     nested = 1 + problem.divisions * (problem.divisions - 1) / problem.divisions if settings.nested else 1.0
     packs = _starting_seconds(recipes, problem, raced=strategy.name != "exhaustive")
     starting, data = sum(packs), problem.inputs.numbers.nbytes + problem.inputs.codes.nbytes
-    left = math.inf if settings.time_limit is None else settings.time_limit * SHARE_FOR_TRAINING
-    executor = forecast(starting, packs=len(packs), workers=workers, size=problem.inputs.numbers.nbytes, left=left)
+    executor = forecast(
+        starting, packs=len(packs), workers=workers, size=problem.inputs.numbers.nbytes,
+        left=planned_training(settings.time_limit),
+    )  # fmt: skip
     starting /= executor.gain
     seconds = (full * share / min(workers, 2) + starting) * settings.repeats * nested
     why = "the default for " + problem.task if settings.metric is None else "asked for"
@@ -143,7 +145,7 @@ def _trials(space: Space, settings: Settings, problem: Problem, workers: int) ->
     if settings.trials is not None:
         return settings.trials
     limit = settings.time_limit
-    seconds = TRAINING_SECONDS if limit is None else limit * SHARE_FOR_TRAINING
+    seconds = TRAINING_SECONDS if limit is None else planned_training(limit)
     folds = len(problem.folds) * (problem.divisions if settings.nested else 1)
     cost: dict[str, Any] = {"rows": problem.inputs.rows, "folds": folds}
     cost |= {"cores": 2 if limit is None else workers, "most": DEFAULT_TRIALS if limit is None else MOST_TRIALS}

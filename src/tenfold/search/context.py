@@ -1,8 +1,8 @@
-"""Where and how a search runs: device, workers, and what persists its state."""
+"""Where and how a search runs: device, workers, what persists its state, and who is told of its progress."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,7 @@ DEVICES = "cpu, cuda or auto"
 
 
 def may_have_gpu() -> bool:
-    """Whether a device may be there beside the CPU, as far as it can be known without loading torch."""
+    """Whether there may be a GPU, as far as can be known without loading torch."""
     return any(Path("/dev").glob("nvidia*"))
 
 
@@ -41,11 +41,25 @@ def device_named(name: str) -> torch.device:
     return device
 
 
-class Journal:
-    """What keeps a search, so that it can go on after a stop. This one keeps nothing; a run's journal commits all."""
+def _as_it_is(value: Any) -> Any:
+    return value
 
-    def once(self, name: str, make: Callable[[], Any]) -> Any:
-        """The value that was decided under that name, or else the one made now, kept before it is used."""
+
+class Journal:
+    """What a search commits as it goes, and answers from after a stop. This one keeps nothing."""
+
+    def once(
+        self,
+        name: str,
+        make: Callable[[], Any],
+        *,
+        write: Callable[[Any], Any] = _as_it_is,
+        read: Callable[[Any], Any] = _as_it_is,
+    ) -> Any:
+        """The value that was decided under that name; else `make()`, committed before it is used.
+
+        write, read: to JSON and back; a value that was just made is returned as it is.
+        """
         return make()
 
     def checkpoint(self, pack: str) -> Saved | None:
@@ -60,40 +74,38 @@ class Journal:
         """The state of the lanes of a pack that has ended, from which the next stage goes on."""
         return None
 
-    def drop_paused(self, packs: Sequence[str]) -> None:
+    def drop_paused(self, packs: Iterable[str]) -> None:
         """The lanes of these packs have gone on: their paused states are not needed any more."""
 
     def receive(self, message: Message) -> None:
         """Gets every message of the packs, in the calling thread."""
 
-    def progress(self, share: float, best: float | None) -> None:
-        """Share of the training done in [0, 1], and the best mean score so far, at every message."""
-
-    def decided(self, rung: Rung) -> None:
-        """The race has decided."""
-
     def named(self, prefix: str) -> Journal:
-        """A journal of another search beside this one, whose names begin with the prefix."""
+        """A journal of another search in the same run, whose names begin with the prefix."""
         return self
 
 
 @dataclass(frozen=True)
 class SearchContext:
-    """How packs are run: device, dtype, workers, and who keeps what they say.
+    """Where and how packs are trained, what persists it, and who is told.
 
-    idle: called about ten times a second; limit: seconds of training, None for no limit.
+    journal: commits what the search decides and what packs emit. progress: called with the share of the training that
+    is done, in [0, 1], and the best mean score so far; decided: called with each decision of the race; idle: called
+    about ten times a second. limit: seconds of one training, None for no limit. every: seconds between checkpoints.
     """
 
     device: Any
     dtype: Any
     workers: int
     journal: Journal = field(default_factory=Journal)
+    progress: Callable[[float, float | None], None] = lambda share, best: None
+    decided: Callable[[Rung], None] = lambda rung: None
     idle: Callable[[], None] = lambda: None
     limit: float | None = None
     every: float = 15.0
 
     def named(self, prefix: str) -> SearchContext:
-        """The same context for another search beside this one."""
+        """The same for another search in the same run."""
         return replace(self, journal=self.journal.named(prefix))
 
     @staticmethod
@@ -103,6 +115,6 @@ class SearchContext:
 
         from tenfold.executors.choose import available_workers
 
-        place = device_named(device)
-        workers = available_workers() if place.type == "cpu" else 1
-        return SearchContext(place, dtype or torch.float32, workers, **options)
+        chosen = device_named(device)
+        workers = available_workers() if chosen.type == "cpu" else 1
+        return SearchContext(chosen, dtype or torch.float32, workers, **options)

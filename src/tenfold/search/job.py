@@ -1,4 +1,4 @@
-"""Trains one pack up to the next racing decision; can resume lanes from earlier packs."""
+"""Trains one pack up to the next decision of the race; it can resume lanes from earlier packs."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ Saved = tuple[dict[str, Array], dict[str, Any]]
 
 @dataclass(frozen=True)
 class Message:
-    """What a pack under way says: an epoch is made, a checkpoint to keep, or its end (with all its records).
+    """What a pack emits while it trains: an epoch was trained, a checkpoint, or its end (with all its records).
 
-    paused: of a pack that ends before its lanes do, the state that they go on from.
+    paused: the state of lanes that are not trained to their end yet, from which the next stage goes on.
     """
 
     kind: Literal["epoch", "checkpoint", "done"]
@@ -36,15 +36,15 @@ class Message:
     meta: dict[str, Any]
     best: float | None = None  # best fold-mean score of this pack so far
     paused: Saved | None = None
-    trials: int = 0  # that made this epoch
+    trials: int = 0  # that trained this epoch
 
 
 @dataclass(frozen=True)
 class PackJob:
-    """One pack to train: called with where to say things and whether to stop.
+    """One pack to train; a `Job` of an executor.
 
-    until: the epoch at which it pauses, None to go on to the end. lanes: where lanes that were trained before go on
-    from. records: what is known of its recipes. saved: its last checkpoint. every: seconds between checkpoints.
+    until: the epoch at which it pauses. lanes: the states that lanes go on from that earlier packs trained. records:
+    of its recipes, as they are before it. saved: its last checkpoint. every: seconds between checkpoints.
     """
 
     key: str
@@ -53,7 +53,7 @@ class PackJob:
     problem: Problem
     feed: Feed
     records: dict[int, RecipeRecord]
-    until: int | None = None
+    until: int
     lanes: Mapping[tuple[int, int], LaneRows] = field(default_factory=dict)
     recorded_rows: Array | None = None
     epoch_fixed: bool = False
@@ -61,7 +61,7 @@ class PackJob:
     every: float = 15.0
 
     def __call__(self, emit: Callable[[Message], None], ordered: Callable[[], JobOrder]) -> None:
-        """Train to the end, to the time limit, or until asked to stop (then the last word is a checkpoint)."""
+        """Train to epoch `until`, to the time limit, or until asked to stop; then the last message is a checkpoint."""
         pack = Pack(self.plan.lanes(self.recipes), self.plan.shape, self.feed)
         book = EpochRecorder(self.problem, self.records, recorded_rows=self.recorded_rows, epoch_fixed=self.epoch_fixed)
         if self.saved is not None:
@@ -85,19 +85,19 @@ class PackJob:
                 pack.keep(stay)
             emit(Message("epoch", self.key, pack.epoch, {}, {}, book.best(), trials=made))
 
-        last = None if self.until is None else self.until * pack.per_epoch
-        if not train(pack, last=last, tick=tick, each_epoch=each_epoch):
+        if not train(pack, last=self.until * pack.per_epoch, tick=tick, each_epoch=each_epoch):
             if ordered() == "stop":
                 emit(self._checkpoint(pack, book))
                 return
             book.out_of_time(pack.epoch)
             pack.keep([False] * len(pack.lanes))
-        rest = pack.state() if pack.lanes else None
-        emit(Message("done", self.key, pack.epoch, *book.arrays(), book.best(), rest))
+        paused = pack.state() if pack.lanes else None
+        emit(Message("done", self.key, pack.epoch, *book.arrays(), book.best(), paused))
 
     def _checkpoint(self, pack: Pack, book: EpochRecorder) -> Message:
         state, where = pack.state()
         records, meta = book.arrays()
+        # Copies: the training goes on and changes the records while the main thread writes this message.
         arrays = {**{f"pack.{k}": v for k, v in state.items()}, **{k: v.copy() for k, v in records.items()}}
         return Message("checkpoint", self.key, pack.epoch, arrays, {"pack": where, "book": meta})
 
@@ -109,6 +109,6 @@ class PackJob:
 
 
 def records_of(saved: Saved) -> dict[int, RecipeRecord]:
-    """What a checkpoint knows of its recipes."""
+    """The records of a checkpoint's recipes."""
     arrays, meta = saved
     return EpochRecorder.read({k: v for k, v in arrays.items() if not k.startswith("pack.")}, meta["book"])

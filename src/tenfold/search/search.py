@@ -1,12 +1,18 @@
-"""All recipes on all folds: round after round of proposals, stage after stage of the race, pack after pack."""
+"""All recipes on all folds: round after round of proposals, stage after stage of the race, pack after pack.
+
+All folds of a recipe advance in lock-step, so the fold-mean curve exists at every epoch: the epoch is chosen on it, and
+the race decides on it. What is decided (recipes, packs, survivors) is committed before it is acted on, because a
+resumed run has to repeat it, and could not: another machine packs differently, and the clock says something else. It
+finds its decisions and the packs that have ended in the journal, and goes on from the last checkpoints of the others.
+"""
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,13 +25,16 @@ from tenfold.problem.problem import Problem
 from tenfold.problem.settings import RULES
 from tenfold.recipe.recipe import Recipe
 from tenfold.search.context import SearchContext
+from tenfold.search.deadline import Deadline
 from tenfold.search.outcome import Outcome
+from tenfold.search.progress import Progress
 from tenfold.search.proposals import Proposer, Tried
 from tenfold.search.racing import Rung, Stage, Standing, Strategy
 from tenfold.search.results import SearchResults
 
 if TYPE_CHECKING:
     from tenfold.engine.packs.pack import LaneRows
+    from tenfold.engine.packs.rows import Feed
     from tenfold.engine.plan.packing import PackPlan
     from tenfold.search.job import Message, PackJob, RecipeRecord, Saved
 
@@ -78,122 +87,139 @@ def train_all(
 
 
 class SearchRun:
-    """A search under way."""
+    """A search under way: its recipes by number, their records, and the decisions of the race so far."""
 
     def __init__(self, problem: Problem, proposer: Proposer, context: SearchContext, plan: SearchPlan) -> None:
         self.problem, self.proposer, self.context, self.plan = problem, proposer, context, plan
+        self.deadline = Deadline(context.limit)
+        self.progress = Progress(problem.metric.sign, context.progress)
         self.recipes: list[Recipe] = []
         self.records: dict[int, RecipeRecord] = {}
         self.race: list[Rung] = []
         self.recorded_rows: Array | None = None
-        self._start = time.monotonic()
-        self._planned = 1.0  # epochs of all trials that are likely to be trained
-        self._paused: dict[str, Saved] = {}  # pack -> the state of its lanes at the end of the last stage
-        self._made = 0  # epochs of all trials so far
-        self._best: float | None = None
-        self._stage_end: float | None = None
-        self._ended_here = 0  # packs that have come to the end of the stage
 
     def run(self) -> SearchResults:
         """All rounds, and the audit."""
-        number = 0
+        begun, number = time.monotonic(), 0
         while new := self._next_round(number):
             first = len(self.recipes)
             self.recipes += new
             self.problem.check_recipes(new)
             if first == 0:
                 self._plan_all(new)
-            self._compete(number, list(range(first, len(self.recipes))), self.plan.strategy)
+            self._compete(number, list(range(first, len(self.recipes))))
             number += 1
         audit = self._audit() if self.plan.audit else {}
         return SearchResults(
-            self.problem, tuple(self.recipes), dict(sorted(self.records.items())), time.monotonic() - self._start,
+            self.problem, tuple(self.recipes), dict(sorted(self.records.items())), time.monotonic() - begun,
             self.plan.rule, self.recorded_rows, tuple(self.race), audit,
         )  # fmt: skip
 
     def _next_round(self, number: int) -> list[Recipe]:
-        if number >= self.proposer.rounds or (number and self._out_of_time()):
+        """The recipes of a round; none after the last one, or when no time is left for another."""
+        if number >= self.proposer.rounds or (number and self.deadline.over()):
             return []
         tried = [
             Tried(recipe, self.problem.metric.sign * self.records[n].mean(), self.records[n].epoch)
             for n, recipe in enumerate(self.recipes)
         ]
-        propose = self.proposer.propose
-        found = self.context.journal.once(f"recipes.{number}", lambda: [r.to_dict() for r in propose(tried)])
-        return [Recipe.from_dict(value) for value in found]
+        return self.context.journal.once(
+            f"recipes.{number}",
+            lambda: self.proposer.propose(tried),
+            write=lambda recipes: [recipe.to_dict() for recipe in recipes],
+            read=lambda values: [Recipe.from_dict(value) for value in values],
+        )
 
     def _plan_all(self, first: Sequence[Recipe]) -> None:
         """What depends on the whole search, from its first round."""
         longest = max(recipe.epochs for recipe in first)
         trials = max(self.proposer.trials, len(first))
-        self._planned = self.plan.strategy.work(self.problem.folds, trials, longest)
+        self.progress.planned = self.plan.strategy.work(self.problem.folds, trials, longest)
         if self.plan.record_rows:
             self.recorded_rows = choose_recorded_rows(self.problem, trials * longest, self.plan.seed)
 
-    def _out_of_time(self) -> bool:
-        return self._left() < 0
-
-    # ---- one round --------------------------------------------------------------------------------------------------
-
-    def _compete(self, number: int, numbers: list[int], strategy: Strategy) -> None:
+    def _compete(self, number: int, numbers: list[int]) -> None:
         """One round: its recipes from their first epoch to their end, or to where the race drops them."""
         from tenfold.search.records import EpochRecorder
 
         self.records |= EpochRecorder.new(self.problem, self.recipes, numbers, self.recorded_rows)
         longest = max(self.recipes[n].epochs for n in numbers)
-        stages = strategy.stages(self.problem.folds, len(numbers), longest)
+        stages = self.plan.strategy.stages(self.problem.folds, len(numbers), longest)
         feed = self.problem.feed([self.recipes[n] for n in numbers], self.context.device, self.context.dtype)
-        alive, paused = numbers, list[str]()
+        alive = numbers
+        paused: dict[str, Saved | None] = {}
         for s, stage in enumerate(stages):
             begun = time.monotonic()
-            self._share_time(len(stages) - s)
+            # Every stage of a race costs about as much. When its part of the time is over, recipes that have not come
+            # to its end are out of time, and the others go on: some recipe then reaches the last stage.
+            part = self.deadline.part(len(stages) - s)
             under_way = [n for n in alive if None in (self.records[n].outcomes[f] for f in stage.folds)]
-            packs = self._run(
-                f"{number}.{s}", stage, under_way, feed, paused, last=s + 1 == len(stages), epoch_fixed=s > 0
-            )
+            packs = self._train(f"{number}.{s}", stage, under_way, feed, paused, part) if under_way else {}
             self.context.journal.drop_paused(paused)
             alive = [n for n in alive if Outcome.TIMEOUT not in self.records[n].outcomes]
-            if self._out_of_time() or not alive:
+            if self.deadline.over() or not alive:
                 break
             if s + 1 < len(stages):
-                there = [n for n in under_way if n in alive]
-                pace = (time.monotonic() - begun) / max(self._work(there, stage, stages[:s]), 1e-9)
+                trained = [n for n in under_way if n in alive]
+                pace = (time.monotonic() - begun) / max(self._work(trained, stage, stages[:s]), 1e-9)
                 alive = self._decide(number, s, stages, numbers, alive, pace)
             paused = packs
         for n in numbers:
             self.records[n].end(Outcome.TIMEOUT, self.records[n].made)
 
-    def _share_time(self, stages: int) -> None:
-        """Give the next stage its part of what is left of the time limit: every stage of a race costs about as much.
+    def _train(
+        self, place: str, stage: Stage, numbers: list[int], feed: Feed, paused: Mapping[str, Saved | None],
+        part: Deadline,
+    ) -> dict[str, Saved | None]:  # fmt: skip
+        """Train these recipes through one stage.
 
-        When its part is over, recipes that have not come to its end are out of time, and the others go on.
+        place: the names of the stage's packs begin with it. paused: the packs of the stage before. part: of the time.
+        Returns the packs of this stage with the states of their lanes; None where only the journal may know it.
         """
-        self._ended_here = 0
-        self._stage_end = None
-        if self.context.limit is not None and stages > 1:
-            now = time.monotonic()
-            self._stage_end = now + max(0.0, self._start + self.context.limit - now) / stages
+        from tenfold.search.job import EpochRecorder, records_of
 
-    def _stage_over(self) -> bool:
-        """Whether the time of the stage is over; not before some of its recipes have come to its end."""
-        late = self._stage_end is not None and self._ended_here > 0 and time.monotonic() > self._stage_end
-        return late or self._out_of_time()
+        jobs, packs = self._jobs(place, stage, numbers, feed, self._paused_lanes(paused, set(numbers)))
+        known = dict(self.records)
+        for job in jobs:
+            known |= {} if job.saved is None else records_of(job.saved)
+        made = sum(record.measured for record in known.values())
+        self.progress.restart(made, EpochRecorder(self.problem, known).best())
+        ended = 0
 
-    def _run(
-        self, place: str, stage: Stage, numbers: list[int], feed: Any, paused: list[str], *, last: bool,
-        epoch_fixed: bool,
-    ) -> list[str]:  # fmt: skip
-        """Train these recipes through one stage; gives the keys of the packs."""
-        from tenfold.search.job import EpochRecorder, PackJob, records_of
+        def receive(message: Message) -> None:
+            nonlocal ended
+            if message.kind == "done":
+                self.records |= EpochRecorder.read(message.arrays, message.meta)
+                packs[message.pack] = message.paused
+                ended += 1
+            self.context.journal.receive(message)
+            self.progress.advance(message.trials, message.best)
 
-        if not numbers:
-            return []
-        journal, racing = self.context.journal, self.plan.strategy.name == "racing"
-        plans = self._packs(place, stage, numbers)
-        lanes = {} if racing else self._paused_lanes(paused, set(numbers))
-        jobs = []
-        for index, pack in enumerate(plans):
+        def late() -> bool:
+            # Before any pack has ended nobody could go on, so the first one may take the time of later stages.
+            return (ended > 0 and part.over()) or self.deadline.over()
+
+        executor = choose_executor(
+            sum(map(self._starting, jobs)), packs=len(jobs), workers=self.context.workers,
+            size=self.problem.inputs.numbers.nbytes, left=self.deadline.left(),
+        )  # fmt: skip
+        executor.run(jobs, receive=receive, idle=self.context.idle, late=late)
+        return packs
+
+    def _jobs(
+        self, place: str, stage: Stage, numbers: list[int], feed: Feed, lanes: dict[tuple[int, int], LaneRows]
+    ) -> tuple[list[PackJob], dict[str, Saved | None]]:
+        """A job for every pack of a stage that has not ended, and the names of all packs. lanes: go on from there."""
+        from tenfold.search.job import EpochRecorder, PackJob
+
+        journal = self.context.journal
+        # A later stage of fold racing adds folds to recipes that have their epoch from the earlier ones.
+        epoch_fixed = self.plan.strategy.name == "racing" and 0 not in stage.folds
+        jobs: list[PackJob] = []
+        packs: dict[str, Saved | None] = {}
+        for index, pack in enumerate(self._packs(place, stage, numbers)):
             key = f"{place}.{index}"
+            packs[key] = None
             ended = journal.finished(key)
             if ended is not None:
                 self.records |= EpochRecorder.read(*ended)
@@ -201,33 +227,18 @@ class SearchRun:
             jobs.append(
                 PackJob(
                     key, pack, self.recipes, self.problem, feed, {n: self.records[n] for n in pack.numbers},
-                    until=None if last or racing else stage.until,
-                    lanes={place: row for place, row in lanes.items() if place[0] in pack.numbers},
-                    recorded_rows=self.recorded_rows,
-                    epoch_fixed=racing and epoch_fixed, saved=journal.checkpoint(key), every=self.context.every,
+                    until=stage.until, lanes={lane: rows for lane, rows in lanes.items() if lane[0] in pack.numbers},
+                    recorded_rows=self.recorded_rows, epoch_fixed=epoch_fixed, saved=journal.checkpoint(key),
+                    every=self.context.every,
                 )
             )  # fmt: skip
-        known = dict(self.records)
-        for job in jobs:
-            known |= {} if job.saved is None else records_of(job.saved)
-        self._paused, self._made = {}, sum(record.measured for record in known.values())
-        self._improved(EpochRecorder(self.problem, known).best())
-        executor = choose_executor(
-            sum(map(self._starting, jobs)), packs=len(jobs), workers=self.context.workers,
-            size=self.problem.inputs.numbers.nbytes, left=self._left(),
-        )  # fmt: skip
-        executor.run(jobs, receive=self._receive, idle=self.context.idle, late=self._stage_over)
-        return [f"{place}.{index}" for index in range(len(plans))]
+        return jobs, packs
 
     def _starting(self, job: PackJob) -> float:
         """Seconds that starting the operations of a pack's updates takes."""
         last = max(self.recipes[n].epochs for n in job.plan.numbers)
-        epochs = min(job.until or last, last) - min(record.made for record in job.records.values())
+        epochs = min(job.until, last) - min(record.made for record in job.records.values())
         return START_SECONDS * epochs * job.plan.shape.dealing.updates
-
-    def _left(self) -> float:
-        """Seconds that are left of the time limit."""
-        return math.inf if self.context.limit is None else self._start + self.context.limit - time.monotonic()
 
     def _packs(self, place: str, stage: Stage, numbers: Sequence[int]) -> list[PackPlan]:
         """The packs of a stage, from a fixed cost model, decided once."""
@@ -239,45 +250,19 @@ class SearchRun:
             plans = plan_packs(self.recipes, folds, size, workers=self.context.workers, numbers=numbers, on=stage.folds)
             return [list(plan.numbers) for plan in plans]
 
-        found = self.context.journal.once(f"packs.{place}", make)
-        return [PackPlan(tuple(part), stage.folds, Shape.of(self.recipes[part[0]], size, folds)) for part in found]
+        decided = self.context.journal.once(f"packs.{place}", make)
+        return [PackPlan(tuple(part), stage.folds, Shape.of(self.recipes[part[0]], size, folds)) for part in decided]
 
-    def _paused_lanes(self, packs: Sequence[str], numbers: set[int]) -> dict[tuple[int, int], LaneRows]:
-        """The states that the lanes of these recipes go on from."""
+    def _paused_lanes(self, packs: Mapping[str, Saved | None], numbers: set[int]) -> dict[tuple[int, int], LaneRows]:
+        """The states that the lanes (recipe, fold) of these recipes go on from, collected from the packs before."""
         from tenfold.engine.packs.pack import lane_rows
 
-        found: dict[tuple[int, int], LaneRows] = {}
-        for key in packs:
-            saved = self._paused.get(key) or self.context.journal.paused(key)
+        lanes: dict[tuple[int, int], LaneRows] = {}
+        for key, state in packs.items():
+            saved = state or self.context.journal.paused(key)
             if saved is not None:
-                rows = lane_rows(*saved)
-                found |= {place: row for place, row in rows.items() if place[0] in numbers}
-        return found
-
-    def _receive(self, message: Message) -> None:
-        from tenfold.search.job import EpochRecorder
-
-        if message.kind == "done":
-            self.records |= EpochRecorder.read(message.arrays, message.meta)
-            self._ended_here += 1
-            if message.paused is not None:
-                self._paused[message.pack] = message.paused
-        self.context.journal.receive(message)
-        self._tell(message)
-
-    def _tell(self, message: Message) -> None:
-        """Say how far the training is."""
-        self._made += message.trials
-        self._improved(message.best)
-        self.context.journal.progress(min(1.0, self._made / self._planned), self._best)
-
-    def _improved(self, best: float | None) -> None:
-        """Remember the best mean score so far."""
-        sign = self.problem.metric.sign
-        if best is not None and (self._best is None or sign * best > sign * self._best):
-            self._best = best
-
-    # ---- decisions --------------------------------------------------------------------------------------------------
+                lanes |= {lane: rows for lane, rows in lane_rows(*saved).items() if lane[0] in numbers}
+        return lanes
 
     def _decide(
         self, number: int, s: int, stages: list[Stage], numbers: list[int], alive: list[int], pace: float
@@ -299,7 +284,7 @@ class SearchRun:
                 self.records[n].drop(stage.until)
         rung = Rung(number, stage.until, len(seen or stage.folds), tuple(alive), tuple(stay))
         self.race.append(rung)
-        self.context.journal.decided(rung)
+        self.context.decided(rung)
         return stay
 
     def _affordable(self, stay: list[int], s: int, stages: list[Stage], pace: float) -> int:
@@ -307,19 +292,18 @@ class SearchRun:
 
         pace: wall seconds that a second of the cost model took in this stage.
         """
-        if self.context.limit is None:
-            return len(stay)
-        left = self._left() / max(1, self.proposer.rounds - len({rung.round for rung in self.race}))
-        strategy, first = self.plan.strategy, len(stay)
-        for count in range(first, 1, -1):
+        strategy = self.plan.strategy
+
+        def cost(count: int) -> float:
             seconds, alive = 0.0, stay[:count]
             for later in range(s + 1, len(stages)):
                 seconds += pace * FEWER_LANES * self._work(alive, stages[later], stages[:later])
-                if strategy.name != "racing":
+                if strategy.name != "racing":  # which drops nobody for certain
                     alive = alive[: max(min(strategy.least, count), -(-len(alive) // strategy.eta))]
-            if seconds <= left:
-                return count
-        return 1
+            return seconds
+
+        rounds = self.proposer.rounds - len({rung.round for rung in self.race})
+        return self.deadline.affordable(len(stay), cost, max(1, rounds))
 
     def _work(self, numbers: Sequence[int], stage: Stage, before: Sequence[Stage]) -> float:
         """Seconds of one core that the cost model gives a stage."""
@@ -338,15 +322,14 @@ class SearchRun:
         dropped = [n for n, record in self.records.items() if record.dropped]
         rng = derive(self.plan.seed, "audit")
         chosen = sorted(rng.choice(dropped, min(AUDITED, len(dropped)), replace=False).tolist()) if dropped else []
-        if not chosen or self._out_of_time():
+        if not chosen or self.deadline.over():
             return {}
-        before, race = self.records, self.race
-        self.records, self.race = dict(before), []
-        strategy, self.plan = self.plan, SearchPlan(seed=self.plan.seed)
-        self._planned += sum(self.recipes[n].epochs for n in chosen) * len(self.problem.folds)
-        self._compete(-1, chosen, self.plan.strategy)
-        audit = {n: self.records[n] for n in chosen}
-        self.records, self.race, self.plan = before, race, strategy
+        # A search of its own on the same recipes, under the same deadline: our records and race stay as they are.
+        again = copy(self)
+        again.records, again.race, again.plan = dict(self.records), [], SearchPlan(seed=self.plan.seed)
+        self.progress.planned += sum(self.recipes[n].epochs for n in chosen) * len(self.problem.folds)
+        again._compete(-1, chosen)  # its packs are named -1.0.0, -1.0.1, ... in the journal
+        audit = {n: again.records[n] for n in chosen}
         return {n: record for n, record in audit.items() if record.finished and Outcome.TIMEOUT not in record.outcomes}
 
 

@@ -1,0 +1,84 @@
+"""What is left of a time limit, and for whom.
+
+Every decision that depends on the clock asks a `Deadline`; there is no other clock in a search. `fit` makes one of
+the whole limit, less earlier sessions and what follows the training. Of it the baselines get a third; the search gets
+what they leave, a race gives every stage its part of that, and the doctor looks at failed recipes if enough is left.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+
+from tenfold.engine.plan.cost import recipe_seconds
+from tenfold.problem.problem import Problem
+from tenfold.recipe.recipe import Recipe
+
+TRAINING_SHARE = 0.6  # of a limit, in plans; the others are for baselines, the refit and the report
+BASELINES_SHARE = 1 / 3  # of what is left for them and the training
+LOOK_SECONDS = 15.0  # that must be left for the doctor to look at recipes that failed
+REPORT_SECONDS = 3.0  # that the test, the tables and the report take
+ALONE = 2.5  # how much longer a network takes that is trained alone
+
+
+class Deadline:
+    """The moment at which a limit ends; without a limit, never.
+
+    limit: seconds from now, None for no limit; used: seconds of it that are gone already, or set aside.
+    """
+
+    def __init__(
+        self, limit: float | None = None, *, used: float = 0.0, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._clock = clock
+        self._end = math.inf if limit is None else clock() + limit - used
+
+    def left(self) -> float:
+        """Seconds; negative once it is over, infinite without a limit."""
+        return self._end - self._clock()
+
+    def over(self) -> bool:
+        return self.left() < 0
+
+    def seconds(self) -> float | None:
+        """What is left as a limit for somebody else: at least 0, None without a limit."""
+        return None if self._end == math.inf else max(0.0, self.left())
+
+    def part(self, parts: float) -> Deadline:
+        """The deadline of the first of so many equal parts of what is left."""
+        left = self.seconds()
+        return Deadline(None if left is None else left / parts, clock=self._clock)
+
+    def for_baselines(self) -> float | None:
+        """Seconds that all baselines together may take; None without a limit."""
+        left = self.seconds()
+        return None if left is None else left * BASELINES_SHARE
+
+    def leaves_a_look(self) -> bool:
+        """Whether the doctor may look at recipes that failed."""
+        return self.left() > LOOK_SECONDS
+
+    def affordable(self, most: int, cost: Callable[[int], float], rounds: int) -> int:
+        """How many of `most` recipes may go on, at least one: as many as cost at most what is left for this of so many
+        rounds. cost: seconds that a number of recipes takes to the end."""
+        if self._end == math.inf:
+            return most
+        left = self.left() / rounds
+        return next((count for count in range(most, 1, -1) if cost(count) <= left), 1)
+
+
+def planned_training(limit: float | None) -> float:
+    """Seconds of a time limit that a plan counts on for training; infinite without a limit."""
+    return math.inf if limit is None else limit * TRAINING_SHARE
+
+
+def seconds_after_training(problem: Problem, recipes: Sequence[Recipe], keep: str) -> float:
+    """Seconds that training the final model and writing the report are likely to take.
+
+    Which recipe wins is not known yet: the one at four fifths of the costs is taken, so that a costly winner is not
+    a surprise, and one single costly recipe does not take the time from all others.
+    """
+    once = sorted(recipe_seconds(recipe, problem.size, rows=problem.inputs.rows, folds=1) for recipe in recipes)
+    networks = {"refit": 1, "ensemble": len(problem.folds), "both": len(problem.folds) ** 2}[keep]
+    return REPORT_SECONDS + ALONE * networks * once[int(0.8 * (len(once) - 1))]
