@@ -150,8 +150,11 @@ def test_training_that_diverges_fails_with_a_remedy(train):
 
 
 def test_it_can_be_stopped():
-    with pytest.raises(Stopped):
-        fold_ensemble(understand(X, Y).problem(3), recipe(), 3, tick=lambda: "stop")
+    def stop():
+        raise Stopped("stopped by the user")
+
+    with pytest.raises(Stopped, match="by the user"):
+        fold_ensemble(understand(X, Y).problem(3), recipe(), 3, idle=stop)
 
 
 def test_the_mean_is_that_of_scikit_learns_voting(case):

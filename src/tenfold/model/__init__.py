@@ -1,1 +1,1 @@
-"""What predicts: a model with its members, its training on all development rows, and which kind is kept."""
+"""What predicts: a model with its members, and how the final one is chosen and trained."""

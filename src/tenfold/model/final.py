@@ -51,9 +51,9 @@ def final_model(
     schema: Schema | None = None,
     classes: tuple[Any, ...] | None = None,
     device: Any = None,
-    tick: Callable[[], str] = lambda: "go on",
+    idle: Callable[[], None] = lambda: None,
 ) -> FinalModel:
-    """The winner as a model.
+    """The winner as a model. idle: called about ten times a second; what it raises stops the training.
 
     refit: trained on all rows for the updates that the folds chose. ensemble: the mean of the networks of its folds,
     as they were scored. both: the ensemble if it predicts significantly better out of fold (see
@@ -66,11 +66,11 @@ def final_model(
     comparison = None
     if check_kind(kind) == "both":
         comparison = compare_refit_and_ensemble(
-            problem, recipe, epoch, seed=seed, trained_scores=scores, device=device, tick=tick
+            problem, recipe, epoch, seed=seed, trained_scores=scores, device=device, idle=idle
         )
         kind = comparison.choice
     if kind == "ensemble":
-        model = fold_ensemble(problem, recipe, epoch, schema=schema, classes=classes, device=device, tick=tick)
+        model = fold_ensemble(problem, recipe, epoch, schema=schema, classes=classes, device=device, idle=idle)
     else:
-        model = refit(problem, recipe, epoch, seed=seed, schema=schema, classes=classes, device=device, tick=tick)
+        model = refit(problem, recipe, epoch, seed=seed, schema=schema, classes=classes, device=device, idle=idle)
     return FinalModel(model, comparison)

@@ -14,14 +14,13 @@ from tenfold.engine.packs.pack import Pack
 from tenfold.engine.packs.rows import Feed
 from tenfold.engine.packs.train import train
 from tenfold.engine.plan.shape import Shape
-from tenfold.errors import RunFailed, Stopped
+from tenfold.errors import RunFailed
 from tenfold.executors.choose import executor_in_this_process
+from tenfold.executors.protocol import Emit, JobOrder
 from tenfold.model.member import Member
 from tenfold.model.model import Model
 from tenfold.problem.problem import Problem
 from tenfold.recipe.recipe import Recipe
-
-Tick = Callable[[], str]  # see `engine.packs.train.train`
 
 
 def refit(
@@ -33,8 +32,7 @@ def refit(
     schema: Schema | None = None,
     classes: tuple[object, ...] | None = None,
     device: torch.device | None = None,
-    dtype: torch.dtype = torch.float32,
-    tick: Tick = lambda: "go on",
+    idle: Callable[[], None] = lambda: None,
 ) -> Model:
     """The recipe trained on every development row: a model of one network.
 
@@ -44,8 +42,8 @@ def refit(
     """
     per_epoch = Dealing.of(problem.folds, recipe.batch_size).updates
     whole = problem.whole(seed)
-    feed = whole.feed([recipe], device or torch.device("cpu"), dtype)
-    pack = train_lanes(whole, recipe, feed, epoch * per_epoch, schedule=per_epoch, tick=tick)
+    feed = whole.feed([recipe], device or torch.device("cpu"), torch.float32)
+    pack = train_lanes(whole, recipe, feed, epoch * per_epoch, schedule=per_epoch, idle=idle)
     return _model(whole, pack, schema, classes, rows="all development rows")
 
 
@@ -57,18 +55,17 @@ def fold_ensemble(
     schema: Schema | None = None,
     classes: tuple[object, ...] | None = None,
     device: torch.device | None = None,
-    dtype: torch.dtype = torch.float32,
-    tick: Tick = lambda: "go on",
+    idle: Callable[[], None] = lambda: None,
 ) -> Model:
     """The recipe trained to an epoch on every fold's training part: a model of the networks that were scored, in the
     order of the folds.
 
-    Their weights have the bits of the search's on the same device and in the same dtype, because a lane's numbers do
-    not depend on the lanes beside it. Raises `RunFailed` if a training diverges.
+    Their weights have the bits of the search's on the same device, because a lane's numbers do not depend on the lanes
+    next to it. Raises `RunFailed` if a training diverges.
     """
-    feed = problem.feed([recipe], device or torch.device("cpu"), dtype)
+    feed = problem.feed([recipe], device or torch.device("cpu"), torch.float32)
     per_epoch = Dealing.of(problem.folds, recipe.batch_size).updates
-    pack = train_lanes(problem, recipe, feed, epoch * per_epoch, tick=tick)
+    pack = train_lanes(problem, recipe, feed, epoch * per_epoch, idle=idle)
     return _model(problem, pack, schema, classes, rows="the training part of a fold")
 
 
@@ -80,25 +77,25 @@ def train_lanes(
     *,
     on: Sequence[int] | None = None,
     schedule: int | None = None,
-    tick: Tick = lambda: "go on",
+    idle: Callable[[], None] = lambda: None,
 ) -> Pack:
     """A pack of one lane for each of these folds (places in the problem's list, default all) after `last` updates.
 
-    schedule: the updates that the learning-rate schedule calls an epoch, default those of the folds. Batches are
-    dealt for all folds of the problem, so a lane's numbers do not depend on which others are trained with it.
+    schedule: the updates that the learning-rate schedule calls an epoch, default those of the folds. idle: called about
+    ten times a second; what it raises stops the training. Batches are dealt for all folds of the problem, so a lane's
+    numbers do not depend on which others are trained with it.
     """
     shape = Shape.of(recipe, problem.size, problem.folds)
     places = range(len(problem.folds)) if on is None else on
     packs: list[Pack] = []
 
-    def job(emit: Callable[[Pack], None], order: Tick) -> None:
+    def job(emit: Emit, order: Callable[[], JobOrder]) -> None:
         pack = Pack([Lane(recipe, 0, fold) for fold in places], shape, feed, schedule_updates=schedule)
-        if not train(pack, last=last, tick=lambda: order() if tick() == "go on" else "stop"):
-            raise Stopped("stopped while the winner was trained again")
-        emit(pack)
+        if train(pack, last=last, tick=order):
+            emit(pack)
 
     # A worker of the kind that a search has: on one thread sums are added in the same order, so the bits are the same.
-    executor_in_this_process(1).run([job], receive=packs.append)
+    executor_in_this_process(1).run([job], receive=packs.append, idle=idle)
     return packs[0]
 
 

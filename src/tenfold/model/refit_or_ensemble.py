@@ -17,7 +17,7 @@ from tenfold.engine.packs.pack import Pack
 from tenfold.engine.plan.cost import lane_step_seconds
 from tenfold.engine.plan.packing import PACK_SECONDS
 from tenfold.errors import BadInput
-from tenfold.model.refit import Tick, train_lanes
+from tenfold.model.refit import train_lanes
 from tenfold.problem.problem import Problem
 from tenfold.recipe.recipe import Recipe, loss_of
 from tenfold.statistics.corrected_t_test import corrected_t_test
@@ -58,8 +58,7 @@ def compare_refit_and_ensemble(
     trained_scores: Sequence[float] | Array,
     divide: Divide | None = None,
     device: torch.device | None = None,
-    dtype: torch.dtype = torch.float32,
-    tick: Tick = lambda: "go on",
+    idle: Callable[[], None] = lambda: None,
 ) -> RefitVersusEnsemble:
     """Whether a refit or an ensemble of the winner predicts better, from out-of-fold data alone.
 
@@ -75,11 +74,11 @@ def compare_refit_and_ensemble(
     """
     parts = inner_folds(problem, seed, divide)
     inner = replace(problem, folds=tuple(fold for part in parts for fold in part))
-    feed = inner.feed([recipe], device or torch.device("cpu"), dtype)
+    feed = inner.feed([recipe], device or torch.device("cpu"), torch.float32)
     last = epoch * Dealing.of(inner.folds, recipe.batch_size).updates
     outputs: dict[int, Array] = {}  # by place in inner.folds: readable outputs (validation rows, classes or 1)
     for places in _groups(inner, recipe, [len(part) for part in parts]):
-        pack = train_lanes(inner, recipe, feed, last, on=places, tick=tick)
+        pack = train_lanes(inner, recipe, feed, last, on=places, idle=idle)
         outputs |= _readable(inner, recipe, pack)
     scores, first = [], 0
     for outer, part in zip(problem.folds, parts, strict=True):

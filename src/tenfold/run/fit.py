@@ -302,13 +302,10 @@ class Fit:
         what = {"refit": "training the winner on all development rows", "ensemble": "training the winner's ensemble"}
         self.listener.step(what.get(settings.keep, "comparing the refit with an ensemble, and training the better"))
 
-        def tick() -> Any:
-            self.stop.check()
-            return "go on"
-
-        device = device_named(settings.device)
-        winner, schema = trained.winner(), self.prepared.schema
-        final = final_model(winner, settings.keep, seed=settings.seed, schema=schema, device=device, tick=tick)
+        device, schema, seed = device_named(settings.device), self.prepared.schema, settings.seed
+        final = final_model(
+            trained.winner(), settings.keep, seed=seed, schema=schema, device=device, idle=self.stop.check
+        )
         comparison = None if final.comparison is None else jsonable(asdict(final.comparison))
         sha = self.run.write_model(**final.model.parts(self._card(trained)))
         with self.run.transaction():
