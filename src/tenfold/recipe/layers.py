@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
 from tenfold.recipe.grammar.field_kinds import Written
-from tenfold.recipe.grammar.reader import normalize_fields
+from tenfold.recipe.grammar.reader import RecipePart
 from tenfold.rules.activations import Activation
 from tenfold.rules.fields import Count, Share, Within
 from tenfold.rules.normalization import NormLayer
@@ -18,7 +18,7 @@ from tenfold.rules.record import require
 
 
 @dataclass(frozen=True, kw_only=True)
-class Dense:
+class Dense(RecipePart):
     """An affine map of all inputs.
 
     Formula: z = x W + b.
@@ -32,12 +32,9 @@ class Dense:
 
     units: Count = 64
 
-    def __post_init__(self) -> None:
-        normalize_fields(self)
-
 
 @dataclass(frozen=True, kw_only=True)
-class Conv:
+class Conv(RecipePart):
     """A two-dimensional convolution.
 
     Formula: z[c, i, j] = b[c] + sum over k, u, v of W[c, k, u, v] x[k, i stride + u - padding, j stride + v - padding].
@@ -60,7 +57,7 @@ class Conv:
     TOGETHER: ClassVar = (("kernel", "padding"),)
 
     def __post_init__(self) -> None:
-        normalize_fields(self)
+        super().__post_init__()
         require(self.padding != "same" or self.kernel % 2 == 1, self, "kernel", "odd where padding is same")
 
     @property
@@ -70,16 +67,13 @@ class Conv:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Windowed:
+class Windowed(RecipePart):
     """The fields of layers that look at windows; stride null means the size."""
 
     size: Count = 2
     stride: Count | None = None
 
     MAIN: ClassVar[str] = "size"
-
-    def __post_init__(self) -> None:
-        normalize_fields(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +105,7 @@ class AvgPool(Windowed):
 
 
 @dataclass(frozen=True, kw_only=True)
-class GlobalPool:
+class GlobalPool(RecipePart):
     """One number for each channel: the mean or the largest value of its image.
 
     Formula: z[c] = mean (or max) over i, j of x[c, i, j].
@@ -124,9 +118,6 @@ class GlobalPool:
     """
 
     of: Literal["average", "max"] = "average"
-
-    def __post_init__(self) -> None:
-        normalize_fields(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,7 +134,7 @@ class Flatten:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Dropout:
+class Dropout(RecipePart):
     """Drops single numbers at random in training; see `dropout` of a recipe.
 
     Formula: y = x m / (1 - rate), m = 0 with probability rate, else 1; at prediction y = x.
@@ -157,12 +148,9 @@ class Dropout:
 
     rate: Share = 0.5
 
-    def __post_init__(self) -> None:
-        normalize_fields(self)
-
 
 @dataclass(frozen=True, kw_only=True)
-class ChannelDropout:
+class ChannelDropout(RecipePart):
     """Drops whole channels of an image at random in training (torch's Dropout2d).
 
     Formula: y[c] = x[c] m[c] / (1 - rate), m[c] = 0 with probability rate, else 1; at prediction y = x.
@@ -176,12 +164,9 @@ class ChannelDropout:
 
     rate: Share = 0.2
 
-    def __post_init__(self) -> None:
-        normalize_fields(self)
-
 
 @dataclass(frozen=True, kw_only=True)
-class Residual:
+class Residual(RecipePart):
     """Layers with a shortcut: their input is added to their output.
 
     Formula: y = f(x) + s(x), f the layers; s is the identity or, if f changes the shape, a 1 x 1 convolution with the
@@ -196,9 +181,6 @@ class Residual:
     """
 
     layers: tuple[Layer, ...] | Written = ()
-
-    def __post_init__(self) -> None:
-        normalize_fields(self)
 
 
 Spatial = Conv | MaxPool | AvgPool | GlobalPool | Flatten | ChannelDropout

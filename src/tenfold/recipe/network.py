@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
 from tenfold.recipe.grammar.field_kinds import Written
-from tenfold.recipe.grammar.reader import normalize_fields
+from tenfold.recipe.grammar.reader import RecipePart
 from tenfold.recipe.layers import Dense, Dropout, Layer
 from tenfold.rules.activations import Activation, ReLU
 from tenfold.rules.fields import Share, Within
@@ -15,7 +15,7 @@ from tenfold.rules.normalization import NoNormalization, Normalization
 
 
 @dataclass(frozen=True, kw_only=True)
-class MLP:
+class MLP(RecipePart):
     """A multi-layer perceptron: for each hidden layer an affine map, the normalization, the activation, dropout;
     then an affine output layer. An image is one row of numbers to it.
 
@@ -34,9 +34,6 @@ class MLP:
 
     BY_FIELDS: ClassVar[bool] = True  # written as a mapping of its fields, without a name
 
-    def __post_init__(self) -> None:
-        normalize_fields(self)
-
     def sequence(self) -> tuple[Layer, ...]:
         """The same network as a list of layers. Dropout is one of them even at rate 0: a rate is a value and no part
         of the structure, so networks that differ in it alone can be trained together."""
@@ -49,7 +46,7 @@ class MLP:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Layers:
+class Layers(RecipePart):
     """A network written out layer by layer: `Layers(layers=[Conv(channels=16), "batch_norm", "relu", "flatten"])`.
 
     The output layer is always appended. Layers are records, names, or `{name: {field: value}}`. Raises `BadInput`
@@ -59,9 +56,6 @@ class Layers:
     layers: tuple[Layer, ...] | Written = ()
 
     BY_FIELDS: ClassVar[bool] = True
-
-    def __post_init__(self) -> None:
-        normalize_fields(self)
 
     def sequence(self) -> tuple[Layer, ...]:
         """The layers."""

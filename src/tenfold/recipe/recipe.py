@@ -14,7 +14,7 @@ from tenfold.recipe.grammar.faults import Source
 from tenfold.recipe.grammar.field_kinds import Written
 from tenfold.recipe.grammar.files import dump_yaml, load_yaml, write_text
 from tenfold.recipe.grammar.nodes import only
-from tenfold.recipe.grammar.reader import normalize_fields, read_tree
+from tenfold.recipe.grammar.reader import RecipePart, read_tree
 from tenfold.recipe.grammar.writer import plain_in_full, plain_record
 from tenfold.recipe.layers import Dense, Flatten, GlobalPool, Residual
 from tenfold.recipe.network import MLP, Layers
@@ -39,7 +39,7 @@ BATCH = 64
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recipe:
+class Recipe(RecipePart):
     """One complete training configuration; every field has a default.
 
     Each rule may be given as its record (`Adam(lr=1e-2)`), its bare name (`"adam"`), or `{name: {field: value}}`;
@@ -79,7 +79,7 @@ class Recipe:
         by_default = self.batch_size is None
         if by_default:
             object.__setattr__(self, "batch_size", BATCH)
-        normalize_fields(self)
+        super().__post_init__()
         second_order = self.optimizer.family == "second_order"
         if by_default and second_order:
             object.__setattr__(self, "batch_size", "full")

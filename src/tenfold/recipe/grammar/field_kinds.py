@@ -13,7 +13,7 @@ from typing import Any
 from tenfold.rules.fields import Flag, Number, SizeList, ValueKind, Words, options_of, value_kind, words_of
 from tenfold.rules.record import rule_name
 
-Written = Any  # in annotations: besides the record, its bare name or {name: {field: value}} is accepted
+Written = Any  # in annotations, next to the record that the field holds: its name and {name: {field: value}} do too
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Fields:
 
 @dataclass(frozen=True)
 class Either:
-    """One of several records, each written as a mapping of its fields: its own fields tell which."""
+    """One of several records, each written as a mapping of its fields, which tell the records apart."""
 
     records: tuple[type, ...]
 
@@ -51,7 +51,8 @@ class Either:
 
 @dataclass(frozen=True)
 class Family:
-    """One rule of a union, written by its name (in a list of layers, by its name there); or one of the `words`."""
+    """One rule of a union, written by its name (some rules have another one in a list of layers); or one of the
+    `words`."""
 
     rules: tuple[type, ...]
     words: tuple[str, ...] = ()

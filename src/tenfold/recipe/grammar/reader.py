@@ -27,7 +27,7 @@ from tenfold.recipe.grammar.nodes import (
     only,
 )
 from tenfold.rules.fields import Flag, Number, SizeList, ValueKind, Words
-from tenfold.rules.record import BadField, check_fields, main_field, refusal
+from tenfold.rules.record import BadField, Rule, check_fields, main_field, refusal
 
 EXPONENT = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+")  # YAML 1.1 reads 1e-3 as text
 SIZES_CHOICE = "[[64, 64], [128]]"
@@ -295,17 +295,19 @@ def _refused(record: type, given: dict[str, Any]) -> list[tuple[str, str]]:
             given = {name: value for name, value in given.items() if name != refused.field}
 
 
-def normalize_fields(record: Any) -> None:
-    """Replace the short forms in the fields of a record under construction (`activation="relu"`) by what they mean, and
-    check the fields. Raises `BadInput`."""
-    reader = Reader(sets=False)
-    for name, kind in kinds(type(record)).items():
-        value = getattr(record, name)
-        node = None if is_plain(kind, value) else reader.read(kind, value, (name,))
-        if node is not None:
-            object.__setattr__(record, name, only(node))
-    raise_all(reader.faults, Source(type(record).__name__))
-    check_fields(record)
+class RecipePart(Rule):
+    """Base of the records that make up a recipe. Rules in their fields may be given in short form
+    (`activation="relu"`), and are replaced by what that means when the record is built."""
+
+    def __post_init__(self) -> None:
+        reader = Reader(sets=False)
+        for name, kind in kinds(type(self)).items():
+            value = getattr(self, name)
+            node = None if is_plain(kind, value) else reader.read(kind, value, (name,))
+            if node is not None:
+                object.__setattr__(self, name, only(node))
+        raise_all(reader.faults, Source(type(self).__name__))
+        check_fields(self)
 
 
 def read_tree(record: type, data: Any, source: Source, *, sets: bool) -> Node:

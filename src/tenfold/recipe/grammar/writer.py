@@ -11,7 +11,7 @@ from tenfold.rules.record import rule_name
 
 
 def plain_record(record: Any) -> dict[str, Any]:
-    """A record that users write (a recipe, a network) with all its fields, rules in their short form."""
+    """A recipe, network or layer with all its fields; rules in their short form."""
     return {name: _value(kind, getattr(record, name)) for name, kind in kinds(type(record)).items()}
 
 
@@ -30,7 +30,8 @@ def _value(kind: FieldKind, value: Any) -> Any:
 
 
 def plain_in_full(record: Any) -> Any:
-    """Every value of a record and of its rules, defaults included; floats by `repr`, so they are exact."""
+    """Every value of a record and of its rules. Defaults are included, so that the key of a recipe does not change
+    when a later version has other defaults."""
     if dataclasses.is_dataclass(record) and not isinstance(record, type):
         inside = {field.name: plain_in_full(getattr(record, field.name)) for field in dataclasses.fields(record)}
         return {rule_name(record): inside}
@@ -38,7 +39,7 @@ def plain_in_full(record: Any) -> Any:
 
 
 def plain_node(node: Node, kind: FieldKind) -> Any:
-    """A tree as plain data; a rule of a family stands under its name, another record as its fields alone."""
+    """A tree as plain data: a rule of a family as {name: fields}, another record as its fields alone."""
     match node:
         case Fixed(value):
             return list(value) if isinstance(value, tuple) else value
