@@ -117,15 +117,9 @@ def values(node: Node) -> Iterator[Any]:
 
 
 def only(node: Node) -> Any:
-    """The value of a node that holds no set."""
-    match node:
-        case Fixed(value):
-            return value
-        case Items(items):
-            return tuple(map(only, items))
-        case Group(record, fields):
-            return record(**{name: only(child) for name, child in fields})
-    raise TypeError(f"a set of values: {node}")
+    """The value of a node that holds no set, for which nothing is drawn."""
+    no_generator: Any = None
+    return draw(node, no_generator)
 
 
 def recipe_count(node: Node) -> int | None:

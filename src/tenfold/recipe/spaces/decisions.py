@@ -71,12 +71,7 @@ def locate(space: Space, recipe: Recipe) -> Assignment | None:
 
     Of several options that give the recipe, the first.
     """
-    return locate_in(space.tree, Fields(Recipe), recipe)
-
-
-def locate_in(node: Node, kind: FieldKind, value: Any) -> Assignment | None:
-    """`locate` for a part of a space's tree."""
-    return _locate(node, kind, "", value)
+    return locate_in(space.tree, Fields(Recipe), "", recipe)
 
 
 def build_with(space: Space, decide: Callable[[Decision], int | float]) -> Recipe:
@@ -134,7 +129,8 @@ def _decisions(node: Node, kind: FieldKind, path: str) -> Iterator[Decision]:
         yield from _decisions(*child)
 
 
-def _locate(node: Node, kind: FieldKind, path: str, value: Any) -> Assignment | None:
+def locate_in(node: Node, kind: FieldKind, path: str, value: Any) -> Assignment | None:
+    """`locate` for a part of a space's tree."""
     children = below(node, kind, path)
     match node:
         case Fixed(only):
@@ -144,7 +140,7 @@ def _locate(node: Node, kind: FieldKind, path: str, value: Any) -> Assignment | 
             return {path: value} if fits and low <= value <= high else None
         case Choice():
             for i, option in enumerate(children):
-                inner = _locate(*option, value)
+                inner = locate_in(*option, value)
                 if inner is not None:
                     return {path or "recipe": i, **inner}
             return None
@@ -170,7 +166,7 @@ def _is_built_from(value: Any, given: dict[str, Any]) -> bool:
 def _locate_all(children: list[tuple[Node, FieldKind, str]], values: tuple[Any, ...]) -> Assignment | None:
     assignment: Assignment = {}
     for child, value in zip(children, values, strict=True):
-        inner = _locate(*child, value)
+        inner = locate_in(*child, value)
         if inner is None:
             return None
         assignment |= inner

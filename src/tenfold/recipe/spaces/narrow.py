@@ -69,7 +69,7 @@ def _choice(choice: Choice, kind: FieldKind, values: list[Any], shrink: float) -
     # a value belongs to the first option that gives it, as in `locate`
     values_of: dict[int, list[Any]] = {}
     for value in values:
-        index = next(i for i, option in enumerate(choice.options) if locate_in(option, kind, value) is not None)
+        index = next(i for i, option in enumerate(choice.options) if locate_in(option, kind, "", value) is not None)
         values_of.setdefault(index, []).append(value)
     return choice_of([_narrow(choice.options[i], kind, values_of[i], shrink) for i in sorted(values_of)])
 
