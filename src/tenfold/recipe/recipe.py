@@ -119,7 +119,7 @@ class Recipe(RecipePart):
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
     def describe(self) -> str:
-        """The recipe in words: "128-128 ReLU, He, batch norm, Adam at 0.001, cosine"; what is off is not said."""
+        """The recipe in words: "128-128 ReLU, He, batch norm, Adam at 0.001, cosine"; what is off is left out."""
         parts = [describe_shape(self.network), describe_values(self.init), *describe_norms(self.network)]
         parts.append(f"{type(self.optimizer).__name__} at {self.optimizer.lr:.3g}")
         decays = "warm-up" if isinstance(self.decay, NoDecay) else describe_rule(self.decay)

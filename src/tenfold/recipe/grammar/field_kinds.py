@@ -70,7 +70,7 @@ class Family:
 
     @property
     def names(self) -> list[str]:
-        """All words and names that stand for a value, in order."""
+        """All words and names that a value may be written as, in order."""
         return [*self.words, *self.members]
 
     def __str__(self) -> str:

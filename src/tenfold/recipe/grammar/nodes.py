@@ -139,8 +139,8 @@ def recipe_count(node: Node) -> int | None:
 
 
 def _total(sizes: list[int | None], combine: Any) -> int | None:
-    known = [size for size in sizes if size is not None]
-    return combine(known) if len(known) == len(sizes) else None
+    finite = [size for size in sizes if size is not None]
+    return combine(finite) if len(finite) == len(sizes) else None
 
 
 def corners(node: Node) -> list[Any]:

@@ -138,15 +138,15 @@ class Reader:
         self, record: type, value: Mapping[str, Any], path: FieldPath, listed: list[str] | None = None
     ) -> Node | None:
         """listed: the fields that a message names, where other records are possible too."""
-        known, faults_before, nodes = kinds(record), len(self.faults), {}
+        fields, faults_before, nodes = kinds(record), len(self.faults), {}
         for name, item in value.items():
-            if name in known:
-                nodes[name] = self.read(known[name], item, (*path, name))
+            if name in fields:
+                nodes[name] = self.read(fields[name], item, (*path, name))
             elif listed and name in listed:
-                others = ", ".join(other for other in known if other in value)
+                others = ", ".join(other for other in fields if other in value)
                 self._fault((*path, name), f"does not go with {others}; leave one out")
             else:
-                self._fault((*path, str(name)), unknown(name, listed or known).replace("name", "field", 1))
+                self._fault((*path, str(name)), unknown(name, listed or fields).replace("name", "field", 1))
         return self._group(record, nodes, path, faults_before)
 
     def _group(
@@ -181,7 +181,7 @@ class Reader:
 
     def _inside(self, rule: type, inside: Any, path: FieldPath) -> Node | None:
         """What follows a rule's name: its fields, nothing, a choice of these, or the value of its main field."""
-        known, main = kinds(rule), main_field(rule)
+        fields, main = kinds(rule), main_field(rule)
         if inside is None:
             return Group(rule, ())
         is_range = isinstance(inside, Mapping) and len(inside) == 1 and next(iter(inside)) in RANGES
@@ -189,12 +189,12 @@ class Reader:
             return self._with_preset(rule, inside, path)
         # {adam: [{lr: 0.1}, {lr: 0.2}]} is a choice of fields, {adam: [0.1, 0.2]} one of the main field's values
         is_choice = self.sets and isinstance(inside, list | tuple) and any(isinstance(o, Mapping) for o in inside)
-        if is_choice and not (main and isinstance(known[main], LayerList)):
+        if is_choice and not (main and isinstance(fields[main], LayerList)):
             return one_of([self._inside(rule, item, (*path, i)) for i, item in enumerate(inside)])
         if main is not None:
             faults_before = len(self.faults)
-            return self._group(rule, {main: self.read(known[main], inside, path)}, path, faults_before)
-        expected = f"its fields, {', '.join(known)}" if known else "nothing here: it has no fields"
+            return self._group(rule, {main: self.read(fields[main], inside, path)}, path, faults_before)
+        expected = f"its fields, {', '.join(fields)}" if fields else "nothing here: it has no fields"
         return self._fault(path, f"found {in_words(inside)}; expected {expected}")
 
     def _with_preset(self, rule: type, inside: Mapping[str, Any], path: FieldPath) -> Node | None:
@@ -207,8 +207,7 @@ class Reader:
         if isinstance(library, list | tuple) and library and self.sets:
             return one_of([self._with_preset(rule, {**fields, "preset": option}, path) for option in library])
         if not isinstance(library, str) or library not in presets:
-            known = ", ".join(presets)
-            return self._fault((*path, "preset"), f"found {in_words(library)}; expected one of {known}")
+            return self._fault((*path, "preset"), f"found {in_words(library)}; expected one of {', '.join(presets)}")
         return self._fields(rule, {**presets[library], **fields}, path)
 
 
@@ -253,19 +252,19 @@ def range_fault(name: str, low: float, high: float, *, integer: bool) -> str:
 def group_faults(group: Group) -> list[tuple[str, str]]:
     """(field, reason) of everything that a record refuses. Every option and both ends of every range are held against
     the range that their field declares; only fields that bound each other need the record to be built."""
-    found: dict[tuple[str, str], None] = {}
+    refused: dict[tuple[str, str], None] = {}
     accepted: dict[str, list[Any]] = {}
     for field, node in group.fields:
         kind = kinds(group.record)[field]
         for value in corners(node):
             reason = refusal(kind.must_be(value), value) if isinstance(kind, ValueKind) else ""
             if reason:
-                found[field, reason] = None
+                refused[field, reason] = None
             else:
                 accepted.setdefault(field, []).append(value)
     for values in _combinations(group.record, accepted):
-        found.update(dict.fromkeys(_refused(group.record, values)))
-    return list(found)
+        refused.update(dict.fromkeys(_refused(group.record, values)))
+    return list(refused)
 
 
 def _combinations(record: type, accepted: Mapping[str, list[Any]]) -> list[dict[str, Any]]:
@@ -283,16 +282,16 @@ def _combinations(record: type, accepted: Mapping[str, list[Any]]) -> list[dict[
 
 def _refused(record: type, given: dict[str, Any]) -> list[tuple[str, str]]:
     """Build the record; leave out each field that it refuses, until it accepts the others."""
-    found = []
+    reasons: list[tuple[str, str]] = []
     while True:
         try:
             record(**given)
-            return found
-        except BadField as refused:
-            found.append((refused.field, refused.reason))
-            if refused.field not in given:
-                return found
-            given = {name: value for name, value in given.items() if name != refused.field}
+            return reasons
+        except BadField as error:
+            reasons.append((error.field, error.reason))
+            if error.field not in given:
+                return reasons
+            given = {name: value for name, value in given.items() if name != error.field}
 
 
 class RecipePart(Rule):

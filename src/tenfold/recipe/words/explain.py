@@ -39,7 +39,7 @@ class Entry:
 
     @property
     def names(self) -> dict[str, str]:
-        """Its name in every place where the rule can stand."""
+        """Its name in every place where the rule may be used."""
         return {entry.place: entry.name for entry in catalogue() if entry.rule is self.rule}
 
     def to_dict(self) -> dict[str, Any]:
