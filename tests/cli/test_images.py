@@ -199,9 +199,7 @@ def test_what_cannot_be_predicted_ends_with_code_2(run, folder, tmp_path):
 
 def begun(folder, out):
     """A run that was stopped right after its plan."""
-    settings = Settings(
-        str(folder / "photos"), recipe=Recipe.from_yaml(folder / "recipe.yaml").to_dict(), folds=2, device="cpu"
-    )
+    settings = Settings(str(folder / "photos"), recipe=Recipe.from_yaml(folder / "recipe.yaml"), folds=2, device="cpu")
     prepared = prepare(settings)
     create_run(settings, out, prepared, make_plan(prepared, 2)).close()
     return out

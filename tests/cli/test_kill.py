@@ -22,6 +22,7 @@ from tenfold.run.fit import Fit, Stop, create_run, reopen
 from tenfold.run.plan import make_plan
 from tenfold.problem.from_file import prepare
 from tenfold.problem.settings import Settings
+from tenfold.recipe import Space
 Fit.every = 0.15
 out = Path(sys.argv[1])
 if sys.argv[2] == "processes":
@@ -32,7 +33,7 @@ network |= {"normalization": ["none", "batch"], "dropout": [0.0, 0.3]}
 optimizer = [{"adam": {"lr": {"log_uniform": [1e-3, 1e-1]}}}, "nesterov"]
 space = {"network": network, "optimizer": optimizer, "decay": ["none", "cosine"], "batch_size": 32,
          "epochs": int(sys.argv[4])}
-settings = Settings("sklearn:breast_cancer", space=space, trials=int(sys.argv[3]), folds=3)
+settings = Settings("sklearn:breast_cancer", space=Space.from_dict(space), trials=int(sys.argv[3]), folds=3)
 if (out / "run.db").exists():
     run, prepared, plan = reopen(out)
 else:

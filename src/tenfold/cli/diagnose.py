@@ -69,7 +69,7 @@ def diagnose_command(
         raise BadInput("--output without --repair", do="--repair, which writes the repaired recipe")
     found = Recipe.from_yaml(recipe)
     settings = Settings(
-        data=data, target=target, recipe=found.to_dict(), folds=folds, repeats=repeats, drop=tuple(drop or ()),
+        data=data, target=target, recipe=found, folds=folds, repeats=repeats, drop=tuple(drop or ()),
         holdout=holdout, task=task, metric=metric, device=device, seed=seed, time_limit=parse_seconds(time_limit),
     )  # fmt: skip
     prepared = prepare(settings)

@@ -7,7 +7,7 @@ import signal
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -36,6 +36,7 @@ from tenfold.problem.settings import Settings
 if TYPE_CHECKING:
     from tenfold.cli.screen import Screen
     from tenfold.problem.from_file import Prepared
+    from tenfold.recipe import Recipe, Space
     from tenfold.run.fit import Stop
     from tenfold.run.plan import RunPlan
     from tenfold.store.run import Run
@@ -152,20 +153,20 @@ def resume(run: RunDirectory, as_json: JsonOption = False) -> None:
             _work(opened, prepared, plan, screen, stop, as_json)
 
 
-def _recipe(path: Path | None) -> dict[str, Any] | None:
+def _recipe(path: Path | None) -> Recipe | None:
     if path is None:
         return None
     from tenfold.recipe import Recipe
 
-    return Recipe.from_yaml(path).to_dict()
+    return Recipe.from_yaml(path)
 
 
-def _space(path: Path | None) -> dict[str, Any] | None:
+def _space(path: Path | None) -> Space | None:
     if path is None:
         return None
     from tenfold.recipe import Space
 
-    return Space.from_yaml(path).to_dict()
+    return Space.from_yaml(path)
 
 
 def _fit(settings: Settings, out: Path | None, *, dry_run: bool = False, as_json: bool = False) -> None:

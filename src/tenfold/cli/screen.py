@@ -114,7 +114,7 @@ def plan_lines(prepared: Prepared, plan: RunPlan) -> list[str]:
     structures = {(tuple(s.op for s in plan_network(r.network, problem.size)), r.batch_size) for r in plan.recipes}
     shapes = f"{len(structures)} shape{'s' * (len(structures) > 1)}"
     recipes = "1 recipe" if plan.trials == 1 else f"{plan.trials} recipes of {shapes}"
-    race = "" if plan.strategy.name == "exhaustive" else f", {RACES[plan.strategy.name]}"
+    race = "" if plan.search.strategy.name == "exhaustive" else f", {RACES[plan.search.strategy.name]}"
     limit = prepared.settings.time_limit
     within = "" if limit is None else f"; all of it within {_duration(limit)}, as asked"
     nested = f", and again inside every fold ({plan.folds} x {plan.folds})" if prepared.settings.nested else ""
@@ -142,7 +142,7 @@ def plan_dict(prepared: Prepared, plan: RunPlan) -> dict[str, Any]:
         "rows": {"development": prepared.rows[1], "test": prepared.rows[2], "without_target": prepared.rows[3]},
         "folds": plan.folds,
         "division": prepared.division,
-        "strategy": plan.strategy.name,
+        "strategy": plan.search.strategy.name,
         "recipes": plan.trials,
         "trials": plan.trials * len(prepared.problem.folds),
         "estimate": {"training_seconds": round(plan.seconds, 1), "memory_bytes": plan.memory},

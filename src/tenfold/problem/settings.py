@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
 
 from tenfold.errors import BadInput
 
-# What the words of an option may be. Written out, so that a usage error answers without what stands behind them.
+if TYPE_CHECKING:
+    from tenfold.recipe.recipe import Recipe
+    from tenfold.recipe.spaces.space import Space
+
+# The values of an option. Written out, so that a usage error answers without loading what implements them.
 STRATEGIES = ("exhaustive", "halving", "hyperband", "racing")
 PROPOSALS = ("random", "sobol", "coarse-to-fine", "model")
 RULES = ("best", "one-se")
@@ -19,16 +23,18 @@ DEVICE = re.compile(r"auto|cpu|(cuda|mps|xpu)(:\d+)?")
 
 @dataclass(frozen=True)
 class Settings:
-    """What `fit` was asked for. recipe and space: plain data, or None; time_limit: seconds, or None; groups and
-    time: names of columns; drop: names of columns that are left out; test: a file of test rows instead of a
-    held-out share; no_test: leave the test rows sealed; strategy None: halving from 16 recipes on or in a
-    limited time, else exhaustive."""
+    """What `fit` was asked for.
+
+    recipe, space: None for the default space of the data. time_limit: seconds. groups, time: names of columns. drop:
+    names of columns that are left out. test: a file of test rows instead of a held-out share. no_test: leave the test
+    rows sealed. strategy None: halving from 16 recipes on or under a time limit, else exhaustive.
+    """
 
     data: str
     target: str | None = None
     trials: int | None = None
-    recipe: dict[str, Any] | None = None
-    space: dict[str, Any] | None = None
+    recipe: Recipe | None = None
+    space: Space | None = None
     strategy: str | None = None
     proposals: str = "random"
     folds: int = 5
@@ -51,7 +57,6 @@ class Settings:
     time_limit: float | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "drop", tuple(self.drop))  # JSON has lists
         if self.recipe is not None and self.space is not None:
             raise BadInput("both a recipe and a space are given", do="--recipe FILE or --space FILE, not both")
         if self.trials is not None and (self.trials < 1 or self.recipe is not None):
@@ -105,4 +110,20 @@ class Settings:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON."""
-        return asdict(self)
+        values = {item.name: getattr(self, item.name) for item in fields(self)}
+        plain = {name: value.to_dict() for name in ("recipe", "space") if (value := values[name]) is not None}
+        return {**values, **plain}
+
+    @staticmethod
+    def of(values: dict[str, Any]) -> Settings:
+        """The inverse of `to_dict`: the settings of a stored run."""
+        from tenfold.recipe.recipe import Recipe
+        from tenfold.recipe.spaces.space import Space
+
+        recipe, space = values["recipe"], values["space"]
+        return Settings(**{
+            **values,
+            "recipe": None if recipe is None else Recipe.from_dict(recipe),
+            "space": None if space is None else Space.from_dict(space),
+            "drop": tuple(values["drop"]),  # JSON has lists
+        })  # fmt: skip

@@ -35,7 +35,7 @@ from tenfold.search.leaderboard import leaderboard_row
 from tenfold.search.nested import Nested, nested_result
 from tenfold.search.racing import Rung
 from tenfold.search.results import SearchResults
-from tenfold.search.search import Given, SearchPlan as SearchPlan, train_all
+from tenfold.search.search import Given, SearchPlan, train_all
 from tenfold.store.run import Run
 
 
@@ -103,7 +103,7 @@ def reopen(path: str | Path) -> tuple[Run, Prepared, RunPlan]:
     try:
         if not run.has("settings"):
             raise BadInput("the run was stopped before its plan was committed", where=str(path), do="fit again")
-        settings = Settings(**run.get("settings"))
+        settings = Settings.of(run.get("settings"))
         _check_unchanged(settings.data, run.get("data_sha"))
         if settings.test is not None:
             _check_unchanged(settings.test, run.get("test_sha"))
@@ -245,10 +245,8 @@ class Fit:
         return self.run.get("random_split")
 
     def _train(self) -> SearchResults:
-        settings = self.prepared.settings
-        search = SearchPlan(self.plan.strategy, settings.rule, settings.audit, settings.seed)
         proposer = self.plan.proposer if self.plan.proposer.rounds > 1 else Given(self.plan.recipes)
-        return self._timed(lambda: train_all(self.prepared.problem, proposer, self._context(), search))
+        return self._timed(lambda: train_all(self.prepared.problem, proposer, self._context(), self.plan.search))
 
     def _context(self) -> SearchContext:
         from tenfold.run.journal import RunJournal

@@ -21,7 +21,7 @@ from tenfold.search.deadline import planned_training
 from tenfold.search.nested import inner_problem
 from tenfold.search.proposals import Proposer, proposer
 from tenfold.search.racing import Strategy
-from tenfold.search.search import FEWER_LANES, Given
+from tenfold.search.search import FEWER_LANES, Given, SearchPlan
 from tenfold.statistics.metrics import Metric
 
 TRAINING_SECONDS = 75.0  # that a default search is planned to train for
@@ -49,7 +49,7 @@ class RunPlan:
     memory: int  # bytes
     notes: tuple[str, ...]
     trials: int
-    strategy: Strategy
+    search: SearchPlan
     proposer: Proposer
     space: Space | None
     executor: Forecast
@@ -92,18 +92,16 @@ def make_plan(prepared: Prepared, workers: int) -> RunPlan:
     memory = 2 * data + 4 * rows * size.outputs * trials + 350_000_000 + executor.memory(2 * data)
     return RunPlan(
         tuple(recipes), problem.divisions, problem.metric, why, prepared.why_task, workers, seconds, memory,
-        tuple(notes), trials, strategy, chosen, space, executor, inner,
+        tuple(notes), trials, SearchPlan(strategy, settings.rule, settings.audit, settings.seed), chosen, space,
+        executor, inner,
     )  # fmt: skip
 
 
 def _chosen(settings: Settings, problem: Problem, workers: int) -> tuple[Space | None, Proposer]:
     """The space that was given, or the default one, and what proposes from it; the one recipe that was given."""
     if settings.recipe is not None:
-        return None, Given((Recipe.from_dict(settings.recipe),))
-    if settings.space is not None:
-        space = Space.from_dict(settings.space)
-    else:
-        space = default_space(problem.size, rows=problem.inputs.rows, task=problem.task)
+        return None, Given((settings.recipe,))
+    space = settings.space or default_space(problem.size, rows=problem.inputs.rows, task=problem.task)
     return space, proposer(settings.proposals, space, _trials(space, settings, problem, workers), settings.seed)
 
 

@@ -122,7 +122,7 @@ class RunResult:
             return None
         made, all_epochs = self.trained.epochs()
         found: dict[str, Any] = {
-            "strategy": self.plan.strategy.name, "epochs": made, "epochs_of_all": all_epochs,
+            "strategy": self.plan.search.strategy.name, "epochs": made, "epochs_of_all": all_epochs,
             "rungs": [
                 {"round": r.round, "epoch": r.epoch, "folds": r.folds, "entered": len(r.entered), "kept": len(r.kept)}
                 for r in self.trained.race
