@@ -80,5 +80,4 @@ class Maxout(ActivationRule):
 
     @property
     def gain(self) -> float:
-        """1 / sqrt(second moment)."""
         return 1 / math.sqrt(self.second_moment)

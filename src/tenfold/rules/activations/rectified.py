@@ -98,12 +98,10 @@ class _Slope(ActivationRule):
 
     @property
     def mean(self) -> float:
-        """(1 - slope) / sqrt(2 pi)."""
         return (1 - self._slope) / math.sqrt(2 * math.pi)
 
     @property
     def second_moment(self) -> float:
-        """(1 + slope^2) / 2."""
         return (1 + self._slope**2) / 2
 
     @property
@@ -213,12 +211,10 @@ class ELU(ActivationRule):
 
     @property
     def bounds(self) -> tuple[float, float]:
-        """(-alpha, infinity)."""
         return (-self.alpha, INF)
 
     @property
     def gain(self) -> float:
-        """1 / sqrt(E[f(z)^2])."""
         return 1 / math.sqrt(self.second_moment)
 
     @property

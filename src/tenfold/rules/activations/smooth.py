@@ -79,12 +79,10 @@ class GELU(ActivationRule):
 
     @property
     def second_moment(self) -> float:
-        """E[f(z)^2] for z ~ N(0, 1)."""
         return 0.425221482570 if self.approximate == "none" else 0.425193711033
 
     @property
     def gain(self) -> float:
-        """1 / sqrt(E[f(z)^2])."""
         return 1 / math.sqrt(self.second_moment)
 
 
