@@ -508,7 +508,7 @@ def test_the_report_of_a_run_tells_its_findings(data, elements):
     data["summary"]["findings"] = [{"cause": "lr_too_high", "probability": 0.2}, SUMMED]
     page = render(data)
     text = said(page, elements)
-    assert "<h2>What was unhealthy</h2>" in page
+    assert "<h2>Why recipes failed</h2>" in page
     parts = ("initial weights too large", "9 of 240 trials in 3 recipes", SUMMED["where"],
              "9 of 240 trials diverged", "He initialization", SUMMED["proof"], "learning rate too high")  # fmt: skip
     for part in parts:
@@ -521,7 +521,7 @@ def test_without_findings_the_section_is_absent(data, findings):
     plain = render(copy.deepcopy(data))
     if findings != "missing":
         data["summary"]["findings"] = findings
-    assert "What was unhealthy" not in plain
+    assert "Why recipes failed" not in plain
     same = render(data) == plain
     assert same
 

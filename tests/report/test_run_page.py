@@ -18,9 +18,9 @@ from tenfold.report import figures, words
 from tenfold.report.run_page import render
 
 SAMPLE = Path(__file__).parent / "breast_cancer.json"
-ORDER = ["Verdict", "Winner", "Scores", "How sure this is", "The race", "Leaderboard",
+ORDER = ["Verdict", "Winner", "Scores", "Uncertainty", "Racing", "Leaderboard",
          "Learning curves of the winner", "All recipes",
-         "Outcomes and warnings", "Data card", "Again"]  # fmt: skip
+         "Outcomes and warnings", "Data card", "How to repeat this run"]  # fmt: skip
 DRAW = """
 import hashlib, json, sys
 from tenfold.report.run_page import render
@@ -68,7 +68,7 @@ def test_sections_numbers_and_sentences(data, elements):
     race = summary["racing"]
     assert f"Halving trained {race['epochs']:,} of {race['epochs_of_all']:,} epochs" in text
     assert f"{race['audit']['wrong']} would have won" in text
-    assert "not known from one seed" in text
+    assert "unknown with one seed" in text
     assert "455 development rows, 114 sealed; 5 folds; seed 0." in text
     assert "tenfold fit sklearn:breast_cancer --trials 24 --seed 0" in text
     assert "tenfold predict breast_cancer-1 new.csv -o predictions.csv" in text
@@ -82,7 +82,7 @@ def test_sections_numbers_and_sentences(data, elements):
 def test_regression(samples, elements):
     data = samples["diabetes"]
     page = render(data)
-    assert headings(page) == [name for name in ORDER if name != "The race"]
+    assert headings(page) == [name for name in ORDER if name != "Racing"]
     assert "× 2 seeds" in text_of(page, elements)
     assert "nested: the search repeated inside every fold" in text_of(page, elements)
     assert {"RMSE", "Validation R2", "Training loss"} <= {part.strip() for part in elements(page).text}
@@ -111,7 +111,11 @@ def test_rendering_leaves_the_data_and_matplotlib_alone(data):
 def test_no_winner(data, elements):
     page = render(without_winner(data))
     text = text_of(page, elements)
-    left = [name for name in ORDER if name in ("Verdict", "Leaderboard", "Outcomes and warnings", "Data card", "Again")]
+    left = [
+        name
+        for name in ORDER
+        if name in ("Verdict", "Leaderboard", "Outcomes and warnings", "Data card", "How to repeat this run")
+    ]
     assert [name for name in headings(page) if name != "Baselines"] == left
     assert "No recipe has a score: 120 diverged." in text
     assert "the loss became infinite or not a number" in text

@@ -105,7 +105,7 @@ def run_headline(data: Mapping[str, Any], metric: str) -> str:
         rival = f"the best baseline, {BASELINES.get(name, name).lower()}, "
         text += f"; {rival}reaches {score(rivals[name])}" if ahead else f", behind {rival}with {score(rivals[name])}"
     if is_finite_number(test["score"]):
-        text += f"; on {whole_number(test.get('rows'))} sealed test rows the winner has {score(test['score'])}"
+        text += f"; on {whole_number(test.get('rows'))} sealed test rows the winner scores {score(test['score'])}"
     return text + "."
 
 
