@@ -28,12 +28,14 @@ SHOWN = 10  # recipes of a result that Python prints
 
 @dataclass(frozen=True)
 class CrossValidation:
-    """What `cross_validate` measured.
+    """The result of `cross_validate`.
 
-    table: one dict a recipe in the order given - recipe, mean (in the metric's own sign), se, scores (one a fold),
-    outcomes (counts), epochs (chosen on the fold-mean curve). trials: one dict a trial - recipe (its index), fold,
-    seed, score, outcome, epoch, curve (validation score, one an epoch). out_of_fold: (recipes, rows, classes or 1)
-    predictions at the chosen epoch for every row by the fold that did not see it; NaN for a diverged trial.
+    - table: one dict per recipe, in the order given: recipe, mean (in the metric's own sign), se, scores (one per
+      fold), outcomes (counts), epochs (chosen on the fold-mean curve).
+    - trials: one dict per trial: recipe (its index), fold, seed, score, outcome, epoch, curve (validation score per
+      epoch).
+    - out_of_fold: predictions (recipes, rows, classes or 1) at the chosen epoch, for every row by the fold that was not
+      trained on it; NaN for a diverged trial.
     """
 
     trained: SearchResults
@@ -55,7 +57,7 @@ class CrossValidation:
 
     @property
     def warnings(self) -> list[str]:
-        """Columns of X that alone settle y, as a leak does."""
+        """Columns of X that alone predict y: probably leaks."""
         return self.data.warnings
 
     @property
@@ -70,7 +72,7 @@ class CrossValidation:
 
 @dataclass(frozen=True)
 class Search:
-    """What `search` found. best: the winning recipe; table: as for `cross_validate`, best first."""
+    """The result of `search`. best: the winning recipe; table: as for `CrossValidation`, best first."""
 
     trained: SearchResults
     data: Labelled
@@ -158,15 +160,22 @@ def cross_validate(
     metric: str | None = None,
     device: str = "auto",
 ) -> CrossValidation:
-    """Train every fold of every recipe, together, and score each on the rows that it did not see.
+    """Cross-validate one or many recipes: all folds of all recipes are trained together, and each model is scored on
+    the rows that it was not trained on.
 
-    recipes: one or many. X: numeric array or tensor (rows, columns), nested list, or any frame; y: (rows,). folds: a
-    number (stratified for classes, shuffled; by group with `groups`, forward in time with `time`), "leave-one-group-
-    out", an array of fold numbers (-1: never scored), or any scikit-learn splitter. repeats: as often with another
-    division and other seeds. groups, time (rows,): rows of one group stay together; training rows lie before validation
-    rows, with `gap` rows between. Rows that repeat each other stay together. metric: accuracy (the default for
-    classes), log_loss, balanced_accuracy, roc_auc; r2 (the default for numbers), rmse, mae. The epoch of each recipe is
-    the best of its fold-mean curve. Raises `BadInput` for what cannot be used.
+    - X: numeric array or tensor (rows, columns), nested list, images, or any data frame; y: (rows,).
+    - folds: a number (stratified for classes, shuffled), "leave-one-group-out", an array of fold numbers (-1: never
+      scored), index pairs, or any scikit-learn splitter.
+    - repeats: repeat cross-validation this often, with new folds and seeds.
+    - groups (rows,): rows of one group stay together, and so do rows that repeat each other.
+    - time (rows,): training rows come before validation rows, with `gap` rows skipped between them.
+    - seed: seed of everything random.
+    - task: classification or regression; by default decided from y.
+    - metric: accuracy (the default for classes), log_loss, balanced_accuracy, roc_auc; r2 (the default for numbers),
+      rmse, mae.
+    - device: cpu, cuda, or auto.
+
+    The epoch of each recipe is the best of its fold-mean curve. Raises `BadInput` for unusable input.
     """
     recipes = recipe_list(recipes)
     data = understand(X, y, task)
@@ -207,13 +216,16 @@ def search(
     device: str = "auto",
     time_limit: float | None = None,
 ) -> Search:
-    """Propose `trials` recipes from the space and cross-validate them; see `cross_validate` for rows and folds.
+    """Propose recipes from a space, cross-validate them, and choose the best. X, y, folds, repeats, groups, time, gap,
+    seed, task, metric and device: see `cross_validate`.
 
-    strategy: exhaustive trains all to the end; halving, hyperband and racing drop those that are behind (see
-    `Strategy`). proposals: random (the same seed samples the same recipes whatever the strategy), sobol,
-    coarse-to-fine, or model. rule: best, or one-se for the cheapest recipe within one standard error of the best.
-    audit: train a sample of the dropped recipes to the end, to see what racing missed. time_limit: seconds of
-    training, after which what is unfinished ends as `timeout` and can win only if nothing is finished.
+    - trials: number of recipes.
+    - strategy: exhaustive trains all recipes to the end; halving, hyperband and racing drop the worst early.
+    - proposals: random (the same seed gives the same recipes with every strategy), sobol, coarse-to-fine, or model.
+    - rule: best, or one-se: the cheapest recipe within one standard error of the best.
+    - audit: also train a sample of the dropped recipes to the end, to measure what racing missed.
+    - time_limit: seconds of training; a recipe that is unfinished then ends as `timeout`, and can win only if none is
+      finished.
     """
     if not isinstance(space, Space):  # what a user without types gives
         raise BadInput(f"the space is a {type(space).__name__}", expected="a Space", do="tenfold.Space.from_dict")
@@ -240,9 +252,10 @@ def nested_cross_validate(
     metric: str | None = None,
     device: str = "auto",
 ) -> Nested:
-    """Nested cross-validation of recipes, or of `trials` sampled from a space: an estimate of the procedure "choose
-    the best of these by cross-validation", which no choice has made optimistic (Varma & Simon 2006). See
-    `cross_validate` for X, y, folds, groups, task, metric and device; inner: folds of the search inside each fold.
+    """Nested cross-validation of recipes, or of `trials` recipes sampled from a space: an estimate of the score of
+    "choose the best of these by cross-validation" that is not biased by the choice (Varma & Simon 2006).
+
+    inner: folds of the search inside each fold. The other parameters: see `cross_validate`.
     """
     chosen = recipes.sample(trials, seed=seed) if isinstance(recipes, Space) else recipe_list(recipes)
     problem = understand(X, y, task).problem(folds, seed=seed, metric=metric, groups=groups)
@@ -250,7 +263,7 @@ def nested_cross_validate(
 
 
 def _lines(found: CrossValidation | Search, numbers: Sequence[int]) -> str:
-    """What a result is, and its first ten recipes."""
+    """A header and the first ten recipes."""
     trained, count = found.trained, len(numbers)
     problem = trained.problem
     head = f"{type(found).__name__}: {count} recipe{'s' * (count != 1)} x {len(problem.folds)} folds, "

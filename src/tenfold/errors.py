@@ -1,4 +1,4 @@
-"""The one exception that a user's mistake raises, and the shape of its message."""
+"""The exceptions that Tenfold raises on purpose; `BadInput` is the one for what a user can fix."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ class TenfoldError(Exception):
 
 
 class BadInput(TenfoldError, ValueError):
-    """Something that the user gave cannot be used: a file, a column, a recipe, an option.
+    """Input that cannot be used: a file, a column, a recipe, an option. The user can fix it.
 
     The message has at most four lines: what was found and where (file, line, column), what was
     expected, and one thing to do. The command line prints it and exits with code 2.
@@ -37,7 +37,7 @@ def _rebuild(found: str, where: str, expected: str, do: str) -> BadInput:
 
 
 class Corrupt(TenfoldError):
-    """Something that Tenfold wrote is not what it wrote any more: damage or tampering, exit code 1.
+    """A file that Tenfold wrote was changed: damage or tampering, exit code 1.
 
     `file` names the file, `expected` and `found` are the two hashes (or empty strings, when no
     hash is at stake); the message has at most four lines.

@@ -135,7 +135,7 @@ class _Network(BaseEstimator):
         return tags
 
     def report(self) -> str:
-        """What was tried and what won, as text; best first."""
+        """All recipes with their scores as text, best first."""
         check_is_fitted(self, "model_")
         lines = [f"{self.search_.trained.problem.metric.name} over {len(self.search_.trained.problem.folds)} folds"]
         lines += [printed_row(row) for row in self.search_.table]
@@ -162,7 +162,7 @@ def _check_finite(y: Array) -> None:
 class Classifier(ClassifierMixin, _Network):
     """A network classifier whose training configuration is chosen by cross-validation.
 
-    recipe: a `Recipe`, a `Space` to search, or None (the default space for the data). trials: recipes sampled from
+    recipe: a `Recipe`, a `Space` to search, or None (the default space for the data). trials: number of recipes from
     a space; folds, repeats: see `cross_validate`; strategy (halving, hyperband, racing, exhaustive), rule (best,
     one-se), time_limit (seconds of training): see `search`; keep: what predicts, the winner trained on all rows
     (refit), the mean of its folds' models (ensemble), or the better of the two (both); metric (default accuracy);

@@ -80,7 +80,7 @@ def diagnose_command(
 
 
 def _output(recipe: Path, output: Path | None) -> Path:
-    """Where the repaired recipe goes: a file that is not there yet."""
+    """The file for the repaired recipe, which must not exist yet."""
     if output is None:
         output = recipe.with_name(f"{recipe.stem}-repaired.yaml")
     if output.exists():
@@ -101,7 +101,7 @@ def _opening(recipe: Recipe, prepared: Prepared) -> list[str]:
 
 
 def _work(prepared: Prepared, recipe: Recipe, path: Path | None, as_json: bool) -> None:
-    """Diagnose, and repair where a path is given; say what was found."""
+    """Diagnose, and repair if a path is given; print the result."""
     from tenfold.repair.diagnose import RecipeDiagnosis
     from tenfold.repair.repair import repair_problem, score_words
     from tenfold.search.context import SearchContext

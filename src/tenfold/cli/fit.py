@@ -115,7 +115,7 @@ def fit(
 
 
 def _check_place(out: Path) -> None:
-    """Refuse an --out that is there already or cannot be made, before anything is read."""
+    """Refuse an --out that exists or cannot be created, before anything is read."""
     if out.exists():
         raise BadInput("exists already", where=str(out), expected="a new directory", do=f"--out {out}-2")
     above = next(parent for parent in out.absolute().parents if parent.exists())
@@ -179,7 +179,7 @@ def _fit(settings: Settings, out: Path | None, *, dry_run: bool = False, as_json
 
     screen = Screen(quiet=as_json)
     if settings.device not in ("auto", "cpu"):
-        device_named(settings.device)  # says at once if there is no such device
+        device_named(settings.device)  # an unknown device is an error before the data are read
     prepared = prepare(settings)
     plan = make_plan(prepared, available_workers())
     screen.planned(prepared, plan)
@@ -193,7 +193,7 @@ def _fit(settings: Settings, out: Path | None, *, dry_run: bool = False, as_json
 
 
 def _work(run: Run, prepared: Prepared, plan: RunPlan, screen: Screen, stop: Stop, as_json: bool) -> None:
-    """Do what is left of a run and say how it ended."""
+    """Do what is left of a run and print how it ended."""
     from tenfold.run.fit import Fit
 
     failure = None
@@ -211,7 +211,7 @@ def _work(run: Run, prepared: Prepared, plan: RunPlan, screen: Screen, stop: Sto
 
 
 def _end(run: Run, screen: Screen, as_json: bool) -> None:
-    """Write the report, and say the verdict and what can be done next."""
+    """Write the report; print the verdict and the next commands."""
     from tenfold.cli.runs import write_report
 
     data = write_report(run)
@@ -227,7 +227,7 @@ def _end(run: Run, screen: Screen, as_json: bool) -> None:
 
 @contextmanager
 def _signals(path: Path) -> Generator[Stop]:
-    """SIGINT and SIGTERM stop the work at the next update, with a checkpoint; a second one leaves at once."""
+    """SIGINT and SIGTERM stop the work at the next update, with a checkpoint; a second signal quits immediately."""
     from tenfold.run.fit import Stop
 
     stop = Stop()

@@ -43,7 +43,7 @@ def _main(
     ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
 ) -> None:
-    """Global options; `--debug` is taken out of the arguments by `run`, wherever it stands."""
+    """Global options; `run` takes `--debug` out of the arguments, wherever it is."""
 
 
 for name, verb in {
@@ -55,8 +55,8 @@ for name, verb in {
 
 
 def entry() -> None:
-    """Run the program and leave with its exit code, at once: taking torch apart in an orderly way takes most of a
-    second, and whatever was to be kept has been written."""
+    """Run the program and exit immediately with its code: unloading torch takes most of a second, and everything is
+    already written."""
     code = run()
     end_workers()
     try:

@@ -1,4 +1,4 @@
-"""Options that several verbs share, and what their text means."""
+"""Options that several verbs share, and how their text is parsed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tenfold.errors import BadInput
 
 
 def parse_integer(text: str | int) -> int:
-    """The whole number that an option's text is."""
+    """An option's text as a whole number."""
     try:
         return int(text)
     except ValueError:
@@ -23,7 +23,7 @@ def parse_integer(text: str | int) -> int:
 
 
 def parse_number(text: str | float) -> float:
-    """The number that an option's text is."""
+    """An option's text as a number."""
     try:
         return float(text)
     except ValueError:
@@ -66,7 +66,7 @@ def print_json(value: Any) -> None:
 
 
 def shell_path(path: Path | str) -> str:
-    """A path as one would type it."""
+    """A path as typed in a shell, relative to the working directory if that is shorter."""
     return shlex.quote(os_relative(path))
 
 

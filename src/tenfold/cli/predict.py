@@ -83,7 +83,7 @@ def _columns(model: Model, outputs: np.ndarray, spread: np.ndarray | None, *, pr
 
 
 def _texts(values: tuple[str, ...]) -> np.ndarray:
-    """Text as an array; names that are no UTF-8 with a mark for each byte that is not."""
+    """Text as an array; bytes that are not UTF-8 are replaced by a mark."""
     import numpy as np
 
     return np.array([os.fsencode(value).decode("utf-8", "replace") for value in values])
@@ -96,7 +96,7 @@ def _write_csv(file: IO[str], columns: dict[str, np.ndarray]) -> None:
 
 
 def _write_file(path: Path, columns: dict[str, np.ndarray]) -> None:
-    """Write beside the final name, then rename: a reader never sees half a file."""
+    """Write under a temporary name, then rename: a reader never sees half a file."""
     partial = path.with_name(path.name + ".tmp")
     try:
         if path.suffix == ".csv":

@@ -23,8 +23,7 @@ if TYPE_CHECKING:
 
 
 def write_report(run: Run) -> dict[str, Any]:
-    """Draw report.html from what the run has stored, with the ledger of the sealed rows as it stands now; gives what
-    is drawn."""
+    """Write report.html from the stored data, with the current ledger of the sealed rows; returns the data."""
     from tenfold.report.run_page import render
     from tenfold.run.fit import refreshed, write_summary
 

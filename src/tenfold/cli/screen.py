@@ -1,4 +1,4 @@
-"""What a person sees while `fit` works: the card and the plan, one live line of progress, the verdict."""
+"""What `fit` prints while it works: the card and the plan, one live line of progress, the verdict."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ class Screen:
         self.say(*prepared.card.lines(), "", *plan_lines(prepared, plan), "")
 
     def resumed(self, where: str, prepared: Prepared, plan: RunPlan) -> None:
-        """What goes on."""
+        """The first line after `resume`."""
         self._metric = plan.metric.words
         trials = plan.trials * len(prepared.problem.folds)
         recipes = f"{plan.trials} recipe{'s' * (plan.trials > 1)}"
         self.say(f"resuming {where}: {recipes} x {prepared.division} = {trials} trials", "")
 
     def baseline(self, result: Baseline) -> None:
-        """Remembered for the progress line."""
+        """Remember a baseline for the progress line; print all three when they are known."""
         cut = f" ({result.cut})" if result.cut else ""
         mean = f" {number(result.mean)}" if result.scores else ""
         self._baselines.append(f"{result.name}{mean}{cut}")
@@ -94,12 +94,12 @@ class Screen:
             self.say(f"epoch {rung.epoch}, {rung.folds} folds: {len(rung.kept)} of {len(rung.entered)} recipes go on")
 
     def step(self, what: str) -> None:
-        """A later step begins."""
+        """Announce the next step."""
         self.close()
         self.say(f"{what} ...")
 
     def close(self) -> None:
-        """Leave the live line as it stands."""
+        """End the live line."""
         if self._live is not None:
             self._live.stop()
             self._live = None
@@ -109,14 +109,14 @@ def plan_lines(prepared: Prepared, plan: RunPlan) -> list[str]:
     """The plan in words."""
     _, development, test, dropped = prepared.rows
     sealed = f", {test} sealed for the test" if test else ", no test rows sealed"
-    gone = f"; {dropped} without a target left out" if dropped else ""
+    gone = f"; {dropped} rows without a target left out" if dropped else ""
     problem = prepared.problem
     structures = {(tuple(s.op for s in plan_network(r.network, problem.size)), r.batch_size) for r in plan.recipes}
     shapes = f"{len(structures)} shape{'s' * (len(structures) > 1)}"
     recipes = "1 recipe" if plan.trials == 1 else f"{plan.trials} recipes of {shapes}"
     race = "" if plan.search.strategy.name == "exhaustive" else f", {RACES[plan.search.strategy.name]}"
     limit = prepared.settings.time_limit
-    within = "" if limit is None else f"; all of it within {_duration(limit)}, as asked"
+    within = "" if limit is None else f"; all within the limit of {_duration(limit)}"
     nested = f", and again inside every fold ({plan.folds} x {plan.folds})" if prepared.settings.nested else ""
     return [
         f"task     {plan.why_task}",

@@ -13,8 +13,9 @@ STATES: tuple[tuple[str, ProbeState], ...] = (
 MeasureRows = list[tuple[str, Any]]
 
 
-def plain_number(value: Any) -> str:
-    """A number with four digits, a whole number with all of them; a text as it is; a dash for what is not finite."""
+def measured(value: Any) -> str:
+    """A measure in a table: whole numbers in full, others with at most four digits and no trailing zeros; text as it
+    is; a dash for what is not finite."""
     if isinstance(value, str):
         return value
     if not words.is_finite_number(value):
@@ -28,8 +29,7 @@ def measures(record: Record) -> list[tuple[str, list[tuple[str, str]]]]:
               ("Inputs", _moments(record.inputs)), ("Targets", _moments(record.targets)),
               ("On request", [(name.replace("_", " "), value) for name, value in record.extra.items()])]  # fmt: skip
     kept = [
-        (name, [(what, plain_number(value)) for what, value in rows if value not in (None, "")])
-        for name, rows in groups
+        (name, [(what, measured(value)) for what, value in rows if value not in (None, "")]) for name, rows in groups
     ]
     return [(name, rows) for name, rows in kept if rows]
 
@@ -37,8 +37,8 @@ def measures(record: Record) -> list[tuple[str, list[tuple[str, str]]]]:
 def _training(record: Record) -> MeasureRows:
     facts = record.facts
     rules = [
-        f"{o.rule}, learning rate {plain_number(o.lr)}"
-        + (f", weight decay {plain_number(o.weight_decay)}" if o.weight_decay else "")
+        f"{o.rule}, learning rate {measured(o.lr)}"
+        + (f", weight decay {measured(o.weight_decay)}" if o.weight_decay else "")
         for o in facts.optimizers
     ]
     rows = f"{facts.rows_kept:,}" + (f" of {facts.rows_known:,}" if facts.rows_known else "")
@@ -67,13 +67,13 @@ def _skills(record: Record) -> MeasureRows:
         [] if end is None else [("training rows", end.skill_train_mode), ("the same, evaluation mode", end.skill)]
     )
     rows.append(("rows without gradients", record.curves.validation_skill))
-    return rows + [(f"{b.name} (p = {plain_number(b.p_value)})", b.skill) for b in record.baselines]
+    return rows + [(f"{b.name} (p = {measured(b.p_value)})", b.skill) for b in record.baselines]
 
 
 def _moments(found: DataMoments | None) -> MeasureRows:
     if found is None:
         return []
-    extent = f"{plain_number(found.smallest)} to {plain_number(found.largest)}"
+    extent = f"{measured(found.smallest)} to {measured(found.largest)}"
     rows: MeasureRows = [
         ("columns", found.columns), ("mean", found.mean), ("standard deviation", found.std), ("range", extent),
         ("largest over smallest column deviation", found.spread), ("largest mean in deviations", found.offset),
@@ -85,7 +85,7 @@ def _moments(found: DataMoments | None) -> MeasureRows:
         rows.append(
             (
                 "column of the largest values",
-                f"{plain_number(column)}: mean {plain_number(mean)}, deviation {plain_number(std)}",
+                f"{measured(column)}: mean {measured(mean)}, deviation {measured(std)}",
             )
         )
     return rows

@@ -15,7 +15,7 @@ def template(name: str) -> Template:
     environment = Environment(
         loader=PackageLoader("tenfold.report"),
         autoescape=True,
-        finalize=words.printed,
+        finalize=words.printable,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

@@ -21,7 +21,7 @@ CONTROL = re.compile(
     r"[\x00-\x09\x0b-\x1f\x7f-\x9f\ud800-\udfff\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufffe\uffff]"
 )
 BASELINES = {"dummy": "Dummy", "linear": "Linear", "boosting": "Boosted trees"}
-PLACED = ("data", "target", "recipe", "space", "seed")  # where these stand in the command is decided by hand
+PLACED = ("data", "target", "recipe", "space", "seed")  # written before or after the options
 
 
 def metric(name: str) -> str:
@@ -35,7 +35,7 @@ def is_finite_number(value: Any) -> bool:
 
 
 def score(value: Any) -> str:
-    """Four digits that matter, or a dash for what is not known."""
+    """A score as `formatting.number` writes it, or a dash if there is none."""
     return number(value) if is_finite_number(value) else DASH
 
 
@@ -74,22 +74,22 @@ def unbroken(text: str) -> str:
     return text.replace("->", "-\u2060>")
 
 
-def printed(value: Any) -> Any:
-    """What the page prints for any value: a dash for None and NaN; text without control characters, lone surrogates
-    and marks that turn the direction of writing (a line break stays)."""
+def printable(value: Any) -> Any:
+    """Any value as the page may show it: a dash for None and NaN; text without control characters, lone surrogates and
+    marks that change the direction of writing (line breaks remain)."""
     if value is None or (isinstance(value, float) and not math.isfinite(value)):
         return DASH
     return CONTROL.sub("\ufffd", value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def tried(summary: Mapping[str, Any]) -> int:
-    """Recipes that were trained for an epoch at least: all of them, unless a time limit ended the search before."""
+    """Recipes trained for at least one epoch: all of them, unless a time limit ended the search first."""
     return summary.get("begun", summary["recipes"])
 
 
 def run_headline(data: Mapping[str, Any], metric: str) -> str:
-    """The verdict in one sentence: the winner's score, the best baseline's, the test score. Means only: what differs
-    significantly stands in the verdict's lines."""
+    """The verdict in one sentence: the scores of the winner and the best baseline, and the test score. Means only:
+    significance is in the lines of the verdict."""
     summary = data["summary"]
     best, test = summary["best"], summary["test"]
     if best is None:
@@ -110,8 +110,8 @@ def run_headline(data: Mapping[str, Any], metric: str) -> str:
 
 
 def fit_command(data: Mapping[str, Any]) -> str:
-    """The command that makes such a run again. data["settings"], where it is stored, gives every option; else the
-    summary gives recipes, folds and seed."""
+    """The command that repeats the run: with every option if data["settings"] is stored, else with the recipes,
+    folds and seed of the summary."""
     summary = data["summary"]
     trials = summary["recipes"] if summary["recipes"] > 1 else None
     asked = data.get("settings") or {"trials": trials, "folds": summary["folds"], "seed": summary["seed"]}

@@ -105,19 +105,19 @@ class RunResult:
         return border_warnings(self.plan.space, self.trained.recipes[self.ranking[0]])
 
     def warnings(self) -> list[str]:
-        """What the reader should know: of the data, of the plan, and of how it went."""
-        said = [*self.prepared.card.warnings, *self.prepared.warnings, *self.plan.notes, *self.borders]
-        said += [f"the {b.name} baseline was cut short: {b.cut} ({b.seconds:.1f} s)" for b in self.baselines if b.cut]
+        """Warnings of the data card, of the plan, and of the run itself."""
+        lines = [*self.prepared.card.warnings, *self.prepared.warnings, *self.plan.notes, *self.borders]
+        lines += [f"the {b.name} baseline was cut short: {b.cut} ({b.seconds:.1f} s)" for b in self.baselines if b.cut]
         counts = self.trained.outcomes()
         for outcome in (Outcome.DIVERGED, Outcome.TIMEOUT):
             if number := counts.get(outcome.label):
-                said.append(f"{number} of {sum(counts.values())} trials: {outcome.sentence}; try {outcome.remedy}")
+                lines.append(f"{number} of {sum(counts.values())} trials: {outcome.sentence}; try {outcome.remedy}")
         if len(self.ledger.sentences) > 1 or self.ledger.opened > 1:
-            said += [f"sealed test rows: {sentence}" for sentence in self.ledger.sentences]
-        return said
+            lines += [f"sealed test rows: {sentence}" for sentence in self.ledger.sentences]
+        return lines
 
     def racing(self) -> dict[str, Any] | None:
-        """What racing saved and what it risked; None if nothing was dropped."""
+        """What racing saved, and its risk; None if nothing was dropped."""
         if not self.trained.race:
             return None
         made, all_epochs = self.trained.epochs()
@@ -157,7 +157,7 @@ class RunResult:
 
     @property
     def kept(self) -> str:
-        """What is kept: refit or ensemble."""
+        """The final model: refit or ensemble."""
         keep = self.prepared.settings.keep
         return str(self.comparison["choice"]) if keep == "both" and self.comparison else keep
 
@@ -168,7 +168,7 @@ class RunResult:
         return {"recipe": row["recipe"].to_dict(), "cv_mean": row["mean"], "p_value": self.p_value(row["scores"])}
 
     def summary(self, run: str) -> dict[str, Any]:
-        """`summary.json`, schema 1; what later versions fill is null."""
+        """`summary.json`, schema 1; fields reserved for later versions are null."""
         trained, problem, rows = self.trained, self.trained.problem, self.prepared.rows
         settings = self.prepared.settings
         value = {

@@ -14,21 +14,19 @@ from tenfold.search.leaderboard import leaderboard_row
 from tenfold.search.outcome import Outcome
 from tenfold.statistics.corrected_t_test import least_difference
 
-BORDERS = 2  # values at a border that the verdict names; the report has them all
-SIMPLER = {"linear": "Linear models", "boosting": "Boosted trees"}  # what the verdict sends a reader to
+BORDERS = 2  # the verdict names only so many values at a border; the report has all
+SIMPLER = {"linear": "Linear models", "boosting": "Boosted trees"}  # recommended where they beat the networks
 
 
 def verdict(result: RunResult) -> list[str]:
-    """What a person needs to know: the winner, its score, the baselines, the runner-up, what racing and the search
-    risked, what failed. What is known of the sealed rows is said by `test_lines`."""
+    """The winner, its score, the baselines, the runner-up, the risk of racing and of the search, and what failed. The
+    sealed rows: see `test_lines`."""
     trained = result.trained
     if not result.has_winner:
         first = no_score(result)
-        said = [failure_sentence(finding) for finding in result.findings] or [
-            *_clock_line(result),
-            f"Try {trained.remedy()}.",
-        ]
-        return [f"{first[0].upper()}{first[1:]}.", *said]
+        failures = [failure_sentence(finding) for finding in result.findings]
+        why = failures or [*_clock_line(result), f"Try {trained.remedy()}."]
+        return [f"{first[0].upper()}{first[1:]}.", *why]
     row = leaderboard_row(trained, result.ranking[0])
     lines = [
         *_leak_line(result),
@@ -51,7 +49,7 @@ def no_score(result: RunResult) -> str:
 
 
 def _clock_line(result: RunResult) -> list[str]:
-    """What a time limit went into, of a run that it left without a score."""
+    """What used the time, for a run that a time limit left without a score."""
     limit = result.prepared.settings.time_limit
     if limit is None or Outcome.TIMEOUT.label not in result.trained.outcomes():
         return []
@@ -61,7 +59,7 @@ def _clock_line(result: RunResult) -> list[str]:
 
 
 def _late_line(result: RunResult) -> list[str]:
-    """How many trials the time limit ended, and how many recipes did not have their turn."""
+    """How many trials the time limit ended, and how many recipes were never started."""
     trained = result.trained
     late, total = trained.outcomes().get(Outcome.TIMEOUT.label), len(trained.recipes) * len(trained.problem.folds)
     if not late:
@@ -73,17 +71,17 @@ def _late_line(result: RunResult) -> list[str]:
 
 
 def test_lines(summary: dict[str, Any]) -> list[str]:
-    """What is to be said of the sealed rows of a run with that summary.json."""
+    """The sealed rows of a run with that summary.json: their score, or that they are still sealed."""
     test, sealed = summary["test"], summary["rows"]["test"]
     if not sealed:
         return []
-    said = "; ".join(test["ledger"])
+    ledger = "; ".join(test["ledger"])
     if test["score"] is None:
-        how = f" ({said})" if said else ""
-        opens = "; `tenfold test` opens it, on the record" if summary["best"] else ""
+        how = f" ({ledger})" if ledger else ""
+        opens = "; `tenfold test` opens it and records this" if summary["best"] else ""
         return [f"Sealed test set: {sealed} rows, not opened{how}{opens}."]
     low, high = (np.nan if end is None else end for end in test["interval"])
-    return [f"Sealed test set, {test['rows']} rows, {said}: {number(test['score'])} [{number(low)}, {number(high)}]."]
+    return [f"Sealed test set, {test['rows']} rows, {ledger}: {number(test['score'])} [{number(low)}, {number(high)}]."]
 
 
 def _score_line(result: RunResult) -> str:
@@ -106,7 +104,7 @@ def _score_line(result: RunResult) -> str:
 
 
 def _apart_line(result: RunResult) -> list[str]:
-    """Why the score is what it is where rows are divided by group or in time."""
+    """With groups or time: how much better a random division would look, and why."""
     random, divided = (result.apart or {}).get("random"), (result.apart or {}).get("divided")
     if random is None or divided is None:
         return []
@@ -118,11 +116,11 @@ def _apart_line(result: RunResult) -> list[str]:
     else:
         why = "rows near in time resemble each other, or the future differs from the past"
     clear = gap > result.trained.spread(result.ranking[0]).folds / 2
-    return [f"{scores[0].upper()}{scores[1:]}" + (f": {why}." if clear else ": the division matters little.")]
+    return [f"{scores[0].upper()}{scores[1:]}" + (f": {why}." if clear else ": the division makes little difference.")]
 
 
 def _leak_line(result: RunResult) -> list[str]:
-    """A warning of columns that give the target away: where they do, every score above is too good."""
+    """A warning of columns that give the target away: with them every score is too good."""
     leaks = result.prepared.card.leaks
     if not leaks:
         return []
