@@ -47,7 +47,7 @@ def fit(
     target: TargetOption = None,
     trials: Annotated[
         int | None,
-        typer.Option(parser=parse_integer, help="Number of recipes to try; default: as many as is affordable."),
+        typer.Option(parser=parse_integer, help="Number of recipes to try; default: 8 to 48, by their cost."),
     ] = Settings.trials,
     recipe: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Cross-validate this one recipe (YAML) instead of searching.")
