@@ -54,7 +54,7 @@ class Conv(RecipePart):
     padding: Annotated[int, Within(ge=0)] | Literal["same"] = "same"
 
     MAIN: ClassVar[str] = "channels"
-    TOGETHER: ClassVar = (("kernel", "padding"),)
+    TOGETHER: ClassVar[tuple[tuple[str, ...], ...]] = (("kernel", "padding"),)
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -70,7 +70,9 @@ class Recipe(RecipePart):
     batch_size: Count | Literal["full"] | Written = None
     epochs: Count = 40
 
-    TOGETHER: ClassVar = (  # pairs of fields that exclude each other's values, see `__post_init__`
+    TOGETHER: ClassVar[
+        tuple[tuple[str, ...], ...]
+    ] = (  # pairs of fields that exclude each other's values, see `__post_init__`
         *(("optimizer", field) for field in ("batch_size", "l1", "clip_norm", "clip_value")),
         ("network", "batch_size"),
     )

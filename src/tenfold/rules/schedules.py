@@ -299,7 +299,7 @@ class OneCycle(Scheduled):
     momentum_high: Share = 0.95
 
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {"torch": {"rise": 0.3, "start": 25.0, "end": 1e4}}
-    TOGETHER: ClassVar = (("momentum_low", "momentum_high"),)
+    TOGETHER: ClassVar[tuple[tuple[str, ...], ...]] = (("momentum_low", "momentum_high"),)
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -55,7 +55,7 @@ class LBFGS(SecondOrder):
     evaluations: Count = 25
 
     NAME: ClassVar[str] = "lbfgs"
-    TOGETHER: ClassVar = (("c1", "c2"),)
+    TOGETHER: ClassVar[tuple[tuple[str, ...], ...]] = (("c1", "c2"),)
 
     def __post_init__(self) -> None:
         super().__post_init__()

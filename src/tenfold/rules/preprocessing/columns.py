@@ -88,7 +88,7 @@ class MinMax(AffineRule):
         "sklearn": {"low": 0.0, "high": 1.0},
         "lecture": {"low": -1.0, "high": 1.0},
     }
-    TOGETHER: ClassVar = (("low", "high"),)
+    TOGETHER: ClassVar[tuple[tuple[str, ...], ...]] = (("low", "high"),)
 
     def __post_init__(self) -> None:
         super().__post_init__()
