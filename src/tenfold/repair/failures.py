@@ -98,7 +98,7 @@ def shared(recipes: Sequence[Recipe], left: set[int], failed: set[int]) -> tuple
     return best, members
 
 
-Settings = Mapping[str, Any]  # of a recipe by their paths: "optimizer.sgd.lr"
+SettingsByPath = Mapping[str, Any]  # of a recipe by their paths: "optimizer.sgd.lr"
 PRESENT = "present"  # the value of a rule or group that a recipe has
 
 
@@ -110,7 +110,7 @@ class Condition:
     value: Any
     relation: Literal["is", "at least", "at most"] = "is"
 
-    def holds(self, settings: Settings) -> bool:
+    def holds(self, settings: SettingsByPath) -> bool:
         """Whether a recipe with these settings meets it."""
         if self.path not in settings:
             return False
@@ -148,7 +148,7 @@ def _settings(recipe: Mapping[str, Any], inside: str = "") -> dict[str, Any]:
     return settings
 
 
-def _conditions(failed: Sequence[Settings]) -> Iterator[Condition]:
+def _conditions(failed: Sequence[SettingsByPath]) -> Iterator[Condition]:
     """Every condition that some failed recipes meet: bounds of numbers that vary among them, else single values."""
     for path in sorted({path for settings in failed for path in settings}):
         values = [settings[path] for settings in failed if path in settings]

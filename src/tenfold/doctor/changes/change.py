@@ -54,6 +54,25 @@ class TrainingPlan:
         self.steps = self.steps or self.asked
 
 
+def setting(**fields: Any) -> Callable[[TrainingPlan], None]:
+    """A change of a plan that sets these fields."""
+
+    def change(plan: TrainingPlan) -> None:
+        for name, value in fields.items():
+            setattr(plan, name, value)
+
+    return change
+
+
+def option(name: str, value: float | bool) -> Callable[[TrainingPlan], None]:
+    """A change of a plan that sets an option of the user's optimizers."""
+
+    def change(plan: TrainingPlan) -> None:
+        plan.options[name] = value
+
+    return change
+
+
 def always(record: Record) -> bool:
     """Any network can have it."""
     return True

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from tenfold.doctor.changes.change import Change, RecipeChange, TrainingPlan, after_training
+from tenfold.doctor.changes.change import Change, RecipeChange, after_training, option, setting
 from tenfold.doctor.record import Record
 from tenfold.recipe.recipe import BATCH, Recipe
 from tenfold.rules.optimizers import Adam
@@ -23,13 +22,6 @@ def _recipe_rate(factor: float) -> RecipeChange:
         # twelve digits: 0.01, not 0.010000000000000002
         rates = {name: float(f"{getattr(optimizer, name) * factor:.12g}") for name in names}
         return replace(recipe, optimizer=replace(optimizer, **rates))
-
-    return change
-
-
-def _module_rate(factor: float) -> Callable[[TrainingPlan], None]:
-    def change(plan: TrainingPlan) -> None:
-        plan.rate_factor = factor
 
     return change
 
@@ -51,7 +43,7 @@ def _rate(factor: int, *, up: bool) -> Change:
         f"{'raise' if up else 'lower'} the learning rate {factor} times",
         f"learning rate {'×' if up else '/'} {factor}",
         applies=_may_rise if up else _may_fall,
-        module=_module_rate(times),
+        module=setting(rate_factor=times),
         recipe=_recipe_rate(times),
         preference=3,
     )
@@ -63,23 +55,16 @@ RATES = (*(_rate(10**k, up=True) for k in (1, 2, 3)), *(_rate(10**k, up=False) f
 def adam(rate: float) -> Change:
     """Adam with this learning rate."""
 
-    def module(plan: TrainingPlan) -> None:
-        plan.adam_rate = rate
-
     def recipe(recipe: Recipe) -> Recipe:
         # the full batch of a second-order method would leave Adam with one update an epoch
         full = recipe.optimizer.family == "second_order"
         return replace(recipe, optimizer=Adam(lr=rate), batch_size=BATCH if full else recipe.batch_size)
 
-    return Change("adam", "let Adam train it", "Adam", after_training, module, recipe, preference=4)
+    return Change("adam", "let Adam train it", "Adam", after_training, setting(adam_rate=rate), recipe, preference=4)
 
 
 def _has_large_epsilon(record: Record) -> bool:
     return record.facts.steps > 0 and any(o.eps is not None and o.eps > 1e-6 for o in record.facts.optimizers)
-
-
-def _usual_epsilon(plan: TrainingPlan) -> None:
-    plan.options["eps"] = EPSILON
 
 
 def _default_epsilon(recipe: Recipe) -> Recipe:
@@ -88,10 +73,6 @@ def _default_epsilon(recipe: Recipe) -> Recipe:
     if default is None or optimizer.eps <= default:
         return recipe
     return replace(recipe, optimizer=replace(optimizer, eps=default))
-
-
-def _clipped(plan: TrainingPlan) -> None:
-    plan.clip_norm = 1.0
 
 
 def _clipped_recipe(recipe: Recipe) -> Recipe:
@@ -103,7 +84,7 @@ EPSILON_DEFAULT = Change(
     "epsilon",
     "leave the optimizer's epsilon at its default",
     applies=_has_large_epsilon,
-    module=_usual_epsilon,
+    module=option("eps", EPSILON),
     recipe=_default_epsilon,
     preference=5,
 )
@@ -112,7 +93,7 @@ CLIP = Change(
     "clip the gradient's norm at 1",
     "clipped gradients",
     applies=after_training,
-    module=_clipped,
+    module=setting(clip_norm=1.0),
     recipe=_clipped_recipe,
     preference=10,
 )

@@ -4,23 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tenfold.doctor.changes.change import Change, TrainingPlan, always
+from tenfold.doctor.changes.change import Change, TrainingPlan, always, setting
 from tenfold.doctor.record import Record
 from tenfold.recipe.recipe import Recipe
 
 DESCENDS = 0.05  # cosine of the first update with the way down
 
 
-def _task_output(plan: TrainingPlan) -> None:
-    plan.task_output = True
-
-
 def _task_loss(recipe: Recipe) -> Recipe:
     return replace(recipe, loss="auto")
-
-
-def _mean_loss(plan: TrainingPlan) -> None:
-    plan.mean_loss = True
 
 
 def _descend(plan: TrainingPlan) -> None:
@@ -37,7 +29,7 @@ HEAD = Change(
     "use the loss of the task",
     "bare output, its loss",
     applies=always,
-    module=_task_output,
+    module=setting(task_output=True),
     recipe=_task_loss,
     preference=7,
     other_loss=True,
@@ -48,7 +40,7 @@ MEAN_LOSS = Change(
     'average the loss over the rows: reduction="mean"',
     "mean loss",
     applies=lambda record: record.facts.reduction == "sum",
-    module=_mean_loss,
+    module=setting(mean_loss=True),
     other_loss=True,
 )
 FLIP = Change(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from tenfold.doctor.changes.change import Change, RecipeChange, Replaced, TrainingPlan
+from tenfold.doctor.changes.change import Change, RecipeChange, Replaced, TrainingPlan, option
 from tenfold.doctor.changes.networks import with_layers
 from tenfold.doctor.record import Operation
 from tenfold.recipe.layers import ChannelDropout, Dropout
@@ -37,10 +37,6 @@ def _dropout_of(rate: float) -> RecipeChange:
     return change
 
 
-def _without_decay(plan: TrainingPlan) -> None:
-    plan.options["weight_decay"] = 0
-
-
 def _regularized(recipe: Recipe) -> Recipe:
     recipe = replace(recipe, weight_decay=max(recipe.weight_decay, 1e-3))
     network = recipe.network
@@ -63,7 +59,7 @@ NO_DECAY = Change(
     "leave out the penalties on the weights",
     "no weight decay",
     applies=lambda record: any(o.weight_decay > 0 for o in record.facts.optimizers),
-    module=_without_decay,
+    module=option("weight_decay", 0),
     recipe=lambda recipe: replace(recipe, weight_decay=0.0, l1=0.0, max_norm=None),
     preference=9,
 )
