@@ -88,7 +88,7 @@ def test_an_unfinished_run_is_to_be_resumed(folder, tmp_path, monkeypatch):
     def stopped(self, *_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(fitting.Fit, "_train", stopped)
+    monkeypatch.setattr(fitting.Fit, "_search", stopped)
     (folder / "one.yaml").write_text("epochs: 1\n")
     assert fit(folder, tmp_path / "run", "--recipe", folder / "one.yaml").code == 130
     for command in (("predict", folder / "churn.csv"), ("test",), ("report",)):
@@ -107,7 +107,7 @@ def test_a_resumed_run_names_its_files_as_they_were_given(folder, tmp_path, monk
     (folder / "few.yaml").write_text("network: {hidden: [4]}\nepochs: 1\n")
     command = ("fit", "churn.csv", "--target", "churned", "--test", "new.csv", "--folds", 2, "--recipe", "few.yaml")
     with monkeypatch.context() as patch:
-        patch.setattr(fitting.Fit, "_train", stopped)
+        patch.setattr(fitting.Fit, "_search", stopped)
         assert tenfold(*command, "--out", tmp_path / "run").code == 130
     monkeypatch.chdir(tmp_path)
     assert tenfold("resume", "run").code == 0

@@ -51,7 +51,7 @@ def _names() -> set[int]:
 
 @pytest.mark.slow
 def test_workers_that_were_started_early_do_the_work(monkeypatch):
-    process_pool.end_workers()  # that of other tests
+    process_pool.shut_down()  # that of other tests
     monkeypatch.setattr(process_pool, "_size", 0)
     process_pool.start_workers(2)
     assert process_pool.is_warm()
@@ -77,7 +77,7 @@ try:
 except KeyboardInterrupt as stop:
     kept = stop
 if sys.argv[1] == "end":
-    process_pool.end_workers()
+    process_pool.shut_down()
 os._exit(0)
 """
 

@@ -75,7 +75,7 @@ def forecast(starting: float, *, packs: int, workers: int, size: int, left: floa
 
 def end_workers() -> None:
     """End idle workers; for a process that is about to leave by `os._exit`."""
-    process_pool.end_workers()
+    process_pool.shut_down()
 
 
 def in_processes(

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from loky import ProcessPoolExecutor
 
 IDLE_SECONDS = 20  # after which a worker without work ends
-WARM_SECONDS = 10  # after its last use, a pool is taken to be running still
+REUSE_SECONDS = 10  # after its last use, a pool is taken to be running still
 
 _last_used, _size = -float("inf"), 0
 
@@ -46,7 +46,7 @@ def mark_used() -> None:
     _last_used = time.monotonic()
 
 
-def end_workers() -> None:
+def shut_down() -> None:
     """End the idle workers and run the exit handlers: needed before `os._exit`, which would leave their semaphores
     behind."""
     if _size:
@@ -56,7 +56,7 @@ def end_workers() -> None:
 
 def is_warm() -> bool:
     """Whether workers wait for work, as far as is known: if one was killed, the pool is made anew."""
-    return time.monotonic() - _last_used < WARM_SECONDS
+    return time.monotonic() - _last_used < REUSE_SECONDS
 
 
 def _start_worker(parent: int) -> None:

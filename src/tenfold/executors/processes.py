@@ -27,7 +27,7 @@ from tenfold.executors.protocol import Job, JobOrder
 from tenfold.executors.threads import compute_alone
 
 POLL_SECONDS = 0.02  # between two looks of a worker for a new order
-FAILED = "tenfold: the job has raised an error"  # sent by a worker before it closes its connection
+JOB_FAILED = "tenfold: the job has raised an error"  # sent by a worker before it closes its connection
 
 
 class ProcessExecutor:
@@ -137,7 +137,7 @@ class _JobsInProcesses:
                 self.ended += 1
                 connection.close()
                 continue
-            if isinstance(message, str) and message == FAILED:
+            if isinstance(message, str) and message == JOB_FAILED:
                 # Told before the connection closes: otherwise a waiting job would be started in its place.
                 self._give_order("stop")
             else:
@@ -187,5 +187,5 @@ def _work(job: Job, address: str, key: bytes) -> None:
         try:
             job(connection.send, order)
         except BaseException:
-            connection.send(FAILED)
+            connection.send(JOB_FAILED)
             raise

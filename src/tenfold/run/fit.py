@@ -65,7 +65,7 @@ class Listener(Protocol):
 
 @dataclass
 class Stop:
-    """Set by a signal handler; work looks at it between two updates."""
+    """Set by a signal handler; checked between updates, or about ten times a second while workers train."""
 
     signal: int = 0
 
@@ -120,7 +120,7 @@ def reopen(path: str | Path) -> tuple[Run, Prepared, RunPlan]:
 
 
 def _as_named(prepared: Prepared, run: Run) -> Prepared:
-    """The same with the names of files that `fit` was given, as the report of a run that was not stopped has them."""
+    """With the file names as `fit` was given them: a resumed run writes the same report as one that was not stopped."""
     if not run.has("named"):
         return prepared
     named = run.get("named")
@@ -175,22 +175,23 @@ class Fit:
         self.deadline = Deadline(settings.time_limit, used=used)
 
     def advance(self) -> RunResult:
-        """Baselines, training, refit, test, files. Raises `Stopped` (resumable) or `RunFailed`."""
+        """All steps in order. Raises `Stopped` (resumable) or `RunFailed`."""
+        # A step that an earlier session committed is answered from the run, so a resumed run takes the same way.
         self.run.event("session", {"version": __version__, "workers": self.plan.workers})
         try:
-            baselines = self._baselines()
-            trained = self._train()
-            apart = self._random_split(baselines)
+            baselines = self._fit_baselines()
+            trained = self._search()
+            apart = self._compare_with_random_split(baselines)
             result = RunResult(self.prepared, self.plan, baselines, trained, self._seconds(trained), apart=apart)
-            result = replace(result, findings=self._findings(trained, baselines))
+            result = replace(result, findings=self._look_at_failures(trained, baselines))
             if not result.has_winner:
-                self._write(result)
+                self._write_files(result)
                 raise RunFailed(no_score(result))
-            result = replace(result, nested=self._nested(trained))
-            result = replace(result, **self._keep(trained), seconds=self._seconds(trained))
-            result = replace(result, test=self._test(), seconds=self._seconds(trained))
+            result = replace(result, nested=self._search_inside_folds(trained))
+            result = replace(result, **self._train_final_model(trained), seconds=self._seconds(trained))
+            result = replace(result, test=self._open_lockbox(), seconds=self._seconds(trained))
             result = replace(result, ledger=ledger(self.run, self.prepared.sealed))
-            self._write(result)
+            self._write_files(result)
             self.run.event("finished")
             return result
         except Stopped as stopped:
@@ -200,22 +201,25 @@ class Fit:
             self.run.put("seconds", self._clock())
 
     def _clock(self) -> dict[str, float]:
+        """Seconds of all sessions, in all and of training."""
         total = self._before + time.monotonic() - self._begun
         return {"total": total, "training": self.run.get("seconds")["training"]}
 
     def _seconds(self, trained: SearchResults) -> dict[str, float]:
         return {"total": round(self._clock()["total"], 3), "training": round(trained.seconds, 3)}
 
-    def _baselines(self) -> list[Baseline]:
+    def _fit_baselines(self) -> list[Baseline]:
         found: list[Baseline] = []
         share = self.deadline.for_baselines()
         if not self.run.has(f"baseline.{NAMES[0]}") and not may_have_gpu():
-            self.plan.executor.start_early()  # while the baselines are fitted
+            # Workers import torch (about 2 s) while the baselines are fitted, which do without it. Not before a GPU,
+            # where packs are trained in this process, and not on a resumed run, whose packs may all have ended.
+            self.plan.executor.start_early()
         for name in NAMES:
             stored = self.run.get(f"baseline.{name}")
             if stored is None:
                 spent = sum(result.seconds for result in found)
-                stored = self._baseline(name, None if share is None else max(share - spent, 0.0))
+                stored = self._fit_baseline(name, None if share is None else max(share - spent, 0.0))
                 self.run.put(f"baseline.{name}", stored)
             scores = tuple(np.nan if score is None else score for score in stored["scores"])
             result = Baseline(name, scores, stored["seconds"], len(self.prepared.problem.folds))
@@ -223,7 +227,7 @@ class Fit:
             found.append(result)
         return found
 
-    def _baseline(self, name: str, left: float | None) -> Any:
+    def _fit_baseline(self, name: str, left: float | None) -> Any:
         """One baseline, as JSON. left: seconds of the baselines' part of a time limit, None without a limit."""
         budget = max(self.plan.seconds, 20.0)
         seed, limited = self.prepared.settings.seed, left is not None
@@ -232,7 +236,7 @@ class Fit:
         result = run_baseline(problem, name, seed=seed, budget=budget, strict=limited, idle=idle)
         return jsonable({"scores": result.scores, "seconds": result.seconds})
 
-    def _random_split(self, baselines: list[Baseline]) -> dict[str, float | None] | None:
+    def _compare_with_random_split(self, baselines: list[Baseline]) -> dict[str, float | None] | None:
         """The linear baseline on rows divided at random, beside that on the folds asked for, where these are by group
         or in time: the difference is what a random division would have promised too much."""
         settings = self.prepared.settings
@@ -244,11 +248,11 @@ class Fit:
             self.run.put("random_split", jsonable(found))
         return self.run.get("random_split")
 
-    def _train(self) -> SearchResults:
+    def _search(self) -> SearchResults:
         proposer = self.plan.proposer if self.plan.proposer.rounds > 1 else Given(self.plan.recipes)
-        return self._timed(lambda: train_all(self.prepared.problem, proposer, self._context(), self.plan.search))
+        return self._timed(lambda: train_all(self.prepared.problem, proposer, self._search_context(), self.plan.search))
 
-    def _context(self) -> SearchContext:
+    def _search_context(self) -> SearchContext:
         from tenfold.run.journal import RunJournal
 
         return SearchContext.local(
@@ -272,8 +276,8 @@ class Fit:
             self.run.put("seconds", {**self.run.get("seconds"), "training": seconds})
         return replace(trained, seconds=seconds)
 
-    def _findings(self, trained: SearchResults, baselines: list[Baseline]) -> list[dict[str, Any]]:
-        """What was unhealthy in the recipes that failed; without the doctor's word where the time is nearly out."""
+    def _look_at_failures(self, trained: SearchResults, baselines: list[Baseline]) -> list[dict[str, Any]]:
+        """What was unhealthy in the recipes that failed; the doctor looks at them if the time limit leaves enough."""
         if not self.run.has("findings"):
             dummy = next(b.mean for b in baselines if b.name == "dummy")
             if failures(trained, dummy):
@@ -283,17 +287,17 @@ class Fit:
             self.run.put("findings", jsonable(findings(trained, dummy, context, looks=looks)))
         return self.run.get("findings")
 
-    def _nested(self, trained: SearchResults) -> Nested | None:
-        """The search again inside every fold, where that was asked for."""
+    def _search_inside_folds(self, trained: SearchResults) -> Nested | None:
+        """Nested cross-validation, if it was asked for: the search again inside every fold."""
         if self.plan.inner is None:
             return None
         self.listener.step("nested cross-validation: the search again inside every fold")
-        context = self._context().named("inner.")
+        context = self._search_context().named("inner.")
         search = SearchPlan(seed=self.prepared.settings.seed, record_rows=False)
         return nested_result(trained, train_all(self.plan.inner, Given(trained.recipes), context, search))
 
-    def _keep(self, trained: SearchResults) -> dict[str, Any]:
-        """The model that is kept, as fields of the result."""
+    def _train_final_model(self, trained: SearchResults) -> dict[str, Any]:
+        """Train and store the model that predicts; gives the fields of the result that are about it."""
         if self.run.has("model"):
             return {"comparison": self.run.get("comparison")}
         settings = self.prepared.settings
@@ -305,13 +309,13 @@ class Fit:
             trained.winner(), settings.keep, seed=seed, schema=schema, device=device, idle=self.stop.check
         )
         comparison = None if final.comparison is None else jsonable(asdict(final.comparison))
-        sha = self.run.write_model(**final.model.parts(self._card(trained)))
+        sha = self.run.write_model(**final.model.parts(self._model_card(trained)))
         with self.run.transaction():
             self.run.put("comparison", comparison)
             self.run.put("model", sha)
         return {"comparison": comparison}
 
-    def _card(self, trained: SearchResults) -> str:
+    def _model_card(self, trained: SearchResults) -> str:
         row = leaderboard_row(trained, trained.best())
         metric = self.prepared.problem.metric.name
         return (
@@ -319,15 +323,15 @@ class Fit:
             f"{metric} {row['mean']:.4f} over {self.prepared.division} of {trained.problem.inputs.rows} rows\n"
         )
 
-    def _test(self) -> TestScore | None:
-        """Score the sealed rows once, unless they are to stay sealed."""
+    def _open_lockbox(self) -> TestScore | None:
+        """Score the sealed rows once, unless they must stay sealed."""
         sealed, settings = self.prepared.sealed, self.prepared.settings
         if sealed.rows == 0 or settings.no_test:
             return None
         self.listener.step("opening the sealed test rows")
         return open_lockbox(self.run, sealed, load(self.run.path / "model"), self.prepared.problem.metric)
 
-    def _write(self, result: RunResult) -> None:
+    def _write_files(self, result: RunResult) -> None:
         self.listener.step("writing the report")
         for name, content in run_tables(result).items():
             self.run.write_file(name, content)

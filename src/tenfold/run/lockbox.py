@@ -48,6 +48,7 @@ def open_lockbox(run: Run, sealed: Sealed, model: Model, metric: Metric, *, agai
     before = run.finished_opening(sealed.sha, sha)
     if before is not None and not again:
         return TestScore.of(before.result)
+    # Before the labels are read: a crash between the two lines leaves an opening on the ledger, never an unseen look.
     number = run.open_intent(sealed.sha, sha, allow_second=again)
     prediction = model.outputs(sealed.inputs)
     y = sealed.unseal()
@@ -81,7 +82,7 @@ def ledger(run: Run, sealed: Sealed | str) -> Ledger:
 
 
 def refuse_unsealed(run: Run, sealed: Sealed) -> None:
-    """Say why a run has no lockbox to open."""
+    """Raise `BadInput` for a run without sealed rows."""
     if sealed.rows == 0:
         raise BadInput("the run sealed no test rows", where=str(run.path), do="fit again with --holdout 0.2 --no-test")
 

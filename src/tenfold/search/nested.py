@@ -80,7 +80,7 @@ class Nested:
 
 def inner_problem(problem: Problem, inner: int, seed: int) -> Problem:
     """The same rows with, for each outer fold, `inner` folds of its training rows, divided in the same way."""
-    found: list[Fold] = []
+    folds: list[Fold] = []
     for o, fold in enumerate(problem.folds):
         parts = problem.divide(fold.train, inner, seed + o)
         if len(parts) < inner:
@@ -89,9 +89,9 @@ def inner_problem(problem: Problem, inner: int, seed: int) -> Problem:
                 expected=f"{inner} members of every class in it",
                 do=f"inner={len(parts)}, or fewer folds",
             )
-        number = len(problem.folds) + len(found)
-        found += [Fold(train, validation, number + i, fold.seed) for i, (train, validation) in enumerate(parts)]
-    return replace(problem, folds=tuple(found))
+        number = len(problem.folds) + len(folds)
+        folds += [Fold(train, validation, number + i, fold.seed) for i, (train, validation) in enumerate(parts)]
+    return replace(problem, folds=tuple(folds))
 
 
 def nested(

@@ -1,4 +1,4 @@
-"""How a trial ended: a value with its sentence and its remedy, never an exception. And what is recorded of it."""
+"""How a trial ended: a value with its sentence and its remedy, never an exception."""
 
 from __future__ import annotations
 

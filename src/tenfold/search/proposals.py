@@ -128,7 +128,7 @@ class CoarseToFine:
         if first or self.rounds == 1:
             return first
         stage = set(coarse)
-        leaders = _leaders([one for one in tried if one.recipe in stage])
+        leaders = _leaders([trial for trial in tried if trial.recipe in stage])
         fine = narrow(self.space, leaders).sample(self.trials, _derived(self.seed, FINE)) if leaders else []
         more = [*fine, *sobol(self.space, 2 * self.trials, self.seed)]
         every = list(dict.fromkeys([*coarse, *more]))[: self.trials]
@@ -174,7 +174,8 @@ class ModelProposer:
 
     def _modelled(self, tried: Sequence[Tried], n: int) -> list[Recipe]:
         """n recipes that were not tried; at random where the model repeats itself."""
-        known, seed = {one.recipe for one in tried}, _derived(self.seed, MODEL, len(tried))
+        # From the number of trials, not from a generator that goes on: a resumed search asks as it would have asked.
+        known, seed = {trial.recipe for trial in tried}, _derived(self.seed, MODEL, len(tried))
         with _quiet():
             asked = itertools.islice(_asked(self.space, tried, seed % 2**32), ASKED * n)
             new = (recipe for recipe in _distinct(asked) if recipe not in known)
@@ -192,7 +193,7 @@ PROPOSERS: dict[str, Callable[[Space, int, int], Proposer]] = {
 
 
 def _untried(recipes: Sequence[Recipe], tried: Sequence[Tried]) -> list[Recipe]:
-    known = {one.recipe for one in tried}
+    known = {trial.recipe for trial in tried}
     return [recipe for recipe in recipes if recipe not in known]
 
 
@@ -211,11 +212,11 @@ def _derived(seed: int, *key: int) -> int:
 
 def _ranked(tried: Sequence[Tried]) -> list[Tried]:
     """Best first: of equal scores the longer trained; failures last."""
-    return sorted(tried, key=lambda one: (-one.score if math.isfinite(one.score) else math.inf, -one.epochs))
+    return sorted(tried, key=lambda trial: (-trial.score if math.isfinite(trial.score) else math.inf, -trial.epochs))
 
 
 def _leaders(tried: Sequence[Tried]) -> list[Recipe]:
-    scored = [one.recipe for one in _ranked(tried) if math.isfinite(one.score)]
+    scored = [trial.recipe for trial in _ranked(tried) if math.isfinite(trial.score)]
     return scored[: max(LEADERS, math.ceil(len(scored) / LEADING))]
 
 
@@ -243,7 +244,7 @@ def _quiet() -> Generator[None]:
 
 
 def _asked(space: Space, tried: Sequence[Tried], seed: int) -> Iterator[Recipe]:
-    """Recipes that the model asks for, one after the other, each knowing of those before."""
+    """Recipes that the model asks for, one after the other."""
     optuna = _optuna()
     sampler = optuna.samplers.TPESampler(
         multivariate=True, group=True, constant_liar=True, n_startup_trials=0, seed=seed
@@ -251,23 +252,25 @@ def _asked(space: Space, tried: Sequence[Tried], seed: int) -> Iterator[Recipe]:
     study = optuna.create_study(direction="minimize", sampler=sampler)
     study.add_trials(_history(space, tried))
     while True:
+        # Trials that were asked for and not told count as bad ones (constant_liar): the next keeps away from them.
         trial = study.ask()
         yield build_with(space, lambda place, trial=trial: _suggested(trial, place))
 
 
 def _history(space: Space, tried: Sequence[Tried]) -> list[Any]:
-    """What was tried, in that order, its value the rank of its score; of the space alone."""
+    """What was tried, in that order, as trials of the library; recipes that the space cannot have are left out."""
     optuna = _optuna()
-    rank = {one.recipe: i for i, one in enumerate(_ranked(tried))}
+    # Ranks, not scores: the estimator asks for the order only, and a failure has no number.
+    rank = {trial.recipe: i for i, trial in enumerate(_ranked(tried))}
     known = {place.path: place for place in decisions_of(space)}
     trials = []
-    for one in tried:
-        assignment = locate(space, one.recipe)
+    for trial in tried:
+        assignment = locate(space, trial.recipe)
         if assignment is not None:
             parameters = {path: _parameter(known[path], value) for path, value in assignment.items()}
             kinds = {path: _distribution(known[path]) for path in assignment}
             trials.append(
-                optuna.trial.create_trial(params=parameters, distributions=kinds, value=float(rank[one.recipe]))
+                optuna.trial.create_trial(params=parameters, distributions=kinds, value=float(rank[trial.recipe]))
             )
     return trials
 

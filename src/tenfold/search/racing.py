@@ -110,6 +110,7 @@ class Strategy:
 
     def brackets(self, first: Sequence[int], decisions: int) -> list[tuple[int, ...]]:
         """The recipes of each Hyperband bracket: the share of the one with s decisions is eta^s / (s + 1)."""
+        # Hyperband gives all brackets the same budget; one with few decisions trains its recipes for longer.
         weights = np.array([self.eta**s / (s + 1) for s in range(decisions, -1, -1)])
         bounds = np.round(np.concatenate([[0.0], np.cumsum(weights / weights.sum())]) * len(first)).astype(int)
         return [tuple(first[a:b]) for a, b in pairwise(bounds)]
@@ -120,6 +121,8 @@ class Strategy:
             return ranked
         best = standing.scores[ranked[0]]
 
+        # One test for every decision that is still possible (Bonferroni): level is the chance to drop an equal recipe
+        # in the whole race. The test is paired, because all recipes see the same folds and seeds.
         def behind(number: int) -> bool:
             if standing.mean(number) == -math.inf:
                 return True

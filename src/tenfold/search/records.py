@@ -1,4 +1,4 @@
-"""What is known of each recipe: its curves, outcomes and out-of-fold predictions; and how an epoch's results enter."""
+"""The record of each recipe (curves, outcomes, out-of-fold predictions), and how the results of an epoch enter it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Array = np.ndarray
 
 @dataclass
 class RecipeRecord:
-    """What is known of one recipe.
+    """What was measured of one recipe.
 
     curves (3, folds, epochs): training loss (the recipe's), validation loss (log loss, or root mean squared error in
     the target's unit) and score (the metric), NaN where not measured. out_of_fold: for each fold its predictions
@@ -171,12 +171,14 @@ class EpochRecorder:
             record.curves[1:, fold, epoch - 1] = loss[place], score[place]
             if rows is not None and self._recorded is not None and record.rows is not None:
                 to, of = self._recorded[fold]
+                # A row that several folds score (repeats) gets the mean of its contributions.
                 record.rows[epoch - 1, to] += rows[place, of] * self._share[to]
 
     def _diverged(self, lane: Lane, update: int) -> None:
         record = self.records[lane.number]
         record.outcomes[lane.fold], record.ended[lane.fold] = Outcome.DIVERGED, max(update, 0)
-        record.epoch, record.out_of_fold = 0, None  # the folds that are left choose their epoch among those to come
+        # The epoch so far was chosen with this fold in the mean: the others choose theirs among the epochs to come.
+        record.epoch, record.out_of_fold = 0, None
 
     def _choose(self, number: int, epoch: int, predictions: dict[tuple[int, int], Array]) -> None:
         """Remember this epoch and its predictions if it is the best so far on the mean over the folds still there."""
@@ -230,7 +232,7 @@ class EpochRecorder:
 
 
 def _places(recorded_rows: Array, validation: Array) -> tuple[Array, Array]:
-    """Where the recorded rows of a fold's validation part stand: in `recorded_rows`, and in that part."""
+    """Positions of the recorded rows that a fold scores: in `recorded_rows`, and in its validation part."""
     _, to, of = np.intersect1d(recorded_rows, validation, assume_unique=True, return_indices=True)
     return to, of
 

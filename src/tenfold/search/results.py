@@ -150,8 +150,6 @@ class SearchResults:
                 count[fold.validation] += 1
         return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
-    # ---- what can be said of the winner ---------------------------------------------------------------------------
-
     @cached_property
     def correction(self) -> CorrectedScore | None:
         """The winner's score corrected for having been picked: bootstrap bias-corrected cross-validation over every
