@@ -85,7 +85,7 @@ def test_rows_divided_at_random_score_as_if_copies_were_strangers():
 def test_a_strict_budget_leaves_out_trees_that_would_take_longer():
     problem = understand(*load_breast_cancer(return_X_y=True)).problem(3, seed=SEED)
     left_out = run_baseline(problem, "boosting", seed=SEED, budget=1e-6, strict=True)
-    assert (left_out.scores, left_out.cut) == ((), "0 of 3 folds, for want of time")
+    assert (left_out.scores, left_out.cut) == ((), "0 of 3 folds, out of time")
     assert np.isnan(left_out.mean)
     assert left_out.seconds < run_baseline(problem, "boosting", seed=SEED, budget=1e-6).seconds
     whole = run_baseline(problem, "boosting", seed=SEED, budget=600, strict=True)

@@ -31,7 +31,7 @@ def test_baselines_take_only_a_part_of_a_time_limit(folder, tmp_path, monkeypatc
     done = fit(folder, tmp_path / "run", "--space", folder / "space.yaml", "--trials", 2, "--time-limit", "60s")
     assert done.code == 0, done.err
     assert "linear 0." in done.out
-    assert "(1 of 2 folds, for want of time), boosting (0 of 2 folds, for want of time)" in done.out
+    assert "(1 of 2 folds, out of time), boosting (0 of 2 folds, out of time)" in done.out
     assert "There was no time for boosting." in done.out
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())
     assert summary["baselines"]["boosting"] is None

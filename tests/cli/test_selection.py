@@ -144,8 +144,7 @@ def test_test_rows_from_a_file_of_their_own(folder, tmp_path):
     assert summary["rows"] == {"development": 160, "test": 40}
     assert summary["test"]["rows"] == 40
     assert any("10 of the test file's values of 'patient' occur" in line for line in summary["warnings"])
-    copies = "40 of 40 test rows equal a development row in all inputs: their score says little of rows that are new"
-    assert copies in summary["warnings"]
+    copies = next(line for line in summary["warnings"] if "40 of 40 test rows equal a development row" in line)
     assert f"\nwarning  {copies}\n" in done.out
     assert f"\nBeware: {copies}.\n" in done.out
     frame["ill"] = "perhaps"

@@ -38,10 +38,10 @@ class Baseline:
 
     @property
     def cut(self) -> str:
-        """What is to be said of one that was cut short; "" for one that was not."""
+        """How far it got, in words; "" where all folds were run."""
         if len(self.scores) == self.folds:
             return ""
-        return f"{len(self.scores)} of {self.folds} folds, for want of time"
+        return f"{len(self.scores)} of {self.folds} folds, out of time"
 
 
 def run_baseline(
@@ -62,6 +62,7 @@ def run_baseline(
     start, scores = time.monotonic(), []
     if strict and name == "boosting" and _seconds_of_trees(problem, seed) > budget:
         return Baseline(name, (), time.monotonic() - start, len(problem.folds))
+    # The next fold is begun only if it would end within the budget at the pace so far.
     for number, fold in enumerate(problem.folds):
         spent = time.monotonic() - start
         if scores and spent * (len(scores) + 1) / len(scores) > budget:

@@ -17,7 +17,7 @@ from tenfold.recipe.recipe import Recipe
 
 Array = np.ndarray
 PreprocessingStep = Callable[[Array, Array], Array]
-HUGE = 1e16
+HUGE = 1e16  # a sum that holds it and subtracts it again has lost the last bits of everything else
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,6 @@ class LeakAudit:
 
     @property
     def clean(self) -> bool:
-        """Whether everything stayed bit-identical."""
         return not self.leaks
 
     def report(self) -> str:
@@ -122,7 +121,7 @@ def alterations(problem: Problem, fold: int) -> Iterator[tuple[str, Problem]]:
 
 
 def _stepped(problem: Problem, data: Labelled, step: PreprocessingStep | None, fold: int) -> Problem:
-    """The problem behind the user's own step, which is told the training rows of that fold."""
+    """The problem with the user's own step in front, which gets the training rows of that fold."""
     if step is None:
         return problem
     x = np.asarray(step(problem.inputs.numbers.copy(), problem.folds[fold].train), np.float64)
@@ -139,25 +138,25 @@ def _fitted(problem: Problem, recipe: Recipe, fold: int) -> dict[str, Array]:
     from tenfold.model.refit import train_lanes
 
     train = problem.folds[fold].train
-    found = {"the inputs of the training rows": problem.inputs.numbers[train]}
+    fitted = {"the inputs of the training rows": problem.inputs.numbers[train]}
     encoding, (mean, std) = problem.encodings[fold], problem.scale(fold)
-    found["the encoding"] = np.concatenate([encoding.medians, encoding.indicators, *encoding.slots, [encoding.width]])
+    fitted["the encoding"] = np.concatenate([encoding.medians, encoding.indicators, *encoding.slots, [encoding.width]])
     affine = recipe.preprocess.fit(problem.moments_for([recipe])[fold])
     for name, part in affine._asdict().items():
         if part is not None:
-            found[f"the preprocessing ({name})"] = part
-    found["the target's scale"] = np.array([mean, std])
+            fitted[f"the preprocessing ({name})"] = part
+    fitted["the target's scale"] = np.array([mean, std])
     feed = problem.feed([recipe], torch.device("cpu"), torch.float32)
     last = recipe.epochs * Dealing.of(problem.folds, recipe.batch_size).updates
     pack = train_lanes(problem, recipe, feed, last, on=[fold])
-    return found | {f"weights ({name})": part for name, part in pack.parameters(0).items()}
+    return fitted | {f"weights ({name})": part for name, part in pack.parameters(0).items()}
 
 
 def _differences(before: dict[str, Array], after: dict[str, Array]) -> Iterator[tuple[str, float]]:
     """The parts that are not bit-identical, and the share of their numbers."""
-    for name, one in before.items():
-        two = after.get(name)
-        if two is None or one.shape != two.shape:
+    for name, first in before.items():
+        second = after.get(name)
+        if second is None or first.shape != second.shape:
             yield name, 1.0
-        elif one.tobytes() != two.tobytes():
-            yield name, float(np.mean(~((one == two) | (np.isnan(one) & np.isnan(two)))))
+        elif first.tobytes() != second.tobytes():
+            yield name, float(np.mean(~((first == second) | (np.isnan(first) & np.isnan(second)))))

@@ -1,4 +1,4 @@
-"""A problem from what a Python user holds: X as a matrix, a frame or a list, and y."""
+"""A problem from X (a matrix, a frame, a list or images) and y, as Python users have them."""
 
 from __future__ import annotations
 
@@ -36,18 +36,19 @@ class Labelled:
 
     @property
     def task(self) -> str:
-        """classification or regression."""
         return "classification" if self.labels else "regression"
 
     @cached_property
     def warnings(self) -> list[str]:
-        """Columns of X that alone settle y, each in a sentence; looked for when this is first read."""
+        """Columns of X that alone predict y, each in a sentence; looked for when this is first read."""
         if self.inputs.image is not None:
             return []
-        said = "alone predicts {} of y: leave it out if it is known only after y; groups=, if it names groups of rows"
+        warning = (
+            "alone predicts {} of y: leave it out if it is known only after y; groups=, if it names groups of rows"
+        )
         classification = bool(self.labels)
-        found = [(name, gives_away(one, self.y, classification=classification)) for name, one in self._columns()]
-        return [f"{name} {said.format(much)}" for name, much in found if much]
+        shares = [(name, gives_away(column, self.y, classification=classification)) for name, column in self._columns()]
+        return [f"{name} {warning.format(much)}" for name, much in shares if much]
 
     def _columns(self) -> Iterator[tuple[str, Column]]:
         """The inputs as columns, and what they are called: X[:, j] in a matrix."""
@@ -158,8 +159,8 @@ def _target(y: Any, task: str | None) -> tuple[Array, tuple[Any, ...]]:
     if missing.any():
         raise BadInput(f"y[{int(np.flatnonzero(missing)[0])}] is missing", expected="a value for every row")
     if task is None:
-        whole = number and bool((y == np.floor(y)).all())
-        few = whole and len(np.unique(y)) <= MOST_CLASSES
+        integers = number and bool((y == np.floor(y)).all())
+        few = integers and len(np.unique(y)) <= MOST_CLASSES
         task = "classification" if few or not number else "regression"
     if task == "regression":
         try:

@@ -1,4 +1,4 @@
-"""From a file to a problem: read and type-check every row, seal the test rows, decide about the others."""
+"""From a file to a problem: read and check every row, seal the test rows, decide the schema on the others."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Array = np.ndarray
 
 @dataclass(frozen=True)
 class Prepared:
-    """The development rows as a problem, and the sealed rows, whose labels nothing has looked at.
+    """The development rows as a problem, and the sealed rows, whose labels nothing has used.
 
     schema: of the columns, None for images. target: the name of what is learned. division: the folds in words.
     """
@@ -46,23 +46,24 @@ class Prepared:
     rows: tuple[int, ...]  # (with a target, development, test, without a target)
     sealed: Sealed
     division: str
-    warnings: tuple[str, ...] = ()  # of the division, which the verdict says as well
+    warnings: tuple[str, ...] = ()  # on the division; the verdict repeats them
 
 
 def prepare(settings: Settings) -> Prepared:
     """Read the data and divide it. Raises `BadInput` for whatever cannot be used."""
-    found = read_any(settings.data)
-    target = read_target(found.labels if isinstance(found, Images) else found, settings.target, settings.task)
+    data = read_any(settings.data)
+    target = read_target(data.labels if isinstance(data, Images) else data, settings.target, settings.task)
     metric = metric_for(target.task, settings.metric)
-    splits = _splits(found, target, settings)
+    splits = _splits(data, target, settings)
     if len(target.values) < settings.folds:
-        usable_folds(target.values, settings.folds, classification=False)  # says so
-    usable = _inputs_of(found, target, settings).take(target.keep)
-    given = None if settings.test is None else _test_file(found, target, settings)
+        usable_folds(target.values, settings.folds, classification=False)  # raises the error for too few rows
+    # The order matters: test rows are sealed before the schema, the card or a statistic of any column is decided.
+    usable = _inputs_of(data, target, settings).take(target.keep)
+    given = None if settings.test is None else _test_file(data, target, settings)
     development, test = _sides(usable, target, splits, settings, alone=given is not None)
     y = target.values[development]
-    ours = replace(target, values=y, keep=target.keep[development])
-    schema, card, inputs = _understand(usable.take(development), ours, grouped=settings.groups is not None)
+    learned = replace(target, values=y, keep=target.keep[development])
+    schema, card, inputs = _understand(usable.take(development), learned, grouped=settings.groups is not None)
     problem, notes = make_problem(inputs, y, target.classes, metric, splits.take(development))
     if settings.drop:
         notes.append("left out, as asked: " + ", ".join(f"'{name}'" for name in settings.drop))
@@ -79,24 +80,24 @@ def prepare(settings: Settings) -> Prepared:
     counts = len(target.values), len(development), sealed.rows, target.dropped
     folds = replace(splits, folds=problem.divisions) if isinstance(splits.folds, int) else splits
     return Prepared(
-        settings, found.name, found.source, target.name, schema, card, problem, tuple(notes),
-        _reason(target, table=isinstance(found, Table)), counts, sealed,
+        settings, data.name, data.source, target.name, schema, card, problem, tuple(notes),
+        _reason(target, table=isinstance(data, Table)), counts, sealed,
         describe(folds, classification=target.task == "classification"), tuple(warnings),
     )  # fmt: skip
 
 
-def _splits(found: Table | Images, target: Target, settings: Settings) -> Splits:
+def _splits(data: Table | Images, target: Target, settings: Settings) -> Splits:
     """How the rows with a target are to be divided."""
     columns: dict[str, Array | None] = {"groups": None, "time": None}
     for name in columns:
         column = getattr(settings, name)
         if column is None:
             continue
-        if isinstance(found, Images):
+        if isinstance(data, Images):
             raise BadInput(f"--{name} {column}: these are images", expected="a table with such a column")
         if column == target.name:
             raise BadInput(f"--{name} {column} is the target", expected="another column")
-        columns[name] = _dividing(found, column, name, target.keep)
+        columns[name] = _dividing(data, column, name, target.keep)
     by = settings.groups or settings.time or ""
     return Splits(settings.folds, settings.repeats, columns["groups"], columns["time"], settings.gap, settings.seed, by)
 
@@ -114,21 +115,22 @@ def _dividing(table: Table, name: str, option: str, keep: Array) -> Array:
     return column.values[keep]
 
 
-def _inputs_of(found: Table | Images, target: Target, settings: Settings, *, other: bool = False) -> Table | Images:
+def _inputs_of(data: Table | Images, target: Target, settings: Settings, *, other: bool = False) -> Table | Images:
     """What may be learned from: everything but the target, the columns to be left out, and the one that names the
     groups. other: a file of test rows, which may lack those."""
-    if isinstance(found, Images):
+    if isinstance(data, Images):
         if settings.drop:
             raise BadInput(f"--drop {settings.drop[0]}: these are images", expected="a table with such a column")
-        return found
+        return data
     for option in ("target", "groups", "time"):
         name = target.name if option == "target" else getattr(settings, option)
         if name in settings.drop:
             raise BadInput(f"--drop {name} is the column of --{option}", expected="another column")
-    rest = found.drop(target.name)
+    table = data.drop(target.name)
     for name in settings.drop:
-        rest = rest.drop(name) if name in rest.names or not other else rest
-    return rest if settings.groups is None or other else rest.drop(settings.groups)
+        if name in table.names or not other:
+            table = table.drop(name)
+    return table if settings.groups is None or other else table.drop(settings.groups)
 
 
 def _sides(
@@ -144,20 +146,21 @@ def _sides(
 
 
 def _without_names(table: Table) -> Table:
-    """The table without columns that name its rows: text or whole numbers, of which no two are equal."""
+    """The table without columns that name its rows: text or whole numbers, of which no two are equal. With them no row
+    would equal another, and a repeated row could be sealed and trained on at once."""
 
     def names(column: Column) -> bool:
         counts = column.kind == "number" and bool((column.present % 1 == 0).all())
         return (counts or column.kind == "text") and column.distinct == table.rows
 
-    rest = tuple(column for column in table.columns if not names(column))
-    return replace(table, columns=rest) if rest else table
+    others = tuple(column for column in table.columns if not names(column))
+    return replace(table, columns=others) if others else table
 
 
-def _test_file(found: Table | Images, target: Target, settings: Settings) -> tuple[Table | Images, Target, list[str]]:
-    """The rows of the file of test rows, their target, and what is to be said of them."""
+def _test_file(data: Table | Images, target: Target, settings: Settings) -> tuple[Table | Images, Target, list[str]]:
+    """The rows of the file of test rows, their target, and notes."""
     other = read_any(str(settings.test))
-    if isinstance(found, Images) != isinstance(other, Images):
+    if isinstance(data, Images) != isinstance(other, Images):
         raise BadInput(
             "one of the data and the test file holds images, the other a table",
             where=other.source,
@@ -165,20 +168,20 @@ def _test_file(found: Table | Images, target: Target, settings: Settings) -> tup
         )
     labels = read_labels(other.labels if isinstance(other, Images) else other, target)
     rows = _inputs_of(other, target, settings, other=True).take(labels.keep)
-    if isinstance(found, Images) and isinstance(other, Images) and found.pixels.shape[1:] != other.pixels.shape[1:]:
-        raise BadInput("the test images are of another size", where=other.source, expected=f"{found.pixels.shape[1:]}")
-    said = [f"test rows: {labels.values.size} of {other.source}"]
+    if isinstance(data, Images) and isinstance(other, Images) and data.pixels.shape[1:] != other.pixels.shape[1:]:
+        raise BadInput("the test images have another size", where=other.source, expected=f"{data.pixels.shape[1:]}")
+    notes = [f"test rows: {labels.values.size} of {other.source}"]
     if settings.groups is not None and isinstance(other, Table) and settings.groups in other.names:
-        assert isinstance(found, Table)
-        both = set(other.column(settings.groups).values.tolist()) & set(found.column(settings.groups).values.tolist())
-        said += (
-            [f"{len(both)} of the test file's values of '{settings.groups}' occur in the data as well"] if both else []
-        )
-    return rows, labels, said
+        assert isinstance(data, Table)
+        test_groups, groups = (set(table.column(settings.groups).values.tolist()) for table in (other, data))
+        common = len(test_groups & groups)
+        if common:
+            notes.append(f"{common} of the test file's values of '{settings.groups}' occur in the data as well")
+    return rows, labels, notes
 
 
 def _copies(development: Inputs, test: Inputs) -> list[str]:
-    """What is to be said of rows of the test file that equal a development row."""
+    """A note where rows of the test file equal a development row."""
     both = replace(
         development, numbers=np.concatenate([development.numbers, test.numbers]),
         codes=np.concatenate([development.codes, test.codes]),
@@ -189,8 +192,8 @@ def _copies(development: Inputs, test: Inputs) -> list[str]:
     count = int(np.isin(labels[development.rows :], labels[: development.rows]).sum())
     if not count:
         return []
-    known = f"{count} of {test.rows} test rows equal a development row in all inputs"
-    return [f"{known}: their score says little of rows that are new"]
+    equal = f"{count} of {test.rows} test rows equal a development row in all inputs"
+    return [f"{equal}: their score tells little about new rows"]
 
 
 def _understand(rows: Table | Images, target: Target, *, grouped: bool) -> tuple[Schema | None, Card, Inputs]:
@@ -210,6 +213,6 @@ def _reason(target: Target, *, table: bool) -> str:
         if target.task == "regression" and "boolean" in target.reason
         else ""
     )
-    whole = table and target.task == "classification" and target.reason.startswith("integers")
-    other = "; numbers in order? --task regression" if whole else ""
-    return f"{target.task}: the target is {target.reason}{read}{other}"
+    integers = table and target.task == "classification" and target.reason.startswith("integers")
+    hint = "; numbers in order? --task regression" if integers else ""
+    return f"{target.task}: the target is {target.reason}{read}{hint}"

@@ -1,4 +1,4 @@
-"""What is to be learned from which rows: the inputs, the target, the folds, the metric."""
+"""The learning problem: the inputs, the target, the folds, the metric."""
 
 from __future__ import annotations
 
@@ -53,7 +53,6 @@ class Problem:
 
     @property
     def task(self) -> str:
-        """classification or regression."""
         return "classification" if self.classes else "regression"
 
     @property
@@ -63,7 +62,6 @@ class Problem:
 
     @property
     def size(self) -> Size:
-        """What enters and leaves a network."""
         return Size(self.width, self.outputs, self.inputs.image)
 
     @cached_property
@@ -99,12 +97,10 @@ class Problem:
 
     @cached_property
     def encodings(self) -> tuple[Encoding, ...]:
-        """The encoding that each fold's training rows decide."""
         return tuple(fit_encoding(self.inputs, fold.train) for fold in self.folds)
 
     @cached_property
     def moments(self) -> tuple[Moments, ...]:
-        """The moments of each fold's training rows."""
         return tuple(training_moments(self.inputs, self.folds, self.encodings))
 
     @cached_property

@@ -1,4 +1,4 @@
-"""The sealed test rows: their inputs may be looked at, their labels not before the ledger says so."""
+"""The sealed test rows. Their inputs may be read; their labels only after the ledger records that they will be."""
 
 from __future__ import annotations
 
@@ -27,7 +27,6 @@ class Sealed:
 
     @property
     def rows(self) -> int:
-        """How many there are."""
         return len(self._y)
 
     @cached_property
@@ -37,7 +36,8 @@ class Sealed:
 
     @cached_property
     def sha(self) -> str:
-        """A hash of what their cells hold, labels apart: it recognizes the rows in any run over the same data."""
+        """A hash of their cells without the labels: it recognizes the rows in any run over the same data, whatever the
+        order of the columns."""
         digest = hashlib.sha256()
         if isinstance(self._rows, Images):
             digest.update(np.ascontiguousarray(self._rows.pixels).tobytes())

@@ -10,8 +10,10 @@ from tenfold.data.columns.conform import conform
 from tenfold.data.columns.schema import Schema, decide_schema
 from tenfold.data.columns.table import Table
 from tenfold.data.columns.target import read_target
-from tenfold.data.read.read import read, read_as
+from tenfold.data.read.read import read_as
 from tenfold.errors import BadInput
+
+from ..examples import csv_table
 
 N = 40
 COLUMNS: dict[str, list[object]] = {
@@ -45,10 +47,7 @@ KINDS = {
 
 
 def write(tmp_path: Path, columns: dict[str, list[object]], name: str = "data.csv") -> Table:
-    path = tmp_path / name
-    lines = [",".join(columns), *(",".join(str(cell) for cell in row) for row in zip(*columns.values(), strict=True))]
-    path.write_text("\n".join(lines) + "\n")
-    return read(path)
+    return csv_table(tmp_path / name, columns)
 
 
 @pytest.fixture
@@ -175,12 +174,12 @@ def test_lossless_casts(tmp_path: Path, schema: Schema, case: str) -> None:
 
 
 REFUSED = {
-    "text for a number": ("age", ["1", "2", "old"] + ["3"] * 5, "'old' is no number", "line 4, column 3 ('age')"),
-    "booleans for a number": ("age", ["yes", "no"] * 4, "'yes' is no number", "line 2, column 3 ('age')"),
-    "a third value for a boolean": ("flag", ["Yes", "perhaps"] * 4, "'perhaps' is no boolean", "line 3, column 8"),
-    "numbers for a boolean": ("flag", [0, 1, 5] + [1] * 5, "'5' is no boolean", "line 4, column 8"),
-    "numbers for a date": ("when", [5] * 8, "'5' is no date", "line 2, column 10"),
-    "day and month swapped": ("slash", ["03/13/2021"] * 8, "'03/13/2021' is no date", "line 2, column 19"),
+    "text for a number": ("age", ["1", "2", "old"] + ["3"] * 5, "'old' is not a number", "line 4, column 3 ('age')"),
+    "booleans for a number": ("age", ["yes", "no"] * 4, "'yes' is not a number", "line 2, column 3 ('age')"),
+    "a third value for a boolean": ("flag", ["Yes", "perhaps"] * 4, "'perhaps' is not a boolean", "line 3, column 8"),
+    "numbers for a boolean": ("flag", [0, 1, 5] + [1] * 5, "'5' is not a boolean", "line 4, column 8"),
+    "numbers for a date": ("when", [5] * 8, "'5' is not a date", "line 2, column 10"),
+    "day and month swapped": ("slash", ["03/13/2021"] * 8, "'03/13/2021' is not a date", "line 2, column 19"),
 }
 
 

@@ -7,14 +7,13 @@ import pytest
 
 from tenfold.data.columns.table import Table
 from tenfold.data.columns.target import Target, read_target
-from tenfold.data.read.read import read
 from tenfold.errors import BadInput
+
+from ..examples import csv_table
 
 
 def table(tmp_path: Path, cells: list[str]) -> Table:
-    path = tmp_path / "data.csv"
-    path.write_text("x,the target\n" + "".join(f"{i}.5,{cell}\n" for i, cell in enumerate(cells)))
-    return read(path)
+    return csv_table(tmp_path / "data.csv", {"x": [i + 0.5 for i in range(len(cells))], "the target": cells})
 
 
 def target(tmp_path: Path, cells: list[str], task: str | None = None) -> Target:

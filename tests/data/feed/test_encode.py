@@ -9,13 +9,7 @@ from tenfold.data.columns.table import Column, Table
 from tenfold.data.columns.target import read_target
 from tenfold.data.feed.encode import MAX_LEVELS, Inputs, date_parts, fit_encoding, make_inputs, matrix_inputs
 
-
-def text(name, values):
-    return Column(name, "text", np.array(values, object))
-
-
-def number(name, values):
-    return Column(name, "number", np.array(values, np.float64))
+from ..examples import number, text
 
 
 def coded(codes, size, numbers=None):

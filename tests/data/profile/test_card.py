@@ -12,14 +12,12 @@ from tenfold.data.profile import leaks
 from tenfold.data.profile.card import Card, make_card
 from tenfold.data.read.read import read
 
+from ..examples import number, text
+
 N = 400
 RNG = np.random.default_rng(0)
 Y = (RNG.random(N) < 0.3).astype(float)
 NOISE = RNG.normal(size=N)
-
-
-def number(name: str, values: np.ndarray) -> Column:
-    return Column(name, "number", np.asarray(values, np.float64))
 
 
 def card(*columns: Column, y: np.ndarray = Y, dropped: int = 0) -> Card:
@@ -29,7 +27,7 @@ def card(*columns: Column, y: np.ndarray = Y, dropped: int = 0) -> Card:
     return make_card(inputs, decide_schema(inputs, target), target.values, dropped_rows=dropped)
 
 
-def text(found: Card) -> str:
+def warnings(found: Card) -> str:
     return "\n".join(found.warnings)
 
 
@@ -52,30 +50,30 @@ def test_a_clean_table_has_no_warnings() -> None:
         (number("gaps", np.where(np.arange(N) % 3, np.nan, NOISE)), "mostly missing: 'gaps'"),
         (number("odd", np.where(np.arange(N) % 9, NOISE, -999)), "'odd': -999 (45 cells) stands apart"),
         (
-            Column("plan", "text", np.array(["Pro", "pro ", "basic", "P ro"] * (N // 4), object)),
+            text("plan", ["Pro", "pro ", "basic", "P ro"] * (N // 4)),
             "'plan': 'P ro' and 'Pro' and 'pro ' differ in capitals or spaces only",
         ),
         (number("top", np.where(np.arange(N) % 9, NOISE, 9999)), "'top': 9999 (45 cells) stands apart"),
         (
-            Column("note", "text", np.array([f"a long remark about case {i}" for i in range(N)], object)),
+            text("note", [f"a long remark about case {i}" for i in range(N)]),
             "free text, not used: 'note'",
         ),
         (Column("d", "text", np.array(["u", "v"] * (N // 2), object), doubt="nearly numbers"), "'d': nearly numbers"),
     ],
 )
 def test_what_is_suspicious_is_named(column: Column, words: str) -> None:
-    found = text(card(number("a", NOISE), column))
+    found = warnings(card(number("a", NOISE), column))
     assert words in found
     assert found.count("\n") == 0
 
 
 def test_a_column_that_names_groups_of_rows_is_a_leak_and_random_labels_are_not() -> None:
     y = np.repeat(np.arange(40) % 2, 10).astype(float)
-    groups = Column("mouse", "text", np.array([f"m{i}" for i in np.repeat(np.arange(40), 10)], object))
-    assert "'mouse' alone predicts 100%" in text(card(number("a", NOISE), groups, y=y))
-    labels = Column("many", "text", np.array([f"v{i}" for i in RNG.integers(0, 180, N)], object))
+    groups = text("mouse", [f"m{i}" for i in np.repeat(np.arange(40), 10)])
+    assert "'mouse' alone predicts 100%" in warnings(card(number("a", NOISE), groups, y=y))
+    labels = text("many", [f"v{i}" for i in RNG.integers(0, 180, N)])
     assert leaks.settled_share(labels, Y.astype(int), classification=True) < 0.1
-    own = Column("own", "text", np.array([f"v{i}" for i in range(N)], object))
+    own = text("own", [f"v{i}" for i in range(N)])
     assert leaks.settled_share(own, Y.astype(int), classification=True) == 0
 
 
@@ -84,12 +82,14 @@ def test_a_leak_in_a_small_table(positives: int) -> None:
     y = (RNG.permutation(60) < positives).astype(float)
     leak = number("leak", RNG.normal(size=60) + 9 * y)
     assert leaks.settled_share(leak, y.astype(int), classification=True) < leaks.PREDICTIVE
-    assert "'leak' alone predicts 100%" in text(card(leak, number("a", RNG.normal(size=60)), y=y))
+    assert "'leak' alone predicts 100%" in warnings(card(leak, number("a", RNG.normal(size=60)), y=y))
 
 
 def test_a_regression_leak() -> None:
     y = NOISE * 3 + 1
-    assert "'line' alone predicts nearly all" in text(card(number("line", y * 2), number("a", RNG.normal(size=N)), y=y))
+    assert "'line' alone predicts nearly all" in warnings(
+        card(number("line", y * 2), number("a", RNG.normal(size=N)), y=y)
+    )
     whole = RNG.integers(-9, 10, N)
     assert leaks.settled_share(number("curve", whole), whole**2.0, classification=False) == 1
     assert leaks.settled_share(number("a", RNG.normal(size=N)), y, classification=False) < 0.1
@@ -98,9 +98,9 @@ def test_a_regression_leak() -> None:
 def test_repeated_rows_and_rare_classes() -> None:
     values, y = NOISE.copy(), Y.copy()
     values[10:15], y[10:15] = values[0], y[0]
-    assert "5 rows repeat an earlier row exactly (1.2%)" in text(card(number("a", values), y=y))
+    assert "5 rows repeat an earlier row exactly (1.2%)" in warnings(card(number("a", values), y=y))
     y[:3] = 2
-    assert "rare class: '2' (3 rows)" in text(card(number("a", NOISE), y=y))
+    assert "rare class: '2' (3 rows)" in warnings(card(number("a", NOISE), y=y))
 
 
 @pytest.mark.parametrize("name", ["iris", "wine", "breast_cancer", "digits", "diabetes"])
@@ -109,12 +109,12 @@ def test_no_false_alarm_of_a_leak_on_bundled_sets(name: str) -> None:
     target = read_target(table, None)
     inputs = table.drop("target")
     found = make_card(inputs, decide_schema(inputs, target), target.values)
-    assert "alone predicts" not in text(found)
+    assert "alone predicts" not in warnings(found)
 
 
 def test_the_terminal_lines_fit_and_long_tables_are_cut() -> None:
     columns = [number(f"a rather long name of a column {i}", RNG.normal(size=N)) for i in range(100)]
-    columns.append(Column("bad\x1b[31m", "text", np.array(["x\x1b[2J", "y"] * (N // 2), object)))
+    columns.append(text("bad\x1b[31m", ["x\x1b[2J", "y"] * (N // 2)))
     found = card(*columns[-1:], *columns[:-1], dropped=7)
     for width in (60, 100, 160):
         lines = found.lines(width)

@@ -5,12 +5,9 @@ import pytest
 from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wine
 from sklearn.metrics import roc_auc_score
 
-from tenfold.data.columns.table import Column
 from tenfold.data.profile.leaks import PREDICTIVE, follows, separated_share
 
-
-def number(values):
-    return Column("x", "number", np.asarray(values, np.float64))
+from ..examples import number, text
 
 
 @pytest.mark.parametrize(("rows", "positives"), [(50, 25), (50, 8), (400, 20), (20_000, 40), (50_000, 25_000)])
@@ -21,54 +18,56 @@ def test_a_column_that_separates_two_classes_is_found(rows, positives, seed):
     y[rng.permutation(rows)[:positives]] = 1
     x = rng.normal(size=rows)
     for leak in (x + 9 * y, -x - 9 * y, x + 20 * y + (rng.random(rows) < 0.003)):
-        assert separated_share(number(leak), y) >= PREDICTIVE
-    assert separated_share(number(np.where(y == 1, np.nan, x)), y) == 1  # missing in one class only
+        assert separated_share(number("x", leak), y) >= PREDICTIVE
+    assert separated_share(number("x", np.where(y == 1, np.nan, x)), y) == 1  # missing in one class only
     weak = x + 2 * y
     assert roc_auc_score(y, weak) < 0.99
-    assert separated_share(number(weak), y) < PREDICTIVE
-    assert separated_share(number(x), y) < 0.8
+    assert separated_share(number("x", weak), y) < PREDICTIVE
+    assert separated_share(number("x", x), y) < 0.8
 
 
 @pytest.mark.parametrize("classes", [3, 8, 20])
 def test_classes_in_order_along_a_column_are_found(classes):
     rng = np.random.default_rng(0)
     y = rng.permutation(np.arange(160) % classes)
-    assert separated_share(number(3 * y + rng.uniform(size=160)), y) == 1
-    assert separated_share(number(rng.uniform(size=160)), y) < 0.5
+    assert separated_share(number("x", 3 * y + rng.uniform(size=160)), y) == 1
+    assert separated_share(number("x", rng.uniform(size=160)), y) < 0.5
 
 
 def test_the_share_is_the_balanced_accuracy_of_a_border():
     """Ten rows below, forty above: two of the ten lie above the border, so a = (0.8 + 1) / 2."""
     x = np.r_[np.arange(8.0), 60, 70, np.arange(20.0, 60)]
-    assert separated_share(number(x), np.repeat([0, 1], [10, 40])) == pytest.approx(2 * 0.9 - 1)
+    assert separated_share(number("x", x), np.repeat([0, 1], [10, 40])) == pytest.approx(2 * 0.9 - 1)
 
 
 def test_classes_weigh_alike_whatever_their_numbers_of_rows():
     """375 rows, 5 of the rare class, 8 rows, 12 of the rare class: the border that keeps the rare class whole."""
     y = np.repeat([0, 1, 0, 1], [375, 5, 8, 12])
-    assert separated_share(number(np.arange(400)), y) == pytest.approx(375 / 383)
+    assert separated_share(number("x", np.arange(400)), y) == pytest.approx(375 / 383)
 
 
 def test_what_borders_cannot_separate():
     y = np.arange(60) % 2
-    assert separated_share(Column("x", "text", np.array(["a", "b"] * 30, object)), y) == 0
-    assert separated_share(number(np.arange(60)), np.zeros(60, int)) == 0
-    assert separated_share(number(np.arange(60)), np.r_[np.zeros(53, int), np.ones(7, int)]) == 0  # 7 rows: too few
-    assert separated_share(number(np.arange(210)), np.arange(210) // 10) == 0  # 21 classes
+    assert separated_share(text("x", ["a", "b"] * 30), y) == 0
+    assert separated_share(number("x", np.arange(60)), np.zeros(60, int)) == 0
+    assert (
+        separated_share(number("x", np.arange(60)), np.r_[np.zeros(53, int), np.ones(7, int)]) == 0
+    )  # 7 rows: too few
+    assert separated_share(number("x", np.arange(210)), np.arange(210) // 10) == 0  # 21 classes
 
 
 @pytest.mark.parametrize("load", [load_iris, load_wine, load_breast_cancer, load_digits])
 def test_no_false_alarm_on_bundled_sets(load):
     x, y = load(return_X_y=True)
-    assert max(separated_share(number(column), y) for column in x.T) < PREDICTIVE
+    assert max(separated_share(number("x", column), y) for column in x.T) < PREDICTIVE
 
 
 def test_a_rising_curve_is_followed_and_a_noisy_line_is_not():
     x = np.random.default_rng(0).normal(size=60) * 3
     noise = np.random.default_rng(1).normal(size=60)
-    assert follows(number(x), np.exp(x))
-    assert follows(number(-x), np.exp(x))
-    assert follows(number(x), 2 * x + 1e-3 * noise)
-    assert not follows(number(x), 2 * x + noise)
-    assert not follows(number(x), x**2)
-    assert not follows(number(np.where(np.arange(60) < 20, np.nan, x)), x)  # 40 rows are too few
+    assert follows(number("x", x), np.exp(x))
+    assert follows(number("x", -x), np.exp(x))
+    assert follows(number("x", x), 2 * x + 1e-3 * noise)
+    assert not follows(number("x", x), 2 * x + noise)
+    assert not follows(number("x", x), x**2)
+    assert not follows(number("x", np.where(np.arange(60) < 20, np.nan, x)), x)  # 40 rows are too few

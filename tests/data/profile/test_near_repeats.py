@@ -11,6 +11,8 @@ from tenfold.data.feed.encode import Inputs, matrix_inputs, pixel_inputs
 from tenfold.data.profile.card import make_card
 from tenfold.data.profile.near_repeats import ALIKE, NEAR, group_share, near_share
 
+from ..examples import number, text
+
 RNG = np.random.default_rng(0)
 
 
@@ -89,9 +91,9 @@ def grouped(groups, rows, spread, seed=0):
 @pytest.mark.parametrize("spread", [0.2, 1.0, 3.0])
 def test_the_share_is_that_of_the_groups_variance(spread):
     of, x = grouped(200, 10, spread)
-    names = Column("who", "text", np.array([f"p{n}" for n in of], object))
+    names = text("who", [f"p{n}" for n in of])
     assert group_share(names, matrix_inputs(x)) == pytest.approx(spread**2 / (1 + spread**2), abs=0.05)
-    numbers = Column("who", "number", of * 7.0)
+    numbers = number("who", of * 7.0)
     expected = spread**2 / (1 + spread**2)
     assert group_share(numbers, matrix_inputs(x)) == pytest.approx(expected, abs=0.05)
 
@@ -101,26 +103,26 @@ def test_what_does_not_name_groups():
     inputs = matrix_inputs(x)
     rows = len(of)
     for column in (
-        Column("noise", "text", np.array([f"p{n}" for n in RNG.permutation(of)], object)),
-        Column("few", "text", np.array([f"p{n % 9}" for n in of], object)),
-        Column("unique", "text", np.array([f"p{n}" for n in range(rows)], object)),
-        Column("decimals", "number", of + 0.5),
+        text("noise", [f"p{n}" for n in RNG.permutation(of)]),
+        text("few", [f"p{n % 9}" for n in of]),
+        text("unique", [f"p{n}" for n in range(rows)]),
+        number("decimals", of + 0.5),
         Column("flag", "boolean", of % 2.0),
     ):
         assert group_share(column, inputs) < 0.05
     often = np.r_[np.arange(100), of[:300] + 100]  # most values have one row
     x = RNG.normal(size=(140, 6))[often] * 3 + RNG.normal(size=(400, 6))
-    assert group_share(Column("who", "text", np.array([f"p{n}" for n in often], object)), matrix_inputs(x)) == 0
-    year = Column("year", "number", 1980.0 + of)
+    assert group_share(text("who", [f"p{n}" for n in often]), matrix_inputs(x)) == 0
+    year = number("year", 1980.0 + of)
     trend = of[:, None] * np.linspace(0.5, 1.5, 6) + RNG.normal(size=(rows, 6))
     assert group_share(year, matrix_inputs(trend)) == 0
-    assert group_share(Column("who", "number", of * 1.0), matrix_inputs(x[:, :2])) == 0
+    assert group_share(number("who", of * 1.0), matrix_inputs(x[:, :2])) == 0
 
 
 def card_of(of, x, y, **options):
     columns = [Column(f"x{j}", "number", np.ascontiguousarray(v)) for j, v in enumerate(x.T)]
-    names = Column("mouse", "text", np.array([f"m{n}" for n in of], object))
-    table = Table("t", "memory", (names, *columns, Column("y", "number", y)))
+    names = text("mouse", [f"m{n}" for n in of])
+    table = Table("t", "memory", (names, *columns, number("y", y)))
     target = read_target(table, "y")
     inputs = table.drop("y")
     return make_card(inputs, decide_schema(inputs, target), target.values, **options).warnings

@@ -37,7 +37,7 @@ def test_npz_with_training_arrays_and_class_names(tmp_path):
     path = npz(tmp_path / "d.npz", x_train=x, y_train=y[:, None], x_test=x[:2], y_test=y[:2], classes=names)
     found = read_any(path)
     assert found.labels.column("target").values.tolist() == names[y].tolist()
-    assert found.notes == ("arrays x_train and y_train stand for x and y", "not used: x_test, y_test")
+    assert found.notes == ("arrays x_train and y_train are used as x and y", "not used: x_test, y_test")
     flat = read(npz(tmp_path / "flat.npz", x_train=x.reshape(6, -1).astype(float), y_train=y, classes=names))
     assert flat.column("target").values.tolist() == names[y].tolist()
 

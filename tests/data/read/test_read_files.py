@@ -69,7 +69,7 @@ RIGHT = {
         "\n".join(",".join(f"'{c}'" for c in line.split(",")) for line in BASE.split()) + "\n",
         "quotes: '",
     ),
-    "no line end at the end": (BASE[:-1], "is the file whole?"),
+    "no line end at the end": (BASE[:-1], "is the file complete?"),
 }
 
 
@@ -222,7 +222,7 @@ def test_a_file_cut_anywhere_is_refused_or_said(tmp_path: Path, end: int) -> Non
     except BadInput as error:
         assert "ends inside a row" in str(error)
     else:
-        assert content.endswith(b"\n") or "is the file whole?" in "\n".join(table.notes)
+        assert content.endswith(b"\n") or "is the file complete?" in "\n".join(table.notes)
 
 
 def test_reading_imports_no_heavy_library(tmp_path: Path) -> None:

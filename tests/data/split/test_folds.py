@@ -26,10 +26,7 @@ from tenfold.data.split.request import Splits
 from tenfold.data.split.together import copy_labels
 from tenfold.errors import BadInput
 
-
-def labels(counts, seed=0):
-    return np.random.default_rng(seed).permutation(np.repeat(np.arange(len(counts)), counts))
-
+from ..examples import labels
 
 counted = st.lists(st.integers(5, 30), min_size=2, max_size=4)
 
@@ -163,7 +160,7 @@ def test_the_smallest_class_is_counted_in_groups_or_distinct_rows():
     ("groups", "copies", "message"),
     [
         (np.arange(20) // 5, None, "4 development groups are fewer than 5 folds"),
-        (np.where(np.arange(20) < 10, 0, np.arange(20)), None, "a class stands in a single group"),
+        (np.where(np.arange(20) < 10, 0, np.arange(20)), None, "a class is in a single group"),
         (None, np.arange(20) // 5, "4 development distinct rows are fewer than 5 folds"),
         (None, np.where(np.arange(20) < 10, 0, np.arange(20)), "all development rows of a class are equal"),
     ],

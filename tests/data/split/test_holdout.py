@@ -10,9 +10,7 @@ from tenfold.data.split.holdout import SMALL_CLASS, hold_out
 from tenfold.data.split.request import Splits
 from tenfold.errors import BadInput
 
-
-def labels(counts, seed=0):
-    return np.random.default_rng(seed).permutation(np.repeat(np.arange(len(counts)), counts))
+from ..examples import labels
 
 
 @given(st.lists(st.integers(1, 40), min_size=2, max_size=5), st.sampled_from([0.1, 0.2, 0.5]), st.integers(0, 3))
@@ -154,8 +152,8 @@ def test_rows_equal_to_a_sealed_one_are_left_out_where_they_cannot_be_sealed():
     ("splits", "message"),
     [
         (Splits(groups=np.zeros(9)), "all rows are of one group"),
-        (Splits(time=np.zeros(9)), "no time lies behind 1 rows"),
-        (Splits(time=np.arange(9), gap=8), "no time lies behind 9 rows"),
+        (Splits(time=np.zeros(9)), "no time comes after 1 rows"),
+        (Splits(time=np.arange(9), gap=8), "no time comes after 9 rows"),
         (Splits(time=np.arange(8)), "time has 8 values and there are 9 rows"),
     ],
 )

@@ -9,6 +9,8 @@ from tenfold.data.feed.encode import Inputs, matrix_inputs, pixel_inputs
 from tenfold.data.split import together
 from tenfold.data.split.together import copy_labels, majority, merge_groups, row_labels, sides_of, without_copies
 
+from ..examples import number, text
+
 
 def twin_labels(rows):
     """Labels in order of first appearance, from a dictionary of the cells."""
@@ -70,10 +72,9 @@ def test_images_are_equal_in_all_pixels_or_not():
 
 
 def test_a_table_by_all_its_columns():
-    text = np.array(["a", None, "a", None, "b"], object)
+    words = ["a", None, "a", None, "b"]
     day = np.array(["2024-01-01", "NaT", "2024-01-01", "NaT", "2024-01-01"], "datetime64[s]")
-    number = np.array([1.0, np.nan, 1.0, np.nan, 1.0])
-    columns = Column("t", "text", text), Column("d", "date", day), Column("n", "number", number)
+    columns = text("t", words), Column("d", "date", day), number("n", [1.0, np.nan, 1.0, np.nan, 1.0])
     assert copy_labels(Table("t", "memory", columns))[0].tolist() == [0, 1, 0, 1, 2]
 
 

@@ -24,8 +24,10 @@ MISSING: tuple[str, ...] = (
     *("-", "--", "---", ".", "#n/a", "#na", "#null!", "#div/0!", "#num!", "#value!", "#ref!", "#name?"),
     *("1.#ind", "1.#qnan"),
 )  # compared without regard to letter case, after the blanks around the cell are taken off
-NEARLY = 0.95  # share of cells from which a column that is not of a kind is said to be nearly of it
-SPELLED = 1000  # distinct cells up to which a column remembers how they were spelled
+NEARLY = 0.95  # share of cells from which a column of text is nearly numbers, or nearly dates
+# Distinct cells up to which a column remembers their spelling. More than that are no classes or levels, and an object
+# array a column would cost as much memory as its numbers again.
+SPELLED = 1000
 SIGNED = re.compile(r"[$\u20ac\u00a3\u00a5]\s?[-+0-9.,]+|[-+0-9.,]+\s?[%$\u20ac\u00a3\u00a5]")
 _MISSING = frozenset(MISSING)
 _LONGEST = max(map(len, MISSING))
@@ -42,6 +44,7 @@ class Cells:
     @staticmethod
     def of(name: str, cells: Sequence[str]) -> Cells:
         """From one string a row."""
+        # Everything after this looks at distinct cells only: a column of a million rows often has a few hundred.
         index = {cell: code for code, cell in enumerate(dict.fromkeys(cells))}
         codes = np.fromiter(map(index.__getitem__, cells), np.int64, len(cells))
         return Cells(name, [cell.strip() for cell in index], codes)
@@ -152,7 +155,7 @@ def _doubt(cells: Cells, mark: Mark, lines: Array | None) -> str:
         if 0 < len(rows) < (1 - NEARLY) * total:
             odd = cells.distinct[cells.codes[rows[0]]]
             return (
-                f"text, for {len(rows)} of {total} cells are no {what} while the rest are: "
+                f"text, because {len(rows)} of {total} cells are no {what} while the others are: "
                 f"'{odd[:40]}' on {_line(rows[0], lines)} is the first"
             )
     return ""
@@ -167,22 +170,22 @@ def infer_all(
     one way decide for those that can be read both ways; where none does, the separator that occurs is the decimal.
     """
     marks, notes = decide_marks(columns, point_only=point_only)
-    found: list[Column] = []
+    typed: list[Column] = []
     markers: dict[str, list[tuple[str, int]]] = {}
     for make, mark in zip(columns, marks, strict=True):
         cells = make()
-        column, said = infer(cells, mark, lines)
-        found.append(column)
-        notes += said
+        column, column_notes = infer(cells, mark, lines)
+        typed.append(column)
+        notes += column_notes
         _count_markers(cells, markers)
-    commas = [column.name for column in found if column.format == MARK_NAMES[","]]
+    commas = [column.name for column in typed if column.format == MARK_NAMES[","]]
     if commas:
         notes.append(f"decimal comma in {listed(commas, 3, quoted=True)}")
     for marker, places in markers.items():
         total = sum(count for _, count in places)
         names = listed((name for name, _ in places), 3, quoted=True)
         notes.append(f"'{marker}' read as missing: {total} cell{'s' * (total > 1)} in {names}")
-    return found, notes
+    return typed, notes
 
 
 def decide_marks(columns: Sequence[MakeCells], *, point_only: bool) -> tuple[list[Mark], list[str]]:

@@ -82,7 +82,7 @@ def _read_column(table: Table | TextTable, wanted: ColumnSchema, mark: Mark) -> 
         row = int(cells.rows_of([cells.distinct.index(cell)])[0])
         what = f"date ({wanted.format or DATE_RULES[0].name})" if kind == "date" else kind
         raise BadInput(
-            f"'{cell[:60]}' is no {what}",
+            f"'{cell[:60]}' is not a {what}",
             where=table.place(row, wanted.name),
             expected=f"a {what}, as in training, or an empty cell",
             do="fix that cell",
@@ -104,15 +104,15 @@ def _cells_of(column: Column, wanted: ColumnSchema) -> Cells:
 def _absent(names: list[str], extra: list[str], source: str) -> BadInput:
     """The error for columns that the model learned from and a table lacks; extra: columns that it has besides."""
     missing = listed(names, 8, quoted=True)
-    there = _other_names(names, extra)
+    renamed = _other_names(names, extra)
     do = []
-    if there:
-        has = ", ".join(f"'{other}'" for other in there.values())
-        to = ", ".join(f"'{name}'" for name in there)
-        do = [f"the file has {has}; rename {'it' if len(there) == 1 else 'them'} to {to}"]
-    if len(there) < len(names):
-        left = [name for name in names if name not in there]
-        it = "it" if len(names) == 1 else listed(left, 8, quoted=True) if there else "them"
+    if renamed:
+        has = ", ".join(f"'{other}'" for other in renamed.values())
+        to = ", ".join(f"'{name}'" for name in renamed)
+        do = [f"the file has {has}; rename {'it' if len(renamed) == 1 else 'them'} to {to}"]
+    if len(renamed) < len(names):
+        left = [name for name in names if name not in renamed]
+        it = "it" if len(names) == 1 else listed(left, 8, quoted=True) if renamed else "them"
         do += [f"add {it}, with empty cells where values are not known, or train without (fit --drop)"]
     return BadInput(
         f"there is no column {missing}" if len(names) == 1 else f"{len(names)} columns are not there: {missing}",
@@ -125,10 +125,10 @@ def _absent(names: list[str], extra: list[str], source: str) -> BadInput:
 def _other_names(names: list[str], extra: list[str]) -> dict[str, str]:
     """The columns that a table seems to hold under other names: those that differ in capitals or outer spaces only
     first, then the nearest."""
-    left, found = list(extra), dict[str, str]()
+    left, renamed = list(extra), dict[str, str]()
 
     def take(name: str, other: str) -> None:
-        found[name] = other
+        renamed[name] = other
         left.remove(other)
 
     for name in names:
@@ -136,10 +136,10 @@ def _other_names(names: list[str], extra: list[str]) -> dict[str, str]:
         if same:
             take(name, same[0])
     for name in names:
-        near = "" if name in found else nearest(name, left)
+        near = "" if name in renamed else nearest(name, left)
         if near:
             take(name, near)
-    return {name: found[name] for name in names if name in found}
+    return {name: renamed[name] for name in names if name in renamed}
 
 
 def _novelty(column: Column, wanted: ColumnSchema) -> list[str]:

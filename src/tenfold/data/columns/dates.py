@@ -1,4 +1,8 @@
-"""Dates and times as files spell them. The list is closed, and a whole column follows one entry of it."""
+"""Dates and times as files spell them: a closed list of formats, of which all cells of a column follow one.
+
+No guessing parser (such as dateutil) is used: it would read 01/02/2020 in one row and 13/02/2020 in the next by
+different rules.
+"""
 
 from __future__ import annotations
 
@@ -53,9 +57,9 @@ def parse_dates(spellings: list[str], name: str = "") -> tuple[Array, list[str]]
     for rule in DATE_RULES:
         if name and rule.name != name:
             continue
-        found = _parse(spellings, rule)
-        if found is not None:
-            values = found if values is None else values
+        dates = _parse(spellings, rule)
+        if dates is not None:
+            values = dates if values is None else values
             names.append(rule.name)
     return None if values is None else (values, names)
 
@@ -64,19 +68,23 @@ def _parse(spellings: list[str], rule: DateRule) -> Array | None:
     plain: list[str] = []
     zoned = 0
     for spelling in spellings:
-        found = rule.pattern.fullmatch(spelling)
-        if found is None:
+        match = rule.pattern.fullmatch(spelling)
+        if match is None:
             return None
-        parts = found.groupdict()
+        parts = match.groupdict()
         month = MONTHS.index(parts["n"][:3].lower()) + 1 if parts.get("n") else int(parts["m"])
-        clock = (parts["t"] or "00:00").split(".")[0]  # whole seconds
-        iso = f"{parts['y']}-{month:02d}-{int(parts.get('d') or 1):02d}T{clock if clock[1:2] != ':' else '0' + clock}"
+        day = int(parts.get("d") or 1)
+        clock = (parts["t"] or "00:00").split(".")[0]  # seconds without their fraction
+        if clock[1] == ":":
+            clock = f"0{clock}"
+        iso = f"{parts['y']}-{month:02d}-{day:02d}T{clock}"
         if parts["z"]:
             zoned += 1
             iso = _to_utc(iso, parts["z"])
         plain.append(iso)
+    # Times with and without a zone cannot be compared.
     if zoned not in (0, len(plain)):
-        return None  # times with and without a zone cannot be compared
+        return None
     try:
         return np.array(plain, "datetime64[s]")
     except ValueError:

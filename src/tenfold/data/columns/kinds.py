@@ -58,7 +58,7 @@ class CellKind:
 
 @dataclass(frozen=True)
 class CellRule:
-    """A way to recognize a kind: the rule in words, an example, and the rule itself.
+    """A way to recognize a kind: its name, an example, and the rule itself.
 
     parse(cells, mark): the distinct cells that are not missing (never none), and the decimal mark in force; None
     where the rule does not hold for all of them.
@@ -66,7 +66,6 @@ class CellRule:
 
     kind: ColumnKind
     name: str
-    words: str
     example: str
     parse: Callable[[list[str], Mark], Parsed | None]
 
@@ -98,38 +97,38 @@ def _read_booleans(cells: list[str], mark: Mark, known: ColumnSchema) -> Array:
 
 
 def _recognize_numbers(cells: list[str], mark: Mark) -> Parsed | None:
-    found = parse_numbers(cells, mark)
-    if found is None or has_leading_zero(cells) or np.isnan(found.values).all():
+    numbers = parse_numbers(cells, mark)
+    if numbers is None or has_leading_zero(cells) or np.isnan(numbers.values).all():
         return None
-    notes = ["thousands separators taken out"] if found.grouped else []
-    large = [cells[i].lstrip("+-") for i in np.flatnonzero(np.abs(found.values) >= EXACT)]
+    notes = ["thousands separators taken out"] if numbers.grouped else []
+    large = [cells[i].lstrip("+-") for i in np.flatnonzero(np.abs(numbers.values) >= EXACT)]
     rounded = next((digits for digits in large if digits.isdigit() and int(digits) > EXACT), "")
     if rounded:
         notes.append(f"integers beyond 2^53, such as {rounded}, are rounded")
     form = MARK_NAMES[","] if mark == "," else ""
-    return Parsed("number", found.values, form, tuple(notes), overflow=found.overflow)
+    return Parsed("number", numbers.values, form, tuple(notes), overflow=numbers.overflow)
 
 
 def _read_numbers(cells: list[str], mark: Mark, known: ColumnSchema) -> Array:
-    found = parse_numbers(cells, mark)
-    if found is None:
+    numbers = parse_numbers(cells, mark)
+    if numbers is None:
         raise NotOfKind(next(cell for cell in cells if parse_numbers([cell], mark) is None))
-    return found.values
+    return numbers.values
 
 
 def _plain_numbers(cells: list[str], mark: Mark) -> Array | None:
     """The numbers that the cells spell; None where one is text, or a code such as 007."""
-    found = None if has_leading_zero(cells) else parse_numbers(cells, mark)
-    return None if found is None else found.values
+    numbers = None if has_leading_zero(cells) else parse_numbers(cells, mark)
+    return None if numbers is None else numbers.values
 
 
 def _recognize_dates(cells: list[str], mark: Mark) -> Parsed | None:
     if not any(c.isdigit() for c in cells[0]):
         return None
-    found = parse_dates(cells)
-    if found is None:
+    parsed = parse_dates(cells)
+    if parsed is None:
         return None
-    values, names = found
+    values, names = parsed
     if len(names) > 1:
         return Parsed("text", doubt=f"dates such as '{cells[0]}' can be {' or '.join(names)}: write them as 2011-01-31")
     return Parsed("date", values, "" if names[0] == DATE_RULES[0].name else names[0])
@@ -137,13 +136,13 @@ def _recognize_dates(cells: list[str], mark: Mark) -> Parsed | None:
 
 def _read_dates(cells: list[str], mark: Mark, known: ColumnSchema) -> Array:
     """Another format than in training is taken where all cells follow one. The exception: where day and month could be
-    swapped, the format of training decides, for the new rows alone may well fit the other order only."""
+    swapped the format of training decides, because the new rows alone may fit the other order only."""
     form = known.format or DATE_RULES[0].name
-    found = parse_dates(cells)
-    if found is not None and len(found[1]) == 1 and {form, *found[1]} not in SWAPPED:
-        return found[0]
+    parsed = parse_dates(cells)
+    if parsed is not None and len(parsed[1]) == 1 and {form, *parsed[1]} not in SWAPPED:
+        return parsed[0]
     values = np.empty(len(cells), KINDS["date"].dtype)
-    for i, cell in enumerate(cells):  # one by one: here times with and without a zone may stand in one column
+    for i, cell in enumerate(cells):  # one by one: a column may mix times with and without a zone here
         single = parse_dates([cell], form)
         if single is None:
             raise NotOfKind(cell)
@@ -189,30 +188,11 @@ KINDS: dict[ColumnKind, CellKind] = {
     "text": CellKind("object", None, str, _read_levels),
 }
 
+# docs/data.md has each rule in words, under these names and with these examples.
 CELL_RULES: tuple[CellRule, ...] = (
-    CellRule(
-        "boolean",
-        "boolean",
-        "yes/no, true/false, t/f, y/n in any letter case; mixed spellings too, also with 1 and 0, if one pair is whole",
-        "Yes, no, TRUE",
-        _recognize_booleans,
-    ),
-    CellRule(
-        "number",
-        "number",
-        "digits with sign, decimal point, exponent; thousands in groups of three, set off by comma, space, apostrophe; "
-        "in files whose delimiter is no comma also a decimal comma; inf and what overflows is missing",
-        "-1,234.5e3",
-        _recognize_numbers,
-    ),
-    CellRule("text", "code", "numbers of which one has a leading zero stay text", "00123", _recognize_codes),
-    CellRule(
-        "date",
-        "date",
-        f"one of {', '.join(rule.name for rule in DATE_RULES)}, with or without a time and a zone; "
-        "where day and month could be swapped in every cell, text",
-        "2011-01-31 18:00",
-        _recognize_dates,
-    ),
-    CellRule("text", "text", "anything else", "red", lambda cells, mark: Parsed("text")),
+    CellRule("boolean", "boolean", "Yes, no, TRUE", _recognize_booleans),
+    CellRule("number", "number", "-1,234.5e3", _recognize_numbers),
+    CellRule("text", "code", "00123", _recognize_codes),
+    CellRule("date", "date", "2011-01-31 18:00", _recognize_dates),
+    CellRule("text", "text", "red", lambda cells, mark: Parsed("text")),
 )

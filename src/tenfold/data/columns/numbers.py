@@ -39,10 +39,11 @@ class Numbers:
 def parse_numbers(spellings: list[str], mark: Mark) -> Numbers | None:
     """The spellings as numbers with that decimal mark, or None where any of them is not one.
 
-    `inf`, and what overflows float64 (1e999), becomes NaN and is listed. Thousands separators stand in groups of
-    three after the first one to three digits: , (or . with a decimal comma), space, apostrophe.
+    `inf`, and what overflows float64 (1e999), becomes NaN and is listed. Thousands separators set off groups of three
+    after the first one to three digits: , (or . with a decimal comma), space, apostrophe.
     """
     text = "".join(spellings)
+    # The fast way for most columns. float() alone is too lenient: it takes 1_000, blanks, and Arabic digits.
     if mark == "." and PLAIN.issuperset(text):
         try:
             return _without_infinite([float(s) for s in spellings], spellings, grouped=False)
@@ -64,10 +65,10 @@ def _number(spelling: str, mark: Mark) -> tuple[float, bool] | None:
     folded = spelling.replace("\u2212", "-")
     if folded.lower() in INFINITE:
         return math.inf, False
-    found = GRAMMARS[mark].fullmatch(folded)
-    if found is None:
+    match = GRAMMARS[mark].fullmatch(folded)
+    if match is None:
         return None
-    separator = found.group(1)
+    separator = match.group(1)
     if separator:
         folded = folded.replace(separator, "")
     return float(folded.replace(",", ".") if mark == "," else folded), bool(separator)
@@ -88,8 +89,8 @@ def is_number(spelling: str, mark: Mark = ".") -> bool:
 
 def has_leading_zero(spellings: list[str]) -> str:
     """The first spelling such as 00123 (digits after a leading zero, no decimal mark right after it), else ""."""
-    found = LEADING_ZERO.search("\n".join(spellings))
-    if not found:
+    match = LEADING_ZERO.search("\n".join(spellings))
+    if not match:
         return ""
     return next(s for s in spellings if LEADING_ZERO.match(s))
 
@@ -100,8 +101,8 @@ MarkEvidence = Literal["only", "same", "both", "none"]
 def decide_mark(spellings: list[str]) -> tuple[Mark, MarkEvidence]:
     """Which decimal mark makes numbers of all spellings, and on what evidence.
 
-    only: this one and not the other; same: both, with equal values; both: both, with different values ("1.234"),
-    the mark is then the separator that occurs, a point where both do; none: neither makes numbers of them.
+    only: with this mark and not with the other. same: with both, and the values are equal. both: with both, but the
+    values differ ("1.234"); the mark is then the separator that occurs, a point where both do. none: with neither.
     """
     point, comma = parse_numbers(spellings, "."), parse_numbers(spellings, ",")
     if point is None or comma is None:

@@ -32,9 +32,9 @@ TWIN = "the same as"  # begins the reason of a column that repeats an earlier on
 class ColumnSchema:
     """One input column: its kind, whether it is used, and why.
 
-    reason: the decision in words; levels: of a category, the most frequent first, then by name; minimum, maximum: of
-    numbers (dates: seconds since 1970); example: the first value; missing: share of missing cells; format: how
-    dates were written, or "0/1" for a boolean that was written as numbers.
+    reason: the decision in words. levels: of a category, the most frequent first, then by name. minimum, maximum: of
+    numbers (dates: seconds since 1970). example: the first value. missing: share of missing cells. format: how dates
+    were written, or "0/1" for a boolean that was written as numbers.
     """
 
     name: str
@@ -112,16 +112,16 @@ _FIELDS = (*Schema.__dataclass_fields__, *ColumnSchema.__dataclass_fields__)
 def decide_schema(table: Table, target: Target) -> Schema:
     """The schema of the input columns, from the development rows (without the target column).
 
-    BadInput where no column is left to learn from, with what became of the first few.
+    BadInput where no column is left to learn from: it says why for the first few.
     """
     columns: list[ColumnSchema] = []
     seen: dict[bytes, list[Column]] = {}
     for column in table.columns:
-        found = _decide(column)
-        twin = _twin(column, seen) if found.kind != "constant" else None
+        decision = _decide(column)
+        twin = _twin(column, seen) if decision.kind != "constant" else None
         if twin:
-            found = replace(found, used=False, reason=f"{TWIN} '{twin}'")
-        columns.append(found)
+            decision = replace(decision, used=False, reason=f"{TWIN} '{twin}'")
+        columns.append(decision)
     if not any(column.used for column in columns):
         fates = "; ".join(f"'{column.name}' {column.reason}" for column in columns[:4])
         raise BadInput(

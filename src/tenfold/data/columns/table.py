@@ -19,10 +19,10 @@ class Column:
     """One column: a name, a kind, and one value a row.
 
     values (rows,): float64 with NaN for missing (number; boolean as 0 and 1), datetime64[s] with NaT (date), or
-    an object array of str | None (text). spelled (rows,): the cells of a number, boolean or date column as the
-    file spells them (None for missing), kept where it can be needed to turn the column back into text.
-    format: how the cells were read, in words ("decimal comma", "day.month.year"; "" for the plain way).
-    doubt: what makes the kind questionable, in words, with the first such line.
+    an object array of str | None (text). spelled (rows,): the cells of a number, boolean or date column as the file
+    spells them (None for missing), kept where classes or categories may need them. format: how the cells were read
+    ("decimal comma", "day.month.year"; "" for the plain way). doubt: what makes the kind questionable, with the first
+    such line.
     """
 
     name: str
@@ -67,9 +67,9 @@ def blank_column(name: str, kind: ColumnKind, rows: int) -> Column:
 class Table:
     """Columns of equal length with distinct names.
 
-    source: where they come from (a path, "sklearn:iris", "pandas frame"); notes: what was noticed on reading, in
-    words; lines (rows,) int64: the line on which each row starts in the file, None where there are no lines;
-    target: the column that this source itself declares as its target ("" for none).
+    source: where they come from (a path, "sklearn:iris", "pandas frame"). notes: what was noticed on reading. lines
+    (rows,) int64: the line on which each row starts in the file, None where there are no lines. target: the column
+    that the source declares as its target ("" for none).
     """
 
     name: str
@@ -88,12 +88,10 @@ class Table:
 
     @property
     def rows(self) -> int:
-        """Number of rows."""
         return len(self.columns[0].values) if self.columns else 0
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The column names, in order."""
         return tuple(column.name for column in self.columns)
 
     def column(self, name: str) -> Column:
@@ -114,12 +112,12 @@ class Table:
         return replace(self, columns=tuple(column for column in self.columns if column.name != name))
 
     def place(self, row: int, name: str = "") -> str:
-        """Where a row (from 0) lies in its source, in words: file and line (or row from 1), and column."""
+        """Where a row (from 0) is in its source, in words: file and line (or row from 1), and column."""
         return place_of(self.source, self.lines, row, self.names, name)
 
 
 def place_of(source: str, lines: Array | None, row: int, names: tuple[str, ...], name: str = "") -> str:
-    """Where a row (from 0) lies in a source, in words: see `Table.place`."""
+    """Where a row (from 0) is in a source, in words: see `Table.place`."""
     line = f"row {row + 1}" if lines is None else f"line {int(lines[row])}"
     column = f", column {names.index(name) + 1} ('{name}')" if name else ""
     return f"{source}, {line}{column}"

@@ -22,9 +22,9 @@ MOST_CLASSES = 20  # distinct integers up to which an integer target is classes
 class Target:
     """The target of the rows that have one.
 
-    task and reason: what is learned, and why, in words; keep (n,) int64: the rows of the table that have a target,
-    in order; values (n,): int64 codes into classes, or float64 numbers; classes: names by code, () for regression;
-    dropped: how many rows have none.
+    task and reason: what is learned, and why, in words. keep (n,) int64: the rows of the table that have a target, in
+    order. values (n,): int64 codes into classes, or float64 numbers. classes: names by code, () for regression.
+    dropped: number of rows without a target.
     """
 
     name: str
@@ -67,10 +67,10 @@ def read_target(table: Table, name: str | None, task: str | None = None) -> Targ
         raise _refuse(table, name, "every row lacks its target", "rows with a target", "give another column")
     if column.kind == "date":
         raise _refuse(table, name, "the target is a date", "numbers or classes", "turn it into a number, such as days")
-    found, reason = _task(column, keep)
-    if task is not None and task != found:
-        found, reason = task, f"taken as asked; by itself it is {reason}"
-    if found == "regression":
+    inferred, reason = _task(column, keep)
+    if task is not None and task != inferred:
+        inferred, reason = task, f"taken as asked; by itself it is {reason}"
+    if inferred == "regression":
         return _regression(table, column, keep, reason)
     codes, classes = _classes(column, keep)
     _check_classes(table, column, keep, codes, classes)
@@ -152,11 +152,11 @@ def _classes(column: Column, keep: Array) -> tuple[Array, tuple[str, ...]]:
 
 
 def _spelling(column: Column, value: float) -> str | None:
-    """How the file spells this boolean, if it does so in one way."""
+    """How the file spells this boolean, if it uses one spelling only."""
     if column.spelled is None:
         return None
-    found = set(column.spelled[column.values == value])
-    return found.pop() if len(found) == 1 else None
+    spellings = set(column.spelled[column.values == value])
+    return spellings.pop() if len(spellings) == 1 else None
 
 
 def _check_classes(table: Table, column: Column, keep: Array, codes: Array, classes: tuple[str, ...]) -> None:

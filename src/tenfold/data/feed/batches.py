@@ -1,10 +1,9 @@
 """Which rows each update sees: an epoch deals the shuffled training rows into batches of nearly equal size.
 
-An epoch has ceil(rows / batch_size) updates, and its batches differ in size by one row at most: no row is
-dropped, none counts twice, and no batch is a leftover of a row or two. An odd number of rows dealt in twos gives
-one batch of three: a single row, which cannot be normalized, is a batch only where the batch size is 1. All folds
-make the same number of updates, so they advance in lock-step. Batches are padded to a multiple of ALIGN rows of
-weight 0.
+An epoch has ceil(rows / batch_size) updates, and its batches differ in size by one row at most: no row is dropped, none
+counts twice, and there is no small batch at the end. An odd number of rows dealt in twos gives one batch of three,
+because a single row cannot be normalized; batches of one row occur only with batch size 1. All folds make the same
+number of updates, so they advance in lock-step. Batches are padded to a multiple of ALIGN rows of weight 0.
 """
 
 from __future__ import annotations

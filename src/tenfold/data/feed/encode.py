@@ -1,9 +1,9 @@
 """From typed columns to the numbers that a network takes, fitted on the training rows of each fold.
 
 `Inputs` holds every row once: numbers with NaN for missing cells (or the pixels of images, as bytes), and categories
-as codes. An `Encoding` is
-what one training part decided: medians, missing indicators, and which code goes to which input column. Levels
-that its training rows lack or hold rarely share the unknown slot. Nothing in it depends on any other row.
+as codes. An `Encoding` is what one training part decides: medians, missing indicators, and which code goes to which
+input column. Levels that are absent or rare in its training rows share the unknown slot. Nothing in it depends on any
+other row.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ DAY, WEEK, YEAR = 1.0, 7.0, 365.2425  # periods of the cyclic parts of a date, i
 class Inputs:
     """All rows, once: numbers (rows, numeric columns) float64 with NaN; codes (rows, categories) int64.
 
-    Code c of category j lies in [0, sizes[j]): one for each level of the schema, then "missing", then "unseen".
-    `own_flag` says which numeric columns may have a missing indicator (the parts of one date share one).
-    image: (height, width, channels) where the numeric columns are the pixels of an image, in that order, and nothing
-    else; then no cell is missing, and numbers may be uint8, which stand for value / 255 (see `values`).
+    Code c of category j is in [0, sizes[j]): one for each level of the schema, then "missing", then "unseen".
+    own_flag: which numeric columns may have a missing indicator (the parts of one date share one). image: (height,
+    width, channels) where the numeric columns are the pixels of an image, in that order, and there are no others; then
+    no cell is missing, and numbers may be uint8, which mean value / 255 (see `values`).
     """
 
     numbers: Array
@@ -51,11 +51,10 @@ class Inputs:
 
     @property
     def rows(self) -> int:
-        """Number of rows."""
         return len(self.numbers)
 
     def values(self, rows: Array | slice = slice(None)) -> Array:
-        """The numbers of some rows as float64 (rows, numeric columns); pixels in bytes lie in [0, 1]."""
+        """The numbers of some rows as float64 (rows, numeric columns); pixels in bytes become [0, 1]."""
         numbers = self.numbers[rows]
         return numbers / 255.0 if numbers.dtype == np.uint8 else numbers
 
@@ -151,7 +150,8 @@ class Encoding:
         """The encoded rows (rows, width) float64, before the recipe's preprocessing."""
         numbers = inputs.values(rows)
         if inputs.image is not None:
-            return numbers if numbers.base is None else numbers.copy()  # the caller's own, to write into
+            # The caller writes into it, so it may not be a view of the data.
+            return numbers if numbers.base is None else numbers.copy()
         missing = np.isnan(numbers)
         out = np.zeros((len(numbers), self.width))
         count = numbers.shape[1]
@@ -171,9 +171,11 @@ def fit_encoding(inputs: Inputs, train: Array) -> Encoding:
     missing = np.isnan(numbers)
     count = numbers.shape[1]
     medians = np.zeros(count)
-    some = ~missing.all(0)
+    filled = ~missing.all(0)
+    # nanmedian is slower, and most tables have no missing cell.
     middle = np.nanmedian if missing.any() else np.median
-    medians[some] = middle(numbers[:, some], axis=0)  # of every column: a scored row may be the first with a gap
+    # Of every column, also of those without a gap here: a scored row may be the first with one.
+    medians[filled] = middle(numbers[:, filled], axis=0)
     indicators = np.flatnonzero(missing.any(0) & inputs.own_flag)
     width = count + len(indicators)
     least = max(2, min(10, round(0.005 * len(train))))
@@ -181,10 +183,10 @@ def fit_encoding(inputs: Inputs, train: Array) -> Encoding:
     for category, size in enumerate(inputs.sizes):
         seen = np.bincount(inputs.codes[train, category], minlength=size)
         seen[-1] = 0  # values outside the schema have no column of their own
-        kept = np.flatnonzero(seen >= least)
-        kept = np.sort(kept[np.argsort(-seen[kept], kind="stable")][:MAX_LEVELS])
-        slot = np.full(size, width + len(kept))
-        slot[kept] = width + np.arange(len(kept))
+        frequent = np.flatnonzero(seen >= least)
+        frequent = np.sort(frequent[np.argsort(-seen[frequent], kind="stable")][:MAX_LEVELS])
+        slot = np.full(size, width + len(frequent))
+        slot[frequent] = width + np.arange(len(frequent))
         slots.append(slot)
-        width += len(kept) + 1
+        width += len(frequent) + 1
     return Encoding(medians, indicators, tuple(slots), width)

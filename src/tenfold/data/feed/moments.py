@@ -1,7 +1,8 @@
 """Moments of every training part from one pass over the rows.
 
-Rows that belong to the same training parts form a block (for k-fold: a fold). Moments are taken once for each
-block and merged, for each training part, over the blocks that it consists of: added, never subtracted.
+Rows that belong to the same training parts form a block (for k-fold: a fold). Moments are taken once for each block and
+merged, for each training part, over the blocks that it consists of: added, never subtracted. The total minus a fold
+would leak by rounding (a validation row of 1e16 moves the last bits of the others' sums) and cancel digits.
 """
 
 from __future__ import annotations
@@ -76,18 +77,18 @@ def training_moments(
 ) -> list[Moments]:
     """Moments of the imputed numeric columns for the training part of every fold: missing cells count as the median.
 
-    The scatter, if asked for, is merged over the blocks like the rest. It is taken from a training part by itself where
-    that is impossible (its imputed cells are its own) or slower (far more blocks than folds). Which of the two is
-    decided by its own rows: a missing cell elsewhere changes no bit.
+    The scatter, if asked for, is merged over the blocks like the other moments. It is taken over the training part
+    itself where merging is impossible (each part imputes other values) or slower (far more blocks than folds). Which
+    of the two is decided by the rows of that part: a missing cell elsewhere changes no bit.
     """
     parts, members = row_blocks(folds, inputs.rows)
     numbers = inputs.numbers
     complete = [numbers.dtype.kind == "u" or not np.isnan(numbers[rows]).any() for rows in parts]
     few = scatter and len(parts) <= MANY * len(folds)
-    shared = [few and all(complete[b] for b in mine) for mine in members]
+    shared = [few and all(complete[b] for b in own) for own in members]
     users: list[list[int]] = [[] for _ in parts]
-    for f, mine in enumerate(members):
-        for b in mine:
+    for f, own in enumerate(members):
+        for b in own:
             users[b].append(f)
     none = parts[0][:0]
     merged = [block_moments(inputs, none, scatter=share) for share in shared]  # of no rows: neutral
@@ -95,15 +96,15 @@ def training_moments(
         block = block_moments(inputs, rows, scatter=any(shared[f] for f in using))
         for f in using:
             merged[f] = merge(merged[f], block if shared[f] else block._replace(scatter=None))
-    found: list[Moments] = []
+    result: list[Moments] = []
     for f, (fold, encoding, present) in enumerate(zip(folds, encodings, merged, strict=True)):
-        whole = all(complete[b] for b in members[f])
-        moments = present if whole else _impute(present, encoding.medians, len(fold.train))
+        no_gap = all(complete[b] for b in members[f])
+        moments = present if no_gap else _impute(present, encoding.medians, len(fold.train))
         if scatter and not shared[f]:
             total = imputed_scatter(inputs, fold.train, encoding.medians, moments.mean)
             moments = moments._replace(scatter=total)
-        found.append(moments)
-    return found
+        result.append(moments)
+    return result
 
 
 def _impute(present: Moments, medians: Array, rows: int) -> Moments:

@@ -23,7 +23,7 @@ Array = np.ndarray
 SHOWN = 30  # columns that the terminal lists
 CLASS_NAME = 18  # characters of a class name in the heading
 MOSTLY = 0.5  # share of missing cells from which a column is mostly missing
-NEAR_SHARE = 0.01  # of rows that nearly repeat another, from which it is said
+NEAR_SHARE = 0.01  # of rows that nearly repeat another, from which there is a warning
 LISTED = 4  # names in one warning
 
 
@@ -42,7 +42,7 @@ class CardColumn:
 
 @dataclass(frozen=True)
 class ImageFacts:
-    """What a card says of images. means, stds: of each channel, over images and pixels; unit: of these, in words;
+    """What a card shows of images. means, stds: of each channel, over images and pixels; unit: of these, in words;
     constant: pixel values that are the same in every image; classes: name and number of images of each."""
 
     height: int
@@ -69,7 +69,7 @@ class ImageFacts:
 @dataclass(frozen=True)
 class Card:
     """The data card. rows: development rows; target: name and what it is, in words; dropped_rows: without a target;
-    images: what is said of images, which have no columns; leaks: columns that alone settle the target."""
+    images: of images, which have no columns; leaks: columns that alone predict the target."""
 
     rows: int
     columns: tuple[CardColumn, ...]
@@ -205,57 +205,57 @@ def _column_warnings(table: Table, schema: Schema) -> list[str]:
         "duplicates of an earlier column, not used": [c.name for c in schema.columns if c.reason.startswith(TWIN)],
         "mostly missing": [c.name for c in schema.columns if c.kind != "constant" and c.missing > MOSTLY],
     }
-    found = [f"{what}: {listed(names, LISTED, quoted=True)}" for what, names in groups.items() if names]
+    warnings = [f"{what}: {listed(names, LISTED, quoted=True)}" for what, names in groups.items() if names]
     for column in schema.columns:
         values = table.column(column.name)
         if values.doubt:
-            found.append(f"column '{column.name}': {values.doubt}")
+            warnings.append(f"column '{column.name}': {values.doubt}")
         apart = leaks.placeholder(values) if column.used else ""
         if apart:
-            found.append(f"column '{column.name}': {apart}; if it means missing, leave those cells empty")
+            warnings.append(f"column '{column.name}': {apart}; if it means missing, leave those cells empty")
         twice = leaks.spellings(column.levels) if column.used else ""
         if twice:
-            found.append(f"column '{column.name}': {twice}; if they mean the same, write them alike")
-    return found
+            warnings.append(f"column '{column.name}': {twice}; if they mean the same, write them alike")
+    return warnings
 
 
 def _leaks(table: Table, schema: Schema, target: Array, names: set[str]) -> dict[str, str]:
     """Columns that give the target away, each with its warning, but for those that name groups of rows."""
-    found: dict[str, str] = {}
+    warnings: dict[str, str] = {}
     for column in schema.used:
         if column.name in names:
             continue
         values = table.column(column.name)
         much = leaks.gives_away(values, target, classification=schema.task == "classification")
         if much:
-            found[column.name] = (
+            warnings[column.name] = (
                 f"column '{column.name}' alone predicts {much} of the target: "
                 f"if it is known only after the target, give --drop {shlex.quote(column.name)}; if it names groups "
                 f"of rows, --groups {shlex.quote(column.name)}"
             )
-    return found
+    return warnings
 
 
 def _row_warnings(table: Table, schema: Schema, target: Array) -> list[str]:
-    found: list[str] = []
+    warnings: list[str] = []
     repeated = leaks.repeated_rows(table, target)
     if repeated:
         verb = "row repeats" if repeated == 1 else "rows repeat"
-        found.append(f"{repeated:,} {verb} an earlier row exactly ({repeated / len(target):.1%})")
+        warnings.append(f"{repeated:,} {verb} an earlier row exactly ({repeated / len(target):.1%})")
     if schema.task == "classification":
-        found += rare_warning(target, schema.classes)
-    return found
+        warnings += rare_warning(target, schema.classes)
+    return warnings
 
 
 def _group_names(table: Table, schema: Schema, inputs: Inputs) -> list[tuple[str, str]]:
     """Columns that name what several rows are of, each with its warning."""
-    found: list[tuple[str, str]] = []
+    warnings: list[tuple[str, str]] = []
     for column in schema.used:
         values = table.column(column.name)
         share = near_repeats.group_share(values, inputs)
         if share >= near_repeats.ALIKE:
             sizes = np.bincount(leaks.codes_of(values))
-            found.append(
+            warnings.append(
                 (
                     column.name,
                     f"column '{column.name}' seems to name what several rows are of ({len(sizes):,} values, "
@@ -263,18 +263,18 @@ def _group_names(table: Table, schema: Schema, inputs: Inputs) -> list[tuple[str
                     f"column): to score on new ones, give --groups {column.name}",
                 )
             )
-    return found
+    return warnings
 
 
 def _resemblance_warnings(inputs: Inputs, names: list[tuple[str, str]], grouped: bool) -> list[str]:
-    found = [warning for _, warning in names]
+    warnings = [warning for _, warning in names]
     share = 0.0 if grouped else near_repeats.near_share(inputs)
     if share >= NEAR_SHARE:
-        found.append(
+        warnings.append(
             f"{share:.1%} of the rows nearly repeat another row (every number within a thousandth of its column's "
             "deviation, all categories equal): rows of one thing? give --groups"
         )
-    return found
+    return warnings
 
 
 def rare_warning(target: Array, classes: tuple[str, ...], what: str = "rows") -> list[str]:

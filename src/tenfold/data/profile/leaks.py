@@ -39,7 +39,7 @@ def settled_share(column: Column, target: Array, *, classification: bool) -> flo
 
     Classification: (a - b) / (1 - b), where b is the share of the largest class and a the share of rows whose class
     is the most frequent one among the *other* rows of their bin. Regression: between-bin share of the variance,
-    each row held against the mean of the other rows of its bin. Bins: values, or quantiles of many numbers.
+    each row compared with the mean of the other rows of its bin. Bins: values, or quantiles of many numbers.
     """
     bins = _bins(column)
     size = np.bincount(bins)
@@ -50,6 +50,8 @@ def settled_share(column: Column, target: Array, *, classification: bool) -> flo
             return 0.0
         table = np.zeros((len(size), labels.max() + 1), np.int64)
         np.add.at(table, (bins, labels), 1)
+        # A row does not vote for itself, or bins of one row would settle everything: the largest class of a bin must
+        # win by two.
         top = np.argmax(table, axis=1)
         most = table.max(1)
         table[np.arange(len(table)), top] = 0
@@ -85,11 +87,11 @@ def separated_share(column: Column, target: Array) -> float:
         return 0.0
     rows = np.linspace(0, len(target) - 1, min(TREE_ROWS, len(target))).astype(np.int64)
     labels = np.unique(target[rows], return_inverse=True)[1]
-    some = np.bincount(labels)[labels] >= TREE_MEMBERS
-    classes, labels = np.unique(labels[some], return_inverse=True)
+    frequent = np.bincount(labels)[labels] >= TREE_MEMBERS
+    classes, labels = np.unique(labels[frequent], return_inverse=True)
     if not 2 <= len(classes) <= TREE_CLASSES:
         return 0.0
-    values = codes_of(column)[rows[some], None].astype(np.float64)  # in order of value, missing last
+    values = codes_of(column)[rows[frequent], None].astype(np.float64)  # in order of value, missing last
     tree = DecisionTreeClassifier(max_leaf_nodes=len(classes), class_weight="balanced", random_state=0)
     right = tree.fit(values, labels).predict(values) == labels
     accuracy = float(np.mean(np.bincount(labels, right) / np.bincount(labels)))
@@ -126,15 +128,15 @@ def gives_away(column: Column, target: Array, *, classification: bool) -> str:
 
 
 def placeholder(column: Column) -> str:
-    """A value such as -999 that stands apart from all other numbers, in words; "" for none."""
+    """A value such as -999 far from all other numbers, in words; "" for none."""
     if column.kind != "number":
         return ""
     values, counts = np.unique(column.values[~column.missing], return_counts=True)
     if len(values) < 3:
         return ""
-    for end, rest in ((0, values[1:]), (-1, values[:-1])):
-        gap = abs(values[end] - (rest[0] if end == 0 else rest[-1]))
-        if values[end] in PLACEHOLDERS and gap >= max(rest[-1] - rest[0], 1.0) / 2:
+    for end, next_to_end, others in ((0, 1, values[1:]), (-1, -2, values[:-1])):
+        gap = abs(values[end] - values[next_to_end])
+        if values[end] in PLACEHOLDERS and gap >= max(others[-1] - others[0], 1.0) / 2:
             return f"{spell_number(values[end])} ({counts[end]} cells) stands apart from the other values"
     return ""
 
@@ -144,13 +146,13 @@ def spellings(levels: Sequence[str]) -> str:
     alike: dict[str, list[str]] = {}
     for level in levels:
         alike.setdefault("".join(level.casefold().split()), []).append(level)
-    found = [" and ".join(f"'{level}'" for level in sorted(group)) for group in alike.values() if len(group) > 1]
-    more = f", and {len(found) - SPELLINGS} more such pairs" if len(found) > SPELLINGS else ""
-    return f"{', '.join(found[:SPELLINGS])} differ in capitals or spaces only{more}" if found else ""
+    pairs = [" and ".join(f"'{level}'" for level in sorted(group)) for group in alike.values() if len(group) > 1]
+    more = f", and {len(pairs) - SPELLINGS} more such pairs" if len(pairs) > SPELLINGS else ""
+    return f"{', '.join(pairs[:SPELLINGS])} differ in capitals or spaces only{more}" if pairs else ""
 
 
 def rare_classes(target: Array, classes: tuple[str, ...]) -> list[tuple[str, int]]:
     """Classes with fewer than 10 rows or 1 % of them, with their numbers of rows, the rarest first."""
     counts = np.bincount(target, minlength=len(classes))
-    found = [(classes[c], int(n)) for c, n in enumerate(counts) if n < max(RARE_ROWS, RARE_SHARE * len(target))]
-    return sorted(found, key=lambda item: item[1])
+    rare = [(classes[c], int(n)) for c, n in enumerate(counts) if n < max(RARE_ROWS, RARE_SHARE * len(target))]
+    return sorted(rare, key=lambda item: item[1])

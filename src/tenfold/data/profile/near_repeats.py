@@ -24,8 +24,8 @@ SMOOTH = 0.6  # of that share, explained by groups of four neighbouring values t
 def near_share(inputs: Inputs) -> float:
     """Share of rows whose nearest other row is closer than a thousandth of the column's deviation in every number,
     and equal in every category and in what is missing. Equal rows count once; the deviation is the smaller one of
-    the standard deviation and the interquartile range / 1.349. 0 for images, and where the rows lie so densely that
-    a third as many or more would be as near by chance.
+    the standard deviation and the interquartile range / 1.349. 0 for images, and where the rows are so dense that a
+    third as many or more would be as near by chance.
 
     By chance: a row with its k-th and 2k-th neighbours at d_k and d_2k has about k (t / d_k)^m within t, where
     m = log 2 / log(d_2k / d_k) (Levina and Bickel 2004, maximum likelihood estimation of intrinsic dimension).
@@ -42,6 +42,7 @@ def near_share(inputs: Inputs) -> float:
     share = float((tree.query_radius(queries, NEAR, count_only=True) > 1).mean())
     if not share or len(points) <= 20:
         return share
+    # Many rows in few columns are near each other by chance; that is no repetition.
     few = queries[:: -(-len(queries) // DENSITY_QUERIES)]
     middle, far = np.maximum(tree.query(few, 21)[0][:, [10, 20]], 1e-12).T
     with np.errstate(divide="ignore"):
@@ -87,6 +88,7 @@ def group_share(column: Column, inputs: Inputs) -> float:
     if len(columns) < LEAST_COLUMNS:
         return 0.0
     share = float(np.median([_explained(codes, values) for values in columns]))
+    # A number whose neighbouring values are alike as well (a year, a price) is an order, and names nothing.
     if column.kind == "number" and share >= ALIKE:
         order = float(np.median([_explained(codes // 4, values) for values in columns]))
         share = share if order < SMOOTH * share else 0.0

@@ -1,9 +1,8 @@
-"""CSV and TSV, text first and strict: every record must have a cell for every column, or the file is refused.
+"""CSV and TSV, read strictly: every record must have a cell for every column, or the file is refused.
 
-The csv module splits the text rather than DuckDB: it gives the line of every record and stops at the first damaged
-quote, which the error messages need, and it never guesses. It reads 20,000 x 20 cells in 0.2 s and 1,000,000 x 20
-in 8 s on one core; deciding kinds and converting takes about twice that again. Cells wait in numpy's compact
-string arrays, so a million rows do not cost a Python object for every cell.
+The csv module splits the text, and not DuckDB or polars: it gives the line of every record and stops at the first
+damaged quote, which the error messages need, and it never guesses. It reads 20,000 x 20 cells in 0.2 s and
+1,000,000 x 20 in 8 s on one core; deciding kinds and converting takes about twice that again.
 """
 
 from __future__ import annotations
@@ -59,6 +58,7 @@ class _File:
     def damaged(self, line: int, reason: str) -> BadInput:
         """The error for a record that starts on this line and has a damaged quote."""
         text = self.line(line)
+        # The last cell that still parses from the start of the line is the one before the damage.
         good = 0
         for end in (i for i, c in enumerate(text[:10_000]) if c == self.dialect.delimiter):
             try:
@@ -76,6 +76,9 @@ class _File:
     def refuse_swallowed(self, line: int, record: list[str]) -> None:
         """Refuse a cell whose inner lines are all records of their own: a quote before them was left open."""
         for column, cell in enumerate(record, 1):
+            # A quote left open swallows rows until the next quote, and the record that results can be as wide as any
+            # other. So lines inside a cell are looked at: if every one of them splits like a row, it is one. With two
+            # columns or fewer, text in several lines looks like that by chance.
             inner = cell.splitlines()[1:-1]
             if len(record) < 3 or not inner:
                 continue
@@ -90,16 +93,16 @@ class _File:
 
 
 def read_delimited(raw: bytes, *, name: str, source: str, notes: list[str], tabs: bool = False) -> TextTable:
-    """The cells in the bytes of a CSV or TSV file. tabs: the file's name says that it is a TSV.
+    """The cells in the bytes of a CSV or TSV file. tabs: the file is a TSV by its name.
 
     BadInput, with file, line and column: see `to_utf8`; a row with too few or too many cells, a duplicate column
     name, an unbalanced quote, a header repeated in the middle, a file cut inside a row, a header without rows.
     """
-    text, said = to_utf8(raw, source)
+    text, encoding = to_utf8(raw, source)
     dialect = detect(text, tabs=tabs)
     names, columns, lines, more = _split(_File(text, dialect, source))
     makers = tuple(partial(_cells, title, column) for title, column in zip(names, columns, strict=True))
-    notes = [*notes, *said, *dialect.notes, *more]
+    notes = [*notes, *encoding, *dialect.notes, *more]
     return TextTable(name, source, tuple(names), makers, dialect.delimiter == ",", tuple(notes), lines)
 
 
@@ -135,7 +138,7 @@ def _split(file: _File) -> tuple[list[str], list[Array], Array, list[str]]:
         columns.pop()
     names, notes = _names(file, titles, header_line)
     if not file.text.endswith((b"\n", b"\r")):
-        notes.append("the last line has no line end: is the file whole?")
+        notes.append("the last line has no line end: is the file complete?")
     if empty:
         notes.append(f"a delimiter ends every {'row' if trailing_row else 'line'}: the empty last column is dropped")
     return names, columns, lines, notes
@@ -183,6 +186,7 @@ def _collect(
 
 
 def _transpose(chunk: list[list[str]]) -> list[Array]:
+    # StringDType is compact: a million rows in waiting do not cost a Python object for every cell.
     return [np.array(cells, np.dtypes.StringDType()) for cells in zip(*chunk, strict=True)]
 
 

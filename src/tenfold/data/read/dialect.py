@@ -1,4 +1,4 @@
-"""How a text file separates its cells: detected from its head, explicit from then on."""
+"""How a text file separates its cells: detected from its first lines, explicit from then on."""
 
 from __future__ import annotations
 
@@ -32,6 +32,7 @@ class Dialect:
             "delimiter": self.delimiter,
             "quotechar": self.quote,
             "doublequote": True,
+            # 'a, "b, c"': a quote after a blank opens a cell as well. Between tabs a blank belongs to the cell.
             "skipinitialspace": self.delimiter != "\t",
             "strict": True,
         }
@@ -48,8 +49,9 @@ def text_lines(raw: bytes, skip: int = 0) -> Iterator[str]:
 def detect(raw: bytes, *, tabs: bool = False) -> Dialect:
     """The dialect of UTF-8 text. tabs: the file's name says that it holds tabs, which decides a tie only.
 
-    The delimiter is the one under which the most lines of the head have as many cells as the header (at least 2);
-    among equals the one with the most cells, then tab, semicolon, bar, comma. None: one column, read with commas.
+    The delimiter is the one with which the most lines of the head have as many cells as the header (at least 2); among
+    equals the one with the most cells, then tab, semicolon, bar, comma. If no delimiter fits there is one column, which
+    is read with commas.
     """
     lines = _head(raw)
     skip, notes, forced = 0, [], ""
@@ -88,12 +90,12 @@ def _head(raw: bytes) -> list[str]:
 
 def _separator(line: str) -> str:
     """The delimiter that a first line such as 'sep=;' declares (Excel writes it), else ""."""
-    found = SEPARATOR_LINE.fullmatch(line.strip("\r\n").lstrip())
-    return found.group(1) if found else ""
+    match = SEPARATOR_LINE.fullmatch(line.strip("\r\n").lstrip())
+    return match.group(1) if match else ""
 
 
 def _quote(lines: list[str]) -> str:
-    """The double quote, or the single one where no cell starts with a double and most lines with a single quote."""
+    """The double quote; the single one where there is no double quote and most lines have a cell in single quotes."""
     if any('"' in line for line in lines):
         return '"'
     single = sum(1 for line in lines if re.search(r"(^|[,;\t|])\s*'[^']*'\s*($|[,;\t|])", line))
@@ -107,7 +109,7 @@ def _delimiter(lines: list[str], quote: str, tabs: bool) -> str:
         widths = _widths(lines, delimiter, quote)
         if not widths or widths[0] < 2:
             continue
-        # one cell more counts as agreement too: a delimiter at the end of each line but the header's
+        # Rows with one cell more agree too: some programs end every line but the header with a delimiter.
         agreement = max(sum(1 for w in widths if w == widths[0] + extra) + (extra > 0) for extra in (0, 1))
         score = (agreement / len(widths), widths[0], rank)
         if score > best:

@@ -40,35 +40,35 @@ def bundled(name: str) -> Table:
         )
     from sklearn import datasets
 
-    found = getattr(datasets, f"load_{name}")()
-    names = [str(title) for title in found.feature_names]
-    columns = [Column(title, "number", found.data[:, j].astype(np.float64)) for j, title in enumerate(names)]
-    return Table(name, f"sklearn:{name}", (*columns, _bundled_target(found)), target=TARGET)
+    dataset = getattr(datasets, f"load_{name}")()
+    names = [str(title) for title in dataset.feature_names]
+    columns = [Column(title, "number", dataset.data[:, j].astype(np.float64)) for j, title in enumerate(names)]
+    return Table(name, f"sklearn:{name}", (*columns, _bundled_target(dataset)), target=TARGET)
 
 
 def bundled_digits() -> Images:
     """scikit-learn's digits as 1,797 images of 8 x 8 x 1 pixels, 0 to 16."""
     from sklearn import datasets
 
-    found: Any = datasets.load_digits()
-    pixels = as_pixels(found.images, source="sklearn:digits")
-    return Images(name="digits", source="sklearn:digits", pixels=pixels, target=_bundled_target(found))
+    dataset: Any = datasets.load_digits()
+    pixels = as_pixels(dataset.images, source="sklearn:digits")
+    return Images(name="digits", source="sklearn:digits", pixels=pixels, target=_bundled_target(dataset))
 
 
-def _bundled_target(found: Any) -> Column:
+def _bundled_target(dataset: Any) -> Column:
     """The target by the names of its classes; numbers where they have none but their numbers."""
-    names = np.asarray(found.get("target_names", ()))
+    names = np.asarray(dataset.get("target_names", ()))
     if names.dtype.kind == "U":
-        return Column(TARGET, "text", names.astype(object)[found.target])
-    return Column(TARGET, "number", found.target.astype(np.float64))
+        return Column(TARGET, "text", names.astype(object)[dataset.target])
+    return Column(TARGET, "number", dataset.target.astype(np.float64))
 
 
 def from_npz(raw: bytes, *, name: str, source: str, labelled: bool = True) -> Table | Images:
     """The arrays x and y (rows,) of an npz file: x (rows, columns) is a table with columns x0, x1, ... and "target",
     x (rows, height, width) or (rows, height, width, channels) images.
 
-    x_train and y_train stand for x and y where these are absent, and an array `classes` names the classes that
-    integers in y count. labelled: whether images need a y.
+    x_train and y_train are used where x and y are absent, and an array `classes` names the classes that integers in y
+    count. labelled: whether images need a y.
     """
     arrays, notes = _npz_arrays(raw, source, ("x", "y") if labelled else ("x",))
     x, y = arrays["x"], arrays.get("y")
@@ -80,18 +80,18 @@ def from_npz(raw: bytes, *, name: str, source: str, labelled: bool = True) -> Ta
             f"x has the shape {x.shape} and y {y.shape}",
             where=source,
             expected="x (rows, columns), or images (rows, height, width, channels), and y (rows,) with as many rows",
-            do="x.reshape(len(x), -1) where a row of x is no image",
+            do="x.reshape(len(x), -1) if the rows of x are not images",
         )
-    target, said = _npz_target(y, arrays.get("classes"), source)
+    target, target_notes = _npz_target(y, arrays.get("classes"), source)
     if x.ndim > 2:
         pixels = as_pixels(x, source=source)
-        return Images(name=name, source=source, pixels=pixels, target=target, notes=(*notes, *said))
+        return Images(name=name, source=source, pixels=pixels, target=target, notes=(*notes, *target_notes))
     table = from_array(x, name=name, source=source)
-    return Table(name, source, (*table.columns, target), (*table.notes, *notes, *said), target=TARGET)
+    return Table(name, source, (*table.columns, target), (*table.notes, *notes, *target_notes), target=TARGET)
 
 
 def _npz_arrays(raw: bytes, source: str, wanted: tuple[str, ...]) -> tuple[dict[str, Array], tuple[str, ...]]:
-    """The arrays x, y and classes, as far as they are there, and notes; BadInput where one of `wanted` is not."""
+    """Those of the arrays x, y and classes that exist, and notes; BadInput where one of `wanted` does not."""
     try:
         with np.load(io.BytesIO(raw), allow_pickle=False) as archive:
             names = {key: key for key in ("x", "y", "classes") if key in archive.files}
@@ -99,8 +99,8 @@ def _npz_arrays(raw: bytes, source: str, wanted: tuple[str, ...]) -> tuple[dict[
                 names |= {key: f"{key}_train" for key in ("x", "y") if f"{key}_train" in archive.files}
             missing = [key for key in wanted if key not in names]
             if missing:
-                found = ", ".join(archive.files) or "none"
-                raise BadInput(f"no array '{missing[0]}' (arrays: {found})", where=source, expected="arrays x and y")
+                listed = ", ".join(archive.files) or "none"
+                raise BadInput(f"no array '{missing[0]}' (arrays: {listed})", where=source, expected="arrays x and y")
             arrays = {key: archive[stored] for key, stored in names.items()}
             others = [stored for stored in archive.files if stored not in names.values()]
     except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
@@ -111,7 +111,7 @@ def _npz_arrays(raw: bytes, source: str, wanted: tuple[str, ...]) -> tuple[dict[
         raise BadInput(
             f"the npz file cannot be read: {reason}", where=source, expected="numeric arrays x, y"
         ) from error
-    notes = [f"arrays {names['x']} and {names['y']} stand for x and y"] if names.get("y") == "y_train" else []
+    notes = [f"arrays {names['x']} and {names['y']} are used as x and y"] if names.get("y") == "y_train" else []
     notes += [f"not used: {', '.join(others)}"] if others else []
     return arrays, tuple(notes)
 
@@ -133,6 +133,7 @@ def from_parquet(path: str, *, name: str, source: str) -> Table:
     """A Parquet file, read by DuckDB, which may neither fetch extensions nor open anything else."""
     import duckdb
 
+    # A file must not make DuckDB load code or open another file.
     settings: dict[str, Any] = {"autoinstall_known_extensions": False, "autoload_known_extensions": False}
     try:
         with duckdb.connect(config=settings) as connection:
@@ -140,18 +141,18 @@ def from_parquet(path: str, *, name: str, source: str) -> Table:
                 "SELECT * FROM read_parquet(?, hive_partitioning = false)", [glob.escape(path)]
             )
             types = {column[0]: str(column[1]) for column in relation.description or ()}
-            found = relation.fetchnumpy()
+            arrays = relation.fetchnumpy()
     except duckdb.Error as error:
         first = str(error).splitlines()[0][:200]
         raise BadInput(f"the Parquet file cannot be read: {first}", where=source, do="write it again") from error
     columns: list[Column] = []
     notes: list[str] = []
-    for title, values in found.items():
+    for title, values in arrays.items():
         if any(word in types[title] for word in ("[]", "STRUCT", "MAP", "LIST", "BLOB", "UNION")):
             raise _nested(title, types[title], source)
-        column, said = _typed(title, values)
+        column, column_notes = _typed(title, values)
         columns.append(column)
-        notes += said
+        notes += column_notes
     return _nonempty(Table(name, source, tuple(columns), tuple(notes)))
 
 
@@ -163,7 +164,7 @@ def from_array(x: Array, *, name: str, source: str) -> Table:
             f"the array has {shape}", where=source, expected="2-D: (rows, columns)", do="x.reshape(len(x), -1)"
         )
     typed = [_typed(f"x{j}", x[:, j]) for j in range(x.shape[1])]
-    notes = tuple(note for _, said in typed for note in said)
+    notes = tuple(note for _, column_notes in typed for note in column_notes)
     return _nonempty(Table(name, source, tuple(column for column, _ in typed), notes))
 
 
@@ -186,28 +187,28 @@ def from_frame(frame: Any, *, name: str) -> Table:
     import narwhals as nw
 
     try:
-        found: Any = nw.from_native(frame)
+        table: Any = nw.from_native(frame)
     except TypeError as error:
         raise BadInput(
-            f"a {type(frame).__module__}.{type(frame).__qualname__} is no table",
+            f"a {type(frame).__module__}.{type(frame).__qualname__} is not a table",
             expected="a path, a 2-D array, a list of rows, or a frame (pandas, polars, pyarrow, ...)",
         ) from error
-    found = found.collect() if isinstance(found, nw.LazyFrame) else found
+    table = table.collect() if isinstance(table, nw.LazyFrame) else table
     source = f"{type(frame).__module__.split('.')[0]} frame"
     columns: list[Column] = []
     notes: list[str] = []
-    for title, series in zip(found.columns, found.iter_columns(), strict=True):
+    for title, series in zip(table.columns, table.iter_columns(), strict=True):
         if series.dtype.is_nested() or series.dtype == nw.Binary:
             raise _nested(str(title), str(series.dtype), source)
         if series.dtype.is_numeric() or series.dtype == nw.Boolean:
             missing = series.is_null().to_numpy()
             values = series.fill_null(0 if series.dtype.is_numeric() else False).to_numpy()
-            column, said = _typed(str(title), np.ma.MaskedArray(values, missing))
+            column, column_notes = _typed(str(title), np.ma.MaskedArray(values, missing))
         else:
             labels = isinstance(series.dtype, (nw.Categorical, nw.Enum))
-            column, said = _typed(str(title), _objects(series.to_list()), infer_text=not labels)
+            column, column_notes = _typed(str(title), _objects(series.to_list()), infer_text=not labels)
         columns.append(column)
-        notes += said
+        notes += column_notes
     return _nonempty(Table(name, source, tuple(columns), tuple(notes)))
 
 
@@ -236,7 +237,7 @@ def _nonempty(table: Table) -> Table:
 
 
 def _typed(name: str, values: Any, *, infer_text: bool = True) -> tuple[Column, list[str]]:
-    """A column from values that have a type, and notes. Text goes through the rules of `kinds`, unless it is labels."""
+    """A column from values that have a type, and notes. Text is typed by the rules of `kinds`, except labels."""
     mask = np.ma.getmaskarray(values) if isinstance(values, np.ma.MaskedArray) else None
     plain = np.ma.getdata(values) if mask is not None else np.asarray(values)
     letter = plain.dtype.kind
@@ -274,7 +275,7 @@ def _numeric(name: str, plain: Array, mask: Array | None) -> tuple[Column, list[
 
 
 def _object(name: str, objects: Array, infer_text: bool) -> tuple[Column, list[str]]:
-    """Objects of one sort as that sort; mixed ones as text, numbers in it spelled shortest."""
+    """Objects of one sort as that sort; mixed ones as text, in which numbers have their shortest spelling."""
     gone = np.array([value is None or value != value or str(value) in ("<NA>", "NaT") for value in objects], bool)
     present = objects[~gone]
     sorts = {_sort(value) for value in present}
@@ -309,13 +310,13 @@ def _floats(objects: Array, gone: Array) -> Array:
 
 
 def _dates(objects: Array, gone: Array) -> Array:
-    found = np.full(len(objects), np.datetime64("NaT", "s"), "datetime64[s]")
+    values = np.full(len(objects), np.datetime64("NaT", "s"), "datetime64[s]")
     for i in np.flatnonzero(~gone):
         value = objects[i]
         if isinstance(value, datetime) and value.tzinfo is not None:
             value = (value - value.utcoffset()).replace(tzinfo=None)  # type: ignore[operator]
-        found[i] = np.datetime64(value).astype("datetime64[s]")
-    return found
+        values[i] = np.datetime64(value).astype("datetime64[s]")
+    return values
 
 
 def _text(value: Any) -> str:

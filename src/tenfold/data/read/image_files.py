@@ -1,4 +1,4 @@
-"""Image files and folders of them: every file is read, whole, before anything is learned from one."""
+"""Image files and folders of them: every file is decoded to its end before training starts."""
 
 from __future__ import annotations
 
@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 Array = np.ndarray
-FORMATS = ("PNG", "JPEG", "MPO", "GIF", "BMP", "DIB", "WEBP", "AVIF", "TIFF", "PPM")  # none that runs programs
-LITTER = ("thumbs.db", "desktop.ini", "__macosx")  # what systems leave in folders, beside hidden files
+# Pillow can open more formats. These run no program (as EPS does) and are what people keep images in.
+FORMATS = ("PNG", "JPEG", "MPO", "GIF", "BMP", "DIB", "WEBP", "AVIF", "TIFF", "PPM")
+LITTER = ("thumbs.db", "desktop.ini", "__macosx")  # what systems leave in folders, besides hidden files
 IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".avif", ".tif", ".tiff", ".ppm", ".pgm")
 KEPT = 96  # rows and columns up to which images of one size are kept as they are
 SIDE = 64  # of the squares that other images are scaled to, at most
@@ -45,26 +46,26 @@ def read_folder(path: str | os.PathLike[str], *, name: str | None = None) -> Ima
 
     Images of one size, up to 96 x 96, are kept; others are cropped to squares and scaled to the median of their
     shorter sides, at most 64. Grey where no image has colour, else red, green and blue. BadInput names every file
-    that is damaged or no image, and whatever stands where it does not belong.
+    that is damaged or no image, and every file or folder in the wrong place.
     """
     top = Path(path)
     classes, ignored = _class_files(top)
     files = sorted((file for files in classes.values() for file in files), key=lambda file: _relative(top, file))
     seen = _read_all(top, files, _shrunk)
-    images = [one.image for one in seen if one.image is not None]
-    size, note = _common_size([one.size for one in seen])
+    images = [seen_file.image for seen_file in seen if seen_file.image is not None]
+    size, note = _common_size([seen_file.size for seen_file in seen])
     colour = any(image.mode == "RGB" for image in images)
     contract = ImageContract(height=size[1], width=size[0], channels=3 if colour else 1)
     pixels = np.stack([_pixels(_fitted(image, contract), contract) for image in images])
     labels = np.array([file.parent.name for file in files], object)
-    said = [note, "" if colour else f"all {len(files)} images are grey: one channel", _ignored_note(ignored)]
+    notes = [note, "" if colour else f"all {len(files)} images are grey: one channel", _ignored_note(ignored)]
     return Images(
         name=name or top.resolve().name,
         source=os.fspath(path),
         pixels=pixels,
         target=Column(TARGET, "text", labels),
         files=tuple(_relative(top, file) for file in files),
-        notes=tuple(line for line in said if line),
+        notes=tuple(line for line in notes if line),
     )
 
 
@@ -83,10 +84,10 @@ def read_files(path: str | os.PathLike[str], contract: ImageContract) -> Images:
     if not files:
         raise BadInput("no image in this folder", where=str(top), expected="image files, also in subfolders")
     seen = _read_all(top, files, lambda image: _fitted(image, contract))
-    images = [one.image for one in seen if one.image is not None]
-    scaled = sum(one.size != (contract.width, contract.height) for one in seen)
+    images = [seen_file.image for seen_file in seen if seen_file.image is not None]
+    scaled = sum(seen_file.size != (contract.width, contract.height) for seen_file in seen)
     coloured = sum(image.mode == "RGB" for image in images) if contract.channels == 1 else 0
-    said = [
+    notes = [
         f"{scaled} of {len(files)} images cropped and scaled to {contract.height} x {contract.width}" if scaled else "",
         f"{coloured} of {len(files)} images turned grey, as all were in training" if coloured else "",
         _ignored_note(ignored),
@@ -96,7 +97,7 @@ def read_files(path: str | os.PathLike[str], contract: ImageContract) -> Images:
         source=str(top),
         pixels=np.stack([_pixels(image, contract) for image in images]),
         files=tuple(_relative(top, file) for file in files),
-        notes=tuple(line for line in said if line),
+        notes=tuple(line for line in notes if line),
     )
 
 
@@ -111,12 +112,12 @@ def folder_sha(path: str | os.PathLike[str]) -> str:
 
 
 def _walk(top: Path) -> list[Path]:
-    """Every file in a folder and its subfolders, sorted by path; folders behind links too, each once."""
+    """Every file in a folder and its subfolders, sorted by path. Links to folders are followed, each folder once."""
 
     def refuse(error: OSError) -> None:
         raise error
 
-    found: list[Path] = []
+    files: list[Path] = []
     seen: set[str] = set()
     for place, folders, names in os.walk(top, followlinks=True, onerror=refuse):
         folders.sort()
@@ -124,8 +125,8 @@ def _walk(top: Path) -> list[Path]:
             folders.clear()
             continue
         seen.add(os.path.realpath(place))
-        found += [Path(place, name) for name in names]
-    return sorted(found, key=lambda file: _relative(top, file))
+        files += [Path(place, name) for name in names]
+    return sorted(files, key=lambda file: _relative(top, file))
 
 
 def _relative(top: Path, file: Path) -> str:
@@ -138,7 +139,6 @@ def _is_ignored(top: Path, file: Path) -> bool:
 
 
 def _ignored_note(files: Sequence[Path]) -> str:
-    """What was passed over, by name."""
     names = sorted({file.name for file in files})
     return f"{len(files)} hidden or system file{'s' * (len(files) > 1)} ignored: {_listed(names)}" if files else ""
 
@@ -148,18 +148,18 @@ def _class_files(top: Path) -> tuple[dict[str, list[Path]], list[Path]]:
     entries = sorted(top.iterdir())
     ignored = [entry for entry in entries if _is_ignored(top, entry)]
     folders = [entry for entry in entries if entry.is_dir() and entry not in ignored]
-    beside = [entry.name for entry in entries if not entry.is_dir() and entry not in ignored]
+    loose = [entry.name for entry in entries if not entry.is_dir() and entry not in ignored]
     layout = "one subfolder for each class, with its images in it and nothing else"
     runs = [entry.name for entry in (top, *folders) if (entry / RUN).is_file()]
     if runs:
         what = "a run of tenfold" if top.name in runs else f"holds runs of tenfold, such as '{runs[0]}'"
         raise BadInput(what, where=str(top), expected=f"data: a table, or a folder of images, {layout}")
-    if not folders and not any(file.suffix.lower() in IMAGE_ENDINGS for file in map(Path, beside)):
+    if not folders and not any(file.suffix.lower() in IMAGE_ENDINGS for file in map(Path, loose)):
         raise BadInput(
             "a folder without class folders", where=str(top), expected=f"a table, or a folder of images: {layout}"
         )
-    if beside:
-        found = f"{len(beside)} file{'s' * (len(beside) > 1)} in no class folder: {_listed(beside)}"
+    if loose:
+        found = f"{len(loose)} file{'s' * (len(loose) > 1)} in no class folder: {_listed(loose)}"
         raise BadInput(found, where=str(top), expected=layout, do="move each into the folder of its class, or away")
     if len(folders) < 2:
         raise BadInput(f"one class folder only: '{folders[0].name}'", where=str(top), expected=f"{layout}, two or more")
@@ -205,11 +205,12 @@ def _read_all(top: Path, files: Sequence[Path], keep: Callable[[Image], Image]) 
     pillow.init()
     formats = [name for name in FORMATS if name in pillow.OPEN]
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of what Pillow mends by itself
+        warnings.simplefilter("ignore")  # about what Pillow repairs by itself
         warnings.simplefilter("error", pillow.DecompressionBombWarning)
         with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
             seen = list(pool.map(lambda file: _read_one(pillow, file, formats, keep), files))
-    faults = [f"{_relative(top, file)} ({one.fault})" for file, one in zip(files, seen, strict=True) if one.fault]
+    pairs = zip(files, seen, strict=True)
+    faults = [f"{_relative(top, file)} ({seen_file.fault})" for file, seen_file in pairs if seen_file.fault]
     if faults:
         what = "a file that is no readable image" if len(faults) == 1 else f"{len(faults)} files are no readable images"
         raise BadInput(
@@ -255,6 +256,7 @@ def _upright(opened: Image) -> Image:
 
     image = ImageOps.exif_transpose(opened)
     if image.mode.startswith("I;16"):
+        # 16 bits to 8: 65535 / 257 = 255.
         return pillow.fromarray(np.round(np.asarray(image) / 257.0).astype(np.uint8))
     if image.mode in ("I", "F"):
         raise BadInput("32 bits a pixel")
@@ -291,6 +293,7 @@ def _fitted(image: Image, contract: ImageContract) -> Image:
     size = contract.width, contract.height
     if image.size == size:
         return image
+    # In two steps, as in training: scaling directly gives other pixels.
     square = contract.height == contract.width <= SIDE
     return ImageOps.fit(_shrunk(image) if square else image, size, Resampling.LANCZOS)
 
@@ -302,7 +305,7 @@ def _pixels(image: Image, contract: ImageContract) -> Array:
 
 
 def _common_size(sizes: list[tuple[int, int]]) -> tuple[tuple[int, int], str]:
-    """The (width, height) that all images get, and what is to be said about it."""
+    """The (width, height) that all images get, and a note on it ("" where they keep their size)."""
     counts = Counter(sizes)
     width, height = next(iter(counts))
     if len(counts) == 1 and max(width, height) <= KEPT:

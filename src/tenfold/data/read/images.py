@@ -40,12 +40,10 @@ class ImageContract:
 
     @property
     def image(self) -> tuple[int, int, int]:
-        """(height, width, channels)."""
         return self.height, self.width, self.channels
 
     @property
     def size(self) -> str:
-        """Height, width and channels in words."""
         return f"{self.height} x {self.width} x {self.channels}"
 
     @staticmethod

@@ -51,8 +51,8 @@ def read_any(source: str | os.PathLike[str] | object, *, name: str | None = None
         except OSError as error:
             raise BadInput(f"cannot be read: {error.strerror}", where=os.fsdecode(source)) from error
     if isinstance(source, os.PathLike) or (isinstance(source, str) and not source.startswith("sklearn:")):
-        found = _read_file(os.fspath(source), name)
-        return found.infer() if isinstance(found, TextTable) else found
+        table = _read_file(os.fspath(source), name)
+        return table.infer() if isinstance(table, TextTable) else table
     return read(source, name=name)
 
 
@@ -60,23 +60,23 @@ def read_images(source: Any, contract: ImageContract) -> Images:
     """Images to predict, held to the contract of a model: a folder or a file of images, an npz file with x,
     scikit-learn's digits, or an array (images, height, width, channels)."""
     if isinstance(source, Images):
-        found = source
+        images = source
     elif isinstance(source, str) and source == DIGITS:
-        found = bundled_digits()
+        images = bundled_digits()
     elif isinstance(source, (str, os.PathLike)):
-        found = _images_at(os.fsdecode(source), contract)
+        images = _images_at(os.fsdecode(source), contract)
     else:
-        found = Images(name="data", source="the array", pixels=as_pixels(np.asarray(source), source="the array"))
-    contract.check(found.pixels, found.source)
-    return found
+        images = Images(name="data", source="the array", pixels=as_pixels(np.asarray(source), source="the array"))
+    contract.check(images.pixels, images.source)
+    return images
 
 
 def _images_at(path: str, contract: ImageContract) -> Images:
     if PurePath(path).suffix.lower() == ".npz":
-        found = _read_file(path, None, labelled=False)
-        if not isinstance(found, Images):
+        images = _read_file(path, None, labelled=False)
+        if not isinstance(images, Images):
             raise BadInput("a table, but the model was trained on images", where=path, expected=f"x of {contract.size}")
-        return found
+        return images
     if not os.path.exists(path):
         raise BadInput("there is no such file or folder", where=path, do=_other(path))
     try:
@@ -93,8 +93,8 @@ def read(source: str | os.PathLike[str] | object, *, name: str | None = None) ->
     name: the table's name (default: the file's name without its endings). BadInput, with file, line and column
     where there are any: whatever cannot be read without doubt, and formats that can execute code.
     """
-    found = _read_source(source, name)
-    return found.infer() if isinstance(found, TextTable) else found
+    table = _read_source(source, name)
+    return table.infer() if isinstance(table, TextTable) else table
 
 
 def read_as(source: str | os.PathLike[str] | object, schema: Schema) -> tuple[Table, list[str]]:
@@ -108,12 +108,12 @@ def _read_source(source: str | os.PathLike[str] | object, name: str | None) -> T
     if isinstance(source, str) and source.startswith("sklearn:"):
         return bundled(source.removeprefix("sklearn:"))
     if isinstance(source, (str, os.PathLike)):
-        found = _read_file(os.fspath(source), name)
-        if isinstance(found, Images):
-            height, width, channels = found.pixels.shape[1:]
+        table = _read_file(os.fspath(source), name)
+        if isinstance(table, Images):
+            height, width, channels = table.pixels.shape[1:]
             size = f"{height} x {width} x {channels}"
-            raise BadInput(f"images of {size} pixels", where=found.source, expected="a table")
-        return found
+            raise BadInput(f"images of {size} pixels", where=table.source, expected="a table")
+        return table
     if isinstance(source, (list, tuple)):
         return from_list(source, name=name or "data", source="list")
     if isinstance(source, np.ndarray):
@@ -166,10 +166,10 @@ def _other(path: str) -> str:
     """One thing to do about a path that is not there: the nearest name in its folder, if any is near."""
     folder = Path(path).parent
     try:
-        found = nearest(PurePath(path).name, [entry.name for entry in folder.iterdir()])
+        near = nearest(PurePath(path).name, [entry.name for entry in folder.iterdir()])
     except OSError:
         return f"check the folder: '{folder}' cannot be listed"
-    return f"'{folder / found}'" if found else "check the path; relative ones start in the current folder"
+    return f"'{folder / near}'" if near else "check the path; relative ones start in the current folder"
 
 
 def _stem(path: str) -> str:

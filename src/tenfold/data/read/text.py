@@ -35,7 +35,7 @@ def decompress(raw: bytes, where: str) -> tuple[bytes, list[str]]:
     if not raw.startswith(GZIP):
         return raw, []
     try:
-        return gzip.decompress(raw), ["gzip, though its name does not say so: unpacked"]
+        return gzip.decompress(raw), ["gzip under another name: unpacked"]
     except EOFError as error:
         raise BadInput("the gzip file is cut off", where=where, do="fetch the file again") from error
     except (gzip.BadGzipFile, zlib.error) as error:
@@ -43,7 +43,7 @@ def decompress(raw: bytes, where: str) -> tuple[bytes, list[str]]:
 
 
 def to_utf8(raw: bytes, where: str) -> tuple[bytes, list[str]]:
-    """The text of a file as UTF-8 without a byte-order mark, and what is to be said about its encoding.
+    """The text of a file as UTF-8 without a byte-order mark, and notes on its encoding.
 
     By byte-order mark, else UTF-16 where every other byte is zero, else UTF-8, else Windows-1252, else Latin-1.
     BadInput: empty file, another format, a NUL byte, UTF-8 with damaged places, a character cut off at the end.
@@ -105,13 +105,14 @@ def _checked_utf8(raw: bytes, where: str, *, marked: bool) -> tuple[bytes, list[
         return raw, ["encoding: UTF-8 with a byte-order mark"] if marked else []
     except UnicodeDecodeError as error:
         fault = error
+    # UTF-8 with a few damaged bytes, or another encoding? In Latin-1 text hardly any letter above ASCII is valid UTF-8.
     replaced = raw.decode("utf-8", errors="replace")
     broken = replaced.count("\ufffd")
     valid = sum(1 for c in replaced if c > "\x7f") - broken
     if marked or valid > broken:
         cut = fault.reason == "unexpected end of data"
         byte = f"0x{raw[fault.start]:02x}"
-        found = "the file ends inside a character" if cut else f"byte {byte} is not UTF-8, the rest is"
+        found = "the file ends inside a character" if cut else f"byte {byte} is not UTF-8, the other bytes are"
         raise BadInput(
             found,
             where=_place(raw, fault.start, where),
@@ -124,7 +125,7 @@ def _checked_utf8(raw: bytes, where: str, *, marked: bool) -> tuple[bytes, list[
     except UnicodeDecodeError:
         text, name = raw.decode("latin-1"), "Latin-1"
     line = _place(raw, fault.start, "")[2:].split(",")[0]
-    note = f"encoding: {name}, for {line} is not UTF-8; save the file as UTF-8 if letters are wrong"
+    note = f"encoding: {name}, because {line} is not UTF-8; save the file as UTF-8 if letters are wrong"
     return text.encode("utf-8"), [note]
 
 

@@ -78,7 +78,7 @@ def _drawn_together(splits: Splits, copies: Array | None, rows: int) -> Array | 
 def divide_again(
     y: Array, folds: int, seed: int, *, classification: bool, units: Array | None, ordered: bool
 ) -> list[tuple[Array, Array]]:
-    """(train, validation) indices into y: a part of the rows divided in the way of the whole. units: as in `Division`;
+    """(train, validation) indices into y: some rows divided in the way of all. units: as in `Division`;
     ordered: forward in time. Fewer folds where a class has fewer members, or there are fewer units. Raises `BadInput`
     where no division is possible."""
     units = None if units is None else np.unique(units, return_inverse=True)[1]
@@ -137,7 +137,7 @@ _SINGLE = {
         "drop those rows, merge the class with another, or give more rows of it",
     ),
     "groups": (
-        "a class stands in a single group of the development rows",
+        "a class is in a single group of the development rows",
         "at least 2 groups with every class, one to train on and one to score",
         "merge the class with another, or divide without groups",
     ),
@@ -211,8 +211,8 @@ def _cut(y: Array, splits: Splits, classification: bool, copies: Array | None, r
 def _parts(splitter: Any, y: Array, groups: Array | None) -> Parts:
     """A splitter's (train, validation) pairs; what it refuses is bad input."""
     try:
-        found = splitter.split(np.zeros((len(y), 1)), y, groups)
-        return [(np.asarray(train, np.int64), np.asarray(validation, np.int64)) for train, validation in found]
+        parts = splitter.split(np.zeros((len(y), 1)), y, groups)
+        return [(np.asarray(train, np.int64), np.asarray(validation, np.int64)) for train, validation in parts]
     except ValueError as error:
         raise BadInput(f"{type(splitter).__name__} cannot divide {len(y)} rows: {error}", do="--folds 5") from error
 

@@ -10,7 +10,7 @@ from tenfold.data.split.together import majority, sides_of, without_copies
 from tenfold.errors import BadInput
 
 Array = np.ndarray
-SMALL_CLASS = 5  # a class with fewer members than this stays wholly among the development rows
+SMALL_CLASS = 5  # a class with fewer members stays among the development rows
 HEAVY = 0.1  # share of the test rows from which a set of equal rows is weighed
 LEFT_GROUPS = 2  # of every class, to be trained on and scored
 DRAWS = 64  # orders of the groups among which the best is taken
@@ -27,9 +27,9 @@ def hold_out(
 ) -> tuple[Array, Array]:
     """Development and test row indices, both sorted. share 0: no test rows.
 
-    Stratified for classification. splits: whole groups are sealed, as near to the share as they allow; or the last
-    rows in time, equal times together. copies (rows,): labels of equal rows, which stand on one side. Rows in the gap
-    before the sealed ones, and rows equal to a sealed one that cannot be sealed too, are in neither part.
+    Stratified for classification. splits: whole groups are sealed, as near to the share as they allow; or the last rows
+    in time, equal times together. copies (rows,): labels of equal rows, which stay on one side. Neither part holds the
+    rows in the gap before the sealed ones, and rows equal to a sealed one that cannot be sealed too.
     """
     rows = np.arange(len(y))
     if share == 0:
@@ -41,6 +41,8 @@ def hold_out(
     else:
         groups = None if splits is None else splits.group_codes
         sides, copies_included = sides_of(groups, copies, share * len(y))
+        # As with folds: few equal rows are drawn like single rows and stay stratified; where a set of them is a good
+        # part of the test rows, it is treated as a group.
         if sides is None:
             test = _some_rows(y, share, classification, seed)
         elif groups is None and np.bincount(sides).max() <= max(2, HEAVY * share * len(y)):
@@ -57,7 +59,7 @@ def hold_out(
 
 
 def _some_rows(y: Array, share: float, classification: bool, seed: int) -> Array:
-    """A random share of the rows, stratified for classification; small classes stay behind."""
+    """A random share of the rows, stratified for classification; small classes are left out."""
     from sklearn.model_selection import train_test_split
 
     movable, classes = np.arange(len(y)), 0
@@ -75,8 +77,9 @@ def _some_rows(y: Array, share: float, classification: bool, seed: int) -> Array
 
 
 def _whole_groups(y: Array, share: float, groups: Array, classification: bool, seed: int) -> Array:
-    """Rows of whole groups. Of some random orders of the groups, cut where the rows are nearest to the share, the one
-    whose classes are nearest to it, among those that leave two groups of every class behind where there are two."""
+    """Rows of whole groups. Random orders of the groups are cut where the number of rows is nearest to the share. Taken
+    is the order whose class counts are nearest to it, and which leaves two groups of every class (if there are two) for
+    training and scoring."""
     labels = np.unique(y, return_inverse=True)[1] if classification else np.zeros(len(y), np.int64)
     count, classes = int(groups.max()) + 1, int(labels.max()) + 1
     if count < 2:
@@ -95,9 +98,10 @@ def _whole_groups(y: Array, share: float, groups: Array, classification: bool, s
         cut = 1 + int(np.argmin(np.abs(np.cumsum(sizes[order])[:-1] - share * len(y))))
         chosen = np.zeros(count, bool)
         chosen[order[:cut]] = True
-        found = np.bincount(labels[chosen[groups]], minlength=classes)
+        counts = np.bincount(labels[chosen[groups]], minlength=classes)
         left = np.bincount(pairs[~chosen[pairs[:, 1]], 0], minlength=classes)
-        error = float(np.abs(found - wanted).sum()) + 2.0 * len(y) * int((left < least_left).sum())
+        # Missing groups of a class weigh more than any error in the counts can.
+        error = float(np.abs(counts - wanted).sum()) + 2.0 * len(y) * int((left < least_left).sum())
         if error < least:
             best, least = chosen, error
     return np.flatnonzero(best[groups])
@@ -110,7 +114,7 @@ def _last_rows(time: Array, share: float, gap: int) -> tuple[Array, Array]:
     starts = starts[starts > gap]
     if not len(starts):
         raise BadInput(
-            f"no time lies behind {gap + 1} rows of earlier times, so there are no last rows to seal",
+            f"no time comes after {gap + 1} rows of earlier times, so there are no last rows to seal",
             expected="at least two distinct times, and more rows than the gap",
             do="--holdout 0, or a smaller gap",
         )

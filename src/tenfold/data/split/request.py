@@ -22,7 +22,7 @@ class Splits:
 
     folds: a number of folds; "leave-one-group-out"; the number of the fold that validates each row (rows,), -1 for
     rows that are always trained on; (train, validation) index arrays; or a scikit-learn splitter. groups (rows,): rows
-    of one group never stand on both sides. time (rows,): validation rows are later than the rows trained on, and `gap`
+    of one group are never on both sides. time (rows,): validation rows are later than the rows trained on, and `gap`
     rows between them are left out. by: the name of what groups or time are, for people.
     """
 
@@ -64,8 +64,8 @@ class Splits:
     @property
     def _columns(self) -> dict[str, Array]:
         """What has one value a row."""
-        found = {"groups": self.groups, "time": self.time, "folds": self.folds}
-        return {name: column for name, column in found.items() if isinstance(column, np.ndarray)}
+        columns = {"groups": self.groups, "time": self.time, "folds": self.folds}
+        return {name: column for name, column in columns.items() if isinstance(column, np.ndarray)}
 
     @property
     def group_codes(self) -> Array | None:
@@ -153,7 +153,7 @@ def _codes(groups: Array) -> Array:
 
 
 def _understood(folds: Any) -> Any:
-    """Folds as a plain number, a known word, an array of fold numbers, a tuple of parts, or a splitter."""
+    """Folds as a number, a known name, an array of fold numbers, a tuple of parts, or a splitter."""
     if _whole(folds):
         if folds < 2:
             raise BadInput(f"folds is {folds}", expected="at least 2", do="5 folds")
@@ -174,7 +174,7 @@ def _understood(folds: Any) -> Any:
     if array is not None and array.ndim == 1 and array.dtype.kind in "iu":
         if array.size == 0 or (array < -1).any() or (array < 0).all():
             raise BadInput(
-                "fold numbers lie below -1, or none is 0 or more", expected="one a row, -1: always trained on"
+                "a fold number is below -1, or none is 0 or more", expected="one a row, -1: always trained on"
             )
         return array.astype(np.int64)
     return tuple(_pair(part, number) for number, part in enumerate(parts))
