@@ -48,7 +48,7 @@ class Labelled:
         )
         classification = bool(self.labels)
         shares = [(name, gives_away(column, self.y, classification=classification)) for name, column in self._columns()]
-        return [f"{name} {warning.format(much)}" for name, much in shares if much]
+        return [f"{name} {leak.format(much)}" for name, much in shares if much]
 
     def _columns(self) -> Iterator[tuple[str, Column]]:
         """The inputs as columns, and what they are called: X[:, j] in a matrix."""
