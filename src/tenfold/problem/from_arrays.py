@@ -43,9 +43,7 @@ class Labelled:
         """Columns of X that alone predict y, each in a sentence; looked for when this is first read."""
         if self.inputs.image is not None:
             return []
-        warning = (
-            "alone predicts {} of y: leave it out if it is known only after y; groups=, if it names groups of rows"
-        )
+        leak = "alone predicts {} of y: leave it out if it is known only after y; groups=, if it names groups of rows"
         classification = bool(self.labels)
         shares = [(name, gives_away(column, self.y, classification=classification)) for name, column in self._columns()]
         return [f"{name} {leak.format(much)}" for name, much in shares if much]
