@@ -237,8 +237,8 @@ class Fit:
         return jsonable({"scores": result.scores, "seconds": result.seconds})
 
     def _compare_with_random_split(self, baselines: list[Baseline]) -> dict[str, float | None] | None:
-        """The linear baseline on rows divided at random, beside that on the folds asked for, where these are by group
-        or in time: the difference is what a random division would have promised too much."""
+        """For folds by group or in time: the linear baseline on a random division, and on the folds asked for. The
+        difference is how optimistic a random division would have been."""
         settings = self.prepared.settings
         if settings.groups is None and settings.time is None:
             return None

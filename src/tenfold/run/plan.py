@@ -1,4 +1,4 @@
-"""What a search will do, said before it is done: recipes, folds, strategy, and what it will cost."""
+"""What a search will do: recipes, folds, strategy, and an estimate of its time and memory."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ FINALISTS = 3  # packs of a race that train to the end
 
 @dataclass(frozen=True)
 class RunPlan:
-    """What will be done, said before it is: recipes in order, and estimates for this machine.
+    """What will be done, with estimates for this machine.
 
     recipes: of the first round, all of them unless later rounds are proposed from what was found. trials: recipes
     over all rounds. space: that they are from, None for one recipe. inner: of a nested cross-validation, the rows with
@@ -72,7 +72,7 @@ def make_plan(prepared: Prepared, workers: int) -> RunPlan:
     if settings.keep == "both":
         from tenfold.model.refit_or_ensemble import inner_folds
 
-        inner_folds(problem, settings.seed)  # says so now where there are none
+        inner_folds(problem, settings.seed)  # raises here, not after the search, if there can be none
     notes += _image_note(problem)
     strategy = _strategy(settings, trials)
     full = sum(recipe_seconds(recipe, size, rows=rows, folds=problem.divisions) for recipe in recipes)
@@ -147,12 +147,12 @@ def _trials(space: Space, settings: Settings, problem: Problem, workers: int) ->
     folds = len(problem.folds) * (problem.divisions if settings.nested else 1)
     cost: dict[str, Any] = {"rows": problem.inputs.rows, "folds": folds}
     cost |= {"cores": 2 if limit is None else workers, "most": DEFAULT_TRIALS if limit is None else MOST_TRIALS}
-    whole = plan_trials(space, problem.size, budget_seconds=seconds, **cost)
+    to_the_end = plan_trials(space, problem.size, budget_seconds=seconds, **cost)
     strategy = _strategy(settings, DEFAULT_TRIALS)
     if strategy.name in ("exhaustive", "racing"):
-        return whole
+        return to_the_end
     longest = max(recipe.epochs for recipe in space.sample(16, seed=0))
     every = DEFAULT_TRIALS * longest * len(problem.folds)
     share = FEWER_LANES * strategy.work(problem.folds, DEFAULT_TRIALS, longest) / every
     raced = plan_trials(space, problem.size, budget_seconds=seconds / share, **cost)
-    return raced if raced >= RACED or settings.strategy is not None or limit is not None else whole
+    return raced if raced >= RACED or settings.strategy is not None or limit is not None else to_the_end

@@ -1,8 +1,8 @@
 """What is left of a time limit, and for whom.
 
-Every decision that depends on the clock asks a `Deadline`; there is no other clock in a search. `fit` makes one of
-the whole limit, less earlier sessions and what follows the training. Of it the baselines get a third; the search gets
-what they leave, a race gives every stage its part of that, and the doctor looks at failed recipes if enough is left.
+Every decision that depends on the clock asks a `Deadline`; there is no other clock in a search. `fit` makes one from
+`--time-limit`, less the time of earlier sessions and of what follows the training. The baselines get a third of it, the
+search what they leave, each stage of a race a part of that; the doctor looks at failed recipes if enough is left.
 """
 
 from __future__ import annotations

@@ -84,7 +84,7 @@ class Random:
     rounds: int = 1
 
     def propose(self, tried: Sequence[Tried]) -> list[Recipe]:
-        """The whole sample, less what was tried."""
+        """The sample, less what was tried."""
         return _untried(self.space.sample(self.trials, self.seed), tried)
 
 
@@ -98,7 +98,7 @@ class Sobol:
     rounds: int = 1
 
     def propose(self, tried: Sequence[Tried]) -> list[Recipe]:
-        """The whole sequence, less what was tried."""
+        """The sequence, less what was tried."""
         return _untried(sobol(self.space, self.trials, self.seed), tried)
 
 

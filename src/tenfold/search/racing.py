@@ -147,7 +147,7 @@ class Strategy:
 
 
 def _blocks(folds: Sequence[Fold]) -> list[tuple[int, ...]]:
-    """The first three folds of the first repeat, its others one by one, then every further repeat whole."""
+    """The first three folds of the first repeat, its others one by one, then all folds of each further repeat."""
     repeats: dict[int, list[int]] = {}
     for place, fold in enumerate(folds):
         repeats.setdefault(fold.seed, []).append(place)
