@@ -250,9 +250,9 @@ def test_an_arrow_stays_on_one_line(data):
 
 
 def test_printed_text_keeps_letters_and_loses_tricks():
-    assert words.printable("日本 naïve\u200d\n") == "日本 naïve\u200d\n"
-    assert words.printable("a\x1b[2Jb\u202ec\ud800\t") == "a\ufffd[2Jb\ufffdc\ufffd\ufffd"
-    assert [words.printable(v) for v in (None, float("nan"), float("inf"), 0)] == ["–", "–", "–", 0]
+    assert words.page_value("日本 naïve\u200d\n") == "日本 naïve\u200d\n"
+    assert words.page_value("a\x1b[2Jb\u202ec\ud800\t") == "a\ufffd[2Jb\ufffdc\ufffd\ufffd"
+    assert [words.page_value(v) for v in (None, float("nan"), float("inf"), 0)] == ["–", "–", "–", 0]
 
 
 def test_the_range_of_recipes_leaves_out_the_far_ones_only():

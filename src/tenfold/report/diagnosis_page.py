@@ -47,7 +47,7 @@ def _known(points: Sequence[CurvePoint]) -> int:
 
 def _followed(read: str) -> Callable[[Record], int]:
     states = ("start", "end", "reference")
-    return lambda record: sum(panels.measured(p, read) for p in map(record.probe, states) if p is not None)
+    return lambda record: sum(panels.was_measured(p, read) for p in map(record.probe, states) if p is not None)
 
 
 def _bands(read: str) -> Callable[[Record], int]:

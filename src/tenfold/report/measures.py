@@ -13,7 +13,7 @@ STATES: tuple[tuple[str, ProbeState], ...] = (
 MeasureRows = list[tuple[str, Any]]
 
 
-def measured(value: Any) -> str:
+def measure_text(value: Any) -> str:
     """A measure in a table: whole numbers in full, others with at most four digits and no trailing zeros; text as it
     is; a dash for what is not finite."""
     if isinstance(value, str):
@@ -29,7 +29,8 @@ def measures(record: Record) -> list[tuple[str, list[tuple[str, str]]]]:
               ("Inputs", _moments(record.inputs)), ("Targets", _moments(record.targets)),
               ("On request", [(name.replace("_", " "), value) for name, value in record.extra.items()])]  # fmt: skip
     kept = [
-        (name, [(what, measured(value)) for what, value in rows if value not in (None, "")]) for name, rows in groups
+        (name, [(what, measure_text(value)) for what, value in rows if value not in (None, "")])
+        for name, rows in groups
     ]
     return [(name, rows) for name, rows in kept if rows]
 
@@ -37,8 +38,8 @@ def measures(record: Record) -> list[tuple[str, list[tuple[str, str]]]]:
 def _training(record: Record) -> MeasureRows:
     facts = record.facts
     rules = [
-        f"{o.rule}, learning rate {measured(o.lr)}"
-        + (f", weight decay {measured(o.weight_decay)}" if o.weight_decay else "")
+        f"{o.rule}, learning rate {measure_text(o.lr)}"
+        + (f", weight decay {measure_text(o.weight_decay)}" if o.weight_decay else "")
         for o in facts.optimizers
     ]
     rows = f"{facts.rows_kept:,}" + (f" of {facts.rows_known:,}" if facts.rows_known else "")
@@ -67,13 +68,13 @@ def _skills(record: Record) -> MeasureRows:
         [] if end is None else [("training rows", end.skill_train_mode), ("the same, evaluation mode", end.skill)]
     )
     rows.append(("rows without gradients", record.curves.validation_skill))
-    return rows + [(f"{b.name} (p = {measured(b.p_value)})", b.skill) for b in record.baselines]
+    return rows + [(f"{b.name} (p = {measure_text(b.p_value)})", b.skill) for b in record.baselines]
 
 
 def _moments(found: DataMoments | None) -> MeasureRows:
     if found is None:
         return []
-    extent = f"{measured(found.smallest)} to {measured(found.largest)}"
+    extent = f"{measure_text(found.smallest)} to {measure_text(found.largest)}"
     rows: MeasureRows = [
         ("columns", found.columns), ("mean", found.mean), ("standard deviation", found.std), ("range", extent),
         ("largest over smallest column deviation", found.spread), ("largest mean in deviations", found.offset),
@@ -85,7 +86,7 @@ def _moments(found: DataMoments | None) -> MeasureRows:
         rows.append(
             (
                 "column of the largest values",
-                f"{measured(column)}: mean {measured(mean)}, deviation {measured(std)}",
+                f"{measure_text(column)}: mean {measure_text(mean)}, deviation {measure_text(std)}",
             )
         )
     return rows

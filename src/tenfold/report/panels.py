@@ -190,7 +190,7 @@ def _by_depth(axes: Any, record: Record, read: str, ink: Colours) -> None:
     edge = axes.get_xaxis_transform()
     for state, colour, dashes, width in looks:
         probe = record.probe(state)
-        if probe is None or not measured(probe, read):
+        if probe is None or not was_measured(probe, read):
             continue
         places, raw = profile(record, probe, read)
         values = drawable(raw)
@@ -211,7 +211,7 @@ def _by_depth(axes: Any, record: Record, read: str, ink: Colours) -> None:
     axes.grid(axis="y")
 
 
-def measured(probe: Probe, read: str) -> bool:
+def was_measured(probe: Probe, read: str) -> bool:
     """Whether any layer has this number."""
     return any(getattr(numbers, read) is not None for numbers in probe.layers)
 

@@ -15,7 +15,7 @@ def template(name: str) -> Template:
     environment = Environment(
         loader=PackageLoader("tenfold.report"),
         autoescape=True,
-        finalize=words.printable,
+        finalize=words.page_value,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

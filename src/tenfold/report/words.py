@@ -74,7 +74,7 @@ def unbroken(text: str) -> str:
     return text.replace("->", "-\u2060>")
 
 
-def printable(value: Any) -> Any:
+def page_value(value: Any) -> Any:
     """Any value as the page may show it: a dash for None and NaN; text without control characters, lone surrogates and
     marks that change the direction of writing (line breaks remain)."""
     if value is None or (isinstance(value, float) and not math.isfinite(value)):

@@ -28,6 +28,7 @@ class Within:
     note: str = ""
 
     def holds(self, number: float) -> bool:
+        """Whether a number is in the range."""
         return self.gt < number < self.lt and self.ge <= number <= self.le
 
     def __str__(self) -> str:

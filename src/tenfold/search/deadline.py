@@ -39,6 +39,7 @@ class Deadline:
         return self._end - self._clock()
 
     def over(self) -> bool:
+        """Whether nothing is left."""
         return self.left() < 0
 
     def seconds(self) -> float | None:

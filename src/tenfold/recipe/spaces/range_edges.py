@@ -51,6 +51,7 @@ class Allowed:
         return [] if self.ranges else self.ends
 
     def end(self, side: str) -> float:
+        """The upper or the lower end of the field."""
         return self.ends[-1 if side == "upper" else 0]
 
     def side(self, value: Any) -> str:

@@ -29,8 +29,8 @@ class ActivationRule(Rule):
     # Two gains, on purpose. `gain` is what `gain: activation` draws weights with: it keeps the second moment under
     # z ~ N(0, 1), or is torch's convention (5/3 for tanh). `judged_gain` is what the doctor holds the weights of any
     # network against, and draws a right start with: one rounded number for each of torch's functions, since a traced
-    # call does not tell the slope or alpha; for tanh 1.1, close to its slope at 0, because with 5/3 the usual weights of
-    # gain 1 would look too small. The judge's weights were fitted with these numbers (bench/doctor/calibrate.py).
+    # call does not tell the slope or alpha; for tanh 1.1, close to its slope at 0, because with 5/3 the usual weights
+    # of gain 1 would look too small. The judge's weights were fitted with these numbers (bench/doctor/calibrate.py).
     judged_gain: ClassVar[float]
 
     def torch_layer(self) -> Any | None:
