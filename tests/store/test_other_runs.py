@@ -130,9 +130,6 @@ def test_an_opening_elsewhere_checks_itself(bad: dict) -> None:
         OtherOpening(**{"path": "runs/a", "time": 0.0, "model_sha": "m", "times": 1, **bad})
 
 
-# ---- sentences --------------------------------------------------------------------------------------------------
-
-
 def opening(number: int, model: str = "m0", times: int = 1) -> Opening:
     return Opening(number, "rows", model, NOVEMBER, times)
 

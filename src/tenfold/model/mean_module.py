@@ -26,9 +26,9 @@ class MeanModule(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(rows, sum of widths) -> mean probabilities (rows, classes), or numbers in the target's unit (rows, 1)."""
-        columns = torch.split(x, self.widths, 1)
+        columns = torch.split(x, self.widths, 1)  # of each member (rows, width)
         outputs = [self._readable(network(columns[m]), m) for m, network in enumerate(self.networks)]
-        shares = torch.tensor(self.shares, dtype=x.dtype, device=x.device)[:, None, None]
+        shares = torch.tensor(self.shares, dtype=x.dtype, device=x.device)[:, None, None]  # (members, 1, 1)
         return (torch.stack(outputs) * shares).sum(0) / shares.sum()
 
     def _readable(self, out: Tensor, member: int) -> Tensor:

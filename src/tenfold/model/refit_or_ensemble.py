@@ -40,8 +40,8 @@ class RefitVersusEnsemble:
 
     def __post_init__(self) -> None:
         if len(self.refit) != len(self.ensemble) or not self.refit:
-            found = f"{len(self.refit)} scores of the refit and {len(self.ensemble)} of the ensemble"
-            raise BadInput(found, expected="one of each for every fold")
+            counts = f"{len(self.refit)} scores of the refit and {len(self.ensemble)} of the ensemble"
+            raise BadInput(counts, expected="one of each for every fold")
 
     @property
     def gain(self) -> float:

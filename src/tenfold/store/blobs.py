@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -10,11 +9,10 @@ import numpy as np
 from safetensors import SafetensorError, numpy as safetensors
 
 from tenfold.errors import Corrupt
-from tenfold.store.files import remove_leftovers, replace_file, sha256
+from tenfold.store.files import SHA256, remove_leftovers, replace_file, sha256
 
 FOLDER = "blobs"
 SUFFIX = ".safetensors"
-_HASH = re.compile(r"[0-9a-f]{64}")
 MAXIMUM_HEADER = 64 * 2**20
 DTYPES = frozenset(
     ["bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float16", "float32", "float64"]
@@ -59,7 +57,7 @@ def unpack_arrays(data: bytes, file: str) -> dict[str, np.ndarray]:
 def blob_path(run: Path, sha: str) -> Path:
     """The file of the blob with this hash. Errors: `Corrupt` when `sha` is not a SHA-256: a row of a forged database
     must not lead to a file elsewhere."""
-    if not _HASH.fullmatch(sha):
+    if not SHA256.fullmatch(sha):
         raise Corrupt(f"a row names the blob {sha!r:.80}", file=str(run / "run.db"))
     return run / FOLDER / (sha + SUFFIX)
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import os
 import platform
-import re
 import shutil
 import stat
 from collections.abc import Mapping
@@ -25,6 +24,7 @@ from tenfold.errors import BadInput, Corrupt, RunFailed
 from tenfold.store.blobs import pack_arrays, unpack_arrays
 from tenfold.store.files import (
     DIRECTORY_MODE,
+    SHA256,
     TEMPORARY,
     sha256,
     swap_directory,
@@ -61,7 +61,6 @@ _EXECUTABLE = (
     ".py",
     ".dill",
 )
-_HASH = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -79,7 +78,7 @@ class Bundle:
     sha: str
 
     def __post_init__(self) -> None:
-        if not _HASH.fullmatch(self.sha):
+        if not SHA256.fullmatch(self.sha):
             raise ValueError(f"not a SHA-256: {self.sha!r}")
 
 
@@ -287,7 +286,7 @@ def _is_entry(entry: Any) -> bool:
         isinstance(entry, dict)
         and set(entry) == {"sha256", "size"}
         and isinstance(entry["sha256"], str)
-        and _HASH.fullmatch(entry["sha256"]) is not None
+        and SHA256.fullmatch(entry["sha256"]) is not None
         and type(entry["size"]) is int
         and entry["size"] >= 0
     )

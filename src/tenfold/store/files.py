@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import re
 import shlex
 import shutil
 import sqlite3
@@ -31,6 +32,7 @@ _ADVICE = {
     errno.EACCES: "make the directory writable",
     errno.EPERM: "make the directory writable",
 }
+SHA256 = re.compile(r"[0-9a-f]{64}")
 _DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT}
 
 

@@ -34,8 +34,5 @@ def refuse_without_model(run: Run, where: str | Path) -> None:
 def refuse_directory(path: Path) -> None:
     """Raise `BadInput` if the directory is a run without a model; another process may be working on it."""
     if (path / NAME).is_file():
-        run = Run.read(path)
-        try:
+        with Run.read(path) as run:
             refuse_without_model(run, path)
-        finally:
-            run.close()
