@@ -20,10 +20,10 @@ from sklearn.model_selection import RepeatedKFold
 
 from bench.machine import describe, facts
 from tenfold.statistics.corrected_t_test import corrected_t_test, least_difference
-from tenfold.statistics.correction import corrected_score
 from tenfold.statistics.intervals import fold_interval, test_interval
 from tenfold.statistics.metrics import METRICS
-from tenfold.statistics.rates import binomial_interval
+from tenfold.statistics.rate_interval import binomial_interval
+from tenfold.statistics.winner_correction import corrected_score
 
 Array = np.ndarray
 LEAST, MOST = 0.90, 0.08

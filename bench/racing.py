@@ -16,7 +16,7 @@ from bench.machine import describe, facts
 from bench.speed import RESULTS, markdown
 from tenfold import Space, search
 from tenfold.search.leaderboard import leaderboard_row
-from tenfold.statistics.rates import binomial_interval
+from tenfold.statistics.rate_interval import binomial_interval
 
 STRATEGIES = ("halving", "hyperband", "racing")
 SLOW_SEEDS = 2  # with which the slower strategies are measured too

@@ -24,7 +24,7 @@ from tenfold.doctor.judge.judge import table as weights
 from tenfold.recipe import MLP, Recipe, Space
 from tenfold.recipe.grammar.field_kinds import Family, kinds
 from tenfold.report.diagnosis_page import PANELS
-from tenfold.search.outcome import Outcome
+from tenfold.search.trial_outcome import Outcome
 from tenfold.statistics.metrics import METRICS
 
 ROOT = Path(__file__).parent.parent

@@ -66,7 +66,7 @@ def main() -> None:
     parser.add_argument("runs", nargs="+", type=Path)
     parser.add_argument("--write", action="store_true")
     options = parser.parse_args()
-    path = Path(str(files("tenfold.doctor.judge") / "table.yaml"))
+    path = Path(str(files("tenfold.doctor.judge") / "weights.yaml"))
     text = path.read_text()
     table = yaml.safe_load(text)
     table.pop("alarm", None)

@@ -9,7 +9,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from tenfold.statistics.rates import binomial_interval
+from tenfold.statistics.rate_interval import binomial_interval
 
 Line = dict[str, Any]
 HEALTHY = "healthy"

@@ -10,7 +10,7 @@ from .api import (
 )
 from .checks.leak_audit import LeakAudit as LeakAudit, audit as audit
 from .doctor.diagnosis import Diagnosis as Diagnosis, Finding as Finding
-from .doctor.ways_in.diagnose import diagnose as diagnose
+from .doctor.ways_in.diagnose_module import diagnose as diagnose
 from .doctor.ways_in.preflight import preflight as preflight
 from .doctor.ways_in.watch import watch as watch
 from .errors import (
@@ -39,8 +39,8 @@ from .recipe.layers import (
     MaxPool as MaxPool,
     Residual as Residual,
 )
-from .repair.diagnose import diagnose_recipe as diagnose_recipe
-from .repair.repair import Repair as Repair, repair as repair
+from .repair.diagnose_recipe import diagnose_recipe as diagnose_recipe
+from .repair.repair_recipe import Repair as Repair, repair as repair
 from .rules.activations import (
     ELU as ELU,
     GELU as GELU,

@@ -11,6 +11,7 @@ import torch
 
 from tenfold.errors import BadInput
 from tenfold.executors import process_pool
+from tenfold.executors.all_executors import EXECUTORS
 from tenfold.executors.choose import (
     PROCESS_MEMORY,
     available_workers,
@@ -21,7 +22,6 @@ from tenfold.executors.choose import (
     thread_count,
 )
 from tenfold.executors.processes import ProcessExecutor
-from tenfold.executors.table import EXECUTORS
 from tenfold.executors.threads import ThreadExecutor
 
 EVERY = pytest.mark.parametrize("executor", EXECUTORS.values(), ids=EXECUTORS)

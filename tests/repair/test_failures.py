@@ -9,10 +9,10 @@ from tenfold.doctor.prove.paired import UNHELPED
 from tenfold.problem.from_arrays import understand
 from tenfold.repair.failures import failure_sentence, failures, findings
 from tenfold.search.context import SearchContext
-from tenfold.search.outcome import Outcome
 from tenfold.search.records import RecipeRecord
 from tenfold.search.results import SearchResults
 from tenfold.search.search import train_all
+from tenfold.search.trial_outcome import Outcome
 
 PROBLEM = understand(*load_iris(return_X_y=True)).problem(2)
 DUMMY, EPOCHS = 0.4, 10

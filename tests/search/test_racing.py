@@ -14,9 +14,9 @@ from tenfold.data.split.folds import Fold
 from tenfold.problem.from_arrays import understand
 from tenfold.search.context import Journal, SearchContext
 from tenfold.search.leaderboard import leaderboard_row
-from tenfold.search.outcome import Outcome
 from tenfold.search.racing import NAMES, Standing, Strategy
 from tenfold.search.search import SearchPlan, train_all
+from tenfold.search.trial_outcome import Outcome
 
 X, Y = load_iris(return_X_y=True)
 FIELDS = {"network": {"hidden": [[8], [12]], "activation": ["relu", "tanh"], "dropout": [0.0, 0.2]}, "batch_size": 20}

@@ -10,9 +10,9 @@ from tenfold import Recipe, RunFailed
 from tenfold.engine.packs.lanes import Lane
 from tenfold.problem.from_arrays import understand
 from tenfold.search.leaderboard import leaderboard_row
-from tenfold.search.outcome import Outcome
 from tenfold.search.records import EpochRecorder, RecipeRecord
 from tenfold.search.results import SearchResults
+from tenfold.search.trial_outcome import Outcome
 
 PROBLEM = understand(*load_iris(return_X_y=True)).problem(2)
 RECIPE = Recipe(epochs=4)

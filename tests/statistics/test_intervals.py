@@ -8,7 +8,7 @@ from scipy import stats
 
 from tenfold.statistics import intervals
 from tenfold.statistics.metrics import METRICS
-from tenfold.statistics.rates import binomial_interval
+from tenfold.statistics.rate_interval import binomial_interval
 
 SCORES = np.array([0.80, 0.90, 0.85, 0.95, 0.75])
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from tenfold.doctor.diagnosis import Diagnosis
     from tenfold.problem.from_file import Prepared
     from tenfold.recipe import Recipe
-    from tenfold.repair.repair import Repair
+    from tenfold.repair.repair_recipe import Repair
 
 
 def diagnose_command(
@@ -102,8 +102,8 @@ def _opening(recipe: Recipe, prepared: Prepared) -> list[str]:
 
 def _work(prepared: Prepared, recipe: Recipe, path: Path | None, as_json: bool) -> None:
     """Diagnose, and repair if a path is given; print the result."""
-    from tenfold.repair.diagnose import RecipeDiagnosis
-    from tenfold.repair.repair import repair_problem, score_words
+    from tenfold.repair.diagnose_recipe import RecipeDiagnosis
+    from tenfold.repair.repair_recipe import repair_problem, score_words
     from tenfold.search.context import SearchContext
     from tenfold.statistics.metrics import METRICS
 

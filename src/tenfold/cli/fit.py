@@ -137,7 +137,7 @@ def resume(run: RunDirectory, as_json: JsonOption = False) -> None:
     """Continue a run that was stopped or killed; the result is the same as without the stop."""
     from tenfold.cli.screen import Screen
     from tenfold.run.fit import reopen
-    from tenfold.store.unfinished import NO_MODEL, has_failed
+    from tenfold.store.no_model import NO_MODEL, has_failed
 
     screen = Screen(quiet=as_json)
     with _signals(run) as stop:

@@ -36,8 +36,8 @@ def write_report(run: Run) -> dict[str, Any]:
 
 def report_command(run: RunDirectory, as_json: JsonOption = False) -> None:
     """Write RUN/report.html again and print the verdict."""
+    from tenfold.store.no_model import refuse_unfinished
     from tenfold.store.run import Run
-    from tenfold.store.unfinished import refuse_unfinished
 
     with Run.open(run) as opened:
         refuse_unfinished(opened, run)
@@ -54,7 +54,7 @@ def test(run: RunDirectory, as_json: JsonOption = False) -> None:
     from tenfold.model.model import load
     from tenfold.run.fit import reopen
     from tenfold.run.lockbox import open_lockbox, refuse_unsealed
-    from tenfold.store.unfinished import refuse_without_model
+    from tenfold.store.no_model import refuse_without_model
 
     opened, prepared, _ = reopen(run)
     with opened:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tenfold.doctor.changes.table import CHANGES
+from tenfold.doctor.changes.all_changes import CHANGES
 
 HE = "nn.init.kaiming_normal_(layer.weight); nn.init.zeros_(layer.bias)"
 

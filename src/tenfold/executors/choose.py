@@ -33,7 +33,7 @@ def choose_executor(starting: float, *, packs: int, workers: int, size: int, lef
 
     starting: seconds that starting all their operations takes; size: bytes of the data; left: seconds of a time limit.
     """
-    from tenfold.executors.table import EXECUTORS
+    from tenfold.executors.all_executors import EXECUTORS
 
     if in_processes(starting, packs=packs, workers=workers, size=size, warm=process_pool.is_warm(), left=left):
         return EXECUTORS["processes"](workers)
@@ -42,7 +42,7 @@ def choose_executor(starting: float, *, packs: int, workers: int, size: int, lef
 
 def executor_in_this_process(workers: int) -> Executor:
     """For jobs that change objects of the caller."""
-    from tenfold.executors.table import EXECUTORS
+    from tenfold.executors.all_executors import EXECUTORS
 
     return EXECUTORS["threads"](workers)
 

@@ -22,7 +22,7 @@ from tenfold.model.member import Member, read_member
 from tenfold.problem.outputs import in_unit
 from tenfold.recipe.recipe import Recipe, loss_of
 from tenfold.store.bundle import Bundle, read_bundle, write_bundle
-from tenfold.store.unfinished import refuse_directory
+from tenfold.store.no_model import refuse_directory
 
 Array = np.ndarray
 CHUNK, CHUNK_IMAGES = 8192, 256  # rows predicted at a time

@@ -20,7 +20,7 @@ from tenfold.data.split.request import Splits, describe
 from tenfold.data.split.together import copy_labels
 from tenfold.errors import BadInput
 from tenfold.problem.problem import Problem, make_problem
-from tenfold.problem.sealed import Sealed, row_inputs
+from tenfold.problem.sealed_test_rows import Sealed, row_inputs
 from tenfold.problem.settings import Settings
 from tenfold.statistics.metrics import metric_for
 

@@ -12,8 +12,8 @@ import numpy as np
 from tenfold.doctor.prove.paired import UNHELPED
 from tenfold.recipe.recipe import Recipe
 from tenfold.search.context import SearchContext
-from tenfold.search.outcome import Outcome
 from tenfold.search.results import SearchResults
+from tenfold.search.trial_outcome import Outcome
 
 MOST = 3  # groups that the doctor looks at
 SECONDS = 2.0  # of short trainings a group, by the cost formula
@@ -179,7 +179,7 @@ def findings(
 
 
 def _looked_at(trained: SearchResults, group: Failures, context: SearchContext) -> dict[str, Any]:
-    from tenfold.repair.diagnose import RecipeDiagnosis
+    from tenfold.repair.diagnose_recipe import RecipeDiagnosis
 
     diagnosis = RecipeDiagnosis(trained.problem, trained.recipes[group.recipes[0]], context, SECONDS).diagnose()
     if diagnosis.healthy:

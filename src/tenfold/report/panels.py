@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from matplotlib.ticker import MaxNLocator, SymmetricalLogLocator
 
-from tenfold.doctor.changes.table import change_label
+from tenfold.doctor.changes.all_changes import change_label
 from tenfold.doctor.record import CurvePoint, LayerNumbers, Operation, Probe, ProbeState, Record, Trial
 from tenfold.report.drawing import TINY, Colours, head, is_drawable, label, log_scale, name_rows, some
 from tenfold.report.svg import drawable

@@ -13,7 +13,7 @@ from tenfold.report import figures, words
 from tenfold.report.diagnosis_page import findings_section
 from tenfold.report.svg import drawable
 from tenfold.report.template import template
-from tenfold.search.outcome import Outcome
+from tenfold.search.trial_outcome import Outcome
 
 SHOWN = 20  # recipes in the first table; the rest is folded away
 COLUMNS = 40  # columns of the data card, likewise

@@ -24,10 +24,10 @@ from tenfold.problem.from_file import Prepared, prepare
 from tenfold.problem.settings import Settings
 from tenfold.recipe.recipe import Recipe
 from tenfold.repair.failures import failures, findings
+from tenfold.run.fit_result import RunResult, run_tables, test_summary
 from tenfold.run.lockbox import TestScore, ledger, open_lockbox
 from tenfold.run.plan import RunPlan, make_plan
 from tenfold.run.report_data import report_data
-from tenfold.run.result import RunResult, run_tables, test_summary
 from tenfold.run.verdict import no_score, test_lines
 from tenfold.search.context import SearchContext, device_named, may_have_gpu
 from tenfold.search.deadline import Deadline, seconds_after_training
@@ -253,7 +253,7 @@ class Fit:
         return self._timed(lambda: train_all(self.prepared.problem, proposer, self._search_context(), self.plan.search))
 
     def _search_context(self) -> SearchContext:
-        from tenfold.run.journal import RunJournal
+        from tenfold.run.checkpoint_journal import RunJournal
 
         return SearchContext.local(
             self.prepared.settings.device,

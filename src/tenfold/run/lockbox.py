@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tenfold.errors import BadInput
 from tenfold.jsonable import jsonable
-from tenfold.problem.sealed import Sealed
+from tenfold.problem.sealed_test_rows import Sealed
 from tenfold.statistics.intervals import test_interval
 from tenfold.statistics.metrics import Metric, all_scores
 from tenfold.store.other_runs import ledger_sentences, other_openings

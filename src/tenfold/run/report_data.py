@@ -6,7 +6,7 @@ from importlib.metadata import version
 from typing import Any
 
 from tenfold._version import __version__
-from tenfold.run.result import RunResult
+from tenfold.run.fit_result import RunResult
 from tenfold.run.verdict import test_lines, verdict
 from tenfold.search.leaderboard import report_rows
 from tenfold.store.run import Run

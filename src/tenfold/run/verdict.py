@@ -9,9 +9,9 @@ import numpy as np
 
 from tenfold.formatting import listed, number
 from tenfold.repair.failures import failure_sentence
-from tenfold.run.result import LEVEL, RunResult
+from tenfold.run.fit_result import LEVEL, RunResult
 from tenfold.search.leaderboard import leaderboard_row
-from tenfold.search.outcome import Outcome
+from tenfold.search.trial_outcome import Outcome
 from tenfold.statistics.corrected_t_test import least_difference
 
 BORDERS = 2  # the verdict names only so many values at a border; the report has all

@@ -14,9 +14,9 @@ from tenfold.errors import BadInput
 from tenfold.problem.problem import Problem
 from tenfold.recipe.recipe import Recipe
 from tenfold.search.context import SearchContext
-from tenfold.search.outcome import Outcome
 from tenfold.search.results import SearchResults
 from tenfold.search.search import SearchPlan, train_all
+from tenfold.search.trial_outcome import Outcome
 from tenfold.statistics.intervals import fold_error, fold_interval, within
 
 Array = np.ndarray

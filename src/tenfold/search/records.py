@@ -12,7 +12,7 @@ from tenfold.engine.packs.lanes import Lane
 from tenfold.problem.problem import Problem
 from tenfold.recipe.recipe import Recipe, loss_of
 from tenfold.rules.losses import Link
-from tenfold.search.outcome import CURVES, Outcome
+from tenfold.search.trial_outcome import CURVES, Outcome
 from tenfold.statistics.metrics import METRICS
 
 Array = np.ndarray

@@ -14,12 +14,13 @@ from tenfold.errors import RunFailed
 from tenfold.model.final import Winner
 from tenfold.problem.problem import Problem
 from tenfold.recipe.recipe import Recipe
-from tenfold.search.outcome import Outcome
+from tenfold.search.corrected_winner import correct_winner
 from tenfold.search.racing import Rung
-from tenfold.statistics.correction import CorrectedScore, corrected_score
-from tenfold.statistics.intervals import fold_error, within
+from tenfold.search.trial_outcome import Outcome
+from tenfold.statistics.intervals import fold_error
 from tenfold.statistics.one_standard_error import one_standard_error
 from tenfold.statistics.spread import Spread, spread
+from tenfold.statistics.winner_correction import CorrectedScore
 
 if TYPE_CHECKING:
     from tenfold.search.records import RecipeRecord
@@ -152,36 +153,8 @@ class SearchResults:
 
     @cached_property
     def correction(self) -> CorrectedScore | None:
-        """The winner's score corrected for having been picked: bootstrap bias-corrected cross-validation over every
-        (recipe, epoch) that all folds measured (see `corrected_score`); None without a winner.
-
-        Where only m of the n rows are recorded, the bias, which falls with the root of the number of rows, is that of
-        m rows times sqrt(m / n).
-        """
-        if self.recorded_rows is None or not self.has_winner:
-            return None
-        values = self._candidates()
-        best = self.mean(self.order[0])
-        if not len(values):
-            return None
-        units = None if self.problem.units is None else self.problem.units[self.recorded_rows]
-        weights = self.problem.row_weights[self.recorded_rows]
-        found = corrected_score(values, weights, sign=self.problem.metric.sign, units=units)
-        scored = int((self.problem.times_scored > 0).sum())
-        shrink = math.sqrt(len(self.recorded_rows) / scored)
-        bias = shrink * found.bias
-        low, high = (best - bias + shrink * (end - found.score) for end in found.interval)
-        score = within(best - bias, best - bias, self.problem.metric.bounds)[0]
-        return CorrectedScore(score, within(low, high, self.problem.metric.bounds), bias, best)
-
-    def _candidates(self) -> Array:
-        """Row contributions (candidates, recorded rows) of every (recipe, epoch) that was measured on all folds."""
-        parts = []
-        for record in self.records.values():
-            if record.rows is not None and Outcome.DIVERGED not in record.outcomes:
-                measured = np.isfinite(record.curves[2]).all(0)
-                parts.append(record.rows[measured[: len(record.rows)]])
-        return np.concatenate(parts) if parts else np.zeros((0, 0), np.float32)
+        """The winner's score corrected for having been picked (see `correct_winner`); None without a winner."""
+        return correct_winner(self)
 
     def spread(self, number: int) -> Spread:
         """The winner's spread over the folds and over the repeats, apart."""

@@ -26,11 +26,11 @@ from tenfold.problem.settings import RULES
 from tenfold.recipe.recipe import Recipe
 from tenfold.search.context import SearchContext
 from tenfold.search.deadline import Deadline
-from tenfold.search.outcome import Outcome
 from tenfold.search.progress import Progress
 from tenfold.search.proposals import Proposer, Tried
 from tenfold.search.racing import Rung, Stage, Standing, Strategy
 from tenfold.search.results import SearchResults
+from tenfold.search.trial_outcome import Outcome
 
 if TYPE_CHECKING:
     from tenfold.engine.packs.pack import LaneRows

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 from tenfold.statistics.metrics.metric import Metric
-from tenfold.statistics.rates import binomial_interval
+from tenfold.statistics.rate_interval import binomial_interval
 from tenfold.statistics.resampled import draw_counts
 
 Array = np.ndarray

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from tenfold.doctor.changes.all_changes import CHANGES, COMBINED, REFERENCES, SINGLE, change_label
 from tenfold.doctor.changes.change import TrainingPlan
 from tenfold.doctor.changes.recipe_changes import changed_recipe
-from tenfold.doctor.changes.table import CHANGES, COMBINED, REFERENCES, SINGLE, change_label
 from tenfold.doctor.record import Facts, Operation, OptimizerFacts, ParameterFacts, Record
 from tenfold.recipe.recipe import Recipe
 

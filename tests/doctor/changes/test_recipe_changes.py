@@ -7,9 +7,9 @@ import pytest
 import yaml
 
 from tenfold.doctor.causes import CAUSES
+from tenfold.doctor.changes.all_changes import CHANGES
 from tenfold.doctor.changes.random_change import random_recipe_change
 from tenfold.doctor.changes.recipe_changes import changed_recipe, lines, words
-from tenfold.doctor.changes.table import CHANGES
 from tenfold.engine.plan.network import plan_network
 from tenfold.engine.plan.size import Size
 from tenfold.recipe.recipe import Recipe

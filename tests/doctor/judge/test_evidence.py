@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tenfold.doctor import judge
-from tenfold.doctor.changes.table import SINGLE
+from tenfold.doctor.changes.all_changes import SINGLE
 from tenfold.doctor.judge.evidence import EVIDENCE, Evidence, log_strength, strength
 from tenfold.doctor.judge.judge import table
 

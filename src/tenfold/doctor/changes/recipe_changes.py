@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tenfold.doctor.changes.table import CHANGES
+from tenfold.doctor.changes.all_changes import CHANGES
 from tenfold.errors import BadInput
 from tenfold.recipe.grammar.files import dump_yaml
 from tenfold.recipe.recipe import Recipe

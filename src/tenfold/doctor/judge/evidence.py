@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from tenfold.doctor.changes.table import SINGLE
+from tenfold.doctor.changes.all_changes import SINGLE
 
 # Every name that evidence can have, and what it means; a test holds the names against the table of weights.
 EVIDENCE: dict[str, str] = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from tenfold.doctor.changes.table import REFERENCES, SINGLE
+from tenfold.doctor.changes.all_changes import REFERENCES, SINGLE
 from tenfold.doctor.judge.evidence import Evidence, digits, strength
 from tenfold.doctor.record import LEAST_SKILL, Record
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from tenfold.doctor.judge.evidence import Evidence
 from tenfold.doctor.judge.evidence_data import data_evidence
 from tenfold.doctor.judge.evidence_network import network_evidence
-from tenfold.doctor.judge.evidence_signal import signal_evidence
 from tenfold.doctor.judge.evidence_training import training_evidence
 from tenfold.doctor.judge.evidence_trials import trial_evidence
+from tenfold.doctor.judge.evidence_units_and_signal import signal_evidence
 from tenfold.doctor.record import Record
 
 

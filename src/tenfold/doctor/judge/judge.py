@@ -30,7 +30,7 @@ class Verdict:
 def _read() -> tuple[float, WeightTable]:
     import yaml
 
-    rows = yaml.safe_load((files("tenfold.doctor.judge") / "table.yaml").read_text(encoding="utf-8"))
+    rows = yaml.safe_load((files("tenfold.doctor.judge") / "weights.yaml").read_text(encoding="utf-8"))
     alarm = float(rows.pop("alarm"))
     # of a pair the second number: the first is what was believed before the calibration
     last = lambda w: float(w[-1] if isinstance(w, list) else w)  # noqa: E731

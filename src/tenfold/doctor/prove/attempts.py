@@ -7,8 +7,8 @@ from contextlib import contextmanager
 
 import torch
 
+from tenfold.doctor.changes.all_changes import CHANGES, REFERENCES
 from tenfold.doctor.changes.batches import MOST_UPDATES
-from tenfold.doctor.changes.table import CHANGES, REFERENCES
 from tenfold.doctor.measure.numbers.study import Study
 from tenfold.doctor.measure.watching.watched import Watched
 from tenfold.doctor.prove.cost import seconds_per_update

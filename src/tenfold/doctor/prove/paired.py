@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from tenfold.doctor.changes.table import CHANGES, REFERENCES
+from tenfold.doctor.changes.all_changes import CHANGES, REFERENCES
 from tenfold.doctor.record import LEAST_SKILL, Record, Trial
 
 SEEDS = (0, 1, 2, 3, 4)

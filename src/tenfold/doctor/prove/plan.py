@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tenfold.doctor.changes.table import CHANGES, REFERENCES, SINGLE
+from tenfold.doctor.changes.all_changes import CHANGES, REFERENCES, SINGLE
 from tenfold.doctor.record import Record
 
 

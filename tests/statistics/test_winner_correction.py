@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from tenfold.errors import BadInput
-from tenfold.statistics import correction
-from tenfold.statistics.correction import corrected_score
+from tenfold.statistics import winner_correction
+from tenfold.statistics.winner_correction import corrected_score
 
 
 def twin(values, weights, sign, units, draws, seed):
@@ -32,7 +32,7 @@ def twin(values, weights, sign, units, draws, seed):
 @pytest.mark.parametrize("block", [6e6, 30])
 def test_twin(groups, sign, block, monkeypatch):
     """Blocks of any size, groups in any order, weights of 0: to 1e-12."""
-    monkeypatch.setattr(correction, "BLOCK", block)
+    monkeypatch.setattr(winner_correction, "BLOCK", block)
     rng = np.random.default_rng(1)
     values = np.round(rng.random((5, 14)), 1)
     weights = np.r_[0, 0, rng.random(12)]

@@ -20,7 +20,7 @@ from tenfold.engine.plan.shape import Shape
 from tenfold.errors import BadInput
 from tenfold.problem.from_arrays import understand
 from tenfold.recipe.recipe import Recipe
-from tenfold.repair.diagnose import (
+from tenfold.repair.diagnose_recipe import (
     RecipeDiagnosis,
     ShortTrainings,
     across_folds,
@@ -29,7 +29,7 @@ from tenfold.repair.diagnose import (
     skill_of,
     train_watched,
 )
-from tenfold.repair.repair import chosen, repair
+from tenfold.repair.repair_recipe import chosen, repair
 from tenfold.search.context import SearchContext
 
 ROWS = 240

@@ -11,15 +11,15 @@ import numpy as np
 
 from tenfold.data.feed.randomness import derive
 from tenfold.doctor.causes import cause_words
+from tenfold.doctor.changes.all_changes import CHANGES, COMBINED, SINGLE
 from tenfold.doctor.changes.random_change import random_recipe_change
 from tenfold.doctor.changes.recipe_changes import changed_recipe, lines, words
-from tenfold.doctor.changes.table import CHANGES, COMBINED, SINGLE
 from tenfold.errors import BadInput
 from tenfold.formatting import number
 from tenfold.problem.from_arrays import understand
 from tenfold.problem.problem import Problem
 from tenfold.recipe.recipe import Recipe
-from tenfold.repair.diagnose import BUDGET, RecipeDiagnosis
+from tenfold.repair.diagnose_recipe import BUDGET, RecipeDiagnosis
 from tenfold.search.context import SearchContext
 from tenfold.statistics.metrics import METRICS
 

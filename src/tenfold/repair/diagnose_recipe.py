@@ -15,7 +15,7 @@ from tenfold.data.feed.randomness import derive, derive_int
 from tenfold.data.split.folds import Fold
 from tenfold.doctor.changes.batches import LONGER, ONE_BATCH_RATE
 from tenfold.doctor.changes.recipe_changes import changed_recipe, words
-from tenfold.doctor.judge.evidence_signal import DEAD_LAYER
+from tenfold.doctor.judge.evidence_units_and_signal import DEAD_LAYER
 from tenfold.doctor.measure.numbers.skill import WORST, class_skill, number_skill
 from tenfold.engine.plan.cost import lane_step_seconds
 from tenfold.engine.plan.shape import Shape

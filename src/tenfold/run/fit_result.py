@@ -20,12 +20,12 @@ from tenfold.run.lockbox import Ledger, TestScore
 from tenfold.run.plan import RunPlan
 from tenfold.search.leaderboard import csv_rows, leaderboard_row
 from tenfold.search.nested import Nested
-from tenfold.search.outcome import CURVES, Outcome
 from tenfold.search.results import SearchResults
+from tenfold.search.trial_outcome import CURVES, Outcome
 from tenfold.statistics.corrected_t_test import corrected_t_test
 from tenfold.statistics.intervals import mean_interval
 from tenfold.statistics.metrics import all_scores
-from tenfold.statistics.rates import binomial_interval
+from tenfold.statistics.rate_interval import binomial_interval
 
 LEVEL = 0.05  # below this p-value a difference is called significant
 

@@ -10,8 +10,8 @@ from tenfold.doctor.changes.inputs_and_targets import STANDARDIZE_INPUTS, STANDA
 from tenfold.doctor.changes.optimizer import ADAM, CLIP, EPSILON_DEFAULT, RATES
 from tenfold.doctor.changes.output_and_loss import FLIP, HEAD, LOSS, MEAN_LOSS
 from tenfold.doctor.changes.parameters import TRAINING_MODE, UNFREEZE
+from tenfold.doctor.changes.reference_trainings import AS_IS, RIGHT, RIGHT_LONG, RIGHT_RELU, RIGHT_SLOW
 from tenfold.doctor.changes.regularization import DROPOUT_02, NO_DECAY, NO_DROPOUT, REGULARIZE
-from tenfold.doctor.changes.right import AS_IS, RIGHT, RIGHT_LONG, RIGHT_RELU, RIGHT_SLOW
 
 _REFERENCES = (RIGHT, RIGHT_SLOW, RIGHT_RELU, RIGHT_LONG)
 _SINGLE = (

@@ -24,8 +24,8 @@ from tenfold.doctor.check_user_code.values import (
 )
 from tenfold.doctor.diagnosis import Diagnosis, diagnosis_of
 from tenfold.doctor.judge.evidence import share
-from tenfold.doctor.judge.evidence_signal import DEAD_NOTED
 from tenfold.doctor.judge.evidence_trials import attained
+from tenfold.doctor.judge.evidence_units_and_signal import DEAD_NOTED
 from tenfold.doctor.measure.numbers.skill import WORST
 from tenfold.doctor.measure.watching.quiet import quiet
 from tenfold.doctor.measure.watching.seeded import seeded
