@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tenfold.store import Run, other_runs as module
-from tenfold.store.ledger import Opening
+from tenfold.store.lockbox_ledger import Opening
 from tenfold.store.other_runs import OtherOpening, ledger_sentences, other_openings
 
 NOVEMBER = 1795132800.0  # 2026-11-20 00:00 UTC

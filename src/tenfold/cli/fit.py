@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from tenfold.recipe import Recipe, Space
     from tenfold.run.fit import Stop
     from tenfold.run.plan import RunPlan
-    from tenfold.store.run import Run
+    from tenfold.store.run_directory import Run
 
 
 def fit(

@@ -19,7 +19,7 @@ from tenfold.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from tenfold.store.run import Run
+    from tenfold.store.run_directory import Run
 
 
 def write_report(run: Run) -> dict[str, Any]:
@@ -37,7 +37,7 @@ def write_report(run: Run) -> dict[str, Any]:
 def report_command(run: RunDirectory, as_json: JsonOption = False) -> None:
     """Write RUN/report.html again and print the verdict."""
     from tenfold.store.no_model import refuse_unfinished
-    from tenfold.store.run import Run
+    from tenfold.store.run_directory import Run
 
     with Run.open(run) as opened:
         refuse_unfinished(opened, run)

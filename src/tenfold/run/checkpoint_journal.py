@@ -7,7 +7,7 @@ from typing import Any
 
 from tenfold.search.context import Journal
 from tenfold.search.job import Message, Saved
-from tenfold.store.run import Run
+from tenfold.store.run_directory import Run
 
 CHECKPOINT, RECORDS, PAUSED = "checkpoint", "pack", "rest"  # kinds of stored arrays; files of format 1 have these names
 

@@ -36,7 +36,7 @@ from tenfold.search.nested import Nested, nested_result
 from tenfold.search.racing import Rung
 from tenfold.search.results import SearchResults
 from tenfold.search.search import Given, SearchPlan, train_all
-from tenfold.store.run import Run
+from tenfold.store.run_directory import Run
 
 
 class Listener(Protocol):

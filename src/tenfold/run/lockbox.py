@@ -11,7 +11,7 @@ from tenfold.problem.sealed_test_rows import Sealed
 from tenfold.statistics.intervals import test_interval
 from tenfold.statistics.metrics import Metric, all_scores
 from tenfold.store.other_runs import ledger_sentences, other_openings
-from tenfold.store.run import Run
+from tenfold.store.run_directory import Run
 
 if TYPE_CHECKING:
     from tenfold.model.model import Model

@@ -9,7 +9,7 @@ from tenfold._version import __version__
 from tenfold.run.fit_result import RunResult
 from tenfold.run.verdict import test_lines, verdict
 from tenfold.search.leaderboard import report_rows
-from tenfold.store.run import Run
+from tenfold.store.run_directory import Run
 
 
 def report_data(result: RunResult, run: Run) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tenfold.errors import BadInput
 from tenfold.store.database import NAME
-from tenfold.store.run import Run
+from tenfold.store.run_directory import Run
 
 NO_MODEL = "no recipe succeeded; there is no model"
 

@@ -15,7 +15,7 @@ from tenfold.errors import TenfoldError
 from tenfold.formatting import listed, number
 from tenfold.store.blobs import FOLDER
 from tenfold.store.database import NAME, Database
-from tenfold.store.ledger import Opening, openings
+from tenfold.store.lockbox_ledger import Opening, openings
 
 MOST_LEVELS = 4  # below the directory that holds the run
 MOST_DIRECTORIES = 2000

@@ -20,7 +20,7 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from tenfold.errors import BadInput, TenfoldError
-from tenfold.store import ledger
+from tenfold.store import lockbox_ledger
 from tenfold.store.blobs import (
     FOLDER,
     blob_path,
@@ -185,20 +185,20 @@ class Run:
         return number
 
     def open_intent(self, rows_sha: str, model_sha: str, *, allow_second: bool = False) -> int:
-        """See `ledger.open_intent`: to be called before the sealed labels are read."""
-        return ledger.open_intent(self._database, rows_sha, model_sha, allow_second)
+        """See `lockbox_ledger.open_intent`: to be called before the sealed labels are read."""
+        return lockbox_ledger.open_intent(self._database, rows_sha, model_sha, allow_second)
 
     def open_result(self, number: int, value: JSON) -> None:
-        """See `ledger.open_result`."""
-        ledger.open_result(self._database, number, value)
+        """See `lockbox_ledger.open_result`."""
+        lockbox_ledger.open_result(self._database, number, value)
 
-    def finished_opening(self, rows_sha: str, model_sha: str) -> ledger.Opening | None:
-        """See `ledger.finished_opening`: the opening whose result a resumed fit uses."""
-        return ledger.finished_opening(self._database, rows_sha, model_sha)
+    def finished_opening(self, rows_sha: str, model_sha: str) -> lockbox_ledger.Opening | None:
+        """See `lockbox_ledger.finished_opening`: the opening whose result a resumed fit uses."""
+        return lockbox_ledger.finished_opening(self._database, rows_sha, model_sha)
 
-    def openings(self) -> list[ledger.Opening]:
+    def openings(self) -> list[lockbox_ledger.Opening]:
         """All openings of the lockbox, oldest first."""
-        return ledger.openings(self._database)
+        return lockbox_ledger.openings(self._database)
 
     def write_file(self, name: str, data: bytes | str) -> None:
         """Write a file of the run directory (text as UTF-8) in one step; `check` knows its hash from then on.
