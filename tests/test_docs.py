@@ -2,11 +2,13 @@
 
 import dataclasses
 import importlib
+import inspect
 import json
 import os
 import re
 import runpy
 import shlex
+import typing
 from pathlib import Path
 
 import pytest
@@ -23,7 +25,9 @@ from tenfold.doctor.causes import CAUSES, SYMPTOMS
 from tenfold.doctor.judge.judge import table as weights
 from tenfold.recipe import MLP, Recipe, Space
 from tenfold.recipe.grammar.field_kinds import Family, kinds
+from tenfold.recipe.layers import Layer
 from tenfold.report.diagnosis_page import PANELS
+from tenfold.rules.record import rule_name
 from tenfold.search.trial_outcome import Outcome
 from tenfold.statistics.metrics import METRICS
 
@@ -161,6 +165,20 @@ def spelled(value):
 def test_no_rule_is_described_that_does_not_exist(family):
     named = re.findall(r"^\| `(\w+)` \|", section(text_of(PAGE_OF[family]), "The rules"), re.MULTILINE)
     assert named == list(FAMILIES[family].members)
+
+
+def test_lists_of_metrics_have_them_all():
+    readme = next(row for row in rows(section(text_of("README.md"), "Options of fit")) if row[0] == "`--metric`")
+    assert re.findall(r"`(\w+)`", readme[1]) == list(METRICS)
+    listed = inspect.getdoc(tenfold.cross_validate).split("- metric:", 1)[1].split("- device:", 1)[0]
+    assert {name for name in METRICS if re.search(rf"\b{name}\b", listed)} == set(METRICS)
+
+
+def test_every_layer_is_on_the_page_of_networks():
+    page = text_of("convolution.md")
+    activations = FAMILIES["activation"].members.values()
+    layers = [layer for layer in typing.get_args(Layer) if layer not in activations]
+    assert [rule_name(layer) for layer in layers if f"`{rule_name(layer)}" not in page] == []
 
 
 def test_every_field_of_a_recipe_is_described_with_its_default():

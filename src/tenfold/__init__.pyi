@@ -5,6 +5,7 @@ from .api import (
     CrossValidation as CrossValidation,
     Search as Search,
     cross_validate as cross_validate,
+    diagnose_recipe as diagnose_recipe,
     nested_cross_validate as nested_cross_validate,
     search as search,
 )
@@ -39,7 +40,6 @@ from .recipe.layers import (
     MaxPool as MaxPool,
     Residual as Residual,
 )
-from .repair.diagnose_recipe import diagnose_recipe as diagnose_recipe
 from .repair.repair_recipe import Repair as Repair, repair as repair
 from .rules.activations import (
     ELU as ELU,

@@ -11,6 +11,7 @@ import torch
 from sklearn.datasets import load_breast_cancer, load_diabetes
 from sklearn.metrics import accuracy_score, r2_score
 
+from tenfold.api import diagnose_recipe
 from tenfold.data.feed.randomness import derive_int
 from tenfold.doctor.measure.numbers.skill import WORST
 from tenfold.doctor.record import Trial
@@ -24,7 +25,6 @@ from tenfold.repair.diagnose_recipe import (
     RecipeDiagnosis,
     ShortTrainings,
     across_folds,
-    diagnose_recipe,
     lane_skills,
     skill_of,
     train_watched,

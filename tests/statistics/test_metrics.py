@@ -1,6 +1,7 @@
 """Metrics of stacks of predictions against scikit-learn's, one prediction at a time."""
 
 import importlib
+import pickle
 
 import numpy as np
 import pytest
@@ -36,6 +37,7 @@ ORACLES = {
     "rmse": lambda y, p: sk.root_mean_squared_error(y, p[:, 0]),
     "mae": lambda y, p: sk.mean_absolute_error(y, p[:, 0]),
 }
+LOWER_IS_BETTER = {"log_loss", "rmse", "mae"}  # means of losses, one a row
 BEST = {"accuracy": 1, "balanced_accuracy": 1, "log_loss": 0, "roc_auc": 1, "r2": 1, "rmse": 0, "mae": 0}
 OF_CLASSES = [name for name, metric in METRICS.items() if metric.task == "classification"]
 OF_NUMBERS = [name for name, metric in METRICS.items() if metric.task == "regression"]
@@ -91,8 +93,22 @@ def test_r2_of_a_constant_target_is_scikit_learns():
     assert METRICS["r2"].score(y, p).tolist() == [sk.r2_score(y, one[:, 0]) for one in p] == [1.0, 0.0]
 
 
+@pytest.mark.parametrize("name", METRICS)
+def test_a_metric_is_pickled_with_a_fitted_estimator(name):
+    metric = METRICS[name]
+    again = pickle.loads(pickle.dumps(metric))
+    y, p = (
+        (np.array([0, 1, 1]), np.eye(2)[[0, 1, 0]] * 0.8 + 0.1)
+        if name in OF_CLASSES
+        else (np.arange(3.0), np.ones((3, 1)))
+    )
+    weights = np.array([[1.0, 2.0, 1.0]])
+    assert again.weighted(y, p, weights) == metric.weighted(y, p, weights)
+    assert (again.rows(y, p[None]) == metric.rows(y, p[None])).all()
+
+
 def test_signs_defaults_and_refusals():
-    assert {name for name, metric in METRICS.items() if not metric.higher_is_better} == {"log_loss", "rmse", "mae"}
+    assert {name for name, metric in METRICS.items() if not metric.higher_is_better} == LOWER_IS_BETTER
     assert all(metric.sign == (1 if metric.higher_is_better else -1) for metric in METRICS.values())
     assert (metric_for("classification", None).name, metric_for("regression", None).name) == ("accuracy", "r2")
     for task, name in (("regression", "accuracy"), ("classification", "rmse"), ("classification", "acuracy")):
@@ -138,7 +154,7 @@ def test_a_metric_is_what_its_record_says(name):
     perfect = np.eye(3)[y][None] if metric.task == "classification" else y[None, :, None]
     assert metric.score(y, perfect)[0] == pytest.approx(BEST[name], abs=1e-12)
     assert (metric.sign * (metric.score(y, perfect) - score) > 0).all()
-    assert (metric.row_losses is not None) == (name in ("log_loss", "rmse", "mae"))
+    assert (metric.row_losses is not None) == (name in LOWER_IS_BETTER)
     if metric.row_losses is not None:
         losses = metric.row_losses(y, p)
         assert (losses >= 0).all()

@@ -20,7 +20,6 @@ from tenfold.doctor.measure.numbers.skill import WORST, class_skill, number_skil
 from tenfold.engine.plan.cost import lane_step_seconds
 from tenfold.engine.plan.shape import Shape
 from tenfold.executors.choose import executor_in_this_process
-from tenfold.problem.from_arrays import understand
 from tenfold.problem.problem import Problem
 from tenfold.recipe.recipe import Recipe, loss_of
 from tenfold.rules.optimizers import Adam
@@ -41,29 +40,6 @@ BUDGET = 6.0  # seconds of all short trainings of a first round, by the cost for
 SCORED = 1024  # rows of a part that skill is measured on
 VALIDATIONS = 64  # epochs after which the validation loss is measured, at most
 OUT_OF_LINE = 0.2  # judge the worst lane instead of the median one if its skill is lower by more than this
-
-
-def diagnose_recipe(
-    recipe: Recipe,
-    X: Any,
-    y: Any,
-    *,
-    folds: Any = 5,
-    seeds: int = 1,
-    seed: int = 0,
-    task: str | None = None,
-    budget: float = BUDGET,
-    time_limit: float | None = None,
-    device: str = "auto",
-) -> Diagnosis:
-    """Train a recipe on its folds under the doctor, and say what is wrong with it and what cures it.
-
-    X, y, folds, task: as for `cross_validate`; seeds: as often with another division and other seeds. budget: seconds
-    of the short trainings that changes of the recipe are tried in; time_limit: seconds after which the training itself
-    ends. The same seed gives the same diagnosis, unless the time limit ends it. Raises `BadInput`.
-    """
-    problem = understand(X, y, task).problem(folds, seed=seed, repeats=seeds)
-    return RecipeDiagnosis(problem, recipe, SearchContext.local(device, limit=time_limit), budget).diagnose()
 
 
 def skill_of(problem: Problem, outputs: Array, rows: Array, fold: int, recipe: Recipe) -> float | None:

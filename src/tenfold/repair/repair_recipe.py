@@ -175,7 +175,7 @@ def _best(current: RecipeDiagnosis, diagnosis: Diagnosis, round_number: int) -> 
         return None
     recipe, trial, what = made[change], trials[change], words(current.recipe, change)
     if change in COMBINED:
-        recipe, trial = needed(current, recipe, trial, seed)
+        recipe, trial = _needed(current, recipe, trial, seed)
         what = f"these settings changed together, each of them needed:\n{lines(current.recipe, recipe)}"
     why = next((f.cause for f in diagnosis.findings if f.change == change), diagnosis.findings[0].cause)
     wins, folds = folds_won(before, trial)
@@ -184,7 +184,7 @@ def _best(current: RecipeDiagnosis, diagnosis: Diagnosis, round_number: int) -> 
     return Proven(change, cause_words(why), what, *skills, wins, folds, remedy), recipe
 
 
-def needed(current: RecipeDiagnosis, changed: Recipe, trial: Trial, seed: int) -> tuple[Recipe, Trial]:
+def _needed(current: RecipeDiagnosis, changed: Recipe, trial: Trial, seed: int) -> tuple[Recipe, Trial]:
     """Of the fields that a recipe changes those that it is LEAST_GAIN worse without, as a recipe with its trial; all
     of them where these alone do not reach as much."""
     old, new = current.recipe, changed

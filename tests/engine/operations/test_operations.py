@@ -3,6 +3,7 @@
 import math
 import subprocess
 import sys
+import typing
 
 import numpy as np
 import pytest
@@ -22,8 +23,9 @@ from tenfold.engine.operations.operation import Operands, padded
 from tenfold.engine.operations.pooling import PoolOp
 from tenfold.engine.operations.prelu import PReLUOp
 from tenfold.engine.operations.residual import ResidualBegin, ResidualEnd
-from tenfold.recipe.layers import Dropout
+from tenfold.recipe.layers import Dropout, Layer
 from tenfold.rules.activations import ELU, Maxout, PReLU, Tanh
+from tenfold.rules.activations.base import ActivationRule
 from tenfold.rules.normalization import BatchNorm, GroupNorm, LayerNorm
 
 IMAGE = (9, 8, 6)
@@ -57,6 +59,11 @@ EXAMPLES = {
         (ResidualEnd(ConvOp(IMAGE, (5, 4, 6), 1, 2, 0, False)), None),
     ]),
 }  # fmt: skip
+
+
+def test_every_layer_is_planned_as_an_operation():
+    for layer in typing.get_args(Layer):
+        assert issubclass(layer, ActivationRule) or layer in OPERATIONS, layer
 
 
 def test_every_operation_has_an_example():

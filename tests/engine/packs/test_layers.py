@@ -9,6 +9,10 @@ from sklearn.datasets import load_digits
 from tenfold.data.feed.encode import pixel_inputs
 from tenfold.data.split.folds import make_folds
 from tenfold.engine.module import build_module
+from tenfold.engine.operations import OPERATIONS
+from tenfold.engine.plan.network import plan_network
+from tenfold.engine.plan.size import Size
+from tenfold.recipe import Layers
 from tenfold.recipe.recipe import Recipe
 
 UPDATES = {torch.float64: 12, torch.float32: 5}  # a rounding that decides a ReLU's side would part two runs
@@ -53,6 +57,15 @@ VARIED = [
     {"optimizer": {"amsgrad": {"lr": 3e-3}}, "clip_value": 0.01},
     {"optimizer": {"adadelta": {"lr": 1.0}}, "decay": {"cosine": {"warmup": 0.1}}, "init": "lecun"},
 ]
+
+
+def test_a_network_has_every_operation():
+    planned = {
+        type(step.op)
+        for layers in NETWORKS.values()
+        for step in plan_network(Layers(layers=layers), Size(64, 10, (8, 8, 1)))
+    }
+    assert set(OPERATIONS.values()) <= planned
 
 
 def recipes(layers):

@@ -18,9 +18,10 @@ from tenfold.engine.operations.prelu import PReLUOp
 from tenfold.engine.operations.residual import ResidualBegin
 from tenfold.recipe.layers import AvgPool, ChannelDropout, Conv, Dense, Dropout, Flatten, GlobalPool, MaxPool, Residual
 from tenfold.rules.activations import Maxout, PReLU
+from tenfold.rules.activations.base import ActivationRule
 from tenfold.rules.normalization import BatchNorm, GroupNorm, LayerNorm
 
-# A new operation is its file and its line here. All other layers are activations without parameters.
+# A new operation is its file and its line here. Activations that are not here have no parameters.
 OPERATIONS: dict[type, type[NetworkOperation]] = {
     Dense: DenseOp,
     Conv: ConvOp,
@@ -41,4 +42,6 @@ OPERATIONS: dict[type, type[NetworkOperation]] = {
 
 def operation_of(layer: Any) -> type[NetworkOperation]:
     """The operation that plans a layer."""
-    return OPERATIONS.get(type(layer), ActivationOp)
+    if isinstance(layer, ActivationRule):
+        return OPERATIONS.get(type(layer), ActivationOp)
+    return OPERATIONS[type(layer)]

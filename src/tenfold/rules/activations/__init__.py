@@ -1,8 +1,9 @@
 """Activation functions: what turns a layer's sum z into its output.
 
-A new one is its own file and one line in the union; `ActivationRule` lists what it must state. The claims are tested:
-`gain` (torch's 1 for sigmoid and 5/3 for tanh; for the others 1 / sqrt(E[f(z)^2]), which keeps the second moment under
-z ~ N(0, 1): He's sqrt(2) for ReLU), `mean` and `second_moment` under N(0, 1), `bounds` of the output and whether the
+A new one is a file (or a record in the file of its kind), its import, and one line in the union; `ActivationRule` lists
+what it must state. The claims are tested: `gain` (torch's 1 for sigmoid and 5/3 for tanh; for the others
+1 / sqrt(E[f(z)^2]), which keeps the second moment under z ~ N(0, 1): He's sqrt(2) for ReLU),
+`mean` and `second_moment` under N(0, 1), `bounds` of the output and whether the
 derivative vanishes (`saturates`) to the left and to the right.
 `monotone` activations never fall, so they commute with a maximum. The formula of a `learned` one takes parameters of
 the network instead of the record's numbers.
@@ -27,7 +28,21 @@ from tenfold.rules.activations.rectified import (
 )
 from tenfold.rules.activations.smooth import GELU, Mish, SiLU, Softplus
 
-Activation = Sigmoid | Tanh | ReLU | LeakyReLU | PReLU | ELU | Maxout | GELU | SiLU | SELU | Mish | Softplus | Identity
+Activation = (
+    Sigmoid  # the order of the pages
+    | Tanh
+    | ReLU
+    | LeakyReLU
+    | PReLU
+    | ELU
+    | Maxout
+    | GELU
+    | SiLU
+    | SELU
+    | Mish
+    | Softplus
+    | Identity
+)
 
 __all__ = [
     "ELU", "GELU", "SELU", "Activation", "Identity", "LeakyReLU", "Maxout", "Mish", "PReLU", "ReLU", "SiLU", "Sigmoid",

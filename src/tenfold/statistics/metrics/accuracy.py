@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 from tenfold.statistics.metrics.metric import Array, Metric, weighted_mean
@@ -24,7 +26,7 @@ METRIC = Metric(
     higher_is_better=True,
     score=accuracy,
     rows=hits,
-    weighted=weighted_mean(hits),
+    weighted=partial(weighted_mean, hits),
     bounds=(0.0, 1.0),
     counts_hits=True,
 )

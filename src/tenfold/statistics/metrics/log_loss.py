@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 from tenfold.statistics.metrics.metric import Array, Metric, weighted_mean
@@ -26,7 +28,7 @@ METRIC = Metric(
     higher_is_better=False,
     score=log_loss,
     rows=log_losses,
-    weighted=weighted_mean(log_losses),
+    weighted=partial(weighted_mean, log_losses),
     bounds=(0.0, np.inf),
     row_losses=log_losses,
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 from tenfold.statistics.metrics.metric import Array, Metric, weighted_mean
@@ -24,7 +26,7 @@ METRIC = Metric(
     higher_is_better=False,
     score=mean_absolute_error,
     rows=absolute_errors,
-    weighted=weighted_mean(absolute_errors),
+    weighted=partial(weighted_mean, absolute_errors),
     bounds=(0.0, np.inf),
     row_losses=absolute_errors,
 )

@@ -52,6 +52,6 @@ class Metric:
         return 1.0 if self.higher_is_better else -1.0
 
 
-def weighted_mean(rows: Callable[[Array, Array], Array]) -> Callable[[Array, Array, Array], Array]:
-    """`weighted` of a metric whose score is the mean of its rows."""
-    return lambda y, p, w: w @ rows(y, p[None])[0] / w.sum(-1)
+def weighted_mean(rows: Callable[[Array, Array], Array], y: Array, p: Array, w: Array) -> Array:
+    """`weighted` of a metric whose score is the mean of its rows, with `partial`: a metric is pickled with a model."""
+    return w @ rows(y, p[None])[0] / w.sum(-1)
