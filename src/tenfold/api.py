@@ -14,7 +14,7 @@ from tenfold.problem.from_arrays import Labelled, understand
 from tenfold.recipe.recipe import Recipe
 from tenfold.recipe.spaces.range_edges import border_warnings
 from tenfold.recipe.spaces.space import Space
-from tenfold.repair.diagnose_recipe import BUDGET, RecipeDiagnosis
+from tenfold.repair.diagnose_recipe import BUDGET, RecipeDiagnosis, check_is_recipe
 from tenfold.search.context import SearchContext, device_named
 from tenfold.search.leaderboard import frame_row, leaderboard_row, printed_row
 from tenfold.search.nested import Nested, nested
@@ -288,6 +288,7 @@ def diagnose_recipe(
 
     The same seed gives the same diagnosis, unless the time limit ends it. Raises `BadInput`.
     """
+    check_is_recipe(recipe)
     problem = understand(X, y, task).problem(folds, seed=seed, repeats=seeds)
     return RecipeDiagnosis(problem, recipe, SearchContext.local(device, limit=time_limit), budget).diagnose()
 

@@ -11,6 +11,7 @@ import torch
 from sklearn.datasets import load_breast_cancer, load_diabetes
 from sklearn.metrics import accuracy_score, r2_score
 
+import tenfold
 from tenfold.api import diagnose_recipe
 from tenfold.data.feed.randomness import derive_int
 from tenfold.doctor.measure.numbers.skill import WORST
@@ -257,3 +258,9 @@ def test_what_cannot_be_repaired_is_left_as_it_is():
     found = repair(recipe(), x, shuffled, **QUICK)
     assert found.recipe == recipe()
     assert "no change was proven to help" in found.notes
+
+
+@pytest.mark.parametrize("function", [tenfold.diagnose_recipe, tenfold.repair])
+def test_what_is_no_recipe_is_refused(function):
+    with pytest.raises(tenfold.BadInput, match="a str"):
+        function("adam", *cancer())

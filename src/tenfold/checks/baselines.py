@@ -62,7 +62,6 @@ def run_baseline(
     start, scores = time.monotonic(), []
     if strict and name == "boosting" and _seconds_of_trees(problem, seed) > budget:
         return Baseline(name, (), time.monotonic() - start, len(problem.folds))
-    # The next fold is begun only if it would end within the budget at the pace so far.
     for number, fold in enumerate(problem.folds):
         spent = time.monotonic() - start
         if scores and spent * (len(scores) + 1) / len(scores) > budget:

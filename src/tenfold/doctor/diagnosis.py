@@ -65,7 +65,7 @@ class Diagnosis:
     def plot(self) -> Any:
         """A matplotlib figure of what was recorded: signal and gradient propagation against the reference, activations
         and gradients by layer and time, update sizes, dead units, the loss and the short trainings."""
-        # The page is drawn two layers above this one: it is imported by name, when a user asks for the drawing.
+        # Drawn in a layer far above, the one exception to the contract: imported by name when it is asked for.
         from importlib import import_module
 
         return import_module("tenfold.report.diagnosis_page").figure(self.record)

@@ -83,7 +83,7 @@ def in_processes(
 ) -> bool:
     """Whether packs are trained in worker processes: yes if starting their operations takes longer than starting the
     processes. warm: whether these run already; for the others see `choose_executor`."""
-    from multiprocessing import current_process  # here, because it would slow down `tenfold --help`
+    from multiprocessing import current_process
 
     least = WARM_SECONDS if warm else COLD_SECONDS
     enough_work = min(packs, workers) > 1 and starting >= least and least <= START_SHARE * left

@@ -19,7 +19,7 @@ from tenfold.formatting import number
 from tenfold.problem.from_arrays import understand
 from tenfold.problem.problem import Problem
 from tenfold.recipe.recipe import Recipe
-from tenfold.repair.diagnose_recipe import BUDGET, RecipeDiagnosis
+from tenfold.repair.diagnose_recipe import BUDGET, RecipeDiagnosis, check_is_recipe
 from tenfold.search.context import SearchContext
 from tenfold.statistics.metrics import METRICS
 
@@ -118,6 +118,7 @@ def repair(
 ) -> Repair:
     """Diagnose a recipe, prove what might cure it, apply the best proven change, and again until it is healthy, nothing
     more is proven, or `rounds` changes are made; for the other options see `diagnose_recipe`."""
+    check_is_recipe(recipe)
     problem = understand(X, y, task).problem(folds, seed=seed, repeats=seeds)
     return repair_problem(problem, recipe, SearchContext.local(device, limit=time_limit), budget=budget, rounds=rounds)
 

@@ -1,8 +1,9 @@
 """What is left of a time limit, and for whom.
 
-Every decision that depends on the clock asks a `Deadline`; there is no other clock in a search. `fit` makes one from
-`--time-limit`, less the time of earlier sessions and of what follows the training. The baselines get a third of it, the
-search what they leave, each stage of a race a part of that; the doctor looks at failed recipes if enough is left.
+Whether time is left is asked of a `Deadline`; other clocks only measure how long a stage or a baseline took. `fit`
+makes one from `--time-limit`, less the time of earlier sessions and of what follows the training. The baselines get a
+third of it, the search what they leave, each stage of a race a part of that; the doctor looks at failed recipes if
+enough is left.
 """
 
 from __future__ import annotations

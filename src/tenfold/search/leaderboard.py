@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tenfold.formatting import number as printed
 from tenfold.search.results import SearchResults
 from tenfold.statistics.intervals import fold_error
 
@@ -51,6 +50,6 @@ def frame_row(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def printed_row(row: dict[str, Any]) -> str:
-    """ "0.9833 +- 0.0041  64 ReLU, He, Adam at 0.001, 12 epochs"."""
-    score = f"{printed(row['mean']):>8} +- {printed(row['se'])}"
-    return f"{score}  {row['recipe'].describe()}, {row['epochs']} epochs"
+    """ "  0.9833 +- 0.0041  64 ReLU, He, Adam at 0.001, 12 epochs": digits that line up, whatever their size."""
+    epochs = f"{row['epochs']} epoch{'s' if row['epochs'] != 1 else ''}"
+    return f"{row['mean']:10.4f} +- {row['se']:.4f}  {row['recipe'].describe()}, {epochs}"

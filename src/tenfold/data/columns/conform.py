@@ -21,6 +21,19 @@ from tenfold.formatting import listed, nearest
 
 WARN_SHARE = 0.05  # share of unseen categories or of numbers outside the training range that is a warning
 
+# How a frame's column is cast to the kind of training, in words: by both kinds, else by the latter.
+TAKEN_AS = {
+    ("boolean", "number"): "booleans taken as 0 and 1",
+    ("number", "boolean"): "0 and 1 taken as booleans",
+    ("number", "text"): "numbers taken as categories",
+    ("boolean", "text"): "booleans taken as categories",
+    ("date", "text"): "dates taken as categories",
+}
+CAST = {
+    "number": "numbers written as text", "boolean": "booleans in mixed spellings", "date": "dates read as {}",
+    "text": "taken as categories",
+}  # fmt: skip
+
 
 def conform(table: Table | TextTable, schema: Schema) -> tuple[Table, list[str]]:
     """The used input columns of a table, in the order and the kinds of the schema, and notes.
@@ -71,7 +84,8 @@ def _read_column(table: Table | TextTable, wanted: ColumnSchema, mark: Mark) -> 
             return blank_column(wanted.name, kind, table.rows), ""
         if column.kind == kind and {column.format, wanted.format} not in SWAPPED:
             return column, ""
-        note = f"column '{wanted.name}': {column.kind}s read as {wanted.kind}"
+        taken = TAKEN_AS.get((column.kind, kind)) or CAST[kind].format(wanted.format or DATE_RULES[0].name)
+        note = f"column '{wanted.name}': {taken}"
         if kind == "number" and column.kind == "boolean" and column.spelled is None:
             return replace(column, kind="number"), note
         cells = _cells_of(column, wanted)

@@ -20,7 +20,7 @@ MEANINGS = {  # `comment` adds the names of a family and the range of a number
     "shift": "move by up to so many pixels in each direction",
     "network": "equal hidden layers, {hidden: [...], ...}, or a list of any layers, {layers: [...]}",
     "layers": "one by one; the output layer is appended",
-    "hidden": "units of each hidden layer, [] for a linear model",
+    "hidden": "a linear model: []; else units of each hidden layer",
     "activation": "hidden activation",
     "normalization": "of hidden units",
     "normalize": "before or after the activation",
@@ -36,7 +36,7 @@ MEANINGS = {  # `comment` adds the names of a family and the range of a number
     "clip_norm": "largest norm of the gradient, null for no limit",
     "clip_value": "largest number of the gradient, null for no limit",
     "weight_average": "decay of the average of the weights that predicts, 0 for none",
-    "batch_size": "rows, or full",
+    "batch_size": "full, or rows",
     "epochs": "passes over the training rows",
 }
 SPACE_HEADER = """\
