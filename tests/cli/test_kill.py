@@ -15,10 +15,12 @@ from tenfold.store.check import check
 
 # A real fit in a process of its own. Checkpoints come every 0.15 s instead of 15 s, so that kills fall among them.
 PROGRAM = """
+import shutil
 import sys
 from pathlib import Path
 from tenfold.cli.screen import Screen
 from tenfold.run.fit import Fit, Stop, create_run, reopen
+from tenfold.errors import BadInput
 from tenfold.run.plan import make_plan
 from tenfold.problem.from_file import prepare
 from tenfold.problem.settings import Settings
@@ -34,9 +36,11 @@ optimizer = [{"adam": {"lr": {"log_uniform": [1e-3, 1e-1]}}}, "nesterov"]
 space = {"network": network, "optimizer": optimizer, "decay": ["none", "cosine"], "batch_size": 32,
          "epochs": int(sys.argv[4])}
 settings = Settings("sklearn:breast_cancer", space=Space.from_dict(space), trials=int(sys.argv[3]), folds=3)
-if (out / "run.db").exists():
+try:
     run, prepared, plan = reopen(out)
-else:
+except BadInput as error:  # killed before anything was acknowledged: it does what the message says
+    assert not out.exists() or "before it" in str(error) or "no run.db" in str(error), error
+    shutil.rmtree(out, ignore_errors=True)
     prepared = prepare(settings)
     plan = make_plan(prepared, 2)
     run = create_run(settings, out, prepared, plan)

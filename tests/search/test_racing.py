@@ -250,13 +250,12 @@ def test_a_race_that_is_stopped_anywhere_goes_on_to_the_same_end(strategy):
 
 
 @pytest.mark.slow
-def test_a_time_limit_lets_fewer_go_on_rather_than_none_reach_the_end():
+def test_a_race_under_a_time_limit_ends_with_a_score():  # who goes on then: tests/search/test_deadline.py
     space = Space.from_dict(FIELDS | {"epochs": 729, "optimizer": {"adam": {"lr": {"log_uniform": [1e-4, 1e-1]}}}})
     problem, begun = understand(X, Y).problem(5), time.monotonic()
     context = SearchContext.local("cpu", limit=6.0)
     found = train_all(problem, space.sample(24, seed=0), context, SearchPlan(Strategy("halving")))
     assert time.monotonic() - begun < 9.0
-    assert found.complete(found.best()) or "timeout" in found.outcomes()
     assert math.isfinite(found.mean(found.best()))
 
 
