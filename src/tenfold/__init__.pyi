@@ -5,7 +5,6 @@ from .api import (
     CrossValidation as CrossValidation,
     Search as Search,
     cross_validate as cross_validate,
-    diagnose_recipe as diagnose_recipe,
     nested_cross_validate as nested_cross_validate,
     search as search,
 )
@@ -40,7 +39,7 @@ from .recipe.layers import (
     MaxPool as MaxPool,
     Residual as Residual,
 )
-from .repair.repair_recipe import Repair as Repair, repair as repair
+from .repair.repair_recipe import Repair as Repair, diagnose_recipe as diagnose_recipe, repair as repair
 from .rules.activations import (
     ELU as ELU,
     GELU as GELU,

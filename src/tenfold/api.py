@@ -1,10 +1,10 @@
-"""Cross-validation and search in Python: `cross_validate` and `search`."""
+"""Cross-validation and search in Python: `cross_validate`, `search` and `nested_cross_validate`."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +14,6 @@ from tenfold.problem.from_arrays import Labelled, understand
 from tenfold.recipe.recipe import Recipe
 from tenfold.recipe.spaces.range_edges import border_warnings
 from tenfold.recipe.spaces.space import Space
-from tenfold.repair.diagnose_recipe import BUDGET, RecipeDiagnosis, check_is_recipe
 from tenfold.search.context import SearchContext, device_named
 from tenfold.search.leaderboard import frame_row, leaderboard_row, printed_row
 from tenfold.search.nested import Nested, nested
@@ -23,9 +22,6 @@ from tenfold.search.racing import Name, Rung, Strategy
 from tenfold.search.results import SearchResults
 from tenfold.search.search import SearchPlan, train_all
 from tenfold.statistics.spread import Spread
-
-if TYPE_CHECKING:
-    from tenfold.doctor.diagnosis import Diagnosis
 
 SHOWN = 10  # recipes of a result that Python prints
 
@@ -264,33 +260,6 @@ def nested_cross_validate(
     chosen = recipes.sample(trials, seed=seed) if isinstance(recipes, Space) else recipe_list(recipes)
     problem = understand(X, y, task).problem(folds, seed=seed, metric=metric, groups=groups)
     return nested(problem, chosen, SearchContext.local(device), inner=inner, seed=seed)
-
-
-def diagnose_recipe(
-    recipe: Recipe,
-    X: Any,
-    y: Any,
-    *,
-    folds: Any = 5,
-    seeds: int = 1,
-    seed: int = 0,
-    task: str | None = None,
-    budget: float = BUDGET,
-    time_limit: float | None = None,
-    device: str = "auto",
-) -> Diagnosis:
-    """Train a recipe on its folds under the doctor, and say what is wrong with it and what cures it.
-
-    - X, y, folds, task, device: as for `cross_validate`.
-    - seeds: how many times the folds are drawn anew, each with a new seed.
-    - budget: seconds for the short trainings that try changes of the recipe.
-    - time_limit: seconds after which the training itself ends.
-
-    The same seed gives the same diagnosis, unless the time limit ends it. Raises `BadInput`.
-    """
-    check_is_recipe(recipe)
-    problem = understand(X, y, task).problem(folds, seed=seed, repeats=seeds)
-    return RecipeDiagnosis(problem, recipe, SearchContext.local(device, limit=time_limit), budget).diagnose()
 
 
 def _lines(found: CrossValidation | Search, numbers: Sequence[int]) -> str:

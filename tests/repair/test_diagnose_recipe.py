@@ -12,7 +12,6 @@ from sklearn.datasets import load_breast_cancer, load_diabetes
 from sklearn.metrics import accuracy_score, r2_score
 
 import tenfold
-from tenfold.api import diagnose_recipe
 from tenfold.data.feed.randomness import derive_int
 from tenfold.doctor.measure.numbers.skill import WORST
 from tenfold.doctor.record import Trial
@@ -30,7 +29,7 @@ from tenfold.repair.diagnose_recipe import (
     skill_of,
     train_watched,
 )
-from tenfold.repair.repair_recipe import chosen, repair
+from tenfold.repair.repair_recipe import chosen, diagnose_recipe, repair
 from tenfold.search.context import SearchContext
 
 ROWS = 240

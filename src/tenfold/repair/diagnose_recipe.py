@@ -19,7 +19,6 @@ from tenfold.doctor.judge.evidence_units_and_signal import DEAD_LAYER
 from tenfold.doctor.measure.numbers.skill import WORST, class_skill, number_skill
 from tenfold.engine.plan.cost import lane_step_seconds
 from tenfold.engine.plan.shape import Shape
-from tenfold.errors import BadInput
 from tenfold.executors.choose import executor_in_this_process
 from tenfold.problem.problem import Problem
 from tenfold.recipe.recipe import Recipe, loss_of
@@ -41,12 +40,6 @@ BUDGET = 6.0  # seconds of all short trainings of a first round, by the cost for
 SCORED = 1024  # rows of a part that skill is measured on
 VALIDATIONS = 64  # epochs after which the validation loss is measured, at most
 OUT_OF_LINE = 0.2  # judge the worst lane instead of the median one if its skill is lower by more than this
-
-
-def check_is_recipe(recipe: object) -> None:
-    """Raises `BadInput` for anything but one recipe."""
-    if not isinstance(recipe, Recipe):
-        raise BadInput(f"a {type(recipe).__name__}", expected="a Recipe", do="tenfold.Recipe.from_yaml or from_dict")
 
 
 def skill_of(problem: Problem, outputs: Array, rows: Array, fold: int, recipe: Recipe) -> float | None:

@@ -19,7 +19,7 @@ from tenfold.formatting import number
 from tenfold.problem.from_arrays import understand
 from tenfold.problem.problem import Problem
 from tenfold.recipe.recipe import Recipe
-from tenfold.repair.diagnose_recipe import BUDGET, RecipeDiagnosis, check_is_recipe
+from tenfold.repair.diagnose_recipe import BUDGET, RecipeDiagnosis
 from tenfold.search.context import SearchContext
 from tenfold.statistics.metrics import METRICS
 
@@ -102,6 +102,32 @@ def score_words(value: float | None) -> str:
     return "none (diverged)" if value is None else number(value)
 
 
+def diagnose_recipe(
+    recipe: Recipe,
+    X: Any,
+    y: Any,
+    *,
+    folds: Any = 5,
+    seeds: int = 1,
+    seed: int = 0,
+    task: str | None = None,
+    budget: float = BUDGET,
+    time_limit: float | None = None,
+    device: str = "auto",
+) -> Diagnosis:
+    """Train a recipe on its folds under the doctor, and say what is wrong with it and what cures it.
+
+    - X, y, folds, task, device: as for `cross_validate`.
+    - seeds: how many times the folds are drawn anew, each with a new seed.
+    - budget: seconds for the short trainings that try changes of the recipe.
+    - time_limit: seconds after which the training itself ends.
+
+    The same seed gives the same diagnosis, unless the time limit ends it. Raises `BadInput`.
+    """
+    problem = _problem_of(recipe, X, y, task, folds=folds, seed=seed, repeats=seeds)
+    return RecipeDiagnosis(problem, recipe, SearchContext.local(device, limit=time_limit), budget).diagnose()
+
+
 def repair(
     recipe: Recipe,
     X: Any,
@@ -118,9 +144,15 @@ def repair(
 ) -> Repair:
     """Diagnose a recipe, prove what might cure it, apply the best proven change, and again until it is healthy, nothing
     more is proven, or `rounds` changes are made; for the other options see `diagnose_recipe`."""
-    check_is_recipe(recipe)
-    problem = understand(X, y, task).problem(folds, seed=seed, repeats=seeds)
+    problem = _problem_of(recipe, X, y, task, folds=folds, seed=seed, repeats=seeds)
     return repair_problem(problem, recipe, SearchContext.local(device, limit=time_limit), budget=budget, rounds=rounds)
+
+
+def _problem_of(recipe: object, X: Any, y: Any, task: str | None, **division: Any) -> Problem:
+    """What the doctor trains one recipe on. Raises `BadInput` for anything but one recipe."""
+    if not isinstance(recipe, Recipe):
+        raise BadInput(f"a {type(recipe).__name__}", expected="a Recipe", do="tenfold.Recipe.from_yaml or from_dict")
+    return understand(X, y, task).problem(**division)
 
 
 def repair_problem(
@@ -132,7 +164,11 @@ def repair_problem(
     rounds: int = ROUNDS,
     on_diagnosis: Callable[[Diagnosis], None] = lambda diagnosis: None,
 ) -> Repair:
-    """The same of a problem; `on_diagnosis` is called with the first diagnosis as soon as it is there."""
+    """Diagnose a recipe, prove what might cure it, apply the best proven change, and again until it is healthy, nothing
+    more is proven, or `rounds` changes are made.
+
+    on_diagnosis: called with the first diagnosis as soon as it is there.
+    """
     current = RecipeDiagnosis(problem, recipe, context, budget)
     first = last = current.diagnose()
     on_diagnosis(first)
