@@ -73,6 +73,19 @@ def option(name: str, value: float | bool) -> Callable[[TrainingPlan], None]:
     return change
 
 
+def edit(
+    *, start: StartEdit | None = None, network: NetworkEdit | None = None, rows: RowsEdit | None = None
+) -> Callable[[TrainingPlan], None]:
+    """A change of a plan that adds an edit of the weights, of the operations or of the rows."""
+
+    def change(plan: TrainingPlan) -> None:
+        plan.start += [start] if start else []
+        plan.network += [network] if network else []
+        plan.rows += [rows] if rows else []
+
+    return change
+
+
 def always(record: Record) -> bool:
     """Any network can have it."""
     return True

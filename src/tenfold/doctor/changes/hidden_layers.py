@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, get_args
 
-from tenfold.doctor.changes.change import Change, Replaced, TrainingPlan
+from tenfold.doctor.changes.change import Change, Replaced, edit
 from tenfold.doctor.changes.networks import activations_of, layers_of, with_layers
 from tenfold.doctor.record import Operation, Record, hidden_layers
 from tenfold.recipe.layers import Conv, Dense
@@ -42,15 +42,6 @@ def _normalized(operations: Sequence[Operation], replaced: Replaced) -> Replaced
     return normalize(operations, replaced)
 
 
-def _with_relu(plan: TrainingPlan) -> None:
-    plan.start.append(_he_start)
-    plan.network.append(_rectified)
-
-
-def _with_normalization(plan: TrainingPlan) -> None:
-    plan.network.append(_normalized)
-
-
 def _relu_recipe(recipe: Recipe) -> Recipe:
     """ReLU for every activation, and behind every layer where there is none at all; He initialization."""
     network = recipe.network
@@ -58,12 +49,12 @@ def _relu_recipe(recipe: Recipe) -> Recipe:
         return replace(recipe, network=replace(network, activation=ReLU()), init=He())
     linear = not activations_of(network)
 
-    def edit(layer: Any) -> list[Any]:
+    def changed(layer: Any) -> list[Any]:
         if isinstance(layer, get_args(Activation)):
             return [ReLU()]
         return [layer, ReLU()] if linear and isinstance(layer, Dense | Conv) else [layer]
 
-    return replace(with_layers(recipe, edit), init=He())
+    return replace(with_layers(recipe, changed), init=He())
 
 
 def _normalized_recipe(recipe: Recipe) -> Recipe:
@@ -90,12 +81,12 @@ def _wider_recipe(recipe: Recipe) -> Recipe:
     if isinstance(network, MLP):
         return replace(recipe, network=replace(network, hidden=tuple(max(units, WIDE) for units in network.hidden)))
 
-    def edit(layer: Any) -> list[Any]:
+    def changed(layer: Any) -> list[Any]:
         if isinstance(layer, Dense):
             return [Dense(units=max(layer.units, WIDE))]
         return [replace(layer, channels=max(layer.channels, WIDE // 2))] if isinstance(layer, Conv) else [layer]
 
-    return with_layers(recipe, edit)
+    return with_layers(recipe, changed)
 
 
 ACTIVATION = Change(
@@ -103,7 +94,7 @@ ACTIVATION = Change(
     "use ReLU in the hidden layers, with He initialization",
     "ReLU inside",
     applies=_has_hidden,
-    module=_with_relu,
+    module=edit(start=_he_start, network=_rectified),
     recipe=_relu_recipe,
     preference=6,
 )
@@ -112,7 +103,7 @@ NORMALIZE = Change(
     "put batch normalization behind every hidden layer",
     "normalization",
     applies=_has_hidden,
-    module=_with_normalization,
+    module=edit(network=_normalized),
     recipe=_normalized_recipe,
     preference=12,
 )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from tenfold.doctor.changes.change import Change, TrainingPlan, always
+from tenfold.doctor.changes.change import Change, always, edit
 from tenfold.doctor.changes.networks import activations_of
 from tenfold.doctor.record import Operation
 from tenfold.recipe.recipe import Recipe
@@ -19,10 +19,6 @@ def _drawn_anew(model: Any, operations: Sequence[Operation], seed: int) -> None:
     reinitialize(model, operations, seed=seed)
 
 
-def _with_start(plan: TrainingPlan) -> None:
-    plan.start.append(_drawn_anew)
-
-
 def _suited_init(recipe: Recipe) -> Recipe:
     """The initialization that keeps the second moment through the recipe's activation, with biases of 0."""
     activations = activations_of(recipe.network)
@@ -33,7 +29,7 @@ REINITIALIZE = Change(
     "reinitialize",
     "draw the first weights with the variance that fits the activation, biases 0",
     applies=always,
-    module=_with_start,
+    module=edit(start=_drawn_anew),
     recipe=_suited_init,
     preference=2,
 )

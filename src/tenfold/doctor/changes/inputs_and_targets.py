@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from tenfold.doctor.changes.change import Change, Rows, TrainingPlan
+from tenfold.doctor.changes.change import Change, Rows, edit
 from tenfold.doctor.changes.networks import layers_of
 from tenfold.doctor.record import OutputKind, Record
 from tenfold.recipe.layers import Conv
@@ -37,19 +37,11 @@ def _standardized(recipe: Recipe) -> Recipe:
     return replace(recipe, preprocess=StandardizeChannel() if images else Standardize())
 
 
-def _with_inputs(plan: TrainingPlan) -> None:
-    plan.rows.append(_standardized_inputs)
-
-
-def _with_targets(plan: TrainingPlan) -> None:
-    plan.rows.append(_standardized_targets)
-
-
 STANDARDIZE_INPUTS = Change(
     "standardize_inputs",
     "standardize the inputs with the training rows' mean and std",
     applies=_has_inputs,
-    module=_with_inputs,
+    module=edit(rows=_standardized_inputs),
     recipe=_standardized,
     preference=1,
 )
@@ -57,6 +49,6 @@ STANDARDIZE_TARGETS = Change(  # recipes always do
     "standardize_targets",
     "train on (y - y_train.mean()) / y_train.std() and undo it in predictions",
     applies=lambda record: record.facts.task == "numbers",
-    module=_with_targets,
+    module=edit(rows=_standardized_targets),
     other_loss=True,
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from tenfold.doctor.changes.change import Change, RecipeChange, Replaced, TrainingPlan, option
+from tenfold.doctor.changes.change import Change, RecipeChange, Replaced, edit, option
 from tenfold.doctor.changes.networks import with_layers
 from tenfold.doctor.record import Operation
 from tenfold.recipe.layers import ChannelDropout, Dropout
@@ -13,14 +13,10 @@ from tenfold.recipe.network import MLP
 from tenfold.recipe.recipe import Recipe
 
 
-def _kept(operations: Sequence[Operation], replaced: Replaced) -> Replaced:
+def _without_dropout(operations: Sequence[Operation], replaced: Replaced) -> Replaced:
     from tenfold.doctor.changes.surgery import without_dropout
 
     return replaced | without_dropout(operations)
-
-
-def _without_dropout(plan: TrainingPlan) -> None:
-    plan.network.append(_kept)
 
 
 def _dropout_of(rate: float) -> RecipeChange:
@@ -49,7 +45,7 @@ NO_DROPOUT = Change(
     "no_dropout",
     "leave dropout out",
     applies=lambda record: any(op.kind == "dropout" and op.rate > 0 for op in record.facts.operations),
-    module=_without_dropout,
+    module=edit(network=_without_dropout),
     recipe=_dropout_of(0.0),
     preference=8,
 )
