@@ -13,7 +13,7 @@ from torch import Tensor
 from tenfold.engine.operations.operation import PlannedOp
 from tenfold.engine.plan.shape import Shape
 from tenfold.recipe.recipe import Recipe
-from tenfold.rules.optimizers.base import FIRST_MOMENT, SECOND_MOMENT
+from tenfold.rules.optimizers.base import keeps_moments
 from tenfold.rules.optimizers.update import Coefficients, Time
 from tenfold.rules.record import numbers, rule_name
 
@@ -37,8 +37,7 @@ class Lane:
         optimizer = self.optimizer
         layers = [layer for layer in self.recipe.network.sequence() if hasattr(layer, "formula")]
         activations = [(rule_name(layer), repr(numbers(layer))) for layer in layers[:1]]
-        moments = tuple(name in optimizer.state() for name in (FIRST_MOMENT, SECOND_MOMENT))
-        return optimizer.family, activations, moments, self.number, self.fold
+        return optimizer.family, activations, keeps_moments(optimizer), self.number, self.fold
 
 
 class LaneValues:

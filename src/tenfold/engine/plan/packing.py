@@ -17,7 +17,7 @@ from tenfold.engine.plan.cost import START_SECONDS, lane_step_seconds
 from tenfold.engine.plan.shape import Layout, Shape
 from tenfold.engine.plan.size import Size
 from tenfold.recipe.recipe import Recipe
-from tenfold.rules.optimizers.base import FIRST_MOMENT, SECOND_MOMENT
+from tenfold.rules.optimizers.base import keeps_moments
 from tenfold.rules.record import rule_name
 
 PACK_SECONDS = 6e-3  # work of one stacked update at which the fixed cost of starting its operations is small
@@ -71,11 +71,10 @@ def plan_packs(
 
 def _likeness(recipe: Recipe, number: int) -> tuple[object, ...]:
     layers, optimizer = recipe.network.sequence(), recipe.optimizer
-    moments = tuple(name in optimizer.state() for name in (FIRST_MOMENT, SECOND_MOMENT))
     drops = any(getattr(layer, "rate", 0) for layer in layers)
     kinds = tuple(rule_name(layer) for layer in layers)
     return (
-        drops, kinds, rule_name(recipe.loss), optimizer.family, moments, recipe.epochs,
+        drops, kinds, rule_name(recipe.loss), optimizer.family, keeps_moments(optimizer), recipe.epochs,
         repr(recipe.preprocess), recipe.clip_norm is None, number,
     )  # fmt: skip
 

@@ -67,7 +67,7 @@ class Layout:
 
     @staticmethod
     def of(shape: Shape) -> Layout:
-        """NetworkOperation by operation: the weight and its bias, gamma and beta, slopes."""
+        """Operation by operation: the weight and its bias, gamma and beta, slopes."""
         slots: list[Slot] = []
         moments: dict[int, tuple[int, int, int]] = {}
         start, moment_start, seen_weight = 0, 0, False

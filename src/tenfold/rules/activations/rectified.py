@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
@@ -80,7 +81,7 @@ class ReLU(ActivationRule):
     torch_layer_name: ClassVar[str | None] = "ReLU"
 
 
-class _Slope(ActivationRule):
+class _Slope(ActivationRule, ABC):
     """What follows from the slope to the left of zero."""
 
     rectifier: ClassVar[bool] = True
@@ -88,8 +89,8 @@ class _Slope(ActivationRule):
     suited_init: ClassVar[Initialization] = He()
 
     @property
-    def _slope(self) -> float:
-        raise NotImplementedError
+    @abstractmethod
+    def _slope(self) -> float: ...
 
     @property
     def gain(self) -> float:

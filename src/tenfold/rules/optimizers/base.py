@@ -21,6 +21,12 @@ LARGEST_SECOND_MOMENT = "largest_second_moment"  # of amsgrad
 STEP_MOMENT = "step_moment"  # of adadelta: a mean of squared steps
 
 
+def keeps_moments(optimizer: Any) -> tuple[bool, bool]:
+    """Whether an optimizer keeps a first and a second moment: in a pack those that do alike are neighbours."""
+    state = optimizer.state()
+    return FIRST_MOMENT in state, SECOND_MOMENT in state
+
+
 class Time(NamedTuple):
     """When: float64 arrays over the updates asked for.
 
