@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from tenfold.search.context import Journal
+from tenfold.search.context import Journal, as_it_is
 from tenfold.search.job import Message, Saved
 from tenfold.store.run_directory import Run
 
@@ -22,8 +22,8 @@ class RunJournal(Journal):
         self.run, self.known, self.prefix = run, known, prefix
 
     def once(
-        self, name: str, make: Callable[[], Any], *, write: Callable[[Any], Any] = lambda value: value,
-        read: Callable[[Any], Any] = lambda value: value,
+        self, name: str, make: Callable[[], Any], *, write: Callable[[Any], Any] = as_it_is,
+        read: Callable[[Any], Any] = as_it_is,
     ) -> Any:  # fmt: skip
         name = self.prefix + name
         if name in self.known:

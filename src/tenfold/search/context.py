@@ -41,7 +41,8 @@ def device_named(name: str) -> torch.device:
     return device
 
 
-def _as_it_is(value: Any) -> Any:
+def as_it_is(value: Any) -> Any:
+    """A value that is JSON already."""
     return value
 
 
@@ -53,8 +54,8 @@ class Journal:
         name: str,
         make: Callable[[], Any],
         *,
-        write: Callable[[Any], Any] = _as_it_is,
-        read: Callable[[Any], Any] = _as_it_is,
+        write: Callable[[Any], Any] = as_it_is,
+        read: Callable[[Any], Any] = as_it_is,
     ) -> Any:
         """The value that was decided under that name; else `make()`, committed before it is used.
 

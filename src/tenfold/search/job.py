@@ -63,9 +63,11 @@ class PackJob:
     def __call__(self, emit: Callable[[Message], None], ordered: Callable[[], JobOrder]) -> None:
         """Train to epoch `until`, to the time limit, or until asked to stop; then the last message is a checkpoint."""
         pack = Pack(self.plan.lanes(self.recipes), self.plan.shape, self.feed)
-        book = EpochRecorder(self.problem, self.records, recorded_rows=self.recorded_rows, epoch_fixed=self.epoch_fixed)
+        recorder = EpochRecorder(
+            self.problem, self.records, recorded_rows=self.recorded_rows, epoch_fixed=self.epoch_fixed
+        )
         if self.saved is not None:
-            book.records = self._restore(pack, self.saved)
+            recorder.records = self._restore(pack, self.saved)
         elif self.lanes:
             pack.adopt(self.lanes)
         saved_at = time.monotonic()
@@ -74,29 +76,29 @@ class PackJob:
             nonlocal saved_at
             order = ordered()
             if order == "go on" and time.monotonic() - saved_at > self.every:
-                emit(self._checkpoint(pack, book))
+                emit(self._checkpoint(pack, recorder))
                 saved_at = time.monotonic()
             return order
 
         def each_epoch() -> None:
             bad, made = pack.bad.cpu().numpy(), len(pack.lanes)
-            stay = book.record(pack.epoch, pack.lanes, pack.train_loss(), pack.evaluate(), bad)
+            stay = recorder.record(pack.epoch, pack.lanes, pack.train_loss(), pack.evaluate(), bad)
             if not all(stay):
                 pack.keep(stay)
-            emit(Message("epoch", self.key, pack.epoch, {}, {}, book.best(), trials=made))
+            emit(Message("epoch", self.key, pack.epoch, {}, {}, recorder.best(), trials=made))
 
         if not train(pack, last=self.until * pack.per_epoch, tick=tick, each_epoch=each_epoch):
             if ordered() == "stop":
-                emit(self._checkpoint(pack, book))
+                emit(self._checkpoint(pack, recorder))
                 return
-            book.out_of_time(pack.epoch)
+            recorder.out_of_time(pack.epoch)
             pack.keep([False] * len(pack.lanes))
         paused = pack.state() if pack.lanes else None
-        emit(Message("done", self.key, pack.epoch, *book.arrays(), book.best(), paused))
+        emit(Message("done", self.key, pack.epoch, *recorder.arrays(), recorder.best(), paused))
 
-    def _checkpoint(self, pack: Pack, book: EpochRecorder) -> Message:
+    def _checkpoint(self, pack: Pack, recorder: EpochRecorder) -> Message:
         state, where = pack.state()
-        records, meta = book.arrays()
+        records, meta = recorder.arrays()
         # Copies: the training goes on and changes the records while the main thread writes this message.
         arrays = {**{f"pack.{k}": v for k, v in state.items()}, **{k: v.copy() for k, v in records.items()}}
         return Message("checkpoint", self.key, pack.epoch, arrays, {"pack": where, "book": meta})

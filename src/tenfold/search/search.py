@@ -36,7 +36,8 @@ if TYPE_CHECKING:
     from tenfold.engine.packs.pack import LaneRows
     from tenfold.engine.packs.rows import Feed
     from tenfold.engine.plan.packing import PackPlan
-    from tenfold.search.job import Message, PackJob, RecipeRecord, Saved
+    from tenfold.search.job import Message, PackJob, Saved
+    from tenfold.search.records import RecipeRecord
 
 Array = np.ndarray
 MOST_RECORDED_ROWS = 4096  # rows whose contributions to every score are recorded, at most
@@ -176,7 +177,8 @@ class SearchRun:
         place: the names of the stage's packs begin with it. paused: the packs of the stage before. part: of the time.
         Returns the packs of this stage with the states of their lanes; None where only the journal may know it.
         """
-        from tenfold.search.job import EpochRecorder, records_of
+        from tenfold.search.job import records_of
+        from tenfold.search.records import EpochRecorder
 
         jobs, packs = self._jobs(place, stage, numbers, feed, self._paused_lanes(paused, set(numbers)))
         known = dict(self.records)
@@ -210,7 +212,8 @@ class SearchRun:
         self, place: str, stage: Stage, numbers: list[int], feed: Feed, lanes: dict[tuple[int, int], LaneRows]
     ) -> tuple[list[PackJob], dict[str, Saved | None]]:
         """A job for every pack of a stage that has not ended, and the names of all packs. lanes: go on from there."""
-        from tenfold.search.job import EpochRecorder, PackJob
+        from tenfold.search.job import PackJob
+        from tenfold.search.records import EpochRecorder
 
         journal = self.context.journal
         # A later stage of fold racing adds folds to recipes that have their epoch from the earlier ones.

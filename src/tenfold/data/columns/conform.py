@@ -12,7 +12,7 @@ import numpy as np
 
 from tenfold.data.columns.cells import Cells, TextTable, decide_marks
 from tenfold.data.columns.dates import DATE_RULES
-from tenfold.data.columns.kinds import KINDS, SWAPPED, NotOfKind
+from tenfold.data.columns.kinds import KINDS, SWAPPED, ColumnKind, NotOfKind
 from tenfold.data.columns.numbers import Mark
 from tenfold.data.columns.schema import ColumnSchema, Schema
 from tenfold.data.columns.table import Column, Table, blank_column
@@ -20,19 +20,6 @@ from tenfold.errors import BadInput
 from tenfold.formatting import listed, nearest
 
 WARN_SHARE = 0.05  # share of unseen categories or of numbers outside the training range that is a warning
-
-# How a frame's column is cast to the kind of training, in words: by both kinds, else by the latter.
-TAKEN_AS = {
-    ("boolean", "number"): "booleans taken as 0 and 1",
-    ("number", "boolean"): "0 and 1 taken as booleans",
-    ("number", "text"): "numbers taken as categories",
-    ("boolean", "text"): "booleans taken as categories",
-    ("date", "text"): "dates taken as categories",
-}
-CAST = {
-    "number": "numbers written as text", "boolean": "booleans in mixed spellings", "date": "dates read as {}",
-    "text": "taken as categories",
-}  # fmt: skip
 
 
 def conform(table: Table | TextTable, schema: Schema) -> tuple[Table, list[str]]:
@@ -84,8 +71,7 @@ def _read_column(table: Table | TextTable, wanted: ColumnSchema, mark: Mark) -> 
             return blank_column(wanted.name, kind, table.rows), ""
         if column.kind == kind and {column.format, wanted.format} not in SWAPPED:
             return column, ""
-        taken = TAKEN_AS.get((column.kind, kind)) or CAST[kind].format(wanted.format or DATE_RULES[0].name)
-        note = f"column '{wanted.name}': {taken}"
+        note = f"column '{wanted.name}': {_taken_as(column.kind, wanted)}"
         if kind == "number" and column.kind == "boolean" and column.spelled is None:
             return replace(column, kind="number"), note
         cells = _cells_of(column, wanted)
@@ -101,6 +87,22 @@ def _read_column(table: Table | TextTable, wanted: ColumnSchema, mark: Mark) -> 
             expected=f"a {what}, as in training, or an empty cell",
             do="fix that cell",
         ) from fault
+
+
+def _taken_as(kind: ColumnKind, wanted: ColumnSchema) -> str:
+    """How a typed column of one kind is cast to the kind of training, in words."""
+    match kind, wanted.cell_kind:
+        case "boolean", "number":
+            return "booleans taken as 0 and 1"
+        case "number", "boolean":
+            return "0 and 1 taken as booleans"
+        case _, "text":
+            return f"{kind}s taken as categories"
+        case _, "number":
+            return "numbers written as text"
+        case _, "boolean":
+            return "booleans in mixed spellings"
+    return f"dates read as {wanted.format or DATE_RULES[0].name}"
 
 
 def _cells_of(column: Column, wanted: ColumnSchema) -> Cells:
