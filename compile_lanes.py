@@ -19,9 +19,8 @@ import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 from packaging.tags import sys_tags
@@ -54,8 +53,8 @@ class NotCompiled(Exception):
     """Why there is no library, in a line or two."""
 
 
-@dataclass(frozen=True)
-class Compiler:
+# No dataclass: hatchling executes this file without registering a module, where dataclasses would look for annotations.
+class Compiler(NamedTuple):
     """A C compiler that knows C++ too.
 
     march: how it writes the levels of x86-64; links: what linking needs at the end.
@@ -64,14 +63,14 @@ class Compiler:
     command: list[str]
     march: str = "x86-64-"
     links: tuple[str, ...] = ("-lm",)
-    environment: dict[str, str] = field(default_factory=dict[str, str])
+    environment: tuple[tuple[str, str], ...] = ()
 
     def run(self, *arguments: str, text: str = "") -> subprocess.CompletedProcess[str]:
         """What the compiler answers."""
         return subprocess.run(
             [*self.command, *arguments],
             input=text, capture_output=True, text=True, check=False, errors="replace",
-            env={**os.environ, "LC_ALL": "C", **self.environment},
+            env={**os.environ, "LC_ALL": "C", **dict(self.environment)},
         )  # fmt: skip
 
     def knows(self, *flags: str) -> bool:
@@ -119,7 +118,7 @@ def clang_of_ziglang() -> Compiler:
         [sys.executable, "-m", "ziglang", "cc", "-target", WITH_ZIGLANG[platform.machine()]],
         march="x86_64_",
         links=("-nostdlib", *libraries),
-        environment={"ZIG_GLOBAL_CACHE_DIR": cache, "ZIG_LOCAL_CACHE_DIR": cache},
+        environment=(("ZIG_GLOBAL_CACHE_DIR", cache), ("ZIG_LOCAL_CACHE_DIR", cache)),
     )
 
 
