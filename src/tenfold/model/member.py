@@ -49,6 +49,12 @@ class Member:
         steps = plan_network(self.recipe.network, size)
         return build_module(steps, self.weights, entering_image(self.recipe.network, size))
 
+    def compiled(self, outputs: int, image: tuple[int, int, int] | None) -> Any:
+        """The network by compiled code, (rows, width) -> (rows, outputs); None where there is none of it."""
+        from tenfold.engine.native.predict import compiled_predictor
+
+        return compiled_predictor(self.recipe, Size(self.encoding.width, outputs, image), self.weights)
+
     def preprocess(self) -> tuple[dict[str, Any], dict[str, Array]]:
         """Encoding, preprocessing and target scale as a bundle holds them: a JSON value, and arrays by name."""
         arrays = {"medians": self.encoding.medians, "indicators": self.encoding.indicators}

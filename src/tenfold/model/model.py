@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, reduce
 from pathlib import Path
@@ -81,6 +81,12 @@ class Model:
         return [member.network(len(self.classes) or 1, self.image) for member in self.members]
 
     @cached_property
+    def _predictors(self) -> list[Callable[[Array], Array]]:
+        """Of each member, from preprocessed rows to outputs: by compiled code, or by its module."""
+        compiled = [member.compiled(len(self.classes) or 1, self.image) for member in self.members]
+        return [found or by_module(self._networks[i]) for i, found in enumerate(compiled)]
+
+    @cached_property
     def module(self) -> Any:
         """The model as a torch module in evaluation mode; it takes what `encode` gives.
 
@@ -112,8 +118,8 @@ class Model:
 
     def outputs(self, inputs: Inputs) -> Array:
         """Probabilities (rows, classes), or predictions in the target's unit (rows, 1)."""
-        pairs = zip(self.members, self._networks, strict=True)
-        return self._mean(self._forward(member, network, inputs) for member, network in pairs)
+        pairs = zip(self.members, self._predictors, strict=True)
+        return self._mean(self._forward(member, predictor, inputs) for member, predictor in pairs)
 
     def samples(self, inputs: Inputs, count: int, *, seed: int = 0) -> tuple[Array, Array]:
         """Monte-Carlo dropout: mean and standard deviation of `outputs` over `count` passes of each member with dropout
@@ -146,7 +152,7 @@ class Model:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             for _ in range(count):
-                drawn = self._forward(member, network, inputs).astype(np.float64)
+                drawn = self._forward(member, by_module(network), inputs).astype(np.float64)
                 total, square = total + drawn, square + drawn**2
         return total / count, square / count
 
@@ -155,24 +161,17 @@ class Model:
         weighted = (member.share * part for member, part in zip(self.members, parts, strict=True))
         return reduce(operator.add, weighted) / sum(member.share for member in self.members)
 
-    def _forward(self, member: Member, network: Any, inputs: Inputs) -> Array:
+    def _forward(self, member: Member, predictor: Callable[[Array], Array], inputs: Inputs) -> Array:
         """Readable outputs of a member: (rows, classes or 1)."""
-        pieces = list(self._chunks(member, network, inputs))
+        pieces = list(self._chunks(member, predictor, inputs))
         return np.concatenate(pieces) if pieces else np.zeros((0, len(self.classes) or 1))
 
-    def _chunks(self, member: Member, network: Any, inputs: Inputs) -> Iterator[Array]:
-        import torch
-
+    def _chunks(self, member: Member, predictor: Callable[[Array], Array], inputs: Inputs) -> Iterator[Array]:
         link = loss_of(member.recipe, bool(self.classes)).link
         size = CHUNK if self.image is None else CHUNK_IMAGES
         for first in range(0, inputs.rows, size):
-            x = member.encode(inputs, slice(first, first + size))
-            # Kernels treat the last rows of a block that is not aligned differently: padded, a row has the same bits
-            # whatever the other rows are.
-            aligned = np.pad(x, ((0, align(len(x)) - len(x)), (0, 0)))
-            with torch.inference_mode():
-                out = network(torch.from_numpy(aligned))[: len(x)]
-                yield out.softmax(-1).numpy() if self.classes else in_unit(out.numpy(), link, *member.target_scale)
+            out = predictor(member.encode(inputs, slice(first, first + size)))
+            yield softmax(out) if self.classes else in_unit(out, link, *member.target_scale)
 
     def labels(self, outputs: Array) -> Array:
         """From `outputs` to predictions (rows,)."""
@@ -226,6 +225,27 @@ class Model:
     def save(self, path: str | Path) -> str:
         """Write the model as a directory of safetensors and JSON; returns the SHA-256 of its manifest."""
         return write_bundle(path, **self.parts())
+
+
+def by_module(network: Any) -> Callable[[Array], Array]:
+    """From preprocessed rows to outputs, by a torch module."""
+
+    def predictor(x: Array) -> Array:
+        import torch
+
+        # Kernels treat the last rows of a block that is not aligned differently: padded, a row has the same bits
+        # whatever the other rows are.
+        aligned = np.pad(x, ((0, align(len(x)) - len(x)), (0, 0)))
+        with torch.inference_mode():
+            return network(torch.from_numpy(aligned))[: len(x)].numpy()
+
+    return predictor
+
+
+def softmax(outputs: Array) -> Array:
+    """Probabilities (rows, classes), in the dtype of the outputs."""
+    powers = np.exp(outputs - outputs.max(-1, keepdims=True))
+    return powers / powers.sum(-1, keepdims=True)
 
 
 def load(path: str | Path) -> Model:

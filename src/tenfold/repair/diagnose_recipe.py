@@ -143,7 +143,11 @@ class ShortTrainings:
         updates = [self._updates(name, recipe, folds) for name, recipe in named.items()]
         found: dict[int, Trial] = {}
         plans = plan_packs(
-            recipes, folds, self.problem.size, workers=self.context.workers, compiled=self.context.compiled(self.problem)
+            recipes,
+            folds,
+            self.problem.size,
+            workers=self.context.workers,
+            compiled=self.context.compiled(self.problem),
         )
         jobs = [self._job(plan, recipes, names, updates, feed) for plan in plans]
         executor = executor_in_this_process(self.context.workers)

@@ -324,7 +324,12 @@ class Fit:
 
         device, schema, seed = device_named(settings.device), self.prepared.schema, settings.seed
         final = final_model(
-            trained.winner(), settings.keep, seed=seed, schema=schema, device=device, engine=self.plan.engine,
+            trained.winner(),
+            settings.keep,
+            seed=seed,
+            schema=schema,
+            device=device,
+            engine=self.plan.engine,
             idle=self.stop.check,
         )
         comparison = None if final.comparison is None else jsonable(asdict(final.comparison))

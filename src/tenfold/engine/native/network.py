@@ -21,17 +21,24 @@ MOST_OPEN = 64  # residual blocks in one another, as in source/network.h
 
 def unknown(recipe: Recipe, size: Size, *, classification: bool) -> str:
     """What of a recipe only packs can train, in words; "" where compiled lanes train it."""
-    if entering_image(recipe.network, size) is not None:
-        return "convolutions"
+    if network := unknown_network(recipe, size):
+        return network
     if isinstance(recipe.optimizer, SecondOrder | Muon):
         return rule_name(recipe.optimizer)
-    for step in plan_network(recipe.network, size):
-        if step.op.compiled(step.layer) is None:
-            return rule_name(step.layer) if step.layer is not None else step.op.name
     if recipe.augment.active:
         return "augment"
     loss = loss_of(recipe, classification)
     return rule_name(loss) if loss.native is None else ""
+
+
+def unknown_network(recipe: Recipe, size: Size) -> str:
+    """What of its network they do not know, in words; "" where they can predict with it."""
+    if entering_image(recipe.network, size) is not None:
+        return "convolutions"
+    for step in plan_network(recipe.network, size):
+        if step.op.compiled(step.layer) is None:
+            return step.op.name
+    return ""
 
 
 class CompiledNetwork(NamedTuple):

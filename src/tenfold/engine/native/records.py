@@ -13,6 +13,8 @@ KINDS = (
 )  # fmt: skip
 GRADIENT, MOVE = 1, 2
 NO_MEMORY, STOPPED = -1, -2
+# Numbers that the length of a table's row is a multiple of: it is read in whole vectors.
+TABLE_ALIGN = 16
 
 
 class OperationRecord(Structure):

@@ -76,8 +76,9 @@ class SoloLanes(LaneStates):
         self._now = EpochResult(0, None, None)  # that which `update` has come to
         self._gradient: Tensor | None = None
         self._networks: dict[Recipe, CompiledNetwork] = {}
-        self._double = feed.dtype == torch.float64
-        self._shared = shared_source(feed)
+        self._known: dict[tuple[int, float, int, int], np.ndarray] = {}  # coefficients of the updates under way
+        self.double = feed.dtype == torch.float64
+        self.shared = shared_source(feed)
         weights = sum(int(np.prod(slot.size)) for slot in shape.ops for slot in slot.slots())
         self._pace = 6 * weights * shape.dealing.rows / FIRST_PACE  # seconds of an update of one lane
         super().__init__(lanes, shape, feed, schedule_updates=schedule_updates)
@@ -86,6 +87,12 @@ class SoloLanes(LaneStates):
         for name, start in initial_rows(self.lanes).items():
             if name not in self.rows:
                 self.rows[name] = torch.empty_like(self.w).copy_(torch.from_numpy(start))
+        self.__dict__.pop("_work", None)
+        self._known.clear()
+
+    @cached_property
+    def _work(self) -> list[LaneWork]:
+        return [LaneWork(self, i) for i in range(len(self.lanes))]
 
     @property
     def bad(self) -> Tensor:
@@ -128,13 +135,15 @@ class SoloLanes(LaneStates):
 
     def _advance(self, stop: int, tick: Callable[[], str]) -> bool:
         """Train all lanes to update `stop`; if that was stopped they are where they were."""
-        begun = time.monotonic()
         rows = {name: tensor.clone() for name, tensor in self.rows.items()}
-        work = [LaneWork(self, rows, i, stop, GRADIENT | MOVE) for i in range(len(self.lanes))]
+        work = self._work
+        self._known.clear()
+        for piece in work:
+            piece.prepare(rows, stop)
         if not run_side_by_side([piece.run for piece in work], self.threads, tick):
             return False
-        made = stop - self.update
-        self._pace = (time.monotonic() - begun) * min(self.threads, len(work)) / (made * len(work))
+        seconds = sum(piece.seconds for piece in work)
+        self._pace = max(1e-7, seconds / ((stop - self.update) * len(work)))
         self.rows = rows
         epochs = range(self.update // self.per_epoch + 1, stop // self.per_epoch + 1)
         if not epochs and stop % self.per_epoch:
@@ -153,11 +162,14 @@ class SoloLanes(LaneStates):
         """One update of all lanes, whose gradients and weights the observer sees."""
         assert self.observer is not None
         self._gradient = torch.zeros_like(self.w)
-        work = [LaneWork(self, self.rows, i, self.update + 1, GRADIENT, self._gradient) for i in range(len(self.lanes))]
+        work = self._work
+        for piece in work:
+            piece.prepare(self.rows, self.update + 1, GRADIENT, self._gradient)
         run_side_by_side([piece.run for piece in work], self.threads)
         losses = torch.tensor([piece.losses[0] for piece in work], dtype=torch.float64).to(self.feed.dtype)
         self.observer.before(self, losses)
-        work = [LaneWork(self, self.rows, i, self.update + 1, MOVE, self._gradient) for i in range(len(self.lanes))]
+        for piece in work:
+            piece.prepare(self.rows, self.update + 1, MOVE, self._gradient)
         run_side_by_side([piece.run for piece in work], self.threads)
         self.observer.after(self)
         self.update += 1
@@ -185,17 +197,31 @@ class SoloLanes(LaneStates):
         w = self.w
         if not self.update:
             return w
-        shares = np.array([self._reported(lane, i, self.update) for i, lane in enumerate(self.lanes)])
-        if shares.any():
+        if any(lane.optimizer.reports for lane in self.lanes):
+            pairs = zip(self.lanes, self._factors.tolist(), strict=True)
+            shares = np.array([reported_share(lane, self.update, self.schedule_updates, f) for lane, f in pairs])
             w = w + torch.from_numpy(shares[:, None]).to(w) * self.rows[FIRST_MOMENT]
         average = self.values.average
         if average is not None:
             w = torch.where(average > 0, self.rows["average"] * ema_correction(average, self.update), w)
         return w
 
-    def _reported(self, lane: Lane, i: int, update: int) -> float:
-        """The share of the first moment that is added to the weights that predict after so many updates."""
-        return reported_share(lane, update, self.schedule_updates, float(self._factors[i]))
+    def coefficients(self, lane: Lane, i: int, first: int, stop: int) -> np.ndarray:
+        """The coefficients of updates first .. stop - 1 of a lane, (updates, 10); all folds of a recipe share them."""
+        factor = float(self._factors[i])
+        key = lane.number, factor, first, stop
+        if key not in self._known:
+            table = coefficient_table([lane], first, stop - first, self.schedule_updates, np.array([factor]))
+            self._known[key] = np.ascontiguousarray(table[:, :, 0])
+        return self._known[key]
+
+    def reported(self, lane: Lane, i: int, updates: Sequence[int]) -> np.ndarray | None:
+        """The share of the first moment that is added to the weights that predict after so many updates each; None where
+        these are the weights themselves."""
+        if not lane.optimizer.reports or not updates:
+            return None
+        factor = float(self._factors[i])
+        return np.array([reported_share(lane, update, self.schedule_updates, factor) for update in updates])
 
     def evaluate(self) -> list[np.ndarray]:
         if self._now.update == self.update and self._now.outputs is not None:
@@ -204,13 +230,13 @@ class SoloLanes(LaneStates):
 
     def predict(self, rows: Sequence[np.ndarray]) -> list[np.ndarray]:
         shown = self.shown().contiguous()
-        dtype = np.float64 if self._double else np.float32
+        dtype = np.float64 if self.double else np.float32
         outputs = [np.empty((len(rows[lane.fold]), self.shape.outputs), dtype) for lane in self.lanes]
         index, sources = [np.ascontiguousarray(part, np.int64) for part in rows], list[RowSource]()
 
         def piece(i: int) -> Callable[[ctypes.c_int32], int]:
             lane = self.lanes[i]
-            sources.append(source := self._shared.source(lane.fold, lane.recipe.preprocess))
+            sources.append(source := self.shared.source(lane.fold, lane.recipe.preprocess))
             part, moments = index[lane.fold], self.rows["moments"]
             record = PredictionRecord(
                 self.network(lane.recipe).record, source.record, _row(shown, i), _row(moments, i), address(part),
@@ -219,7 +245,7 @@ class SoloLanes(LaneStates):
 
             def work(stop: ctypes.c_int32) -> int:
                 record.stop = ctypes.pointer(stop)
-                return compiled_lanes().function("predict")(ctypes.addressof(record), int(self._double))
+                return compiled_lanes().function("predict")(ctypes.addressof(record), int(self.double))
 
             return work
 
@@ -244,87 +270,90 @@ def _row(rows: Tensor, i: int) -> int:
 
 
 class LaneWork:
-    """The updates of one lane up to `stop`, and all that compiled code needs for them.
+    """What compiled code needs to train one lane: a record that is filled in once, but for the updates to make."""
 
-    rows: the state, which is changed. phases: GRADIENT, MOVE or both; gradient (L, total): where the one leaves and the
-    other finds it.
-    """
-
-    def __init__(
-        self, lanes: SoloLanes, rows: dict[str, Tensor], i: int, stop: int, phases: int, gradient: Tensor | None = None
-    ) -> None:
-        lane, first = lanes.lanes[i], lanes.update
-        recipe, fold, per_epoch = lane.recipe, lanes.feed.folds[lane.fold].fold, lanes.per_epoch
-        shared, shape = lanes._shared, lanes.shape
-        classification = lanes.feed.classification
-        loss = loss_of(recipe, classification)
+    def __init__(self, lanes: SoloLanes, i: int) -> None:
+        lane, compiled = lanes.lanes[i], compiled_lanes()
+        recipe, shape, part = lane.recipe, lanes.shape, lanes.feed.folds[lane.fold]
+        self.lanes, self.lane, self.place, self.seconds = lanes, lane, i, 0.0
+        self.losses = self.epoch_losses = self.outputs = np.zeros(0)
+        loss = loss_of(recipe, lanes.feed.classification)
         state = recipe.optimizer.state()
-        third = next((name for name in THIRD_MOMENTS if name in state), None)
-        begun = first // per_epoch
-        self.losses = np.full(stop - first, np.nan)
-        epochs = stop // per_epoch - begun if phases & MOVE and gradient is None else 0
-        self.epoch_losses = np.full(max(1, epochs), np.nan)
-        validation = lanes.validation[lane.fold] if lanes.scored else lanes.validation[lane.fold][:0]
-        dtype = np.float64 if lanes._double else np.float32
-        self.outputs = np.full((max(1, epochs), len(validation), shape.outputs), np.nan, dtype)
-        self._double = int(lanes._double)
-        self._source: RowSource = shared.source(lane.fold, recipe.preprocess)
+        # the field of the record, and the row of state that it points to
+        self._rows = {"w": "w", "loss_sum": "loss_sum", "bad": "bad", "moments": "moments"}
+        self._rows |= {name: name for name in (FIRST_MOMENT, SECOND_MOMENT) if name in state}
+        self._rows |= {"third_moment": name for name in THIRD_MOMENTS if name in state}
+        self._rows |= {"average": "average"} if recipe.weight_average else {}
         self._network = lanes.network(recipe)
-        orders = [shared.order(lane.fold, shape.dealing, epoch) for epoch in range(begun, (stop - 1) // per_epoch + 1)]
-        factor = float(lanes._factors[i])
-        table = coefficient_table([lane], first, stop - first, lanes.schedule_updates, np.array([factor]))
-        self._coefficients = np.ascontiguousarray(table[:, :, 0])  # (updates, 10)
-        self._reported = None
-        if recipe.optimizer.reports and epochs:
-            ends = [(begun + 1 + epoch) * per_epoch for epoch in range(epochs)]
-            self._reported = np.array([lanes._reported(lane, i, end) for end in ends])
-        self._draws, self._states = self._draw_records(lanes, lane.fold, first, stop)
-        self._kept: tuple[Any, ...] = (validation, orders, rows, gradient, lanes.feed)
+        self._validation = lanes.validation[lane.fold] if lanes.scored else lanes.validation[lane.fold][:0]
+        self._train, self._double = compiled.function("train"), int(lanes.double)
+        self._dtype = np.float64 if lanes.double else np.float32
+        self._kept: tuple[Any, ...] = ()  # what the record points to
         coupled = 0.0 if recipe.optimizer.decoupled else recipe.weight_decay
         self.record = TrainingRecord(
             network=self._network.record,
-            source=self._source.record,
-            target=shared.target_record(lane.fold, rates=loss.link == "exp"),
+            target=lanes.shared.target_record(lane.fold, rates=loss.link == "exp"),
             rule=RuleRecord(
-                compiled_lanes().number("family", recipe.optimizer.family), address(self._coefficients), coupled,
-                recipe.l1, _limit(recipe.clip_norm), _limit(recipe.clip_value), _limit(recipe.max_norm),
-                recipe.weight_average, bool(recipe.optimizer.decoupled and recipe.weight_decay),
+                compiled.number("family", recipe.optimizer.family), None, coupled, recipe.l1,
+                _limit(recipe.clip_norm), _limit(recipe.clip_value), _limit(recipe.max_norm), recipe.weight_average,
+                bool(recipe.optimizer.decoupled and recipe.weight_decay),
             ),
-            loss=compiled_lanes().number("loss", loss.native),
-            draws=self._draws,
-            orders=(ctypes.c_void_p * len(orders))(*map(address, orders)),
-            batch=shape.dealing.rows, train_rows=len(fold.train), per_epoch=per_epoch, first=first, last=stop,
-            phases=phases, w=_row(rows["w"], i), moments=_row(rows["moments"], i),
-            first_moment=_row(rows[FIRST_MOMENT], i) if FIRST_MOMENT in state else None,
-            second_moment=_row(rows[SECOND_MOMENT], i) if SECOND_MOMENT in state else None,
-            third_moment=None if third is None else _row(rows[third], i),
-            average=_row(rows["average"], i) if recipe.weight_average else None,
-            gradient=None if gradient is None else _row(gradient, i),
-            losses=address(self.losses), loss_sum=_row(rows["loss_sum"], i), bad=_row(rows["bad"], i),
-            validation=address(validation), validation_rows=len(validation),
-            reported=None if self._reported is None else address(self._reported),
-            outputs=address(self.outputs) if epochs else None, epoch_losses=address(self.epoch_losses),
+            loss=compiled.number("loss", loss.native),
+            batch=shape.dealing.rows, train_rows=len(part.fold.train), per_epoch=lanes.per_epoch,
+            validation=address(self._validation), validation_rows=len(self._validation),
         )  # fmt: skip
-        numbers = loss.native_numbers
-        self.record.loss_numbers[: len(numbers)] = numbers
+        self.record.loss_numbers[: len(loss.native_numbers)] = loss.native_numbers
 
-    def _draw_records(self, lanes: SoloLanes, fold: int, first: int, stop: int) -> tuple[Any, list[np.ndarray]]:
+    def prepare(
+        self, rows: dict[str, Tensor], stop: int, phases: int = GRADIENT | MOVE, gradient: Tensor | None = None
+    ) -> None:
+        """From where the lanes are to update `stop`. rows: the state, which is changed; gradient (L, total): where the
+        phase GRADIENT leaves it and the phase MOVE finds it, if they are asked for one by one."""
+        lanes, lane, record, i = self.lanes, self.lane, self.record, self.place
+        first, per_epoch = lanes.update, lanes.per_epoch
+        begun = first // per_epoch
+        epochs = stop // per_epoch - begun if gradient is None else 0
+        self.losses, self.epoch_losses = np.full(stop - first, np.nan), np.full(max(1, epochs), np.nan)
+        self.outputs = np.full((max(1, epochs), len(self._validation), lanes.shape.outputs), np.nan, self._dtype)
+        source = lanes.shared.source(lane.fold, lane.recipe.preprocess)
+        orders = [
+            lanes.shared.order(lane.fold, lanes.shape.dealing, epoch)
+            for epoch in range(begun, (stop - 1) // per_epoch + 1)
+        ]
+        coefficients = lanes.coefficients(lane, i, first, stop)  # (updates, 10)
+        reported = lanes.reported(lane, i, [(begun + 1 + epoch) * per_epoch for epoch in range(epochs)])
+        draws, states = self._draw_records(first, stop)
+        self._kept = rows, gradient, source, orders, coefficients, reported, states
+        record.source, record.rule.coefficients, record.draws = source.record, address(coefficients), draws
+        record.orders = (ctypes.c_void_p * len(orders))(*map(address, orders))
+        record.first, record.last, record.phases = first, stop, phases
+        for field, name in self._rows.items():
+            setattr(record, field, _row(rows[name], i))
+        record.gradient = None if gradient is None else _row(gradient, i)
+        record.losses, record.epoch_losses = address(self.losses), address(self.epoch_losses)
+        record.reported = None if reported is None else address(reported)
+        record.outputs = address(self.outputs) if epochs else None
+
+    def _draw_records(self, first: int, stop: int) -> tuple[Any, list[np.ndarray]]:
         """Where the generators of every dropout begin, and the arrays that hold it."""
         states: list[np.ndarray] = []
         records = (DrawsRecord * max(1, len(self._network.dropping)))()
         for place, number in enumerate(self._network.dropping):
-            op = lanes.shape.ops[number]
+            op = self.lanes.shape.ops[number]
             assert isinstance(op, DropoutOp)
-            updates = updates_per_draw(lanes.shape.dealing.rows * op.draws[0])
+            updates = updates_per_draw(self.lanes.shape.dealing.rows * op.draws[0])
             blocks = first // updates, (stop - 1) // updates + 1
-            states.append(lanes._shared.draw_states(fold, number, *blocks))
+            states.append(self.lanes.shared.draw_states(self.lane.fold, number, *blocks))
             records[place] = DrawsRecord(address(states[-1]), updates, blocks[0])
         return records, states
 
     def run(self, stop: ctypes.c_int32) -> int:
         """Do it; `stop` is looked at while it runs."""
         self.record.stop = ctypes.pointer(stop)
-        return compiled_lanes().function("train")(ctypes.addressof(self.record), self._double)
+        begun = time.thread_time()
+        found = self._train(ctypes.addressof(self.record), self._double)
+        self.seconds = time.thread_time() - begun
+        return found
 
 
 def _limit(value: float | None) -> float:

@@ -17,12 +17,11 @@ import numpy as np
 from tenfold.data.feed.batches import Dealing, align, deal
 from tenfold.data.feed.randomness import derive
 from tenfold.engine.native.library import compiled_lanes
-from tenfold.engine.native.records import SourceRecord, TargetRecord, address
+from tenfold.engine.native.records import TABLE_ALIGN, SourceRecord, TargetRecord, address
 from tenfold.engine.packs.rows import Feed
 from tenfold.rules.preprocessing import Preprocessing
 
 KEPT_BYTES = 256 << 20  # of orders and of encoded rows, at most, each
-TABLE_ALIGN = 16  # numbers; a row of an encoded table begins at the start of a vector register
 
 
 class RowSource(NamedTuple):

@@ -32,10 +32,14 @@ class Shape:
     @staticmethod
     def of(recipe: Recipe, size: Size, folds: Sequence[Fold]) -> Shape:
         """The shape of a recipe that is trained on these folds."""
+        return Shape.of_network(recipe, size, Dealing.of(folds, recipe.batch_size))
+
+    @staticmethod
+    def of_network(recipe: Recipe, size: Size, dealing: Dealing) -> Shape:
+        """The shape of a recipe that is trained on batches dealt so."""
         steps = plan_network(recipe.network, size)
         second = recipe.optimizer if recipe.optimizer.family == "second_order" else None
         enters = entering_image(recipe.network, size)
-        dealing = Dealing.of(folds, recipe.batch_size)
         return Shape(size.inputs, enters, size.outputs, tuple(step.op for step in steps), dealing, second)
 
     def steps(self, recipe: Recipe) -> tuple[PlannedOp, ...]:
