@@ -289,14 +289,13 @@ ALWAYS_INLINE Vector<T> hyperbolic_tangent(Vector<T> x) {
     }
 }
 
-// 1 / (1 + exp(-x)), with exp(-|x|), which cannot overflow and keeps the digits to the left. Rounded four times, it needs
-// the exponential to half a unit.
+// 1 / (1 + exp(-x)), with e = exp(-|x|), which cannot overflow: q = 1 / (1 + e) to the right, and to the left
+// e q = e - e (e q), which rounds less.
 template <typename T>
 ALWAYS_INLINE Vector<T> sigmoid(Vector<T> x) {
-    const Reduced<T> reduced = reduce<T>(at_least<T>(-absolute<T>(x), ZERO_BELOW<T>), Format<T>::BIAS);
-    const Vector<T> power = (exponential_minus_1_of_reduced<T>(reduced.rest, reduced.low) + T(1)) *
-                            power_of_two<T>(reduced.field);
-    return (x < T(0) ? power : splat<T>(T(1))) / (power + T(1));
+    const Vector<T> power = exponential_up_to_60<T>(-absolute<T>(x));
+    const Vector<T> share = (x < T(0) ? power : splat<T>(T(1))) / (power + T(1));
+    return x < T(0) ? power - power * share : share;
 }
 
 // erf(x), given exp(-x^2): near 0 x + x R(x^2), beyond 1 - exp(-x^2) Q(t) with the sign of x.
