@@ -21,6 +21,7 @@ namespace {
     each(exponential_minus_1_up_to_0)                \
     each(logarithm)                                  \
     each(logarithm_1_plus)                           \
+    each(logarithm_1_plus_0_to_1)                    \
     each(hyperbolic_tangent)                         \
     each(sigmoid)                                    \
     each(error_function)

@@ -88,14 +88,13 @@ ALWAYS_INLINE Vector<T> pairs(Vector<T>, Vector<T>, double c0) {
     return splat<T>(T(c0));
 }
 
-template <typename T>
-ALWAYS_INLINE Vector<T> pairs(Vector<T> x, Vector<T>, double c0, double c1) {
-    return x * T(c1) + T(c0);
-}
-
 template <typename T, typename... Rest>
 ALWAYS_INLINE Vector<T> pairs(Vector<T> x, Vector<T> square, double c0, double c1, Rest... rest) {
-    return (x * T(c1) + T(c0)) + square * pairs<T>(x, square, rest...);
+    const Vector<T> pair = x * T(c1) + T(c0);
+    if constexpr (sizeof...(rest) > 0)
+        return pair + square * pairs<T>(x, square, rest...);
+    else
+        return pair;
 }
 
 template <typename T, typename... Coefficients>
@@ -264,6 +263,14 @@ ALWAYS_INLINE Vector<T> logarithm_1_plus(Vector<T> x) {
     const Vector<T> inside = x < INFINITE<T> ? logarithm_of_parts<T>(parts.exponent, f) : x;
     const Vector<T> outside = x == T(-1) ? splat<T>(-INFINITE<T>) : splat<T>(NOT_A_NUMBER<T>);
     return x > T(-1) ? inside : outside;
+}
+
+// ln(1 + x) of numbers from 0 to 1; faster than `logarithm_1_plus`.
+template <typename T>
+ALWAYS_INLINE Vector<T> logarithm_1_plus_0_to_1(Vector<T> x) {
+    const Mask<T> large = (Mask<T>)(x > T(0.41421356));  // 1 + x = 2 (1 + f) with f = (x - 1) / 2
+    const Vector<T> exponent = large ? splat<T>(T(1)) : Vector<T>{};
+    return logarithm_of_parts<T>(exponent, large ? (x - T(1)) * T(0.5) : x);
 }
 
 // Near 0 x + x^3 R(x^2), which keeps the digits of small numbers; beyond 1 - 2 / (exp(2 |x|) + 1), with the sign of x.
