@@ -8,7 +8,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 PINS := constraints.txt
 EXTRA := dev
 PACKAGING := pyproject.toml $(PINS)
-CODE := src tests $(wildcard bench)
+LANES := compile_lanes.py $(wildcard src/tenfold/engine/native/source/*)
+CODE := src tests $(wildcard bench) compile_lanes.py
 # One thread a process: workers share the cores, and results are the same bit by bit. Compiled files are kept: many tests
 # start the program.
 PYTEST := OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --dist worksteal
@@ -18,14 +19,21 @@ WORKERS ?= 2
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
 
-setup: $(VENV)/.dev
+setup: $(VENV)/.dev $(VENV)/.lanes
 
 $(VENV)/.run: $(PACKAGING)
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed: make PYTHON=python3.12" if sys.version_info < (3, 11) else 0)'
 	@echo "installing into $(VENV) (a few minutes the first time)"
 	@$(PYTHON) -m venv $(VENV)
 	@$(PIP) --constraint $(PINS) hatchling
+	@needs=$$($(BIN)/python compile_lanes.py --needs); [ -z "$$needs" ] || $(PIP) --constraint $(PINS) $$needs || \
+	echo "$$needs cannot be had: without a C++ compiler all is trained in packs, several times slower"
 	@$(PIP) --constraint $(PINS) --no-build-isolation --editable .
+	@touch $@
+
+# The editable install has compiled them already; this is for their next change, and says how it went.
+$(VENV)/.lanes: $(VENV)/.run $(LANES)
+	@$(BIN)/python compile_lanes.py
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.run
@@ -36,7 +44,7 @@ $(VENV)/.bench: $(VENV)/.dev
 	@$(PIP) --constraint $(PINS) --no-build-isolation --editable '.[$(EXTRA),bench]'
 	@touch $@
 
-demo: $(VENV)/.run
+demo: $(VENV)/.lanes
 	@$(BIN)/tenfold demo
 	@echo '         . $(VENV)/bin/activate   # puts tenfold on the PATH'
 
@@ -66,16 +74,22 @@ types: setup
 imports: setup
 	@said=$$($(BIN)/lint-imports --no-logo 2>&1) || { echo "$$said"; exit 1; }
 
-# The wheel alone, away from the checkout: it must hold everything that the package needs.
+# The wheel alone, away from the checkout: it must hold everything that the package needs. Then the wheel that is built
+# where no compiler works.
 wheel: setup
-	@rm -rf build/wheel && mkdir -p build/wheel
-	@$(BIN)/python -m build --wheel --no-isolation --outdir build/wheel . >build/wheel/log 2>&1 || { cat build/wheel/log; exit 1; }
-	@$(PIP) --no-deps --target build/wheel/site build/wheel/*.whl
-	@python="$$PWD/$(BIN)/python" && site="$$PWD/build/wheel/site" && cd / && export PYTHONPATH="$$site" PYTHONDONTWRITEBYTECODE=1 && \
-	"$$python" -c 'import pathlib, sys, tenfold; \
-	home = pathlib.Path(tenfold.__file__).parent; \
-	sys.exit(0 if home == pathlib.Path(sys.argv[1]) / "tenfold" and (home / "py.typed").is_file() else f"imported from elsewhere, or without py.typed: {home}")' "$$site" && \
-	"$$python" "$$site/bin/tenfold" --version
+	$(call try_wheel,wheel,env,compiled lanes)
+	$(call try_wheel,wheel-without,env CC=false,packs)
+
+# $(1): folder in build/; $(2): the environment of the build; $(3): the engine that must train.
+define try_wheel
+	@rm -rf build/$(1) && mkdir -p build/$(1)
+	@$(2) $(BIN)/python -m build --wheel --no-isolation --skip-dependency-check --outdir build/$(1) . >build/$(1)/log 2>&1 || \
+	{ cat build/$(1)/log; exit 1; }
+	@$(PIP) --no-deps --target build/$(1)/site build/$(1)/*.whl
+	@python="$$PWD/$(BIN)/python" && try="$$PWD/tests/try_wheel.py" && site="$$PWD/build/$(1)/site" && cd / && \
+	env -u TENFOLD_ENGINE -u TENFOLD_LEVEL -u TENFOLD_LIBRARY PYTHONPATH="$$site" PYTHONDONTWRITEBYTECODE=1 OMP_NUM_THREADS=1 \
+	"$$python" -P "$$try" "$$site" "$(3)"
+endef
 
 # The documentation as a site in build/docs; a warning is an error.
 docs: setup
@@ -89,4 +103,4 @@ bench: $(VENV)/.bench
 	@$(BIN)/python -m bench $(ARGS)
 
 clean:
-	@rm -rf $(VENV) .venv-floor build dist .hypothesis .import_linter_cache .pytest_cache .ruff_cache
+	@rm -rf $(VENV) .venv-floor src/tenfold/engine/native/libtenfold.* src/tenfold/engine/native/not_compiled.txt build dist .hypothesis .import_linter_cache .pytest_cache .ruff_cache

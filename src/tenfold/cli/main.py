@@ -15,6 +15,7 @@ import typer
 
 from tenfold._version import __version__
 from tenfold.cli import diagnose, fit, predict, runs
+from tenfold.engine.native.library import engine_in_words
 from tenfold.errors import BadInput, Stopped, TenfoldError
 from tenfold.executors.choose import end_workers
 
@@ -32,7 +33,7 @@ MOST_LINES = 12  # of an error message
 
 def _version(wanted: bool) -> None:
     if wanted:
-        print(f"tenfold {__version__}")
+        print(f"tenfold {__version__} ({engine_in_words()})")
         raise typer.Exit
 
 
