@@ -40,7 +40,7 @@ def points(name, dtype):
     end = 750 if dtype is np.float64 else 105
     sizes = 2.0 ** rng.uniform(-40, 0, 300)
     seams = np.concatenate([SEAMS, -SEAMS]).astype(dtype)
-    all_sizes = 2.0 ** rng.uniform(finite.minexp, finite.maxexp - 0.001, 300)
+    all_sizes = 2.0 ** rng.uniform(finite.minexp - finite.nmant, finite.maxexp - 0.001, 300)
     x = np.concatenate([
         rng.uniform(-end, end, 500), rng.uniform(-8, 8, 1500), rng.uniform(-1, 1, 1000), sizes, -sizes, 1 + sizes / 2,
         1 - sizes / 2, sizes - 1, all_sizes, -all_sizes, seams, np.nextafter(seams, dtype(9)),
