@@ -99,7 +99,8 @@ def test_an_activation_is_elementwise_exact_and_differentiable(rule):
 FACTS = {  # what every activation states of itself, and its type
     "monotone": bool, "learned": bool, "rectifier": bool, "saturates": tuple, "bounds": tuple, "slope_scale": float,
     "gain": float, "judged_gain": float, "mean": float, "second_moment": float, "torch_functions": tuple,
-    "torch_layer_name": str | None, "suited_init": initialization.Initialization,
+    "torch_layer_name": str | None, "suited_init": initialization.Initialization, "native": str | None,
+    "native_number": float,
 }  # fmt: skip
 UNSEEN = {"identity", "maxout"}  # without a function of torch that a trace could see
 OWN_LAYERS = {*UNSEEN, "prelu"}  # without a layer of torch, or built by their network operation
@@ -109,7 +110,7 @@ OWN_LAYERS = {*UNSEEN, "prelu"}  # without a layer of torch, or built by their n
 def test_an_activation_states_what_others_ask_of_it(rule):
     record = rule()
     for name, kind in FACTS.items():
-        assert isinstance(getattr(record, name, "missing"), kind), name
+        assert isinstance(getattr(record, name, ...), kind), name
     assert len(record.saturates) == len(record.bounds) == 2
     assert record.bounds[0] < record.bounds[1]
     assert bool(record.torch_functions) == (rule_name(rule) not in UNSEEN)
@@ -161,6 +162,17 @@ def test_torchs_criterion_of_a_loss_is_its_mean(rule):
     target = torch.from_numpy(rng.integers(0, 4, 16) if classes else rng.uniform(0.1, 3, 16))
     mean = rule.formula(output, target, *numbers(record)).mean()
     assert float(record.torch_criterion()(output, target if classes else target[:, None])) == pytest.approx(float(mean))
+
+
+@pytest.mark.parametrize("rule", **named(of("loss")))
+def test_a_loss_states_what_the_compiled_lanes_ask_of_it(rule):
+    record = rule()
+    assert isinstance(record.native, str | None)
+    assert isinstance(record.native_numbers, tuple)
+    assert len(record.native_numbers) <= 2
+    assert all(type(number) is float for number in record.native_numbers)
+    # The numbers of a recipe all reach the compiled formula.
+    assert len(record.native_numbers) == len(numbers(record))
 
 
 @pytest.mark.parametrize("rule", **named(of("loss")))

@@ -9,8 +9,9 @@ from tenfold.rules.record import Rule, numbers
 
 
 class ActivationRule(Rule):
-    """The facts of an activation that are the same whatever its numbers. A rule also states, as a class variable or as
-    a property of its numbers: `formula`, `monotone`, `gain`, `mean`, `second_moment`, `bounds`, `saturates` and `native`.
+    """The facts of an activation that are the same whatever its numbers. A rule also states, as a class variable or
+    as a property of its numbers: `formula`, `monotone`, `gain`, `mean`, `second_moment`, `bounds`, `saturates` and
+    `native`.
 
     rectifier: nearly flat to the left of 0 and linear to the right, so a unit whose sums are all negative may die.
     slope_scale: the size of f' where the activation does not saturate; f' far below it is dead or saturated.

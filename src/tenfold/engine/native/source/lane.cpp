@@ -1,5 +1,6 @@
 // The training of one lane, and the predictions of one network: what Python calls. This file, with all that it includes,
 // is compiled once for every level of the processor.
+#include "checks.h"
 #include "exports.h"
 #include "interface.h"
 #include "losses.h"
