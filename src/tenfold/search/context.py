@@ -95,8 +95,8 @@ class SearchContext:
 
     journal: commits what the search decides and what packs emit. progress: called with the share of the training that
     is done, in [0, 1], and the best mean score so far; decided: called with each decision of the race; idle: called
-    about ten times a second. limit: seconds of one training, None for no limit. every: seconds between checkpoints. engine: what
-    trains the recipes that it knows.
+    about ten times a second. limit: seconds of one training, None for no limit. every: seconds between checkpoints.
+    engine: what trains the recipes that it knows.
     """
 
     device: Any

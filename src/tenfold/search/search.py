@@ -204,7 +204,8 @@ class SearchRun:
         compiled = self.context.compiled(self.problem)
         stacked = [job for job in jobs if not compiled(self.recipes[job.plan.numbers[0]])]
         executor = choose_executor(
-            sum(map(self._starting, stacked)), compiled=len(jobs) - len(stacked), packs=len(jobs), workers=self.context.workers,
+            sum(map(self._starting, stacked)), compiled=len(jobs) - len(stacked), packs=len(jobs),
+            workers=self.context.workers,
             size=self.problem.inputs.numbers.nbytes, left=self.deadline.left(),
         )  # fmt: skip
         executor.run(jobs, receive=receive, idle=self.context.idle, late=late)
