@@ -9,7 +9,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from tenfold.engine.packs.pack import LaneRows, Pack
+from tenfold.engine.packs.lane_states import LaneRows
+from tenfold.engine.packs.pack import Pack
 from tenfold.engine.packs.rows import Feed
 from tenfold.engine.packs.train import train
 from tenfold.engine.plan.packing import PackPlan

@@ -33,7 +33,7 @@ from tenfold.search.results import SearchResults
 from tenfold.search.trial_outcome import Outcome
 
 if TYPE_CHECKING:
-    from tenfold.engine.packs.pack import LaneRows
+    from tenfold.engine.packs.lane_states import LaneRows
     from tenfold.engine.packs.rows import Feed
     from tenfold.engine.plan.packing import PackPlan
     from tenfold.search.job import Message, PackJob, Saved
@@ -258,7 +258,7 @@ class SearchRun:
 
     def _paused_lanes(self, packs: Mapping[str, Saved | None], numbers: set[int]) -> dict[tuple[int, int], LaneRows]:
         """The states that the lanes (recipe, fold) of these recipes go on from, collected from the packs before."""
-        from tenfold.engine.packs.pack import lane_rows
+        from tenfold.engine.packs.lane_states import lane_rows
 
         lanes: dict[tuple[int, int], LaneRows] = {}
         for key, state in packs.items():

@@ -6,7 +6,7 @@ from plain import make_pack, run
 from sklearn.datasets import load_iris
 
 from tenfold.data.split.folds import make_folds
-from tenfold.engine.packs.pack import lane_rows
+from tenfold.engine.packs.lane_states import lane_rows
 from tenfold.recipe.recipe import Recipe
 
 OPTIMIZERS = ("amsgrad", "adadelta", "momentum", "sgd", "muon")

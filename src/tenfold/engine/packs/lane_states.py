@@ -1,0 +1,224 @@
+"""Lanes of one shape and their state between updates, whatever engine trains them."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tenfold.engine.module import lane_arrays
+from tenfold.engine.packs.batches import PackBatches
+from tenfold.engine.packs.forward import Forward
+from tenfold.engine.packs.initial_state import (
+    initial_moments,
+    initial_parameters,
+    lsuv_rows,
+    renamed_state,
+    unit_variance,
+)
+from tenfold.engine.packs.lanes import Lane, LaneValues
+from tenfold.engine.packs.observer import Observer
+from tenfold.engine.packs.rows import Feed
+from tenfold.engine.plan.shape import Layout, Shape
+from tenfold.rules.schedules import Plateau, PlateauState, plateau_next
+
+LaneRows = tuple[int, dict[str, np.ndarray]]  # updates made, and one lane's row of every array of the state
+
+
+class LaneStates(ABC):
+    """Lanes of one shape that make the same number of updates, each on its fold, and all their state.
+
+    rows: the state, one row a lane: parameters "w" (L, layout.total), running "moments", what the optimizers keep, the
+    running "average", the sum of the losses of the epoch under way, the first update whose loss was not finite, and
+    what plateau schedules watch. Both engines keep the same rows, so each goes on from a checkpoint of the other.
+    """
+
+    def __init__(self, lanes: Sequence[Lane], shape: Shape, feed: Feed, *, schedule_updates: int | None = None) -> None:
+        self.schedule_updates = schedule_updates or shape.dealing.updates  # what the schedules call an epoch
+        self.lanes = sorted(lanes, key=lambda lane: lane.order)
+        self.shape, self.feed, self.layout = shape, feed, Layout.of(shape)
+        self.update = 0  # updates made
+        self.observer: Observer | None = None  # no part of the state: it sees what this object trains
+        folds = [f.fold for f in feed.folds]
+        widths = [f.encoding.width for f in feed.folds]
+        start = initial_parameters(self.lanes, folds, widths, shape, self.layout)
+        self.rows: dict[str, Tensor] = {"w": self._tensor(start)}  # all state by lane, (L, ...)
+        if any(lane.recipe.weight_average for lane in self.lanes):
+            self.rows["average"] = torch.zeros_like(self.rows["w"])
+        self.rows["loss_sum"] = torch.zeros(len(lanes), dtype=torch.float64, device=feed.device)
+        self.rows["bad"] = torch.full((len(lanes),), -1, dtype=torch.int64, device=feed.device)
+        plateau = [(np.inf, 0.0, 1.0)] * len(lanes)  # best training loss, epochs waited, factor of the rate
+        self.rows["plateau"] = torch.tensor(plateau, dtype=torch.float64)
+        moments = initial_moments(self.values, self.layout) if self.layout.moments else np.zeros((len(lanes), 0))
+        self.rows["moments"] = self._tensor(moments)
+        self._begin()
+        self._unit_variance()
+
+    def _tensor(self, array: np.ndarray) -> Tensor:
+        return torch.from_numpy(array).to(self.feed.device, self.feed.dtype)
+
+    # What only some work needs, made when it is first asked for and anew when lanes leave.
+
+    @cached_property
+    def values(self) -> LaneValues:
+        """The values of the lanes, operation by operation."""
+        return LaneValues(self.lanes, self.shape, self.feed.device, self.feed.dtype)
+
+    @cached_property
+    def forward(self) -> Forward:
+        """The stacked forward pass."""
+        return Forward(self.shape, self.layout, self.values)
+
+    @cached_property
+    def batches(self) -> PackBatches:
+        """The batches of the lanes, as tensors."""
+        return PackBatches(self.lanes, self.shape, self.feed, self.values)
+
+    @cached_property
+    def leaves(self) -> list[Tensor]:
+        """Views of the rows of w, one a slot: an update in place on a whole row moves the weights of the network."""
+        return [view.detach().requires_grad_() for view in self.layout.views(self.w)]
+
+    def _begin(self) -> None:
+        """Make what the updates of the lanes need; called when they change, too."""
+
+    def _arrange(self) -> None:
+        """The lanes or their rows have changed."""
+        for name in ("values", "forward", "batches", "leaves", "_watched"):
+            self.__dict__.pop(name, None)
+        self._begin()
+
+    @property
+    def bad(self) -> Tensor:
+        """The first update whose loss was not finite, (L,); -1 for none."""
+        return self.rows["bad"]
+
+    @property
+    def w(self) -> Tensor:
+        """The parameters, (L, layout.total)."""
+        return self.rows["w"]
+
+    @property
+    @abstractmethod
+    def gradient(self) -> Tensor | None:
+        """The gradient of each lane's batch (L, layout.total), between the two calls of an observer; None with
+        second-order methods."""
+
+    @property
+    def per_epoch(self) -> int:
+        """Updates in an epoch."""
+        return self.shape.dealing.updates
+
+    @property
+    def epoch(self) -> int:
+        """Whole epochs made."""
+        return self.update // self.per_epoch
+
+    @property
+    def _factors(self) -> np.ndarray:
+        """What plateau schedules multiply the rates by, (L,)."""
+        return self.rows["plateau"][:, 2].numpy()
+
+    @abstractmethod
+    def run_epoch(self, tick: Callable[[], str] = lambda: "go on", last: int | None = None) -> bool:
+        """Go on to the end of the epoch (or to update `last`). False if `tick`, asked before each update or every 50
+        milliseconds, gives anything but "go on"; then the state is that of some earlier update."""
+
+    def train_loss(self) -> np.ndarray:
+        """Mean loss of each lane's batches in the epoch just made (in training mode), (L,)."""
+        done = (self.update - 1) % self.per_epoch + 1
+        return (self.rows["loss_sum"] / done).cpu().numpy()
+
+    @cached_property
+    def _watched(self) -> list[int]:
+        """The lanes whose schedule watches the training loss."""
+        return [i for i, lane in enumerate(self.lanes) if isinstance(lane.recipe.decay, Plateau)]
+
+    def _watch_plateau(self) -> None:
+        """Lower the rate of the lanes whose training loss no longer falls, where their schedule watches it."""
+        if not self._watched:
+            return
+        state, losses = self.rows["plateau"], self.train_loss()
+        for i in self._watched:
+            best, waited, factor = state[i].tolist()
+            after = plateau_next(self.lanes[i].recipe.decay, PlateauState(best, int(waited), factor), float(losses[i]))
+            state[i] = torch.tensor(after, dtype=torch.float64)
+
+    @torch.no_grad()
+    def _unit_variance(self) -> None:
+        """Scale the weights of the lanes whose initialization asks for unit variance, on their training rows."""
+        if any(lane.recipe.init.unit_variance for lane in self.lanes):
+            folds = [f.fold for f in self.feed.folds]
+            rows = torch.from_numpy(lsuv_rows(folds)).to(self.feed.device)
+            x = self.batches.inputs(self.feed.inputs(rows, self.batches.groups))
+            unit_variance(self.forward, self.lanes, x, self.leaves, self.rows["moments"])
+
+    @abstractmethod
+    def shown(self) -> Tensor:
+        """The parameters that predict, (L, total): the weights, their average, or the iterate that the optimizer
+        reports."""
+
+    def evaluate(self) -> list[np.ndarray]:
+        """Each lane's outputs on its validation rows in evaluation mode, (rows, C), in the order of `lanes`."""
+        return self.predict([f.fold.validation for f in self.feed.folds])
+
+    @abstractmethod
+    def predict(self, rows: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Outputs (rows, C) of each lane for the rows of its fold: logits, or standardized predictions."""
+
+    def keep(self, stay: Sequence[bool]) -> None:
+        """Drop the lanes that do not stay: they cost no more time, and nothing changes for the others."""
+        index = torch.tensor(np.flatnonzero(stay))
+        self.lanes = [lane for lane, stays in zip(self.lanes, stay, strict=True) if stays]
+        self.rows = {n: t.detach().index_select(0, index.to(t.device)) for n, t in self.rows.items()}
+        if self.lanes:
+            self._arrange()
+
+    def state(self) -> tuple[dict[str, np.ndarray], dict[str, object]]:
+        """Everything needed to go on later, bit by bit: arrays and a JSON value."""
+        arrays = {name: tensor.detach().cpu().numpy().copy() for name, tensor in self.rows.items()}
+        return arrays, {"update": self.update, "lanes": [[lane.number, lane.fold] for lane in self.lanes]}
+
+    def restore(self, arrays: dict[str, np.ndarray], meta: dict[str, Any]) -> None:
+        """Go on from what `state` returned: lanes that had left by then leave here too."""
+        remaining = {(number, fold) for number, fold in meta["lanes"]}
+        self.lanes = [lane for lane in self.lanes if (lane.number, lane.fold) in remaining]
+        old = self.rows
+        arrays = renamed_state(arrays, old)
+        self.rows = {
+            name: torch.from_numpy(array.copy()).to(old[name].device, old[name].dtype) for name, array in arrays.items()
+        }
+        self.update = int(meta["update"])
+        self._arrange()
+
+    def adopt(self, saved: Mapping[tuple[int, int], LaneRows]) -> None:
+        """Let the lanes, by (recipe number, fold), go on from where others of this shape were left.
+
+        Only a lane's own rows are taken over, so it does not matter which lanes it was trained with before.
+        """
+        for i, lane in enumerate(self.lanes):
+            self.update, rows = saved[lane.number, lane.fold]
+            # what only a former neighbour's optimizer needed is left behind
+            for name, row in renamed_state(rows, self.rows).items():
+                self.rows[name][i] = torch.from_numpy(np.asarray(row)).to(self.rows[name])
+        self._arrange()
+
+    def parameters(self, lane: int) -> dict[str, np.ndarray]:
+        """One lane as arrays by name, "OP.KIND" with OP the number of the operation: weight (in, out), the first cut
+        to its fold's input columns, or (channels, channels in, kernel, kernel); bias, gamma, beta, slope (units,);
+        running_mean and running_var (units,) of batch normalization."""
+        width = self.feed.folds[self.lanes[lane].fold].encoding.width
+        return lane_arrays(self.layout, width, self.shown().detach()[lane, None], self.rows["moments"][lane])
+
+
+def lane_rows(state: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> dict[tuple[int, int], LaneRows]:
+    """A `state` lane by lane, by (recipe number, fold)."""
+    return {
+        (number, fold): (int(meta["update"]), {name: array[i] for name, array in state.items()})
+        for i, (number, fold) in enumerate(meta["lanes"])
+    }
