@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tenfold.engine.native.library import compiled_lanes
+
 ROOT = Path(__file__).parents[3]
 HERE = Path(__file__).parent
 
@@ -27,8 +29,10 @@ def sanitized(tmp_path_factory):
     ]
     if not all(Path(path).is_absolute() for path in runtimes):
         pytest.skip(f"{compiler} has no shared runtimes of GCC's sanitizers")
+    level = compiled_lanes().level
+    assert level, "there is a compiler, and no library of the compiled lanes: run make setup"
     into = tmp_path_factory.mktemp("sanitized")
-    command = [sys.executable, "compile_lanes.py", "--sanitize", "--into", str(into)]
+    command = [sys.executable, "compile_lanes.py", "--sanitize", "--levels", level, "--into", str(into)]
     said = subprocess.check_output(command, cwd=ROOT, text=True)
     [made] = into.iterdir()
     assert made.name != "not_compiled.txt", said
@@ -44,18 +48,11 @@ def sanitized(tmp_path_factory):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("level", ["highest", "v2"])
-def test_the_native_tests_pass_under_sanitizers(sanitized, level):
-    environment = {name: value for name, value in sanitized.items() if name not in ("TENFOLD_LEVEL", "TENFOLD_ENGINE")}
-    known = subprocess.check_output([sys.executable, "-m", "tenfold.cli.main", "--version"], env=environment, text=True)
-    if level != "highest":
-        if "x86-64" not in known:
-            pytest.skip("one level only")
-        environment["TENFOLD_LEVEL"] = level
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-p", "no:xdist"]
+def test_the_native_tests_pass_under_sanitizers(sanitized):
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-p", "no:xdist", "-m", "not slow"]
     done = subprocess.run(
-        [*command, "-m", "not slow", str(HERE), f"--ignore={HERE / 'test_compile_lanes.py'}"],
-        cwd=ROOT, env=environment, capture_output=True, text=True, check=False,
+        [*command, str(HERE), f"--ignore={HERE / 'test_compile_lanes.py'}"],
+        cwd=ROOT, env=sanitized, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     assert " passed" in done.stdout
