@@ -2,6 +2,9 @@
 
 `link` says what an output is: a logit (softmax), a score of which only the order matters, the standardized target
 (identity), or the logarithm of a rate relative to the mean of the target (exp).
+
+`native` is a loss's name in the table of engine/native/source/losses.h, where its formula and slope are compiled (None
+where only packs train it), and `native_numbers` are the up to two numbers that they take there.
 """
 
 from __future__ import annotations
@@ -69,7 +72,8 @@ def poisson(output: Any, target: Any) -> Any:
 
 
 class LossRule(Rule):
-    """What every loss has besides its `task`, `link`, `formula` and `at_chance`."""
+    """What every loss with numbers has besides its `task`, `link`, `formula`, `at_chance`, `native` and
+    `native_numbers`."""
 
     def torch_criterion(self) -> Any:
         """torch's criterion for the mean of this loss, of outputs and targets as the formula has them (targets of a
@@ -95,6 +99,11 @@ class CrossEntropy(LossRule):
     task: ClassVar[Task] = "classification"
     link: ClassVar[Link] = "softmax"
     formula: ClassVar[Callable[..., Any]] = staticmethod(cross_entropy)
+    native: ClassVar[str | None] = "cross_entropy"
+
+    @property
+    def native_numbers(self) -> tuple[float, ...]:
+        return (self.smoothing,)
 
     def torch_criterion(self) -> Any:
         """The same loss as a criterion of torch.nn."""
@@ -129,6 +138,12 @@ class Hinge(LossRule):
     task: ClassVar[Task] = "classification"
     link: ClassVar[Link] = "scores"
     formula: ClassVar[Callable[..., Any]] = staticmethod(hinge)
+    native: ClassVar[str | None] = "hinge"
+
+    @property
+    def native_numbers(self) -> tuple[float, ...]:
+        """The margin, and 1 for one against all."""
+        return (self.margin, float(self.kind == "one_against_all"))
 
     def at_chance(self, classes: int) -> float:
         """margin (C - 1), or margin C for one_against_all, at scores of 0."""
@@ -150,6 +165,8 @@ class Squared:
     task: ClassVar[Task] = "regression"
     link: ClassVar[Link] = "identity"
     formula: ClassVar[Callable[..., Any]] = staticmethod(squared)
+    native: ClassVar[str | None] = "squared"
+    native_numbers: ClassVar[tuple[float, ...]] = ()
 
     def torch_criterion(self) -> Any:
         """The same loss as a criterion of torch.nn."""
@@ -178,6 +195,8 @@ class Absolute:
     task: ClassVar[Task] = "regression"
     link: ClassVar[Link] = "identity"
     formula: ClassVar[Callable[..., Any]] = staticmethod(absolute)
+    native: ClassVar[str | None] = "absolute"
+    native_numbers: ClassVar[tuple[float, ...]] = ()
 
     def torch_criterion(self) -> Any:
         """The same loss as a criterion of torch.nn."""
@@ -208,6 +227,11 @@ class Huber(LossRule):
     task: ClassVar[Task] = "regression"
     link: ClassVar[Link] = "identity"
     formula: ClassVar[Callable[..., Any]] = staticmethod(huber)
+    native: ClassVar[str | None] = "huber"
+
+    @property
+    def native_numbers(self) -> tuple[float, ...]:
+        return (self.delta,)
 
     def torch_criterion(self) -> Any:
         """The same loss as a criterion of torch.nn."""
@@ -238,6 +262,8 @@ class Poisson:
     task: ClassVar[Task] = "regression"
     link: ClassVar[Link] = "exp"
     formula: ClassVar[Callable[..., Any]] = staticmethod(poisson)
+    native: ClassVar[str | None] = "poisson"
+    native_numbers: ClassVar[tuple[float, ...]] = ()
 
     def torch_criterion(self) -> Any:
         """The same loss as a criterion of torch.nn."""

@@ -24,6 +24,15 @@ FILE = {"darwin": "libtenfold.dylib", "win32": "libtenfold.dll"}.get(sys.platfor
 NOT_COMPILED = "not_compiled.txt"  # what compile_lanes.py leaves in place of a library
 LEVELS = ("plain", "v2", "v3", "v4")  # the lowest first
 
+# What the exported functions return and take, where that is not an int and nothing.
+_address, _int, _int64 = ctypes.c_void_p, ctypes.c_int, ctypes.c_int64
+TYPES: dict[str, tuple[Any, list[Any]]] = {
+    "train": (_int64, [_address, _int]),
+    "predict": (_int64, [_address, _int]),
+    "encode": (_int, [_address, _int64, _address, _int64, _int]),
+    **{table: (_int, [ctypes.c_char_p]) for table in ("activation", "loss", "family")},
+}
+
 COMPILE = "install a C++ compiler (GCC 12 or newer, or clang) and `pip install` again to train several times faster"
 AGAIN = "`pip install` again to train several times faster"
 
@@ -42,8 +51,14 @@ class CompiledLanes:
     library: ctypes.CDLL | None = field(default=None, repr=False, compare=False)
 
     def function(self, name: str) -> Callable[..., Any]:
-        """The exported function of that name, of this level; whoever asks states its types."""
-        return getattr(self.library, f"tenfold_{name}_{self.level}")
+        """The exported function of that name, of this level."""
+        function = getattr(self.library, f"tenfold_{name}_{self.level}")
+        function.restype, function.argtypes = TYPES.get(name, (ctypes.c_int, []))
+        return function
+
+    def number(self, table: str, name: str) -> int:
+        """The number of a name in a table of the sources: "activation", "loss" or "family"; -1 where it has none."""
+        return self.function(table)(name.encode())
 
     @property
     def vector_bytes(self) -> int:

@@ -6,7 +6,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-from tenfold.engine.operations.operation import Arrays, Block, Flow, Operands, PlannedOp, Site, Sized, rule_blocks
+from tenfold.engine.operations.operation import (
+    Arrays,
+    Block,
+    CompiledOp,
+    Flow,
+    Operands,
+    PlannedOp,
+    Site,
+    Sized,
+    rule_blocks,
+)
 from tenfold.engine.operations.pooling import PoolOp
 
 if TYPE_CHECKING:
@@ -34,6 +44,11 @@ class ActivationOp(Sized):
     @classmethod
     def plan(cls, layer: Any, site: Site) -> list[PlannedOp]:
         return [PlannedOp(cls(site.size), layer)]
+
+    def compiled(self, layer: Any) -> CompiledOp | None:
+        if layer.native is None or isinstance(self.size, tuple):
+            return None
+        return CompiledOp("activation", self.size, self.size, layer.native, numbers=(layer.native_number,))
 
     def lane_values(self, layers: Sequence[Any], column: Callable[[Sequence[float]], Tensor]) -> ActivationValues:
         return ActivationValues(rule_blocks(layers), [layer.monotone for layer in layers])

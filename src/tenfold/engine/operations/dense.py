@@ -13,6 +13,7 @@ from tenfold.engine.operations.normalization import keeps_bias
 from tenfold.engine.operations.operation import (
     Arrays,
     Columns,
+    CompiledOp,
     Flow,
     Needs,
     NetworkOperation,
@@ -67,6 +68,9 @@ class DenseOp(NetworkOperation):
     def work(self, layer: Any) -> Work:
         products = self.inputs * self.output_size
         return Work(products=products, units=self.output_size, weights=self.parameter_count)
+
+    def compiled(self, layer: Any) -> CompiledOp | None:
+        return CompiledOp("dense", self.inputs, self.output_size)
 
     def forward(self, h: Flow, lanes: Operands) -> Flow:
         import torch

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from tenfold.engine.operations.operation import (
     Arrays,
     Columns,
+    CompiledOp,
     Flow,
     Needs,
     Operands,
@@ -53,6 +54,11 @@ class DropoutOp(Sized):
 
     def work(self, layer: Any) -> Work:
         return Work(dropped=self.output_count if layer.rate > 0 else 0)
+
+    def compiled(self, layer: Any) -> CompiledOp | None:
+        if isinstance(self.size, tuple):
+            return None
+        return CompiledOp("dropout", self.size, self.size, stored=padded(self.size), numbers=(layer.rate,))
 
     def lane_values(self, layers: Sequence[Any], column: Callable[[Sequence[float]], Tensor]) -> Tensor | None:
         """Rates (L, 1, 1); None if no lane drops anything."""

@@ -6,7 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from tenfold.engine.operations.operation import Arrays, Flow, Operands, PlannedOp, Site, Sized, misfit, padded
+from tenfold.engine.operations.operation import (
+    Arrays,
+    CompiledOp,
+    Flow,
+    Operands,
+    PlannedOp,
+    Site,
+    Sized,
+    misfit,
+    padded,
+)
 from tenfold.recipe.layers import Conv, Dense
 from tenfold.rules.activations import Maxout, maxout, maxout_channels
 from tenfold.rules.normalization import NormLayer
@@ -33,6 +43,11 @@ class MaxoutOp(Sized):
         size, pieces = site.size, layer.pieces
         size = (size[0], size[1], size[2] // pieces) if isinstance(size, tuple) else size // pieces
         return [PlannedOp(cls(size, pieces), layer)]
+
+    def compiled(self, layer: Any) -> CompiledOp | None:
+        if isinstance(self.size, tuple):
+            return None
+        return CompiledOp("maxout", self.size * self.pieces, self.size, self.pieces)
 
     def forward(self, h: Flow, lanes: Operands) -> Flow:
         import torch

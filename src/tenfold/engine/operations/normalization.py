@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from tenfold.engine.operations.operation import (
     Arrays,
+    CompiledOp,
     Flow,
     Operands,
     PlannedOp,
@@ -74,6 +75,14 @@ class NormalizeOp(Sized):
 
     def work(self, layer: Any) -> Work:
         return Work(normalized=self.output_count, weights=self.parameter_count)
+
+    def compiled(self, layer: Any) -> CompiledOp | None:
+        if isinstance(self.size, tuple):
+            return None
+        if self.groups:
+            return CompiledOp("group_normalization", self.size, self.size, self.groups, numbers=(layer.eps,))
+        keep = layer.keep if layer.average == "exponential" else -1.0
+        return CompiledOp("batch_normalization", self.size, self.size, numbers=(layer.eps, keep, layer.unbiased))
 
     def lane_values(self, layers: Sequence[Any], column: Callable[[Sequence[float]], Tensor]) -> NormValues:
         return NormValues(layers, column)

@@ -122,6 +122,21 @@ class PlannedOp:
     gain: float = 1.0
 
 
+class CompiledOp(NamedTuple):
+    """What the compiled lanes take an operation for; see `Operation` in native/source/interface.h.
+
+    kind: its name there, in small letters. inputs, outputs: units. option: a whole number, or the name of an
+    activation. stored: the numbers that a dropout draws for each row. numbers: at most four.
+    """
+
+    kind: str
+    inputs: int
+    outputs: int
+    option: int | str = 0
+    stored: int = 0
+    numbers: tuple[float, ...] = ()
+
+
 class Site(NamedTuple):
     """Where a layer is: the size of what enters it, the layers before and behind it in its block, its path of numbers
     from the outermost list of layers; walk: plans the layers of a block that begins with such a size."""
@@ -228,6 +243,11 @@ class NetworkOperation(ABC):
     def work(self, layer: Any) -> Work:
         """What it does for one row."""
         return Work(weights=self.parameter_count)
+
+    def compiled(self, layer: Any) -> CompiledOp | None:
+        """What the compiled lanes take it for, with the numbers of its layer; None where they do not know it: then its
+        network is trained in packs."""
+        return None
 
     def lane_values(self, layers: Sequence[Any], column: Callable[[Sequence[float]], Tensor]) -> Any:
         """The numbers of its layers, one a lane, as `forward` takes them. column: makes a tensor (L, 1)."""

@@ -5,7 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from tenfold.engine.operations.operation import Arrays, Flow, Operands, PlannedOp, Site, Sized, Slot, features, padded
+from tenfold.engine.operations.operation import (
+    Arrays,
+    CompiledOp,
+    Flow,
+    Operands,
+    PlannedOp,
+    Site,
+    Sized,
+    Slot,
+    features,
+    padded,
+)
 from tenfold.rules.activations import prelu
 
 if TYPE_CHECKING:
@@ -31,6 +42,9 @@ class PReLUOp(Sized):
 
     def initial_value(self, kind: str, layer: Any) -> float | None:
         return layer.start
+
+    def compiled(self, layer: Any) -> CompiledOp | None:
+        return None if isinstance(self.size, tuple) else CompiledOp("prelu", self.size, self.size, self.count)
 
     def forward(self, h: Flow, lanes: Operands) -> Flow:
         slope = lanes.parameters[0]  # (L, 1, stored)

@@ -9,6 +9,7 @@ from tenfold.engine.operations.convolution import ConvOp
 from tenfold.engine.operations.dense import DenseOp
 from tenfold.engine.operations.operation import (
     Arrays,
+    CompiledOp,
     Flow,
     FlowSize,
     NetworkOperation,
@@ -40,8 +41,11 @@ class ResidualBegin(Sized):
         steps, after = site.walk(layer.layers, site.size, site.path)
         if isinstance(site.size, tuple) != isinstance(after, tuple):
             raise misfit(site.path, "its layers turn an image into a row of numbers", "the same kind at both ends")
-        end = ResidualEnd(_shortcut(site.size, after, site.path))
+        end = ResidualEnd(_shortcut(site.size, after, site.path), after)
         return [PlannedOp(cls(site.size)), *steps, PlannedOp(end, layer)]
+
+    def compiled(self, layer: Any) -> CompiledOp | None:
+        return None if isinstance(self.size, tuple) else CompiledOp("residual_begin", self.size, self.size)
 
     def forward(self, h: Flow, lanes: Operands) -> Flow:
         lanes.remembered.append(h)
@@ -56,9 +60,11 @@ class ResidualBegin(Sized):
 
 @dataclass(frozen=True)
 class ResidualEnd(NetworkOperation):
-    """A residual block ends: the remembered input, through `shortcut` where the block changed the shape, is added."""
+    """A residual block ends: the remembered input, through `shortcut` where the block changed the shape, is added to
+    what the block puts out, of size `to`."""
 
     shortcut: DenseOp | ConvOp | None
+    to: FlowSize
 
     name: ClassVar[str] = "residual block ends"
 
@@ -75,6 +81,11 @@ class ResidualEnd(NetworkOperation):
 
     def work(self, layer: Any) -> Work:
         return Work() if self.shortcut is None else self.shortcut.work(layer)
+
+    def compiled(self, layer: Any) -> CompiledOp | None:
+        if isinstance(self.to, tuple) or isinstance(self.shortcut, ConvOp):
+            return None
+        return CompiledOp("residual_end", self.to if self.shortcut is None else self.shortcut.inputs, self.to)
 
     def forward(self, h: Flow, lanes: Operands) -> Flow:
         other = lanes.remembered.pop()

@@ -123,10 +123,8 @@ class FirstOrderStep:
         w, rules = self.rows["w"], [lane.optimizer for lane in self.lanes]
         if not update or not any(rule.reports for rule in rules):
             return w
-        share = np.zeros((len(rules), 1))  # of the velocity that is added
-        for i, (rule, lane, factor) in enumerate(zip(rules, self.lanes, factors.tolist(), strict=True)):
-            if rule.reports:
-                share[i] = rule.reported(times(lane, update - 1, 1, schedule_updates, factor)[1])
+        pairs = zip(self.lanes, factors.tolist(), strict=True)
+        share = np.array([[reported_share(lane, update, schedule_updates, factor)] for lane, factor in pairs])
         return w + torch.from_numpy(share).to(w) * self.rows[FIRST_MOMENT]
 
     def _shrink(self, chunk: Chunk, decay: Tensor) -> None:
@@ -141,6 +139,15 @@ class FirstOrderStep:
             l1_gradient_(g, weights, values.l1[chunk.part])
         if values.decoupled:
             decoupled_decay_(w, weights, decay)
+
+
+def reported_share(lane: Lane, update: int, schedule_updates: int, factor: float) -> float:
+    """The share of the first moment that is added to the weights that predict after so many updates; mostly 0. factor:
+    of a plateau schedule."""
+    rule = lane.optimizer
+    if not rule.reports:
+        return 0.0
+    return float(rule.reported(times(lane, update - 1, 1, schedule_updates, factor)[1])[0])
 
 
 def initial_rows(lanes: Sequence[Lane]) -> dict[str, np.ndarray]:

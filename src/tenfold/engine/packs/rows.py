@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from threading import Lock
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -67,6 +67,7 @@ class Feed:
         self.dtype: torch.dtype = dtype
         self._fitted: dict[tuple[int, Preprocessing], Affine] = {}
         self._fitting = Lock()
+        self.shared: Any = None  # what compiled lanes share of it
         self.width: int = padded(max(1, *(fold.encoding.width for fold in folds)))
         self.numbers: Tensor = torch.from_numpy(inputs.numbers).to(device)  # (rows, N) float64, or uint8 pixels
         self.image: tuple[int, int, int] | None = inputs.image
@@ -96,14 +97,14 @@ class Feed:
         self.target_std: Tensor = torch.tensor([fold.target_std for fold in folds], dtype=torch.float64, device=device)
 
     def __getstate__(self) -> dict[str, object]:
-        """Without the lock: a copy in another process has its own."""
-        return {name: value for name, value in self.__dict__.items() if name != "_fitting"}
+        """Without the lock, and what is shared by address: a copy in another process has its own."""
+        return {name: value for name, value in self.__dict__.items() if name not in ("_fitting", "shared")}
 
     def __setstate__(self, state: dict[str, object]) -> None:
         self.__dict__ |= state
-        self._fitting = Lock()
+        self._fitting, self.shared = Lock(), None
 
-    def _affine(self, f: int, preprocessing: Preprocessing) -> Affine:
+    def affine(self, f: int, preprocessing: Preprocessing) -> Affine:
         """The preprocessing of fold f, fitted once for all packs: an eigenvalue problem of all pixels takes seconds."""
         with self._fitting:
             if (f, preprocessing) not in self._fitted:
@@ -115,7 +116,7 @@ class Feed:
 
     def groups(self, keys: Sequence[tuple[int, Preprocessing, Augmentation]]) -> Groups:
         """What the groups need: keys are (fold number, preprocessing, augmentation)."""
-        maps = [self._affine(f, preprocessing) for f, preprocessing, _ in keys]
+        maps = [self.affine(f, preprocessing) for f, preprocessing, _ in keys]
         folds = tuple(f for f, _, _ in keys)
         fold_of = None if folds == tuple(range(len(self.folds))) else torch.tensor(folds, device=self.device)
         shift = self._stack([part.shift for part in maps])[:, None]

@@ -10,7 +10,7 @@ from tenfold.rules.record import Rule, numbers
 
 class ActivationRule(Rule):
     """The facts of an activation that are the same whatever its numbers. A rule also states, as a class variable or as
-    a property of its numbers: `formula`, `monotone`, `gain`, `mean`, `second_moment`, `bounds` and `saturates`.
+    a property of its numbers: `formula`, `monotone`, `gain`, `mean`, `second_moment`, `bounds`, `saturates` and `native`.
 
     rectifier: nearly flat to the left of 0 and linear to the right, so a unit whose sums are all negative may die.
     slope_scale: the size of f' where the activation does not saturate; f' far below it is dead or saturated.
@@ -18,6 +18,8 @@ class ActivationRule(Rule):
     torch_functions: the names of torch's functions that compute it, in place too, the plain one first.
     torch_layer_name: its layer in torch.nn, built from the rule's numbers in their order; None where torch has none, or
     where it learns parameters, which the network operation sets.
+    native: its name in the table of engine/native/source/activations.h, where its formula and slope are compiled; None
+    where only packs train it.
     """
 
     learned: ClassVar[bool] = False
@@ -32,6 +34,11 @@ class ActivationRule(Rule):
     # call does not tell the slope or alpha; for tanh 1.1, close to its slope at 0, because with 5/3 the usual weights
     # of gain 1 would look too small. The judge's weights were fitted with these numbers (bench/doctor/calibrate.py).
     judged_gain: ClassVar[float]
+
+    @property
+    def native_number(self) -> float:
+        """The one number that its compiled formula takes; 0 where that takes none."""
+        return 0.0
 
     def torch_layer(self) -> Any | None:
         """torch's own layer for this rule, such as nn.ELU(alpha); None where `torch_layer_name` is."""

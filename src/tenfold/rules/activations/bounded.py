@@ -46,6 +46,7 @@ class Sigmoid(ActivationRule):
     suited_init: ClassVar[Initialization] = Xavier()
     torch_functions: ClassVar[tuple[str, ...]] = ("sigmoid", "sigmoid_")
     torch_layer_name: ClassVar[str | None] = "Sigmoid"
+    native: ClassVar[str | None] = "sigmoid"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,3 +73,4 @@ class Tanh(ActivationRule):
     suited_init: ClassVar[Initialization] = Xavier()
     torch_functions: ClassVar[tuple[str, ...]] = ("tanh", "tanh_")
     torch_layer_name: ClassVar[str | None] = "Tanh"
+    native: ClassVar[str | None] = "tanh"

@@ -67,6 +67,8 @@ class Maxout(ActivationRule):
     suited_init: ClassVar[Initialization] = LeCun()
     torch_functions: ClassVar[tuple[str, ...]] = ()
     torch_layer_name: ClassVar[str | None] = None
+    # An operation of engine/native/source/network.h, since it takes several numbers to one.
+    native: ClassVar[str | None] = "maxout"
 
     @property
     def mean(self) -> float:

@@ -79,6 +79,7 @@ class ReLU(ActivationRule):
     suited_init: ClassVar[Initialization] = He()
     torch_functions: ClassVar[tuple[str, ...]] = ("relu", "relu_")
     torch_layer_name: ClassVar[str | None] = "ReLU"
+    native: ClassVar[str | None] = "relu"
 
 
 class _Slope(ActivationRule, ABC):
@@ -144,9 +145,14 @@ class LeakyReLU(_Slope):
     formula: ClassVar[Callable[..., Any]] = staticmethod(leaky_relu)
     torch_functions: ClassVar[tuple[str, ...]] = ("leaky_relu", "leaky_relu_")
     torch_layer_name: ClassVar[str | None] = "LeakyReLU"
+    native: ClassVar[str | None] = "leaky_relu"
 
     @property
     def _slope(self) -> float:
+        return self.slope
+
+    @property
+    def native_number(self) -> float:
         return self.slope
 
 
@@ -178,6 +184,8 @@ class PReLU(_Slope):
     learned: ClassVar[bool] = True
     torch_functions: ClassVar[tuple[str, ...]] = ("prelu",)
     torch_layer_name: ClassVar[str | None] = None
+    # An operation of engine/native/source/network.h, since it learns parameters.
+    native: ClassVar[str | None] = "prelu"
 
     @property
     def _slope(self) -> float:
@@ -209,10 +217,15 @@ class ELU(ActivationRule):
     suited_init: ClassVar[Initialization] = He(gain="activation")
     torch_functions: ClassVar[tuple[str, ...]] = ("elu", "elu_")
     torch_layer_name: ClassVar[str | None] = "ELU"
+    native: ClassVar[str | None] = "elu"
 
     @property
     def bounds(self) -> tuple[float, float]:
         return (-self.alpha, INF)
+
+    @property
+    def native_number(self) -> float:
+        return self.alpha
 
     @property
     def gain(self) -> float:
@@ -255,6 +268,7 @@ class SELU(ActivationRule):
     suited_init: ClassVar[Initialization] = LeCun()
     torch_functions: ClassVar[tuple[str, ...]] = ("selu", "selu_")
     torch_layer_name: ClassVar[str | None] = "SELU"
+    native: ClassVar[str | None] = "selu"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -281,6 +295,7 @@ class Identity(ActivationRule):
     suited_init: ClassVar[Initialization] = Xavier()
     torch_functions: ClassVar[tuple[str, ...]] = ()
     torch_layer_name: ClassVar[str | None] = None
+    native: ClassVar[str | None] = "identity"
 
 
 def _exp_moment(k: int) -> float:

@@ -68,6 +68,11 @@ class GELU(ActivationRule):
     torch_layer_name: ClassVar[str | None] = "GELU"
 
     @property
+    def native(self) -> str | None:
+        """The two forms are two formulas."""
+        return "gelu" if self.approximate == "none" else "gelu_tanh"
+
+    @property
     def bounds(self) -> tuple[float, float]:
         """The smallest value, near z = -0.752, and infinity."""
         return (-0.169971207480 if self.approximate == "none" else -0.170040750572, INF)
@@ -111,6 +116,7 @@ class SiLU(ActivationRule):
     suited_init: ClassVar[Initialization] = He(gain="activation")
     torch_functions: ClassVar[tuple[str, ...]] = ("silu",)
     torch_layer_name: ClassVar[str | None] = "SiLU"
+    native: ClassVar[str | None] = "silu"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,6 +144,7 @@ class Mish(ActivationRule):
     suited_init: ClassVar[Initialization] = He(gain="activation")
     torch_functions: ClassVar[tuple[str, ...]] = ("mish",)
     torch_layer_name: ClassVar[str | None] = "Mish"
+    native: ClassVar[str | None] = "mish"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,3 +172,4 @@ class Softplus(ActivationRule):
     suited_init: ClassVar[Initialization] = Xavier()
     torch_functions: ClassVar[tuple[str, ...]] = ("softplus",)
     torch_layer_name: ClassVar[str | None] = "Softplus"
+    native: ClassVar[str | None] = "softplus"

@@ -194,7 +194,7 @@ struct Softplus {
     template <typename T>
     static ALWAYS_INLINE Vector<T> value(Vector<T> z, T) {
         const Vector<T> right = z > T(0) ? z : Vector<T>{};
-        return right + logarithm_1_plus<T>(exponential_up_to_60<T>(-absolute<T>(z)));
+        return right + logarithm_1_plus_0_to_1<T>(exponential_up_to_60<T>(-absolute<T>(z)));
     }
     template <typename T>
     static ALWAYS_INLINE Vector<T> slope(Vector<T> z, Vector<T>, T) {

@@ -88,14 +88,13 @@ ALWAYS_INLINE Vector<T> pairs(Vector<T>, Vector<T>, double c0) {
     return splat<T>(T(c0));
 }
 
-template <typename T>
-ALWAYS_INLINE Vector<T> pairs(Vector<T> x, Vector<T>, double c0, double c1) {
-    return x * T(c1) + T(c0);
-}
-
 template <typename T, typename... Rest>
 ALWAYS_INLINE Vector<T> pairs(Vector<T> x, Vector<T> square, double c0, double c1, Rest... rest) {
-    return (x * T(c1) + T(c0)) + square * pairs<T>(x, square, rest...);
+    const Vector<T> pair = x * T(c1) + T(c0);
+    if constexpr (sizeof...(rest) > 0)
+        return pair + square * pairs<T>(x, square, rest...);
+    else
+        return pair;
 }
 
 template <typename T, typename... Coefficients>
@@ -266,6 +265,14 @@ ALWAYS_INLINE Vector<T> logarithm_1_plus(Vector<T> x) {
     return x > T(-1) ? inside : outside;
 }
 
+// ln(1 + x) of numbers from 0 to 1; faster than `logarithm_1_plus`.
+template <typename T>
+ALWAYS_INLINE Vector<T> logarithm_1_plus_0_to_1(Vector<T> x) {
+    const Mask<T> large = (Mask<T>)(x > T(0.41421356));  // 1 + x = 2 (1 + f) with f = (x - 1) / 2
+    const Vector<T> exponent = large ? splat<T>(T(1)) : Vector<T>{};
+    return logarithm_of_parts<T>(exponent, large ? (x - T(1)) * T(0.5) : x);
+}
+
 // Near 0 x + x^3 R(x^2), which keeps the digits of small numbers; beyond 1 - 2 / (exp(2 |x|) + 1), with the sign of x.
 template <typename T>
 ALWAYS_INLINE Vector<T> hyperbolic_tangent(Vector<T> x) {
@@ -289,14 +296,13 @@ ALWAYS_INLINE Vector<T> hyperbolic_tangent(Vector<T> x) {
     }
 }
 
-// 1 / (1 + exp(-x)), with exp(-|x|), which cannot overflow and keeps the digits to the left. Rounded four times, it needs
-// the exponential to half a unit.
+// 1 / (1 + exp(-x)), with e = exp(-|x|), which cannot overflow: q = 1 / (1 + e) to the right, and to the left
+// e q = e - e (e q), which rounds less.
 template <typename T>
 ALWAYS_INLINE Vector<T> sigmoid(Vector<T> x) {
-    const Reduced<T> reduced = reduce<T>(at_least<T>(-absolute<T>(x), ZERO_BELOW<T>), Format<T>::BIAS);
-    const Vector<T> power = (exponential_minus_1_of_reduced<T>(reduced.rest, reduced.low) + T(1)) *
-                            power_of_two<T>(reduced.field);
-    return (x < T(0) ? power : splat<T>(T(1))) / (power + T(1));
+    const Vector<T> power = exponential_up_to_60<T>(-absolute<T>(x));
+    const Vector<T> share = (x < T(0) ? power : splat<T>(T(1))) / (power + T(1));
+    return x < T(0) ? power - power * share : share;
 }
 
 // erf(x), given exp(-x^2): near 0 x + x R(x^2), beyond 1 - exp(-x^2) Q(t) with the sign of x.

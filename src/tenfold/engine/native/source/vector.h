@@ -30,12 +30,16 @@ template <>
 struct VectorOf<float> {
     typedef float type __attribute__((vector_size(VECTOR_BYTES)));
     typedef int32_t bits __attribute__((vector_size(VECTOR_BYTES)));
+    typedef int32_t whole;
+    typedef float anywhere __attribute__((vector_size(VECTOR_BYTES), aligned(4)));
 };
 
 template <>
 struct VectorOf<double> {
     typedef double type __attribute__((vector_size(VECTOR_BYTES)));
     typedef int64_t bits __attribute__((vector_size(VECTOR_BYTES)));
+    typedef int64_t whole;
+    typedef double anywhere __attribute__((vector_size(VECTOR_BYTES), aligned(8)));
 };
 
 template <typename T>
@@ -62,9 +66,18 @@ ALWAYS_INLINE Vector<T> load(const T* from) {
     return *(const Vector<T>*)from;
 }
 
+// From a place that need not be aligned.
+template <typename T>
+ALWAYS_INLINE Vector<T> load_anywhere(const T* from) {
+    return *(const typename VectorOf<T>::anywhere*)from;
+}
+
 template <typename T>
 ALWAYS_INLINE void store(T* to, Vector<T> x) {
     *(Vector<T>*)to = x;
 }
+
+ALWAYS_INLINE float root(float x) { return __builtin_sqrtf(x); }
+ALWAYS_INLINE double root(double x) { return __builtin_sqrt(x); }
 
 }  // namespace

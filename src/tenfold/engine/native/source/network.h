@@ -1,0 +1,584 @@
+// A network: where its parameters lie while it is trained, and its operations forward and back.
+//
+// What flows between two operations is an edge: panels (units, PANEL) of the rows of a batch, one behind the other.
+#pragma once
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "activations.h"
+#include "interface.h"
+#include "product.h"
+
+namespace {
+
+// Memory of one call, given back at its end. Aligned as vectors are, and filled with zeros.
+class Memory {
+public:
+    ~Memory() {
+        while (last) {
+            Block* before = last->before;
+            free(last->start);
+            last = before;
+        }
+    }
+
+    template <typename T>
+    T* take(int64_t count) {
+        const size_t bytes = size_t(round_up(count * int64_t(sizeof(T)), 64)) + 128;
+        char* start = (char*)calloc(bytes, 1);
+        if (!start) {
+            failed = true;
+            return nullptr;
+        }
+        char* aligned = (char*)(((uintptr_t)start + sizeof(Block) + 63) / 64 * 64);
+        Block* block = (Block*)(aligned - sizeof(Block));
+        block->start = start;
+        block->before = last;
+        last = block;
+        return (T*)aligned;
+    }
+
+    bool failed = false;
+
+private:
+    struct Block {
+        void* start;
+        Block* before;
+    };
+    Block* last = nullptr;
+};
+
+// Where a parameter lies while it is trained: `rows` rows of `row` numbers. Of a weight rows are inputs and numbers are
+// units, or the other way round (`flipped`), whichever leaves less of the last vector empty.
+struct Place {
+    int64_t start, rows, columns, row;
+    bool flipped;
+
+    int64_t size() const { return rows * row; }
+};
+
+template <typename T>
+int64_t row_length(int64_t count) {
+    const int64_t length = round_up(count, WIDTH<T>);
+    // rows that begin a power of two apart fall into the same sets of a cache
+    return length * int64_t(sizeof(T)) % 1024 == 0 ? length + WIDTH<T> : length;
+}
+
+// The parameters of a network while it is trained.
+template <typename T>
+struct Storage {
+    const Network& network;
+    Place* places;
+    int64_t count = 0;  // numbers of all of them
+
+    Storage(const Network& of, Memory& memory) : network(of), places(memory.take<Place>(of.slot_count + 1)) {
+        if (!places) return;
+        for (int64_t i = 0; i < of.slot_count; i++) {
+            const Slot& slot = of.slots[i];
+            const int64_t by_rows = row_length<T>(slot.rows) - slot.rows, by_columns = row_length<T>(slot.columns) - slot.columns;
+            const bool flipped = slot.weight && by_rows * slot.columns < by_columns * slot.rows;
+            const int64_t rows = flipped ? slot.columns : slot.rows, columns = flipped ? slot.rows : slot.columns;
+            places[i] = {count, rows, columns, row_length<T>(columns), flipped};
+            count += places[i].size();
+        }
+        count = round_up(count ? count : 1, WIDTH<T>);
+    }
+
+    // From a lane's row of state, where every parameter lies as Python has it.
+    void read(const T* from, T* to) const {
+        for (int64_t i = 0; i < network.slot_count; i++) {
+            const Slot& slot = network.slots[i];
+            const Place& place = places[i];
+            const T* source = from + slot.start;
+            for (int64_t r = 0; r < place.rows; r++) {
+                T* row = to + place.start + r * place.row;
+                if (place.flipped)
+                    for (int64_t c = 0; c < place.columns; c++) row[c] = source[c * slot.stored + r];
+                else
+                    memcpy(row, source + r * slot.stored, size_t(place.columns) * sizeof(T));
+            }
+        }
+    }
+
+    // Back to it. What pads a parameter there stays as it is.
+    void write(const T* from, T* to) const {
+        for (int64_t i = 0; i < network.slot_count; i++) {
+            const Slot& slot = network.slots[i];
+            const Place& place = places[i];
+            T* target = to + slot.start;
+            for (int64_t r = 0; r < place.rows; r++) {
+                const T* row = from + place.start + r * place.row;
+                if (place.flipped)
+                    for (int64_t c = 0; c < place.columns; c++) target[c * slot.stored + r] = row[c];
+                else
+                    memcpy(target + r * slot.stored, row, size_t(place.columns) * sizeof(T));
+            }
+        }
+    }
+};
+
+// A dense map as products see it.
+template <typename T>
+struct Dense {
+    const Place& place;
+    int64_t in, out;
+    int64_t of_input, of_unit;  // how far apart weights of neighbouring inputs and of neighbouring units lie
+
+    Dense(const Place& at, int64_t inputs, int64_t units)
+        : place(at), in(inputs), out(units), of_input(at.flipped ? 1 : at.row), of_unit(at.flipped ? at.row : 1) {}
+
+    void forward(const T* w, const T* bias, const T* from, T* to) const {
+        panel_product(out, in, w + place.start, of_unit, of_input, from, to, bias);
+    }
+
+    // The gradient of what entered.
+    void back(const T* w, const T* from, T* to) const {
+        panel_product(in, out, w + place.start, of_input, of_unit, from, to, (const T*)nullptr);
+    }
+};
+
+// What an operation remembers of a training batch.
+template <typename T>
+struct Remembered {
+    T* normal = nullptr;   // a normalization: standardized units, like an edge
+    T* spread = nullptr;   // 1 / sqrt(var + eps): of each unit; or of each group, (panels, groups, PANEL)
+    T* moments = nullptr;  // mean and variance of the batch, (2, units)
+    T* factors = nullptr;  // a dropout: like an edge
+    T* skipped = nullptr;  // the gradient that goes around a residual block; its own or another edge's
+    T* own = nullptr;
+};
+
+// The rows of a batch on their way through a network.
+template <typename T>
+class Flow {
+public:
+    // panels: that fit in. training: whether gradients are wanted.
+    Flow(const Network& of, const Storage<T>& stored, int64_t most_panels, bool training, Memory& memory)
+        : network(of), storage(stored), capacity(most_panels) {
+        const int64_t count = of.operation_count;
+        values = memory.take<T*>(count + 1);
+        gradients = memory.take<T*>(count + 1);
+        kept = memory.take<Remembered<T>>(count);
+        if (!values || !gradients || !kept) return;
+        const int64_t size = capacity * PANEL<T>;
+        int64_t widest = of.inputs;
+        values[0] = memory.take<T>(size * round_up(of.inputs, WIDTH<T>));
+        wanted = count;
+        for (int64_t i = 0; i < count; i++) {
+            const Operation& op = of.operations[i];
+            widest = op.in > widest ? op.in : widest;
+            widest = op.out > widest ? op.out : widest;
+            if (wanted == count && op.slots > 0) wanted = i;  // before the first parameter no gradient is needed
+            values[i + 1] = passes(op) ? values[i] : memory.take<T>(size * op.out);
+            if (!training) continue;
+            const bool alias = i > wanted && (op.kind == RESIDUAL_END || (passes(op) && op.kind != RESIDUAL_BEGIN));
+            if (i > wanted) gradients[i] = alias ? nullptr : memory.take<T>(size * op.in);
+            Remembered<T>& own = kept[i];
+            if (op.kind == BATCH_NORMALIZATION || op.kind == GROUP_NORMALIZATION) {
+                own.normal = memory.take<T>(size * op.out);
+                own.spread = memory.take<T>(op.kind == BATCH_NORMALIZATION ? op.out : size * op.option);
+                own.moments = memory.take<T>(2 * op.out);
+            }
+            if (op.kind == DROPOUT && !passes(op)) own.factors = memory.take<T>(size * op.out);
+            if (op.kind == RESIDUAL_END && op.slots) own.own = memory.take<T>(size * op.in);
+        }
+        gradients[count] = training ? memory.take<T>(size * of.outputs) : nullptr;
+        other = memory.take<T>(PANEL<T> * widest);
+        if (!training) return;
+        // edges that share what flows share its gradient too
+        for (int64_t i = count - 1; i >= 0; i--)
+            if (i > wanted && !gradients[i]) gradients[i] = gradients[i + 1];
+        chunk = capacity < MOST_ROWS / PANEL<T> ? capacity : MOST_ROWS / PANEL<T>;
+        chunk = chunk < 1 ? 1 : chunk;
+        turned = memory.take<T>(round_up(widest, PANEL<T>) * chunk * PANEL<T>);
+    }
+
+    T* input() { return values[0]; }
+    const T* output() const { return values[network.operation_count]; }
+    T* output_gradient() { return gradients[network.operation_count]; }
+    Remembered<T>& of(int64_t number) { return kept[number]; }
+
+    // w: parameters as `storage` has them; moments: running ones of batch normalization. weight: of each row of the batch
+    // in training, null in evaluation. Returns false if it was stopped.
+    bool forward(const T* w, const T* moments, int64_t panels, const T* weight, const int32_t* stop) {
+        const T* open[MOST_OPEN];
+        int64_t open_count = 0;
+        for (int64_t i = 0; i < network.operation_count; i++) {
+            if (stop && __atomic_load_n(stop, __ATOMIC_RELAXED)) return false;
+            const Operation& op = network.operations[i];
+            const T* from = values[i];
+            T* to = values[i + 1];
+            switch (op.kind) {
+                case DENSE:
+                    dense_forward(op, w, from, to, panels);
+                    break;
+                case ACTIVATION:
+                    activate<T>(int(op.option), from, to, panels * op.out * PANEL<T>, T(op.numbers[0]));
+                    break;
+                case BATCH_NORMALIZATION:
+                    if (weight)
+                        normalize_batch(op, kept[i], w, from, to, panels, weight);
+                    else
+                        normalize_by_running(op, w, moments, from, to, panels);
+                    break;
+                case GROUP_NORMALIZATION:
+                    normalize_groups(op, kept[i], w, from, to, panels, weight != nullptr);
+                    break;
+                case DROPOUT:
+                    if (weight && !passes(op))
+                        multiply(from, kept[i].factors, to, panels * op.out * PANEL<T>);
+                    else if (!passes(op))
+                        memcpy(to, from, size_t(panels * op.out * PANEL<T>) * sizeof(T));
+                    break;
+                case PRELU:
+                    prelu(op, w, from, to, panels);
+                    break;
+                case MAXOUT:
+                    maxout(op, from, to, panels);
+                    break;
+                case RESIDUAL_BEGIN:
+                    open[open_count++] = from;
+                    break;
+                case RESIDUAL_END:
+                    residual(op, w, from, open[--open_count], to, panels);
+                    break;
+            }
+        }
+        return true;
+    }
+
+    // Gradients of all parameters into g, which is overwritten. The gradient of the outputs is there already.
+    bool back(const T* w, T* g, int64_t panels, const T* weight, const int32_t* stop) {
+        int64_t begin[MOST_OPEN];  // the ends of the blocks that are open, from behind
+        int64_t open_count = 0;
+        for (int64_t i = network.operation_count - 1; i >= 0; i--) {
+            if (stop && __atomic_load_n(stop, __ATOMIC_RELAXED)) return false;
+            const Operation& op = network.operations[i];
+            const bool on = i > wanted;  // whether what enters needs a gradient
+            if (i < wanted && op.kind != RESIDUAL_BEGIN) continue;  // a block's shortcut may be the first to learn
+            const T* from = gradients[i + 1];
+            T* to = on ? gradients[i] : nullptr;
+            switch (op.kind) {
+                case DENSE: {
+                    dense_gradient(op.slot, op.slots > 1 ? op.slot + 1 : -1, values[i], op.in, from, op.out, g, panels);
+                    if (on) dense_back(op.slot, op.in, op.out, w, from, to, panels);
+                    break;
+                }
+                case ACTIVATION:
+                    if (on)
+                        activate_back<T>(int(op.option), values[i], values[i + 1], from, to,
+                                         panels * op.out * PANEL<T>, T(op.numbers[0]));
+                    break;
+                case BATCH_NORMALIZATION:
+                    normalize_batch_back(op, kept[i], w, g, from, to, panels, weight);
+                    break;
+                case GROUP_NORMALIZATION:
+                    normalize_groups_back(op, kept[i], w, g, from, to, panels);
+                    break;
+                case DROPOUT:
+                    if (on && !passes(op)) multiply(from, kept[i].factors, to, panels * op.out * PANEL<T>);
+                    break;
+                case PRELU:
+                    prelu_back(op, w, g, values[i], from, to, panels);
+                    break;
+                case MAXOUT:
+                    if (on) maxout_back(op, values[i], values[i + 1], from, to, panels);
+                    break;
+                case RESIDUAL_END:
+                    begin[open_count++] = i;
+                    break;
+                case RESIDUAL_BEGIN: {
+                    const Operation& end = network.operations[begin[--open_count]];
+                    Remembered<T>& skip = kept[begin[open_count]];
+                    const T* around = gradients[begin[open_count] + 1];
+                    if (end.slots) {
+                        dense_gradient(end.slot, -1, values[i], end.in, around, end.out, g, panels);
+                        if (on) dense_back(end.slot, end.in, end.out, w, around, skip.own, panels);
+                        around = skip.own;
+                    }
+                    if (on) add(from, around, to, panels * op.out * PANEL<T>);
+                    break;
+                }
+            }
+        }
+        return true;
+    }
+
+    // Whether an operation leaves what flows as it is.
+    static bool passes(const Operation& op) {
+        return op.kind == RESIDUAL_BEGIN || (op.kind == DROPOUT && op.numbers[0] == 0);
+    }
+
+    static constexpr int MOST_OPEN = 64;  // residual blocks in one another
+
+private:
+    static constexpr int64_t MOST_ROWS = 256;  // whose transposed panels are held at a time
+
+    const Network& network;
+    const Storage<T>& storage;
+    int64_t capacity, wanted, chunk = 1;
+    T **values, **gradients;
+    Remembered<T>* kept;
+    T *other, *turned = nullptr;
+
+    const Place& place(int64_t slot) const { return storage.places[slot]; }
+
+    void dense_forward(const Operation& op, const T* w, const T* from, T* to, int64_t panels) {
+        const Dense<T> dense(place(op.slot), op.in, op.out);
+        const T* bias = op.slots > 1 ? w + place(op.slot + 1).start : nullptr;
+        for (int64_t p = 0; p < panels; p++)
+            dense.forward(w, bias, from + p * op.in * PANEL<T>, to + p * op.out * PANEL<T>);
+    }
+
+    void dense_back(int64_t slot, int64_t in, int64_t out, const T* w, const T* from, T* to, int64_t panels) {
+        const Dense<T> dense(place(slot), in, out);
+        for (int64_t p = 0; p < panels; p++) dense.back(w, from + p * out * PANEL<T>, to + p * in * PANEL<T>);
+    }
+
+    void dense_gradient(int64_t slot, int64_t bias, const T* x, int64_t in, const T* above, int64_t out, T* g,
+                        int64_t panels) {
+        const Place& at = place(slot);
+        // rows of the gradient: inputs, or units where the weights are flipped
+        const T *rows = at.flipped ? above : x, *columns = at.flipped ? x : above;
+        const int64_t row_count = at.flipped ? out : in, column_count = at.flipped ? in : out;
+        for (int64_t first = 0; first < panels; first += chunk) {
+            const int64_t some = panels - first < chunk ? panels - first : chunk;
+            for (int64_t p = 0; p < some; p++)
+                transpose_panel(column_count, columns + (first + p) * column_count * PANEL<T>, p, some, turned);
+            gradient_product(row_count, column_count, some, rows + first * row_count * PANEL<T>,
+                             row_count * PANEL<T>, turned, g + at.start, at.row, first > 0);
+        }
+        if (bias < 0) return;
+        T* sums = g + place(bias).start;
+        for (int64_t u = 0; u < out; u++) sums[u] = sum_over_rows(above + u * PANEL<T>, out * PANEL<T>, panels);
+    }
+
+    // The sum over all rows of a batch of one unit.
+    static T sum_over_rows(const T* x, int64_t panel, int64_t panels) {
+        Vector<T> sum = splat(T(0));
+        for (int64_t p = 0; p < panels; p++, x += panel) sum += load(x) + load(x + WIDTH<T>);
+        return sum_of<T>(sum);
+    }
+
+    static void multiply(const T* a, const T* b, T* to, int64_t count) {
+        for (int64_t i = 0; i < count; i += WIDTH<T>) store(to + i, load(a + i) * load(b + i));
+    }
+
+    static void add(const T* a, const T* b, T* to, int64_t count) {
+        for (int64_t i = 0; i < count; i += WIDTH<T>) store(to + i, load(a + i) + load(b + i));
+    }
+
+    // y = gamma (z - mean) / sqrt(var + eps) + beta over the rows of the batch; rows that pad it have weight 0.
+    void normalize_batch(const Operation& op, Remembered<T>& own, const T* w, const T* from, T* to, int64_t panels,
+                         const T* weight) {
+        const T *gamma = w + place(op.slot).start, *beta = w + place(op.slot + 1).start;
+        const int64_t units = op.out, panel = units * PANEL<T>;
+        for (int64_t u = 0; u < units; u++) {
+            Vector<T> sum = splat(T(0));
+            for (int64_t p = 0; p < panels; p++)
+                for (int64_t k = 0; k < PANEL<T>; k += WIDTH<T>)
+                    sum += load(weight + p * PANEL<T> + k) * load(from + p * panel + u * PANEL<T> + k);
+            const T mean = sum_of<T>(sum);
+            sum = splat(T(0));
+            for (int64_t p = 0; p < panels; p++)
+                for (int64_t k = 0; k < PANEL<T>; k += WIDTH<T>) {
+                    const int64_t at = p * panel + u * PANEL<T> + k;
+                    const Vector<T> centred = load(from + at) - splat(mean);
+                    store(own.normal + at, centred);
+                    sum += load(weight + p * PANEL<T> + k) * centred * centred;
+                }
+            const T var = sum_of<T>(sum), spread = T(1) / root(var + T(op.numbers[0]));
+            own.moments[u] = mean;
+            own.moments[units + u] = var;
+            own.spread[u] = spread;
+            for (int64_t p = 0; p < panels; p++)
+                for (int64_t k = 0; k < PANEL<T>; k += WIDTH<T>) {
+                    const int64_t at = p * panel + u * PANEL<T> + k;
+                    const Vector<T> normal = load(own.normal + at) * splat(spread);
+                    store(own.normal + at, normal);
+                    store(to + at, normal * splat(gamma[u]) + splat(beta[u]));
+                }
+        }
+    }
+
+    void normalize_by_running(const Operation& op, const T* w, const T* moments, const T* from, T* to, int64_t panels) {
+        const T *gamma = w + place(op.slot).start, *beta = w + place(op.slot + 1).start;
+        const T *mean = moments + op.mean, *var = moments + op.var;
+        for (int64_t u = 0; u < op.out; u++) {
+            const T scale = T(1) / root(var[u] + T(op.numbers[0])) * gamma[u];
+            for (int64_t p = 0; p < panels; p++)
+                for (int64_t k = 0; k < PANEL<T>; k += WIDTH<T>) {
+                    const int64_t at = (p * op.out + u) * PANEL<T> + k;
+                    store(to + at, (load(from + at) - splat(mean[u])) * splat(scale) + splat(beta[u]));
+                }
+        }
+    }
+
+    void normalize_batch_back(const Operation& op, const Remembered<T>& own, const T* w, T* g, const T* from, T* to,
+                              int64_t panels, const T* weight) {
+        const T* gamma = w + place(op.slot).start;
+        T *of_gamma = g + place(op.slot).start, *of_beta = g + place(op.slot + 1).start;
+        const int64_t panel = op.out * PANEL<T>;
+        for (int64_t u = 0; u < op.out; u++) {
+            Vector<T> sum = splat(T(0)), with_normal = splat(T(0));
+            for (int64_t p = 0; p < panels; p++)
+                for (int64_t k = 0; k < PANEL<T>; k += WIDTH<T>) {
+                    const int64_t at = p * panel + u * PANEL<T> + k;
+                    sum += load(from + at);
+                    with_normal += load(from + at) * load(own.normal + at);
+                }
+            of_beta[u] = sum_of<T>(sum);
+            of_gamma[u] = sum_of<T>(with_normal);
+            if (!to) continue;
+            const T scale = gamma[u] * own.spread[u];
+            for (int64_t p = 0; p < panels; p++)
+                for (int64_t k = 0; k < PANEL<T>; k += WIDTH<T>) {
+                    const int64_t at = p * panel + u * PANEL<T> + k;
+                    const Vector<T> share = load(weight + p * PANEL<T> + k);
+                    const Vector<T> shared = splat(of_beta[u]) + load(own.normal + at) * splat(of_gamma[u]);
+                    store(to + at, splat(scale) * (load(from + at) - share * shared));
+                }
+        }
+    }
+
+    // The same over groups of neighbouring units of each row: training and evaluation are alike.
+    void normalize_groups(const Operation& op, Remembered<T>& own, const T* w, const T* from, T* to, int64_t panels,
+                          bool remember) {
+        const T *gamma = w + place(op.slot).start, *beta = w + place(op.slot + 1).start;
+        const int64_t groups = op.option, size = op.out / groups;
+        const Vector<T> share = splat(T(1) / T(size));
+        for (int64_t p = 0; p < panels; p++)
+            for (int64_t group = 0; group < groups; group++)
+                for (int64_t k = 0; k < PANEL<T>; k += WIDTH<T>) {
+                    const int64_t at = (p * op.out + group * size) * PANEL<T> + k;
+                    Vector<T> mean = splat(T(0)), var = splat(T(0));
+                    for (int64_t u = 0; u < size; u++) mean += load(from + at + u * PANEL<T>);
+                    mean *= share;
+                    for (int64_t u = 0; u < size; u++) {
+                        const Vector<T> centred = load(from + at + u * PANEL<T>) - mean;
+                        var += centred * centred;
+                    }
+                    Vector<T> spread = var * share + splat(T(op.numbers[0]));
+                    for (int j = 0; j < WIDTH<T>; j++) spread[j] = T(1) / root(spread[j]);
+                    if (remember) store(own.spread + (p * groups + group) * PANEL<T> + k, spread);
+                    for (int64_t u = 0; u < size; u++) {
+                        const int64_t unit = group * size + u;
+                        const Vector<T> normal = (load(from + at + u * PANEL<T>) - mean) * spread;
+                        if (remember) store(own.normal + at + u * PANEL<T>, normal);
+                        store(to + at + u * PANEL<T>, normal * splat(gamma[unit]) + splat(beta[unit]));
+                    }
+                }
+    }
+
+    void normalize_groups_back(const Operation& op, const Remembered<T>& own, const T* w, T* g, const T* from, T* to,
+                               int64_t panels) {
+        const T* gamma = w + place(op.slot).start;
+        T *of_gamma = g + place(op.slot).start, *of_beta = g + place(op.slot + 1).start;
+        const int64_t groups = op.option, size = op.out / groups, panel = op.out * PANEL<T>;
+        for (int64_t u = 0; u < op.out; u++) {
+            Vector<T> with_normal = splat(T(0));
+            for (int64_t p = 0; p < panels; p++)
+                for (int64_t k = 0; k < PANEL<T>; k += WIDTH<T>) {
+                    const int64_t at = p * panel + u * PANEL<T> + k;
+                    with_normal += load(from + at) * load(own.normal + at);
+                }
+            of_beta[u] = sum_over_rows(from + u * PANEL<T>, panel, panels);
+            of_gamma[u] = sum_of<T>(with_normal);
+        }
+        if (!to) return;
+        const Vector<T> share = splat(T(1) / T(size));
+        for (int64_t p = 0; p < panels; p++)
+            for (int64_t group = 0; group < groups; group++)
+                for (int64_t k = 0; k < PANEL<T>; k += WIDTH<T>) {
+                    const int64_t at = p * panel + group * size * PANEL<T> + k;
+                    Vector<T> sum = splat(T(0)), with_normal = splat(T(0));
+                    for (int64_t u = 0; u < size; u++) {
+                        const Vector<T> scaled = load(from + at + u * PANEL<T>) * splat(gamma[group * size + u]);
+                        sum += scaled;
+                        with_normal += scaled * load(own.normal + at + u * PANEL<T>);
+                    }
+                    sum *= share;
+                    with_normal *= share;
+                    const Vector<T> spread = load(own.spread + (p * groups + group) * PANEL<T> + k);
+                    for (int64_t u = 0; u < size; u++) {
+                        const Vector<T> scaled = load(from + at + u * PANEL<T>) * splat(gamma[group * size + u]);
+                        const Vector<T> normal = load(own.normal + at + u * PANEL<T>);
+                        store(to + at + u * PANEL<T>, spread * (scaled - sum - normal * with_normal));
+                    }
+                }
+    }
+
+    void prelu(const Operation& op, const T* w, const T* from, T* to, int64_t panels) {
+        const T* slopes = w + place(op.slot).start;
+        for (int64_t p = 0; p < panels; p++)
+            for (int64_t u = 0; u < op.out; u++) {
+                const Vector<T> slope = splat(slopes[op.option == 1 ? 0 : u]);
+                for (int64_t k = 0; k < PANEL<T>; k += WIDTH<T>) {
+                    const int64_t at = (p * op.out + u) * PANEL<T> + k;
+                    const Vector<T> z = load(from + at);
+                    store(to + at, z > splat(T(0)) ? z : slope * z);
+                }
+            }
+    }
+
+    void prelu_back(const Operation& op, const T* w, T* g, const T* z, const T* from, T* to, int64_t panels) {
+        const T* slopes = w + place(op.slot).start;
+        T* of_slopes = g + place(op.slot).start;
+        if (op.option == 1) of_slopes[0] = T(0);
+        for (int64_t u = 0; u < op.out; u++) {
+            const Vector<T> slope = splat(slopes[op.option == 1 ? 0 : u]);
+            Vector<T> sum = splat(T(0));
+            for (int64_t p = 0; p < panels; p++)
+                for (int64_t k = 0; k < PANEL<T>; k += WIDTH<T>) {
+                    const int64_t at = (p * op.out + u) * PANEL<T> + k;
+                    const Vector<T> above = load(from + at), sums = load(z + at);
+                    sum += sums > splat(T(0)) ? splat(T(0)) : sums * above;
+                    if (to) store(to + at, sums > splat(T(0)) ? above : slope * above);
+                }
+            if (op.option == 1)
+                of_slopes[0] += sum_of<T>(sum);
+            else
+                of_slopes[u] = sum_of<T>(sum);
+        }
+    }
+
+    // The largest of neighbouring units; ties share the gradient.
+    void maxout(const Operation& op, const T* from, T* to, int64_t panels) {
+        for (int64_t u = 0; u < panels * op.out; u++)
+            for (int64_t k = 0; k < PANEL<T>; k += WIDTH<T>) {
+                const T* pieces = from + u * op.option * PANEL<T> + k;
+                Vector<T> most = load(pieces);
+                for (int64_t j = 1; j < op.option; j++) {
+                    const Vector<T> z = load(pieces + j * PANEL<T>);
+                    most = most != most ? most : (z > most || z != z ? z : most);
+                }
+                store(to + u * PANEL<T> + k, most);
+            }
+    }
+
+    void maxout_back(const Operation& op, const T* z, const T* y, const T* from, T* to, int64_t panels) {
+        const Vector<T> one = splat(T(1)), nothing = splat(T(0));
+        for (int64_t u = 0; u < panels * op.out; u++)
+            for (int64_t k = 0; k < PANEL<T>; k += WIDTH<T>) {
+                const int64_t at = u * op.option * PANEL<T> + k;
+                const Vector<T> most = load(y + u * PANEL<T> + k), above = load(from + u * PANEL<T> + k);
+                Vector<T> ties = nothing;
+                for (int64_t j = 0; j < op.option; j++) ties += load(z + at + j * PANEL<T>) == most ? one : nothing;
+                for (int64_t j = 0; j < op.option; j++)
+                    store(to + at + j * PANEL<T>, load(z + at + j * PANEL<T>) == most ? above / ties : nothing);
+            }
+    }
+
+    void residual(const Operation& op, const T* w, const T* from, const T* before, T* to, int64_t panels) {
+        if (!op.slots) return add(from, before, to, panels * op.out * PANEL<T>);
+        const Dense<T> dense(place(op.slot), op.in, op.out);
+        for (int64_t p = 0; p < panels; p++) {
+            dense.forward(w, nullptr, before + p * op.in * PANEL<T>, other);
+            add(from + p * op.out * PANEL<T>, other, to + p * op.out * PANEL<T>, op.out * PANEL<T>);
+        }
+    }
+};
+
+}  // namespace

@@ -1,0 +1,125 @@
+// Rows of data as a network gets them: encoded, preprocessed, and laid out in panels; and what they are held against.
+#pragma once
+
+#include <math.h>
+#include <string.h>
+
+#include "interface.h"
+#include "losses.h"
+#include "network.h"
+
+namespace {
+
+// Every row is made by itself, so that its bits do not depend on the rows next to it.
+template <typename T>
+class Rows {
+public:
+    Rows(const Source& of, Memory& memory)
+        : row(round_up(of.width, WIDTH<T>)), source(of), made(memory.take<T>(of.table ? 1 : row * PANEL<T>)),
+          numbers(memory.take<double>(of.columns + 1)), turned(memory.take<double>(of.columns + 1)) {}
+
+    // Panel of PANEL rows; behind `count` the first one is repeated.
+    void panel(const int64_t* rows, int64_t count, T* to) {
+        const T* places[PANEL<T>];
+        for (int64_t i = 0; i < PANEL<T>; i++) {
+            const int64_t number = rows[i < count ? i : 0];
+            if (source.table) {
+                places[i] = (const T*)source.table + number * source.table_row;
+            } else {
+                places[i] = i < count ? made + i * row : made;
+                if (i < count) encode(number, made + i * row);
+            }
+        }
+        panel_of_rows(row, places, to);
+    }
+
+    // Rows 0 .. count - 1 into a table.
+    void table(int64_t count, T* to, int64_t to_row) {
+        for (int64_t i = 0; i < count; i++) {
+            encode(i, made);
+            memcpy(to + i * to_row, made, size_t(source.width) * sizeof(T));
+        }
+    }
+
+    // One row: numbers with what is missing filled in, shifted, scaled and rotated; then flags and categories.
+    void encode(int64_t number, T* to) {
+        const int64_t columns = source.columns;
+        for (int64_t i = 0; i < columns; i++)
+            numbers[i] = source.pixels ? source.pixels[number * columns + i] / 255.0 : source.numbers[number * columns + i];
+        T* behind = to + columns;
+        for (int64_t i = 0; i < row - columns; i++) behind[i] = T(0);
+        for (int64_t i = 0; i < source.gap_count; i++) {
+            const int64_t column = source.gaps[i];
+            if (numbers[column] == numbers[column]) continue;
+            numbers[column] = source.medians[column];
+            if (source.flags[i] < source.behind) behind[source.flags[i]] = T(1);
+        }
+        for (int64_t i = 0; i < source.code_count; i++) {
+            const int64_t column = source.code_columns[source.codes[number * source.code_count + i]];
+            if (column < source.behind) behind[column] = T(1);
+        }
+        for (int64_t i = 0; i < columns; i++) numbers[i] = (numbers[i] - source.shift[i]) / source.scale[i];
+        if (source.rotation) {
+            for (int64_t j = 0; j < columns; j++) turned[j] = 0;
+            for (int64_t i = 0; i < columns; i++)
+                for (int64_t j = 0; j < columns; j++) turned[j] += numbers[i] * source.rotation[i * columns + j];
+        }
+        const double* done = source.rotation ? turned : numbers;
+        for (int64_t i = 0; i < columns; i++) to[i] = T(done[i]);
+    }
+
+private:
+    const int64_t row;  // numbers of a row, with those that fill its last vector
+    const Source& source;
+    T* made;
+    double *numbers, *turned;
+};
+
+// What a vector of rows is held against; behind `count` the first one is repeated.
+template <typename T>
+ALWAYS_INLINE Aim<T> aim_of(const Target& target, const int64_t* rows, int64_t first, int64_t count) {
+    Aim<T> aim;
+    for (int i = 0; i < WIDTH<T>; i++) {
+        const int64_t number = rows[first + i < count ? first + i : 0];
+        if (target.classes)
+            aim.classes[i] = target.classes[number];
+        else
+            aim.numbers[i] = T((target.numbers[number] - target.mean) / target.scale);
+    }
+    return aim;
+}
+
+// Uniform numbers as numpy's SFC64 draws them.
+class Uniform {
+public:
+    void start(const uint64_t* state) {
+        memcpy(words, state, sizeof words);
+        half = false;
+    }
+
+    float next() {
+        uint32_t bits;
+        if (half) {
+            bits = uint32_t(last >> 32);
+        } else {
+            last = word();
+            bits = uint32_t(last);
+        }
+        half = !half;
+        return float(bits >> 8) * (1.0f / 16777216.0f);
+    }
+
+private:
+    uint64_t words[4], last;
+    bool half;
+
+    uint64_t word() {
+        const uint64_t sum = words[0] + words[1] + words[3]++;
+        words[0] = words[1] ^ (words[1] >> 11);
+        words[1] = words[2] + (words[2] << 3);
+        words[2] = ((words[2] << 24) | (words[2] >> 40)) + sum;
+        return sum;
+    }
+};
+
+}  // namespace
