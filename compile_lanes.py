@@ -90,16 +90,20 @@ class Compiler(NamedTuple):
 
 def find_compiler() -> Compiler:
     """$CC alone where it is set; else the first of the system's compilers that is new enough; else ziglang's clang."""
-    if wanted := os.environ.get("CC"):
+    with_ziglang = (
+        importlib.util.find_spec("ziglang") and platform.machine() in WITH_ZIGLANG and sys.platform == "linux"
+    )
+    wanted = os.environ.get("CC", "")
+    if wanted and wanted != "ziglang":
         compiler = Compiler(shlex.split(wanted))
         if not compiler.knows():
             raise NotCompiled(f"CC={wanted} does not compile C++ with vectors, as GCC does from version 12 on")
         return compiler
-    found = [name for name in ("cc", "gcc", "clang") if shutil.which(name)]
+    found = [name for name in ("cc", "gcc", "clang") if shutil.which(name) and not wanted]
     for name in found:
         if Compiler([name]).knows():
             return Compiler([name])
-    if importlib.util.find_spec("ziglang") and platform.machine() in WITH_ZIGLANG and sys.platform == "linux":
+    if with_ziglang:
         return clang_of_ziglang()
     if found:
         raise NotCompiled(f"no C++ compiler is new enough (GCC 12, clang): {', '.join(found)} was tried")
@@ -130,7 +134,7 @@ def needed_from_pypi() -> list[str]:
     try:
         find_compiler()
     except NotCompiled:
-        return [] if os.environ.get("CC") else ["ziglang"]
+        return ["ziglang"] if os.environ.get("CC", "ziglang") in ("", "ziglang") else []
     return []
 
 

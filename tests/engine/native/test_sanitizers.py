@@ -42,7 +42,6 @@ def sanitized(tmp_path_factory):
         "LD_PRELOAD": " ".join(runtimes),
         # Python frees little at its end.
         "ASAN_OPTIONS": "detect_leaks=0:abort_on_error=0",
-        "UBSAN_OPTIONS": "print_stacktrace=1",
         "TENFOLD_LIBRARY": str(made),
     }
 
@@ -55,5 +54,5 @@ def test_the_native_tests_pass_under_sanitizers(sanitized):
         [*command, "--capture=no", str(HERE), f"--ignore={HERE / 'test_compile_lanes.py'}"],
         cwd=ROOT, env=sanitized, capture_output=True, text=True, check=False,
     )  # fmt: skip
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[:3000]
     assert " passed" in done.stdout
