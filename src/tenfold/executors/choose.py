@@ -28,13 +28,18 @@ def available_workers() -> int:
     return os.cpu_count() or 1
 
 
-def choose_executor(starting: float, *, packs: int, workers: int, size: int, left: float = math.inf) -> Executor:
-    """The executor for so many packs.
+def choose_executor(
+    starting: float, *, packs: int, workers: int, size: int, left: float = math.inf, compiled: int = 0
+) -> Executor:
+    """The executor for so many packs, of which so many are compiled lanes that share threads of their own.
 
     starting: seconds that starting all their operations takes; size: bytes of the data; left: seconds of a time limit.
     """
     from tenfold.executors.all_executors import EXECUTORS
 
+    if compiled:
+        # A job of compiled lanes waits while its lanes train; one more than there are workers looks at results.
+        return EXECUTORS["threads"](min(packs, workers + 1))
     if in_processes(starting, packs=packs, workers=workers, size=size, warm=process_pool.is_warm(), left=left):
         return EXECUTORS["processes"](workers)
     return EXECUTORS["threads"](thread_count(packs, workers))

@@ -15,6 +15,7 @@ from tenfold.recipe.recipe import Recipe
 
 if TYPE_CHECKING:
     from tenfold.data.columns.schema import Schema
+    from tenfold.engine.engines import Engine
     from tenfold.model.model import Model
     from tenfold.model.refit_or_ensemble import RefitVersusEnsemble
 
@@ -51,9 +52,10 @@ def final_model(
     schema: Schema | None = None,
     classes: tuple[Any, ...] | None = None,
     device: Any = None,
+    engine: Engine | None = None,
     idle: Callable[[], None] = lambda: None,
 ) -> FinalModel:
-    """The winner as a model. idle: called about ten times a second; what it raises stops the training.
+    """The winner as a model. engine: that trains it, default the best there is. idle: called about ten times a second; what it raises stops the training.
 
     refit: trained on all rows for the updates that the folds chose. ensemble: the mean of the networks of its folds,
     as they were scored. both: the ensemble if it predicts significantly better out of fold (see
@@ -64,13 +66,14 @@ def final_model(
 
     problem, recipe, epoch, scores = winner
     comparison = None
+    how: Any = {"classes": classes, "device": device, "engine": engine, "idle": idle}
     if check_kind(kind) == "both":
         comparison = compare_refit_and_ensemble(
-            problem, recipe, epoch, seed=seed, trained_scores=scores, device=device, idle=idle
+            problem, recipe, epoch, seed=seed, trained_scores=scores, device=device, engine=engine, idle=idle
         )
         kind = comparison.choice
     if kind == "ensemble":
-        model = fold_ensemble(problem, recipe, epoch, schema=schema, classes=classes, device=device, idle=idle)
+        model = fold_ensemble(problem, recipe, epoch, schema=schema, **how)
     else:
-        model = refit(problem, recipe, epoch, seed=seed, schema=schema, classes=classes, device=device, idle=idle)
+        model = refit(problem, recipe, epoch, seed=seed, schema=schema, **how)
     return FinalModel(model, comparison)

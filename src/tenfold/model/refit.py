@@ -9,8 +9,9 @@ import torch
 from tenfold.data.columns.schema import Schema
 from tenfold.data.feed.batches import Dealing
 from tenfold.data.read.images import ImageContract
+from tenfold.engine.engines import Engine, best_engine, make_lanes
+from tenfold.engine.packs.lane_states import LaneStates
 from tenfold.engine.packs.lanes import Lane
-from tenfold.engine.packs.pack import Pack
 from tenfold.engine.packs.rows import Feed
 from tenfold.engine.packs.train import train
 from tenfold.engine.plan.shape import Shape
@@ -32,6 +33,7 @@ def refit(
     schema: Schema | None = None,
     classes: tuple[object, ...] | None = None,
     device: torch.device | None = None,
+    engine: Engine | None = None,
     idle: Callable[[], None] = lambda: None,
 ) -> Model:
     """The recipe trained on every development row: a model of one network.
@@ -43,7 +45,7 @@ def refit(
     per_epoch = Dealing.of(problem.folds, recipe.batch_size).updates
     whole = problem.whole(seed)
     feed = whole.feed([recipe], device or torch.device("cpu"), torch.float32)
-    pack = train_lanes(whole, recipe, feed, epoch * per_epoch, schedule=per_epoch, idle=idle)
+    pack = train_lanes(whole, recipe, feed, epoch * per_epoch, schedule=per_epoch, engine=engine, idle=idle)
     return _model(whole, pack, schema, classes, rows="all development rows")
 
 
@@ -55,6 +57,7 @@ def fold_ensemble(
     schema: Schema | None = None,
     classes: tuple[object, ...] | None = None,
     device: torch.device | None = None,
+    engine: Engine | None = None,
     idle: Callable[[], None] = lambda: None,
 ) -> Model:
     """The recipe trained to an epoch on every fold's training part: a model of the networks that were scored, in the
@@ -65,7 +68,7 @@ def fold_ensemble(
     """
     feed = problem.feed([recipe], device or torch.device("cpu"), torch.float32)
     per_epoch = Dealing.of(problem.folds, recipe.batch_size).updates
-    pack = train_lanes(problem, recipe, feed, epoch * per_epoch, idle=idle)
+    pack = train_lanes(problem, recipe, feed, epoch * per_epoch, engine=engine, idle=idle)
     return _model(problem, pack, schema, classes, rows="the training part of a fold")
 
 
@@ -77,20 +80,23 @@ def train_lanes(
     *,
     on: Sequence[int] | None = None,
     schedule: int | None = None,
+    engine: Engine | None = None,
     idle: Callable[[], None] = lambda: None,
-) -> Pack:
+) -> LaneStates:
     """A pack of one lane for each of these folds (places in the problem's list, default all) after `last` updates.
 
-    schedule: the updates that the learning-rate schedule calls an epoch, default those of the folds. idle: called about
+    schedule: the updates that the learning-rate schedule calls an epoch, default those of the folds. engine: default
+    the best there is. idle: called about
     ten times a second; what it raises stops the training. Batches are dealt for all folds of the problem, so a lane's
     numbers do not depend on which others are trained with it.
     """
     shape = Shape.of(recipe, problem.size, problem.folds)
     places = range(len(problem.folds)) if on is None else on
-    packs: list[Pack] = []
+    packs: list[LaneStates] = []
 
     def job(emit: Emit, order: Callable[[], JobOrder]) -> None:
-        pack = Pack([Lane(recipe, 0, fold) for fold in places], shape, feed, schedule_updates=schedule)
+        lanes = [Lane(recipe, 0, fold) for fold in places]
+        pack = make_lanes(lanes, shape, feed, engine=engine or best_engine(), schedule_updates=schedule, scored=False)
         if train(pack, last=last, tick=order):
             emit(pack)
 
@@ -100,7 +106,7 @@ def train_lanes(
 
 
 def _model(
-    problem: Problem, pack: Pack, schema: Schema | None, classes: tuple[object, ...] | None, *, rows: str
+    problem: Problem, pack: LaneStates, schema: Schema | None, classes: tuple[object, ...] | None, *, rows: str
 ) -> Model:
     """The pack's lanes as members, in the order of the folds. rows: in words, what they were trained on."""
     moments = problem.moments_for([lane.recipe for lane in pack.lanes])

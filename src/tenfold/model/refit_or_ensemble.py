@@ -13,7 +13,8 @@ import torch
 from tenfold.data.feed.batches import Dealing
 from tenfold.data.feed.randomness import derive_int
 from tenfold.data.split.folds import Fold
-from tenfold.engine.packs.pack import Pack
+from tenfold.engine.engines import Engine
+from tenfold.engine.packs.lane_states import LaneStates
 from tenfold.engine.plan.cost import lane_step_seconds
 from tenfold.engine.plan.packing import PACK_SECONDS
 from tenfold.errors import BadInput
@@ -58,6 +59,7 @@ def compare_refit_and_ensemble(
     trained_scores: Sequence[float] | Array,
     divide: Divide | None = None,
     device: torch.device | None = None,
+    engine: Engine | None = None,
     idle: Callable[[], None] = lambda: None,
 ) -> RefitVersusEnsemble:
     """Whether a refit or an ensemble of the winner predicts better, from out-of-fold data alone.
@@ -78,7 +80,7 @@ def compare_refit_and_ensemble(
     last = epoch * Dealing.of(inner.folds, recipe.batch_size).updates
     outputs: dict[int, Array] = {}  # by place in inner.folds: readable outputs (validation rows, classes or 1)
     for places in _groups(inner, recipe, [len(part) for part in parts]):
-        pack = train_lanes(inner, recipe, feed, last, on=places, idle=idle)
+        pack = train_lanes(inner, recipe, feed, last, on=places, engine=engine, idle=idle)
         outputs |= _readable(inner, recipe, pack)
     scores, first = [], 0
     for outer, part in zip(problem.folds, parts, strict=True):
@@ -136,7 +138,7 @@ def _groups(inner: Problem, recipe: Recipe, sizes: Sequence[int]) -> list[list[i
     return [list(range(ends[first], ends[min(first + wide, len(sizes))])) for first in range(0, len(sizes), wide)]
 
 
-def _readable(inner: Problem, recipe: Recipe, pack: Pack) -> dict[int, Array]:
+def _readable(inner: Problem, recipe: Recipe, pack: LaneStates) -> dict[int, Array]:
     """Readable outputs of each lane on its outer validation part; NaN for one that diverged."""
     link = loss_of(recipe, bool(inner.classes)).link
     bad = pack.bad.cpu().numpy()

@@ -17,6 +17,7 @@ from tenfold.doctor.changes.batches import LONGER, ONE_BATCH_RATE
 from tenfold.doctor.changes.recipe_changes import changed_recipe, words
 from tenfold.doctor.judge.evidence_units_and_signal import DEAD_LAYER
 from tenfold.doctor.measure.numbers.skill import WORST, class_skill, number_skill
+from tenfold.engine.engines import make_lanes
 from tenfold.engine.plan.cost import lane_step_seconds
 from tenfold.engine.plan.shape import Shape
 from tenfold.executors.choose import executor_in_this_process
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from tenfold.doctor.diagnosis import Diagnosis
     from tenfold.doctor.measure.lanes import LaneObserver
     from tenfold.doctor.record import Trial
-    from tenfold.engine.packs.pack import Pack
+    from tenfold.engine.packs.lane_states import LaneStates
     from tenfold.engine.packs.rows import Feed
     from tenfold.engine.plan.packing import PackPlan
 
@@ -60,7 +61,7 @@ def scored_rows(rows: Array, fold: Fold) -> Array:
     return np.sort(derive(fold.seed, "doctor", 0, fold.number).permutation(rows)[:SCORED])
 
 
-def lane_skills(problem: Problem, pack: Pack) -> tuple[list[float | None], list[float | None], list[float]]:
+def lane_skills(problem: Problem, pack: LaneStates) -> tuple[list[float | None], list[float | None], list[float]]:
     """Of every lane: skill on training rows, on validation rows, and the loss on those training rows."""
     import torch
 
@@ -141,7 +142,9 @@ class ShortTrainings:
         feed = self.problem.feed(recipes, self.context.device, self.context.dtype, folds)
         updates = [self._updates(name, recipe, folds) for name, recipe in named.items()]
         found: dict[int, Trial] = {}
-        plans = plan_packs(recipes, folds, self.problem.size, workers=self.context.workers)
+        plans = plan_packs(
+            recipes, folds, self.problem.size, workers=self.context.workers, compiled=self.context.compiled(self.problem)
+        )
         jobs = [self._job(plan, recipes, names, updates, feed) for plan in plans]
         executor = executor_in_this_process(self.context.workers)
         executor.run(jobs, receive=found.update, idle=self.context.idle)
@@ -150,11 +153,11 @@ class ShortTrainings:
     def _job(self, plan: PackPlan, recipes: list[Recipe], names: list[str], updates: list[int], feed: Feed) -> Any:
         """One pack, whose recipes are scored and leave when they have made their updates."""
         from tenfold.doctor.record import Trial
-        from tenfold.engine.packs.pack import Pack
         from tenfold.engine.packs.train import train
 
         def job(emit: Any, order: Any) -> None:
-            pack = Pack(plan.lanes(recipes), plan.shape, feed)
+            engine, threads = self.context.engine, self.context.workers
+            pack = make_lanes(plan.lanes(recipes), plan.shape, feed, engine=engine, threads=threads, scored=False)
             for last in sorted({updates[n] for n in plan.numbers}):
                 if not train(pack, last=last, tick=order):
                     return
@@ -173,7 +176,7 @@ class WatchedTraining:
     """A recipe trained on all folds under an observer. skill, held_out: of every lane (a fold and a seed), on rows
     that it trained on and on rows that it did not; scores: by the metric, on the latter, NaN where it diverged."""
 
-    pack: Pack
+    pack: LaneStates
     observer: LaneObserver
     skill: list[float | None]
     held_out: list[float | None]
@@ -243,12 +246,12 @@ def train_watched(problem: Problem, recipe: Recipe, context: SearchContext) -> W
     """The recipe trained to its end on every fold in one pack, or until all lanes have diverged or the time is out."""
     from tenfold.doctor.measure.lanes import LaneObserver
     from tenfold.engine.packs.lanes import Lane
-    from tenfold.engine.packs.pack import Pack
     from tenfold.engine.packs.train import train
 
     feed = problem.feed([recipe], context.device, context.dtype)
     lanes = [Lane(recipe, 0, fold) for fold in range(len(problem.folds))]
-    pack = Pack(lanes, Shape.of(recipe, problem.size, problem.folds), feed)
+    shape = Shape.of(recipe, problem.size, problem.folds)
+    pack = make_lanes(lanes, shape, feed, engine=context.engine, threads=context.workers)
     observer, deadline = LaneObserver(pack, states=True), Deadline(context.limit)
 
     updates_in_all = recipe.epochs * pack.per_epoch
@@ -268,7 +271,7 @@ def train_watched(problem: Problem, recipe: Recipe, context: SearchContext) -> W
     return WatchedTraining(pack, observer, skills, held, lane_scores(problem, pack), notes)
 
 
-def lane_scores(problem: Problem, pack: Pack) -> list[float]:
+def lane_scores(problem: Problem, pack: LaneStates) -> list[float]:
     """The metric of every lane on its validation rows; NaN where its outputs are not finite."""
     found: list[float] = []
     for lane, outputs in zip(pack.lanes, pack.evaluate(), strict=True):
@@ -296,7 +299,7 @@ def across_folds(problem: Problem, training: WatchedTraining) -> list[str]:
     return found
 
 
-def _dead_share(problem: Problem, pack: Pack, lane: int) -> float:
+def _dead_share(problem: Problem, pack: LaneStates, lane: int) -> float:
     from tenfold.doctor.measure.lanes import dead_relu_share
 
     fold = problem.folds[pack.lanes[lane].fold]

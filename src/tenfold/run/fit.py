@@ -16,6 +16,8 @@ import numpy as np
 from tenfold._version import __version__
 from tenfold.checks.baselines import NAMES, Baseline, random_split, run_baseline
 from tenfold.data.read.image_files import folder_sha
+from tenfold.engine.engines import Engine
+from tenfold.engine.native.library import compiled_lanes
 from tenfold.errors import BadInput, RunFailed, Stopped
 from tenfold.jsonable import jsonable
 from tenfold.model.final import final_model
@@ -88,6 +90,7 @@ def create_run(settings: Settings, out: str | Path, prepared: Prepared, plan: Ru
         "folds_sha": _folds_sha(prepared),
         "recipes.0": [recipe.to_dict() for recipe in plan.recipes],
         "workers": plan.workers,
+        "engine": plan.engine,
         "notes": list(plan.notes),
         "seconds": {"total": 0.0, "training": 0.0},
     }
@@ -113,10 +116,22 @@ def reopen(path: str | Path) -> tuple[Run, Prepared, RunPlan]:
         plan = make_plan(prepared, run.get("workers"))
         recipes = tuple(Recipe.from_dict(value) for value in run.get("recipes.0"))
         plan = replace(plan, recipes=recipes, notes=tuple(run.get("notes")))
+        plan = _with_engine(plan, run.get("engine") if run.has("engine") else "packs")
         return run, _as_named(prepared, run), plan
     except BaseException:
         run.close()
         raise
+
+
+def _with_engine(plan: RunPlan, begun_with: Engine) -> RunPlan:
+    """The run goes on with the engine that it was begun with, so that its bits are those of a run without a stop."""
+    if begun_with == "compiled" and plan.engine == "packs":
+        note = (
+            f"the run was begun with compiled lanes, which cannot be used now ({compiled_lanes().missing}); it goes on "
+            "with packs, and its numbers may differ in the last digits from those without the stop"
+        )
+        return replace(plan, notes=(*plan.notes, note))
+    return replace(plan, engine=begun_with)
 
 
 def _as_named(prepared: Prepared, run: Run) -> Prepared:
@@ -263,6 +278,7 @@ class Fit:
             idle=self.stop.check,
             limit=self.deadline.seconds(),
             every=self.every,
+            engine=self.plan.engine,
         )
 
     def _timed(self, train: Callable[[], SearchResults]) -> SearchResults:
@@ -283,7 +299,9 @@ class Fit:
             if failures(trained, dummy):
                 self.listener.step("the doctor looks at the recipes that failed")
             limit, looks = self.deadline.seconds(), self.deadline.leaves_a_look()
-            context = SearchContext.local(self.prepared.settings.device, idle=self.stop.check, limit=limit)
+            context = SearchContext.local(
+                self.prepared.settings.device, idle=self.stop.check, limit=limit, engine=self.plan.engine
+            )
             self.run.put("findings", jsonable(findings(trained, dummy, context, looks=looks)))
         return self.run.get("findings")
 
@@ -306,7 +324,8 @@ class Fit:
 
         device, schema, seed = device_named(settings.device), self.prepared.schema, settings.seed
         final = final_model(
-            trained.winner(), settings.keep, seed=seed, schema=schema, device=device, idle=self.stop.check
+            trained.winner(), settings.keep, seed=seed, schema=schema, device=device, engine=self.plan.engine,
+            idle=self.stop.check,
         )
         comparison = None if final.comparison is None else jsonable(asdict(final.comparison))
         sha = self.run.write_model(**final.model.parts(self._model_card(trained)))

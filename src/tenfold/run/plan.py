@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tenfold.checks.baselines import coarse_size
+from tenfold.engine.engines import Engine, best_engine
 from tenfold.engine.plan.cost import START_SECONDS, plan_trials, recipe_seconds
 from tenfold.engine.plan.network import plan_network
 from tenfold.executors.choose import Forecast, forecast
@@ -36,7 +37,8 @@ class RunPlan:
 
     recipes: of the first round, all of them unless later rounds are proposed from what was found. trials: recipes
     over all rounds. space: that they are from, None for one recipe. inner: of a nested cross-validation, the rows with
-    the folds inside every fold. executor: what is expected to train the packs.
+    the folds inside every fold. executor: what is expected to train the packs. engine: what trains
+    the recipes that it knows.
     """
 
     recipes: tuple[Recipe, ...]
@@ -53,6 +55,7 @@ class RunPlan:
     proposer: Proposer
     space: Space | None
     executor: Forecast
+    engine: Engine = "packs"
     inner: Problem | None = None
 
 
@@ -93,7 +96,7 @@ def make_plan(prepared: Prepared, workers: int) -> RunPlan:
     return RunPlan(
         tuple(recipes), problem.divisions, problem.metric, why, prepared.why_task, workers, seconds, memory,
         tuple(notes), trials, SearchPlan(strategy, settings.rule, settings.audit, settings.seed), chosen, space,
-        executor, inner,
+        executor, best_engine(), inner,
     )  # fmt: skip
 
 

@@ -7,12 +7,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tenfold.engine.engines import Engine, best_engine, engine_of
 from tenfold.errors import BadInput
 from tenfold.search.racing import Rung
 
 if TYPE_CHECKING:
     import torch
 
+    from tenfold.problem.problem import Problem
+    from tenfold.recipe.recipe import Recipe
     from tenfold.search.job import Message, Saved
 
 
@@ -92,7 +95,8 @@ class SearchContext:
 
     journal: commits what the search decides and what packs emit. progress: called with the share of the training that
     is done, in [0, 1], and the best mean score so far; decided: called with each decision of the race; idle: called
-    about ten times a second. limit: seconds of one training, None for no limit. every: seconds between checkpoints.
+    about ten times a second. limit: seconds of one training, None for no limit. every: seconds between checkpoints. engine: what
+    trains the recipes that it knows.
     """
 
     device: Any
@@ -104,6 +108,12 @@ class SearchContext:
     idle: Callable[[], None] = lambda: None
     limit: float | None = None
     every: float = 15.0
+    engine: Engine = "packs"
+
+    def compiled(self, problem: Problem) -> Callable[[Recipe], bool]:
+        """Whether compiled code trains a recipe's lanes here."""
+        how: Any = {"classification": bool(problem.classes), "engine": self.engine, "device": self.device.type}
+        return lambda recipe: engine_of(recipe, problem.size, **how) == "compiled"
 
     def named(self, prefix: str) -> SearchContext:
         """The same for another search in the same run."""
@@ -118,4 +128,5 @@ class SearchContext:
 
         chosen = device_named(device)
         workers = available_workers() if chosen.type == "cpu" else 1
+        options = {"engine": best_engine(), **options}
         return SearchContext(chosen, dtype or torch.float32, workers, **options)

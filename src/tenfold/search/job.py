@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from tenfold.engine.packs.lane_states import LaneRows
-from tenfold.engine.packs.pack import Pack
+from tenfold.engine.engines import Engine, make_lanes
+from tenfold.engine.packs.lane_states import LaneRows, LaneStates
 from tenfold.engine.packs.rows import Feed
 from tenfold.engine.packs.train import train
 from tenfold.engine.plan.packing import PackPlan
@@ -45,7 +45,8 @@ class PackJob:
     """One pack to train; a `Job` of an executor.
 
     until: the epoch at which it pauses. lanes: the states that lanes go on from that earlier packs trained. records:
-    of its recipes, as they are before it. saved: its last checkpoint. every: seconds between checkpoints.
+    of its recipes, as they are before it. saved: its last checkpoint. every: seconds between checkpoints. engine:
+    of the run. threads: that compiled lanes share.
     """
 
     key: str
@@ -60,10 +61,14 @@ class PackJob:
     epoch_fixed: bool = False
     saved: Saved | None = None
     every: float = 15.0
+    engine: Engine = "packs"
+    threads: int = 1
 
     def __call__(self, emit: Callable[[Message], None], ordered: Callable[[], JobOrder]) -> None:
         """Train to epoch `until`, to the time limit, or until asked to stop; then the last message is a checkpoint."""
-        pack = Pack(self.plan.lanes(self.recipes), self.plan.shape, self.feed)
+        pack = make_lanes(
+            self.plan.lanes(self.recipes), self.plan.shape, self.feed, engine=self.engine, threads=self.threads
+        )
         recorder = EpochRecorder(
             self.problem, self.records, recorded_rows=self.recorded_rows, epoch_fixed=self.epoch_fixed
         )
@@ -97,14 +102,14 @@ class PackJob:
         paused = pack.state() if pack.lanes else None
         emit(Message("done", self.key, pack.epoch, *recorder.arrays(), recorder.best(), paused))
 
-    def _checkpoint(self, pack: Pack, recorder: EpochRecorder) -> Message:
+    def _checkpoint(self, pack: LaneStates, recorder: EpochRecorder) -> Message:
         state, where = pack.state()
         records, meta = recorder.arrays()
         # Copies: the training goes on and changes the records while the main thread writes this message.
         arrays = {**{f"pack.{k}": v for k, v in state.items()}, **{k: v.copy() for k, v in records.items()}}
         return Message("checkpoint", self.key, pack.epoch, arrays, {"pack": where, "book": meta})
 
-    def _restore(self, pack: Pack, saved: Saved) -> dict[int, RecipeRecord]:
+    def _restore(self, pack: LaneStates, saved: Saved) -> dict[int, RecipeRecord]:
         arrays, meta = saved
         state = {k.removeprefix("pack."): v for k, v in arrays.items() if k.startswith("pack.")}
         pack.restore(state, meta["pack"])

@@ -201,8 +201,10 @@ class SearchRun:
             # Before any pack has ended nobody could go on, so the first one may take the time of later stages.
             return (ended > 0 and part.over()) or self.deadline.over()
 
+        compiled = self.context.compiled(self.problem)
+        stacked = [job for job in jobs if not compiled(self.recipes[job.plan.numbers[0]])]
         executor = choose_executor(
-            sum(map(self._starting, jobs)), packs=len(jobs), workers=self.context.workers,
+            sum(map(self._starting, stacked)), compiled=len(jobs) - len(stacked), packs=len(jobs), workers=self.context.workers,
             size=self.problem.inputs.numbers.nbytes, left=self.deadline.left(),
         )  # fmt: skip
         executor.run(jobs, receive=receive, idle=self.context.idle, late=late)
@@ -232,7 +234,7 @@ class SearchRun:
                     key, pack, self.recipes, self.problem, feed, {n: self.records[n] for n in pack.numbers},
                     until=stage.until, lanes={lane: rows for lane, rows in lanes.items() if lane[0] in pack.numbers},
                     recorded_rows=self.recorded_rows, epoch_fixed=epoch_fixed, saved=journal.checkpoint(key),
-                    every=self.context.every,
+                    every=self.context.every, engine=self.context.engine, threads=self.context.workers,
                 )
             )  # fmt: skip
         return jobs, packs
@@ -250,7 +252,10 @@ class SearchRun:
         folds, size = self.problem.folds, self.problem.size
 
         def make() -> list[list[int]]:
-            plans = plan_packs(self.recipes, folds, size, workers=self.context.workers, numbers=numbers, on=stage.folds)
+            plans = plan_packs(
+                self.recipes, folds, size, workers=self.context.workers, numbers=numbers, on=stage.folds,
+                compiled=self.context.compiled(self.problem),
+            )  # fmt: skip
             return [list(plan.numbers) for plan in plans]
 
         decided = self.context.journal.once(f"packs.{place}", make)

@@ -106,7 +106,7 @@ def both(recipe, dtype, classes=3, **options):
     x, y = data(classes)
     parts = folds()
     feed = make_feed(x, y, parts, dtype, scatter=recipe.preprocess.needs_scatter)
-    size = Size(feed.width, classes or 1)
+    size = Size(COLUMNS, classes or 1)
     assert unknown(recipe, size, classification=bool(classes)) == ""
     shape = Shape.of(recipe, size, parts)
     lanes = [Lane(recipe, 0, fold) for fold in range(len(parts))]

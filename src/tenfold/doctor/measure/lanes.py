@@ -15,7 +15,7 @@ from tenfold.doctor.measure.watching.watched import ObservedBatch, Watched
 from tenfold.doctor.record import CurvePoint, Curves, NonFinite, OptimizerFacts, UpdateSizes
 from tenfold.engine.module import ActivationLayer, build_module, lane_arrays
 from tenfold.engine.packs.lanes import Lane, times
-from tenfold.engine.packs.pack import Pack
+from tenfold.engine.packs.lane_states import LaneStates
 from tenfold.engine.plan.shape import Layout
 from tenfold.recipe.recipe import loss_of
 from tenfold.rules.losses import Hinge
@@ -80,7 +80,7 @@ class LaneObserver:
     checkpoint: observe trainings that run through, as a diagnosis does, not runs that are resumed.
     """
 
-    pack: Pack
+    pack: LaneStates
     states: bool = False
     sizes: list[LaneUpdateSizes] = field(default_factory=list)
     kept: list[LaneState] = field(default_factory=list)
@@ -96,11 +96,11 @@ class LaneObserver:
         if self.states:
             self._keep(self.pack, 0)
 
-    def _keep(self, pack: Pack, update: int) -> None:
+    def _keep(self, pack: LaneStates, update: int) -> None:
         self.kept.append(LaneState(update, pack.lanes, pack.w.detach().clone(), pack.rows["moments"].clone()))
 
     @torch.no_grad()
-    def before(self, pack: Pack, loss: Tensor) -> None:
+    def before(self, pack: LaneStates, loss: Tensor) -> None:
         """The loss, and at a sampled update the weights and the gradient."""
         if pack.update % self._stride == 0:
             self._losses.append((pack.update, pack.lanes, loss))
@@ -115,7 +115,7 @@ class LaneObserver:
         if pack.gradient is not None:
             self._measured = self._gradient(pack, pack.gradient)
 
-    def _gradient(self, pack: Pack, g: Tensor) -> tuple[Tensor, Tensor | None]:
+    def _gradient(self, pack: LaneStates, g: Tensor) -> tuple[Tensor, Tensor | None]:
         """Norms (slots, L) of the gradient (L, total), and its cosine (L,) with the last sampled one."""
         norms = slot_norms(pack.layout, g)
         norm = torch.linalg.vector_norm(norms, dim=0)  # (L,)
@@ -127,7 +127,7 @@ class LaneObserver:
         return norms, cosine
 
     @torch.no_grad()
-    def after(self, pack: Pack) -> None:
+    def after(self, pack: LaneStates) -> None:
         """At a sampled update the true change of the weights."""
         if self._before is not None:
             weight = slot_norms(pack.layout, self._before)
@@ -193,13 +193,13 @@ class HingeLoss(nn.Module):
         return Hinge.formula(output[None], target[None], self.rule.kind, self.rule.margin).mean()
 
 
-def criterion_of(lane: Lane, pack: Pack) -> nn.Module:
+def criterion_of(lane: Lane, pack: LaneStates) -> nn.Module:
     """The recipe's mean loss of outputs (rows, C) and targets as `lane_targets` gives them."""
     rule = loss_of(lane.recipe, pack.feed.classification)
     return HingeLoss(rule) if isinstance(rule, Hinge) else rule.torch_criterion()
 
 
-def lane_targets(pack: Pack, lane: int, rows: np.ndarray) -> Tensor:
+def lane_targets(pack: LaneStates, lane: int, rows: np.ndarray) -> Tensor:
     """Targets of rows as a lane's network learns them: classes (rows,), or (rows, 1) standardized numbers, for counts
     shares of the training rows' mean."""
     fold = pack.lanes[lane].fold
@@ -209,7 +209,7 @@ def lane_targets(pack: Pack, lane: int, rows: np.ndarray) -> Tensor:
     return target if pack.feed.classification else target[:, None]
 
 
-def lane_inputs(pack: Pack, lane: int, rows: np.ndarray, update: int | None = None) -> Tensor:
+def lane_inputs(pack: LaneStates, lane: int, rows: np.ndarray, update: int | None = None) -> Tensor:
     """Inputs (rows, columns) as they enter a lane's network: encoded, preprocessed, in training (`update`) augmented.
     Images are rows of pixels, channel last."""
     feed, fold = pack.feed, pack.lanes[lane].fold
@@ -218,7 +218,7 @@ def lane_inputs(pack: Pack, lane: int, rows: np.ndarray, update: int | None = No
     return feed.inputs(index, pack.batches.groups, update)[group, :, :width]
 
 
-def lane_module(pack: Pack, lane: Lane, w: Tensor, moments: Tensor) -> nn.Module:
+def lane_module(pack: LaneStates, lane: Lane, w: Tensor, moments: Tensor) -> nn.Module:
     """A lane's network in training mode, with its dropout and batch normalization, for its parameters (1, total) and
     running moments (moment_total,); activations are torch's own layers where torch has them."""
     arrays = lane_arrays(pack.layout, pack.feed.folds[lane.fold].encoding.width, w.detach(), moments)
@@ -231,7 +231,7 @@ def lane_module(pack: Pack, lane: Lane, w: Tensor, moments: Tensor) -> nn.Module
 
 
 @torch.no_grad()
-def dead_relu_share(pack: Pack, lane: int, rows: np.ndarray) -> float:
+def dead_relu_share(pack: LaneStates, lane: int, rows: np.ndarray) -> float:
     """The largest share of a ReLU layer's units or channels that are 0 on all of these rows, in evaluation mode."""
     module = lane_module(pack, pack.lanes[lane], pack.w[lane, None], pack.rows["moments"][lane]).eval()
     shares: list[float] = []
@@ -248,7 +248,7 @@ def dead_relu_share(pack: Pack, lane: int, rows: np.ndarray) -> float:
     return max(shares, default=0.0)
 
 
-def lane_watched(pack: Pack, observer: LaneObserver, lane_index: int) -> Watched:
+def lane_watched(pack: LaneStates, observer: LaneObserver, lane_index: int) -> Watched:
     """One lane of a pack as a training that was watched; the observer must have kept states.
 
     The module takes preprocessed rows, so what the recipe's preprocessing does shows in its inputs.
@@ -286,13 +286,13 @@ def optimizer_facts(lane: Lane, parameters: int) -> OptimizerFacts:
     )  # fmt: skip
 
 
-def _few(pack: Pack, rows: int) -> int:
+def _few(pack: LaneStates, rows: int) -> int:
     """So many of these rows are kept."""
     return max(1, min(rows, KEPT_ROWS, KEPT_VALUES // max(1, pack.feed.width)))
 
 
 @torch.no_grad()
-def _batches(pack: Pack, lane: int, model: nn.Module, criterion: nn.Module) -> list[ObservedBatch]:
+def _batches(pack: LaneStates, lane: int, model: nn.Module, criterion: nn.Module) -> list[ObservedBatch]:
     """The first epoch's training batches, with what the network gives for them in training mode as it started."""
     fold = pack.feed.folds[pack.lanes[lane].fold].fold
     rows, weights = deal(fold, pack.shape.dealing, 0)
@@ -310,7 +310,7 @@ def _batches(pack: Pack, lane: int, model: nn.Module, criterion: nn.Module) -> l
 
 
 @torch.no_grad()
-def _evaluation(pack: Pack, lane: int, model: nn.Module, criterion: nn.Module) -> list[ObservedBatch]:
+def _evaluation(pack: LaneStates, lane: int, model: nn.Module, criterion: nn.Module) -> list[ObservedBatch]:
     """The validation rows as the network saw them at the end."""
     rows = pack.feed.folds[pack.lanes[lane].fold].fold.validation
     if not len(rows):
@@ -324,7 +324,7 @@ def _seen(step: int, model: nn.Module, criterion: nn.Module, x: Tensor, target: 
     return ObservedBatch(step, (x,), {}, output, output, target, float(criterion(output, target)), model.training)
 
 
-def _curves(pack: Pack, observer: LaneObserver, lane_index: int) -> Curves:
+def _curves(pack: LaneStates, observer: LaneObserver, lane_index: int) -> Curves:
     lane = pack.lanes[lane_index]
     updates, bad = observer.updates(lane), int(pack.bad[lane_index])
     norms = [(u.step, np.array(u.gradient, float)) for u in updates if u.gradient and u.gradient[0] is not None]

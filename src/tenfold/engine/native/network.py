@@ -28,6 +28,8 @@ def unknown(recipe: Recipe, size: Size, *, classification: bool) -> str:
     for step in plan_network(recipe.network, size):
         if step.op.compiled(step.layer) is None:
             return rule_name(step.layer) if step.layer is not None else step.op.name
+    if recipe.augment.active:
+        return "augment"
     loss = loss_of(recipe, classification)
     return rule_name(loss) if loss.native is None else ""
 

@@ -167,7 +167,7 @@ class SoloLanes(LaneStates):
         """The network of a recipe of this shape."""
         if recipe not in self._networks:
             self._networks[recipe] = compiled_network(
-                self.shape.steps(recipe), self.layout, self.feed.width, self.shape.outputs
+                self.shape.steps(recipe), self.layout, self.shape.inputs, self.shape.outputs
             )
         return self._networks[recipe]
 

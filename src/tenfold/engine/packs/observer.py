@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Protocol
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from tenfold.engine.packs.pack import Pack
+    from tenfold.engine.packs.lane_states import LaneStates
 
 
 class Observer(Protocol):
     """Watches and changes nothing. `pack.update` counts the updates before the one that is being made."""
 
-    def before(self, pack: Pack, loss: Tensor) -> None:
+    def before(self, pack: LaneStates, loss: Tensor) -> None:
         """Called with the loss (L,) of the batch: `pack.gradient` is computed (None with second-order methods), the
         weights are not updated yet."""
 
-    def after(self, pack: Pack) -> None:
+    def after(self, pack: LaneStates) -> None:
         """Called when the weights are updated."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tenfold.engine.packs.pack import Pack
+from tenfold.engine.packs.lane_states import LaneStates
 
 
 def train(
-    pack: Pack,
+    pack: LaneStates,
     *,
     last: int | None = None,
     tick: Callable[[], str] = lambda: "go on",

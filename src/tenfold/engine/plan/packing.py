@@ -7,7 +7,7 @@ are in one pack, so its fold-mean curve exists at every epoch.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -45,22 +45,29 @@ def plan_packs(
     workers: int,
     numbers: Sequence[int] | None = None,
     on: Sequence[int] | None = None,
+    compiled: Callable[[Recipe], bool] = lambda recipe: False,
 ) -> list[PackPlan]:
     """Packs of the recipes with these numbers (default all) on these folds (places in `folds`, default all), longest
-    first."""
+    first. compiled: whether a recipe's lanes are trained by compiled code; what is not shares no pack with what is."""
     on = tuple(range(len(folds)) if on is None else on)
-    groups: dict[Shape, list[int]] = {}
-    for number in range(len(recipes)) if numbers is None else numbers:
-        groups.setdefault(Shape.of(recipes[number], size, folds), []).append(number)
+    groups: dict[tuple[Shape, bool], list[int]] = {}
+    asked = list(range(len(recipes)) if numbers is None else numbers)
+    for number in asked:
+        recipe = recipes[number]
+        groups.setdefault((Shape.of(recipe, size, folds), compiled(recipe)), []).append(number)
     plans: list[tuple[float, PackPlan]] = []
-    for shape, members in groups.items():
+    for (shape, alone), members in groups.items():
         members.sort(key=lambda n: _likeness(recipes[n], n))
         cost = len(on) * lane_step_seconds(recipes[members[0]], size, batch=shape.dealing.rows)
-        wide = max(1, min(int(PACK_SECONDS / cost), int(PACK_BYTES / (_lane_bytes(shape) * len(on)))))
-        count = -(-len(members) // wide)
-        many = len(groups) < workers or cost * len(members) >= workers * START_SECONDS
-        if count % workers and len(members) >= workers and many:
-            count += workers - count % workers  # no worker idles while another trains the last pack
+        fitting = max(1, int(PACK_BYTES / (_lane_bytes(shape) * len(on))))
+        if alone:
+            # While the results of some are looked at, others train: one group more than there are workers.
+            count = -(-len(members) // min(fitting, -(-len(asked) // (workers + 1))))
+        else:
+            count = -(-len(members) // max(1, min(int(PACK_SECONDS / cost), fitting)))
+            many = len(groups) < workers or cost * len(members) >= workers * START_SECONDS
+            if count % workers and len(members) >= workers and many:
+                count += workers - count % workers  # no worker idles while another trains the last pack
         bounds = [i * len(members) // count for i in range(count + 1)]
         for first, last in pairwise(bounds):
             if part := tuple(members[first:last]):

@@ -80,7 +80,7 @@ public:
     explicit LaneTraining(const Training& of)
         : training(of), network(of.network), storage(network, memory), panels(of.batch / PANEL<T>),
           capacity(panels > EVALUATED ? panels : EVALUATED), flow(network, storage, capacity, true, memory),
-          source(of.source, memory) {
+          source(of.source, network.inputs, memory) {
         w = row(of.w);
         g = memory.take<T>(storage.count);
         m = row(of.first_moment);
@@ -306,7 +306,7 @@ int64_t predict(const Prediction& prediction) {
     const Network& network = prediction.network;
     Storage<T> storage(network, memory);
     Flow<T> flow(network, storage, EVALUATED, false, memory);
-    Rows<T> source(prediction.source, memory);
+    Rows<T> source(prediction.source, network.inputs, memory);
     T* w = memory.take<T>(storage.count);
     if (memory.failed) return NO_MEMORY;
     storage.read((const T*)prediction.w, w);
@@ -318,7 +318,7 @@ int64_t predict(const Prediction& prediction) {
 template <typename T>
 int encode(const Source& source, int64_t count, T* to, int64_t to_row) {
     Memory memory;
-    Rows<T> rows(source, memory);
+    Rows<T> rows(source, source.width, memory);
     if (memory.failed) return NO_MEMORY;
     rows.table(count, to, to_row);
     return 0;

@@ -14,8 +14,9 @@ namespace {
 template <typename T>
 class Rows {
 public:
-    Rows(const Source& of, Memory& memory)
-        : row(round_up(of.width, WIDTH<T>)), source(of), made(memory.take<T>(of.table ? 1 : row * PANEL<T>)),
+    // inputs: how many numbers of a row enter the network; those behind them are 0.
+    Rows(const Source& of, int64_t inputs, Memory& memory)
+        : row(round_up(of.width, WIDTH<T>)), entering(round_up(inputs, WIDTH<T>)), source(of), made(memory.take<T>(of.table ? 1 : row * PANEL<T>)),
           numbers(memory.take<double>(of.columns + 1)), turned(memory.take<double>(of.columns + 1)) {}
 
     // Panel of PANEL rows; behind `count` the first one is repeated.
@@ -30,7 +31,7 @@ public:
                 if (i < count) encode(number, made + i * row);
             }
         }
-        panel_of_rows(row, places, to);
+        panel_of_rows(entering, places, to);
     }
 
     // Rows 0 .. count - 1 into a table.
@@ -69,7 +70,7 @@ public:
     }
 
 private:
-    const int64_t row;  // numbers of a row, with those that fill its last vector
+    const int64_t row, entering;  // numbers of a row and those of it that enter, with what fills their last vector
     const Source& source;
     T* made;
     double *numbers, *turned;
