@@ -164,7 +164,7 @@ def _decide(column: Column) -> ColumnSchema:
     why = _counts_rows(column.name, present, distinct)
     if why:
         return replace(blank, kind="id", reason=why)
-    if set(np.unique(present)) == {0.0, 1.0}:
+    if distinct == 2 and blank.minimum == 0.0 and blank.maximum == 1.0:
         return replace(blank, kind="boolean", used=True, reason="written 0 and 1", format="0/1")
     return replace(blank, kind="number", used=True, reason="as it is")
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
+from tenfold.data.columns.codes import distinct_values, text_codes, value_codes
 from tenfold.data.columns.kinds import KINDS, ColumnKind
 from tenfold.errors import BadInput
 from tenfold.formatting import listed, nearest
@@ -36,7 +38,7 @@ class Column:
         if self.kind not in KINDS or self.values.dtype != KINDS[self.kind].dtype or self.values.ndim != 1:
             raise BadInput(f"column '{self.name}' of kind {self.kind} has values of type {self.values.dtype}")
 
-    @property
+    @cached_property
     def missing(self) -> Array:
         """Boolean (rows,): which cells are missing."""
         if self.kind == "text":
@@ -48,10 +50,16 @@ class Column:
         """The values that are not missing, in order."""
         return self.values[~self.missing]
 
-    @property
+    @cached_property
     def distinct(self) -> int:
         """Number of distinct values that are not missing."""
-        return len(set(self.present)) if self.kind == "text" else len(np.unique(self.present))
+        return len(set(self.present)) if self.kind == "text" else distinct_values(self.present)
+
+    @cached_property
+    def codes(self) -> Array:
+        """One integer for each distinct value (rows,); missing cells share one. Numbers, booleans and dates are in
+        order of value, missing last."""
+        return text_codes(self.values) if self.kind == "text" else value_codes(self.values)
 
     def take(self, rows: Array) -> Column:
         """The same column for some rows (an index array)."""

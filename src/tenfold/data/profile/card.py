@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from tenfold.data.columns.codes import average_ranks, value_codes
 from tenfold.data.columns.schema import TWIN, Schema
 from tenfold.data.columns.table import Table
 from tenfold.data.feed.encode import Inputs, make_inputs
@@ -222,11 +223,13 @@ def _column_warnings(table: Table, schema: Schema) -> list[str]:
 def _leaks(table: Table, schema: Schema, target: Array, names: set[str]) -> dict[str, str]:
     """Columns that give the target away, each with its warning, but for those that name groups of rows."""
     warnings: dict[str, str] = {}
+    classification = schema.task == "classification"
+    ranks = None if classification else average_ranks(value_codes(target))
     for column in schema.used:
         if column.name in names:
             continue
         values = table.column(column.name)
-        much = leaks.gives_away(values, target, classification=schema.task == "classification")
+        much = leaks.gives_away(values, target, classification=classification, ranks=ranks)
         if much:
             warnings[column.name] = (
                 f"column '{column.name}' alone predicts {much} of the target: "
@@ -254,7 +257,7 @@ def _group_names(table: Table, schema: Schema, inputs: Inputs) -> list[tuple[str
         values = table.column(column.name)
         share = near_repeats.group_share(values, inputs)
         if share >= near_repeats.ALIKE:
-            sizes = np.bincount(leaks.codes_of(values))
+            sizes = np.bincount(values.codes)
             warnings.append(
                 (
                     column.name,

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from tenfold.data.columns.codes import average_ranks, value_codes
 from tenfold.data.columns.numbers import spell_number
 from tenfold.data.columns.table import Column, Table
-from tenfold.data.split.together import row_labels, text_codes
+from tenfold.data.split.together import cell_columns, row_labels
 
 Array = np.ndarray
-PLACEHOLDERS = (-99.0, -999.0, -9999.0, -99999.0, -999999.0, 99.0, 999.0, 9999.0, 99999.0, 999999.0)
+PLACEHOLDERS = {sign * size for sign in (-1.0, 1.0) for size in (99.0, 999.0, 9999.0, 99999.0, 999999.0)}
 PREDICTIVE = 0.97  # share of what is uncertain about the target that one column alone predicts
 BINS, BIN_ROWS = 200, 5  # a number with many values falls into so many quantile bins, of at least so many rows
 SPELLINGS = 3  # groups of levels that are named
@@ -21,16 +22,9 @@ TREE_ROWS = 20_000  # that borders are looked for in
 TREE_CLASSES, TREE_MEMBERS = 20, 8  # at most so many classes, each of at least so many rows
 
 
-def codes_of(column: Column) -> Array:
-    """One integer for each distinct value (rows,) int64; missing cells share one."""
-    if column.kind == "text":
-        return text_codes(column.values)
-    return np.unique(column.values, return_inverse=True)[1].astype(np.int64)
-
-
 def repeated_rows(table: Table, target: Array) -> int:
     """How many rows equal an earlier one in every cell, the target included."""
-    units = row_labels([*map(codes_of, table.columns), np.unique(target, return_inverse=True)[1]])
+    units = row_labels([*cell_columns(table), target])
     return len(units) - int(units.max()) - 1
 
 
@@ -65,14 +59,16 @@ def settled_share(column: Column, target: Array, *, classification: bool) -> flo
 
 
 def _bins(column: Column) -> Array:
-    codes = codes_of(column)
-    distinct = int(codes.max()) + 1
+    codes = column.codes
+    counts = np.bincount(codes)
+    distinct = len(counts)
     bins = min(BINS, max(1, len(codes) // BIN_ROWS))
     if column.kind == "text" or distinct <= bins:
         return codes
     # codes of numbers and dates are in order of value, missing last
-    edges = np.unique(np.quantile(codes, np.linspace(0, 1, bins + 1)[1:-1]))
-    return np.searchsorted(edges, codes, side="right")
+    ordered = np.repeat(np.arange(distinct), counts)
+    edges = np.unique(np.quantile(ordered, np.linspace(0, 1, bins + 1)[1:-1]))
+    return np.searchsorted(edges, np.arange(distinct), side="right")[codes]
 
 
 def separated_share(column: Column, target: Array) -> float:
@@ -91,18 +87,16 @@ def separated_share(column: Column, target: Array) -> float:
     classes, labels = np.unique(labels[frequent], return_inverse=True)
     if not 2 <= len(classes) <= TREE_CLASSES:
         return 0.0
-    values = codes_of(column)[rows[frequent], None].astype(np.float64)  # in order of value, missing last
+    values = column.codes[rows[frequent], None].astype(np.float64)  # in order of value, missing last
     tree = DecisionTreeClassifier(max_leaf_nodes=len(classes), class_weight="balanced", random_state=0)
     right = tree.fit(values, labels).predict(values) == labels
     accuracy = float(np.mean(np.bincount(labels, right) / np.bincount(labels)))
     return max(0.0, (accuracy - 1 / len(classes)) / (1 - 1 / len(classes)))
 
 
-def follows(column: Column, target: Array) -> bool:
+def follows(column: Column, target: Array, ranks: Array | None = None) -> bool:
     """Whether a regression target is almost a straight line in this column, or rises or falls with it almost
-    everywhere (a correlation of values or of ranks of at least 0.999)."""
-    from scipy.stats import rankdata
-
+    everywhere (a correlation of values or of ranks of at least 0.999). ranks: of the target, where they are known."""
     if column.kind == "text":
         return False
     present = ~column.missing
@@ -111,18 +105,23 @@ def follows(column: Column, target: Array) -> bool:
         return False
     x = x.astype(np.int64) if column.kind == "date" else x
     x = x.astype(np.float64)
-    return any(abs(np.corrcoef(a, b)[0, 1]) >= 0.999 for a, b in ((x, y), (rankdata(x), rankdata(y))))
+    if abs(np.corrcoef(x, y)[0, 1]) >= 0.999:
+        return True
+    if ranks is None or len(y) < len(ranks):
+        ranks = average_ranks(value_codes(y))
+    # Codes are in order of value and missing last: what is left of them are the codes of the values that are left.
+    return bool(abs(np.corrcoef(average_ranks(column.codes[present]), ranks)[0, 1]) >= 0.999)
 
 
-def gives_away(column: Column, target: Array, *, classification: bool) -> str:
+def gives_away(column: Column, target: Array, *, classification: bool, ranks: Array | None = None) -> str:
     """How much of the target this column alone predicts, in words, where it is too good to be true; "" where it is not,
-    and for fewer than 50 rows."""
+    and for fewer than 50 rows. ranks: of a regression's target, where they are known."""
     if len(target) < LEAST_ROWS:
         return ""
     share = settled_share(column, target, classification=classification)
     if classification and share < PREDICTIVE:
         share = max(share, separated_share(column, target))
-    if not classification and follows(column, target):
+    if not classification and follows(column, target, ranks):
         return "nearly all"
     return f"{share:.0%}" if share >= PREDICTIVE else ""
 
@@ -131,7 +130,10 @@ def placeholder(column: Column) -> str:
     """A value such as -999 far from all other numbers, in words; "" for none."""
     if column.kind != "number":
         return ""
-    values, counts = np.unique(column.values[~column.missing], return_counts=True)
+    present = column.present
+    if not len(present) or not {present.min(), present.max()} & PLACEHOLDERS:
+        return ""
+    values, counts = np.unique(present, return_counts=True)
     if len(values) < 3:
         return ""
     for end, next_to_end, others in ((0, 1, values[1:]), (-1, -2, values[:-1])):

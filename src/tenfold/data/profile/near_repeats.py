@@ -8,7 +8,6 @@ import numpy as np
 
 from tenfold.data.columns.table import Column
 from tenfold.data.feed.encode import Inputs
-from tenfold.data.profile.leaks import codes_of
 from tenfold.data.split.together import copy_labels
 
 Array = np.ndarray
@@ -80,7 +79,7 @@ def group_share(column: Column, inputs: Inputs) -> float:
         return 0.0
     if column.kind == "number" and not (np.nan_to_num(column.values) % 1 == 0).all():
         return 0.0
-    codes = codes_of(column)
+    codes = column.codes
     sizes = np.bincount(codes)
     if len(sizes) < LEAST_NAMES or np.median(sizes) < LEAST_EACH or 2 * len(sizes) > len(codes):
         return 0.0

@@ -21,7 +21,7 @@ def copy_labels(rows: Inputs | Table | Array, *, always: bool = False) -> tuple[
     `always`). The target is not looked at: a repeated row with another target leaks as well. Missing cells equal each
     other.
     """
-    columns = _columns(rows)
+    columns = cell_columns(rows)
     count = len(columns[0]) if columns else 0
     labels = row_labels(columns) if count else np.zeros(0, np.int64)
     distinct = int(labels.max()) + 1 if count else 0
@@ -35,23 +35,17 @@ def copy_labels(rows: Inputs | Table | Array, *, always: bool = False) -> tuple[
     return labels, ""
 
 
-def _columns(rows: Inputs | Table | Array) -> list[Array]:
+def cell_columns(rows: Inputs | Table | Array) -> list[Array]:
     """The cells as columns of numbers; pixels in bytes eight to a column."""
     if isinstance(rows, Table):
-        return [text_codes(c.values) if c.kind == "text" else c.values for c in rows.columns]
+        return [c.codes if c.kind == "text" else c.values for c in rows.columns]
     if isinstance(rows, Inputs):
-        return _columns(rows.numbers) + _columns(rows.codes)
+        return cell_columns(rows.numbers) + cell_columns(rows.codes)
     matrix = rows.reshape(len(rows), int(np.prod(rows.shape[1:])))
     if matrix.dtype == np.uint8:
         short = -matrix.shape[1] % 8
         matrix = np.ascontiguousarray(np.pad(matrix, ((0, 0), (0, short))) if short else matrix).view(np.uint64)
     return list(matrix.T)
-
-
-def text_codes(values: Array) -> Array:
-    """One integer for each distinct text (rows,) int64, in order of first appearance; missing cells share one."""
-    index = {value: code for code, value in enumerate(dict.fromkeys(values))}
-    return np.fromiter(map(index.__getitem__, values), np.int64, len(values))
 
 
 def row_labels(columns: Sequence[Array]) -> Array:
