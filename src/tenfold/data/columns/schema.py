@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
+from tenfold.data.columns.codes import are_whole
 from tenfold.data.columns.kinds import KINDS, ColumnKind
 from tenfold.data.columns.table import Column, Table
 from tenfold.data.columns.target import TASKS, Target
@@ -179,7 +180,7 @@ def _example(column: Column, row: int) -> str:
 
 def _counts_rows(name: str, present: Array, distinct: int) -> str:
     """Why a column of numbers is an ID, in words; "" when it is not. Numbers with decimals never are."""
-    if len(present) < 3 or not (present == np.floor(present)).all():
+    if len(present) < 3 or not are_whole(present):
         return ""
     steps = np.diff(present)
     span = present.max() - present.min() + 1

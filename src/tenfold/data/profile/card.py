@@ -149,14 +149,21 @@ def _cut(text: str, size: int) -> str:
 
 
 def make_card(
-    table: Table, schema: Schema, target_values: Array, *, dropped_rows: int = 0, grouped: bool = False
+    table: Table,
+    schema: Schema,
+    target_values: Array,
+    *,
+    dropped_rows: int = 0,
+    grouped: bool = False,
+    inputs: Inputs | None = None,
 ) -> Card:
     """The card of the development rows: the input columns, their schema, and the target's values.
 
     target_values (rows,): int codes into schema.classes, or float64. dropped_rows: rows without a target. grouped:
-    whether the rows are divided by groups, so that no groups need to be looked for.
+    whether the rows are divided by groups, so that no groups need to be looked for. inputs: of these rows, where they
+    are made already.
     """
-    inputs = make_inputs(table, schema)
+    inputs = make_inputs(table, schema) if inputs is None else inputs
     names = [] if grouped else _group_names(table, schema, inputs)
     columns = tuple(
         CardColumn(
