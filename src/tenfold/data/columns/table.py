@@ -55,11 +55,14 @@ class Column:
         """Number of distinct values that are not missing."""
         return len(set(self.present)) if self.kind == "text" else distinct_values(self.present)
 
-    @cached_property
+    @property
     def codes(self) -> Array:
         """One integer for each distinct value (rows,); missing cells share one. Numbers, booleans and dates are in
         order of value, missing last."""
-        return text_codes(self.values) if self.kind == "text" else value_codes(self.values)
+        # Not a cached_property: that of Python 3.11 has one lock for all columns, and threads would wait.
+        if "_codes" not in self.__dict__:
+            self.__dict__["_codes"] = text_codes(self.values) if self.kind == "text" else value_codes(self.values)
+        return self.__dict__["_codes"]
 
     def take(self, rows: Array) -> Column:
         """The same column for some rows (an index array)."""

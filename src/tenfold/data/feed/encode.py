@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tenfold.data.columns.in_threads import for_each
 from tenfold.errors import BadInput
 
 if TYPE_CHECKING:
@@ -178,7 +179,8 @@ def fit_encodings(inputs: Inputs, parts: Sequence[Array]) -> tuple[Encoding, ...
     """The encoding that the training rows of each part decide (see `fit_encoding`)."""
     count = inputs.numbers.shape[1]
     medians, gaps = np.zeros((len(parts), count)), np.zeros((len(parts), count), bool)
-    for column in range(0 if inputs.image is not None else count):
+
+    def decide(column: int) -> None:
         # A column of its own is read far faster by many parts than one of a matrix.
         numbers = np.ascontiguousarray(inputs.numbers[:, column])
         for part, train in enumerate(parts):
@@ -188,6 +190,8 @@ def fit_encodings(inputs: Inputs, parts: Sequence[Array]) -> tuple[Encoding, ...
             present = values[~missing] if gaps[part, column] else values
             # Of every column, also of those without a gap here: a scored row may be the first with one.
             medians[part, column] = np.median(present) if len(present) else 0.0
+
+    for_each(decide, range(0 if inputs.image is not None else count), inputs.rows)
     return tuple(_encoding(inputs, *decided) for decided in zip(parts, medians, gaps, strict=True))
 
 

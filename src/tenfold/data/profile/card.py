@@ -8,11 +8,13 @@ from __future__ import annotations
 import shlex
 import textwrap
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from tenfold.data.columns.codes import average_ranks, value_codes
+from tenfold.data.columns.in_threads import for_each
 from tenfold.data.columns.schema import TWIN, Schema
 from tenfold.data.columns.table import Table
 from tenfold.data.feed.encode import Inputs, make_inputs
@@ -232,11 +234,9 @@ def _leaks(table: Table, schema: Schema, target: Array, names: set[str]) -> dict
     warnings: dict[str, str] = {}
     classification = schema.task == "classification"
     ranks = None if classification else average_ranks(value_codes(target))
-    for column in schema.used:
-        if column.name in names:
-            continue
-        values = table.column(column.name)
-        much = leaks.gives_away(values, target, classification=classification, ranks=ranks)
+    columns = [table.column(column.name) for column in schema.used if column.name not in names]
+    how_much = partial(leaks.gives_away, target=target, classification=classification, ranks=ranks)
+    for column, much in zip(columns, for_each(how_much, columns, table.rows), strict=True):
         if much:
             warnings[column.name] = (
                 f"column '{column.name}' alone predicts {much} of the target: "

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from tenfold.data.columns.codes import average_ranks, value_codes
+from tenfold.data.columns.codes import average_ranks, codes_in_order, value_codes
 from tenfold.data.columns.numbers import spell_number
 from tenfold.data.columns.table import Column, Table
 from tenfold.data.split.together import cell_columns, row_labels
@@ -16,6 +17,8 @@ PLACEHOLDERS = {sign * size for sign in (-1.0, 1.0) for size in (99.0, 999.0, 99
 PREDICTIVE = 0.97  # share of what is uncertain about the target that one column alone predicts
 BINS, BIN_ROWS = 200, 5  # a number with many values falls into so many quantile bins, of at least so many rows
 SPELLINGS = 3  # groups of levels that are named
+STRAIGHT = 0.999  # correlation from which a regression target follows a column
+FEW_RANKS = 10_000  # rows up to which ranks are simply compared
 LEAST_ROWS = 50  # rows from which a single column can be called too good
 RARE_SHARE, RARE_ROWS = 0.01, 10
 TREE_ROWS = 20_000  # that borders are looked for in
@@ -59,16 +62,18 @@ def settled_share(column: Column, target: Array, *, classification: bool) -> flo
 
 
 def _bins(column: Column) -> Array:
-    codes = column.codes
-    counts = np.bincount(codes)
-    distinct = len(counts)
-    bins = min(BINS, max(1, len(codes) // BIN_ROWS))
-    if column.kind == "text" or distinct <= bins:
-        return codes
-    # codes of numbers and dates are in order of value, missing last
-    ordered = np.repeat(np.arange(distinct), counts)
-    edges = np.unique(np.quantile(ordered, np.linspace(0, 1, bins + 1)[1:-1]))
-    return np.searchsorted(edges, np.arange(distinct), side="right")[codes]
+    if column.kind == "text":
+        return column.codes
+    # Sorting the values takes a fraction of the time of sorting the rows by them, which codes would need.
+    ordered = np.sort(column.values)  # missing last
+    codes = codes_in_order(ordered)
+    distinct, bins = int(codes[-1]) + 1, min(BINS, max(1, len(codes) // BIN_ROWS))
+    if distinct <= bins:
+        edges = np.arange(1, distinct)
+    else:
+        edges = np.unique(np.quantile(codes, np.linspace(0, 1, bins + 1)[1:-1]))
+    least = ordered[np.searchsorted(codes, np.ceil(edges).astype(np.int32))]  # of each bin but the first
+    return np.searchsorted(least, column.values, side="right")
 
 
 def separated_share(column: Column, target: Array) -> float:
@@ -87,7 +92,7 @@ def separated_share(column: Column, target: Array) -> float:
     classes, labels = np.unique(labels[frequent], return_inverse=True)
     if not 2 <= len(classes) <= TREE_CLASSES:
         return 0.0
-    values = column.codes[rows[frequent], None].astype(np.float64)  # in order of value, missing last
+    values = value_codes(column.values[rows[frequent]])[:, None].astype(np.float64)  # in order of value, missing last
     tree = DecisionTreeClassifier(max_leaf_nodes=len(classes), class_weight="balanced", random_state=0)
     right = tree.fit(values, labels).predict(values) == labels
     accuracy = float(np.mean(np.bincount(labels, right) / np.bincount(labels)))
@@ -96,7 +101,7 @@ def separated_share(column: Column, target: Array) -> float:
 
 def follows(column: Column, target: Array, ranks: Array | None = None) -> bool:
     """Whether a regression target is almost a straight line in this column, or rises or falls with it almost
-    everywhere (a correlation of values or of ranks of at least 0.999). ranks: of the target, where they are known."""
+    everywhere (a correlation of values or of ranks of at least STRAIGHT). ranks: of the target, where known."""
     if column.kind == "text":
         return False
     present = ~column.missing
@@ -105,12 +110,36 @@ def follows(column: Column, target: Array, ranks: Array | None = None) -> bool:
         return False
     x = x.astype(np.int64) if column.kind == "date" else x
     x = x.astype(np.float64)
-    if abs(np.corrcoef(x, y)[0, 1]) >= 0.999:
+    if abs(np.corrcoef(x, y)[0, 1]) >= STRAIGHT:
         return True
     if ranks is None or len(y) < len(ranks):
         ranks = average_ranks(value_codes(y))
-    # Codes are in order of value and missing last: what is left of them are the codes of the values that are left.
-    return bool(abs(np.corrcoef(average_ranks(column.codes[present]), ranks)[0, 1]) >= 0.999)
+    if (
+        len(x) > FEW_RANKS
+        and _most_correlation(_bins(replace(column, values=column.values[present])), ranks) < STRAIGHT
+    ):
+        return False
+    return bool(abs(np.corrcoef(average_ranks(value_codes(x)), ranks)[0, 1]) >= STRAIGHT)
+
+
+def _most_correlation(bins: Array, ranks: Array) -> float:
+    """What the correlation of two ranks cannot exceed, one of which is known by its bin only: bins in order of value,
+    equal values in one bin.
+
+    The covariance between the bins is exact: the mean rank of a bin is the middle of its places. Inside them it is at
+    most the root of both variances there (Cauchy and Schwarz), that of distinct ranks for the one that is not known.
+    """
+    rows, size = len(ranks), np.bincount(bins)
+    middle = np.cumsum(size) - (size - 1) / 2 - (rows + 1) / 2
+    centred = ranks - (rows + 1) / 2
+    sums = np.bincount(bins, centred)
+    filled = size > 0
+    between = float((middle**2 * size).sum())
+    inside = float((size * (size.astype(np.float64) ** 2 - 1)).sum()) / 12
+    spread = float(centred @ centred)
+    inside_other = max(0.0, spread - float((sums[filled] ** 2 / size[filled]).sum()))
+    most = abs(float((middle * sums).sum())) + (inside * inside_other) ** 0.5
+    return most / (between * spread) ** 0.5 if between and spread else 1.0
 
 
 def gives_away(column: Column, target: Array, *, classification: bool, ranks: Array | None = None) -> str:
