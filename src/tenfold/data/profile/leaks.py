@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
@@ -31,14 +30,15 @@ def repeated_rows(table: Table, target: Array) -> int:
     return len(units) - int(units.max()) - 1
 
 
-def settled_share(column: Column, target: Array, *, classification: bool) -> float:
+def settled_share(column: Column, target: Array, *, classification: bool, bins: Array | None = None) -> float:
     """Share of the uncertainty about the target that this column alone predicts, in [0, 1]; 0 for a guess.
 
     Classification: (a - b) / (1 - b), where b is the share of the largest class and a the share of rows whose class
     is the most frequent one among the *other* rows of their bin. Regression: between-bin share of the variance,
-    each row compared with the mean of the other rows of its bin. Bins: values, or quantiles of many numbers.
+    each row compared with the mean of the other rows of its bin. Bins: values, or quantiles of many numbers (see
+    `bins_of`, which gives them).
     """
-    bins = _bins(column)
+    bins = bins_of(column) if bins is None else bins
     size = np.bincount(bins)
     if classification:
         labels = np.unique(target, return_inverse=True)[1]
@@ -61,7 +61,9 @@ def settled_share(column: Column, target: Array, *, classification: bool) -> flo
     return max(0.0, 1 - float(((target - guess) ** 2).sum()) / spread) if spread else 0.0
 
 
-def _bins(column: Column) -> Array:
+def bins_of(column: Column) -> Array:
+    """The bin of each row (rows,): the codes of text and of a few values, else one of 200 quantile bins in order of
+    value, or fewer, of at least 5 rows; equal values share one, and missing ones are in the last."""
     if column.kind == "text":
         return column.codes
     # Sorting the values takes a fraction of the time of sorting the rows by them, which codes would need.
@@ -99,9 +101,10 @@ def separated_share(column: Column, target: Array) -> float:
     return max(0.0, (accuracy - 1 / len(classes)) / (1 - 1 / len(classes)))
 
 
-def follows(column: Column, target: Array, ranks: Array | None = None) -> bool:
+def follows(column: Column, target: Array, ranks: Array | None = None, bins: Array | None = None) -> bool:
     """Whether a regression target is almost a straight line in this column, or rises or falls with it almost
-    everywhere (a correlation of values or of ranks of at least STRAIGHT). ranks: of the target, where known."""
+    everywhere (a correlation of values or of ranks of at least STRAIGHT). ranks: of the target, bins: of the
+    column, where they are known."""
     if column.kind == "text":
         return False
     present = ~column.missing
@@ -114,11 +117,10 @@ def follows(column: Column, target: Array, ranks: Array | None = None) -> bool:
         return True
     if ranks is None or len(y) < len(ranks):
         ranks = average_ranks(value_codes(y))
-    if (
-        len(x) > FEW_RANKS
-        and _most_correlation(_bins(replace(column, values=column.values[present])), ranks) < STRAIGHT
-    ):
-        return False
+    if len(x) > FEW_RANKS:
+        bins = bins_of(column) if bins is None else bins
+        if _most_correlation(bins[present], ranks) < STRAIGHT:
+            return False
     return bool(abs(np.corrcoef(average_ranks(value_codes(x)), ranks)[0, 1]) >= STRAIGHT)
 
 
@@ -147,10 +149,11 @@ def gives_away(column: Column, target: Array, *, classification: bool, ranks: Ar
     and for fewer than 50 rows. ranks: of a regression's target, where they are known."""
     if len(target) < LEAST_ROWS:
         return ""
-    share = settled_share(column, target, classification=classification)
+    bins = bins_of(column)
+    share = settled_share(column, target, classification=classification, bins=bins)
     if classification and share < PREDICTIVE:
         share = max(share, separated_share(column, target))
-    if not classification and follows(column, target, ranks):
+    if not classification and follows(column, target, ranks, bins):
         return "nearly all"
     return f"{share:.0%}" if share >= PREDICTIVE else ""
 
