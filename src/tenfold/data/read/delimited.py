@@ -93,15 +93,18 @@ class _File:
                 )
 
 
-def read_delimited(raw: bytes, *, name: str, source: str, notes: list[str], tabs: bool = False) -> TextTable:
-    """The cells in the bytes of a CSV or TSV file. tabs: the file is a TSV by its name.
+def read_delimited(
+    raw: bytes, *, name: str, source: str, notes: list[str], tabs: bool = False, least: int = LEAST_BYTES
+) -> TextTable:
+    """The cells in the bytes of a CSV or TSV file. tabs: the file is a TSV by its name. least: bytes from which on a
+    regular file is cut by DuckDB, with the same result.
 
     BadInput, with file, line and column: see `to_utf8`; a row with too few or too many cells, a duplicate column
     name, an unbalanced quote, a header repeated in the middle, a file cut inside a row, a header without rows.
     """
     text, encoding = to_utf8(raw, source)
     dialect = detect(text, tabs=tabs)
-    names, columns, lines, more = _split(_File(text, dialect, source), strictly=len(text) < LEAST_BYTES)
+    names, columns, lines, more = _split(_File(text, dialect, source), strictly=len(text) < least)
     makers = tuple(partial(column, title) for title, column in zip(names, columns, strict=True))
     notes = [*notes, *encoding, *dialect.notes, *more]
     return TextTable(name, source, tuple(names), makers, dialect.delimiter == ",", tuple(notes), lines)

@@ -34,7 +34,6 @@ CHUNK_BYTES = 1 << 24  # that are looked at together
 LONGEST_LINE = 131_072  # bytes: the strict reader refuses longer cells
 HEAD_ROWS = 200  # that show which columns may be numbers
 MANY = 20_000  # distinct cells from which on Python numbers them faster than DuckDB
-LF, CRLF = r"\n", r"\r\n"  # as DuckDB has them spelled
 ODD = (b" ", b"_", b"+", b"\v", b"\f")  # what may be in a cell that DuckDB takes for a number, and Python does not
 MARK = "\ufeff".encode()  # DuckDB would take it out of the first cell
 
@@ -69,7 +68,10 @@ class UnquotedRows:
             tempfile.NamedTemporaryFile(suffix=".csv") as copy,
             duckdb.connect(config={"autoinstall_known_extensions": False}) as connection,
         ):
-            copy.write(memoryview(self.text)[self.start :])
+            for start in range(self.start, len(self.text), CHUNK_BYTES):
+                part = self.text[start : start + CHUNK_BYTES]
+                # Every CR is part of a CRLF here, on which DuckDB 2.0 fails at the end of some files.
+                copy.write(part.replace(b"\r", b"") if self.crlf else part)
             copy.flush()
             columns = ", ".join(f"c{i}: 'VARCHAR'" for i in range(self.width))
             where = glob.escape(copy.name).replace("'", "''")
@@ -78,7 +80,7 @@ class UnquotedRows:
             connection.execute(
                 f"CREATE TEMP VIEW file AS SELECT {cells} FROM read_csv('{where}', auto_detect = false, "
                 f"header = false, delim = '{self.delimiter}', quote = '', escape = '', columns = {{{columns}}}, "
-                f"new_line = '{CRLF if self.crlf else LF}', strict_mode = true)"
+                "new_line = '\\n', strict_mode = true)"
             )
             yield connection
 
