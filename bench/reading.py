@@ -23,8 +23,8 @@ from bench.speed import RESULTS, markdown
 SIZES = ((250_000, 20), (500_000, 20), (1_000_000, 20), (500_000, 10), (500_000, 40))  # rows, columns but the target
 WRITTEN = 20_000  # rows at a time
 HEAD = (
-    "rows", "columns", "file, MB", "wall, s", "processor, s", "wall over starting alone, s", "peak, MB", "times the cells",
-    "times the time",
+    "rows", "columns", "file, MB", "wall, s", "processor, s", "wall over starting alone, s", "peak, MB",
+    "times the cells", "times the time",
 )  # fmt: skip
 
 
@@ -81,20 +81,21 @@ def measured(sizes: list[tuple[int, int]], repeat: int) -> tuple[Timed, list[dic
             starts.append(timed(["sklearn:iris"]))
             for size, path in paths.items():
                 runs[size].append(timed([str(path), "--target", "t"]))
-        found = [
-            {"rows": rows, "columns": columns, "file_mb": paths[rows, columns].stat().st_size / 1e6, **vars(middle(each))}
-            for (rows, columns), each in runs.items()
-        ]  # fmt: skip
+        megabytes = {size: path.stat().st_size / 1e6 for size, path in paths.items()}
+    found = [
+        {"rows": size[0], "columns": size[1], "file_mb": megabytes[size], **vars(middle(each))}
+        for size, each in runs.items()
+    ]
     return middle(starts), found
 
 
 def line(row: dict[str, Any], start: Timed, first: dict[str, Any]) -> list[str]:
     """One line of the table; first: the size that it is compared with."""
-    cells, time = row["rows"] * row["columns"], row["processor"] - start.processor
+    cells, spent = row["rows"] * row["columns"], row["processor"] - start.processor
     return [
-        f"{row['rows']:,}", str(row["columns"]), f"{row['file_mb']:.0f}", f"{row['wall']:.1f}", f"{row['processor']:.1f}",
-        f"{row['wall'] - start.wall:.1f}", f"{row['peak']:.0f}", f"{cells / (first['rows'] * first['columns']):g}",
-        f"{time / (first['processor'] - start.processor):.2f}",
+        f"{row['rows']:,}", str(row["columns"]), f"{row['file_mb']:.0f}", f"{row['wall']:.1f}",
+        f"{row['processor']:.1f}", f"{row['wall'] - start.wall:.1f}", f"{row['peak']:.0f}",
+        f"{cells / (first['rows'] * first['columns']):g}", f"{spent / (first['processor'] - start.processor):.2f}",
     ]  # fmt: skip
 
 

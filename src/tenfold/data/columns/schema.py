@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from tenfold.data.columns.codes import are_whole
+from tenfold.data.columns.in_threads import for_each
 from tenfold.data.columns.kinds import KINDS, ColumnKind
 from tenfold.data.columns.table import Column, Table
 from tenfold.data.columns.target import TASKS, Target
@@ -117,8 +118,8 @@ def decide_schema(table: Table, target: Target) -> Schema:
     """
     columns: list[ColumnSchema] = []
     seen: dict[bytes, list[Column]] = {}
-    for column in table.columns:
-        decision = _decide(column)
+    decisions = for_each(_decide, table.columns, table.rows)
+    for column, decision in zip(table.columns, decisions, strict=True):
         twin = _twin(column, seen) if decision.kind != "constant" else None
         if twin:
             decision = replace(decision, used=False, reason=f"{TWIN} '{twin}'")

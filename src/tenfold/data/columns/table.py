@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -38,11 +38,11 @@ class Column:
         if self.kind not in KINDS or self.values.dtype != KINDS[self.kind].dtype or self.values.ndim != 1:
             raise BadInput(f"column '{self.name}' of kind {self.kind} has values of type {self.values.dtype}")
 
-    @cached_property
+    @property
     def missing(self) -> Array:
         """Boolean (rows,): which cells are missing."""
         if self.kind == "text":
-            return np.array([value is None for value in self.values], bool)
+            return self._once("_missing", lambda: np.array([value is None for value in self.values], bool))
         return np.isnat(self.values) if self.kind == "date" else np.isnan(self.values)
 
     @property
@@ -50,19 +50,24 @@ class Column:
         """The values that are not missing, in order."""
         return self.values[~self.missing]
 
-    @cached_property
+    @property
     def distinct(self) -> int:
         """Number of distinct values that are not missing."""
-        return len(set(self.present)) if self.kind == "text" else distinct_values(self.present)
+        count = (lambda present: len(set(present))) if self.kind == "text" else distinct_values
+        return self._once("_distinct", lambda: count(self.present))
 
     @property
     def codes(self) -> Array:
         """One integer for each distinct value (rows,); missing cells share one. Numbers, booleans and dates are in
         order of value, missing last."""
+        return self._once("_codes", lambda: (text_codes if self.kind == "text" else value_codes)(self.values))
+
+    def _once(self, name: str, make: Callable[[], Any]) -> Any:
+        """What is made when it is first asked for."""
         # Not a cached_property: that of Python 3.11 has one lock for all columns, and threads would wait.
-        if "_codes" not in self.__dict__:
-            self.__dict__["_codes"] = text_codes(self.values) if self.kind == "text" else value_codes(self.values)
-        return self.__dict__["_codes"]
+        if name not in self.__dict__:
+            self.__dict__[name] = make()
+        return self.__dict__[name]
 
     def take(self, rows: Array) -> Column:
         """The same column for some rows (an index array)."""
