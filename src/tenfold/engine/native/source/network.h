@@ -181,7 +181,7 @@ public:
                 own.spread = memory.take<T>(op.kind == BATCH_NORMALIZATION ? op.out : size * op.option);
                 own.moments = memory.take<T>(2 * op.out);
             }
-            if (op.kind == DROPOUT && !passes(op)) own.factors = memory.take<T>(size * op.out);
+            if (op.kind == DROPOUT && !passes(op)) own.factors = memory.take<T>(size * round_up(op.out, WIDTH<T>));
             if (op.kind == RESIDUAL_END && op.slots) own.own = memory.take<T>(size * op.in);
         }
         gradients[count] = training ? memory.take<T>(size * of.outputs) : nullptr;
