@@ -4,6 +4,7 @@
 #include "exports.h"
 #include "interface.h"
 #include "losses.h"
+#include "measures.h"
 #include "network.h"
 #include "optimizers.h"
 #include "rows.h"
@@ -362,4 +363,12 @@ EXPORT int FOR_LEVEL(encode)(const Source* source, int64_t count, void* to, int6
     const NoSmallNumbers none;
     return is_double ? encode<double>(*source, count, (double*)to, to_row)
                      : encode<float>(*source, count, (float*)to, to_row);
+}
+
+// For benchmarks: see measures.h.
+EXPORT int FOR_LEVEL(products)(const Network* network, int64_t batch, int64_t count, int is_double) {
+    return is_double ? measure_products<double>(*network, batch, count) : measure_products<float>(*network, batch, count);
+}
+EXPORT double FOR_LEVEL(peak)(int64_t count, int is_double) {
+    return is_double ? measure_peak<double>(count) : measure_peak<float>(count);
 }
