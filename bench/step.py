@@ -1,5 +1,5 @@
-"""What one update of compiled lanes costs, against torch's stacked products, against its own products, and against packs;
-one thread, processor time."""
+"""What one update of compiled lanes costs, against torch's stacked products, its own products, and packs; one thread,
+processor time."""
 
 from __future__ import annotations
 
@@ -150,11 +150,14 @@ def share_of_peak(width: int, seconds: float) -> float:
     network = compiled_network(shape.steps(recipe), Layout.of(shape), width, width)
     flops = 2 * rows * width * width * 5 * count  # two layers, of which the first has no gradient to hand down
     function, peak = lanes.function("products"), lanes.function("peak")
-    shares: list[float] = []
+    some, shares = 5_000_000, list[float]()
+
+    def products() -> None:
+        function(ctypes.addressof(network.record), rows, count, 0)
+
     for _ in range(5):
-        products = flops / microseconds(lambda: function(ctypes.addressof(network.record), rows, count, 0), seconds / 5)
-        some = 5_000_000
-        shares.append(products / (peak(some, 0) / microseconds(lambda: peak(some, 0), seconds / 5)))
+        most = peak(some, 0) / microseconds(lambda: peak(some, 0), seconds / 5)
+        shares.append(flops / microseconds(products, seconds / 5) / most)
     return median(shares)
 
 
