@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tenfold.engine.engines import Engine, best_engine, engine_of
@@ -20,11 +19,6 @@ if TYPE_CHECKING:
 
 
 DEVICES = "cpu, cuda or auto"
-
-
-def may_have_gpu() -> bool:
-    """Whether there may be a GPU, as far as can be known without loading torch."""
-    return any(Path("/dev").glob("nvidia*"))
 
 
 def device_named(name: str) -> torch.device:
@@ -95,8 +89,8 @@ class SearchContext:
 
     journal: commits what the search decides and what packs emit. progress: called with the share of the training that
     is done, in [0, 1], and the best mean score so far; decided: called with each decision of the race; idle: called
-    about ten times a second. limit: seconds of one training, None for no limit. every: seconds between checkpoints. engine: what
-    trains the recipes that it knows.
+    about ten times a second. limit: seconds of one training, None for no limit. every: seconds between checkpoints.
+    engine: what trains the recipes that it knows.
     """
 
     device: Any
