@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -32,13 +33,13 @@ MADE = ROOT / "build" / "lanes"
 LIBRARY = {"darwin": "libtenfold.dylib", "win32": "libtenfold.dll"}.get(sys.platform, "libtenfold.so")
 NOT_COMPILED = "not_compiled.txt"
 
-X86_LEVELS = ("v2", "v3", "v4")
+X86_LEVELS = ("v4", "v3", "v2")  # in the order in which they are compiled: the one that takes longest first
 # No runtime of C++ is linked: nothing may need one.
 FLAGS = [
     "-std=c++17", "-fPIC", "-fno-exceptions", "-fno-rtti", "-fno-math-errno", "-fno-trapping-math",
     "-fvisibility=hidden", "-Wall", "-Wextra", "-Wno-psabi",
 ]  # fmt: skip
-SANITIZED = ["-O1", "-g", "-fno-omit-frame-pointer", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+SANITIZED = ["-O1", "-g1", "-fno-omit-frame-pointer", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 # What GCC knows from version 12 on, and every clang of today.
 PROBE = """
 #include <math.h>
@@ -89,16 +90,20 @@ class Compiler(NamedTuple):
 
 def find_compiler() -> Compiler:
     """$CC alone where it is set; else the first of the system's compilers that is new enough; else ziglang's clang."""
-    if wanted := os.environ.get("CC"):
+    with_ziglang = (
+        importlib.util.find_spec("ziglang") and platform.machine() in WITH_ZIGLANG and sys.platform == "linux"
+    )
+    wanted = os.environ.get("CC", "")
+    if wanted and wanted != "ziglang":
         compiler = Compiler(shlex.split(wanted))
         if not compiler.knows():
             raise NotCompiled(f"CC={wanted} does not compile C++ with vectors, as GCC does from version 12 on")
         return compiler
-    found = [name for name in ("cc", "gcc", "clang") if shutil.which(name)]
+    found = [name for name in ("cc", "gcc", "clang") if shutil.which(name) and not wanted]
     for name in found:
         if Compiler([name]).knows():
             return Compiler([name])
-    if importlib.util.find_spec("ziglang") and platform.machine() in WITH_ZIGLANG and sys.platform == "linux":
+    if with_ziglang:
         return clang_of_ziglang()
     if found:
         raise NotCompiled(f"no C++ compiler is new enough (GCC 12, clang): {', '.join(found)} was tried")
@@ -129,22 +134,22 @@ def needed_from_pypi() -> list[str]:
     try:
         find_compiler()
     except NotCompiled:
-        return [] if os.environ.get("CC") else ["ziglang"]
+        return ["ziglang"] if os.environ.get("CC", "ziglang") in ("", "ziglang") else []
     return []
 
 
-def compile_commands(compiler: Compiler, *, sanitize: bool) -> dict[str, list[str]]:
+def compile_commands(compiler: Compiler, wanted: Sequence[str], *, sanitize: bool) -> dict[str, list[str]]:
     """The arguments that make each object file: lane.cpp once a level, levels.cpp once."""
     flags = ["-x", "c++", *FLAGS, *(SANITIZED if sanitize else ["-O3"]), "-c"]
     lane, levels = str(SOURCE / "lane.cpp"), str(SOURCE / "levels.cpp")
-    commands = {"levels.o": [*flags, levels]}
     if platform.machine() not in ("x86_64", "AMD64") or not compiler.knows(f"-march={compiler.march}v4"):
-        return commands | {"lane-plain.o": [*flags, "-DLEVEL=plain", lane]}
-    for level in X86_LEVELS:
+        return {"lane-plain.o": [*flags, "-DLEVEL=plain", lane], "levels.o": [*flags, levels]}
+    commands: dict[str, list[str]] = {}
+    for level in [level for level in X86_LEVELS if level in wanted]:
         # Compilers prefer half the width of v4, as its first processors slowed down at the whole.
         wide = ["-mprefer-vector-width=512"] if level == "v4" else []
         commands[f"lane-{level}.o"] = [*flags, f"-march={compiler.march}{level}", *wide, f"-DLEVEL={level}", lane]
-    return commands
+    return commands | {"levels.o": [*flags, levels]}
 
 
 def digest(compiler: Compiler, commands: dict[str, list[str]]) -> str:
@@ -154,12 +159,12 @@ def digest(compiler: Compiler, commands: dict[str, list[str]]) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
-def compiled_library(*, sanitize: bool) -> tuple[Path, str]:
+def compiled_library(wanted: Sequence[str], *, sanitize: bool) -> tuple[Path, str]:
     """The library, and a line that says how it was made; what was made before from the same sources is taken."""
     compiler = find_compiler()
-    commands = compile_commands(compiler, sanitize=sanitize)
+    commands = compile_commands(compiler, wanted, sanitize=sanitize)
     ready = MADE / digest(compiler, commands) / LIBRARY
-    levels = ", ".join(name.removeprefix("lane-").removesuffix(".o") for name in commands if name.startswith("lane-"))
+    levels = ", ".join(sorted(name[5:-2] for name in commands if name.startswith("lane-")))
     how = f"compiled lanes: {levels} by {compiler.version()}"
     if ready.exists():
         return ready, f"{how}, as they were"
@@ -200,11 +205,11 @@ def copy_whole(file: Path, to: Path) -> None:
     os.replace(new, to)
 
 
-def put_library(into: Path, *, sanitize: bool = False) -> tuple[Path, str]:
+def put_library(into: Path, wanted: Sequence[str] = X86_LEVELS, *, sanitize: bool = False) -> tuple[Path, str]:
     """The file in a folder, and what to tell: the library; where it could not be made, the reason in its place."""
     library, reason = into / LIBRARY, into / NOT_COMPILED
     try:
-        made, line = compiled_library(sanitize=sanitize)
+        made, line = compiled_library(wanted, sanitize=sanitize)
     except (NotCompiled, OSError) as error:
         into.mkdir(parents=True, exist_ok=True)
         library.unlink(missing_ok=True)
@@ -247,12 +252,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Compile the lanes into the checkout.")
     parser.add_argument("--into", type=Path, default=HOME, help="another folder")
     parser.add_argument("--sanitize", action="store_true", help="with the address and undefined sanitizers")
+    parser.add_argument("--levels", nargs="+", default=X86_LEVELS, help="of x86-64, only these (v2 v3 v4)")
     parser.add_argument("--needs", action="store_true", help="print what to install first from PyPI, and stop")
     asked = parser.parse_args()
     if asked.needs:
         print(*needed_from_pypi())
     else:
-        print(put_library(asked.into, sanitize=asked.sanitize)[1])
+        print(put_library(asked.into, asked.levels, sanitize=asked.sanitize)[1])
 
 
 if __name__ == "__main__":

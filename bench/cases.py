@@ -25,7 +25,11 @@ class Setting:
 
 @dataclass(frozen=True)
 class Case:
-    """One grid of recipes on one data set that ships with scikit-learn, over five stratified folds."""
+    """One grid of recipes on one data set that ships with scikit-learn, over five stratified folds.
+
+    inner: folds of a search inside each fold, 0 for none: what is scored is then what each search chooses. calls: how
+    often at most a measurement trains the whole case, its time being the median.
+    """
 
     name: str
     data: str
@@ -33,6 +37,8 @@ class Case:
     batch_size: int
     epochs: int
     settings: tuple[Setting, ...]
+    inner: int = 0
+    calls: int = 1
 
     def load(self) -> tuple[Array, Array]:
         """X float64 (rows, columns) and y int64 (rows,)."""
@@ -46,6 +52,16 @@ class Case:
         from sklearn.model_selection import StratifiedKFold
 
         return list(StratifiedKFold(FOLDS, shuffle=True, random_state=0).split(x, y))
+
+    def inner_folds(self, y: Array, folds: list[tuple[Array, Array]]) -> list[tuple[Array, Array]]:
+        """The inner folds of every fold's training rows, in turn."""
+        from sklearn.model_selection import StratifiedKFold
+
+        found: list[tuple[Array, Array]] = []
+        for number, (train, _) in enumerate(folds):
+            parts = StratifiedKFold(self.inner, shuffle=True, random_state=number).split(train, y[train])
+            found += [(train[inside], train[outside]) for inside, outside in parts]
+        return found
 
     def recipe(self, setting: Setting) -> dict[str, Any]:
         """The setting as a Tenfold recipe."""
@@ -62,7 +78,7 @@ class Case:
 
     def picks(self, share: float) -> tuple[int, ...]:
         """Numbers of an evenly spaced share of the recipes, at least one."""
-        count = max(1, round(share * len(self.settings)))
+        count = min(len(self.settings), max(1, round(share * len(self.settings))))
         return tuple(int(n) for n in np.linspace(0, len(self.settings) - 1, count).round())
 
     def only(self, picks: tuple[int, ...], epochs: int | None = None) -> Case:
@@ -82,10 +98,13 @@ def mixed(count: int) -> tuple[Setting, ...]:
     return tuple(replace(rate, activation=activation, optimizer=rule) for rate, (activation, rule) in pairs)
 
 
+SMALL = ("breast_cancer", (32, 32), 32, 30)  # data, hidden layers, batch size, epochs
 CASES = {
-    "a": Case("a", "breast_cancer", (32, 32), 32, 30, rates(48, 10**-1.5)),
+    "a": Case("a", *SMALL, rates(48, 10**-1.5)),
     "b": Case("b", "digits", (100, 100), 128, 40, rates(24, 1e-2)),
-    "c": Case("c", "breast_cancer", (32, 32), 32, 30, mixed(48)),
+    "c": Case("c", *SMALL, mixed(48)),
+    "one": Case("one", *SMALL, (Setting(1e-3),), calls=5),
+    "nested": Case("nested", *SMALL, rates(24, 10**-1.5), inner=5),
     "wide": Case("wide", "digits", (1024, 1024), 128, 20, rates(20, 1e-2)),
 }
 
@@ -93,7 +112,7 @@ CASES = {
 def case_named(name: str, lanes: int | None = None) -> Case:
     """The case, with as many recipes as give that many lanes (trials) when `lanes` is given."""
     case = CASES[name]
-    if lanes is None:
+    if lanes is None or name == "one":
         return case
     count = max(1, round(lanes / FOLDS))
     settings = mixed(count) if name == "c" else rates(count, max(s.lr for s in case.settings))

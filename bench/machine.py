@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-PACKAGES = ("tenfold", "torch", "numpy", "scikit-learn", "skorch")
+PACKAGES = ("tenfold", "torch", "numpy", "scikit-learn", "skorch", "jax")
 
 
 def cores() -> int:

@@ -10,7 +10,7 @@ from skorch import NeuralNetClassifier
 from torch import Tensor, nn
 
 from bench.cases import Setting
-from bench.contestants import Array, Folds, Task, grid_scores
+from bench.contestants import Array, Folds, Task, Trained, grid_scores
 from bench.torch_loop import OPTIMIZERS, network
 
 
@@ -26,8 +26,8 @@ class Net(nn.Module):
         return self.layers(rows)
 
 
-def train_skorch(task: Task, x: Array, y: Array, folds: Folds) -> Array:
-    """Accuracies (settings, folds) after the last epoch; there is no validation after the others."""
+def train_skorch(task: Task, x: Array, y: Array, folds: Folds) -> Trained:
+    """Accuracies after the last epoch; there is no validation after the others."""
     torch.manual_seed(task.seed)
     case = task.case
     options: dict[str, Any] = {

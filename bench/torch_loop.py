@@ -11,7 +11,7 @@ from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 
 from bench.cases import Case, Setting
-from bench.contestants import Array, Folds, Task
+from bench.contestants import Array, Folds, Task, Trained
 
 ACTIVATIONS = {
     "relu": nn.ReLU, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid, "leaky_relu": nn.LeakyReLU, "elu": nn.ELU,
@@ -51,8 +51,8 @@ def best_threads(task: Task, x: Array, y: Array, folds: Folds) -> int:
     return min(seconds, key=lambda threads: seconds[threads])
 
 
-def train_serially(task: Task, x: Array, y: Array, folds: Folds, *, threads: int) -> Array:
-    """Accuracies (settings, folds) after the last epoch."""
+def train_serially(task: Task, x: Array, y: Array, folds: Folds, *, threads: int) -> Trained:
+    """One trial after another."""
     torch.set_num_threads(threads)
     scores = np.empty((len(task.case.settings), len(folds)))
     for number, setting in enumerate(task.case.settings):
@@ -63,7 +63,7 @@ def train_serially(task: Task, x: Array, y: Array, folds: Folds, *, threads: int
             labels = torch.from_numpy(y).to(task.device)
             parts = tuple(torch.from_numpy(part).to(task.device) for part in (train, validation))
             scores[number, fold] = _trial(task.case, setting, rows, labels, *parts)[-1]
-    return scores
+    return Trained(scores)
 
 
 def _trial(case: Case, setting: Setting, x: Tensor, y: Tensor, train: Tensor, validation: Tensor) -> list[float]:

@@ -25,7 +25,10 @@ def main(site: Path, engine: str) -> None:
     said = subprocess.check_output([sys.executable, str(site / "bin" / "tenfold"), "--version"], text=True)
     assert f"({engine}" in said, f"tenfold --version says: {said}"
     assert bool(compiled_lanes().level) == (engine == "compiled lanes")
-    print(f"{wheel.name}: {engine_in_words()}, mean accuracy {train():.2f}")
+    score = train()
+    trained_natively = "tenfold.engine.native.solo_lanes" in sys.modules  # imported when a lane is made, not before
+    assert trained_natively == (engine == "compiled lanes"), f"trained by the other engine than {engine}"
+    print(f"{wheel.name}: {engine_in_words()}, mean accuracy {score:.2f}")
 
 
 def train() -> float:

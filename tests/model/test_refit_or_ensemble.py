@@ -19,8 +19,8 @@ import tenfold
 from tenfold import BadInput, Corrupt, Recipe
 from tenfold.data.feed.batches import Dealing
 from tenfold.data.feed.randomness import derive_int
+from tenfold.engine.engines import best_engine, make_lanes
 from tenfold.engine.packs.lanes import Lane
-from tenfold.engine.packs.pack import Pack
 from tenfold.engine.plan.shape import Shape
 from tenfold.errors import RunFailed, Stopped
 from tenfold.model import refit_or_ensemble
@@ -64,7 +64,7 @@ def searched(problem, recipes, number):
 
     feed = problem.feed(recipes, torch.device("cpu"), torch.float32)
     lanes = [Lane(one, n, f) for n, one in enumerate(recipes) for f in range(len(problem.folds))]
-    pack = Pack(lanes, Shape.of(recipes[number], problem.size, problem.folds), feed)
+    pack = make_lanes(lanes, Shape.of(recipes[number], problem.size, problem.folds), feed, engine=best_engine())
     book = EpochRecorder(problem, EpochRecorder.new(problem, recipes, range(len(recipes))))
     parameters = {}
     while pack.lanes:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 from tenfold.engine.native.library import compiled_lanes
-from tenfold.engine.native.network import unknown
+from tenfold.engine.native.network import only_packs_know
 from tenfold.engine.plan.size import Size
 from tenfold.recipe.recipe import Recipe
 
@@ -30,20 +30,20 @@ def best_engine() -> Engine:
 
 def engine_of(recipe: Recipe, size: Size, *, classification: bool, engine: Engine, device: str = "cpu") -> Engine:
     """What trains a recipe in a run with that engine on that kind of device."""
-    if engine == "packs" or device != "cpu" or unknown(recipe, size, classification=classification):
+    if engine == "packs" or device != "cpu" or only_packs_know(recipe, size, classification=classification):
         return "packs"
     return "compiled"
 
 
 def make_lanes(
     lanes: Sequence[Lane], shape: Shape, feed: Feed, *, engine: Engine, schedule_updates: int | None = None,
-    threads: int | None = None, scored: bool = True,
+    threads: int | None = None, scored: bool = True, ahead: bool = False,
 ) -> LaneStates:  # fmt: skip
-    """Lanes of one shape, to be trained by compiled code if the run uses it and it knows all of their recipes, else as a
-    pack.
+    """Lanes of one shape, to be trained by compiled code if the run uses it and it knows all of their recipes, else as
+    a pack.
 
-    schedule_updates: what the schedules call an epoch, default the feed's. threads: of the compiled lanes, default one a
-    core. scored: whether each epoch's outputs on the validation rows will be asked for.
+    schedule_updates: what the schedules call an epoch, default the feed's. threads: of the compiled lanes, default one
+    a core. scored, ahead: see `SoloLanes`.
     """
     size = Size(shape.inputs, shape.outputs, shape.image)
     recipes = dict.fromkeys(lane.recipe for lane in lanes)
@@ -53,7 +53,9 @@ def make_lanes(
     ):
         from tenfold.engine.native.solo_lanes import SoloLanes
 
-        return SoloLanes(lanes, shape, feed, schedule_updates=schedule_updates, threads=threads, scored=scored)
+        return SoloLanes(
+            lanes, shape, feed, schedule_updates=schedule_updates, threads=threads, scored=scored, ahead=ahead
+        )
     from tenfold.engine.packs.pack import Pack
 
     return Pack(lanes, shape, feed, schedule_updates=schedule_updates)

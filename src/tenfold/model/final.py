@@ -55,7 +55,8 @@ def final_model(
     engine: Engine | None = None,
     idle: Callable[[], None] = lambda: None,
 ) -> FinalModel:
-    """The winner as a model. engine: that trains it, default the best there is. idle: called about ten times a second; what it raises stops the training.
+    """The winner as a model. engine: that trains it, default the best there is. idle: called about ten
+    times a second; what it raises stops the training.
 
     refit: trained on all rows for the updates that the folds chose. ensemble: the mean of the networks of its folds,
     as they were scored. both: the ensemble if it predicts significantly better out of fold (see

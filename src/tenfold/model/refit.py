@@ -96,7 +96,9 @@ def train_lanes(
 
     def job(emit: Emit, order: Callable[[], JobOrder]) -> None:
         lanes = [Lane(recipe, 0, fold) for fold in places]
-        pack = make_lanes(lanes, shape, feed, engine=engine or best_engine(), schedule_updates=schedule, scored=False)
+        pack = make_lanes(
+            lanes, shape, feed, engine=engine or best_engine(), schedule_updates=schedule, scored=False, ahead=True
+        )
         if train(pack, last=last, tick=order):
             emit(pack)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from tenfold.data.columns.codes import are_whole
 from tenfold.data.columns.schema import Schema, decide_schema
 from tenfold.data.columns.table import Column, Table
 from tenfold.data.columns.target import Target, read_labels, read_target
@@ -150,7 +151,7 @@ def _without_names(table: Table) -> Table:
     would equal another, and a repeated row could be sealed and trained on at once."""
 
     def names(column: Column) -> bool:
-        counts = column.kind == "number" and bool((column.present % 1 == 0).all())
+        counts = column.kind == "number" and are_whole(column.present)
         return (counts or column.kind == "text") and column.distinct == table.rows
 
     others = tuple(column for column in table.columns if not names(column))
@@ -202,8 +203,9 @@ def _understand(rows: Table | Images, target: Target, *, grouped: bool) -> tuple
         inputs = row_inputs(rows, None)
         return None, make_image_card(rows, inputs, target), inputs
     schema = decide_schema(rows, target)
-    card = make_card(rows, schema, target.values, dropped_rows=target.dropped, grouped=grouped)
-    return schema, card, row_inputs(rows, schema)
+    inputs = row_inputs(rows, schema)
+    card = make_card(rows, schema, target.values, dropped_rows=target.dropped, grouped=grouped, inputs=inputs)
+    return schema, card, inputs
 
 
 def _reason(target: Target, *, table: bool) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tenfold.data.feed.encode import Encoding, Inputs, fit_encoding
+from tenfold.data.feed.encode import Encoding, Inputs, fit_encodings
 from tenfold.data.feed.moments import target_scale, training_moments
 from tenfold.data.split.folds import Fold, divide_again, divide_rows
 from tenfold.data.split.request import Splits
@@ -97,7 +97,7 @@ class Problem:
 
     @cached_property
     def encodings(self) -> tuple[Encoding, ...]:
-        return tuple(fit_encoding(self.inputs, fold.train) for fold in self.folds)
+        return fit_encodings(self.inputs, [fold.train for fold in self.folds])
 
     @cached_property
     def moments(self) -> tuple[Moments, ...]:

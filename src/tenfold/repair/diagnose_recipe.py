@@ -161,7 +161,9 @@ class ShortTrainings:
 
         def job(emit: Any, order: Any) -> None:
             engine, threads = self.context.engine, self.context.workers
-            pack = make_lanes(plan.lanes(recipes), plan.shape, feed, engine=engine, threads=threads, scored=False)
+            pack = make_lanes(
+                plan.lanes(recipes), plan.shape, feed, engine=engine, threads=threads, scored=False, ahead=True
+            )
             for last in sorted({updates[n] for n in plan.numbers}):
                 if not train(pack, last=last, tick=order):
                     return

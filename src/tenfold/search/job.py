@@ -67,7 +67,12 @@ class PackJob:
     def __call__(self, emit: Callable[[Message], None], ordered: Callable[[], JobOrder]) -> None:
         """Train to epoch `until`, to the time limit, or until asked to stop; then the last message is a checkpoint."""
         pack = make_lanes(
-            self.plan.lanes(self.recipes), self.plan.shape, self.feed, engine=self.engine, threads=self.threads
+            self.plan.lanes(self.recipes),
+            self.plan.shape,
+            self.feed,
+            engine=self.engine,
+            threads=self.threads,
+            ahead=True,
         )
         recorder = EpochRecorder(
             self.problem, self.records, recorded_rows=self.recorded_rows, epoch_fixed=self.epoch_fixed

@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+from scipy.stats import rankdata, spearmanr
 from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wine
 from sklearn.metrics import roc_auc_score
 
-from tenfold.data.profile.leaks import PREDICTIVE, follows, separated_share
+from tenfold.data.profile.leaks import BIN_ROWS, BINS, PREDICTIVE, _most_correlation, bins_of, follows, separated_share
 
 from ..examples import number, text
 
@@ -71,3 +72,40 @@ def test_a_rising_curve_is_followed_and_a_noisy_line_is_not():
     assert not follows(number("x", x), 2 * x + noise)
     assert not follows(number("x", x), x**2)
     assert not follows(number("x", np.where(np.arange(60) < 20, np.nan, x)), x)  # 40 rows are too few
+
+
+def quantile_bins(values):
+    """By numpy's codes of all rows."""
+    codes = np.unique(values, return_inverse=True)[1]
+    bins = min(BINS, max(1, len(codes) // BIN_ROWS))
+    if codes.max() < bins:
+        return codes
+    edges = np.unique(np.quantile(codes, np.linspace(0, 1, bins + 1)[1:-1]))
+    return np.searchsorted(edges, codes, side="right")
+
+
+@pytest.mark.parametrize("rows", [7, 60, 3001])
+@pytest.mark.parametrize("digits", [0, 1, 8])
+@pytest.mark.parametrize("gaps", [0.0, 0.3])
+def test_bins_hold_neighbouring_values_and_missing_cells_are_last(rows, digits, gaps):
+    rng = np.random.default_rng(rows + digits)
+    values = rng.normal(size=rows).round(digits)
+    values[rng.random(rows) < gaps] = np.nan
+    np.testing.assert_array_equal(bins_of(number("x", values)), quantile_bins(values))
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.02, 0.04, 0.06, 0.3, 5.0])
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("digits", [1, 9])
+def test_ranks_of_many_rows_are_compared_as_scipy_does(noise, sign, digits):
+    rng = np.random.default_rng(5)
+    x = rng.normal(size=20_000)
+    y = np.exp(2 * sign * x) * np.exp(noise * rng.normal(size=len(x)))
+    x = x.round(digits)
+    exact = abs(spearmanr(x, y).statistic)
+    most = _most_correlation(bins_of(number("x", x)), rankdata(y))
+    assert exact <= most <= exact + 0.05
+    assert follows(number("x", x), y) == (exact >= 0.999)
+    gappy = np.where(np.arange(len(x)) % 9 == 0, np.nan, x)
+    exact = abs(spearmanr(x[~np.isnan(gappy)], y[~np.isnan(gappy)]).statistic)
+    assert follows(number("x", gappy), y, rankdata(y), bins_of(number("x", gappy))) == (exact >= 0.999)

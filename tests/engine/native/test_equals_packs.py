@@ -7,7 +7,7 @@ from plain import make_feed
 
 from tenfold.data.split.folds import Fold
 from tenfold.engine.native.library import compiled_lanes
-from tenfold.engine.native.network import unknown
+from tenfold.engine.native.network import only_packs_know
 from tenfold.engine.native.solo_lanes import SoloLanes
 from tenfold.engine.packs.lanes import Lane
 from tenfold.engine.packs.pack import Pack
@@ -20,7 +20,8 @@ pytestmark = pytest.mark.skipif(bool(compiled_lanes().missing), reason=compiled_
 ROWS, COLUMNS, UPDATES = 130, 7, 200
 ACTIVATIONS = [
     "sigmoid", "tanh", "relu", {"leaky_relu": {"slope": 0.2}}, "prelu", {"prelu": {"per": "channel"}}, "elu",
-    {"maxout": {"pieces": 3}}, "gelu", {"gelu": {"approximate": "tanh"}}, "silu", "selu", "mish", "softplus", "identity",
+    {"maxout": {"pieces": 3}}, "gelu", {"gelu": {"approximate": "tanh"}}, "silu", "selu", "mish", "softplus",
+    "identity",
 ]  # fmt: skip
 OPTIMIZERS = [
     {"sgd": {"lr": 0.05}}, {"momentum": {"lr": 0.02}}, {"nesterov": {"lr": 0.02}},
@@ -107,7 +108,7 @@ def both(recipe, dtype, classes=3, **options):
     parts = folds()
     feed = make_feed(x, y, parts, dtype, scatter=recipe.preprocess.needs_scatter)
     size = Size(COLUMNS, classes or 1)
-    assert unknown(recipe, size, classification=bool(classes)) == ""
+    assert only_packs_know(recipe, size, classification=bool(classes)) == ""
     shape = Shape.of(recipe, size, parts)
     lanes = [Lane(recipe, 0, fold) for fold in range(len(parts))]
     return Pack(lanes, shape, feed), SoloLanes(lanes, shape, feed, threads=2, **options)

@@ -15,6 +15,7 @@ import numpy as np
 from tenfold.data.columns.dates import parse_dates
 from tenfold.data.columns.kinds import CELL_RULES, KINDS, SWAPPED, ColumnKind
 from tenfold.data.columns.numbers import MARK_NAMES, Mark, MarkEvidence, decide_mark, is_number
+from tenfold.data.columns.plain_numbers import PlainNumbers
 from tenfold.data.columns.table import Column, Table, blank_column, place_of
 from tenfold.formatting import listed
 
@@ -31,6 +32,11 @@ SPELLED = 1000
 SIGNED = re.compile(r"[$\u20ac\u00a3\u00a5]\s?[-+0-9.,]+|[-+0-9.,]+\s?[%$\u20ac\u00a3\u00a5]")
 _MISSING = frozenset(MISSING)
 _LONGEST = max(map(len, MISSING))
+
+
+def is_missing(cell: str) -> bool:
+    """Whether a cell (without the blanks around it) is a missing marker."""
+    return len(cell) <= _LONGEST and cell.lower() in _MISSING
 
 
 @dataclass(frozen=True)
@@ -52,7 +58,7 @@ class Cells:
     @cached_property
     def present(self) -> list[int]:
         """Indices into `distinct` of the cells that are not missing markers."""
-        return [i for i, cell in enumerate(self.distinct) if len(cell) > _LONGEST or cell.lower() not in _MISSING]
+        return [i for i, cell in enumerate(self.distinct) if not is_missing(cell)]
 
     @property
     def texts(self) -> list[str]:
@@ -77,7 +83,12 @@ class Cells:
         return np.flatnonzero(wanted[self.codes])
 
 
-MakeCells = Callable[[], Cells]
+def cells_of_texts(texts: Array, name: str) -> Cells:
+    """From an array of one string a row, in numpy's compact type for strings."""
+    return Cells.of(name, texts.tolist())
+
+
+ReadColumn = Callable[[], Cells | PlainNumbers]
 
 
 @dataclass(frozen=True)
@@ -85,13 +96,14 @@ class TextTable:
     """A table as a text file holds it, of which no cell was read yet.
 
     columns: a function for each column that makes its cells, so that one column at a time is in memory as Python
-    strings. point_only: as in `infer_all`; source, notes, lines: as in `Table`.
+    strings, or gives the numbers that a reader found. point_only: as in `infer_all`; source, notes, lines: as in
+    `Table`.
     """
 
     name: str
     source: str
     names: tuple[str, ...]
-    columns: tuple[MakeCells, ...]
+    columns: tuple[ReadColumn, ...]
     point_only: bool
     notes: tuple[str, ...]
     lines: Array
@@ -106,8 +118,10 @@ class TextTable:
         return place_of(self.source, self.lines, row, self.names, name)
 
 
-def infer(cells: Cells, mark: Mark = ".", lines: Array | None = None) -> tuple[Column, list[str]]:
+def infer(cells: Cells | PlainNumbers, mark: Mark = ".", lines: Array | None = None) -> tuple[Column, list[str]]:
     """The column that the rules make of these cells, and notes about it. lines (rows,): for "first on line ..."."""
+    if isinstance(cells, PlainNumbers):
+        return Column(cells.name, "number", cells.values), []
     texts = cells.texts
     if not texts:
         return blank_column(cells.name, "text", len(cells.codes)), []
@@ -162,7 +176,7 @@ def _doubt(cells: Cells, mark: Mark, lines: Array | None) -> str:
 
 
 def infer_all(
-    columns: Sequence[MakeCells], *, point_only: bool, lines: Array | None = None
+    columns: Sequence[ReadColumn], *, point_only: bool, lines: Array | None = None
 ) -> tuple[list[Column], list[str]]:
     """All columns of one file, each given as a function that makes its cells (one column in memory at a time).
 
@@ -188,7 +202,7 @@ def infer_all(
     return typed, notes
 
 
-def decide_marks(columns: Sequence[MakeCells], *, point_only: bool) -> tuple[list[Mark], list[str]]:
+def decide_marks(columns: Sequence[ReadColumn], *, point_only: bool) -> tuple[list[Mark], list[str]]:
     """The decimal mark of each column, and a note for each that could be read both ways (see `infer_all`)."""
     if point_only:
         return ["."] * len(columns), []
@@ -198,6 +212,10 @@ def decide_marks(columns: Sequence[MakeCells], *, point_only: bool) -> tuple[lis
     for make in columns:
         cells = make()
         names.append(cells.name)
+        if isinstance(cells, PlainNumbers):
+            samples.append("")
+            decided.append((".", cells.evidence))
+            continue
         samples.append(next((text for text in cells.texts if "," in text or "." in text), ""))
         decided.append(decide_mark(cells.texts))
     sure: set[Mark] = {mark for mark, evidence in decided if evidence == "only"}
@@ -211,8 +229,12 @@ def decide_marks(columns: Sequence[MakeCells], *, point_only: bool) -> tuple[lis
     return marks, notes
 
 
-def _count_markers(cells: Cells, markers: dict[str, list[tuple[str, int]]]) -> None:
+def _count_markers(cells: Cells | PlainNumbers, markers: dict[str, list[tuple[str, int]]]) -> None:
     """Add how often each missing marker but the empty cell occurs in this column."""
+    if isinstance(cells, PlainNumbers):
+        if cells.marked:
+            markers.setdefault(cells.marker, []).append((cells.name, cells.marked))
+        return
     present = set(cells.present)
     absent = [i for i in range(len(cells.distinct)) if i not in present and cells.distinct[i]]
     for i in absent:

@@ -14,6 +14,7 @@ from tenfold.data.columns.cells import Cells, TextTable, decide_marks
 from tenfold.data.columns.dates import DATE_RULES
 from tenfold.data.columns.kinds import KINDS, SWAPPED, ColumnKind, NotOfKind
 from tenfold.data.columns.numbers import Mark
+from tenfold.data.columns.plain_numbers import PlainNumbers
 from tenfold.data.columns.schema import ColumnSchema, Schema
 from tenfold.data.columns.table import Column, Table, blank_column
 from tenfold.errors import BadInput
@@ -65,6 +66,10 @@ def _read_column(table: Table | TextTable, wanted: ColumnSchema, mark: Mark) -> 
     kind, note = wanted.cell_kind, ""
     if isinstance(table, TextTable):
         cells = table.columns[table.names.index(wanted.name)]()
+        if isinstance(cells, PlainNumbers):
+            if kind == "number":
+                return Column(wanted.name, kind, cells.values), ""
+            cells = cells.cells()
     else:
         column = table.column(wanted.name)
         if column.missing.all():

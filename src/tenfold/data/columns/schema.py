@@ -9,6 +9,8 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
+from tenfold.data.columns.codes import are_whole
+from tenfold.data.columns.in_threads import for_each
 from tenfold.data.columns.kinds import KINDS, ColumnKind
 from tenfold.data.columns.table import Column, Table
 from tenfold.data.columns.target import TASKS, Target
@@ -116,8 +118,8 @@ def decide_schema(table: Table, target: Target) -> Schema:
     """
     columns: list[ColumnSchema] = []
     seen: dict[bytes, list[Column]] = {}
-    for column in table.columns:
-        decision = _decide(column)
+    decisions = for_each(_decide, table.columns, table.rows)
+    for column, decision in zip(table.columns, decisions, strict=True):
         twin = _twin(column, seen) if decision.kind != "constant" else None
         if twin:
             decision = replace(decision, used=False, reason=f"{TWIN} '{twin}'")
@@ -164,7 +166,7 @@ def _decide(column: Column) -> ColumnSchema:
     why = _counts_rows(column.name, present, distinct)
     if why:
         return replace(blank, kind="id", reason=why)
-    if set(np.unique(present)) == {0.0, 1.0}:
+    if distinct == 2 and blank.minimum == 0.0 and blank.maximum == 1.0:
         return replace(blank, kind="boolean", used=True, reason="written 0 and 1", format="0/1")
     return replace(blank, kind="number", used=True, reason="as it is")
 
@@ -179,7 +181,7 @@ def _example(column: Column, row: int) -> str:
 
 def _counts_rows(name: str, present: Array, distinct: int) -> str:
     """Why a column of numbers is an ID, in words; "" when it is not. Numbers with decimals never are."""
-    if len(present) < 3 or not (present == np.floor(present)).all():
+    if len(present) < 3 or not are_whole(present):
         return ""
     steps = np.diff(present)
     span = present.max() - present.min() + 1

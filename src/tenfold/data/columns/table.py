@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
+from tenfold.data.columns.codes import distinct_values, text_codes, value_codes
 from tenfold.data.columns.kinds import KINDS, ColumnKind
 from tenfold.errors import BadInput
 from tenfold.formatting import listed, nearest
@@ -40,7 +42,7 @@ class Column:
     def missing(self) -> Array:
         """Boolean (rows,): which cells are missing."""
         if self.kind == "text":
-            return np.array([value is None for value in self.values], bool)
+            return self._once("_missing", lambda: np.array([value is None for value in self.values], bool))
         return np.isnat(self.values) if self.kind == "date" else np.isnan(self.values)
 
     @property
@@ -51,7 +53,21 @@ class Column:
     @property
     def distinct(self) -> int:
         """Number of distinct values that are not missing."""
-        return len(set(self.present)) if self.kind == "text" else len(np.unique(self.present))
+        count = (lambda present: len(set(present))) if self.kind == "text" else distinct_values
+        return self._once("_distinct", lambda: count(self.present))
+
+    @property
+    def codes(self) -> Array:
+        """One integer for each distinct value (rows,); missing cells share one. Numbers, booleans and dates are in
+        order of value, missing last."""
+        return self._once("_codes", lambda: (text_codes if self.kind == "text" else value_codes)(self.values))
+
+    def _once(self, name: str, make: Callable[[], Any]) -> Any:
+        """What is made when it is first asked for."""
+        # Not a cached_property: that of Python 3.11 has one lock for all columns, and threads would wait.
+        if name not in self.__dict__:
+            self.__dict__[name] = make()
+        return self.__dict__[name]
 
     def take(self, rows: Array) -> Column:
         """The same column for some rows (an index array)."""

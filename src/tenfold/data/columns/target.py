@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tenfold.data.columns.codes import are_whole
 from tenfold.data.columns.numbers import spell_number
 from tenfold.data.columns.table import Column, Table, missing_column
 from tenfold.errors import BadInput
@@ -116,7 +117,7 @@ def _task(column: Column, keep: Array) -> tuple[Task, str]:
         return "classification", "boolean"
     values = column.values[keep]
     distinct = len(np.unique(values))
-    if not (values == np.floor(values)).all():
+    if not are_whole(values):
         return "regression", "numbers with decimals"
     if distinct > MOST_CLASSES:
         return "regression", f"integers with {distinct} distinct values, more than {MOST_CLASSES}"

@@ -8,10 +8,13 @@ from __future__ import annotations
 import shlex
 import textwrap
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from tenfold.data.columns.codes import average_ranks, value_codes
+from tenfold.data.columns.in_threads import for_each
 from tenfold.data.columns.schema import TWIN, Schema
 from tenfold.data.columns.table import Table
 from tenfold.data.feed.encode import Inputs, make_inputs
@@ -148,14 +151,21 @@ def _cut(text: str, size: int) -> str:
 
 
 def make_card(
-    table: Table, schema: Schema, target_values: Array, *, dropped_rows: int = 0, grouped: bool = False
+    table: Table,
+    schema: Schema,
+    target_values: Array,
+    *,
+    dropped_rows: int = 0,
+    grouped: bool = False,
+    inputs: Inputs | None = None,
 ) -> Card:
     """The card of the development rows: the input columns, their schema, and the target's values.
 
     target_values (rows,): int codes into schema.classes, or float64. dropped_rows: rows without a target. grouped:
-    whether the rows are divided by groups, so that no groups need to be looked for.
+    whether the rows are divided by groups, so that no groups need to be looked for. inputs: of these rows, where they
+    are made already.
     """
-    inputs = make_inputs(table, schema)
+    inputs = make_inputs(table, schema) if inputs is None else inputs
     names = [] if grouped else _group_names(table, schema, inputs)
     columns = tuple(
         CardColumn(
@@ -222,11 +232,11 @@ def _column_warnings(table: Table, schema: Schema) -> list[str]:
 def _leaks(table: Table, schema: Schema, target: Array, names: set[str]) -> dict[str, str]:
     """Columns that give the target away, each with its warning, but for those that name groups of rows."""
     warnings: dict[str, str] = {}
-    for column in schema.used:
-        if column.name in names:
-            continue
-        values = table.column(column.name)
-        much = leaks.gives_away(values, target, classification=schema.task == "classification")
+    classification = schema.task == "classification"
+    ranks = None if classification else average_ranks(value_codes(target))
+    columns = [table.column(column.name) for column in schema.used if column.name not in names]
+    how_much = partial(leaks.gives_away, target=target, classification=classification, ranks=ranks)
+    for column, much in zip(columns, for_each(how_much, columns, table.rows), strict=True):
         if much:
             warnings[column.name] = (
                 f"column '{column.name}' alone predicts {much} of the target: "
@@ -254,7 +264,7 @@ def _group_names(table: Table, schema: Schema, inputs: Inputs) -> list[tuple[str
         values = table.column(column.name)
         share = near_repeats.group_share(values, inputs)
         if share >= near_repeats.ALIKE:
-            sizes = np.bincount(leaks.codes_of(values))
+            sizes = np.bincount(values.codes)
             warnings.append(
                 (
                     column.name,

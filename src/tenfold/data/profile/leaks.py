@@ -6,42 +6,39 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from tenfold.data.columns.codes import average_ranks, codes_in_order, value_codes
 from tenfold.data.columns.numbers import spell_number
 from tenfold.data.columns.table import Column, Table
-from tenfold.data.split.together import row_labels, text_codes
+from tenfold.data.split.together import cell_columns, row_labels
 
 Array = np.ndarray
-PLACEHOLDERS = (-99.0, -999.0, -9999.0, -99999.0, -999999.0, 99.0, 999.0, 9999.0, 99999.0, 999999.0)
+PLACEHOLDERS = {sign * size for sign in (-1.0, 1.0) for size in (99.0, 999.0, 9999.0, 99999.0, 999999.0)}
 PREDICTIVE = 0.97  # share of what is uncertain about the target that one column alone predicts
 BINS, BIN_ROWS = 200, 5  # a number with many values falls into so many quantile bins, of at least so many rows
 SPELLINGS = 3  # groups of levels that are named
+STRAIGHT = 0.999  # correlation from which a regression target follows a column
+FEW_RANKS = 10_000  # rows up to which ranks are simply compared
 LEAST_ROWS = 50  # rows from which a single column can be called too good
 RARE_SHARE, RARE_ROWS = 0.01, 10
 TREE_ROWS = 20_000  # that borders are looked for in
 TREE_CLASSES, TREE_MEMBERS = 20, 8  # at most so many classes, each of at least so many rows
 
 
-def codes_of(column: Column) -> Array:
-    """One integer for each distinct value (rows,) int64; missing cells share one."""
-    if column.kind == "text":
-        return text_codes(column.values)
-    return np.unique(column.values, return_inverse=True)[1].astype(np.int64)
-
-
 def repeated_rows(table: Table, target: Array) -> int:
     """How many rows equal an earlier one in every cell, the target included."""
-    units = row_labels([*map(codes_of, table.columns), np.unique(target, return_inverse=True)[1]])
+    units = row_labels([*cell_columns(table), target])
     return len(units) - int(units.max()) - 1
 
 
-def settled_share(column: Column, target: Array, *, classification: bool) -> float:
+def settled_share(column: Column, target: Array, *, classification: bool, bins: Array | None = None) -> float:
     """Share of the uncertainty about the target that this column alone predicts, in [0, 1]; 0 for a guess.
 
     Classification: (a - b) / (1 - b), where b is the share of the largest class and a the share of rows whose class
     is the most frequent one among the *other* rows of their bin. Regression: between-bin share of the variance,
-    each row compared with the mean of the other rows of its bin. Bins: values, or quantiles of many numbers.
+    each row compared with the mean of the other rows of its bin. Bins: values, or quantiles of many numbers (see
+    `bins_of`, which gives them).
     """
-    bins = _bins(column)
+    bins = bins_of(column) if bins is None else bins
     size = np.bincount(bins)
     if classification:
         labels = np.unique(target, return_inverse=True)[1]
@@ -64,15 +61,21 @@ def settled_share(column: Column, target: Array, *, classification: bool) -> flo
     return max(0.0, 1 - float(((target - guess) ** 2).sum()) / spread) if spread else 0.0
 
 
-def _bins(column: Column) -> Array:
-    codes = codes_of(column)
-    distinct = int(codes.max()) + 1
-    bins = min(BINS, max(1, len(codes) // BIN_ROWS))
-    if column.kind == "text" or distinct <= bins:
-        return codes
-    # codes of numbers and dates are in order of value, missing last
-    edges = np.unique(np.quantile(codes, np.linspace(0, 1, bins + 1)[1:-1]))
-    return np.searchsorted(edges, codes, side="right")
+def bins_of(column: Column) -> Array:
+    """The bin of each row (rows,): the codes of text and of a few values, else one of 200 quantile bins in order of
+    value, or fewer, of at least 5 rows; equal values share one, and missing ones are in the last."""
+    if column.kind == "text":
+        return column.codes
+    # Sorting the values takes a fraction of the time of sorting the rows by them, which codes would need.
+    ordered = np.sort(column.values)  # missing last
+    codes = codes_in_order(ordered)
+    distinct, bins = int(codes[-1]) + 1, min(BINS, max(1, len(codes) // BIN_ROWS))
+    if distinct <= bins:
+        edges = np.arange(1, distinct)
+    else:
+        edges = np.unique(np.quantile(codes, np.linspace(0, 1, bins + 1)[1:-1]))
+    least = ordered[np.searchsorted(codes, np.ceil(edges).astype(np.int32))]  # of each bin but the first
+    return np.searchsorted(least, column.values, side="right")
 
 
 def separated_share(column: Column, target: Array) -> float:
@@ -91,18 +94,17 @@ def separated_share(column: Column, target: Array) -> float:
     classes, labels = np.unique(labels[frequent], return_inverse=True)
     if not 2 <= len(classes) <= TREE_CLASSES:
         return 0.0
-    values = codes_of(column)[rows[frequent], None].astype(np.float64)  # in order of value, missing last
+    values = value_codes(column.values[rows[frequent]])[:, None].astype(np.float64)  # in order of value, missing last
     tree = DecisionTreeClassifier(max_leaf_nodes=len(classes), class_weight="balanced", random_state=0)
     right = tree.fit(values, labels).predict(values) == labels
     accuracy = float(np.mean(np.bincount(labels, right) / np.bincount(labels)))
     return max(0.0, (accuracy - 1 / len(classes)) / (1 - 1 / len(classes)))
 
 
-def follows(column: Column, target: Array) -> bool:
+def follows(column: Column, target: Array, ranks: Array | None = None, bins: Array | None = None) -> bool:
     """Whether a regression target is almost a straight line in this column, or rises or falls with it almost
-    everywhere (a correlation of values or of ranks of at least 0.999)."""
-    from scipy.stats import rankdata
-
+    everywhere (a correlation of values or of ranks of at least STRAIGHT). ranks: of the target, bins: of the
+    column, where they are known."""
     if column.kind == "text":
         return False
     present = ~column.missing
@@ -111,18 +113,47 @@ def follows(column: Column, target: Array) -> bool:
         return False
     x = x.astype(np.int64) if column.kind == "date" else x
     x = x.astype(np.float64)
-    return any(abs(np.corrcoef(a, b)[0, 1]) >= 0.999 for a, b in ((x, y), (rankdata(x), rankdata(y))))
+    if abs(np.corrcoef(x, y)[0, 1]) >= STRAIGHT:
+        return True
+    if ranks is None or len(y) < len(ranks):
+        ranks = average_ranks(value_codes(y))
+    if len(x) > FEW_RANKS:
+        bins = bins_of(column) if bins is None else bins
+        if _most_correlation(bins[present], ranks) < STRAIGHT:
+            return False
+    return bool(abs(np.corrcoef(average_ranks(value_codes(x)), ranks)[0, 1]) >= STRAIGHT)
 
 
-def gives_away(column: Column, target: Array, *, classification: bool) -> str:
+def _most_correlation(bins: Array, ranks: Array) -> float:
+    """What the correlation of two ranks cannot exceed, one of which is known by its bin only: bins in order of value,
+    equal values in one bin.
+
+    The covariance between the bins is exact: the mean rank of a bin is the middle of its places. Inside them it is at
+    most the root of both variances there (Cauchy and Schwarz), that of distinct ranks for the one that is not known.
+    """
+    rows, size = len(ranks), np.bincount(bins)
+    middle = np.cumsum(size) - (size - 1) / 2 - (rows + 1) / 2
+    centred = ranks - (rows + 1) / 2
+    sums = np.bincount(bins, centred)
+    filled = size > 0
+    between = float((middle**2 * size).sum())
+    inside = float((size * (size.astype(np.float64) ** 2 - 1)).sum()) / 12
+    spread = float(centred @ centred)
+    inside_other = max(0.0, spread - float((sums[filled] ** 2 / size[filled]).sum()))
+    most = abs(float((middle * sums).sum())) + (inside * inside_other) ** 0.5
+    return most / (between * spread) ** 0.5 if between and spread else 1.0
+
+
+def gives_away(column: Column, target: Array, *, classification: bool, ranks: Array | None = None) -> str:
     """How much of the target this column alone predicts, in words, where it is too good to be true; "" where it is not,
-    and for fewer than 50 rows."""
+    and for fewer than 50 rows. ranks: of a regression's target, where they are known."""
     if len(target) < LEAST_ROWS:
         return ""
-    share = settled_share(column, target, classification=classification)
+    bins = bins_of(column)
+    share = settled_share(column, target, classification=classification, bins=bins)
     if classification and share < PREDICTIVE:
         share = max(share, separated_share(column, target))
-    if not classification and follows(column, target):
+    if not classification and follows(column, target, ranks, bins):
         return "nearly all"
     return f"{share:.0%}" if share >= PREDICTIVE else ""
 
@@ -131,7 +162,10 @@ def placeholder(column: Column) -> str:
     """A value such as -999 far from all other numbers, in words; "" for none."""
     if column.kind != "number":
         return ""
-    values, counts = np.unique(column.values[~column.missing], return_counts=True)
+    present = column.present
+    if not len(present) or not {present.min(), present.max()} & PLACEHOLDERS:
+        return ""
+    values, counts = np.unique(present, return_counts=True)
     if len(values) < 3:
         return ""
     for end, next_to_end, others in ((0, 1, values[1:]), (-1, -2, values[:-1])):

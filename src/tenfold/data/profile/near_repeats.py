@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from tenfold.data.columns.codes import are_whole
 from tenfold.data.columns.table import Column
 from tenfold.data.feed.encode import Inputs
-from tenfold.data.profile.leaks import codes_of
 from tenfold.data.split.together import copy_labels
 
 Array = np.ndarray
@@ -78,9 +78,9 @@ def group_share(column: Column, inputs: Inputs) -> float:
     """
     if column.kind not in ("text", "number"):
         return 0.0
-    if column.kind == "number" and not (np.nan_to_num(column.values) % 1 == 0).all():
+    if column.kind == "number" and not are_whole(column.present):
         return 0.0
-    codes = codes_of(column)
+    codes = column.codes
     sizes = np.bincount(codes)
     if len(sizes) < LEAST_NAMES or np.median(sizes) < LEAST_EACH or 2 * len(sizes) > len(codes):
         return 0.0

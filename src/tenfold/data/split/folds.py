@@ -104,8 +104,7 @@ def usable_folds(
         raise BadInput(f"folds is {folds}", expected="at least 2", do="--folds 5")
     sides = sides_of(Splits(folds, groups=groups).group_codes, copies, len(y) / folds)[0]
     what = ("groups" if groups is not None else "distinct rows") if sides is not None else "rows"
-    sides = np.arange(len(y)) if sides is None else sides
-    count = len(np.unique(sides))
+    count = len(y) if sides is None else len(np.unique(sides))
     if count < folds:
         raise BadInput(
             f"{count} development {what} are fewer than {folds} folds",
@@ -114,7 +113,7 @@ def usable_folds(
         )
     if not classification:
         return folds, ""
-    counts = np.bincount(np.unique(np.stack([y, sides], 1), axis=0)[:, 0])
+    counts = np.bincount(y if sides is None else np.unique(np.stack([y, sides], 1), axis=0)[:, 0])
     smallest = int(counts[counts > 0].min())
     if smallest < 2:
         found, expected, do = _SINGLE[what]

@@ -50,7 +50,9 @@ def hold_out(
             test = np.flatnonzero(np.isin(sides, _some_rows(strata, share, classification, seed)))
         else:
             test = _whole_groups(y, share, sides, classification, seed)
-        development = np.setdiff1d(rows, test)
+        sealed = np.zeros(len(y), bool)
+        sealed[test] = True
+        development = rows[~sealed]
         copies = None if copies_included else copies
     development = without_copies(development, test, copies)
     if not len(development):

@@ -21,7 +21,7 @@ def copy_labels(rows: Inputs | Table | Array, *, always: bool = False) -> tuple[
     `always`). The target is not looked at: a repeated row with another target leaks as well. Missing cells equal each
     other.
     """
-    columns = _columns(rows)
+    columns = cell_columns(rows)
     count = len(columns[0]) if columns else 0
     labels = row_labels(columns) if count else np.zeros(0, np.int64)
     distinct = int(labels.max()) + 1 if count else 0
@@ -35,12 +35,12 @@ def copy_labels(rows: Inputs | Table | Array, *, always: bool = False) -> tuple[
     return labels, ""
 
 
-def _columns(rows: Inputs | Table | Array) -> list[Array]:
+def cell_columns(rows: Inputs | Table | Array) -> list[Array]:
     """The cells as columns of numbers; pixels in bytes eight to a column."""
     if isinstance(rows, Table):
-        return [text_codes(c.values) if c.kind == "text" else c.values for c in rows.columns]
+        return [c.codes if c.kind == "text" else c.values for c in rows.columns]
     if isinstance(rows, Inputs):
-        return _columns(rows.numbers) + _columns(rows.codes)
+        return cell_columns(rows.numbers) + cell_columns(rows.codes)
     matrix = rows.reshape(len(rows), int(np.prod(rows.shape[1:])))
     if matrix.dtype == np.uint8:
         short = -matrix.shape[1] % 8
@@ -48,20 +48,18 @@ def _columns(rows: Inputs | Table | Array) -> list[Array]:
     return list(matrix.T)
 
 
-def text_codes(values: Array) -> Array:
-    """One integer for each distinct text (rows,) int64, in order of first appearance; missing cells share one."""
-    index = {value: code for code, value in enumerate(dict.fromkeys(values))}
-    return np.fromiter(map(index.__getitem__, values), np.int64, len(values))
-
-
 def row_labels(columns: Sequence[Array]) -> Array:
     """A label for each row, equal for rows that are equal in every column, in order of first appearance.
 
     columns: arrays (rows,) of float64, of integers or of dates.
     """
+    hashes = _hashes(columns)
+    ordered = np.sort(hashes)
+    if (ordered[1:] != ordered[:-1]).all():
+        return np.arange(len(hashes))  # no two rows are equal, as in most tables
     # 64-bit hashes instead of sorting whole rows: half a million rows of 20 columns take half a second. Hashes may
     # collide, so every match is compared.
-    _, first, label = np.unique(_hashes(columns), return_index=True, return_inverse=True)
+    _, first, label = np.unique(hashes, return_index=True, return_inverse=True)
     leader = first[label]  # (rows,) the first row with the same hash
     copies = np.flatnonzero(leader != np.arange(len(leader)))
     same = np.ones(len(copies), bool)

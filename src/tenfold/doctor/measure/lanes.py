@@ -14,8 +14,8 @@ from tenfold.data.feed.batches import deal
 from tenfold.doctor.measure.watching.watched import ObservedBatch, Watched
 from tenfold.doctor.record import CurvePoint, Curves, NonFinite, OptimizerFacts, UpdateSizes
 from tenfold.engine.module import ActivationLayer, build_module, lane_arrays
-from tenfold.engine.packs.lanes import Lane, times
 from tenfold.engine.packs.lane_states import LaneStates
+from tenfold.engine.packs.lanes import Lane, times
 from tenfold.engine.plan.shape import Layout
 from tenfold.recipe.recipe import loss_of
 from tenfold.rules.losses import Hinge

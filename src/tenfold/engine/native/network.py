@@ -19,7 +19,7 @@ from tenfold.rules.record import rule_name
 MOST_OPEN = 64  # residual blocks in one another, as in source/network.h
 
 
-def unknown(recipe: Recipe, size: Size, *, classification: bool) -> str:
+def only_packs_know(recipe: Recipe, size: Size, *, classification: bool) -> str:
     """What of a recipe only packs can train, in words; "" where compiled lanes train it."""
     if network := unknown_network(recipe, size):
         return network

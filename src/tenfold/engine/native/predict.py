@@ -21,8 +21,8 @@ Array = np.ndarray
 class CompiledPredictor:
     """A trained network in evaluation mode. weights: arrays by name, see `LaneStates.parameters`.
 
-    Called with preprocessed rows (rows, size.inputs) it gives outputs (rows, size.outputs), in the dtype of the weights.
-    A row's numbers do not depend on the others.
+    Called with preprocessed rows (rows, size.inputs) it gives outputs (rows, size.outputs), in the dtype of the
+    weights. A row's numbers do not depend on the others.
     """
 
     def __init__(self, recipe: Recipe, size: Size, weights: Mapping[str, Array]) -> None:
@@ -55,7 +55,7 @@ class CompiledPredictor:
 
 def compiled_predictor(recipe: Recipe, size: Size, weights: Mapping[str, Array]) -> CompiledPredictor | None:
     """A trained network by compiled code; None where there is none here, or it does not know the network."""
-    known = next(iter(weights.values())).dtype in (np.float32, np.float64)
-    if not known or compiled_lanes().missing or unknown_network(recipe, size):
+    dtype = next(iter(weights.values())).dtype
+    if dtype.name not in ("float32", "float64") or compiled_lanes().missing or unknown_network(recipe, size):
         return None
     return CompiledPredictor(recipe, size, weights)

@@ -1,7 +1,8 @@
 """Lanes that are trained by compiled code, each alone, on as many threads as there are.
 
-A lane is trained for many updates at a time outside the interpreter's lock, all epochs that end in between are evaluated,
-and their results are handed out epoch by epoch. How many updates that are depends on the clock and changes no bit.
+A lane is trained for many updates at a time outside the interpreter's lock, all epochs that end in between are
+evaluated, and their results are handed out epoch by epoch. How many updates that are depends on the clock and changes
+no bit.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from tenfold.engine.native.records import (
     TrainingRecord,
     address,
 )
-from tenfold.engine.native.source import RowSource, shared_source
+from tenfold.engine.native.lane_data import shared_source
 from tenfold.engine.native.threads import run_side_by_side, usable_cores
 from tenfold.engine.operations.dropout import DropoutOp
 from tenfold.engine.packs.dropout_masks import updates_per_draw
@@ -42,14 +43,15 @@ from tenfold.rules.optimizers.base import FIRST_MOMENT, LARGEST_SECOND_MOMENT, S
 from tenfold.rules.penalties import ema_correction
 
 AHEAD_SECONDS = 0.2  # that lanes are trained before their results are looked at, about
+AHEAD_EPOCHS, AHEAD_GROWTH = 64, 4  # at most so many epochs, and so many times as much as the last time
 AHEAD_BYTES = 32 << 20  # of outputs that wait to be looked at, at most
 FIRST_PACE = 4e9  # multiplications a second, low: the first updates tell the true pace
 THIRD_MOMENTS = LARGEST_SECOND_MOMENT, STEP_MOMENT  # no optimizer keeps both
 
 
 class EpochResult(NamedTuple):
-    """What the lanes had after `update` updates: outputs on their validation rows and mean training losses (L,), None in
-    the middle of an epoch."""
+    """What the lanes had after `update` updates: outputs on their validation rows and mean training losses (L,), None
+    in the middle of an epoch."""
 
     update: int
     outputs: list[np.ndarray] | None
@@ -64,14 +66,17 @@ class EpochResult(NamedTuple):
 class SoloLanes(LaneStates):
     """Lanes of one shape that compiled code trains, each by itself; see `LaneStates`.
 
-    threads: that train them, default all cores. scored: whether every epoch is evaluated on the validation rows.
+    threads: that train them, default all cores. scored: whether every epoch is evaluated on the validation rows. ahead:
+    whether several epochs may be made before the first of them is looked at; while others wait, losses and outputs are
+    those of the epoch that `run_epoch` has come to, but state and parameters cannot be asked for.
     """
 
     def __init__(
         self, lanes: Sequence[Lane], shape: Shape, feed: Feed, *, schedule_updates: int | None = None,
-        threads: int | None = None, scored: bool = True,
+        threads: int | None = None, scored: bool = True, ahead: bool = False,
     ) -> None:  # fmt: skip
-        self.threads, self.scored = threads or usable_cores(), scored
+        self.threads, self.scored, self.ahead = threads or usable_cores(), scored, ahead
+        self._last = 0  # updates that were made the last time
         self._ready: deque[EpochResult] = deque()  # epochs that are made, but not looked at yet
         self._now = EpochResult(0, None, None)  # that which `update` has come to
         self._gradient: Tensor | None = None
@@ -87,7 +92,7 @@ class SoloLanes(LaneStates):
         for name, start in initial_rows(self.lanes).items():
             if name not in self.rows:
                 self.rows[name] = torch.empty_like(self.w).copy_(torch.from_numpy(start))
-        self.__dict__.pop("_work", None)
+        vars(self).pop("_work", None)
         self._known.clear()
 
     @cached_property
@@ -124,12 +129,14 @@ class SoloLanes(LaneStates):
     def _next_stop(self, end: int, last: int | None) -> int:
         """The update to go on to: some part of this epoch, or the end of this or of a later one."""
         some = int(AHEAD_SECONDS * self.threads / (self._pace * len(self.lanes)))
-        if some < end - self.update or self._watched:
+        some = min(some, AHEAD_GROWTH * max(self._last, self.per_epoch))  # the first pace is a guess
+        if some < end - self.update or self._watched or not self.ahead:
             return min(self.update + max(1, some), end)
         ends = [lane.recipe.epochs * self.per_epoch for lane in self.lanes]
         limits = [stop for stop in ends if stop >= end] + ([] if last is None else [last])
         scored = sum(len(part.fold.validation) for part in self.feed.folds) * self.shape.outputs * self.w.element_size()
-        epochs = max(1, int(AHEAD_BYTES * len(self.feed.folds) / max(1, scored * len(self.lanes))))
+        epochs = AHEAD_BYTES * len(self.feed.folds) // max(1, scored * len(self.lanes))
+        epochs = min(max(1, epochs), AHEAD_EPOCHS)
         later = end + min(epochs - 1, (some - (end - self.update)) // self.per_epoch) * self.per_epoch
         return max(end, min([later, *limits]))
 
@@ -142,6 +149,7 @@ class SoloLanes(LaneStates):
             piece.prepare(rows, stop)
         if not run_side_by_side([piece.run for piece in work], self.threads, tick):
             return False
+        self._last = stop - self.update
         seconds = sum(piece.seconds for piece in work)
         self._pace = max(1e-7, seconds / ((stop - self.update) * len(work)))
         self.rows = rows
@@ -194,6 +202,7 @@ class SoloLanes(LaneStates):
         return super().train_loss()
 
     def shown(self) -> Tensor:
+        self._check_settled()
         w = self.w
         if not self.update:
             return w
@@ -216,8 +225,8 @@ class SoloLanes(LaneStates):
         return self._known[key]
 
     def reported(self, lane: Lane, i: int, updates: Sequence[int]) -> np.ndarray | None:
-        """The share of the first moment that is added to the weights that predict after so many updates each; None where
-        these are the weights themselves."""
+        """The share of the first moment that is added to the weights that predict after so many updates each; None
+        where these are the weights themselves."""
         if not lane.optimizer.reports or not updates:
             return None
         factor = float(self._factors[i])
@@ -232,25 +241,26 @@ class SoloLanes(LaneStates):
         shown = self.shown().contiguous()
         dtype = np.float64 if self.double else np.float32
         outputs = [np.empty((len(rows[lane.fold]), self.shape.outputs), dtype) for lane in self.lanes]
-        index, sources = [np.ascontiguousarray(part, np.int64) for part in rows], list[RowSource]()
+        index = [np.ascontiguousarray(part, np.int64) for part in rows]
+        # they are needed until all work has ended
+        sources = [self.shared.source(lane.fold, lane.recipe.preprocess) for lane in self.lanes]
+        function, moments = compiled_lanes().function("predict"), self.rows["moments"]
 
         def piece(i: int) -> Callable[[ctypes.c_int32], int]:
             lane = self.lanes[i]
-            sources.append(source := self.shared.source(lane.fold, lane.recipe.preprocess))
-            part, moments = index[lane.fold], self.rows["moments"]
+            part = index[lane.fold]
             record = PredictionRecord(
-                self.network(lane.recipe).record, source.record, _row(shown, i), _row(moments, i), address(part),
+                self.network(lane.recipe).record, sources[i].record, _row(shown, i), _row(moments, i), address(part),
                 len(part), address(outputs[i]), None,
             )  # fmt: skip
 
             def work(stop: ctypes.c_int32) -> int:
                 record.stop = ctypes.pointer(stop)
-                return compiled_lanes().function("predict")(ctypes.addressof(record), int(self.double))
+                return function(ctypes.addressof(record), int(self.double))
 
             return work
 
         run_side_by_side([piece(i) for i in range(len(self.lanes))], self.threads)
-        del sources  # whose arrays were needed until here
         return outputs
 
     def keep(self, stay: Sequence[bool]) -> None:
@@ -258,6 +268,14 @@ class SoloLanes(LaneStates):
         self._ready = deque(result.of(places) for result in self._ready)
         self._now = self._now.of(places)
         super().keep(stay)
+
+    def _check_settled(self) -> None:
+        # Lanes that have all diverged have stopped where they are, and nobody goes on to look at their last epochs.
+        assert not self._ready or bool((self.rows["bad"] >= 0).all()), "the lanes are ahead of the epoch looked at"
+
+    def state(self) -> tuple[dict[str, np.ndarray], dict[str, object]]:
+        self._check_settled()
+        return super().state()
 
     def restore(self, arrays: dict[str, np.ndarray], meta: dict[str, Any]) -> None:
         super().restore(arrays, meta)
@@ -282,7 +300,7 @@ class LaneWork:
         # the field of the record, and the row of state that it points to
         self._rows = {"w": "w", "loss_sum": "loss_sum", "bad": "bad", "moments": "moments"}
         self._rows |= {name: name for name in (FIRST_MOMENT, SECOND_MOMENT) if name in state}
-        self._rows |= {"third_moment": name for name in THIRD_MOMENTS if name in state}
+        self._rows |= dict(zip(["third_moment"], (name for name in THIRD_MOMENTS if name in state), strict=False))
         self._rows |= {"average": "average"} if recipe.weight_average else {}
         self._network = lanes.network(recipe)
         self._validation = lanes.validation[lane.fold] if lanes.scored else lanes.validation[lane.fold][:0]
@@ -298,7 +316,7 @@ class LaneWork:
                 _limit(recipe.clip_norm), _limit(recipe.clip_value), _limit(recipe.max_norm), recipe.weight_average,
                 bool(recipe.optimizer.decoupled and recipe.weight_decay),
             ),
-            loss=compiled.number("loss", loss.native),
+            loss=compiled.number("loss", str(loss.native)),
             batch=shape.dealing.rows, train_rows=len(part.fold.train), per_epoch=lanes.per_epoch,
             validation=address(self._validation), validation_rows=len(self._validation),
         )  # fmt: skip

@@ -84,13 +84,14 @@ class LaneStates(ABC):
         """Views of the rows of w, one a slot: an update in place on a whole row moves the weights of the network."""
         return [view.detach().requires_grad_() for view in self.layout.views(self.w)]
 
+    @abstractmethod
     def _begin(self) -> None:
         """Make what the updates of the lanes need; called when they change, too."""
 
     def _arrange(self) -> None:
         """The lanes or their rows have changed."""
         for name in ("values", "forward", "batches", "leaves", "_watched"):
-            self.__dict__.pop(name, None)
+            vars(self).pop(name, None)
         self._begin()
 
     @property
@@ -146,7 +147,9 @@ class LaneStates(ABC):
         state, losses = self.rows["plateau"], self.train_loss()
         for i in self._watched:
             best, waited, factor = state[i].tolist()
-            after = plateau_next(self.lanes[i].recipe.decay, PlateauState(best, int(waited), factor), float(losses[i]))
+            rule = self.lanes[i].recipe.decay
+            assert isinstance(rule, Plateau)
+            after = plateau_next(rule, PlateauState(best, int(waited), factor), float(losses[i]))
             state[i] = torch.tensor(after, dtype=torch.float64)
 
     @torch.no_grad()

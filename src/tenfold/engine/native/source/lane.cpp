@@ -95,7 +95,7 @@ public:
         for (int64_t i = 0; i < network.operation_count; i++) draws += network.operations[i].kind == DROPOUT;
         uniform = memory.take<Uniform>(draws + 1);
         if (memory.failed) return;
-        memcpy(moments, of.moments, size_t(network.moment_total) * sizeof(T));
+        if (of.moments) memcpy(moments, of.moments, size_t(network.moment_total) * sizeof(T));
     }
 
     // Returns how many updates were made; STOPPED, and then the lane's state is as it was before; or NO_MEMORY.
@@ -131,7 +131,7 @@ public:
             write(average, training.average);
         }
         if (training.phases & GRADIENT) {
-            memcpy(training.moments, moments, size_t(network.moment_total) * sizeof(T));
+            if (training.moments) memcpy(training.moments, moments, size_t(network.moment_total) * sizeof(T));
             if (training.gradient) storage.write(g, (T*)training.gradient);
         }
         return made - training.first;

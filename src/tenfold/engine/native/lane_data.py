@@ -1,7 +1,7 @@
 """What compiled lanes share of the data: encoded rows, batch orders, and the states of dropout's generators.
 
-All of it is derived from (fold, purpose, epoch) and holds for every recipe, so it is made once and kept as long as there
-is room. Nothing depends on what is kept: what was dropped is made again with the same bits.
+All of it is derived from (fold, purpose, epoch) and holds for every recipe, so it is made once and kept as long as
+there is room. Nothing depends on what is kept: what was dropped is made again with the same bits.
 """
 
 from __future__ import annotations
