@@ -1,7 +1,6 @@
 """The contract that every executor of the table keeps: what jobs emit arrives in the calling thread, and stopping loses
 none of it."""
 
-import os
 import threading
 import time
 
@@ -10,7 +9,7 @@ import torch
 
 from tenfold.errors import BadInput
 from tenfold.executors.all_executors import EXECUTORS
-from tenfold.executors.choose import available_workers, choose_executor, gain, thread_count
+from tenfold.executors.choose import choose_executor, gain, thread_count
 
 EVERY = pytest.mark.parametrize("executor", EXECUTORS.values(), ids=EXECUTORS)
 
@@ -148,15 +147,6 @@ def test_idle_is_called_while_nothing_is_said(executor):
     job = lambda emit, order: time.sleep(0.5)  # noqa: E731
     executor(1).run([job], receive=pytest.fail, idle=lambda: calls.append(1))
     assert len(calls) >= 2
-
-
-def test_as_many_workers_as_cores_that_this_process_may_use(monkeypatch):
-    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 2, 5}, raising=False)
-    assert available_workers() == 3
-    monkeypatch.delattr(os, "sched_getaffinity")
-    for count, expected in ((6, 6), (None, 1)):
-        monkeypatch.setattr(os, "cpu_count", lambda count=count: count)
-        assert available_workers() == expected
 
 
 def test_what_several_workers_gain():

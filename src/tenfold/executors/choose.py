@@ -5,18 +5,9 @@ Where a pack is trained changes none of its bits. No other module names a partic
 
 from __future__ import annotations
 
-import os
-
 from tenfold.executors.protocol import Executor
 
 THREADS_GAIN = 1.2  # several threads against one where starting operations is most of the work: they take turns at it
-
-
-def available_workers() -> int:
-    """Processor cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return max(1, len(os.sched_getaffinity(0)))
-    return os.cpu_count() or 1
 
 
 def choose_executor(packs: int, workers: int, *, compiled: bool) -> Executor:

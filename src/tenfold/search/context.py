@@ -118,9 +118,9 @@ class SearchContext:
         """A worker for every core on the CPU, one on another device."""
         import torch
 
-        from tenfold.executors.choose import available_workers
+        from tenfold.engine.native.threads import usable_cores
 
         chosen = device_named(device)
-        workers = available_workers() if chosen.type == "cpu" else 1
+        workers = usable_cores() if chosen.type == "cpu" else 1
         options = {"engine": best_engine(), **options}
         return SearchContext(chosen, dtype or torch.float32, workers, **options)
