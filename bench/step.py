@@ -1,8 +1,10 @@
-"""Where the time of one stacked update goes, against its matrix products alone; one thread, processor time."""
+"""What one update of compiled lanes costs, against torch's stacked products, against its own products, and against packs;
+one thread, processor time."""
 
 from __future__ import annotations
 
 import argparse
+import ctypes
 import json
 import time
 from collections.abc import Callable
@@ -10,7 +12,6 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-import numpy as np
 import torch
 
 from bench.cases import FOLDS, case_named
@@ -18,7 +19,9 @@ from bench.machine import describe, facts
 from bench.speed import RESULTS, markdown
 from tenfold.data.feed.encode import matrix_inputs
 from tenfold.data.split.folds import Fold
-from tenfold.engine.packs.first_order import FirstOrderStep
+from tenfold.engine.native.library import compiled_lanes
+from tenfold.engine.native.solo_lanes import SoloLanes
+from tenfold.engine.packs.lane_states import LaneStates
 from tenfold.engine.packs.lanes import Lane
 from tenfold.engine.packs.pack import Pack
 from tenfold.engine.plan.shape import Shape
@@ -26,15 +29,17 @@ from tenfold.problem.problem import Problem
 from tenfold.recipe.recipe import Recipe
 from tenfold.statistics.metrics import metric_for
 
-WIDTHS = (1, 4, 12, 24, 48)  # recipes in a pack; times 5 folds are its lanes
+RECIPES = (1, 4, 12)  # trained together; times 5 folds are the lanes
+EPOCHS = 32  # that compiled lanes make at a time
+WIDTHS = (64, 100, 128, 256, 512)  # of the square products whose share of a core's peak is measured
 HEAD = (
-    "case", "lanes", "update, µs", "per lane", "gather", "forward + backward", "optimizer", "matrix products alone",
-    "update / products", "dealing, per update", "evaluation, per update",
+    "case", "lanes", "compiled update, µs a lane", "its products alone", "torch's products", "pack's update",
+    "update / torch's products", "update / own products", "pack / compiled",
 )  # fmt: skip
 
 
-def make_pack(name: str, recipes: int) -> Pack:
-    """A pack of that many recipes of a case on all folds, one update made."""
+def make_lanes(name: str, recipes: int, kind: type[Any]) -> LaneStates:
+    """Lanes of that many recipes of a case on all folds, trained by that engine."""
     case = case_named(name, recipes * FOLDS)
     x, y = case.load()
     folds = tuple(Fold(*part, number, 0) for number, part in enumerate(case.folds(x, y)))
@@ -44,7 +49,15 @@ def make_pack(name: str, recipes: int) -> Pack:
     feed = problem.feed(found, torch.device("cpu"), torch.float32)
     shape = Shape.of(found[0], problem.size, folds)
     lanes = [Lane(recipe, number, fold) for number, recipe in enumerate(found) for fold in range(FOLDS)]
-    pack = Pack(lanes, shape, feed)
+    if kind is SoloLanes:
+        return SoloLanes(lanes, shape, feed, threads=1, scored=False, ahead=True)
+    return kind(lanes, shape, feed)
+
+
+def make_pack(name: str, recipes: int) -> Pack:
+    """A pack of that many recipes of a case on all folds, one update made."""
+    pack = make_lanes(name, recipes, Pack)
+    assert isinstance(pack, Pack)
     pack.run_epoch(last=1)
     return pack
 
@@ -61,13 +74,13 @@ def microseconds(work: Callable[[], object], seconds: float) -> float:
     return 1e6 * median(times)
 
 
-def products(pack: Pack) -> Callable[[], None]:
+def torch_products(lanes: LaneStates) -> Callable[[], None]:
     """The matrix products of one update, forward and backward, and nothing else: torch.bmm on the stored shapes."""
-    lanes, rows = len(pack.lanes), pack.shape.dealing.rows
-    kinds = [slot.kind for slot in pack.layout.slots]
-    weights = [leaf.detach() for leaf, kind in zip(pack.leaves, kinds, strict=True) if kind == "weight"]
-    inputs = [torch.randn(lanes, rows, weight.shape[1]) for weight in weights]
-    above = [torch.randn(lanes, rows, weight.shape[2]) for weight in weights]
+    count, rows = len(lanes.lanes), lanes.shape.dealing.rows
+    kinds = [slot.kind for slot in lanes.layout.slots]
+    weights = [leaf.detach() for leaf, kind in zip(lanes.leaves, kinds, strict=True) if kind == "weight"]
+    inputs = [torch.randn(count, rows, weight.shape[1]) for weight in weights]
+    above = [torch.randn(count, rows, weight.shape[2]) for weight in weights]
 
     def work() -> None:
         for layer, (h, weight, gradient) in enumerate(zip(inputs, weights, above, strict=True)):
@@ -79,72 +92,101 @@ def products(pack: Pack) -> Callable[[], None]:
     return work
 
 
+def own_products(lanes: SoloLanes, count: int) -> Callable[[], None]:
+    """The products of so many updates of one lane by the compiled code."""
+    network = lanes.network(lanes.lanes[0].recipe)
+    function, rows = compiled_lanes().function("products"), lanes.shape.dealing.rows
+    return lambda: function(ctypes.addressof(network.record), rows, count, 0)
+
+
+def epochs(lanes: LaneStates, count: int) -> Callable[[], object]:
+    """So many epochs, as a search makes them."""
+
+    def work() -> None:
+        last = lanes.update + count * lanes.per_epoch
+        while lanes.update < last:
+            lanes.run_epoch(last=last)
+
+    return work
+
+
 def parts(name: str, recipes: int, seconds: float) -> dict[str, Any]:
-    """Microseconds of each part of an update, from whole epochs where a part does some work for several updates."""
-    pack = make_pack(name, recipes)
-    plan, update_step = pack.batches.plan_epoch(0), pack._step
-    assert isinstance(update_step, FirstOrderStep)
-    epoch = iter(range(1, 10**9))
-
-    def every(update: Callable[[int], object]) -> Callable[[], None]:
-        def work() -> None:
-            pack.batches.restart()
-            for step in range(pack.per_epoch):
-                update(step)
-            pack._settle()
-
-        return work
-
-    def deal() -> None:
-        number = next(epoch)
-        pack.batches.plan_epoch(number)
-        update_step.plan_epoch(number, pack.per_epoch, pack.per_epoch, factors)
-
-    factors = np.ones(len(pack.lanes))  # of plateau schedules
-    epochs = {
-        "gather": every(lambda step: pack.batch_loss(plan, step)),
-        "gradient": every(lambda step: pack._note(update_step.differentiate(pack.batch_loss(plan, step)))),
-        "optimizer": every(update_step.move),
-        "dealing": deal,
-        "evaluation": pack.evaluate,
-    }
-    found = {part: microseconds(work, seconds) / pack.per_epoch for part, work in epochs.items()}
-    found["products"] = microseconds(products(pack), seconds)
-    found["update"] = found["gradient"] + found["optimizer"]
-    return {"case": name, "lanes": len(pack.lanes), **found}
+    """Microseconds a lane of an update by both engines and of the products, measured in turn."""
+    solo, pack = make_lanes(name, recipes, SoloLanes), make_lanes(name, recipes, Pack)
+    assert isinstance(solo, SoloLanes)
+    lanes, updates = len(solo.lanes), solo.per_epoch
+    several = 200
+    rounds = [
+        {
+            "compiled": microseconds(epochs(solo, EPOCHS), seconds / 3) / updates / lanes / EPOCHS,
+            "own_products": microseconds(own_products(solo, several), seconds / 3) / several,
+            "torch_products": microseconds(torch_products(solo), seconds / 3) / lanes,
+            "pack": microseconds(epochs(pack, 1), seconds / 3) / updates / lanes,
+        }
+        for _ in range(3)
+    ]
+    return {"case": name, "lanes": lanes, **{part: median(r[part] for r in rounds) for part in rounds[0]}}
 
 
 def line(found: dict[str, Any]) -> list[str]:
     """One line of the table."""
-    values = [
-        found["update"], found["update"] / found["lanes"], found["gather"], found["gradient"] - found["gather"],
-        found["optimizer"], found["products"],
-    ]  # fmt: skip
-    ratio = f"{found['update'] / found['products']:.2f}"
-    per_epoch = [f"{found[part]:.1f}" for part in ("dealing", "evaluation")]
-    return [found["case"], str(found["lanes"]), *(f"{value:.1f}" for value in values), ratio, *per_epoch]
+    update = found["compiled"]
+    times = [found[part] for part in ("compiled", "own_products", "torch_products", "pack")]
+    ratios = [update / found["torch_products"], update / found["own_products"], found["pack"] / update]
+    return [found["case"], str(found["lanes"]), *(f"{t:.1f}" for t in times), *(f"{ratio:.2f}" for ratio in ratios)]
+
+
+def share_of_peak(width: int, seconds: float) -> float:
+    """What the products of a square layer of that width, on 128 rows, reach of what the core can multiply, forward and
+    back, in float32."""
+    from tenfold.data.feed.batches import Dealing
+    from tenfold.engine.native.network import compiled_network
+    from tenfold.engine.plan.shape import Layout
+    from tenfold.engine.plan.size import Size
+
+    lanes, rows, count = compiled_lanes(), 128, max(1, int(2e9 / (6 * 128 * width * width)))
+    recipe = Recipe.from_dict({"network": {"hidden": [width]}})
+    shape = Shape.of_network(recipe, Size(width, width), Dealing(1, rows))
+    network = compiled_network(shape.steps(recipe), Layout.of(shape), width, width)
+    flops = 2 * rows * width * width * 5 * count  # two layers, of which the first has no gradient to hand down
+    function, peak = lanes.function("products"), lanes.function("peak")
+    shares: list[float] = []
+    for _ in range(5):
+        products = flops / microseconds(lambda: function(ctypes.addressof(network.record), rows, count, 0), seconds / 5)
+        some = 5_000_000
+        shares.append(products / (peak(some, 0) / microseconds(lambda: peak(some, 0), seconds / 5)))
+    return median(shares)
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Measure the packs that were asked for; write step.md and step.json."""
+    """Measure the lanes that were asked for; write step.md and step.json."""
     found = argparse.ArgumentParser(prog="python -m bench.step", description=__doc__)
-    found.add_argument("--case", nargs="+", choices=["a", "b", "c"], default=["a", "b"])
-    found.add_argument("--recipes", nargs="+", type=int, default=list(WIDTHS), help=f"in a pack; default {WIDTHS}")
+    found.add_argument("--case", nargs="+", choices=["a", "b", "wide"], default=["a", "b"])
+    found.add_argument("--recipes", nargs="+", type=int, default=list(RECIPES), help=f"together; default {RECIPES}")
     found.add_argument("--seconds", type=float, default=1.0, help="spent on each part (default 1)")
     found.add_argument("--out", type=Path, default=RESULTS / "step.json", help="a markdown table goes beside it")
     asked = found.parse_args(arguments)
     torch.set_num_threads(1)
+    torch.set_flush_denormal(True)
     machine = facts()
-    print(describe(machine), flush=True)
+    print(describe(machine), f"level {compiled_lanes().level}", flush=True)
     results = []
     for name in asked.case:
         for recipes in asked.recipes:
             results.append(parts(name, recipes, asked.seconds))
             print(", ".join(f"{k} {v}" for k, v in zip(HEAD, line(results[-1]), strict=True)), flush=True)
+    shares = {width: share_of_peak(width, asked.seconds) for width in WIDTHS}
+    for width, share in shares.items():
+        print(f"products of width {width}: {share:.0%} of one core's peak", flush=True)
+    level = compiled_lanes().level
+    report = {"machine": machine, "level": level, "steps": results, "share_of_peak": shares}
     asked.out.parent.mkdir(parents=True, exist_ok=True)
-    asked.out.write_text(json.dumps({"machine": machine, "steps": results}, indent=1) + "\n")
+    asked.out.write_text(json.dumps(report, indent=1) + "\n")
     table = markdown([line(one) for one in results], HEAD)
-    asked.out.with_suffix(".md").write_text(f"Command: `python -m bench.step`\n\n{describe(machine)}\n\n{table}")
+    peaks = markdown([[str(width), f"{share:.0%}"] for width, share in shares.items()], ("width", "share of the peak"))
+    asked.out.with_suffix(".md").write_text(
+        f"Command: `python -m bench.step`\n\n{describe(machine)}; level {level}\n\n{table}\n{peaks}"
+    )
 
 
 if __name__ == "__main__":

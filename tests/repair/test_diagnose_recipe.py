@@ -15,8 +15,8 @@ import tenfold
 from tenfold.data.feed.randomness import derive_int
 from tenfold.doctor.measure.numbers.skill import WORST
 from tenfold.doctor.record import Trial
+from tenfold.engine.engines import make_lanes
 from tenfold.engine.packs.lanes import Lane
-from tenfold.engine.packs.pack import Pack
 from tenfold.engine.plan.shape import Shape
 from tenfold.errors import BadInput
 from tenfold.problem.from_arrays import understand
@@ -98,7 +98,8 @@ def trained_alone(tries, alone, updates):
     folds = tuple(replace(f, seed=derive_int(f.seed, "doctor", 1, 1)) for f in tries.problem.folds)
     feed = tries.problem.feed([alone], tries.context.device, tries.context.dtype, folds)
     lanes = [Lane(alone, 0, fold) for fold in range(len(folds))]
-    pack = Pack(lanes, Shape.of(alone, tries.problem.size, folds), feed)
+    shape = Shape.of(alone, tries.problem.size, folds)
+    pack = make_lanes(lanes, shape, feed, engine=tries.context.engine)
     torch.set_num_threads(1)
     while pack.update < updates:
         pack.run_epoch(last=updates)

@@ -7,6 +7,8 @@ import time
 from typing import Any
 
 from tenfold.checks.baselines import Baseline
+from tenfold.engine.engines import engine_of
+from tenfold.engine.native.library import compiled_lanes
 from tenfold.engine.plan.network import plan_network
 from tenfold.formatting import number
 from tenfold.problem.from_file import Prepared
@@ -123,10 +125,30 @@ def plan_lines(prepared: Prepared, plan: RunPlan) -> list[str]:
         f"metric   {plan.metric.words} ({plan.why_metric})",
         f"{'rows  ' if problem.inputs.image is None else 'images'}   {development} for development{sealed}{gone}",
         f"plan     {recipes} x {prepared.division} = {plan.trials * len(problem.folds)} trials{race}{nested}, "
-        f"about {_duration(plan.seconds)} of training and {plan.memory / 1e6:.0f} MB{within}",
-        *(f"note     {note}" for note in plan.notes),
+        f"about {_duration(plan.seconds)} of training {_trained_by(prepared, plan)} and {plan.memory / 1e6:.0f} MB"
+        f"{within}",
+        *(f"note     {note}" for note in (*plan.notes, *_faster(plan))),
         *(f"warning  {warning}" for warning in prepared.warnings),
     ]
+
+
+def _faster(plan: RunPlan) -> list[str]:
+    """What would make training faster, where there are no compiled lanes."""
+    lanes = compiled_lanes()
+    return (
+        [f"no compiled lanes, as {lanes.missing}; {lanes.remedy}"] if plan.engine == "packs" and lanes.missing else []
+    )
+
+
+def _trained_by(prepared: Prepared, plan: RunPlan) -> str:
+    """Which engine trains, in words."""
+    problem = prepared.problem
+    kind = "cuda" if prepared.settings.device.startswith("cuda") else "cpu"
+    how: Any = {"classification": bool(problem.classes), "engine": plan.engine, "device": kind}
+    stacked = sum(engine_of(recipe, problem.size, **how) == "packs" for recipe in plan.recipes)
+    if stacked == len(plan.recipes):
+        return "in packs"
+    return "by compiled lanes" + (f" ({stacked} of the recipes in packs)" if stacked else "")
 
 
 def _duration(value: float) -> str:
@@ -145,6 +167,7 @@ def plan_dict(prepared: Prepared, plan: RunPlan) -> dict[str, Any]:
         "strategy": plan.search.strategy.name,
         "recipes": plan.trials,
         "trials": plan.trials * len(prepared.problem.folds),
+        "engine": plan.engine,
         "estimate": {"training_seconds": round(plan.seconds, 1), "memory_bytes": plan.memory},
         "notes": list(plan.notes),
         "warnings": list(prepared.warnings),

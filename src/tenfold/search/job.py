@@ -92,6 +92,8 @@ class PackJob:
             return order
 
         def each_epoch() -> None:
+            if later := pack.made_ahead():
+                recorder.look_ahead(pack.lanes, {pack.epoch: pack.evaluate(), **later})
             bad, made = pack.bad.cpu().numpy(), len(pack.lanes)
             stay = recorder.record(pack.epoch, pack.lanes, pack.train_loss(), pack.evaluate(), bad)
             if not all(stay):

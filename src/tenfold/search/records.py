@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -106,6 +106,18 @@ class RecipeRecord:
         )  # fmt: skip
 
 
+class _LaneScore(NamedTuple):
+    """What one lane's outputs come to at one epoch; see `RecipeRecord`."""
+
+    predictions: Array
+    loss: float
+    score: float
+    rows: Array | None
+
+
+_Scored = dict[tuple[int, int], _LaneScore]  # by recipe number and fold
+
+
 class EpochRecorder:
     """The records of a pack's recipes, and how an epoch's results enter them.
 
@@ -121,6 +133,7 @@ class EpochRecorder:
         self._loss = METRICS["log_loss" if problem.classes else "rmse"]
         self._recorded: list[tuple[Array, Array]] | None = None
         self._share = np.zeros(0)
+        self._ahead: dict[int, _Scored] = {}  # by epoch, what `look_ahead` has scored
         if recorded_rows is not None:
             self._recorded = [_places(recorded_rows, fold.validation) for fold in problem.folds]
             self._share = 1.0 / np.maximum(problem.times_scored[recorded_rows], 1)
@@ -145,34 +158,61 @@ class EpochRecorder:
         """Enter epoch (from 1) of these lanes; returns which lanes go on."""
         predictions: dict[tuple[int, int], Array] = {}
         by_fold: dict[tuple[int, Link], list[int]] = {}
-        classification = bool(self.problem.classes)
+        known = self._ahead.pop(epoch, {})
         for i, lane in enumerate(lanes):
             if bad[i] >= 0 or not np.isfinite(outputs[i]).all():
                 self._diverged(lane, int(bad[i]))
             else:
                 self.records[lane.number].curves[0, lane.fold, epoch - 1] = train_loss[i]
-                by_fold.setdefault((lane.fold, loss_of(lane.recipe, classification).link), []).append(i)
+                if (lane.number, lane.fold) not in known:
+                    by_fold.setdefault((lane.fold, self._link(lane)), []).append(i)
         for (fold, link), members in by_fold.items():
-            stack = self.problem.readable(np.stack([outputs[i] for i in members]), fold, link)
-            self._score(epoch, fold, [lanes[i].number for i in members], stack)
-            for place, i in enumerate(members):
-                predictions[lanes[i].number, fold] = stack[place]
+            numbers = [lanes[i].number for i in members]
+            known |= zip(
+                [(n, fold) for n in numbers], self._scored(fold, link, [outputs[i] for i in members]), strict=True
+            )
+        for lane in lanes:
+            record, found = self.records[lane.number], known.get((lane.number, lane.fold))
+            if found is not None and record.outcomes[lane.fold] is not Outcome.DIVERGED:
+                self._enter(record, epoch, lane.fold, found)
+                predictions[lane.number, lane.fold] = found.predictions
         for number in sorted({lane.number for lane in lanes}):
             self._choose(number, epoch, predictions)
         return [self._goes_on(lane, epoch) for lane in lanes]
 
-    def _score(self, epoch: int, fold: int, numbers: Sequence[int], stack: Array) -> None:
-        """Enter loss, score and row contributions of these recipes' predictions (recipes, rows, C) on a fold."""
+    def look_ahead(self, lanes: Sequence[Lane], epochs: Mapping[int, Sequence[Array]]) -> None:
+        """Score the outputs of these lanes at several epochs (from 1) at once, for `record` to enter epoch by epoch:
+        starting the arithmetic takes longer than doing it."""
+        by_fold: dict[tuple[int, Link], list[tuple[int, Lane, Array]]] = {}
+        for epoch, outputs in epochs.items():
+            self._ahead[epoch] = {}
+            for lane, out in zip(lanes, outputs, strict=True):
+                if np.isfinite(out).all():
+                    by_fold.setdefault((lane.fold, self._link(lane)), []).append((epoch, lane, out))
+        for (fold, link), members in by_fold.items():
+            for (epoch, lane, _), found in zip(members, self._scored(fold, link, [m[2] for m in members]), strict=True):
+                self._ahead[epoch][lane.number, fold] = found
+
+    def _link(self, lane: Lane) -> Link:
+        return loss_of(lane.recipe, bool(self.problem.classes)).link
+
+    def _scored(self, fold: int, link: Link, outputs: Sequence[Array]) -> list[_LaneScore]:
+        """Predictions, loss, score and the rows' contributions of outputs on a fold, (rows, C) each."""
         y, metric = self.problem.y[self.problem.folds[fold].validation], self.problem.metric
+        stack = self.problem.readable(np.stack(outputs), fold, link)
         loss, score = self._loss.score(y, stack), metric.score(y, stack)
         rows = None if self._recorded is None else metric.rows(y, stack)
-        for place, number in enumerate(numbers):
-            record = self.records[number]
-            record.curves[1:, fold, epoch - 1] = loss[place], score[place]
-            if rows is not None and self._recorded is not None and record.rows is not None:
-                to, of = self._recorded[fold]
-                # A row that several folds score (repeats) gets the mean of its contributions.
-                record.rows[epoch - 1, to] += rows[place, of] * self._share[to]
+        return [
+            _LaneScore(part, float(loss[i]), float(score[i]), None if rows is None else rows[i])
+            for i, part in enumerate(stack)
+        ]
+
+    def _enter(self, record: RecipeRecord, epoch: int, fold: int, found: _LaneScore) -> None:
+        record.curves[1:, fold, epoch - 1] = found.loss, found.score
+        if found.rows is not None and self._recorded is not None and record.rows is not None:
+            to, of = self._recorded[fold]
+            # A row that several folds score (repeats) gets the mean of its contributions.
+            record.rows[epoch - 1, to] += found.rows[of] * self._share[to]
 
     def _diverged(self, lane: Lane, update: int) -> None:
         record = self.records[lane.number]

@@ -53,10 +53,10 @@ EXAMPLES = {
     "global average": (IMAGE, [(GlobalPoolOp(IMAGE, "average"), None)]),
     "global max": (IMAGE, [(GlobalPoolOp(IMAGE, "max"), None)]),
     "flatten": (IMAGE, [(FlattenOp(IMAGE), None)]),
-    "residual": (7, [(ResidualBegin(7), None), (DenseOp(7, 7, True), None), (ResidualEnd(None), None)]),
+    "residual": (7, [(ResidualBegin(7), None), (DenseOp(7, 7, True), None), (ResidualEnd(None, 7), None)]),
     "residual with a shortcut": (IMAGE, [
         (ResidualBegin(IMAGE), None), (PoolOp(IMAGE, (5, 4, 6), "average", 1, 2), None),
-        (ResidualEnd(ConvOp(IMAGE, (5, 4, 6), 1, 2, 0, False)), None),
+        (ResidualEnd(ConvOp(IMAGE, (5, 4, 6), 1, 2, 0, False), (5, 4, 6)), None),
     ]),
 }  # fmt: skip
 

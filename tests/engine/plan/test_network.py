@@ -113,16 +113,16 @@ def test_residual_blocks():
         ResidualBegin(IMAGE),
         ConvOp(IMAGE, IMAGE, 3, 1, 1, True),
         ActivationOp(IMAGE),
-        ResidualEnd(None),
+        ResidualEnd(None, IMAGE),
     ]
     wider = ops([{"residual": [{"conv": {"channels": 6, "stride": 2}}, {"residual": ["relu"]}]}])
     down = (5, 4, 6)
     assert wider[0] == ResidualBegin(IMAGE)
-    assert wider[2:5] == [ResidualBegin(down), ActivationOp(down), ResidualEnd(None)]
-    assert wider[5] == ResidualEnd(ConvOp(IMAGE, down, 1, 2, 0, bias=False))
+    assert wider[2:5] == [ResidualBegin(down), ActivationOp(down), ResidualEnd(None, down)]
+    assert wider[5] == ResidualEnd(ConvOp(IMAGE, down, 1, 2, 0, bias=False), down)
     assert wider[5].parameter_count == 3 * 6
     flat = ops([{"dense": 5}, {"residual": [{"dense": 6}, "relu"]}], image=7)
-    assert flat[-2] == ResidualEnd(DenseOp(5, 6, bias=False))
+    assert flat[-2] == ResidualEnd(DenseOp(5, 6, bias=False), 6)
     assert ops([{"residual": ["relu"]}, {"conv": 2}])[0] == ResidualBegin(IMAGE)
 
 
@@ -174,7 +174,12 @@ def test_counts_of_the_small_ones():
     assert DropoutOp(IMAGE, True).draws == (1, 1, 3)
     assert NormalizeOp(IMAGE, 0).parameter_count == 6
     assert PReLUOp(IMAGE, 3).parameter_count == 3
-    assert ActivationOp(5).parameter_count == ResidualEnd(None).parameter_count == ResidualEnd(None).output_count == 0
+    assert (
+        ActivationOp(5).parameter_count
+        == ResidualEnd(None, 5).parameter_count
+        == ResidualEnd(None, 5).output_count
+        == 0
+    )
     assert GlobalPoolOp(IMAGE, "max").output_count == 3
     assert FlattenOp(IMAGE).output_count == ResidualBegin(IMAGE).output_count == 216
 

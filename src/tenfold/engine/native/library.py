@@ -29,6 +29,8 @@ _address, _int, _int64 = ctypes.c_void_p, ctypes.c_int, ctypes.c_int64
 TYPES: dict[str, tuple[Any, list[Any]]] = {
     "train": (_int64, [_address, _int]),
     "predict": (_int64, [_address, _int]),
+    "products": (_int, [_address, _int64, _int64, _int]),
+    "peak": (ctypes.c_double, [_int64, _int]),
     "encode": (_int, [_address, _int64, _address, _int64, _int]),
     **{table: (_int, [ctypes.c_char_p]) for table in ("activation", "loss", "family")},
 }

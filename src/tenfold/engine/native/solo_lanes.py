@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tenfold.engine.native.lane_data import shared_source
 from tenfold.engine.native.library import compiled_lanes
 from tenfold.engine.native.network import CompiledNetwork, compiled_network
 from tenfold.engine.native.records import (
@@ -29,7 +30,6 @@ from tenfold.engine.native.records import (
     TrainingRecord,
     address,
 )
-from tenfold.engine.native.lane_data import shared_source
 from tenfold.engine.native.threads import run_side_by_side, usable_cores
 from tenfold.engine.operations.dropout import DropoutOp
 from tenfold.engine.packs.dropout_masks import updates_per_draw
@@ -78,6 +78,7 @@ class SoloLanes(LaneStates):
         self.threads, self.scored, self.ahead = threads or usable_cores(), scored, ahead
         self._last = 0  # updates that were made the last time
         self._ready: deque[EpochResult] = deque()  # epochs that are made, but not looked at yet
+        self._told = False  # whether `made_ahead` has told them
         self._now = EpochResult(0, None, None)  # that which `update` has come to
         self._gradient: Tensor | None = None
         self._networks: dict[Recipe, CompiledNetwork] = {}
@@ -158,6 +159,7 @@ class SoloLanes(LaneStates):
             self.update = stop
             self._now = EpochResult(stop, None, None)
             return True
+        self._told = False
         for place, epoch in enumerate(epochs):
             outputs = [piece.outputs[place] for piece in work] if self.scored else None
             losses = np.array([piece.epoch_losses[place] for piece in work])
@@ -236,6 +238,11 @@ class SoloLanes(LaneStates):
         if self._now.update == self.update and self._now.outputs is not None:
             return self._now.outputs
         return super().evaluate()
+
+    def made_ahead(self) -> dict[int, list[np.ndarray]]:
+        told, self._told = self._told, True
+        found = {} if told else {result.update // self.per_epoch: result.outputs for result in self._ready}
+        return {epoch: outputs for epoch, outputs in found.items() if outputs is not None}
 
     def predict(self, rows: Sequence[np.ndarray]) -> list[np.ndarray]:
         shown = self.shown().contiguous()

@@ -32,8 +32,9 @@ def initial_parameters(
     """
     base: dict[tuple[Any, ...], np.ndarray] = {}
     out = np.zeros((len(lanes), layout.total))
+    planned = {recipe: shape.steps(recipe) for recipe in dict.fromkeys(lane.recipe for lane in lanes)}
     for row, lane in zip(out, lanes, strict=True):
-        steps, rule, fold = shape.steps(lane.recipe), lane.recipe.init, folds[lane.fold]
+        steps, rule, fold = planned[lane.recipe], lane.recipe.init, folds[lane.fold]
         layer = -1
         for slot in layout.slots:
             layer += slot.kind == "weight"

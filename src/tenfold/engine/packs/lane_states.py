@@ -170,6 +170,10 @@ class LaneStates(ABC):
         """Each lane's outputs on its validation rows in evaluation mode, (rows, C), in the order of `lanes`."""
         return self.predict([f.fold.validation for f in self.feed.folds])
 
+    def made_ahead(self) -> dict[int, list[np.ndarray]]:
+        """By epoch, the outputs on the validation rows of later epochs that are made already; each is told once."""
+        return {}
+
     @abstractmethod
     def predict(self, rows: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Outputs (rows, C) of each lane for the rows of its fold: logits, or standardized predictions."""

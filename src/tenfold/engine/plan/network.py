@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Literal
 
 from tenfold.engine.operations import operation_of
@@ -20,6 +21,7 @@ from tenfold.recipe.network import Network
 from tenfold.rules.record import rule_name
 
 
+@lru_cache(1024)
 def plan_network(network: Network, size: Size) -> tuple[PlannedOp, ...]:
     """The operations of a network on inputs of this size, in order.
 

@@ -4,6 +4,7 @@
 #include "exports.h"
 #include "interface.h"
 #include "losses.h"
+#include "measures.h"
 #include "network.h"
 #include "optimizers.h"
 #include "rows.h"
@@ -91,9 +92,15 @@ public:
         shown = memory.take<T>(storage.count);
         weight = memory.take<T>(of.batch);
         moments = memory.take<T>(network.moment_total + 1);
-        int64_t draws = 0;
-        for (int64_t i = 0; i < network.operation_count; i++) draws += network.operations[i].kind == DROPOUT;
+        int64_t draws = 0, most = 0;
+        for (int64_t i = 0; i < network.operation_count; i++) {
+            const Operation& op = network.operations[i];
+            draws += op.kind == DROPOUT;
+            most = op.kind == DROPOUT && op.stored > most ? op.stored : most;
+        }
         uniform = memory.take<Uniform>(draws + 1);
+        drawn = memory.take<float>(most + 1);
+        rows_of_factors = memory.take<T>(PANEL<T> * round_up(most, WIDTH<T>) + 1);
         if (memory.failed) return;
         if (of.moments) memcpy(moments, of.moments, size_t(network.moment_total) * sizeof(T));
     }
@@ -145,7 +152,8 @@ private:
     int64_t panels, capacity;
     Flow<T> flow;
     Rows<T> source;
-    T *w, *g, *m, *v, *u, *average, *shown, *weight, *moments;
+    T *w, *g, *m, *v, *u, *average, *shown, *weight, *moments, *rows_of_factors;
+    float* drawn;
     Uniform* uniform;
 
     T* row(const void* from) {
@@ -221,16 +229,20 @@ private:
             const int64_t block = update / draws.updates, place = update % draws.updates;
             if (update == training.first || place == 0) {
                 stream.start(draws.states + 4 * (block - draws.first));
-                for (int64_t skip = place * numbers; skip > 0; skip--) stream.next();
+                stream.skip(place * numbers);
             }
             const T rate = T(op.numbers[0]), kept = rate < T(1) ? T(1) / (T(1) - rate) : T(0);
-            T* factors = flow.of(i).factors;
-            for (int64_t r = 0; r < training.batch; r++)
-                for (int64_t unit = 0; unit < stored; unit++) {
-                    const float drawn = stream.next();
-                    if (unit < op.out)
-                        factors[(r / PANEL<T> * op.out + unit) * PANEL<T> + r % PANEL<T>] = T(drawn) >= rate ? kept : T(0);
+            const int64_t row = round_up(stored, WIDTH<T>);
+            for (int64_t p = 0; p < panels; p++) {
+                const T* places[PANEL<T>];
+                for (int64_t r = 0; r < PANEL<T>; r++) {
+                    T* to = rows_of_factors + r * row;
+                    stream.fill(drawn, stored);
+                    for (int64_t unit = 0; unit < stored; unit++) to[unit] = T(drawn[unit]) >= rate ? kept : T(0);
+                    places[r] = to;
                 }
+                panel_of_rows(round_up(op.out, WIDTH<T>), places, flow.of(i).factors + p * op.out * PANEL<T>);
+            }
         }
     }
 
@@ -351,4 +363,12 @@ EXPORT int FOR_LEVEL(encode)(const Source* source, int64_t count, void* to, int6
     const NoSmallNumbers none;
     return is_double ? encode<double>(*source, count, (double*)to, to_row)
                      : encode<float>(*source, count, (float*)to, to_row);
+}
+
+// For benchmarks: see measures.h.
+EXPORT int FOR_LEVEL(products)(const Network* network, int64_t batch, int64_t count, int is_double) {
+    return is_double ? measure_products<double>(*network, batch, count) : measure_products<float>(*network, batch, count);
+}
+EXPORT double FOR_LEVEL(peak)(int64_t count, int is_double) {
+    return is_double ? measure_peak<double>(count) : measure_peak<float>(count);
 }

@@ -129,13 +129,13 @@ struct Dense {
     Dense(const Place& at, int64_t inputs, int64_t units)
         : place(at), in(inputs), out(units), of_input(at.flipped ? 1 : at.row), of_unit(at.flipped ? at.row : 1) {}
 
-    void forward(const T* w, const T* bias, const T* from, T* to) const {
-        panel_product(out, in, w + place.start, of_unit, of_input, from, to, bias);
+    void forward(int64_t panels, const T* w, const T* bias, const T* from, T* to) const {
+        panels_product(panels, out, in, w + place.start, of_unit, of_input, from, to, bias);
     }
 
     // The gradient of what entered.
-    void back(const T* w, const T* from, T* to) const {
-        panel_product(in, out, w + place.start, of_input, of_unit, from, to, (const T*)nullptr);
+    void back(int64_t panels, const T* w, const T* from, T* to) const {
+        panels_product(panels, in, out, w + place.start, of_input, of_unit, from, to, (const T*)nullptr);
     }
 };
 
@@ -181,7 +181,7 @@ public:
                 own.spread = memory.take<T>(op.kind == BATCH_NORMALIZATION ? op.out : size * op.option);
                 own.moments = memory.take<T>(2 * op.out);
             }
-            if (op.kind == DROPOUT && !passes(op)) own.factors = memory.take<T>(size * op.out);
+            if (op.kind == DROPOUT && !passes(op)) own.factors = memory.take<T>(size * round_up(op.out, WIDTH<T>));
             if (op.kind == RESIDUAL_END && op.slots) own.own = memory.take<T>(size * op.in);
         }
         gradients[count] = training ? memory.take<T>(size * of.outputs) : nullptr;
@@ -328,13 +328,12 @@ private:
     void dense_forward(const Operation& op, const T* w, const T* from, T* to, int64_t panels) {
         const Dense<T> dense(place(op.slot), op.in, op.out);
         const T* bias = op.slots > 1 ? w + place(op.slot + 1).start : nullptr;
-        for (int64_t p = 0; p < panels; p++)
-            dense.forward(w, bias, from + p * op.in * PANEL<T>, to + p * op.out * PANEL<T>);
+        dense.forward(panels, w, bias, from, to);
     }
 
     void dense_back(int64_t slot, int64_t in, int64_t out, const T* w, const T* from, T* to, int64_t panels) {
         const Dense<T> dense(place(slot), in, out);
-        for (int64_t p = 0; p < panels; p++) dense.back(w, from + p * out * PANEL<T>, to + p * in * PANEL<T>);
+        dense.back(panels, w, from, to);
     }
 
     void dense_gradient(int64_t slot, int64_t bias, const T* x, int64_t in, const T* above, int64_t out, T* g,
@@ -575,7 +574,7 @@ private:
         if (!op.slots) return add(from, before, to, panels * op.out * PANEL<T>);
         const Dense<T> dense(place(op.slot), op.in, op.out);
         for (int64_t p = 0; p < panels; p++) {
-            dense.forward(w, nullptr, before + p * op.in * PANEL<T>, other);
+            dense.forward(1, w, nullptr, before + p * op.in * PANEL<T>, other);
             add(from + p * op.out * PANEL<T>, other, to + p * op.out * PANEL<T>, op.out * PANEL<T>);
         }
     }

@@ -77,6 +77,21 @@ ALWAYS_INLINE void panel_product(int64_t rows, int64_t inner, const T* a, int64_
     }
 }
 
+// Bytes of the left operand that are taken through all panels at a time: they stay in the second-level cache.
+constexpr int64_t LEFT_BYTES = 96 * 1024;
+
+// All panels of what flows: see `panel_product`.
+template <typename T>
+void panels_product(int64_t panels, int64_t rows, int64_t inner, const T* a, int64_t a_row, int64_t a_inner, const T* from,
+                    T* to, const T* start) {
+    const int64_t fitting = LEFT_BYTES / ((inner ? inner : 1) * int64_t(sizeof(T))) / TILE_ROWS * TILE_ROWS;
+    const int64_t some = fitting < TILE_ROWS ? TILE_ROWS : fitting;
+    for (int64_t i = 0; i < rows; i += some)
+        for (int64_t p = 0; p < panels; p++)
+            panel_product(rows - i < some ? rows - i : some, inner, a + i * a_row, a_row, a_inner,
+                          from + p * inner * PANEL<T>, to + (p * rows + i) * PANEL<T>, start ? start + i : nullptr);
+}
+
 // ROWS x VECTORS of C (+)= sum over panels of A_p B_p: a gradient of weights. left: panel p at left + p * left_panel, its
 // row i at i * PANEL; right: the rows of all panels one behind the other, each two vectors wide.
 template <typename T, int ROWS, int VECTORS>

@@ -95,24 +95,23 @@ class Uniform {
 public:
     void start(const uint64_t* state) {
         memcpy(words, state, sizeof words);
-        half = false;
     }
 
-    float next() {
-        uint32_t bits;
-        if (half) {
-            bits = uint32_t(last >> 32);
-        } else {
-            last = word();
-            bits = uint32_t(last);
+    // The next `count` numbers in [0, 1), an even count: the lower half of a word is drawn before the upper one.
+    void fill(float* to, int64_t count) {
+        for (int64_t i = 0; i < count; i += 2) {
+            const uint64_t bits = word();
+            to[i] = float(uint32_t(bits) >> 8) * (1.0f / 16777216.0f);
+            to[i + 1] = float(uint32_t(bits >> 32) >> 8) * (1.0f / 16777216.0f);
         }
-        half = !half;
-        return float(bits >> 8) * (1.0f / 16777216.0f);
+    }
+
+    void skip(int64_t count) {
+        for (int64_t i = 0; i < count; i += 2) word();
     }
 
 private:
-    uint64_t words[4], last;
-    bool half;
+    uint64_t words[4];
 
     uint64_t word() {
         const uint64_t sum = words[0] + words[1] + words[3]++;
