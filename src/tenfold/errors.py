@@ -28,13 +28,6 @@ class BadInput(TenfoldError, ValueError):
             parts.append(f"  try: {do}")
         super().__init__("\n".join(parts))
 
-    def __reduce__(self) -> tuple[object, ...]:
-        return (_rebuild, (self.found, self.where, self.expected, self.do))
-
-
-def _rebuild(found: str, where: str, expected: str, do: str) -> BadInput:
-    return BadInput(found, where=where, expected=expected, do=do)
-
 
 class Corrupt(TenfoldError):
     """A file that Tenfold wrote was changed: damage or tampering, exit code 1.
@@ -54,13 +47,6 @@ class Corrupt(TenfoldError):
         if expected or found:
             parts += [f"  expected: {expected or 'nothing'}", f"  found: {found or 'nothing'}"]
         super().__init__("\n".join(parts))
-
-    def __reduce__(self) -> tuple[object, ...]:
-        return (_rebuild_corrupt, (self.what, self.file, self.expected, self.found))
-
-
-def _rebuild_corrupt(what: str, file: str, expected: str, found: str) -> Corrupt:
-    return Corrupt(what, file=file, expected=expected, found=found)
 
 
 class RunFailed(TenfoldError):

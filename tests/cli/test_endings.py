@@ -4,10 +4,7 @@ import json
 
 import pytest
 
-from tenfold.problem.from_file import prepare
-from tenfold.problem.settings import Settings
 from tenfold.run import fit as fitting
-from tenfold.run.plan import make_plan
 from tenfold.search import deadline
 
 from .program import SPACE, rows, tenfold, write
@@ -47,11 +44,6 @@ def test_a_limit_that_leaves_nothing_says_what_took_the_time(folder, tmp_path):
     assert "Try a longer time limit, or fewer trials." in done.out
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())
     assert (summary["recipes"], summary["begun"]) == (2, 0)
-
-
-def test_a_short_limit_waits_for_no_worker_processes():
-    plans = [make_plan(prepare(Settings(data="sklearn:breast_cancer", time_limit=t)), 2) for t in (20.0, 120.0)]
-    assert [plan.executor.processes for plan in plans] == [0, 2]
 
 
 @pytest.fixture(scope="module")

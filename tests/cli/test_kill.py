@@ -1,6 +1,7 @@
 """Law of reliability 2: SIGKILL at any moment loses nothing acknowledged; the resumed run ends bit-identical."""
 
 import hashlib
+import os
 import random
 import signal
 import subprocess
@@ -27,22 +28,19 @@ from tenfold.problem.settings import Settings
 from tenfold.recipe import Space
 Fit.every = 0.15
 out = Path(sys.argv[1])
-if sys.argv[2] == "processes":
-    from tenfold.executors import choose
-    choose.COLD_SECONDS = 0.0
 network = {"hidden": [[16], [24, 8]], "activation": ["relu", "tanh", "elu"]}
 network |= {"normalization": ["none", "batch"], "dropout": [0.0, 0.3]}
 optimizer = [{"adam": {"lr": {"log_uniform": [1e-3, 1e-1]}}}, "nesterov"]
 space = {"network": network, "optimizer": optimizer, "decay": ["none", "cosine"], "batch_size": 32,
-         "epochs": int(sys.argv[4])}
-settings = Settings("sklearn:breast_cancer", space=Space.from_dict(space), trials=int(sys.argv[3]), folds=3)
+         "epochs": int(sys.argv[3])}
+settings = Settings("sklearn:breast_cancer", space=Space.from_dict(space), trials=int(sys.argv[2]), folds=3)
 try:
     run, prepared, plan = reopen(out)
 except BadInput as error:  # killed before anything was acknowledged: it does what the message says
     assert not out.exists() or "before it" in str(error) or "no run.db" in str(error), error
     shutil.rmtree(out, ignore_errors=True)
     prepared = prepare(settings)
-    plan = make_plan(prepared, 2)
+    plan = make_plan(prepared, int(sys.argv[4]))
     run = create_run(settings, out, prepared, plan)
 class Told(Screen):
     def progress(self, share, best):
@@ -54,13 +52,15 @@ print("finished", flush=True)
 """
 
 
-def launch(out: Path, where: str, trials: int = 8, epochs: int = 40) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", PROGRAM, str(out), where, str(trials), str(epochs)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+def launch(out: Path, engine: str = "", trials: int = 8, epochs: int = 40, workers: int = 2) -> subprocess.Popen[str]:
+    """engine: "packs", or "" for the best there is."""
+    command = [sys.executable, "-c", PROGRAM, str(out), str(trials), str(epochs), str(workers)]
+    environment = os.environ | ({"TENFOLD_ENGINE": engine} if engine else {})
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
 
 
-def finish(out: Path, where: str, trials: int = 8, epochs: int = 40) -> None:
-    process = launch(out, where, trials, epochs)
+def finish(out: Path, engine: str = "", trials: int = 8, epochs: int = 40, workers: int = 2) -> None:
+    process = launch(out, engine, trials, epochs, workers)
     said = process.communicate(timeout=240)[0]
     assert process.returncode == 0, said
     assert said.endswith("finished\n")
@@ -74,9 +74,9 @@ def fingerprint(out: Path) -> dict[str, str]:
 
 
 def test_one_kill_amid_training_and_then_the_same_bits(tmp_path: Path) -> None:
-    finish(tmp_path / "whole", "threads", trials=4, epochs=20)
+    finish(tmp_path / "whole", trials=4, epochs=20)
     out = tmp_path / "killed"
-    process = launch(out, "threads", trials=4, epochs=20)
+    process = launch(out, trials=4, epochs=20)
     assert process.stdout is not None
     for line in process.stdout:
         if line.startswith("progress") and float(line.split()[1]) > 0.3:
@@ -84,26 +84,20 @@ def test_one_kill_amid_training_and_then_the_same_bits(tmp_path: Path) -> None:
     process.send_signal(signal.SIGKILL)
     process.communicate()
     assert not (out / "leaderboard.csv").exists(), "the kill came too late"
-    finish(out, "threads", trials=4, epochs=20)
+    finish(out, trials=4, epochs=20)
     assert fingerprint(out) == fingerprint(tmp_path / "whole")
     assert check(out) == []
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("most", "where"),
-    [
-        (15, "threads"),
-        (6, "processes"),
-    ],
-)
-def test_kills_and_then_the_same_bits(tmp_path: Path, most: int, where: str) -> None:
-    """Workers are threads or processes, and the run that is not killed has the other ones."""
-    finish(tmp_path / "whole", "threads" if where == "processes" else "processes")
+@pytest.mark.parametrize(("most", "engine"), [(15, ""), (6, "packs")])
+def test_kills_and_then_the_same_bits(tmp_path: Path, most: int, engine: str) -> None:
+    """The run that is not killed has another number of workers."""
+    finish(tmp_path / "whole", engine, workers=3)
     golden = fingerprint(tmp_path / "whole")
     rng, out, kills = random.Random(7), tmp_path / "killed", 0
     while kills < most:
-        process = launch(out, where)
+        process = launch(out, engine)
         assert process.stdout is not None
         # A moment: before the directory is there, or so many seconds or lines after the run is open.
         if kills % 5 == 0:
@@ -120,7 +114,7 @@ def test_kills_and_then_the_same_bits(tmp_path: Path, most: int, where: str) -> 
         if (out / "model" / "manifest.json").exists() and (out / "summary.json").exists():
             break  # it was done before the last kill
     assert kills >= 4
-    finish(out, where)
+    finish(out, engine)
     assert fingerprint(out) == golden
     assert check(out) == []
     assert (

@@ -171,7 +171,7 @@ def _space(path: Path | None) -> Space | None:
 
 def _fit(settings: Settings, out: Path | None, *, dry_run: bool = False, as_json: bool = False) -> None:
     from tenfold.cli.screen import Screen, plan_dict
-    from tenfold.executors.choose import available_workers
+    from tenfold.engine.native.threads import usable_cores
     from tenfold.problem.from_file import prepare
     from tenfold.run.fit import create_run
     from tenfold.run.plan import make_plan
@@ -181,7 +181,7 @@ def _fit(settings: Settings, out: Path | None, *, dry_run: bool = False, as_json
     if settings.device not in ("auto", "cpu"):
         device_named(settings.device)  # an unknown device is an error before the data are read
     prepared = prepare(settings)
-    plan = make_plan(prepared, available_workers())
+    plan = make_plan(prepared, usable_cores())
     screen.planned(prepared, plan)
     if dry_run:
         if as_json:

@@ -17,7 +17,6 @@ from tenfold._version import __version__
 from tenfold.cli import diagnose, fit, predict, runs
 from tenfold.engine.native.library import engine_in_words
 from tenfold.errors import BadInput, Stopped, TenfoldError
-from tenfold.executors.choose import end_workers
 
 app = typer.Typer(
     name="tenfold",
@@ -59,7 +58,6 @@ def entry() -> None:
     """Run the program and exit immediately with its code: unloading torch takes most of a second, and everything is
     already written."""
     code = run()
-    end_workers()
     try:
         sys.stdout.flush()
         sys.stderr.flush()

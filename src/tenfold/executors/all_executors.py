@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tenfold.executors.processes import ProcessExecutor
 from tenfold.executors.protocol import Executor
 from tenfold.executors.threads import ThreadExecutor
 
 EXECUTORS: dict[str, Callable[[int], Executor]] = {  # name -> executor of so many workers
     "threads": ThreadExecutor,
-    "processes": ProcessExecutor,
 }

@@ -31,7 +31,7 @@ from tenfold.run.lockbox import TestScore, ledger, open_lockbox
 from tenfold.run.plan import RunPlan, make_plan
 from tenfold.run.report_data import report_data
 from tenfold.run.verdict import no_score, test_lines
-from tenfold.search.context import SearchContext, device_named, may_have_gpu
+from tenfold.search.context import SearchContext, device_named
 from tenfold.search.deadline import Deadline, seconds_after_training
 from tenfold.search.leaderboard import leaderboard_row
 from tenfold.search.nested import Nested, nested_result
@@ -226,10 +226,6 @@ class Fit:
     def _fit_baselines(self) -> list[Baseline]:
         found: list[Baseline] = []
         share = self.deadline.for_baselines()
-        if not self.run.has(f"baseline.{NAMES[0]}") and not may_have_gpu():
-            # Workers import torch (about 2 s) while the baselines are fitted, which do without it. Not before a GPU,
-            # where packs are trained in this process, and not on a resumed run, whose packs may all have ended.
-            self.plan.executor.start_early()
         for name in NAMES:
             stored = self.run.get(f"baseline.{name}")
             if stored is None:

@@ -11,7 +11,7 @@ from tenfold.checks.baselines import coarse_size
 from tenfold.engine.engines import Engine, best_engine
 from tenfold.engine.plan.cost import START_SECONDS, plan_trials, recipe_seconds
 from tenfold.engine.plan.network import plan_network
-from tenfold.executors.choose import Forecast, forecast
+from tenfold.executors.choose import gain
 from tenfold.problem.default_space import default_space
 from tenfold.problem.from_file import Prepared
 from tenfold.problem.problem import Problem
@@ -37,8 +37,7 @@ class RunPlan:
 
     recipes: of the first round, all of them unless later rounds are proposed from what was found. trials: recipes
     over all rounds. space: that they are from, None for one recipe. inner: of a nested cross-validation, the rows with
-    the folds inside every fold. executor: what is expected to train the packs. engine: what trains
-    the recipes that it knows.
+    the folds inside every fold. engine: what trains the recipes that it knows.
     """
 
     recipes: tuple[Recipe, ...]
@@ -54,7 +53,6 @@ class RunPlan:
     search: SearchPlan
     proposer: Proposer
     space: Space | None
-    executor: Forecast
     engine: Engine = "packs"
     inner: Problem | None = None
 
@@ -84,19 +82,15 @@ def make_plan(prepared: Prepared, workers: int) -> RunPlan:
     share = strategy.work(problem.folds, trials, longest) / (trials * longest * len(problem.folds))
     nested = 1 + problem.divisions * (problem.divisions - 1) / problem.divisions if settings.nested else 1.0
     packs = _starting_seconds(recipes, problem, raced=strategy.name != "exhaustive")
-    starting, data = sum(packs), problem.inputs.numbers.nbytes + problem.inputs.codes.nbytes
-    executor = forecast(
-        starting, packs=len(packs), workers=workers, size=problem.inputs.numbers.nbytes,
-        left=planned_training(settings.time_limit),
-    )  # fmt: skip
-    starting /= executor.gain
+    starting = sum(packs) / gain(len(packs), workers)
     seconds = (full * share / min(workers, 2) + starting) * settings.repeats * nested
     why = "the default for " + problem.task if settings.metric is None else "asked for"
-    memory = 2 * data + 4 * rows * size.outputs * trials + 350_000_000 + executor.memory(2 * data)
+    data = problem.inputs.numbers.nbytes + problem.inputs.codes.nbytes
+    memory = 2 * data + 4 * rows * size.outputs * trials + 350_000_000
     return RunPlan(
         tuple(recipes), problem.divisions, problem.metric, why, prepared.why_task, workers, seconds, memory,
         tuple(notes), trials, SearchPlan(strategy, settings.rule, settings.audit, settings.seed), chosen, space,
-        executor, best_engine(), inner,
+        best_engine(), inner,
     )  # fmt: skip
 
 

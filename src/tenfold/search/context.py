@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tenfold.engine.engines import Engine, best_engine, engine_of
@@ -20,11 +19,6 @@ if TYPE_CHECKING:
 
 
 DEVICES = "cpu, cuda or auto"
-
-
-def may_have_gpu() -> bool:
-    """Whether there may be a GPU, as far as can be known without loading torch."""
-    return any(Path("/dev").glob("nvidia*"))
 
 
 def device_named(name: str) -> torch.device:
@@ -124,9 +118,9 @@ class SearchContext:
         """A worker for every core on the CPU, one on another device."""
         import torch
 
-        from tenfold.executors.choose import available_workers
+        from tenfold.engine.native.threads import usable_cores
 
         chosen = device_named(device)
-        workers = available_workers() if chosen.type == "cpu" else 1
+        workers = usable_cores() if chosen.type == "cpu" else 1
         options = {"engine": best_engine(), **options}
         return SearchContext(chosen, dtype or torch.float32, workers, **options)

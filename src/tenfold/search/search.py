@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tenfold.data.feed.randomness import derive
-from tenfold.engine.plan.cost import START_SECONDS, recipe_seconds
+from tenfold.engine.plan.cost import recipe_seconds
 from tenfold.engine.plan.shape import Shape
 from tenfold.errors import BadInput
 from tenfold.executors.choose import choose_executor
@@ -202,12 +202,8 @@ class SearchRun:
             return (ended > 0 and part.over()) or self.deadline.over()
 
         compiled = self.context.compiled(self.problem)
-        stacked = [job for job in jobs if not compiled(self.recipes[job.plan.numbers[0]])]
-        executor = choose_executor(
-            sum(map(self._starting, stacked)), compiled=len(jobs) - len(stacked), packs=len(jobs),
-            workers=self.context.workers,
-            size=self.problem.inputs.numbers.nbytes, left=self.deadline.left(),
-        )  # fmt: skip
+        any_compiled = any(compiled(self.recipes[job.plan.numbers[0]]) for job in jobs)
+        executor = choose_executor(len(jobs), self.context.workers, compiled=any_compiled)
         executor.run(jobs, receive=receive, idle=self.context.idle, late=late)
         return packs
 
@@ -239,12 +235,6 @@ class SearchRun:
                 )
             )  # fmt: skip
         return jobs, packs
-
-    def _starting(self, job: PackJob) -> float:
-        """Seconds that starting the operations of a pack's updates takes."""
-        last = max(self.recipes[n].epochs for n in job.plan.numbers)
-        epochs = min(job.until, last) - min(record.made for record in job.records.values())
-        return START_SECONDS * epochs * job.plan.shape.dealing.updates
 
     def _packs(self, place: str, stage: Stage, numbers: Sequence[int]) -> list[PackPlan]:
         """The packs of a stage, from a fixed cost model, decided once."""

@@ -96,14 +96,6 @@ class Feed:
         )
         self.target_std: Tensor = torch.tensor([fold.target_std for fold in folds], dtype=torch.float64, device=device)
 
-    def __getstate__(self) -> dict[str, object]:
-        """Without the lock, and what is shared by address: a copy in another process has its own."""
-        return {name: value for name, value in self.__dict__.items() if name not in ("_fitting", "shared")}
-
-    def __setstate__(self, state: dict[str, object]) -> None:
-        self.__dict__ |= state
-        self._fitting, self.shared = Lock(), None
-
     def affine(self, f: int, preprocessing: Preprocessing) -> Affine:
         """The preprocessing of fold f, fitted once for all packs: an eigenvalue problem of all pixels takes seconds."""
         with self._fitting:
