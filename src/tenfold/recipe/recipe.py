@@ -141,10 +141,13 @@ class Recipe(RecipePart):
         return ", ".join(parts)
 
 
+LOSS_OF_CLASSES, LOSS_OF_NUMBERS = CrossEntropy(), Squared()
+
+
 def loss_of(recipe: Recipe, classification: bool) -> Loss:
     """The recipe's loss; `auto` is cross-entropy for classes and squared error for numbers."""
     if recipe.loss == "auto":
-        return CrossEntropy() if classification else Squared()
+        return LOSS_OF_CLASSES if classification else LOSS_OF_NUMBERS
     return recipe.loss
 
 

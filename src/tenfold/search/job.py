@@ -20,6 +20,7 @@ from tenfold.recipe.recipe import Recipe
 from tenfold.search.records import EpochRecorder, RecipeRecord
 
 Array = np.ndarray
+TOLD_SECONDS = 0.1  # between two looks for the best score so far
 Saved = tuple[dict[str, Array], dict[str, Any]]
 
 
@@ -91,6 +92,15 @@ class PackJob:
                 saved_at = time.monotonic()
             return order
 
+        told_at, told = 0.0, None
+
+        def best() -> float | None:
+            # Nobody reads it more often than ten times a second, and it takes as long as a small epoch.
+            nonlocal told_at, told
+            if told is None or time.monotonic() - told_at > TOLD_SECONDS:
+                told_at, told = time.monotonic(), recorder.best()
+            return told
+
         def each_epoch() -> None:
             if later := pack.made_ahead():
                 recorder.look_ahead(pack.lanes, {pack.epoch: pack.evaluate(), **later})
@@ -98,7 +108,7 @@ class PackJob:
             stay = recorder.record(pack.epoch, pack.lanes, pack.train_loss(), pack.evaluate(), bad)
             if not all(stay):
                 pack.keep(stay)
-            emit(Message("epoch", self.key, pack.epoch, {}, {}, recorder.best(), trials=made))
+            emit(Message("epoch", self.key, pack.epoch, {}, {}, best(), trials=made))
 
         if not train(pack, last=self.until * pack.per_epoch, tick=tick, each_epoch=each_epoch):
             if ordered() == "stop":

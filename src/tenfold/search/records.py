@@ -160,7 +160,7 @@ class EpochRecorder:
         by_fold: dict[tuple[int, Link], list[int]] = {}
         known = self._ahead.pop(epoch, {})
         for i, lane in enumerate(lanes):
-            if bad[i] >= 0 or not np.isfinite(outputs[i]).all():
+            if bad[i] >= 0 or not ((lane.number, lane.fold) in known or np.isfinite(outputs[i]).all()):
                 self._diverged(lane, int(bad[i]))
             else:
                 self.records[lane.number].curves[0, lane.fold, epoch - 1] = train_loss[i]

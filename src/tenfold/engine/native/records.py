@@ -130,4 +130,4 @@ class PredictionRecord(Structure):
 
 def address(array: np.ndarray) -> int:
     """Where the numbers of a contiguous array lie. Whoever hands it over keeps the array."""
-    return array.ctypes.data
+    return array.__array_interface__["data"][0]  # `array.ctypes` takes three times as long

@@ -82,7 +82,7 @@ class SoloLanes(LaneStates):
         self._now = EpochResult(0, None, None)  # that which `update` has come to
         self._gradient: Tensor | None = None
         self._networks: dict[Recipe, CompiledNetwork] = {}
-        self._known: dict[tuple[int, float, int, int], np.ndarray] = {}  # coefficients of the updates under way
+        self._known: dict[Any, Any] = {}  # what lanes share of the updates under way
         self.double = feed.dtype == torch.float64
         self.shared = shared_source(feed)
         weights = sum(int(np.prod(slot.size)) for slot in shape.ops for slot in slot.slots())
@@ -173,6 +173,7 @@ class SoloLanes(LaneStates):
         assert self.observer is not None
         self._gradient = torch.zeros_like(self.w)
         work = self._work
+        self._known.clear()
         for piece in work:
             piece.prepare(self.rows, self.update + 1, GRADIENT, self._gradient)
         run_side_by_side([piece.run for piece in work], self.threads)
@@ -220,10 +221,17 @@ class SoloLanes(LaneStates):
     def coefficients(self, lane: Lane, i: int, first: int, stop: int) -> np.ndarray:
         """The coefficients of updates first .. stop - 1 of a lane, (updates, 10); all folds of a recipe share them."""
         factor = float(self._factors[i])
-        key = lane.number, factor, first, stop
-        if key not in self._known:
+
+        def make() -> np.ndarray:
             table = coefficient_table([lane], first, stop - first, self.schedule_updates, np.array([factor]))
-            self._known[key] = np.ascontiguousarray(table[:, :, 0])
+            return np.ascontiguousarray(table[:, :, 0])
+
+        return self.known((lane.number, factor), make)
+
+    def known(self, key: Any, make: Callable[[], Any]) -> Any:
+        """Something that several lanes need for the updates under way, made for the first of them."""
+        if key not in self._known:
+            self._known[key] = make()
         return self._known[key]
 
     def reported(self, lane: Lane, i: int, updates: Sequence[int]) -> np.ndarray | None:
@@ -340,17 +348,20 @@ class LaneWork:
         epochs = stop // per_epoch - begun if gradient is None else 0
         self.losses, self.epoch_losses = np.full(stop - first, np.nan), np.full(max(1, epochs), np.nan)
         self.outputs = np.full((max(1, epochs), len(self._validation), lanes.shape.outputs), np.nan, self._dtype)
-        source = lanes.shared.source(lane.fold, lane.recipe.preprocess)
-        orders = [
-            lanes.shared.order(lane.fold, lanes.shape.dealing, epoch)
-            for epoch in range(begun, (stop - 1) // per_epoch + 1)
-        ]
+        preprocess, shared, dealing = lane.recipe.preprocess, lanes.shared, lanes.shape.dealing
+        source = lanes.known(("source", lane.fold, preprocess), lambda: shared.source(lane.fold, preprocess))
+        made_in = range(begun, (stop - 1) // per_epoch + 1)
+        orders, addresses = lanes.known(
+            ("orders", lane.fold), lambda: _addressed([shared.order(lane.fold, dealing, epoch) for epoch in made_in])
+        )
         coefficients = lanes.coefficients(lane, i, first, stop)  # (updates, 10)
         reported = lanes.reported(lane, i, [(begun + 1 + epoch) * per_epoch for epoch in range(epochs)])
-        draws, states = self._draw_records(first, stop)
+        draws, states = lanes.known(
+            ("draws", lane.fold, self._network.dropping), lambda: self._draw_records(first, stop)
+        )
         self._kept = rows, gradient, source, orders, coefficients, reported, states
         record.source, record.rule.coefficients, record.draws = source.record, address(coefficients), draws
-        record.orders = (ctypes.c_void_p * len(orders))(*map(address, orders))
+        record.orders = addresses
         record.first, record.last, record.phases = first, stop, phases
         for field, name in self._rows.items():
             setattr(record, field, _row(rows[name], i))
@@ -379,6 +390,11 @@ class LaneWork:
         found = self._train(ctypes.addressof(self.record), self._double)
         self.seconds = time.thread_time() - begun
         return found
+
+
+def _addressed(arrays: list[np.ndarray]) -> tuple[list[np.ndarray], Any]:
+    """The arrays, and a C array of where they lie."""
+    return arrays, (ctypes.c_void_p * len(arrays))(*map(address, arrays))
 
 
 def _limit(value: float | None) -> float:
