@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -226,6 +228,8 @@ class Fit:
     def _fit_baselines(self) -> list[Baseline]:
         found: list[Baseline] = []
         share = self.deadline.for_baselines()
+        # The baselines do without torch, whose import takes a second or two and can go on beside them.
+        threading.Thread(target=import_module, args=("torch",), daemon=True).start()
         for name in NAMES:
             stored = self.run.get(f"baseline.{name}")
             if stored is None:

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from tenfold.checks.baselines import coarse_size
-from tenfold.engine.engines import Engine, best_engine
-from tenfold.engine.plan.cost import START_SECONDS, plan_trials, recipe_seconds
+from tenfold.engine.engines import Engine, best_engine, engine_of
+from tenfold.engine.native.records import KEPT_BYTES
+from tenfold.engine.native.speed import core_speed
+from tenfold.engine.plan.cost import COMPILED, START_SECONDS, plan_trials, recipe_seconds
 from tenfold.engine.plan.network import plan_network
 from tenfold.executors.choose import gain
 from tenfold.problem.default_space import default_space
@@ -28,6 +30,7 @@ from tenfold.statistics.metrics import Metric
 TRAINING_SECONDS = 75.0  # that a default search is planned to train for
 DEFAULT_TRIALS, MOST_TRIALS = 48, 400  # at most, without and with a time limit
 RACED = 16  # recipes from which on a search is a race by default
+STARTED_BYTES = 430_000_000  # of a process that has loaded everything
 FINALISTS = 3  # packs of a race that train to the end
 
 
@@ -76,17 +79,23 @@ def make_plan(prepared: Prepared, workers: int) -> RunPlan:
         inner_folds(problem, settings.seed)  # raises here, not after the search, if there can be none
     notes += _image_note(problem)
     strategy = _strategy(settings, trials)
-    full = sum(recipe_seconds(recipe, size, rows=rows, folds=problem.divisions) for recipe in recipes)
-    full = full / len(recipes) * trials
     longest = max(recipe.epochs for recipe in recipes)
     share = strategy.work(problem.folds, trials, longest) / (trials * longest * len(problem.folds))
     nested = 1 + problem.divisions * (problem.divisions - 1) / problem.divisions if settings.nested else 1.0
-    packs = _starting_seconds(recipes, problem, raced=strategy.name != "exhaustive")
-    starting = sum(packs) / gain(len(packs), workers)
-    seconds = (full * share / min(workers, 2) + starting) * settings.repeats * nested
+    kind = "cuda" if settings.device.startswith("cuda") else "cpu"
+    how: Any = {"classification": bool(problem.classes), "engine": best_engine(), "device": kind}
+    compiled = [recipe for recipe in recipes if engine_of(recipe, size, **how) == "compiled"]
+    stacked = [recipe for recipe in recipes if recipe not in compiled]
+    seconds = _stacked_seconds(stacked, problem, share, workers, raced=strategy.name != "exhaustive")
+    seconds += _compiled_seconds(compiled, problem, share, workers)
+    seconds *= trials / len(recipes) * settings.repeats * nested
     why = "the default for " + problem.task if settings.metric is None else "asked for"
     data = problem.inputs.numbers.nbytes + problem.inputs.codes.nbytes
-    memory = 2 * data + 4 * rows * size.outputs * trials + 350_000_000
+    memory = 2 * data + 4 * rows * size.outputs * trials + STARTED_BYTES
+    if compiled:
+        tables = 4 * rows * size.inputs * problem.divisions * len({recipe.preprocess for recipe in compiled})
+        orders = 8 * rows * problem.divisions * longest
+        memory += min(tables, KEPT_BYTES) + min(orders, KEPT_BYTES)
     return RunPlan(
         tuple(recipes), problem.divisions, problem.metric, why, prepared.why_task, workers, seconds, memory,
         tuple(notes), trials, SearchPlan(strategy, settings.rule, settings.audit, settings.seed), chosen, space,
@@ -100,6 +109,25 @@ def _chosen(settings: Settings, problem: Problem, workers: int) -> tuple[Space |
         return None, Given((settings.recipe,))
     space = settings.space or default_space(problem.size, rows=problem.inputs.rows, task=problem.task)
     return space, proposer(settings.proposals, space, _trials(space, settings, problem, workers), settings.seed)
+
+
+def _stacked_seconds(recipes: Sequence[Recipe], problem: Problem, share: float, workers: int, *, raced: bool) -> float:
+    """Seconds that packs of these recipes take. share: of their epochs that is trained."""
+    rows, size = problem.inputs.rows, problem.size
+    full = sum(recipe_seconds(recipe, size, rows=rows, folds=problem.divisions) for recipe in recipes)
+    packs = _starting_seconds(recipes, problem, raced=raced)
+    return full * share / min(workers, 2) + sum(packs) / gain(len(packs), workers)
+
+
+def _compiled_seconds(recipes: Sequence[Recipe], problem: Problem, share: float, workers: int) -> float:
+    """Seconds that compiled lanes of these recipes take: their arithmetic, by a core as fast as this machine's, and
+    what takes turns at the interpreter while others compute."""
+    if not recipes:
+        return 0.0
+    rows, size, folds, model = problem.inputs.rows, problem.size, problem.divisions, COMPILED.at_speed(core_speed())
+    arithmetic = share * sum(recipe_seconds(r, size, rows=rows, folds=folds, model=model) for r in recipes)
+    in_turn = folds * sum(model.lane + share * recipe.epochs * model.epoch for recipe in recipes)
+    return max(in_turn, (arithmetic + in_turn) / workers)
 
 
 def _starting_seconds(recipes: Sequence[Recipe], problem: Problem, *, raced: bool) -> list[float]:

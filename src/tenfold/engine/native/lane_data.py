@@ -17,11 +17,9 @@ import numpy as np
 from tenfold.data.feed.batches import Dealing, align, deal
 from tenfold.data.feed.randomness import derive
 from tenfold.engine.native.library import compiled_lanes
-from tenfold.engine.native.records import TABLE_ALIGN, SourceRecord, TargetRecord, address
+from tenfold.engine.native.records import KEPT_BYTES, TABLE_ALIGN, SourceRecord, TargetRecord, address
 from tenfold.engine.packs.rows import Feed
 from tenfold.rules.preprocessing import Preprocessing
-
-KEPT_BYTES = 256 << 20  # of orders and of encoded rows, at most, each
 
 
 class RowSource(NamedTuple):

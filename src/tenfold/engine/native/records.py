@@ -13,6 +13,8 @@ KINDS = (
 )  # fmt: skip
 GRADIENT, MOVE = 1, 2
 NO_MEMORY, STOPPED = -1, -2
+# Of batch orders and of encoded rows that lanes share, at most, each.
+KEPT_BYTES = 256 << 20
 # Numbers that the length of a table's row is a multiple of: it is read in whole vectors.
 TABLE_ALIGN = 16
 

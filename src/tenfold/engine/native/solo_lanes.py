@@ -86,7 +86,8 @@ class SoloLanes(LaneStates):
         self.double = feed.dtype == torch.float64
         self.shared = shared_source(feed)
         weights = sum(int(np.prod(slot.size)) for slot in shape.ops for slot in slot.slots())
-        self._pace = 6 * weights * shape.dealing.rows / FIRST_PACE  # seconds of an update of one lane
+        # of a lane: seconds of compiled code that an update takes, at first a guess
+        self.pace = 6 * weights * shape.dealing.rows / FIRST_PACE
         super().__init__(lanes, shape, feed, schedule_updates=schedule_updates)
 
     def _begin(self) -> None:
@@ -129,7 +130,7 @@ class SoloLanes(LaneStates):
 
     def _next_stop(self, end: int, last: int | None) -> int:
         """The update to go on to: some part of this epoch, or the end of this or of a later one."""
-        some = int(AHEAD_SECONDS * self.threads / (self._pace * len(self.lanes)))
+        some = int(AHEAD_SECONDS * self.threads / (self.pace * len(self.lanes)))
         some = min(some, AHEAD_GROWTH * max(self._last, self.per_epoch))  # the first pace is a guess
         if some < end - self.update or self._watched or not self.ahead:
             return min(self.update + max(1, some), end)
@@ -152,7 +153,7 @@ class SoloLanes(LaneStates):
             return False
         self._last = stop - self.update
         seconds = sum(piece.seconds for piece in work)
-        self._pace = max(1e-7, seconds / ((stop - self.update) * len(work)))
+        self.pace = max(1e-7, seconds / ((stop - self.update) * len(work)))
         self.rows = rows
         epochs = range(self.update // self.per_epoch + 1, stop // self.per_epoch + 1)
         if not epochs and stop % self.per_epoch:

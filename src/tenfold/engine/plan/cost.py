@@ -29,9 +29,28 @@ class CostModel:
     normalized: float = 4e-9  # more of it where a unit is normalized
     dropped: float = 3e-9  # more of it where a unit can be dropped
     step: float = 12e-6  # a lane's share of starting the operations of a step
+    row: float = 0.0  # gathering a row, its loss, and what it takes whatever the network
+    epoch: float = 0.0  # looking at the results of an epoch of a lane, which takes turns at the interpreter
+    lane: float = 0.0  # making a lane, which does too
+
+    def at_speed(self, speed: float) -> CostModel:
+        """The costs of arithmetic on a core that is so many times as fast as the one they were measured on."""
+        scaled = {
+            name: getattr(self, name) / speed for name in ("weight", "unit", "normalized", "dropped", "step", "row")
+        }
+        return replace(self, flops=self.flops * speed, conv_flops=self.conv_flops * speed, **scaled)
 
 
+# Of packs. What follows from cost by default (how many recipes, how many epochs) follows from this one everywhere, so
+# that it is the same with and without compiled lanes.
 MODEL = CostModel()
+# Of compiled lanes, on a core that multiplies and adds COMPILED_PEAK numbers a second in float32, fitted to networks of 8
+# to 100 inputs, one or two layers of 16 to 256 units, and batches of 32 to 512 (bench/cost.py).
+COMPILED_PEAK = 88.5e9
+COMPILED = CostModel(
+    flops=60e9, weight=0.4e-9, unit=0.1e-9, normalized=0.85e-9, dropped=1.35e-9, step=1e-6, row=41e-9, epoch=1.1e-4,
+    lane=2e-3,
+)  # fmt: skip
 
 
 def network_work(recipe: Recipe, size: Size) -> Work:
@@ -42,7 +61,7 @@ def network_work(recipe: Recipe, size: Size) -> Work:
 
 def gradient_seconds(work: Work, rows: float, model: CostModel) -> float:
     """Seconds of the gradient of that many rows, without starting it: 6 flops a product, 2 of them forward."""
-    flops = 6 * rows * (work.products / model.flops + work.conv_products / model.conv_flops)
+    flops = 6 * rows * (work.products / model.flops + work.conv_products / model.conv_flops) + rows * model.row
     units = work.units * model.unit + work.normalized * model.normalized + work.dropped * model.dropped
     return flops + rows * units * (model.image if work.convs else 1.0)
 
