@@ -44,8 +44,8 @@ class CostModel:
 # Of packs. What follows from cost by default (how many recipes, how many epochs) follows from this one everywhere, so
 # that it is the same with and without compiled lanes.
 MODEL = CostModel()
-# Of compiled lanes, on a core that multiplies and adds COMPILED_PEAK numbers a second in float32, fitted to networks of 8
-# to 100 inputs, one or two layers of 16 to 256 units, and batches of 32 to 512 (bench/cost.py).
+# Of compiled lanes, on a core that multiplies and adds COMPILED_PEAK numbers a second in float32, fitted to networks of
+# 8 to 100 inputs, one or two layers of 16 to 256 units, and batches of 32 to 512 (bench/cost.py).
 COMPILED_PEAK = 88.5e9
 COMPILED = CostModel(
     flops=60e9, weight=0.4e-9, unit=0.1e-9, normalized=0.85e-9, dropped=1.35e-9, step=1e-6, row=41e-9, epoch=1.1e-4,
