@@ -99,6 +99,10 @@ class LaneObserver:
     def _keep(self, pack: LaneStates, update: int) -> None:
         self.kept.append(LaneState(update, pack.lanes, pack.w.detach().clone(), pack.rows["moments"].clone()))
 
+    def looks_at(self, pack: LaneStates, update: int) -> bool:
+        """Whether its sizes are measured, or the parameters behind it are kept."""
+        return sampled(update, pack.per_epoch) or (self.states and _keeps(update + 1))
+
     @torch.no_grad()
     def before(self, pack: LaneStates, loss: Tensor) -> None:
         """The loss, and at a sampled update the weights and the gradient."""
@@ -135,7 +139,7 @@ class LaneObserver:
             change = slot_norms(pack.layout, torch.sub(pack.w, self._before, out=self._before))
             self.sizes.append(LaneUpdateSizes(pack.update, pack.lanes, weight, change, *self._measured))
         made = pack.update + 1
-        if self.states and made & (made - 1) == 0:  # a power of two
+        if self.states and _keeps(made):
             self._keep(pack, made)
 
     @torch.no_grad()
@@ -163,6 +167,11 @@ class LaneObserver:
             )
             for s in self.sizes if (i := _place(s.lanes, lane)) is not None
         ]  # fmt: skip
+
+
+def _keeps(made: int) -> bool:
+    """Whether the parameters after so many updates are kept: after powers of two."""
+    return made & (made - 1) == 0
 
 
 def _key(lane: Lane) -> Key:

@@ -36,6 +36,7 @@ from tenfold.engine.packs.dropout_masks import updates_per_draw
 from tenfold.engine.packs.first_order import initial_rows, reported_share
 from tenfold.engine.packs.lane_states import LaneStates
 from tenfold.engine.packs.lanes import Lane, coefficient_table
+from tenfold.engine.packs.observer import Observer
 from tenfold.engine.packs.rows import Feed
 from tenfold.engine.plan.shape import Shape
 from tenfold.recipe.recipe import Recipe, loss_of
@@ -117,7 +118,7 @@ class SoloLanes(LaneStates):
         while not self._ready and self.update < end:
             if tick() != "go on":
                 return False
-            if self.observer is not None:
+            if self.observer is not None and self.observer.looks_at(self, self.update):
                 self._observed_update()
             elif not self._advance(self._next_stop(end, last), tick):
                 return False
@@ -132,6 +133,9 @@ class SoloLanes(LaneStates):
         """The update to go on to: some part of this epoch, or the end of this or of a later one."""
         some = int(AHEAD_SECONDS * self.threads / (self.pace * len(self.lanes)))
         some = min(some, AHEAD_GROWTH * max(self._last, self.per_epoch))  # the first pace is a guess
+        if self.observer is not None:
+            stop = min(self.update + max(1, some), end)
+            return next((u for u in range(self.update + 1, stop) if self.observer.looks_at(self, u)), stop)
         if some < end - self.update or self._watched or not self.ahead:
             return min(self.update + max(1, some), end)
         ends = [lane.recipe.epochs * self.per_epoch for lane in self.lanes]
@@ -151,6 +155,8 @@ class SoloLanes(LaneStates):
             piece.prepare(rows, stop)
         if not run_side_by_side([piece.run for piece in work], self.threads, tick):
             return False
+        if self.observer is not None:
+            self._tell(self.observer, stop)
         self._last = stop - self.update
         seconds = sum(piece.seconds for piece in work)
         self.pace = max(1e-7, seconds / ((stop - self.update) * len(work)))
@@ -168,6 +174,15 @@ class SoloLanes(LaneStates):
         if stop % self.per_epoch:
             self._ready.append(EpochResult(stop, None, None))
         return True
+
+    def _tell(self, observer: Observer, stop: int) -> None:
+        """Tell the observer the losses of updates that are made, of which it wants nothing else."""
+        losses = torch.from_numpy(np.stack([piece.losses for piece in self._work])).to(self.feed.dtype)  # (L, updates)
+        begun = self.update
+        for self.update in range(begun, stop):
+            observer.before(self, losses[:, self.update - begun])
+            observer.after(self)
+        self.update = begun
 
     def _observed_update(self) -> None:
         """One update of all lanes, whose gradients and weights the observer sees."""

@@ -13,6 +13,11 @@ if TYPE_CHECKING:
 class Observer(Protocol):
     """Watches and changes nothing. `pack.update` counts the updates before the one that is being made."""
 
+    def looks_at(self, pack: LaneStates, update: int) -> bool:
+        """Whether it will look at weights or gradients at that update, which comes later; at others only at the loss,
+        and it may be told of several of them together."""
+        ...
+
     def before(self, pack: LaneStates, loss: Tensor) -> None:
         """Called with the loss (L,) of the batch: `pack.gradient` is computed (None with second-order methods), the
         weights are not updated yet."""
