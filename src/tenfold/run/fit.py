@@ -229,7 +229,7 @@ class Fit:
         found: list[Baseline] = []
         share = self.deadline.for_baselines()
         # The baselines do without torch, whose import takes a second or two and can go on beside them.
-        threading.Thread(target=import_module, args=("torch",), daemon=True).start()
+        threading.Thread(target=import_module, args=("torch",)).start()
         for name in NAMES:
             stored = self.run.get(f"baseline.{name}")
             if stored is None:
