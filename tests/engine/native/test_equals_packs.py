@@ -17,7 +17,7 @@ from tenfold.recipe.recipe import Recipe
 
 pytestmark = pytest.mark.skipif(bool(compiled_lanes().missing), reason=compiled_lanes().missing)
 
-ROWS, COLUMNS, UPDATES = 130, 7, 200
+ROWS, COLUMNS, LONG = 130, 7, (200, 200)
 ACTIVATIONS = [
     "sigmoid", "tanh", "relu", {"leaky_relu": {"slope": 0.2}}, "prelu", {"prelu": {"per": "channel"}}, "elu",
     {"maxout": {"pieces": 3}}, "gelu", {"gelu": {"approximate": "tanh"}}, "silu", "selu", "mish", "softplus",
@@ -124,18 +124,16 @@ def train_to(lanes, last):
     return seen, lanes.evaluate()
 
 
-def compare(recipe, classes=3, updates=UPDATES):
-    for dtype, tolerance in ((torch.float64, 1e-10), (torch.float32, 1e-4)):
+def compare(recipe, classes=3, updates=(60, 30)):
+    """updates: in float64, and in float32."""
+    for dtype, tolerance, few in zip((torch.float64, torch.float32), (1e-10, 1e-4), updates, strict=True):
         pack, solo = both(recipe, dtype, classes)
-        few = updates if dtype == torch.float64 else min(updates, 60)
         with np.errstate(all="ignore"):
             by_pack, by_solo = train_to(pack, few), train_to(solo, few)
-        for (epochs, outputs), (solo_epochs, solo_outputs) in ((by_pack, by_solo),):
-            assert len(epochs) == len(solo_epochs)
-            for epoch, solo_epoch in zip(epochs, solo_epochs, strict=True):
-                for expected, found in zip(epoch, solo_epoch, strict=True):
-                    close(found, expected, tolerance)
-            for expected, found in zip(outputs, solo_outputs, strict=True):
+        (epochs, outputs), (solo_epochs, solo_outputs) = by_pack, by_solo
+        assert len(epochs) == few // pack.per_epoch
+        for epoch, solo_epoch in zip([*epochs, outputs], [*solo_epochs, solo_outputs], strict=True):
+            for expected, found in zip(epoch, solo_epoch, strict=True):
                 close(found, expected, tolerance)
         assert pack.rows.keys() == solo.rows.keys()
         for name in pack.rows:
@@ -165,10 +163,28 @@ def name_of(part):
     return part if isinstance(part, str) else repr(part)
 
 
+def test_every_rule_is_tried():
+    tried = [recipe_of(optimizer=optimizer).optimizer for optimizer in OPTIMIZERS]
+    assert {type(rule) for rule in tried} == set(typing.get_args(FirstOrderRule)) - {Muon}
+    tried = [Reader("Recipe", True).read(activation, Activation) for activation in ACTIVATIONS]
+    assert {type(rule) for rule in tried} == set(typing.get_args(Activation))
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS, ids=name_of)
+def test_activations(activation):
+    compare(recipe_of(network={"hidden": [12, 9], "activation": activation}))
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=name_of)
+def test_optimizers(optimizer):
+    compare(recipe_of(optimizer=optimizer))
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=name_of)
 @pytest.mark.parametrize("activation", ACTIVATIONS, ids=name_of)
-def test_activations_and_optimizers(activation, optimizer):
-    compare(recipe_of(network={"hidden": [12, 9], "activation": activation}, optimizer=optimizer))
+def test_activations_with_optimizers(activation, optimizer):
+    compare(recipe_of(network={"hidden": [12, 9], "activation": activation}, optimizer=optimizer), updates=LONG)
 
 
 @pytest.mark.parametrize("network", NETWORKS.values(), ids=NETWORKS.keys())
