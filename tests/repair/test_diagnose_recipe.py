@@ -16,6 +16,7 @@ from tenfold.data.feed.randomness import derive_int
 from tenfold.doctor.measure.numbers.skill import WORST
 from tenfold.doctor.record import Trial
 from tenfold.engine.engines import make_lanes
+from tenfold.engine.native.library import compiled_lanes
 from tenfold.engine.packs.lanes import Lane
 from tenfold.engine.plan.shape import Shape
 from tenfold.errors import BadInput
@@ -264,3 +265,33 @@ def test_what_cannot_be_repaired_is_left_as_it_is():
 def test_what_is_no_recipe_is_refused(function):
     with pytest.raises(tenfold.BadInput, match="a str"):
         function("adam", *cancer())
+
+
+SICK = {
+    "healthy": {},
+    "rate too high": {"optimizer": {"sgd": {"lr": 1e4}}},
+    "rate too low": {"optimizer": {"sgd": {"lr": 1e-7}}},
+    "zeros": {"init": "zeros"},
+}
+
+
+@pytest.mark.skipif(bool(compiled_lanes().missing), reason=compiled_lanes().missing)
+@pytest.mark.parametrize("fields", SICK.values(), ids=SICK.keys())
+def test_both_engines_find_the_same(fields, monkeypatch):
+    """Causes, layers, remedies and probabilities; scores to what float32 leaves."""
+    x, y = cancer()
+    found = []
+    for engine in ("", "packs"):
+        monkeypatch.setenv("TENFOLD_ENGINE", engine)
+        assert SearchContext.local("cpu").engine == (engine or "compiled")
+        found.append(tenfold.diagnose_recipe(recipe(**fields), x, y, folds=3, device="cpu"))
+    compiled, packs = found
+    assert compiled.healthy == packs.healthy == (not fields)
+    assert [(f.cause, f.layer, f.remedy) for f in compiled.findings] == [
+        (f.cause, f.layer, f.remedy) for f in packs.findings
+    ]
+    assert [f.probability for f in compiled.findings] == pytest.approx(
+        [f.probability for f in packs.findings], abs=0.02
+    )
+    assert compiled.probability == pytest.approx(packs.probability, abs=0.02)
+    assert compiled.notes == packs.notes

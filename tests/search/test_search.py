@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_iris, make_regression
 from sklearn.dummy import DummyClassifier, DummyRegressor
@@ -18,6 +19,8 @@ import tenfold
 from tenfold import BadInput, Corrupt, Recipe, RunFailed, Space
 from tenfold.checks.baselines import NAMES, run_baseline
 from tenfold.data.feed.batches import Dealing
+from tenfold.engine.native.solo_lanes import LaneWork
+from tenfold.engine.packs.pack import Pack
 from tenfold.model.refit import refit
 from tenfold.problem.from_arrays import understand
 from tenfold.search.leaderboard import leaderboard_row
@@ -85,6 +88,37 @@ def test_all_diverged_is_a_failure_that_says_so():
     with pytest.raises(RunFailed):
         lost.refit()
     assert len(lost.table) == 2
+
+
+@pytest.mark.parametrize("engine", ["compiled", "packs"])
+def test_what_lacks_memory_is_an_outcome_and_the_others_are_trained(engine, monkeypatch):
+    """Of two networks one asks for more memory than any machine has."""
+    small, large = (Recipe.from_dict({"network": {"hidden": [width]}, "epochs": 3}) for width in (8, 16))
+    if engine == "packs":
+        monkeypatch.setenv("TENFOLD_ENGINE", "packs")
+        begin = Pack.run_epoch
+
+        def run_epoch(pack, *args):
+            if pack.lanes[0].recipe is large:
+                torch.empty(1 << 60)
+            return begin(pack, *args)
+
+        monkeypatch.setattr(Pack, "run_epoch", run_epoch)
+    else:
+        work = LaneWork.__init__
+
+        def widen(self, lanes, i):
+            work(self, lanes, i)
+            if lanes.lanes[0].recipe is large:
+                self.record.batch = 1 << 56
+
+        monkeypatch.setattr(LaneWork, "__init__", widen)
+    found = tenfold.cross_validate([large, small], X, LABELS, folds=3)
+    assert found.trained.ranking() == [1, 0]
+    assert found.trained.outcomes(0) == {"out_of_memory": 3}
+    assert found.trained.outcomes(1) == {"ok": 3}
+    with pytest.raises(RunFailed, match=r"3 out_of_memory. Try a smaller batch_size"):
+        tenfold.cross_validate([large], X, LABELS, folds=3).trained.best()
 
 
 def test_no_time_at_all_is_a_timeout():

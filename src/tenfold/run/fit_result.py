@@ -109,7 +109,7 @@ class RunResult:
         lines = [*self.prepared.card.warnings, *self.prepared.warnings, *self.plan.notes, *self.borders]
         lines += [f"the {b.name} baseline was cut short: {b.cut} ({b.seconds:.1f} s)" for b in self.baselines if b.cut]
         counts = self.trained.outcomes()
-        for outcome in (Outcome.DIVERGED, Outcome.TIMEOUT):
+        for outcome in (Outcome.DIVERGED, Outcome.OUT_OF_MEMORY, Outcome.TIMEOUT):
             if number := counts.get(outcome.label):
                 lines.append(f"{number} of {sum(counts.values())} trials: {outcome.sentence}; try {outcome.remedy}")
         if len(self.ledger.sentences) > 1 or self.ledger.opened > 1:

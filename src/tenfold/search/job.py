@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from tenfold.engine.engines import Engine, make_lanes
+from tenfold.engine.out_of_memory import is_out_of_memory
 from tenfold.engine.packs.lane_states import LaneRows, LaneStates
 from tenfold.engine.packs.rows import Feed
 from tenfold.engine.packs.train import train
@@ -18,6 +19,7 @@ from tenfold.executors.protocol import JobOrder
 from tenfold.problem.problem import Problem
 from tenfold.recipe.recipe import Recipe
 from tenfold.search.records import EpochRecorder, RecipeRecord
+from tenfold.search.trial_outcome import Outcome
 
 Array = np.ndarray
 TOLD_SECONDS = 0.1  # between two looks for the best score so far
@@ -67,6 +69,19 @@ class PackJob:
 
     def __call__(self, emit: Callable[[Message], None], ordered: Callable[[], JobOrder]) -> None:
         """Train to epoch `until`, to the time limit, or until asked to stop; then the last message is a checkpoint."""
+        recorder = EpochRecorder(
+            self.problem, self.records, recorded_rows=self.recorded_rows, epoch_fixed=self.epoch_fixed
+        )
+        try:
+            self._train(recorder, emit, ordered)
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
+            made = max(record.made for record in recorder.records.values())
+            recorder.cut_short(Outcome.OUT_OF_MEMORY, made)
+            emit(Message("done", self.key, made, *recorder.arrays(), recorder.best()))
+
+    def _train(self, recorder: EpochRecorder, emit: Callable[[Message], None], ordered: Callable[[], JobOrder]) -> None:
         pack = make_lanes(
             self.plan.lanes(self.recipes),
             self.plan.shape,
@@ -74,9 +89,6 @@ class PackJob:
             engine=self.engine,
             threads=self.threads,
             ahead=True,
-        )
-        recorder = EpochRecorder(
-            self.problem, self.records, recorded_rows=self.recorded_rows, epoch_fixed=self.epoch_fixed
         )
         if self.saved is not None:
             recorder.records = self._restore(pack, self.saved)
@@ -114,7 +126,7 @@ class PackJob:
             if ordered() == "stop":
                 emit(self._checkpoint(pack, recorder))
                 return
-            recorder.out_of_time(pack.epoch)
+            recorder.cut_short(Outcome.TIMEOUT, pack.epoch)
             pack.keep([False] * len(pack.lanes))
         paused = pack.state() if pack.lanes else None
         emit(Message("done", self.key, pack.epoch, *recorder.arrays(), recorder.best(), paused))

@@ -71,6 +71,11 @@ class RecipeRecord:
         """Whether every trial ended by itself."""
         return None not in self.outcomes
 
+    @property
+    def cut_short(self) -> bool:
+        """Whether the time limit or a lack of memory ended a trial."""
+        return Outcome.TIMEOUT in self.outcomes or Outcome.OUT_OF_MEMORY in self.outcomes
+
     def drop(self, epoch: int) -> None:
         """Racing ends it here; what it has reached stays."""
         self.dropped = epoch
@@ -251,10 +256,10 @@ class EpochRecorder:
         finite = [mean for mean in means if np.isfinite(mean)]
         return max(finite, key=lambda mean: self.problem.metric.sign * mean) if finite else None
 
-    def out_of_time(self, epoch: int) -> None:
+    def cut_short(self, outcome: Outcome, epoch: int) -> None:
         """Trials that are still under way end here."""
         for record in self.records.values():
-            record.end(Outcome.TIMEOUT, epoch)
+            record.end(outcome, epoch)
 
     def arrays(self) -> tuple[dict[str, Array], dict[str, Any]]:
         """All records as arrays and a JSON value."""

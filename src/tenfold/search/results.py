@@ -56,9 +56,10 @@ class SearchResults:
 
     @cached_property
     def begun(self) -> tuple[int, ...]:
-        """Recipes that were trained at all: those that have a score after some epoch, or diverged. A time limit may
-        end a search before the others have their turn."""
-        return tuple(n for n, r in self.records.items() if r.made or Outcome.DIVERGED in r.outcomes)
+        """Recipes that were trained at all: those that have a score after some epoch, diverged, or lacked memory. A
+        time limit may end a search before the others have their turn."""
+        ended = {Outcome.DIVERGED, Outcome.OUT_OF_MEMORY}
+        return tuple(n for n, r in self.records.items() if r.made or ended & set(r.outcomes))
 
     def complete(self, number: int) -> bool:
         """Whether every trial of the recipe ended `ok`."""
@@ -116,7 +117,8 @@ class SearchResults:
     def remedy(self) -> str:
         """What to try when no recipe has a score: against the outcome that most trials had."""
         counts = self.outcomes()
-        return max((Outcome.DIVERGED, Outcome.TIMEOUT), key=lambda outcome: counts.get(outcome.label, 0)).remedy
+        failures = (Outcome.DIVERGED, Outcome.OUT_OF_MEMORY, Outcome.TIMEOUT)
+        return max(failures, key=lambda outcome: counts.get(outcome.label, 0)).remedy
 
     def outcomes(self, number: int | None = None) -> dict[str, int]:
         """How many trials ended how, of one recipe or of all."""

@@ -157,7 +157,7 @@ class SearchRun:
             under_way = [n for n in alive if None in (self.records[n].outcomes[f] for f in stage.folds)]
             packs = self._train(f"{number}.{s}", stage, under_way, feed, paused, part) if under_way else {}
             self.context.journal.drop_paused(paused)
-            alive = [n for n in alive if Outcome.TIMEOUT not in self.records[n].outcomes]
+            alive = [n for n in alive if not self.records[n].cut_short]
             if self.deadline.over() or not alive:
                 break
             if s + 1 < len(stages):
@@ -329,7 +329,7 @@ class SearchRun:
         self.progress.planned += sum(self.recipes[n].epochs for n in chosen) * len(self.problem.folds)
         again._compete(-1, chosen)  # its packs are named -1.0.0, -1.0.1, ... in the journal
         audit = {n: again.records[n] for n in chosen}
-        return {n: record for n, record in audit.items() if record.finished and Outcome.TIMEOUT not in record.outcomes}
+        return {n: record for n, record in audit.items() if record.finished and not record.cut_short}
 
 
 def choose_recorded_rows(problem: Problem, epochs: int, seed: int) -> Array:

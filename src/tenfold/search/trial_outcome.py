@@ -17,6 +17,11 @@ class Outcome(Enum):
         "the loss became infinite or not a number",
         "a lower learning rate, He or LeCun initialization, standardized inputs, or clip_norm: 1.0",
     )
+    OUT_OF_MEMORY = (
+        "out_of_memory",
+        "there was not enough memory for its network and batches",
+        "a smaller batch_size (full holds all rows at once), narrower layers, or fewer workers",
+    )
     TIMEOUT = ("timeout", "ended by the time limit", "a longer time limit, or fewer trials")
 
     def __init__(self, label: str, sentence: str, remedy: str) -> None:

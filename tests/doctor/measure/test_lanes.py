@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -11,6 +13,8 @@ from tenfold.data.feed.encode import matrix_inputs, pixel_inputs
 from tenfold.data.split.folds import Fold
 from tenfold.doctor.measure import lanes as measured
 from tenfold.doctor.measure.lanes import LaneObserver, criterion_of, lane_module, lane_targets, lane_watched, sampled
+from tenfold.engine.native.library import compiled_lanes
+from tenfold.engine.native.solo_lanes import SoloLanes
 from tenfold.engine.packs.lanes import Lane
 from tenfold.engine.packs.pack import Pack
 from tenfold.engine.plan.shape import Shape
@@ -41,12 +45,12 @@ def problem(kind="classification", image=False):
     return Problem(inputs, y, classes, folds(), metric_for(kind, None))
 
 
-def pack_of(*recipes, kind="classification", dtype=torch.float64, image=False):
+def pack_of(*recipes, kind="classification", dtype=torch.float64, image=False, engine=Pack):
     data = problem(kind, image)
     made = [Recipe.from_dict({"batch_size": 16, "epochs": 3, "network": {"hidden": [7]}} | r) for r in recipes]
     feed = data.feed(made, torch.device("cpu"), dtype)
     lanes = [Lane(recipe, number, fold) for number, recipe in enumerate(made) for fold in range(3)]
-    return Pack(lanes, Shape.of(made[0], data.size, data.folds), feed)
+    return engine(lanes, Shape.of(made[0], data.size, data.folds), feed)
 
 
 MIXED = [
@@ -71,6 +75,61 @@ def test_a_pack_trains_bit_for_bit_as_without(recipes):
     for name, rows in plain.rows.items():
         assert torch.equal(rows.nan_to_num(7.0), seen.rows[name].nan_to_num(7.0)), name
     assert [a.tobytes() for a in plain.evaluate()] == [a.tobytes() for a in seen.evaluate()]
+
+
+def watched_numbers(watched):
+    """All numbers of a training that was watched, by what they are; updates by their step."""
+    curves, found = watched.curves, {}
+    for name in ("loss", "validation", "gradient_norm", "lr"):
+        points = getattr(curves, name)
+        found[name] = [[p.step, p.value] for p in points]
+    for name in ("update", "weight", "gradient"):
+        found[name] = [[u.step, *getattr(u, name)] for u in curves.updates]
+    found["cosine"] = [[u.step, math.nan if u.cosine is None else u.cosine] for u in curves.updates]
+    for step, arrays in [(0, watched.start), *watched.snapshots]:
+        found |= {f"{name} after {step}": value.double().tolist() for name, value in arrays.items()}
+    for batch in (*watched.batches, *watched.evaluation):
+        found[f"loss of batch {batch.step}"], found[f"output of batch {batch.step}"] = batch.loss, batch.output.tolist()
+    return found
+
+
+def near(found, expected, name):
+    """To 1e-8 of the larger number, and not a number where the other is none."""
+    assert np.shape(found) == np.shape(expected), name
+    np.testing.assert_allclose(found, expected, rtol=1e-8, atol=1e-8, err_msg=name)
+
+
+@pytest.mark.skipif(bool(compiled_lanes().missing), reason=compiled_lanes().missing)
+@pytest.mark.parametrize("kind", ["classification", "regression"])
+@pytest.mark.parametrize("recipes", [MIXED[:2], [{}, {"optimizer": {"sgd": {"lr": 1e200}}}]], ids=["calm", "diverges"])
+def test_both_engines_record_the_same_numbers(recipes, kind):
+    """To 1e-8, and of a lane that diverges up to its divergence."""
+    wild = recipes[1] if "optimizer" in recipes[1] else None
+    watched = []
+    for engine in (Pack, SoloLanes):
+        pack = pack_of(*recipes, kind=kind, engine=engine)
+        observer = LaneObserver(pack, states=True)
+        for epoch in range(3):
+            pack.run_epoch()
+            observer.validate()
+            if epoch == 1:
+                pack.keep([lane.fold != 1 or lane.number != 1 for lane in pack.lanes])
+        watched.append((pack, [lane_watched(pack, observer, i) for i in range(len(pack.lanes))]))
+    (by_pack, expected), (by_code, found) = watched
+    assert by_pack.bad.tolist() == by_code.bad.tolist()
+    for lane, bad, theirs, ours in zip(by_pack.lanes, by_pack.bad.tolist(), expected, found, strict=True):
+        assert (bad >= 0) == (wild is not None and lane.number == 1)
+        assert ours.curves.non_finite == theirs.curves.non_finite
+        assert ours.steps == theirs.steps
+        numbers, others = watched_numbers(ours), watched_numbers(theirs)
+        assert numbers.keys() == others.keys()
+        for name, expected_numbers in others.items():
+            if bad < 0:
+                near(numbers[name], expected_numbers, f"{lane} {name}")
+            elif name == "loss":
+                near(numbers[name][:bad], expected_numbers[:bad], name)
+                assert [step for step, _ in numbers[name]] == [step for step, _ in expected_numbers]
+                assert not np.isfinite([value for step, value in numbers[name] if step >= bad]).any()
 
 
 def test_the_schedule_is_logarithmic_then_even():

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from tenfold.engine.native.library import LEVELS, CompiledLanes, compiled_lanes
+from tenfold.engine.native.records import TargetRecord, address
 
 VECTOR = 64  # bytes of the widest vector
 
@@ -45,7 +46,11 @@ class Level:
 
     def activations(self) -> dict[str, int]:
         """The table of activations.h: names and numbers."""
-        ask = self.lanes.function("activation_name")
+        return self.table("activation")
+
+    def table(self, kind: str) -> dict[str, int]:
+        """A table of the sources, "activation", "loss" or "family": names and numbers."""
+        ask = self.lanes.function(f"{kind}_name")
         ask.restype = ctypes.c_char_p
         numbers: dict[str, int] = {}
         while (name := ask(len(numbers))) is not None:
@@ -66,6 +71,27 @@ class Level:
         count = ctypes.c_int64(len(z))
         self._call("activate_back", number, z.dtype == np.float64, z, y, dy, dz, count, ctypes.c_double(own))
         return dz
+
+    def lose(
+        self, number: int, output: np.ndarray, target: np.ndarray, weight: np.ndarray, numbers: Any
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """A loss of losses.h for outputs (rows, C), and the gradient of the sum of all, each times its weight."""
+        rows, outputs = output.shape
+        panel = 2 * self.lanes.vector_bytes // output.itemsize
+        whole = np.zeros((-(-rows // panel) * panel, outputs), output.dtype)
+        whole[:rows], whole[rows:] = output, output[0]
+        flat = aligned(whole.reshape(-1, panel, outputs).transpose(0, 2, 1), output.dtype)
+        back, losses, weights = self._empty(flat), aligned(np.zeros(len(whole)), output.dtype), np.zeros(len(whole))
+        weights[:rows] = weight
+        classes = target.dtype == np.int64
+        aim = TargetRecord(address(target) if classes else None, None if classes else address(target), 0.0, 1.0)
+        order, of_rule = np.arange(len(whole)), np.array([*numbers, 0.0, 0.0])
+        self._call(
+            "lose", number, output.dtype == np.float64, flat, back, ctypes.c_int64(outputs), ctypes.byref(aim), order,
+            ctypes.c_int64(rows), aligned(weights, output.dtype), of_rule, losses,
+        )  # fmt: skip
+        back = back[: whole.size].reshape(-1, outputs, panel).transpose(0, 2, 1).reshape(-1, outputs)
+        return losses[:rows], back[:rows]
 
     def _empty(self, like: np.ndarray) -> np.ndarray:
         """A place for results, full of a number that none of them is."""

@@ -1,5 +1,7 @@
 """A lane that compiled code trains is the lane that a pack trains: the same weights, moments, losses and outputs."""
 
+import typing
+
 import numpy as np
 import pytest
 import torch
@@ -14,10 +16,12 @@ from tenfold.engine.packs.pack import Pack
 from tenfold.engine.plan.shape import Shape
 from tenfold.engine.plan.size import Size
 from tenfold.recipe.recipe import Recipe
+from tenfold.rules.activations import Activation
+from tenfold.rules.optimizers import FirstOrderRule, Muon
 
 pytestmark = pytest.mark.skipif(bool(compiled_lanes().missing), reason=compiled_lanes().missing)
 
-ROWS, COLUMNS, UPDATES = 130, 7, 200
+ROWS, COLUMNS, LONG = 130, 7, (200, 200)
 ACTIVATIONS = [
     "sigmoid", "tanh", "relu", {"leaky_relu": {"slope": 0.2}}, "prelu", {"prelu": {"per": "channel"}}, "elu",
     {"maxout": {"pieces": 3}}, "gelu", {"gelu": {"approximate": "tanh"}}, "silu", "selu", "mish", "softplus",
@@ -124,18 +128,16 @@ def train_to(lanes, last):
     return seen, lanes.evaluate()
 
 
-def compare(recipe, classes=3, updates=UPDATES):
-    for dtype, tolerance in ((torch.float64, 1e-10), (torch.float32, 1e-4)):
+def compare(recipe, classes=3, updates=(60, 30)):
+    """updates: in float64, and in float32."""
+    for dtype, tolerance, few in zip((torch.float64, torch.float32), (1e-10, 1e-4), updates, strict=True):
         pack, solo = both(recipe, dtype, classes)
-        few = updates if dtype == torch.float64 else min(updates, 60)
         with np.errstate(all="ignore"):
             by_pack, by_solo = train_to(pack, few), train_to(solo, few)
-        for (epochs, outputs), (solo_epochs, solo_outputs) in ((by_pack, by_solo),):
-            assert len(epochs) == len(solo_epochs)
-            for epoch, solo_epoch in zip(epochs, solo_epochs, strict=True):
-                for expected, found in zip(epoch, solo_epoch, strict=True):
-                    close(found, expected, tolerance)
-            for expected, found in zip(outputs, solo_outputs, strict=True):
+        (epochs, outputs), (solo_epochs, solo_outputs) = by_pack, by_solo
+        assert len(epochs) == few // pack.per_epoch
+        for epoch, solo_epoch in zip([*epochs, outputs], [*solo_epochs, solo_outputs], strict=True):
+            for expected, found in zip(epoch, solo_epoch, strict=True):
                 close(found, expected, tolerance)
         assert pack.rows.keys() == solo.rows.keys()
         for name in pack.rows:
@@ -165,10 +167,29 @@ def name_of(part):
     return part if isinstance(part, str) else repr(part)
 
 
+def test_every_rule_is_tried():
+    tried = [recipe_of(optimizer=optimizer).optimizer for optimizer in OPTIMIZERS]
+    assert {type(rule) for rule in tried} == set(typing.get_args(FirstOrderRule)) - {Muon}
+    networks = [recipe_of(network={"hidden": [3], "activation": activation}).network for activation in ACTIVATIONS]
+    tried = [network.activation for network in networks]
+    assert {type(rule) for rule in tried} == set(typing.get_args(Activation))
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS, ids=name_of)
+def test_activations(activation):
+    compare(recipe_of(network={"hidden": [12, 9], "activation": activation}))
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=name_of)
+def test_optimizers(optimizer):
+    compare(recipe_of(optimizer=optimizer))
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=name_of)
 @pytest.mark.parametrize("activation", ACTIVATIONS, ids=name_of)
-def test_activations_and_optimizers(activation, optimizer):
-    compare(recipe_of(network={"hidden": [12, 9], "activation": activation}, optimizer=optimizer))
+def test_activations_with_optimizers(activation, optimizer):
+    compare(recipe_of(network={"hidden": [12, 9], "activation": activation}, optimizer=optimizer), updates=LONG)
 
 
 @pytest.mark.parametrize("network", NETWORKS.values(), ids=NETWORKS.keys())

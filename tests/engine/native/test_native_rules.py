@@ -1,13 +1,21 @@
 """One contract for every rule that says it is compiled: it is in the table of its header, nothing else is, and its
 compiled value and slope are those of its own formula and of torch's gradient."""
 
+import dataclasses
 import typing
 
 import numpy as np
 import pytest
 import torch
 
+from tenfold.engine.native.library import compiled_lanes
+from tenfold.engine.native.network import only_packs_know
+from tenfold.engine.plan.size import Size
+from tenfold.recipe.recipe import Recipe
 from tenfold.rules.activations import ELU, Activation, LeakyReLU
+from tenfold.rules.losses import CrossEntropy, Hinge, Huber, Loss, Poisson
+from tenfold.rules.optimizers import Optimizer
+from tenfold.rules.optimizers.second_order import SecondOrder
 from tenfold.rules.record import numbers, preset
 
 OPERATIONS = {"prelu", "maxout"}  # operations of network.h, not functions of a number: their parameters, their pieces
@@ -81,3 +89,78 @@ def test_the_same_bits_in_place(level, rule, dtype):
     np.testing.assert_array_equal(dy, back)
     level.value(number, z, own, into=z)
     np.testing.assert_array_equal(z, value)
+
+
+def outputs_of(rule):
+    """How many outputs a loss is tried with."""
+    return [2, 3, 17] if rule.task == "classification" else [1]
+
+
+LOSSES = [made for rule in typing.get_args(Loss) for made in variants(rule)]
+LOSSES += [
+    CrossEntropy(smoothing=0.1), CrossEntropy(smoothing=0.7), Hinge(margin=0.3), Hinge(kind="one_against_all"),
+    Hinge(kind="one_against_all", margin=2.5), Huber(delta=0.25), Huber(delta=3.0),
+]  # fmt: skip
+COMPILED_LOSSES = [(rule, count) for rule in LOSSES if rule.native is not None for count in outputs_of(rule)]
+
+
+def test_every_loss_is_in_the_table_and_the_table_is_of_losses(level):
+    assert {rule.native for rule in LOSSES if rule.native is not None} == set(level.table("loss"))
+
+
+@pytest.mark.skipif(bool(compiled_lanes().missing), reason=compiled_lanes().missing)
+def test_every_family_of_optimizers_is_in_the_table_or_left_to_packs(level):
+    known = set()
+    for made in (made for rule in typing.get_args(Optimizer) for made in variants(rule)):
+        recipe = dataclasses.replace(
+            Recipe.from_dict({"network": {"hidden": [3]}, "batch_size": "full"}), optimizer=made
+        )
+        left = only_packs_know(recipe, Size(4, 2), classification=True)
+        if isinstance(made, SecondOrder):
+            assert left, made
+        elif left:
+            assert made.family not in level.table("family"), made
+        else:
+            known.add(made.family)
+    assert known == set(level.table("family"))
+
+
+def rows_of_outputs(rule, count, dtype):
+    """Outputs (rows, count), targets and weights: ordinary ones, ties, zeros, targets that are met and margins that are
+    just kept, large ones, and what is no number or infinite, in the first, the last and the row's own place."""
+    rng, regression = np.random.default_rng(count), rule.task == "regression"
+    ends = [0.0, -0.0, 1e-30, 1.0, -1.0, 3.0, 0.25, 1e4, -1e4, 1e30, -1e30, np.inf, -np.inf, np.nan]
+    ordinary = np.concatenate([rng.normal(size=(300, count)), 30 * rng.normal(size=(300, count))])
+    ties = rng.integers(-2, 3, (300, count)).astype(float) * rng.choice([0.5, 1.0, 2.5], (300, 1))
+    same = np.repeat(np.array(ends)[:, None], count, 1)  # all outputs of a row
+    one = rng.normal(size=(6 * len(ends), count))
+    one[np.arange(len(one)), rng.choice([0, count - 1, count // 2], len(one))] = np.tile(ends, 6)
+    output = np.concatenate([ordinary, ties, same, one]).astype(dtype)
+    rows = len(output)
+    if regression:
+        target = np.where(rng.random(rows) < 0.3, output[:, 0], rng.normal(size=rows))
+        target = np.where(np.isfinite(target), target, 0.5)
+        target[300:900] = np.round(target[300:900])
+        target = np.abs(target) if isinstance(rule, Poisson) else target
+    else:
+        target = rng.integers(0, count, rows)
+    weight = rng.choice([0.0, 1.0, 1 / 32, 1 / 7], rows).astype(dtype)
+    return output, target, weight
+
+
+@pytest.mark.parametrize(("rule", "count"), COMPILED_LOSSES, ids=repr)
+@DTYPES
+def test_a_compiled_loss_is_the_formula_and_its_gradient(level, rule, count, dtype, tolerance):
+    output, target, weight = rows_of_outputs(rule, count, dtype)
+    losses, back = level.lose(level.table("loss")[rule.native], output, target, weight, rule.native_numbers)
+    free = torch.from_numpy(output.copy()).requires_grad_()
+    aim = torch.from_numpy(target if rule.task == "classification" else target.astype(dtype))
+    expected = rule.formula(free, aim, *numbers(rule))
+    (expected_back,) = torch.autograd.grad(expected, free, torch.from_numpy(weight))
+    expected = expected.detach().numpy()
+    # Which of the values a loss has that is none is left open: a compiler may contract inf - inf to one rounding.
+    assert (np.isfinite(losses) == np.isfinite(expected)).all()
+    finite = np.isfinite(expected)
+    assert_near(losses[finite], expected[finite], tolerance, output[finite, 0])
+    for c in range(count):
+        assert_near(back[:, c], expected_back.numpy()[:, c], tolerance, output[:, c])

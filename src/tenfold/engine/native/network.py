@@ -35,9 +35,14 @@ def unknown_network(recipe: Recipe, size: Size) -> str:
     """What of its network they do not know, in words; "" where they can predict with it."""
     if entering_image(recipe.network, size) is not None:
         return "convolutions"
+    depth = 0
     for step in plan_network(recipe.network, size):
-        if step.op.compiled(step.layer) is None:
+        op = step.op.compiled(step.layer)
+        if op is None:
             return step.op.name
+        depth += (op.kind == "residual_begin") - (op.kind == "residual_end")
+        if depth > MOST_OPEN:
+            return f"more than {MOST_OPEN} residual blocks in one another"
     return ""
 
 

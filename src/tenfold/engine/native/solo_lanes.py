@@ -265,8 +265,9 @@ class SoloLanes(LaneStates):
 
     def made_ahead(self) -> dict[int, list[np.ndarray]]:
         told, self._told = self._told, True
-        found = {} if told else {result.update // self.per_epoch: result.outputs for result in self._ready}
-        return {epoch: outputs for epoch, outputs in found.items() if outputs is not None}
+        if told:
+            return {}
+        return {r.update // self.per_epoch: r.outputs for r in self._ready if r.outputs is not None}
 
     def predict(self, rows: Sequence[np.ndarray]) -> list[np.ndarray]:
         shown = self.shown().contiguous()

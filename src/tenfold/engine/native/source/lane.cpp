@@ -59,18 +59,18 @@ void write_outputs(const Flow<T>& flow, int64_t outputs, int64_t count, T* to) {
 // Outputs of these rows (null: 0, 1, ...) in evaluation mode. Returns false if it was stopped.
 template <typename T>
 bool predict_rows(const Network& network, Flow<T>& flow, Rows<T>& source, int64_t capacity, const T* w, const T* moments,
-                  const int64_t* rows, int64_t count, T* to, const int32_t* stop) {
+                  const int64_t* rows, int64_t count, T* to, const Order& order) {
     int64_t plain[PANEL<T>];
     const int64_t input = network.inputs * PANEL<T>;
     for (int64_t first = 0; first < count; first += capacity * PANEL<T>) {
         const int64_t some = count - first < capacity * PANEL<T> ? count - first : capacity * PANEL<T>;
         const int64_t panels = (some + PANEL<T> - 1) / PANEL<T>;
-        for (int64_t p = 0; p < panels; p++) {
+        for (int64_t p = 0; p < panels && !order.stopped(); p++) {
             const int64_t begin = first + p * PANEL<T>, left = count - begin < PANEL<T> ? count - begin : PANEL<T>;
             for (int64_t i = 0; !rows && i < left; i++) plain[i] = begin + i;
             source.panel(rows ? rows + begin : plain, left, flow.input() + p * input);
         }
-        if (!flow.forward(w, moments, panels, nullptr, stop)) return false;
+        if (!flow.forward(w, moments, panels, nullptr)) return false;
         write_outputs(flow, network.outputs, some, to + first * network.outputs);
     }
     return true;
@@ -80,8 +80,8 @@ template <typename T>
 class LaneTraining {
 public:
     explicit LaneTraining(const Training& of)
-        : training(of), network(of.network), storage(network, memory), panels(of.batch / PANEL<T>),
-          capacity(panels > EVALUATED ? panels : EVALUATED), flow(network, storage, capacity, true, memory),
+        : training(of), network(of.network), order{of.stop}, storage(network, memory), panels(of.batch / PANEL<T>),
+          capacity(panels > EVALUATED ? panels : EVALUATED), flow(network, storage, capacity, true, order, memory),
           source(of.source, network.inputs, memory) {
         w = row(of.w);
         g = memory.take<T>(storage.count);
@@ -147,6 +147,7 @@ public:
 private:
     const Training& training;
     const Network& network;
+    const Order order;
     Memory memory;
     Storage<T> storage;
     int64_t panels, capacity;
@@ -176,15 +177,15 @@ private:
         for (int64_t i = 0; i < training.batch; i++) weight[i] = i < count ? T(1.0 / double(count)) : T(0);
         // only panels that hold a real row
         const int64_t used = (count + PANEL<T> - 1) / PANEL<T>;
-        for (int64_t p = 0; p < used; p++) {
+        for (int64_t p = 0; p < used && !order.stopped(); p++) {
             const int64_t left = count - p * PANEL<T>;
             source.panel(rows + p * PANEL<T>, left < PANEL<T> ? left : PANEL<T>,
                          flow.input() + p * network.inputs * PANEL<T>);
         }
         draw(update);
-        if (!flow.forward(w, moments, used, weight, training.stop)) return false;
+        if (!flow.forward(w, moments, used, weight)) return false;
         loss = lose(rows, count, used);
-        if (!flow.back(w, g, used, weight, training.stop)) return false;
+        if (!flow.back(w, g, used, weight)) return false;
         remember(update + 1, count);
         return true;
     }
@@ -205,7 +206,7 @@ private:
     double lose_by(const int64_t* rows, int64_t count, int64_t used) {
         const T numbers[2] = {T(training.loss_numbers[0]), T(training.loss_numbers[1])};
         Vector<T> sum = splat(T(0));
-        for (int64_t p = 0; p < used; p++)
+        for (int64_t p = 0; p < used && !order.stopped(); p++)
             for (int64_t k = 0; k < PANEL<T>; k += WIDTH<T>) {
                 const int64_t first = p * PANEL<T> + k, at = p * network.outputs * PANEL<T> + k;
                 const Vector<T> share = load(weight + first);
@@ -233,7 +234,7 @@ private:
             }
             const T rate = T(op.numbers[0]), kept = rate < T(1) ? T(1) / (T(1) - rate) : T(0);
             const int64_t row = round_up(stored, WIDTH<T>);
-            for (int64_t p = 0; p < panels; p++) {
+            for (int64_t p = 0; p < panels && !order.stopped(); p++) {
                 const T* places[PANEL<T>];
                 for (int64_t r = 0; r < PANEL<T>; r++) {
                     T* to = rows_of_factors + r * row;
@@ -309,7 +310,7 @@ private:
         }
         T* to = (T*)training.outputs + epoch * training.validation_rows * network.outputs;
         return predict_rows<T>(network, flow, source, capacity, weights, moments, training.validation,
-                               training.validation_rows, to, training.stop);
+                               training.validation_rows, to, order);
     }
 };
 
@@ -318,13 +319,14 @@ int64_t predict(const Prediction& prediction) {
     Memory memory;
     const Network& network = prediction.network;
     Storage<T> storage(network, memory);
-    Flow<T> flow(network, storage, EVALUATED, false, memory);
+    const Order order{prediction.stop};
+    Flow<T> flow(network, storage, EVALUATED, false, order, memory);
     Rows<T> source(prediction.source, network.inputs, memory);
     T* w = memory.take<T>(storage.count);
     if (memory.failed) return NO_MEMORY;
     storage.read((const T*)prediction.w, w);
     const bool done = predict_rows<T>(network, flow, source, EVALUATED, w, (const T*)prediction.moments, prediction.rows,
-                                      prediction.row_count, (T*)prediction.outputs, prediction.stop);
+                                      prediction.row_count, (T*)prediction.outputs, order);
     return done ? prediction.row_count : int64_t(STOPPED);
 }
 

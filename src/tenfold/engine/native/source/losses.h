@@ -26,11 +26,11 @@ ALWAYS_INLINE Vector<T> size_of(Vector<T> x) {
     return x < splat(T(0)) ? -x : x;
 }
 
-// -1, 0 or 1; NaN stays.
+// -1, 0 or 1; of NaN 0, as torch's.
 template <typename T>
 ALWAYS_INLINE Vector<T> sign_of(Vector<T> x) {
-    const Vector<T> one = splat(T(1));
-    return x > splat(T(0)) ? one : (x < splat(T(0)) ? -one : x);
+    const Vector<T> one = splat(T(1)), nothing = splat(T(0));
+    return x > nothing ? one : (x < nothing ? -one : nothing);
 }
 
 // Each loss: its value for a vector of rows, and its slope in each output, times `weight`, into `back`. output: `count`
@@ -76,11 +76,11 @@ struct Hinge {
         for (int64_t c = 0; c < count; c++) {
             const Mask<T> is_own = same<T>(aim.classes, c);
             const Vector<T> z = load(output + c * PANEL<T>);
-            Vector<T> short_by = margin + (against_all ? (is_own ? -z : z) : z - own);
-            // as torch's clamp: at 0 its slope is 1, and NaN stays
-            const Mask<T> counts = against_all ? ~(short_by < nothing) : ~(short_by < nothing) & ~is_own;
-            short_by = counts ? short_by : nothing;
-            const Vector<T> slope = counts ? weight : nothing;
+            Vector<T> short_by = against_all ? margin + (is_own ? -z : z) : margin + z - own;
+            const Mask<T> all = Mask<T>{} == Mask<T>{}, learns = against_all ? all : ~is_own;
+            // as torch's clamp: at 0 its slope is 1; NaN stays, and its slope is 0
+            const Vector<T> slope = (short_by >= nothing) & learns ? weight : nothing;
+            short_by = ~(short_by < nothing) & learns ? short_by : nothing;
             total += short_by;
             pushed += slope;
             store(back + c * PANEL<T>, against_all ? (is_own ? -slope : slope) : slope);

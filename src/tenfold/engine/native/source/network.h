@@ -139,6 +139,13 @@ struct Dense {
     }
 };
 
+// Whether work is to stop: a flag of another thread, which stays set, or null. Looking at it costs nothing next to a panel.
+struct Order {
+    const int32_t* flag;
+
+    ALWAYS_INLINE bool stopped() const { return flag && __atomic_load_n(flag, __ATOMIC_RELAXED); }
+};
+
 // What an operation remembers of a training batch.
 template <typename T>
 struct Remembered {
@@ -155,8 +162,9 @@ template <typename T>
 class Flow {
 public:
     // panels: that fit in. training: whether gradients are wanted.
-    Flow(const Network& of, const Storage<T>& stored, int64_t most_panels, bool training, Memory& memory)
-        : network(of), storage(stored), capacity(most_panels) {
+    Flow(const Network& of, const Storage<T>& stored, int64_t most_panels, bool training, const Order& given,
+         Memory& memory)
+        : network(of), storage(stored), order(given), capacity(most_panels) {
         const int64_t count = of.operation_count;
         values = memory.take<T*>(count + 1);
         gradients = memory.take<T*>(count + 1);
@@ -202,11 +210,11 @@ public:
 
     // w: parameters as `storage` has them; moments: running ones of batch normalization. weight: of each row of the batch
     // in training, null in evaluation. Returns false if it was stopped.
-    bool forward(const T* w, const T* moments, int64_t panels, const T* weight, const int32_t* stop) {
+    bool forward(const T* w, const T* moments, int64_t panels, const T* weight) {
         const T* open[MOST_OPEN];
         int64_t open_count = 0;
         for (int64_t i = 0; i < network.operation_count; i++) {
-            if (stop && __atomic_load_n(stop, __ATOMIC_RELAXED)) return false;
+            if (order.stopped()) return false;
             const Operation& op = network.operations[i];
             const T* from = values[i];
             T* to = values[i + 1];
@@ -215,7 +223,9 @@ public:
                     dense_forward(op, w, from, to, panels);
                     break;
                 case ACTIVATION:
-                    activate<T>(int(op.option), from, to, panels * op.out * PANEL<T>, T(op.numbers[0]));
+                    by_pieces(panels * op.out * PANEL<T>, [&](int64_t at, int64_t count) {
+                        activate<T>(int(op.option), from + at, to + at, count, T(op.numbers[0]));
+                    });
                     break;
                 case BATCH_NORMALIZATION:
                     if (weight)
@@ -230,7 +240,9 @@ public:
                     if (weight && !passes(op))
                         multiply(from, kept[i].factors, to, panels * op.out * PANEL<T>);
                     else if (!passes(op))
-                        memcpy(to, from, size_t(panels * op.out * PANEL<T>) * sizeof(T));
+                        by_pieces(panels * op.out * PANEL<T>, [&](int64_t at, int64_t count) {
+                            memcpy(to + at, from + at, size_t(count) * sizeof(T));
+                        });
                     break;
                 case PRELU:
                     prelu(op, w, from, to, panels);
@@ -246,15 +258,15 @@ public:
                     break;
             }
         }
-        return true;
+        return !order.stopped();
     }
 
     // Gradients of all parameters into g, which is overwritten. The gradient of the outputs is there already.
-    bool back(const T* w, T* g, int64_t panels, const T* weight, const int32_t* stop) {
+    bool back(const T* w, T* g, int64_t panels, const T* weight) {
         int64_t begin[MOST_OPEN];  // the ends of the blocks that are open, from behind
         int64_t open_count = 0;
         for (int64_t i = network.operation_count - 1; i >= 0; i--) {
-            if (stop && __atomic_load_n(stop, __ATOMIC_RELAXED)) return false;
+            if (order.stopped()) return false;
             const Operation& op = network.operations[i];
             const bool on = i > wanted;  // whether what enters needs a gradient
             if (i < wanted && op.kind != RESIDUAL_BEGIN) continue;  // a block's shortcut may be the first to learn
@@ -268,8 +280,10 @@ public:
                 }
                 case ACTIVATION:
                     if (on)
-                        activate_back<T>(int(op.option), values[i], values[i + 1], from, to,
-                                         panels * op.out * PANEL<T>, T(op.numbers[0]));
+                        by_pieces(panels * op.out * PANEL<T>, [&](int64_t at, int64_t count) {
+                            activate_back<T>(int(op.option), values[i] + at, values[i + 1] + at, from + at, to + at,
+                                             count, T(op.numbers[0]));
+                        });
                     break;
                 case BATCH_NORMALIZATION:
                     normalize_batch_back(op, kept[i], w, g, from, to, panels, weight);
@@ -303,7 +317,7 @@ public:
                 }
             }
         }
-        return true;
+        return !order.stopped();
     }
 
     // Whether an operation leaves what flows as it is.
@@ -314,10 +328,13 @@ public:
     static constexpr int MOST_OPEN = 64;  // residual blocks in one another
 
 private:
+    static constexpr int64_t BETWEEN_LOOKS = 32;  // panels of a product between two looks for an order to stop
     static constexpr int64_t MOST_ROWS = 256;  // whose transposed panels are held at a time
+    static constexpr int64_t PIECE = 1 << 16;  // numbers that are worked off between two looks at the order
 
     const Network& network;
     const Storage<T>& storage;
+    const Order order;
     int64_t capacity, wanted, chunk = 1;
     T **values, **gradients;
     Remembered<T>* kept;
@@ -325,15 +342,28 @@ private:
 
     const Place& place(int64_t slot) const { return storage.places[slot]; }
 
+    // In all that follows: what is stopped is left as it is, unfinished; `forward` and `back` look once more.
+
+    // work(first, count) on numbers 0 .. count - 1 of edges.
+    template <typename Work>
+    ALWAYS_INLINE void by_pieces(int64_t count, Work work) const {
+        for (int64_t at = 0; at < count && !order.stopped(); at += PIECE)
+            work(at, count - at < PIECE ? count - at : PIECE);
+    }
+
     void dense_forward(const Operation& op, const T* w, const T* from, T* to, int64_t panels) {
         const Dense<T> dense(place(op.slot), op.in, op.out);
         const T* bias = op.slots > 1 ? w + place(op.slot + 1).start : nullptr;
-        dense.forward(panels, w, bias, from, to);
+        for (int64_t p = 0; p < panels && !order.stopped(); p += BETWEEN_LOOKS)
+            dense.forward(panels - p < BETWEEN_LOOKS ? panels - p : BETWEEN_LOOKS, w, bias, from + p * op.in * PANEL<T>,
+                          to + p * op.out * PANEL<T>);
     }
 
     void dense_back(int64_t slot, int64_t in, int64_t out, const T* w, const T* from, T* to, int64_t panels) {
         const Dense<T> dense(place(slot), in, out);
-        dense.back(panels, w, from, to);
+        for (int64_t p = 0; p < panels && !order.stopped(); p += BETWEEN_LOOKS)
+            dense.back(panels - p < BETWEEN_LOOKS ? panels - p : BETWEEN_LOOKS, w, from + p * out * PANEL<T>,
+                       to + p * in * PANEL<T>);
     }
 
     void dense_gradient(int64_t slot, int64_t bias, const T* x, int64_t in, const T* above, int64_t out, T* g,
@@ -342,7 +372,7 @@ private:
         // rows of the gradient: inputs, or units where the weights are flipped
         const T *rows = at.flipped ? above : x, *columns = at.flipped ? x : above;
         const int64_t row_count = at.flipped ? out : in, column_count = at.flipped ? in : out;
-        for (int64_t first = 0; first < panels; first += chunk) {
+        for (int64_t first = 0; first < panels && !order.stopped(); first += chunk) {
             const int64_t some = panels - first < chunk ? panels - first : chunk;
             for (int64_t p = 0; p < some; p++)
                 transpose_panel(column_count, columns + (first + p) * column_count * PANEL<T>, p, some, turned);
@@ -351,7 +381,8 @@ private:
         }
         if (bias < 0) return;
         T* sums = g + place(bias).start;
-        for (int64_t u = 0; u < out; u++) sums[u] = sum_over_rows(above + u * PANEL<T>, out * PANEL<T>, panels);
+        for (int64_t u = 0; u < out && !order.stopped(); u++)
+            sums[u] = sum_over_rows(above + u * PANEL<T>, out * PANEL<T>, panels);
     }
 
     // The sum over all rows of a batch of one unit.
@@ -361,12 +392,16 @@ private:
         return sum_of<T>(sum);
     }
 
-    static void multiply(const T* a, const T* b, T* to, int64_t count) {
-        for (int64_t i = 0; i < count; i += WIDTH<T>) store(to + i, load(a + i) * load(b + i));
+    void multiply(const T* a, const T* b, T* to, int64_t count) const {
+        by_pieces(count, [&](int64_t at, int64_t some) {
+            for (int64_t i = at; i < at + some; i += WIDTH<T>) store(to + i, load(a + i) * load(b + i));
+        });
     }
 
-    static void add(const T* a, const T* b, T* to, int64_t count) {
-        for (int64_t i = 0; i < count; i += WIDTH<T>) store(to + i, load(a + i) + load(b + i));
+    void add(const T* a, const T* b, T* to, int64_t count) const {
+        by_pieces(count, [&](int64_t at, int64_t some) {
+            for (int64_t i = at; i < at + some; i += WIDTH<T>) store(to + i, load(a + i) + load(b + i));
+        });
     }
 
     // y = gamma (z - mean) / sqrt(var + eps) + beta over the rows of the batch; rows that pad it have weight 0.
@@ -374,7 +409,7 @@ private:
                          const T* weight) {
         const T *gamma = w + place(op.slot).start, *beta = w + place(op.slot + 1).start;
         const int64_t units = op.out, panel = units * PANEL<T>;
-        for (int64_t u = 0; u < units; u++) {
+        for (int64_t u = 0; u < units && !order.stopped(); u++) {
             Vector<T> sum = splat(T(0));
             for (int64_t p = 0; p < panels; p++)
                 for (int64_t k = 0; k < PANEL<T>; k += WIDTH<T>)
@@ -405,7 +440,7 @@ private:
     void normalize_by_running(const Operation& op, const T* w, const T* moments, const T* from, T* to, int64_t panels) {
         const T *gamma = w + place(op.slot).start, *beta = w + place(op.slot + 1).start;
         const T *mean = moments + op.mean, *var = moments + op.var;
-        for (int64_t u = 0; u < op.out; u++) {
+        for (int64_t u = 0; u < op.out && !order.stopped(); u++) {
             const T scale = T(1) / root(var[u] + T(op.numbers[0])) * gamma[u];
             for (int64_t p = 0; p < panels; p++)
                 for (int64_t k = 0; k < PANEL<T>; k += WIDTH<T>) {
@@ -420,7 +455,7 @@ private:
         const T* gamma = w + place(op.slot).start;
         T *of_gamma = g + place(op.slot).start, *of_beta = g + place(op.slot + 1).start;
         const int64_t panel = op.out * PANEL<T>;
-        for (int64_t u = 0; u < op.out; u++) {
+        for (int64_t u = 0; u < op.out && !order.stopped(); u++) {
             Vector<T> sum = splat(T(0)), with_normal = splat(T(0));
             for (int64_t p = 0; p < panels; p++)
                 for (int64_t k = 0; k < PANEL<T>; k += WIDTH<T>) {
@@ -448,7 +483,7 @@ private:
         const T *gamma = w + place(op.slot).start, *beta = w + place(op.slot + 1).start;
         const int64_t groups = op.option, size = op.out / groups;
         const Vector<T> share = splat(T(1) / T(size));
-        for (int64_t p = 0; p < panels; p++)
+        for (int64_t p = 0; p < panels && !order.stopped(); p++)
             for (int64_t group = 0; group < groups; group++)
                 for (int64_t k = 0; k < PANEL<T>; k += WIDTH<T>) {
                     const int64_t at = (p * op.out + group * size) * PANEL<T> + k;
@@ -476,7 +511,7 @@ private:
         const T* gamma = w + place(op.slot).start;
         T *of_gamma = g + place(op.slot).start, *of_beta = g + place(op.slot + 1).start;
         const int64_t groups = op.option, size = op.out / groups, panel = op.out * PANEL<T>;
-        for (int64_t u = 0; u < op.out; u++) {
+        for (int64_t u = 0; u < op.out && !order.stopped(); u++) {
             Vector<T> with_normal = splat(T(0));
             for (int64_t p = 0; p < panels; p++)
                 for (int64_t k = 0; k < PANEL<T>; k += WIDTH<T>) {
@@ -488,7 +523,7 @@ private:
         }
         if (!to) return;
         const Vector<T> share = splat(T(1) / T(size));
-        for (int64_t p = 0; p < panels; p++)
+        for (int64_t p = 0; p < panels && !order.stopped(); p++)
             for (int64_t group = 0; group < groups; group++)
                 for (int64_t k = 0; k < PANEL<T>; k += WIDTH<T>) {
                     const int64_t at = p * panel + group * size * PANEL<T> + k;
@@ -511,7 +546,7 @@ private:
 
     void prelu(const Operation& op, const T* w, const T* from, T* to, int64_t panels) {
         const T* slopes = w + place(op.slot).start;
-        for (int64_t p = 0; p < panels; p++)
+        for (int64_t p = 0; p < panels && !order.stopped(); p++)
             for (int64_t u = 0; u < op.out; u++) {
                 const Vector<T> slope = splat(slopes[op.option == 1 ? 0 : u]);
                 for (int64_t k = 0; k < PANEL<T>; k += WIDTH<T>) {
@@ -526,7 +561,7 @@ private:
         const T* slopes = w + place(op.slot).start;
         T* of_slopes = g + place(op.slot).start;
         if (op.option == 1) of_slopes[0] = T(0);
-        for (int64_t u = 0; u < op.out; u++) {
+        for (int64_t u = 0; u < op.out && !order.stopped(); u++) {
             const Vector<T> slope = splat(slopes[op.option == 1 ? 0 : u]);
             Vector<T> sum = splat(T(0));
             for (int64_t p = 0; p < panels; p++)
@@ -545,7 +580,7 @@ private:
 
     // The largest of neighbouring units; ties share the gradient.
     void maxout(const Operation& op, const T* from, T* to, int64_t panels) {
-        for (int64_t u = 0; u < panels * op.out; u++)
+        for (int64_t u = 0; u < panels * op.out && !order.stopped(); u++)
             for (int64_t k = 0; k < PANEL<T>; k += WIDTH<T>) {
                 const T* pieces = from + u * op.option * PANEL<T> + k;
                 Vector<T> most = load(pieces);
@@ -559,7 +594,7 @@ private:
 
     void maxout_back(const Operation& op, const T* z, const T* y, const T* from, T* to, int64_t panels) {
         const Vector<T> one = splat(T(1)), nothing = splat(T(0));
-        for (int64_t u = 0; u < panels * op.out; u++)
+        for (int64_t u = 0; u < panels * op.out && !order.stopped(); u++)
             for (int64_t k = 0; k < PANEL<T>; k += WIDTH<T>) {
                 const int64_t at = u * op.option * PANEL<T> + k;
                 const Vector<T> most = load(y + u * PANEL<T> + k), above = load(from + u * PANEL<T> + k);
@@ -573,7 +608,7 @@ private:
     void residual(const Operation& op, const T* w, const T* from, const T* before, T* to, int64_t panels) {
         if (!op.slots) return add(from, before, to, panels * op.out * PANEL<T>);
         const Dense<T> dense(place(op.slot), op.in, op.out);
-        for (int64_t p = 0; p < panels; p++) {
+        for (int64_t p = 0; p < panels && !order.stopped(); p++) {
             dense.forward(1, w, nullptr, before + p * op.in * PANEL<T>, other);
             add(from + p * op.out * PANEL<T>, other, to + p * op.out * PANEL<T>, op.out * PANEL<T>);
         }

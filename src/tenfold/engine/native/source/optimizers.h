@@ -13,10 +13,12 @@ namespace {
 
 enum Family { SHARED = 0, AMSGRAD = 1, ADADELTA = 2, LION = 3 };
 
+constexpr const char* FAMILY_NAMES[] = {"shared", "amsgrad", "adadelta", "lion"};
+constexpr int FAMILY_COUNT = sizeof FAMILY_NAMES / sizeof FAMILY_NAMES[0];
+
 inline int family_number(const char* name) {
-    const char* const names[] = {"shared", "amsgrad", "adadelta", "lion"};
-    for (int i = 0; i < 4; i++)
-        if (strcmp(name, names[i]) == 0) return i;
+    for (int i = 0; i < FAMILY_COUNT; i++)
+        if (strcmp(name, FAMILY_NAMES[i]) == 0) return i;
     return -1;
 }
 
