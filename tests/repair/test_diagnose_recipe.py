@@ -289,6 +289,8 @@ def test_both_engines_find_the_same(fields, monkeypatch):
     assert [(f.cause, f.layer, f.remedy) for f in compiled.findings] == [
         (f.cause, f.layer, f.remedy) for f in packs.findings
     ]
-    assert [f.probability for f in compiled.findings] == pytest.approx([f.probability for f in packs.findings], abs=0.02)
+    assert [f.probability for f in compiled.findings] == pytest.approx(
+        [f.probability for f in packs.findings], abs=0.02
+    )
     assert compiled.probability == pytest.approx(packs.probability, abs=0.02)
     assert compiled.notes == packs.notes

@@ -80,9 +80,7 @@ class PackJob:
             recorder.cut_short(Outcome.OUT_OF_MEMORY, made)
             emit(Message("done", self.key, made, *recorder.arrays(), recorder.best()))
 
-    def _train(
-        self, recorder: EpochRecorder, emit: Callable[[Message], None], ordered: Callable[[], JobOrder]
-    ) -> None:
+    def _train(self, recorder: EpochRecorder, emit: Callable[[Message], None], ordered: Callable[[], JobOrder]) -> None:
         pack = make_lanes(
             self.plan.lanes(self.recipes),
             self.plan.shape,

@@ -1,5 +1,5 @@
-"""The bits of a lane are its own: whatever the threads, its neighbours, how far it is trained ahead, when it is stopped,
-what is kept of the data, and from which checkpoint it goes on."""
+"""The bits of a lane are its own: whatever the threads, its neighbours, how far it is trained ahead, when it is
+stopped, what is kept of the data, and from which checkpoint it goes on."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,12 @@ from tenfold.recipe.recipe import Recipe
 
 pytestmark = pytest.mark.skipif(bool(compiled_lanes().missing), reason=compiled_lanes().missing)
 
-ROWS, COLUMNS, CLASSES, UPDATES = 130, 6, 3, 34  # four epochs and a part of a fifth, not of the same length on all folds
+ROWS, COLUMNS, CLASSES, UPDATES = (
+    130,
+    6,
+    3,
+    34,
+)  # four epochs and a part of a fifth, not of the same length on all folds
 OF_ONE_SHAPE = {
     "adam": {"weight_average": 0.9},
     "momentum, plateau": {"optimizer": {"momentum": {"lr": 0.05}}, "decay": {"plateau": {"patience": 1}}},

@@ -55,7 +55,10 @@ def test_the_list_is_what_packs_alone_know():
 
 def test_images_that_enter_as_images_and_those_that_enter_as_rows():
     assert left(PLAIN, size=IMAGES) == ""
-    firsts = [("flatten", ""), *((first, "convolutions") for first in ({"conv": 4}, {"channel_dropout": 0.2}, "max_pool"))]
+    firsts = [
+        ("flatten", ""),
+        *((first, "convolutions") for first in ({"conv": 4}, {"channel_dropout": 0.2}, "max_pool")),
+    ]
     for first, why in firsts:
         recipe = Recipe.from_dict({"network": {"layers": [first, {"dense": 4}]}})
         assert left(recipe, size=IMAGES) == why, first
