@@ -28,7 +28,7 @@ ACTIVATIONS = [
     "identity",
 ]  # fmt: skip
 OPTIMIZERS = [
-    {"sgd": {"lr": 0.05}}, {"momentum": {"lr": 0.02}}, {"nesterov": {"lr": 0.02}},
+    {"sgd": {"lr": 0.05}}, {"momentum": {"lr": 0.01}}, {"nesterov": {"lr": 0.02}},
     {"nesterov": {"lr": 0.02, "form": "look_ahead"}}, {"adagrad": {"lr": 0.05}}, {"rmsprop": {"lr": 1e-3}},
     {"rmsprop": {"lr": 1e-3, "eps_inside": True, "bias_correction": True}}, {"adadelta": {"lr": 1.0}},
     {"adam": {"lr": 3e-3}}, {"nadam": {"lr": 3e-3}}, {"amsgrad": {"lr": 3e-3}}, {"adamw": {"lr": 3e-3}},

@@ -43,7 +43,8 @@ inline void apply_loss(const T* output, T* back, int64_t outputs, const Target& 
     for (int64_t first = 0; first < count; first += WIDTH<T>) {
         const int64_t at = first / PANEL<T> * outputs * PANEL<T> + first % PANEL<T>;
         const Aim<T> aim = aim_of<T>(target, rows, first, count);
-        store(losses + first, LOSS::template loss<T>(output + at, back + at, outputs, aim, load(weight + first), numbers));
+        const Vector<T> share = load(weight + first);
+        store(losses + first, LOSS::template loss<T>(output + at, back + at, outputs, aim, share, numbers));
     }
 }
 

@@ -139,7 +139,8 @@ struct Dense {
     }
 };
 
-// Whether work is to stop: a flag of another thread, which stays set, or null. Looking at it costs nothing next to a panel.
+// Whether work is to stop: a flag of another thread, which stays set, or null. Looking at it costs nothing beside the
+// work on a panel.
 struct Order {
     const int32_t* flag;
 
