@@ -69,7 +69,7 @@ def test_a_fold_that_diverges_has_no_score_and_the_other_goes_on(bad):
 
 def test_what_is_under_way_when_time_is_up_is_a_timeout():
     book, _ = kept([(0.2, 0.9), (0.6, None)])
-    book.out_of_time(2)
+    book.cut_short(Outcome.TIMEOUT, 2)
     assert book.records[0].outcomes == [Outcome.TIMEOUT, Outcome.DIVERGED]
     assert book.records[0].ended[0] == 2
 
