@@ -1,4 +1,4 @@
-"""What only packs train is what docs/engine.md says: of everything that a recipe can name, the rest is compiled."""
+"""What only packs train is what docs/compiled.md says: of everything that a recipe can name, the rest is compiled."""
 
 import dataclasses
 import re
@@ -29,9 +29,10 @@ def left(recipe, outputs=3, size=None):
 
 def published():
     """The words of the section's list."""
-    page = (ROOT / "docs/engine.md").read_text(encoding="utf-8")
-    section = page.split("## What compiled lanes train\n")[1].split("\n## ")[0]
-    return set(re.findall(r"`([a-z_]+)`", section[section.index("\n- ") :]))
+    page = (ROOT / "docs/compiled.md").read_text(encoding="utf-8")
+    section = page.split("## What they train\n")[1].split("\n## ")[0]
+    items = section[section.index("\n- ") :].split("\n\n")[0]
+    return set(re.findall(r"`([a-z_]+)`", items))
 
 
 def test_the_list_is_what_packs_alone_know():
