@@ -25,6 +25,11 @@ def _pool(threads: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(threads, thread_name_prefix="tenfold-lane")
 
 
+# A process that is forked has no threads but one: it must not wait for those of its parent.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_pool.cache_clear)
+
+
 def run_side_by_side(
     work: Sequence[Callable[[ctypes.c_int32], int]], threads: int, tick: Callable[[], str] = lambda: "go on"
 ) -> bool:
