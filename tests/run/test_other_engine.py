@@ -82,6 +82,7 @@ def warnings_of(out: Path) -> list[str]:
     return json.loads((out / "summary.json").read_text())["warnings"]
 
 
+@pytest.mark.slow
 def test_begun_with_compiled_lanes_and_resumed_where_there_are_none(tmp_path):
     out = tmp_path / "run"
     kill_amid_training(out, "compiled")
@@ -93,6 +94,7 @@ def test_begun_with_compiled_lanes_and_resumed_where_there_are_none(tmp_path):
     assert load(out)
 
 
+@pytest.mark.slow
 def test_begun_with_packs_and_resumed_where_compiled_lanes_are(tmp_path):
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     assert fit(whole, "packs") == "packs"
