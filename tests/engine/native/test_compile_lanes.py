@@ -21,6 +21,9 @@ HIDDEN = "import runpy, sys; sys.modules['ziglang'] = None; runpy.run_path('comp
 needs_compiler = pytest.mark.skipif(shutil.which("cc") is None, reason="no compiler")
 
 
+pytestmark = pytest.mark.slow
+
+
 @pytest.fixture
 def checkout(tmp_path):
     """A copy in which a lane is one small function."""

@@ -56,6 +56,7 @@ print(*made)
 """
 
 
+@pytest.mark.slow
 def test_every_allocation_may_fail():
     command = [sys.executable, "-c", PROGRAM, str(Path(__file__).parents[1])]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

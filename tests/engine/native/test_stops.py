@@ -28,6 +28,7 @@ NETWORKS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("network", NETWORKS.values(), ids=NETWORKS.keys())
 def test_a_full_batch_is_stopped_soon(network, monkeypatch):
     """Within a tenth of the update's own time, where a single operation takes a quarter to a third: the time that the
