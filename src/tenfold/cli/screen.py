@@ -7,12 +7,11 @@ import time
 from typing import Any
 
 from tenfold.checks.baselines import Baseline
-from tenfold.engine.engines import engine_of
 from tenfold.engine.native.library import compiled_lanes
 from tenfold.engine.plan.network import plan_network
 from tenfold.formatting import number
 from tenfold.problem.from_file import Prepared
-from tenfold.run.plan import RunPlan
+from tenfold.run.plan import RunPlan, by_engine
 from tenfold.search.racing import Rung
 
 RACES = {
@@ -135,20 +134,17 @@ def plan_lines(prepared: Prepared, plan: RunPlan) -> list[str]:
 def _faster(plan: RunPlan) -> list[str]:
     """What would make training faster, where there are no compiled lanes."""
     lanes = compiled_lanes()
-    return (
-        [f"no compiled lanes, as {lanes.missing}; {lanes.remedy}"] if plan.engine == "packs" and lanes.missing else []
-    )
+    if plan.engine == "compiled" or not lanes.missing:
+        return []
+    return [f"no compiled lanes, as {lanes.missing}; {lanes.remedy}"]
 
 
 def _trained_by(prepared: Prepared, plan: RunPlan) -> str:
     """Which engine trains, in words."""
-    problem = prepared.problem
-    kind = "cuda" if prepared.settings.device.startswith("cuda") else "cpu"
-    how: Any = {"classification": bool(problem.classes), "engine": plan.engine, "device": kind}
-    stacked = sum(engine_of(recipe, problem.size, **how) == "packs" for recipe in plan.recipes)
-    if stacked == len(plan.recipes):
+    compiled, stacked = by_engine(plan.recipes, prepared, plan.engine)
+    if not compiled:
         return "in packs"
-    return "by compiled lanes" + (f" ({stacked} of the recipes in packs)" if stacked else "")
+    return "by compiled lanes" + (f" ({len(stacked)} of the recipes in packs)" if stacked else "")
 
 
 def _duration(value: float) -> str:

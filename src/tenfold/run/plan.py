@@ -82,10 +82,7 @@ def make_plan(prepared: Prepared, workers: int) -> RunPlan:
     longest = max(recipe.epochs for recipe in recipes)
     share = strategy.work(problem.folds, trials, longest) / (trials * longest * len(problem.folds))
     nested = 1 + problem.divisions * (problem.divisions - 1) / problem.divisions if settings.nested else 1.0
-    kind = "cuda" if settings.device.startswith("cuda") else "cpu"
-    how: Any = {"classification": bool(problem.classes), "engine": best_engine(), "device": kind}
-    compiled = [recipe for recipe in recipes if engine_of(recipe, size, **how) == "compiled"]
-    stacked = [recipe for recipe in recipes if recipe not in compiled]
+    compiled, stacked = by_engine(recipes, prepared, best_engine())
     seconds = _stacked_seconds(stacked, problem, share, workers, raced=strategy.name != "exhaustive")
     seconds += _compiled_seconds(compiled, problem, share, workers)
     seconds *= trials / len(recipes) * settings.repeats * nested
@@ -101,6 +98,17 @@ def make_plan(prepared: Prepared, workers: int) -> RunPlan:
         tuple(notes), trials, SearchPlan(strategy, settings.rule, settings.audit, settings.seed), chosen, space,
         best_engine(), inner,
     )  # fmt: skip
+
+
+def by_engine(recipes: Sequence[Recipe], prepared: Prepared, engine: Engine) -> tuple[list[Recipe], list[Recipe]]:
+    """The recipes that compiled lanes train in a run with that engine, and those that packs train."""
+    problem = prepared.problem
+    kind = "cuda" if prepared.settings.device.startswith("cuda") else "cpu"
+    how: Any = {"classification": bool(problem.classes), "engine": engine, "device": kind}
+    compiled, stacked = list[Recipe](), list[Recipe]()
+    for recipe in recipes:
+        (compiled if engine_of(recipe, problem.size, **how) == "compiled" else stacked).append(recipe)
+    return compiled, stacked
 
 
 def _chosen(settings: Settings, problem: Problem, workers: int) -> tuple[Space | None, Proposer]:

@@ -33,7 +33,7 @@ from tenfold.engine.native.records import (
 from tenfold.engine.native.threads import run_side_by_side, usable_cores
 from tenfold.engine.operations.dropout import DropoutOp
 from tenfold.engine.packs.dropout_masks import updates_per_draw
-from tenfold.engine.packs.first_order import initial_rows, reported_share
+from tenfold.engine.packs.first_order import add_optimizer_rows, reported_share, reported_weights
 from tenfold.engine.packs.lane_states import LaneStates
 from tenfold.engine.packs.lanes import Lane, coefficient_table
 from tenfold.engine.packs.observer import Observer
@@ -41,7 +41,6 @@ from tenfold.engine.packs.rows import Feed
 from tenfold.engine.plan.shape import Shape
 from tenfold.recipe.recipe import Recipe, loss_of
 from tenfold.rules.optimizers.base import FIRST_MOMENT, LARGEST_SECOND_MOMENT, SECOND_MOMENT, STEP_MOMENT
-from tenfold.rules.penalties import ema_correction
 
 AHEAD_SECONDS = 0.2  # that lanes are trained before their results are looked at, about
 AHEAD_EPOCHS, AHEAD_GROWTH = 64, 4  # at most so many epochs, and so many times as much as the last time
@@ -92,9 +91,7 @@ class SoloLanes(LaneStates):
         super().__init__(lanes, shape, feed, schedule_updates=schedule_updates)
 
     def _begin(self) -> None:
-        for name, start in initial_rows(self.lanes).items():
-            if name not in self.rows:
-                self.rows[name] = torch.empty_like(self.w).copy_(torch.from_numpy(start))
+        add_optimizer_rows(self.lanes, self.rows)
         vars(self).pop("_work", None)
         self._known.clear()
 
@@ -220,19 +217,9 @@ class SoloLanes(LaneStates):
             return self._now.losses
         return super().train_loss()
 
-    def shown(self) -> Tensor:
+    def _reported(self) -> Tensor:
         self._check_settled()
-        w = self.w
-        if not self.update:
-            return w
-        if any(lane.optimizer.reports for lane in self.lanes):
-            pairs = zip(self.lanes, self._factors.tolist(), strict=True)
-            shares = np.array([reported_share(lane, self.update, self.schedule_updates, f) for lane, f in pairs])
-            w = w + torch.from_numpy(shares[:, None]).to(w) * self.rows[FIRST_MOMENT]
-        average = self.values.average
-        if average is not None:
-            w = torch.where(average > 0, self.rows["average"] * ema_correction(average, self.update), w)
-        return w
+        return reported_weights(self.lanes, self.rows, self.update, self.schedule_updates, self._factors)
 
     def coefficients(self, lane: Lane, i: int, first: int, stop: int) -> np.ndarray:
         """The coefficients of updates first .. stop - 1 of a lane, (updates, 10); all folds of a recipe share them."""

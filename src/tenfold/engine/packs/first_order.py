@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -52,9 +52,7 @@ class FirstOrderStep:
         self._first, self._numbers = 0, list[list[tuple[Coefficients, Tensor]]]()  # by chunk and update
         self._needs: list[Need] = []  # by chunk
         w = rows["w"]
-        for name, start in initial_rows(lanes).items():
-            if name not in rows:
-                rows[name] = torch.empty_like(w).copy_(torch.from_numpy(start))
+        add_optimizer_rows(lanes, rows)
         # Numbers between the slots must be 0 and stay 0: clipping takes the norm over the whole row.
         self.g = torch.zeros_like(w)
         scratch = torch.empty_like(w)
@@ -120,12 +118,7 @@ class FirstOrderStep:
 
     def shown(self, update: int, schedule_updates: int, factors: np.ndarray) -> Tensor:
         """The weights, or for a rule that reports another iterate that one."""
-        w, rules = self.rows["w"], [lane.optimizer for lane in self.lanes]
-        if not update or not any(rule.reports for rule in rules):
-            return w
-        pairs = zip(self.lanes, factors.tolist(), strict=True)
-        share = np.array([[reported_share(lane, update, schedule_updates, factor)] for lane, factor in pairs])
-        return w + torch.from_numpy(share).to(w) * self.rows[FIRST_MOMENT]
+        return reported_weights(self.lanes, self.rows, update, schedule_updates, factors)
 
     def _shrink(self, chunk: Chunk, decay: Tensor) -> None:
         """Penalties and decoupled decay, of weights and not of biases; decay (lanes, 1): rate times strength."""
@@ -141,6 +134,21 @@ class FirstOrderStep:
             decoupled_decay_(w, weights, decay)
 
 
+def reported_weights(
+    lanes: Sequence[Lane], rows: Mapping[str, Tensor], update: int, schedule_updates: int, factors: np.ndarray
+) -> Tensor:
+    """The weights after so many updates, or for a rule that reports another iterate that one, (L, layout.total).
+
+    rows: the state; factors (L,): of plateau schedules.
+    """
+    w = rows["w"]
+    if not update or not any(lane.optimizer.reports for lane in lanes):
+        return w
+    pairs = zip(lanes, factors.tolist(), strict=True)
+    share = np.array([[reported_share(lane, update, schedule_updates, factor)] for lane, factor in pairs])
+    return w + torch.from_numpy(share).to(w) * rows[FIRST_MOMENT]
+
+
 def reported_share(lane: Lane, update: int, schedule_updates: int, factor: float) -> float:
     """The share of the first moment that is added to the weights that predict after so many updates; mostly 0. factor:
     of a plateau schedule."""
@@ -148,6 +156,13 @@ def reported_share(lane: Lane, update: int, schedule_updates: int, factor: float
     if not rule.reports:
         return 0.0
     return float(rule.reported(times(lane, update - 1, 1, schedule_updates, factor)[1])[0])
+
+
+def add_optimizer_rows(lanes: Sequence[Lane], rows: dict[str, Tensor]) -> None:
+    """Add the rows of state that the optimizers of these lanes keep, where they are missing."""
+    for name, start in initial_rows(lanes).items():
+        if name not in rows:
+            rows[name] = torch.empty_like(rows["w"]).copy_(torch.from_numpy(start))
 
 
 def initial_rows(lanes: Sequence[Lane]) -> dict[str, np.ndarray]:

@@ -25,6 +25,7 @@ from tenfold.engine.packs.lanes import Lane, LaneValues
 from tenfold.engine.packs.observer import Observer
 from tenfold.engine.packs.rows import Feed
 from tenfold.engine.plan.shape import Layout, Shape
+from tenfold.rules.penalties import ema_correction
 from tenfold.rules.schedules import Plateau, PlateauState, plateau_next
 
 LaneRows = tuple[int, dict[str, np.ndarray]]  # updates made, and one lane's row of every array of the state
@@ -161,10 +162,17 @@ class LaneStates(ABC):
             x = self.batches.inputs(self.feed.inputs(rows, self.batches.groups))
             unit_variance(self.forward, self.lanes, x, self.leaves, self.rows["moments"])
 
-    @abstractmethod
     def shown(self) -> Tensor:
         """The parameters that predict, (L, total): the weights, their average, or the iterate that the optimizer
         reports."""
+        w, average = self._reported(), self.values.average
+        if average is None or not self.update:
+            return w
+        return torch.where(average > 0, self.rows["average"] * ema_correction(average, self.update), w)
+
+    @abstractmethod
+    def _reported(self) -> Tensor:
+        """The weights, or the iterate that the optimizer reports, (L, total)."""
 
     def evaluate(self) -> list[np.ndarray]:
         """Each lane's outputs on its validation rows in evaluation mode, (rows, C), in the order of `lanes`."""

@@ -17,7 +17,7 @@ from tenfold.engine.packs.rows import Feed
 from tenfold.engine.packs.second_order import SecondOrderStep
 from tenfold.engine.packs.step import BatchLoss, UpdateStep
 from tenfold.engine.plan.shape import Shape, as_column
-from tenfold.rules.penalties import ema, ema_correction, max_norm_factor
+from tenfold.rules.penalties import ema, max_norm_factor
 
 # Rows and images that are evaluated at a time: they bound the memory of an evaluation, as `packing` estimates it.
 CHUNK_ROWS, CHUNK_IMAGES = 512, 128
@@ -111,12 +111,8 @@ class Pack(LaneStates):
         if self.values.average is not None:
             self.rows["average"].copy_(ema(self.rows["average"], self.w, self.values.average))
 
-    def shown(self) -> Tensor:
-        w = self._step.shown(self.update, self.schedule_updates, self._factors)
-        if self.values.average is not None and self.update:
-            correction = ema_correction(self.values.average, self.update)
-            w = torch.where(self.values.average > 0, self.rows["average"] * correction, w)
-        return w
+    def _reported(self) -> Tensor:
+        return self._step.shown(self.update, self.schedule_updates, self._factors)
 
     @torch.no_grad()
     def predict(self, rows: Sequence[np.ndarray]) -> list[np.ndarray]:

@@ -23,8 +23,8 @@ enum Failure { NO_MEMORY = -1, STOPPED = -2 };
 // One operation of a network. in, out: units that enter and leave; slot: the first of its parameters (-1: none), slots:
 // how many; option: of an activation its number, of a group normalization its groups, of maxout its pieces, of PReLU its
 // slopes, of dropout its place in `Draws`; stored: how many numbers a dropout draws for each row; mean, var: where its
-// running moments begin; numbers: eps, then keep (-1:
-// cumulative), unbiased; or the slope of an activation, or the rate of a dropout.
+// running moments begin; numbers: eps, then keep (-1: cumulative), unbiased; or the slope of an activation, or the rate
+// of a dropout.
 struct Operation {
     int64_t kind, in, out, slot, slots, option, stored, mean, var;
     double numbers[4];
