@@ -14,51 +14,42 @@ import numpy as np
 
 from tenfold.data.columns.dates import parse_dates
 from tenfold.data.columns.kinds import CELL_RULES, KINDS, SWAPPED, ColumnKind
+from tenfold.data.columns.missing import USUAL_MISSING, MissingWords
 from tenfold.data.columns.numbers import MARK_NAMES, Mark, MarkEvidence, decide_mark, is_number
 from tenfold.data.columns.plain_numbers import PlainNumbers
 from tenfold.data.columns.table import Column, Table, blank_column, place_of
 from tenfold.formatting import listed
 
 Array = np.ndarray
-MISSING: tuple[str, ...] = (
-    *("", "?", "na", "n/a", "n.a.", "n/k", "nan", "-nan", "<na>", "nat", "null", "(null)", "none", "nil", "\\n"),
-    *("-", "--", "---", ".", "#n/a", "#na", "#null!", "#div/0!", "#num!", "#value!", "#ref!", "#name?"),
-    *("1.#ind", "1.#qnan"),
-)  # compared without regard to letter case, after the blanks around the cell are taken off
 NEARLY = 0.95  # share of cells from which a column of text is nearly numbers, or nearly dates
 # Distinct cells up to which a column remembers their spelling. More than that are no classes or levels, and an object
 # array a column would cost as much memory as its numbers again.
 SPELLED = 1000
 SIGNED = re.compile(r"[$\u20ac\u00a3\u00a5]\s?[-+0-9.,]+|[-+0-9.,]+\s?[%$\u20ac\u00a3\u00a5]")
-_MISSING = frozenset(MISSING)
-_LONGEST = max(map(len, MISSING))
-
-
-def is_missing(cell: str) -> bool:
-    """Whether a cell (without the blanks around it) is a missing marker."""
-    return len(cell) <= _LONGEST and cell.lower() in _MISSING
 
 
 @dataclass(frozen=True)
 class Cells:
-    """The cells of one column: distinct cells (without the blanks around them), and which one each row holds."""
+    """The cells of one column: distinct cells (without the blanks around them), and which one each row holds; and the
+    words that stand for a missing value."""
 
     name: str
     distinct: list[str]
     codes: Array  # (rows,) int64
+    words: MissingWords = USUAL_MISSING
 
     @staticmethod
-    def of(name: str, cells: Sequence[str]) -> Cells:
+    def of(name: str, cells: Sequence[str], words: MissingWords = USUAL_MISSING) -> Cells:
         """From one string a row."""
         # Everything after this looks at distinct cells only: a column of a million rows often has a few hundred.
         index = {cell: code for code, cell in enumerate(dict.fromkeys(cells))}
         codes = np.fromiter(map(index.__getitem__, cells), np.int64, len(cells))
-        return Cells(name, [cell.strip() for cell in index], codes)
+        return Cells(name, [cell.strip() for cell in index], codes, words)
 
     @cached_property
     def present(self) -> list[int]:
         """Indices into `distinct` of the cells that are not missing markers."""
-        return [i for i, cell in enumerate(self.distinct) if not is_missing(cell)]
+        return [i for i, cell in enumerate(self.distinct) if cell not in self.words]
 
     @property
     def texts(self) -> list[str]:
@@ -83,9 +74,9 @@ class Cells:
         return np.flatnonzero(wanted[self.codes])
 
 
-def cells_of_texts(texts: Array, name: str) -> Cells:
+def cells_of_texts(texts: Array, name: str, words: MissingWords = USUAL_MISSING) -> Cells:
     """From an array of one string a row, in numpy's compact type for strings."""
-    return Cells.of(name, texts.tolist())
+    return Cells.of(name, texts.tolist(), words)
 
 
 ReadColumn = Callable[[], Cells | PlainNumbers]
@@ -97,7 +88,8 @@ class TextTable:
 
     columns: a function for each column that makes its cells, so that one column at a time is in memory as Python
     strings, or gives the numbers that a reader found. point_only: as in `infer_all`; source, notes, lines: as in
-    `Table`.
+    `Table`. words: that stand for a missing value. bad: rows that could not be read and have no value, with a word on
+    each.
     """
 
     name: str
@@ -107,6 +99,8 @@ class TextTable:
     point_only: bool
     notes: tuple[str, ...]
     lines: Array
+    words: MissingWords = USUAL_MISSING
+    bad: tuple[tuple[int, str], ...] = ()
 
     def infer(self) -> Table:
         """The table whose kinds the cells decide."""
