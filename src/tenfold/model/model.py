@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, reduce
 from pathlib import Path
@@ -16,6 +16,7 @@ from tenfold.data.feed.batches import align
 from tenfold.data.feed.encode import Inputs, make_inputs, matrix_inputs, pixel_inputs
 from tenfold.data.feed.randomness import derive_int
 from tenfold.data.read.images import ImageContract
+from tenfold.data.read.options import ReadOptions
 from tenfold.data.read.read import read_as, read_images
 from tenfold.errors import BadInput, Corrupt
 from tenfold.model.member import Member, read_member
@@ -101,16 +102,21 @@ class Model:
 
     def inputs(self, x: Any) -> tuple[Inputs, list[str]]:
         """The columns that the model uses, checked against the schema, and what was noticed on the way."""
+        return self.read(x)[:2]
+
+    def read(self, x: Any, options: ReadOptions | None = None) -> tuple[Inputs, list[str], dict[int, str]]:
+        """As `inputs`, and a word on each row that could not be read, where the options or those of training drop such
+        rows: it stays, with missing values. options: how a file is read, in place of what training found."""
         if self.contract is not None:
             images = read_images(x, self.contract)
-            return pixel_inputs(images.pixels), list(images.notes)
+            return pixel_inputs(images.pixels), list(images.notes), {}
         if self.schema is None:
             matrix, columns = np.asarray(x, np.float64), len(self.members[0].encoding.medians)
             if matrix.ndim != 2 or matrix.shape[1] != columns:
                 raise BadInput(f"input has shape {matrix.shape}", expected=f"(rows, {columns}), as in training")
-            return matrix_inputs(matrix), []
-        table, notes = read_as(x, self.schema)
-        return make_inputs(table, self.schema), notes
+            return matrix_inputs(matrix), [], {}
+        table, notes = read_as(x, self.schema, options)
+        return make_inputs(table, self.schema), notes, dict(table.bad)
 
     def encode(self, inputs: Inputs, rows: slice = slice(None)) -> Array:
         """What each member makes of the rows, side by side: (rows, sum of the members' widths)."""
@@ -178,14 +184,17 @@ class Model:
         return np.asarray(self.classes)[outputs.argmax(1)] if self.classes else outputs[:, 0]
 
     def predict(self, x: Any) -> Array:
-        """The most probable class of each row, or the predicted number (rows,)."""
-        return self.labels(self.outputs(self.inputs(x)[0]))
+        """The most probable class of each row, or the predicted number (rows,). Of a row that could not be read (see
+        `read`) None or NaN."""
+        inputs, _, bad = self.read(x)
+        return without_rows(self.labels(self.outputs(inputs)), bad)
 
     def predict_proba(self, x: Any) -> Array:
         """Probabilities (rows, classes) in the order of `classes`; classification only."""
         if not self.classes:
             raise BadInput("predict_proba of a regression model", do="predict")
-        return self.outputs(self.inputs(x)[0])
+        inputs, _, bad = self.read(x)
+        return without_rows(self.outputs(inputs), bad)
 
     def predict_samples(self, x: Any, samples: int = 50, *, seed: int = 0) -> tuple[Array, Array]:
         """Monte-Carlo dropout: mean and standard deviation, each (rows, classes or 1), of what `samples` passes with
@@ -225,6 +234,15 @@ class Model:
     def save(self, path: str | Path) -> str:
         """Write the model as a directory of safetensors and JSON; returns the SHA-256 of its manifest."""
         return write_bundle(path, **self.parts())
+
+
+def without_rows(values: Array, rows: Collection[int]) -> Array:
+    """Predictions (rows, ...) without those of some rows: NaN, or None for labels."""
+    if not rows:
+        return values
+    values = values.astype(np.float64 if values.dtype.kind == "f" else object)
+    values[sorted(rows)] = np.nan if values.dtype.kind == "f" else None
+    return values
 
 
 def by_module(network: Any) -> Callable[[Array], Array]:

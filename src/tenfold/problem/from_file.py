@@ -52,7 +52,7 @@ class Prepared:
 
 def prepare(settings: Settings) -> Prepared:
     """Read the data and divide it. Raises `BadInput` for whatever cannot be used."""
-    data = read_any(settings.data)
+    data = read_any(settings.data, options=settings.reading, expected=_named(settings))
     target = read_target(data.labels if isinstance(data, Images) else data, settings.target, settings.task)
     metric = metric_for(target.task, settings.metric)
     splits = _splits(data, target, settings)
@@ -85,6 +85,11 @@ def prepare(settings: Settings) -> Prepared:
         _reason(target, table=isinstance(data, Table)), counts, sealed,
         describe(folds, classification=target.task == "classification"), tuple(warnings),
     )  # fmt: skip
+
+
+def _named(settings: Settings) -> list[str]:
+    """The columns that the settings name."""
+    return [name for name in (settings.target, settings.groups, settings.time, *settings.drop) if name is not None]
 
 
 def _splits(data: Table | Images, target: Target, settings: Settings) -> Splits:
@@ -160,7 +165,9 @@ def _without_names(table: Table) -> Table:
 
 def _test_file(data: Table | Images, target: Target, settings: Settings) -> tuple[Table | Images, Target, list[str]]:
     """The rows of the file of test rows, their target, and notes."""
-    other = read_any(str(settings.test))
+    # The same program wrote both files, but not with the same lines above the table.
+    reading = replace(settings.reading, header_row=None, skip_rows="")
+    other = read_any(str(settings.test), options=reading, expected=[target.name])
     if isinstance(data, Images) != isinstance(other, Images):
         raise BadInput(
             "one of the data and the test file holds images, the other a table",

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from tenfold.data.columns.kinds import CELL_RULES, KINDS, SWAPPED, ColumnKind
 from tenfold.data.columns.missing import USUAL_MISSING, MissingWords
 from tenfold.data.columns.numbers import MARK_NAMES, Mark, MarkEvidence, decide_mark, is_number
 from tenfold.data.columns.plain_numbers import PlainNumbers
+from tenfold.data.columns.read_contract import USUAL_READING, ReadContract
 from tenfold.data.columns.table import Column, Table, blank_column, place_of
 from tenfold.formatting import listed
 
@@ -88,8 +89,8 @@ class TextTable:
 
     columns: a function for each column that makes its cells, so that one column at a time is in memory as Python
     strings, or gives the numbers that a reader found. point_only: as in `infer_all`; source, notes, lines: as in
-    `Table`. words: that stand for a missing value. bad: rows that could not be read and have no value, with a word on
-    each.
+    `Table`. reading: what holds for later files too. bad: rows that could not be read and have no value, with a word on
+    each. most_bad: the share of the rows that may be like that.
     """
 
     name: str
@@ -99,17 +100,39 @@ class TextTable:
     point_only: bool
     notes: tuple[str, ...]
     lines: Array
-    words: MissingWords = USUAL_MISSING
+    reading: ReadContract = USUAL_READING
     bad: tuple[tuple[int, str], ...] = ()
+    most_bad: float = 0.0
 
     def infer(self) -> Table:
         """The table whose kinds the cells decide."""
         columns, notes = infer_all(self.columns, point_only=self.point_only, lines=self.lines)
-        return Table(self.name, self.source, tuple(columns), (*self.notes, *notes), self.lines)
+        return Table(self.name, self.source, tuple(columns), (*self.notes, *notes), self.lines, "", self.reading)
+
+    def named(self, names: Sequence[str]) -> TextTable:
+        """The same columns under other names."""
+        makers = tuple(partial(_renamed, make, name) for make, name in zip(self.columns, names, strict=True))
+        return replace(self, names=tuple(names), columns=makers)
 
     def place(self, row: int, name: str) -> str:
         """File, line and column of a cell, in words."""
         return place_of(self.source, self.lines, row, self.names, name)
+
+
+def _renamed(make: ReadColumn, name: str) -> Cells | PlainNumbers:
+    return replace(make(), name=name)
+
+
+def spelled_cells(column: Column, levels: Sequence[str] = ()) -> Cells:
+    """The cells of a column as its source spells them, or would. levels: those that are known already."""
+    spelled = column.values if column.kind == "text" else column.spelled
+    if spelled is None:
+        spell = KINDS[column.kind].spell
+        # A boolean of a frame is no text: True, true or TRUE, it takes the letter case of the levels.
+        known = {level.casefold(): level for level in levels} if column.kind == "boolean" else {}
+        spelled = np.array([known.get(spell(value), spell(value)) for value in column.values], object)
+        spelled[column.missing] = ""
+    return Cells.of(column.name, [text or "" for text in spelled])
 
 
 def infer(cells: Cells | PlainNumbers, mark: Mark = ".", lines: Array | None = None) -> tuple[Column, list[str]]:

@@ -15,6 +15,7 @@ import numpy as np
 
 from tenfold.data.columns.cells import TextTable, cells_of_texts
 from tenfold.data.columns.numbers import is_number
+from tenfold.data.columns.read_contract import ReadContract
 from tenfold.data.read.dialect import detect
 from tenfold.data.read.layout import HEAD, Layout, find_table, wrong_width
 from tenfold.data.read.left_out import Collected, is_comment_line, leave_out
@@ -62,7 +63,7 @@ def read_delimited(
         makers = tuple(partial(column, title) for title, column in zip(names, found[0], strict=True))
         return TextTable(
             name, source, tuple(names), makers, dialect.delimiter == ",",
-            (*before, *layout.notes, *more, *_no_line_end(file)), found[1], words=options.words,
+            (*before, *layout.notes, *more, *_no_line_end(file)), found[1], reading=_contract(layout, options, ()),
         )  # fmt: skip
     table = _collect(file, layout, chain(head[layout.rest :], records))
     left = leave_out(file, table, layout.columns)
@@ -74,8 +75,15 @@ def read_delimited(
     )
     every = (*before, *layout.notes, *more, *kept, *left, *said, *_no_line_end(file))
     return TextTable(
-        name, source, tuple(names), makers, dialect.delimiter == ",", every, table.lines, words=options.words, bad=bad
-    )
+        name, source, tuple(names), makers, dialect.delimiter == ",", every, table.lines,
+        _contract(layout, options, names), bad, options.most_bad,
+    )  # fmt: skip
+
+
+def _contract(layout: Layout, options: ReadOptions, names: Collection[str]) -> ReadContract:
+    """What later files are to be read by as well."""
+    columns = () if layout.header else tuple(names)
+    return ReadContract(not layout.header, columns, options.missing, options.bad_rows)
 
 
 def _no_line_end(file: TextFile) -> list[str]:

@@ -7,6 +7,7 @@ here may turn out as a category.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from typing import Literal
 
@@ -55,9 +56,12 @@ def column_looks(rows: Sequence[Sequence[str]], width: int, words: MissingWords 
     """For each column what nine in ten of its cells look like that are not missing; "missing" where all are."""
     found: list[Look] = []
     for column in range(width):
-        seen = [look for row in rows if column < len(row) and (look := looks(row[column], words)) != "missing"]
-        most: Look = max(set(seen), key=seen.count) if seen else "missing"
-        found.append(most if not seen or seen.count(most) >= 0.9 * len(seen) else "text")
+        seen: list[Look] = [
+            look for row in rows if column < len(row) and (look := looks(row[column], words)) != "missing"
+        ]
+        counts = Counter(seen)
+        most = next(iter(counts.most_common(1)), ("missing", 0))
+        found.append(most[0] if most[1] >= 0.9 * len(seen) else "text")
     return found
 
 

@@ -51,7 +51,7 @@ def find_table(file: TextFile, head: Sequence[Record], expected: Collection[str]
         raise BadInput("there is no header", where=file.place(1, 1), expected="a header line and data rows")
     notes = _above(head[:start])
     after = [record for record in head[start:] if not record.blank]
-    if options.no_header:
+    if options.no_header and not _named(after[0], expected):
         return _headless(file, head, start, width, notes, asked=True)
     above = any(not record.blank for record in head[:start]) and options.header_row is None
     data = options.header_row is None and not _named(after[0], expected) and _is_data(file, after, width)
