@@ -16,7 +16,7 @@ from tenfold.data.columns.target import MOST_CLASSES, Target
 from tenfold.data.feed.encode import Inputs, make_inputs, matrix_inputs, pixel_inputs
 from tenfold.data.profile.leaks import gives_away
 from tenfold.data.read.images import as_pixels
-from tenfold.data.read.read import read
+from tenfold.data.read.read import read_table
 from tenfold.data.split.request import Splits
 from tenfold.errors import BadInput
 from tenfold.problem.problem import Problem, make_problem
@@ -86,7 +86,7 @@ def understand(x: Any, y: Any, task: str | None = None) -> Labelled:
     values, labels = _target(y, task)
     inputs, schema = _numeric_inputs(x), None
     if inputs is None:
-        table = read(x)
+        table = read_table(x)
         names = tuple(str(label) for label in labels)
         kind = "classification" if labels else "regression"
         target = Target(_unlike(table.names), kind, "given", values, names, np.arange(len(values)), 0)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -47,6 +48,7 @@ class Prepared:
     rows: tuple[int, ...]  # (with a target, development, test, without a target)
     sealed: Sealed
     division: str
+    reading: dict[str, Any]  # what was decided about the file, as JSON; empty for images
     warnings: tuple[str, ...] = ()  # on the division; the verdict repeats them
 
 
@@ -83,7 +85,7 @@ def prepare(settings: Settings) -> Prepared:
     return Prepared(
         settings, data.name, data.source, target.name, schema, card, problem, tuple(notes),
         _reason(target, table=isinstance(data, Table)), counts, sealed,
-        describe(folds, classification=target.task == "classification"), tuple(warnings),
+        describe(folds, classification=target.task == "classification"), _reading(data, settings), tuple(warnings),
     )  # fmt: skip
 
 
@@ -213,6 +215,14 @@ def _understand(rows: Table | Images, target: Target, *, grouped: bool) -> tuple
     inputs = row_inputs(rows, schema)
     card = make_card(rows, schema, target.values, dropped_rows=target.dropped, grouped=grouped, inputs=inputs)
     return schema, card, inputs
+
+
+def _reading(data: Table | Images, settings: Settings) -> dict[str, Any]:
+    """What was decided about the file, as JSON: what was noticed, what later files are read by, what was asked for."""
+    if isinstance(data, Images):
+        return {}
+    notes = [*data.notes, *(f"column '{column.name}': {column.doubt}" for column in data.columns if column.doubt)]
+    return {"notes": notes, "contract": asdict(data.reading), "options": settings.reading.to_dict()}
 
 
 def _reason(target: Target, *, table: bool) -> str:

@@ -119,6 +119,19 @@ def decide_schema(table: Table, target: Target) -> Schema:
 
     BadInput where no column is left to learn from: it says why for the first few.
     """
+    columns = decide_columns(table)
+    if not any(column.used for column in columns):
+        fates = "; ".join(f"'{column.name}' {column.reason}" for column in columns[:4])
+        raise BadInput(
+            f"no column is left to learn from: {fates or 'there is only the target'}",
+            where=table.source,
+            expected="at least one column of numbers, categories or dates that repeat or vary",
+        )
+    return Schema(columns, target.name, target.task, target.classes, table.reading)
+
+
+def decide_columns(table: Table) -> tuple[ColumnSchema, ...]:
+    """What each column of a table is, whether it is used, and why."""
     columns: list[ColumnSchema] = []
     seen: dict[bytes, list[Column]] = {}
     decisions = for_each(_decide, table.columns, table.rows)
@@ -127,14 +140,7 @@ def decide_schema(table: Table, target: Target) -> Schema:
         if twin:
             decision = replace(decision, used=False, reason=f"{TWIN} '{twin}'")
         columns.append(decision)
-    if not any(column.used for column in columns):
-        fates = "; ".join(f"'{column.name}' {column.reason}" for column in columns[:4])
-        raise BadInput(
-            f"no column is left to learn from: {fates or 'there is only the target'}",
-            where=table.source,
-            expected="at least one column of numbers, categories or dates that repeat or vary",
-        )
-    return Schema(tuple(columns), target.name, target.task, target.classes, table.reading)
+    return tuple(columns)
 
 
 def _twin(column: Column, seen: dict[bytes, list[Column]]) -> str:

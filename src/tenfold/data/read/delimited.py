@@ -17,10 +17,10 @@ from tenfold.data.columns.cells import TextTable, cells_of_texts
 from tenfold.data.columns.numbers import is_number
 from tenfold.data.columns.read_contract import ReadContract
 from tenfold.data.read.dialect import detect
-from tenfold.data.read.layout import HEAD, Layout, find_table, wrong_width
+from tenfold.data.read.layout import HEAD, TableLayout, find_table, wrong_width
 from tenfold.data.read.left_out import Collected, is_comment_line, leave_out
 from tenfold.data.read.options import DEFAULT, ReadOptions
-from tenfold.data.read.records import Record, TextFile
+from tenfold.data.read.records import RawRow, TextFile
 from tenfold.data.read.text import to_utf8
 from tenfold.data.read.unquoted import LEAST_BYTES, NamedColumn, cut_unquoted, read_unquoted
 from tenfold.errors import BadInput
@@ -80,7 +80,7 @@ def read_delimited(
     )  # fmt: skip
 
 
-def _contract(layout: Layout, options: ReadOptions, names: Collection[str]) -> ReadContract:
+def _contract(layout: TableLayout, options: ReadOptions, names: Collection[str]) -> ReadContract:
     """What later files are to be read by as well."""
     columns = () if layout.header else tuple(names)
     return ReadContract(not layout.header, columns, options.missing, options.bad_rows)
@@ -94,7 +94,7 @@ def _lines(lines: list[int]) -> str:
     return f"line {lines[0]}" if len(lines) == 1 else f"{len(lines)} lines, the first is {lines[0]}"
 
 
-def _cut(file: TextFile, head: list[Record], layout: Layout) -> tuple[list[NamedColumn], Array] | None:
+def _cut(file: TextFile, head: list[RawRow], layout: TableLayout) -> tuple[list[NamedColumn], Array] | None:
     """What makes the cells of each column and the line of each row, of a file that can be cut without a doubt."""
     first = head[layout.rest].line
     plain = bool(layout.header) and first == layout.line + 1 and len(layout.header) == layout.width
@@ -107,7 +107,7 @@ def _cut(file: TextFile, head: list[Record], layout: Layout) -> tuple[list[Named
     return None if columns is None else (columns, np.arange(first, first + rows.rows))
 
 
-def _has_end(file: TextFile, layout: Layout) -> bool:
+def _has_end(file: TextFile, layout: TableLayout) -> bool:
     """Whether the last lines of a regular file may be something else than rows."""
     tail = file.text[-262_144:]
     lines = tail[tail.find(b"\n") + 1 :]
@@ -121,7 +121,7 @@ def _has_end(file: TextFile, layout: Layout) -> bool:
         return True
 
 
-def _collect(file: TextFile, layout: Layout, records: Iterator[Record]) -> Collected:
+def _collect(file: TextFile, layout: TableLayout, records: Iterator[RawRow]) -> Collected:
     """The cells of each column; BadInput at the header's copy."""
     width, several = layout.width, layout.width > 1
     header = [cell.strip() for cell in layout.header]
@@ -172,7 +172,7 @@ def _transpose(chunk: list[list[str]]) -> list[Array]:
 
 
 def _bad_rows(
-    file: TextFile, layout: Layout, table: Collected, *, keep: bool
+    file: TextFile, layout: TableLayout, table: Collected, *, keep: bool
 ) -> tuple[tuple[tuple[int, str], ...], list[str]]:
     """Refuse the rows that cannot be read, or drop them and say so; keep: leave rows without a value in their place,
     which are returned with a word on each."""
@@ -208,7 +208,7 @@ def _bad_rows(
     return tuple((int(row), error.found) for row, (_, error) in zip(rows, errors, strict=True)), notes
 
 
-def _wrong_width(file: TextFile, layout: Layout, table: Collected, at: int, record: Record) -> BadInput:
+def _wrong_width(file: TextFile, layout: TableLayout, table: Collected, at: int, record: RawRow) -> BadInput:
     """The error for a record with too few or too many cells."""
     titles = layout.titles[:-1] if layout.ends and layout.header else layout.titles
     cells, width, line = len(record.cells), len(titles), record.line
@@ -232,7 +232,9 @@ def _wrong_width(file: TextFile, layout: Layout, table: Collected, at: int, reco
     return wrong_width(file, record, titles, layout.line, header=False)
 
 
-def _without_empty_end(file: TextFile, layout: Layout, table: Collected) -> tuple[list[str], list[Array], list[str]]:
+def _without_empty_end(
+    file: TextFile, layout: TableLayout, table: Collected
+) -> tuple[list[str], list[Array], list[str]]:
     """Names and columns without the empty ones at the end that have no name, and notes."""
     titles, columns, notes = list(layout.titles), list(table.columns), []
     if not table.rows:
@@ -242,7 +244,7 @@ def _without_empty_end(file: TextFile, layout: Layout, table: Collected) -> tupl
     while len(titles) > 1 and ((layout.ends and not dropped) or not titles[-1]):
         filled = np.flatnonzero(np.strings.str_len(np.strings.strip(columns[-1])))
         if filled.size and layout.ends and layout.header and not dropped:
-            record = Record(int(table.lines[filled[0]]), table.row(int(filled[0])), True)
+            record = RawRow(int(table.lines[filled[0]]), table.row(int(filled[0])), True)
             raise _wrong_width(file, layout, table, int(filled[0]), record)
         if filled.size:
             break
@@ -257,7 +259,7 @@ def _without_empty_end(file: TextFile, layout: Layout, table: Collected) -> tupl
     return names, columns, [*notes, *more]
 
 
-def _names(file: TextFile, layout: Layout) -> tuple[list[str], list[str]]:
+def _names(file: TextFile, layout: TableLayout) -> tuple[list[str], list[str]]:
     """The column names: as in the header, "column 3" for an empty third one; refuses a name that occurs twice."""
     names: list[str] = []
     notes: list[str] = []
@@ -265,10 +267,10 @@ def _names(file: TextFile, layout: Layout) -> tuple[list[str], list[str]]:
     common = max(set(titles), key=titles.count)
     if common and titles.count(common) > max(2, len(titles) / 2):
         # A word that stands over most columns names none of them.
-        count = iter(range(1, len(titles) + 1))
-        titles = [f"{title} {next(count)}" if title == common else title for title in titles]
+        again = {title: iter(range(1, len(titles) + 1)) for title in titles if title and titles.count(title) > 1}
+        titles = [f"{title} {next(again[title])}" if title in again else title for title in titles]
         notes.append(
-            f"{layout.titles.count(common)} columns are called '{common}': they are numbered, from '{common} 1'"
+            f"{layout.titles.count(common)} columns are called '{common}': they are numbered, '{common} 1' first"
         )
     for number, title in enumerate(titles, 1):
         name = title or f"column {number}"

@@ -14,7 +14,7 @@ from itertools import pairwise
 from tenfold.data.columns.schema import ID_NAME
 from tenfold.data.read.evidence import Look, against, column_looks, is_unit, looks
 from tenfold.data.read.name_fit import misfits
-from tenfold.data.read.records import INCHES, Record, TextFile
+from tenfold.data.read.records import INCHES, RawRow, TextFile
 from tenfold.errors import BadInput
 from tenfold.formatting import listed
 
@@ -25,7 +25,7 @@ FEW_LEVELS = 0.5  # share of distinct cells up to which a column of text holds l
 
 
 @dataclass(frozen=True)
-class Layout:
+class TableLayout:
     """titles: the column names, "" for none, one more than columns where a delimiter ends every row. line: of the
     header (the last of them), 0 for none. width: cells of a row. rest: number of records of the head before the first
     row. columns: what each column looks like. ends: every row so far ends with a delimiter that the header lacks.
@@ -41,7 +41,7 @@ class Layout:
     header: list[str]
 
 
-def find_table(file: TextFile, head: Sequence[Record], expected: Collection[str] = ()) -> Layout:
+def find_table(file: TextFile, head: Sequence[RawRow], expected: Collection[str] = ()) -> TableLayout:
     """The layout of a file whose first records are `head`. expected: names that the header must hold, where they are
     known. BadInput: no header, a header without rows, names that do not belong to the rows."""
     options = file.options
@@ -76,10 +76,10 @@ def find_table(file: TextFile, head: Sequence[Record], expected: Collection[str]
     if not below:
         raise BadInput("a header without rows", where=file.place(line + 1, 1), expected="at least one data row")
     titles, ends = _to_width(file, titles, after[:count], below, width, notes)
-    return Layout(titles, line, width, rest, columns, ends, notes, after[count - 1].cells)
+    return TableLayout(titles, line, width, rest, columns, ends, notes, after[count - 1].cells)
 
 
-def _width(head: Sequence[Record]) -> int:
+def _width(head: Sequence[RawRow]) -> int:
     """The number of cells that most records have; the one that occurs last among equals."""
     widths = [len(record.cells) for record in head if not record.blank]
     counts = Counter(widths)
@@ -87,7 +87,7 @@ def _width(head: Sequence[Record]) -> int:
     return next((width for width in reversed(widths) if counts[width] == most), 0)
 
 
-def _first(file: TextFile, head: Sequence[Record], width: int, expected: Collection[str]) -> int | None:
+def _first(file: TextFile, head: Sequence[RawRow], width: int, expected: Collection[str]) -> int | None:
     """The place of the first record of the table, which is its header if it has one."""
     asked = file.options.header_row
     if asked is not None:
@@ -108,25 +108,25 @@ def _first(file: TextFile, head: Sequence[Record], width: int, expected: Collect
     return None
 
 
-def _named(record: Record, expected: Collection[str]) -> bool:
+def _named(record: RawRow, expected: Collection[str]) -> bool:
     """Whether a record holds all of these names."""
     return bool(expected) and set(expected) <= {" ".join(cell.split()) for cell in record.cells}
 
 
-def _is_title(record: Record, width: int) -> bool:
+def _is_title(record: RawRow, width: int) -> bool:
     """Whether a record can be no header of a table of that width: a title, or a line of another table."""
     if width < 3:
         return False
     return record.filled < 2 or len(record.cells) < min(width - 1, (width + 1) / 2)
 
 
-def _short(record: Record) -> str:
+def _short(record: RawRow) -> str:
     """The filled cells of a record, for a message."""
     text = " ".join(" ".join(cell.split()) for cell in record.cells if cell.strip())
     return text[:50] + ("..." if len(text) > 50 else "")
 
 
-def _above(head: Sequence[Record]) -> list[str]:
+def _above(head: Sequence[RawRow]) -> list[str]:
     """The note on what stands above the table."""
     titles = [record for record in head if not record.blank and not record.empty]
     if not titles:
@@ -135,7 +135,7 @@ def _above(head: Sequence[Record]) -> list[str]:
     return [f"{lines} above the header left out: '{_short(titles[0])}'"]
 
 
-def _is_data(file: TextFile, records: Sequence[Record], width: int) -> bool:
+def _is_data(file: TextFile, records: Sequence[RawRow], width: int) -> bool:
     """Whether the first record is a row like the others, and not their names."""
     first, rows = records[0].cells, [record.cells for record in records[1 : SAMPLE + 1]]
     if len(first) != width or len(rows) < 2:
@@ -192,8 +192,8 @@ def _counts_up(names: Sequence[str]) -> bool:
 
 
 def _headless(
-    file: TextFile, head: Sequence[Record], start: int, width: int, notes: list[str], *, asked: bool
-) -> Layout:
+    file: TextFile, head: Sequence[RawRow], start: int, width: int, notes: list[str], *, asked: bool
+) -> TableLayout:
     """The layout of a table without a header."""
     rows = [record.cells for record in head[start:] if not record.blank][:SAMPLE]
     first = next(record for record in head[start:] if not record.blank)
@@ -204,11 +204,11 @@ def _headless(
         )
     titles = [f"column {number}" for number in range(1, width + 1)]
     ends = width > 1 and all(len(row) == width and not row[-1].strip() for row in rows)
-    return Layout(titles, 0, width, start, column_looks(rows, width, file.options.words), ends, notes, [])
+    return TableLayout(titles, 0, width, start, column_looks(rows, width, file.options.words), ends, notes, [])
 
 
 def _headers(
-    records: Sequence[Record], rows: Sequence[Sequence[str]], width: int, file: TextFile
+    records: Sequence[RawRow], rows: Sequence[Sequence[str]], width: int, file: TextFile
 ) -> tuple[int, list[Look]]:
     """The number of records that are header lines, at least 1, and what the columns below them look like."""
     words = file.options.words
@@ -227,7 +227,7 @@ def _headers(
     return count, column_looks(rows, width, words)
 
 
-def _heads(record: Record, above: Record, rows: Sequence[Sequence[str]], columns: Sequence[Look], differ: int) -> bool:
+def _heads(record: RawRow, above: RawRow, rows: Sequence[Sequence[str]], columns: Sequence[Look], differ: int) -> bool:
     """Whether a record below the header, which has text where the rows have numbers, is a header line as well."""
     places = [j for j, look in enumerate(columns) if look in ("number", "date") and record.cells[j].strip()]
     texts = [record.cells[j].strip() for j in places]
@@ -246,7 +246,7 @@ def _complete(cells: Sequence[str]) -> bool:
     return all(names) and len(set(names)) == len(names)
 
 
-def _titles(headers: Sequence[Record], width: int, notes: list[str]) -> tuple[list[str], int]:
+def _titles(headers: Sequence[RawRow], width: int, notes: list[str]) -> tuple[list[str], int]:
     """The names in the header lines, and the line of the last of them."""
     rows = [[" ".join(cell.split()) for cell in record.cells] for record in headers]
     line = headers[-1].line
@@ -268,7 +268,12 @@ def _titles(headers: Sequence[Record], width: int, notes: list[str]) -> tuple[li
 
 
 def _to_width(
-    file: TextFile, titles: list[str], headers: Sequence[Record], rows: Sequence[Record], width: int, notes: list[str]
+    file: TextFile,
+    titles: list[str],
+    headers: Sequence[RawRow],
+    rows: Sequence[RawRow],
+    width: int,
+    notes: list[str],
 ) -> tuple[list[str], bool]:
     """The titles, as many as a row has cells, and whether an empty cell ends every row that has no name. BadInput where
     the rows have another number of cells than the header."""
@@ -296,7 +301,7 @@ def _to_width(
     return [*titles, ""], True
 
 
-def wrong_width(file: TextFile, record: Record, titles: Sequence[str], line: int, *, header: bool) -> BadInput:
+def wrong_width(file: TextFile, record: RawRow, titles: Sequence[str], line: int, *, header: bool) -> BadInput:
     """The error for a record with too few or too many cells. line: of the header; header: whether it is the header that
     differs from the rows."""
     cells, width = len(record.cells), len(titles)

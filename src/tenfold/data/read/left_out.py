@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from tenfold.data.read.evidence import NOTE, TOTAL, Look, against, looks
-from tenfold.data.read.records import Record, TextFile
+from tenfold.data.read.records import RawRow, TextFile
 from tenfold.errors import BadInput
 
 Array = np.ndarray
@@ -30,7 +30,7 @@ class Collected:
     columns: list[Array]
     lines: Array
     blanks: set[int] = field(default_factory=set[int])
-    odd: list[tuple[int, Record]] = field(default_factory=list[tuple[int, Record]])
+    odd: list[tuple[int, RawRow]] = field(default_factory=list[tuple[int, RawRow]])
     bare: set[int] = field(default_factory=set[int])
     comments: list[int] = field(default_factory=list[int])
 
@@ -94,7 +94,7 @@ def _is_comment(cell: str) -> bool:
     return rest.startswith(" ") or (len(rest.split()) > 1 and not rest[:1].isdigit())
 
 
-def is_comment_line(record: Record) -> bool:
+def is_comment_line(record: RawRow) -> bool:
     """Whether a record of another width than the rows is a comment."""
     return bool(record.cells) and record.cells[0].lstrip().startswith("#")
 
@@ -102,8 +102,8 @@ def is_comment_line(record: Record) -> bool:
 def _refuse_tables(file: TextFile, table: Collected, looks_like: Sequence[Look], out: dict[int, str]) -> None:
     """Mark the titles of sections, which follow a blank line; BadInput at the header of another table."""
     numbers = [look in ("number", "date") for look in looks_like]
-    candidates = sorted({at for at in table.blanks if at < table.rows} | set(_unlike(table, looks_like)))
-    for at in candidates:
+    candidates = {at for at in table.blanks if at < table.rows} | set(_unlike(table, looks_like))
+    for at in sorted(candidates - out.keys()):
         cells = table.row(at)
         section = at in table.blanks or at - 1 in table.bare
         if section and sum(map(bool, cells)) == 1 and at + 1 < table.rows:
@@ -168,14 +168,14 @@ def _below(table: Collected, number: int, gap: bool, looks_like: Sequence[Look],
 def _totals(table: Collected, looks_like: Sequence[Look], end: int, out: dict[int, str]) -> list[int]:
     """Rows that hold the sums of the rows above, by their first word and by their numbers."""
     found: list[int] = []
-    first = 0
-    places = sorted({at for at in (*table.blanks, *table.bare) if 0 < at < end} | {end})
-    for place in places:
-        for number in range(max(first, place - 3), place):
-            if number not in out and number - first > 1 and _is_total(table, number, first, looks_like):
+    starts = [0, 0]  # of the last two blocks of rows: a total may follow a blank line
+    for place in sorted({at for at in (*table.blanks, *table.bare) if 0 < at < end} | {end}):
+        for number in range(max(starts[-1], place - 3), place):
+            sums = any(number - start > 1 and _is_total(table, number, start, looks_like) for start in starts)
+            if number not in out and sums:
                 found.append(number)
-                first = number + 1
-        first = max(first, place)
+                starts = [starts[-1], number + 1]
+        starts = [starts[-1], max(starts[-1], place)]
     return found
 
 
@@ -215,12 +215,12 @@ def _doubtful_total(table: Collected, number: int) -> str:
     )
 
 
-def _odd_below(file: TextFile, table: Collected, out: dict[int, str]) -> list[Record]:
+def _odd_below(file: TextFile, table: Collected, out: dict[int, str]) -> list[RawRow]:
     """Records of fewer cells below the last row that are notes; they are taken out of `table.odd`."""
     left = [at for at in range(table.rows) if at not in out]
     last = left[-1] + 1 if left else 0
     below = [record for at, record in table.odd if at >= last]
-    notes: list[Record] = []
+    notes: list[RawRow] = []
     gap = table.rows in table.blanks or any(what in ("note", "empty") for at, what in out.items() if at >= last)
     ended = file.text.endswith((b"\n", b"\r"))
     for record in below:
@@ -239,7 +239,7 @@ def _odd_below(file: TextFile, table: Collected, out: dict[int, str]) -> list[Re
 
 
 def _said(
-    table: Collected, out: dict[int, str], what: str, words: str, odd: Sequence[Record] = (), *, show: bool = True
+    table: Collected, out: dict[int, str], what: str, words: str, odd: Sequence[RawRow] = (), *, show: bool = True
 ) -> list[str]:
     """The note on rows that were left out for one reason."""
     rows = sorted(at for at, why in out.items() if why == what)

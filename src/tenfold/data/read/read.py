@@ -51,8 +51,8 @@ def read_any(
     options: ReadOptions = DEFAULT,
     expected: Collection[str] = (),
 ) -> Table | Images:
-    """The table in a source (see `read`), or the images: of a folder with one subfolder a class, of an npz file whose
-    x has more than two axes, or scikit-learn's digits."""
+    """The table in a source (see `read_table`), or the images: of a folder with one subfolder a class, of an npz file
+    whose x has more than two axes, or scikit-learn's digits."""
     if isinstance(source, str) and source == DIGITS:
         return bundled_digits()
     if isinstance(source, (str, os.PathLike)) and os.path.isdir(source):
@@ -63,7 +63,7 @@ def read_any(
     if isinstance(source, os.PathLike) or (isinstance(source, str) and not source.startswith("sklearn:")):
         table = _read_file(os.fspath(source), name, options=options, expected=expected)
         return table if isinstance(table, Images) else _typed(table, options)
-    return read(source, name=name, options=options, expected=expected)
+    return read_table(source, name=name, options=options, expected=expected)
 
 
 def read_images(source: Any, contract: ImageContract) -> Images:
@@ -95,7 +95,7 @@ def _images_at(path: str, contract: ImageContract) -> Images:
         raise BadInput(f"cannot be read: {error.strerror}", where=path) from error
 
 
-def read(
+def read_table(
     source: str | os.PathLike[str] | object,
     *,
     name: str | None = None,
@@ -122,7 +122,7 @@ def _typed(table: Table | TextTable, options: ReadOptions) -> Table:
 def read_as(
     source: str | os.PathLike[str] | object, schema: Schema, options: ReadOptions | None = None
 ) -> tuple[Table, list[str]]:
-    """The columns of a source (see `read`) that the schema uses, in its order and kinds, and notes (see `conform`).
+    """The columns of a source (see `read_table`) that the schema uses, in its order and kinds, and notes.
 
     A file is read as that of training was, but for what `options` say otherwise. Rows that cannot be read stay where
     these drop them, without a value, and are in `Table.bad`.

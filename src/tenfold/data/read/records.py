@@ -20,7 +20,7 @@ from tenfold.errors import BadInput
 INCHES = re.compile(r'(?:[^"]|(?<=\d)"(?!\w))*')
 
 
-class Record(NamedTuple):
+class RawRow(NamedTuple):
     """line: where it starts, from 1. cells: as they stand. bare: no cell was put in quotes."""
 
     line: int
@@ -58,7 +58,7 @@ class TextFile:
     damaged: list[tuple[int, BadInput]] = field(default_factory=list[tuple[int, BadInput]])
     kept: list[int] = field(default_factory=list[int])
 
-    def records(self) -> Iterator[Record]:
+    def records(self) -> Iterator[RawRow]:
         """Every record, blank ones included, but for the lines that the options leave out; BadInput at a damaged quote.
 
         Where the options drop bad rows a damaged line is passed over instead, and reading goes on with the next line.
@@ -79,7 +79,7 @@ class TextFile:
                     self.damaged.append((fault.line, fault.error))
                 first = fault.line
 
-    def _from(self, skip: int) -> Iterator[tuple[Record, int]]:
+    def _from(self, skip: int) -> Iterator[tuple[RawRow, int]]:
         """The records after so many lines, each with the line it ends on."""
         raw: list[str] = []
         # A line that is left out must not open a quote either.
@@ -97,7 +97,7 @@ class TextFile:
                 quoted = self.dialect.quote in text
                 if quoted and any(self.dialect.quote in cell for cell in record):
                     self._check_quotes(line, text)
-                yield Record(line, record, not quoted), last + skip
+                yield RawRow(line, record, not quoted), last + skip
         except csv.Error as error:
             raise _Damaged(last + 1 + skip, self._unbalanced(last + 1 + skip, str(error))) from error
 
