@@ -58,7 +58,7 @@ class CrossValidation:
 
     @property
     def warnings(self) -> list[str]:
-        """Columns of X that alone predict y: probably leaks."""
+        """Labels that may be one, words that read as missing, columns of X that alone predict y (probably leaks)."""
         return self.data.warnings
 
     @property

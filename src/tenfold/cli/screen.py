@@ -127,7 +127,7 @@ def plan_lines(prepared: Prepared, plan: RunPlan) -> list[str]:
         f"about {_duration(plan.seconds)} of training {_trained_by(prepared, plan)} and {plan.memory / 1e6:.0f} MB"
         f"{within}",
         *(f"note     {note}" for note in (*plan.notes, *_faster(plan))),
-        *(f"warning  {warning}" for warning in prepared.warnings),
+        *(f"warning  {warning}" for warning in prepared.warnings if warning not in prepared.card.warnings),
     ]
 
 

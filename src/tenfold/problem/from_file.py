@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tenfold.data.columns.codes import are_whole
+from tenfold.data.columns.markers import marker_warnings
 from tenfold.data.columns.schema import Schema, decide_schema
 from tenfold.data.columns.table import Column, Table
 from tenfold.data.columns.target import Target, read_labels, read_target
@@ -49,7 +50,7 @@ class Prepared:
     sealed: Sealed
     division: str
     reading: dict[str, Any]  # what was decided about the file, as JSON; empty for images
-    warnings: tuple[str, ...] = ()  # on the division; the verdict repeats them
+    warnings: tuple[str, ...] = ()  # on the labels and the division; the verdict repeats them
 
 
 def prepare(settings: Settings) -> Prepared:
@@ -67,13 +68,16 @@ def prepare(settings: Settings) -> Prepared:
     y = target.values[development]
     learned = replace(target, values=y, keep=target.keep[development])
     schema, card, inputs = _understand(usable.take(development), learned, grouped=settings.groups is not None)
+    doubts = (*target.warnings, *_marker_warnings(usable))
+    # What the labels may mean comes before anything about the columns.
+    card = replace(card, warnings=(*doubts, *card.warnings))
     problem, notes = make_problem(inputs, y, target.classes, metric, splits.take(development))
     if settings.drop:
         notes.append("left out, as asked: " + ", ".join(f"'{name}'" for name in settings.drop))
     lost = len(target.values) - len(development) - len(test)
     if lost:
         notes.append(f"{lost} rows are left out: duplicates of test rows, or inside the gap before the test period")
-    warnings: list[str] = []
+    warnings = list(doubts)
     if given is None:
         sealed = Sealed(usable.take(test), target.values[test], schema)
     else:
@@ -92,6 +96,12 @@ def prepare(settings: Settings) -> Prepared:
 def _named(settings: Settings) -> list[str]:
     """The columns that the settings name."""
     return [name for name in (settings.target, settings.groups, settings.time, *settings.drop) if name is not None]
+
+
+def _marker_warnings(usable: Table | Images) -> list[str]:
+    """A warning of columns of text that a word which was read as missing fills much of."""
+    option = "give --missing '', so that every word is a value"
+    return [] if isinstance(usable, Images) else marker_warnings(usable.columns, option)
 
 
 def _splits(data: Table | Images, target: Target, settings: Settings) -> Splits:

@@ -51,7 +51,7 @@ def test_a_clean_table_has_no_warnings() -> None:
         (number("odd", np.where(np.arange(N) % 9, NOISE, -999)), "'odd': -999 (45 cells) stands apart"),
         (
             text("plan", ["Pro", "pro ", "basic", "P ro"] * (N // 4)),
-            "'plan': 'P ro' and 'Pro' and 'pro ' differ in capitals or spaces only",
+            "'plan': 'P ro' and 'Pro' and 'pro ' differ in capitals, blanks or punctuation only",
         ),
         (number("top", np.where(np.arange(N) % 9, NOISE, 9999)), "'top': 9999 (45 cells) stands apart"),
         (

@@ -57,6 +57,13 @@ class Cells:
         """The distinct cells that are not missing."""
         return [self.distinct[i] for i in self.present]
 
+    @property
+    def markers(self) -> tuple[tuple[str, int], ...]:
+        """The missing markers but the empty cell, and how many rows hold each."""
+        present = set(self.present)
+        absent = [i for i in range(len(self.distinct)) if i not in present and self.distinct[i]]
+        return tuple((self.distinct[i], int((self.codes == i).sum())) for i in absent)
+
     def spread(self, kind: ColumnKind, values: Array) -> Array:
         """One value for each row from one for each of `texts`."""
         every = np.full(len(self.distinct), KINDS[kind].blank, KINDS[kind].dtype)
@@ -139,20 +146,22 @@ def infer(cells: Cells | PlainNumbers, mark: Mark = ".", lines: Array | None = N
     """The column that the rules make of these cells, and notes about it. lines (rows,): for "first on line ..."."""
     if isinstance(cells, PlainNumbers):
         return Column(cells.name, "number", cells.values), []
-    texts = cells.texts
+    # Words that the user names are no question.
+    texts, markers = cells.texts, cells.markers if cells.words == USUAL_MISSING else ()
     if not texts:
-        return blank_column(cells.name, "text", len(cells.codes)), []
+        return replace(blank_column(cells.name, "text", len(cells.codes)), markers=markers), []
     parsed = next(found for rule in CELL_RULES if (found := rule.parse(texts, mark)) is not None)
     doubt = parsed.doubt
     if parsed.kind == "text" and not doubt and not parsed.notes:
         doubt = _doubt(cells, mark, lines)
     if parsed.values is None:
-        column = Column(cells.name, "text", cells.spelled, doubt=doubt)
+        column = Column(cells.name, "text", cells.spelled, doubt=doubt, markers=markers)
     else:
         # Dates that another file could mean the other way round are read again when the schema says which way.
         swappable = any(parsed.format in pair for pair in SWAPPED)
         spelled = cells.spelled if swappable or len(cells.distinct) <= SPELLED else None
-        column = Column(cells.name, parsed.kind, cells.spread(parsed.kind, parsed.values), spelled, parsed.format)
+        values = cells.spread(parsed.kind, parsed.values)
+        column = Column(cells.name, parsed.kind, values, spelled, parsed.format, markers=markers)
     notes = [f"column '{cells.name}': {note}" for note in parsed.notes]
     if parsed.overflow:
         infinite = set(parsed.overflow)
@@ -252,7 +261,5 @@ def _count_markers(cells: Cells | PlainNumbers, markers: dict[str, list[tuple[st
         if cells.marked:
             markers.setdefault(cells.marker, []).append((cells.name, cells.marked))
         return
-    present = set(cells.present)
-    absent = [i for i in range(len(cells.distinct)) if i not in present and cells.distinct[i]]
-    for i in absent:
-        markers.setdefault(cells.distinct[i], []).append((cells.name, int((cells.codes == i).sum())))
+    for marker, count in cells.markers:
+        markers.setdefault(marker, []).append((cells.name, count))

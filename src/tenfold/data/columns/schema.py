@@ -15,6 +15,7 @@ from tenfold.data.columns.kinds import KINDS, ColumnKind
 from tenfold.data.columns.read_contract import USUAL_READING, ReadContract
 from tenfold.data.columns.table import Column, Table
 from tenfold.data.columns.target import TASKS, Target
+from tenfold.data.split.together import cell_columns, row_labels
 from tenfold.errors import BadInput
 from tenfold.formatting import nearest
 
@@ -28,6 +29,9 @@ DENSE = 2.0  # a strictly monotone integer column that spans at most so many tim
 ID_NAME = re.compile(
     r"(?i:(^|[\W_])(id|ids|uuid|guid|key|index|idx|rowid|row|nr|unnamed)($|[\W_\d]))|[a-z](Id|ID|Key|UUID)($|[\W_\d])"
 )
+# How pandas, Arrow, readr and this package's reader call a column without a name, such as an exported index.
+UNNAMED = re.compile(r"(?i:|column 1|unnamed: ?[0-9]+|__index_level_[0-9]+__|index|level_[0-9]+|\.\.\.1)")
+NUMBERED = re.compile(r"column [0-9]+")
 TWIN = "the same as"  # begins the reason of a column that repeats an earlier one
 
 
@@ -135,12 +139,35 @@ def decide_columns(table: Table) -> tuple[ColumnSchema, ...]:
     columns: list[ColumnSchema] = []
     seen: dict[bytes, list[Column]] = {}
     decisions = for_each(_decide, table.columns, table.rows)
+    index = _exported_index(table)
     for column, decision in zip(table.columns, decisions, strict=True):
+        if column.name == index and decision.kind == "number":
+            decision = replace(
+                decision, kind="id", used=False, reason="an exported index: unnamed, it numbers the rows"
+            )
         twin = _twin(column, seen) if decision.kind != "constant" else None
         if twin:
             decision = replace(decision, used=False, reason=f"{TWIN} '{twin}'")
         columns.append(decision)
     return tuple(columns)
+
+
+def _exported_index(table: Table) -> str:
+    """The name of a first column that is the index of a frame which was written with it, "" for none: it has no name of
+    its own, and whole numbers that stand for one row each. After oversampling they stand for several equal ones."""
+    first, others = table.columns[0], table.columns[1:]
+    if not UNNAMED.fullmatch(first.name) or first.kind != "number" or first.missing.any() or not others:
+        return ""
+    if first.name == "column 1" and any(NUMBERED.fullmatch(column.name) for column in others):
+        return ""  # so the columns of this file are called
+    years = first.values.min() >= 1500 and first.values.max() <= 2200 and bool((np.diff(first.values) > 0).all())
+    if table.rows < 3 or not are_whole(first.values) or years:
+        return ""
+    if first.distinct < table.rows:
+        numbers, rows = (row_labels(cell_columns(part)) for part in (table, replace(table, columns=others)))
+        if int(numbers.max()) + 1 > first.distinct or int(rows.max()) + 1 < DISTINCT * first.distinct:
+            return ""
+    return first.name
 
 
 def _twin(column: Column, seen: dict[bytes, list[Column]]) -> str:

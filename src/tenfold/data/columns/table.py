@@ -25,7 +25,8 @@ class Column:
     an object array of str | None (text). spelled (rows,): the cells of a number, boolean or date column as the file
     spells them (None for missing), kept where classes or categories may need them. format: how the cells were read
     ("decimal comma", "day.month.year"; "" for the plain way). doubt: what makes the kind questionable, with the first
-    such line. asked: what the user says that the column is ("" for nothing).
+    such line. asked: what the user says that the column is ("" for nothing). markers: the spelled-out words that were
+    read as missing without being asked to, with their rows in the whole source.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Column:
     format: str = ""
     doubt: str = ""
     asked: str = ""
+    markers: tuple[tuple[str, int], ...] = ()
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS or self.values.dtype != KINDS[self.kind].dtype or self.values.ndim != 1:

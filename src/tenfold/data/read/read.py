@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path, PurePath
@@ -19,6 +20,7 @@ from tenfold.data.read.delimited import read_delimited
 from tenfold.data.read.frames import bundled, bundled_digits, from_array, from_frame, from_list, from_npz, from_parquet
 from tenfold.data.read.image_files import read_files, read_folder
 from tenfold.data.read.images import ImageContract, Images, as_pixels
+from tenfold.data.read.memory import check_fits
 from tenfold.data.read.options import DEFAULT, ReadOptions
 from tenfold.data.read.text import decompress
 from tenfold.errors import BadInput
@@ -225,7 +227,13 @@ def _bytes(path: str) -> bytes:
     if "://" in path:
         raise BadInput("an address, not a file", where=path, expected="a file on this machine", do="download it first")
     try:
+        mode = os.stat(path)
+        if stat.S_ISCHR(mode.st_mode) or stat.S_ISBLK(mode.st_mode) or stat.S_ISSOCK(mode.st_mode):
+            raise BadInput("a device, not a file", where=path, expected="a CSV, TSV, Parquet or npz file")
+        check_fits(mode.st_size, where=path, what="the file")
         return Path(path).read_bytes()
+    except BadInput:  # a ValueError as well
+        raise
     except FileNotFoundError as error:
         raise BadInput("there is no such file", where=path, do=_other(path)) from error
     except IsADirectoryError as error:
