@@ -297,7 +297,7 @@ def test_opening_sweeps_what_a_killed_writer_left(tmp_path: Path) -> None:
     with Run.create(tmp_path / "run") as run:
         sha = run.put_arrays("kind", "key", {"x": np.zeros(2)})
     (run.path / "blobs" / f"{'0' * 64}.safetensors").write_bytes(b"orphan")
-    (run.path / "blobs" / "half.tmp").write_bytes(b"half")
+    (run.path / "blobs" / ".tenfold-0123456789abcdef.tmp").write_bytes(b"half")
     (run.path / "summary.json.tmp").write_bytes(b"half")
     (run.path / "model.tmp").mkdir()
     with Run.open(run.path) as run:

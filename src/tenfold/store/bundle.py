@@ -12,7 +12,8 @@ import os
 import platform
 import shutil
 import stat
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -25,11 +26,10 @@ from tenfold.store.blobs import pack_arrays, unpack_arrays
 from tenfold.store.files import (
     DIRECTORY_MODE,
     SHA256,
-    TEMPORARY,
     sha256,
     swap_directory,
     synchronize_directory,
-    translated_errors,
+    temporary_beside,
     write_synchronized,
 )
 
@@ -96,11 +96,12 @@ def write_bundle(
     """Write the bundle directory `path`, replacing an older one in one step; gives the SHA-256 of its manifest.
 
     `spec`, `schema`, `preprocess` and `meta` are JSON values (no NaN); the arrays are of bool, integer or float
-    dtype and any shape. Equal parts give equal bytes. Errors: `RunFailed` when the disk refuses, ValueError or
-    TypeError for a value that cannot be stored.
+    dtype and any shape. Equal parts give equal bytes. Errors: `BadInput` when there is something else of that name,
+    `RunFailed` when the disk refuses, ValueError or TypeError for a value that cannot be stored.
     """
-    path = Path(path)
-    with translated_errors(path.parent):
+    path = Path(os.path.realpath(path))  # of a link, the folder that it stands for
+    _refuse_foreign(path)
+    with _named_errors(path):
         staged, manifest = stage_bundle(
             path,
             spec=spec,
@@ -111,7 +112,7 @@ def write_bundle(
             card=card,
             meta=meta,
         )
-        swap_directory(staged, path)
+        swap_directory(staged, path, temporary_beside(path))
     return sha256(manifest)
 
 
@@ -129,8 +130,7 @@ def stage_bundle(path: Path, *, card: str, meta: Any = None, **parts: Any) -> tu
     }
     files = {name: {"sha256": sha256(data), "size": len(data)} for name, data in contents.items()}
     manifest = _json({"format": FORMAT, "files": files, "versions": _versions(), "meta": meta})
-    staged = path.with_name(path.name + TEMPORARY)
-    shutil.rmtree(staged, ignore_errors=True)
+    staged = temporary_beside(path)
     try:
         staged.mkdir(mode=DIRECTORY_MODE, parents=True)
         for name, data in contents.items():
@@ -141,6 +141,31 @@ def stage_bundle(path: Path, *, card: str, meta: Any = None, **parts: Any) -> tu
         shutil.rmtree(staged, ignore_errors=True)
         raise
     return staged, manifest
+
+
+@contextmanager
+def _named_errors(path: Path) -> Generator[None]:
+    """An error of the operating system as one line about the directory."""
+    try:
+        yield
+    except OSError as error:
+        raise RunFailed(f"{path}: the model cannot be written ({error.strerror or error})") from error
+
+
+def _refuse_foreign(path: Path) -> None:
+    """Raise `BadInput` where writing a bundle would delete something that is none."""
+    if not os.path.lexists(path):
+        return
+    if not path.is_dir():
+        raise BadInput("is a file", where=str(path), expected="a new directory, or that of a model", do="another name")
+    others = sorted(set(os.listdir(path)) - {MANIFEST, *CONTENTS})
+    if others:
+        raise BadInput(
+            f"holds other things than a model, such as {others[0]!r}",
+            where=str(path),
+            expected="a new directory, or that of a model, which is replaced",
+            do="another name",
+        )
 
 
 def read_bundle(path: str | os.PathLike[str]) -> Bundle:

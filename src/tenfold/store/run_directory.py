@@ -36,6 +36,8 @@ from tenfold.store.database import NAME, Database
 from tenfold.store.files import (
     DIRECTORY_MODE,
     FILE_MODE,
+    SET_ASIDE,
+    TEMPORARY,
     remove_leftovers,
     replace_file,
     sha256,
@@ -210,7 +212,7 @@ class Run:
             or name != Path(name).name
             or name.startswith((NAME, LOCK, "."))
             or name in {FOLDER, MODEL}
-            or name.endswith(".tmp")
+            or name.endswith(TEMPORARY)
         ):
             raise ValueError(f"{name!r} is no name for a file of a run")
         content = data.encode("utf-8") if isinstance(data, str) else data
@@ -225,7 +227,7 @@ class Run:
         with translated_errors(self.path):
             staged, manifest = stage_bundle(self.path / MODEL, **parts)
         with self._replacing(f"{MODEL}/manifest.json", manifest), translated_errors(self.path):
-            swap_directory(staged, self.path / MODEL)
+            swap_directory(staged, self.path / MODEL, self.path / (MODEL + SET_ASIDE))
         return sha256(manifest)
 
     @contextmanager
