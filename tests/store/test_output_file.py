@@ -1,4 +1,4 @@
-"""What Tenfold writes at a place that the user names: complete or not at all, and nothing of the user's is destroyed."""
+"""What is written at a place that the user names: complete or not at all, and nothing of the user's is destroyed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_a_file_with_the_temporary_name_of_before_and_a_link_of_that_name_are_le
     (tmp_path / "p.csv.tmp").symlink_to(tmp_path / "thesis.txt")
     (tmp_path / "q.csv.tmp").write_text("mine too")
     for name in ("p.csv", "q.csv", f"{LONG}.csv"):
-        write_output(tmp_path / name, lambda path: path.write_text("new") and None)
+        write_output(tmp_path / name, lambda path: path.write_text("new"))
         assert (tmp_path / name).read_text() == "new"
     assert (tmp_path / "thesis.txt").read_text() == "mine"
     assert (tmp_path / "q.csv.tmp").read_text() == "mine too"
@@ -46,7 +46,7 @@ def test_what_fails_leaves_the_older_file_and_nothing_else(tmp_path: Path) -> No
 def test_a_place_that_cannot_be_is_refused_in_one_line(tmp_path: Path, name: str) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(BadInput, match="cannot be written"):
-        write_output(tmp_path / name, lambda path: path.write_text("new") and None)
+        write_output(tmp_path / name, lambda path: path.write_text("new"))
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 

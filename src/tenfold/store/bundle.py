@@ -11,7 +11,6 @@ import json
 import os
 import platform
 import shutil
-import stat
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from tenfold.store.blobs import pack_arrays, unpack_arrays
 from tenfold.store.files import (
     DIRECTORY_MODE,
     SHA256,
+    read_regular,
     sha256,
     swap_directory,
     synchronize_directory,
@@ -35,6 +35,7 @@ from tenfold.store.files import (
 
 FORMAT = 1
 MANIFEST = "manifest.json"
+MODEL = "model"  # the bundle of a run
 CONTENTS = (
     "card.md",
     "model.safetensors",
@@ -168,15 +169,20 @@ def _refuse_foreign(path: Path) -> None:
         )
 
 
-def read_bundle(path: str | os.PathLike[str]) -> Bundle:
+def read_bundle(path: str | os.PathLike[str], *, expected: str | None = None) -> Bundle:
     """Read and verify a bundle directory; nothing in it is executed, nothing unverified is parsed.
+
+    expected: the hash of the manifest, as the run that trained the model has recorded it.
 
     Errors: `BadInput` when there is no bundle of this format (no directory, no manifest, another format number, a
     file that may hold code), `Corrupt` when a file is missing, extra, a link, of another size or hash, or malformed.
     """
     path = Path(path)
     _check_names(path)
-    raw = _read_file(path / MANIFEST, MAXIMUM_MANIFEST)
+    raw = _read(path / MANIFEST, MAXIMUM_MANIFEST)
+    if expected is not None and sha256(raw) != expected:
+        what = "this is not the model that the run trained"
+        raise Corrupt(what, file=str(path / MANIFEST), expected=expected, found=sha256(raw))
     manifest = _parse(raw, path / MANIFEST)
     _check_manifest(manifest, path / MANIFEST)
     data = {name: _read_listed(path / name, manifest["files"][name]) for name in CONTENTS}
@@ -237,31 +243,15 @@ def _check_names(path: Path) -> None:
         raise Corrupt("the file is missing", file=str(path / name))
 
 
-def _read_file(path: Path, maximum: int) -> bytes:
-    """The bytes of a regular file of at most `maximum` bytes. Errors: `Corrupt` for anything else, such as a link."""
+def _read(path: Path, maximum: int) -> bytes:
     try:
-        # O_NOFOLLOW: no link to a file elsewhere. O_NONBLOCK: a named pipe, which nobody writes, does not block here.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError as error:
-        if path.is_symlink():
-            raise Corrupt("a link, where a file belongs", file=str(path)) from error
-        raise RunFailed(f"{path}: cannot be read ({error.strerror})") from error
-    try:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise Corrupt("not a regular file", file=str(path))
-        if status.st_size > maximum:
-            raise Corrupt(f"{status.st_size} bytes, where at most {maximum} are expected", file=str(path))
-        with os.fdopen(descriptor, "rb", closefd=False) as file:
-            return file.read(maximum + 1)
-    except OSError as error:
-        raise RunFailed(f"{path}: cannot be read ({error.strerror})") from error
-    finally:
-        os.close(descriptor)
+        return read_regular(path, maximum)
+    except FileNotFoundError as error:  # it was there when the names were checked
+        raise Corrupt("the file is missing", file=str(path)) from error
 
 
 def _read_listed(path: Path, entry: dict[str, Any]) -> bytes:
-    data = _read_file(path, entry["size"])
+    data = _read(path, entry["size"])
     actual = sha256(data)
     if len(data) != entry["size"] or actual != entry["sha256"]:
         raise Corrupt("the content has changed", file=str(path), expected=entry["sha256"], found=actual)

@@ -1,8 +1,8 @@
 """Files that are replaced in one step: after a crash at any moment a file is the old one or the new one, complete.
 
 A file is written under a temporary name, synchronized, renamed over its final name, and its folder is
-synchronized. The temporary name cannot be guessed and is made exclusively: a file or a link that is there already is never
-written to. What a crash leaves behind in a run is recognized by its name and removed when the run is next opened.
+synchronized. The temporary name cannot be guessed and is made exclusively: a file or a link that is there already is
+never written to. What a crash leaves behind in a run is recognized by its name and removed when the run is next opened.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import secrets
 import shlex
 import shutil
 import sqlite3
+import stat
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -93,9 +94,7 @@ def replace_file(path: Path, data: bytes) -> None:
         write_synchronized(temporary, data)
         os.replace(temporary, path)
     except BaseException:
-        with contextlib.suppress(
-            OSError
-        ):  # a disk that refuses may refuse this too; the first error is the one to tell
+        with contextlib.suppress(OSError):  # the first error of the disk is the one to tell
             temporary.unlink(missing_ok=True)
         raise
     # The new name is in the folder's own blocks; without this a power cut can bring the old file back.
@@ -111,6 +110,32 @@ def write_synchronized(path: Path, data: bytes) -> None:
         while view:  # a write may take only a part, as on a disk that is nearly full
             view = view[file.write(view) :]
         os.fsync(descriptor)
+
+
+def read_regular(path: Path, maximum: int | None = None) -> bytes:
+    """The bytes of a regular file of at most `maximum` bytes. Errors: `Corrupt` for anything else, such as a link;
+    FileNotFoundError; `RunFailed` when it cannot be read."""
+    try:
+        # O_NOFOLLOW: no link to a file elsewhere. O_NONBLOCK: a named pipe, which nobody writes, does not block here.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        if path.is_symlink():
+            raise Corrupt("a link, where a file belongs", file=str(path)) from error
+        raise RunFailed(f"{path}: cannot be read ({error.strerror})") from error
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise Corrupt("not a regular file", file=str(path))
+        if maximum is not None and status.st_size > maximum:
+            raise Corrupt(f"{status.st_size} bytes, where at most {maximum} are expected", file=str(path))
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            return file.read() if maximum is None else file.read(maximum + 1)
+    except OSError as error:
+        raise RunFailed(f"{path}: cannot be read ({error.strerror})") from error
+    finally:
+        os.close(descriptor)
 
 
 def synchronize_directory(path: Path) -> None:

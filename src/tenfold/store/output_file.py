@@ -43,7 +43,7 @@ def refuse_output(path: Path, *inputs: str | os.PathLike[str]) -> None:
         )
 
 
-def write_output(path: Path, write: Callable[[Path], None]) -> None:
+def write_output(path: Path, write: Callable[[Path], object]) -> None:
     """Let `write` make a file of a name that it is given, then put it in the place of `path` in one step.
 
     That name lies in a new folder of our own beside `path`: nobody can hold it already, and no file or link of the
