@@ -121,16 +121,7 @@ def stage_bundle(path: Path, *, card: str, meta: Any = None, **parts: Any) -> tu
     """Write the bundle next to `path`, for `swap_directory`; gives the folder and the bytes of the manifest.
 
     Errors: OSError."""
-    contents = {
-        "card.md": card.encode("utf-8"),
-        "model.safetensors": pack_arrays(parts["arrays"]),
-        "preprocess.json": _json(parts["preprocess"]),
-        "preprocess.safetensors": pack_arrays(parts["preprocess_arrays"]),
-        "schema.json": _json(parts["schema"]),
-        "spec.json": _json(parts["spec"]),
-    }
-    files = {name: {"sha256": sha256(data), "size": len(data)} for name, data in contents.items()}
-    manifest = _json({"format": FORMAT, "files": files, "versions": _versions(), "meta": meta})
+    contents, manifest = _contents(card=card, meta=meta, **parts)
     staged = temporary_beside(path)
     try:
         staged.mkdir(mode=DIRECTORY_MODE, parents=True)
@@ -142,6 +133,26 @@ def stage_bundle(path: Path, *, card: str, meta: Any = None, **parts: Any) -> tu
         shutil.rmtree(staged, ignore_errors=True)
         raise
     return staged, manifest
+
+
+def bundle_sha(**parts: Any) -> str:
+    """What `write_bundle` would give, without writing anything."""
+    return sha256(_contents(**parts)[1])
+
+
+def _contents(*, card: str, meta: Any = None, **parts: Any) -> tuple[dict[str, bytes], bytes]:
+    """The bytes of the files, and of the manifest."""
+    contents = {
+        "card.md": card.encode("utf-8"),
+        "model.safetensors": pack_arrays(parts["arrays"]),
+        "preprocess.json": _json(parts["preprocess"]),
+        "preprocess.safetensors": pack_arrays(parts["preprocess_arrays"]),
+        "schema.json": _json(parts["schema"]),
+        "spec.json": _json(parts["spec"]),
+    }
+    files = {name: {"sha256": sha256(data), "size": len(data)} for name, data in contents.items()}
+    manifest = _json({"format": FORMAT, "files": files, "versions": _versions(), "meta": meta})
+    return contents, manifest
 
 
 @contextmanager
