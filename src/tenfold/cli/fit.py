@@ -37,7 +37,7 @@ from tenfold.cli.options import (
     shell_path,
 )
 from tenfold.data.read.options import ReadOptions, asked_kinds
-from tenfold.errors import BadInput, RunFailed, Stopped
+from tenfold.errors import BadInput, Corrupt, RunFailed, Stopped
 from tenfold.problem.settings import Settings
 
 if TYPE_CHECKING:
@@ -151,13 +151,17 @@ def resume(run: RunDirectory, as_json: JsonOption = False) -> None:
     """Continue a run that was stopped or killed; the result is the same as without the stop."""
     from tenfold.cli.screen import Screen
     from tenfold.run.fit import reopen
+    from tenfold.store.check import check
     from tenfold.store.no_model import NO_MODEL, has_failed
 
     screen = Screen(quiet=as_json)
     with _signals(run) as stop:
         opened, prepared, plan = reopen(run)
         with opened:
-            if opened.has("report"):
+            damaged = [damage.file for damage in check(run)] if opened.has("report") else []
+            if damaged:
+                screen.say(f"damaged, and made again: {', '.join(damaged)}")
+            elif opened.has("report"):
                 screen.say(f"{shell_path(run)} is finished: nothing left to do")
                 _end(opened, screen, as_json)
                 if has_failed(opened):
@@ -165,6 +169,8 @@ def resume(run: RunDirectory, as_json: JsonOption = False) -> None:
                 return
             screen.resumed(shell_path(run), prepared, plan)
             _work(opened, prepared, plan, screen, stop, as_json)
+            for damage in check(run) if damaged else ():
+                raise Corrupt(damage.what, file=str(run / damage.file), expected=damage.expected, found=damage.found)
 
 
 def _recipe(path: Path | None) -> Recipe | None:

@@ -19,11 +19,12 @@ from tenfold.data.read.images import ImageContract
 from tenfold.data.read.options import ReadOptions
 from tenfold.data.read.read import read_as, read_images
 from tenfold.errors import BadInput, Corrupt
+from tenfold.model.check_stored import check_member, check_spec
 from tenfold.model.member import Member, read_member
 from tenfold.problem.outputs import in_unit
 from tenfold.recipe.recipe import Recipe, loss_of
 from tenfold.store.bundle import Bundle, read_bundle, write_bundle
-from tenfold.store.no_model import refuse_directory
+from tenfold.store.no_model import find_bundle
 
 Array = np.ndarray
 CHUNK, CHUNK_IMAGES = 8192, 256  # rows predicted at a time
@@ -269,19 +270,38 @@ def softmax(outputs: Array) -> Array:
 def load(path: str | Path) -> Model:
     """The fitted model of a run directory (or of a saved model): `load("runs/churn-1").predict("new.csv")`.
 
-    Every file's hash is checked, and nothing in it is executed.
+    Every file's hash is checked, in a run also that of the whole against the one that the run has recorded, and nothing
+    in it is executed.
     """
-    inside = Path(path) / "model"
-    if not inside.is_dir():
-        refuse_directory(Path(path))
-    directory = inside if inside.is_dir() else Path(path)
-    bundle = read_bundle(directory)
+    directory, expected = find_bundle(Path(path))
+    bundle = read_bundle(directory, expected=expected)
+    where = str(directory)
+    try:
+        return _read_model(bundle, where)
+    except Corrupt:
+        raise
+    except (BadInput, ArithmeticError, AttributeError, LookupError, TypeError, ValueError, RecursionError) as error:
+        # Every part is as it was written, but what was written is no model: made by hand, or by a program with a fault.
+        found = error.found if isinstance(error, BadInput) else str(error)
+        raise Corrupt(f"the content is not that of a model ({found:.200})", file=where) from error
+
+
+def _read_model(bundle: Bundle, where: str) -> Model:
+    """The model of a verified bundle. Errors: `Corrupt` where its parts do not fit, and whatever values of other types
+    than a model's lead to."""
     spec = bundle.spec
+    schema = Schema.from_dict(bundle.schema) if bundle.schema is not None else None
+    check_spec(spec, schema, where)
+    contract = ImageContract.from_dict(spec["images"]) if spec.get("images") is not None else None
+    recipe, outputs = Recipe.from_dict(spec["recipe"]), len(spec["classes"]) or 1
+    stored = list(_stored_members(bundle, where))
+    for member in stored:
+        check_member(recipe, outputs, contract.image if contract else None, schema, member, where)
     return Model(
-        members=tuple(read_member(spec, *stored) for stored in _stored_members(bundle, str(directory))),
+        members=tuple(read_member(spec, *member) for member in stored),
         classes=tuple(spec["classes"]),
-        schema=Schema.from_dict(bundle.schema) if bundle.schema else None,
-        contract=ImageContract.from_dict(spec["images"]) if spec.get("images") else None,
+        schema=schema,
+        contract=contract,
     )
 
 

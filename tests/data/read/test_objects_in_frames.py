@@ -68,9 +68,8 @@ def test_two_columns_of_one_name_in_a_frame_are_refused(frame: object) -> None:
 def test_integers_of_128_bits() -> None:
     table = read_table(polars.DataFrame({"a": polars.Series([5, None, 7], dtype=polars.Int128), "b": [1, 2, 3]}))
     np.testing.assert_array_equal(table.column("a").values, [5, np.nan, 7])
-    codes = read_table(polars.DataFrame({"a": polars.Series([2**100 + 1, 2**100 + 2], dtype=polars.Int128)})).column(
-        "a"
-    )
+    frame = polars.DataFrame({"a": polars.Series([2**100 + 1, 2**100 + 2], dtype=polars.Int128)})
+    codes = read_table(frame).column("a")
     assert codes.values.tolist() == [str(2**100 + 1), str(2**100 + 2)]
 
 
