@@ -139,9 +139,13 @@ def test_a_doubtful_file_is_refused_with_its_place(tmp_path: Path, case: str) ->
 
 
 def test_a_quote_that_can_only_stand_for_itself_is_kept_and_said(tmp_path: Path) -> None:
-    table = load(tmp_path, 'pipe,x\n5" long,1\n7" long,2\n"6"" long, new",3\nE"(1 Hz),4\n')
-    assert table.column("pipe").values.tolist() == ['5" long', '7" long', '6" long, new', 'E"(1 Hz)']
-    assert "a quote inside an unquoted cell stands for itself (3 lines, the first is 2)" in table.notes
+    table = load(tmp_path, 'pipe",x\n5" long,1\n7" long,2\n"6"" long, new",3\nm,4\n')
+    assert table.column('pipe"').values.tolist() == ['5" long', '7" long', '6" long, new', "m"]
+    sizes = load(tmp_path, "size,x\n" + '5",1\n7",2\n3 1/4",4\n' * 4)
+    assert sizes.column("size").values.tolist()[:3] == ['5"', '7"', '3 1/4"']
+    assert "line 3, column 1: a quote inside" in refusal(tmp_path, 'size,x\n5,1\n7",2\n3,4\n')
+    assert "line 2, column 1: a quote inside" in refusal(tmp_path, 'size,x\nm"g,1\n7,2\n3,4\n')
+    assert "a quote inside an unquoted cell stands for itself (3 lines, the first is 1)" in table.notes
 
 
 def test_options_overrule_what_the_file_looks_like(tmp_path: Path) -> None:

@@ -102,7 +102,8 @@ def is_comment_line(record: RawRow) -> bool:
 def _refuse_tables(file: TextFile, table: Collected, looks_like: Sequence[Look], out: dict[int, str]) -> None:
     """Mark the titles of sections, which follow a blank line; BadInput at the header of another table."""
     numbers = [look in ("number", "date") for look in looks_like]
-    candidates = {at for at in table.blanks if at < table.rows} | set(_unlike(table, looks_like))
+    candidates = {*table.blanks, *(at + 1 for at in table.bare), *_unlike(table, looks_like)}
+    candidates = {at for at in candidates if at < table.rows}
     for at in sorted(candidates - out.keys()):
         cells = table.row(at)
         section = at in table.blanks or at - 1 in table.bare
@@ -224,8 +225,9 @@ def _odd_below(file: TextFile, table: Collected, out: dict[int, str]) -> list[Ra
     gap = table.rows in table.blanks or any(what in ("note", "empty") for at, what in out.items() if at >= last)
     ended = file.text.endswith((b"\n", b"\r"))
     for record in below:
-        single = record.filled <= 1 and len(record.cells) <= max(1, len(table.columns) - 1)
         cell = next((cell.strip() for cell in record.cells if cell.strip()), "")
+        narrow = len(record.cells) <= max(1, len(table.columns) - 1)
+        single = narrow and (record.filled <= 1 or (gap and bool(NOTE.match(cell))))
         # Without a line end the file may be cut off inside its last row.
         sure = gap or bool(NOTE.match(cell)) or (len(table.columns) > 2 and (ended or record is not below[-1]))
         if not (single and sure) and not (notes and gap):

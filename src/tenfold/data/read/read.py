@@ -115,6 +115,15 @@ def read_table(
     return _typed(_read_source(source, name, options, expected), options)
 
 
+def cells_in(path: str | os.PathLike[str], options: ReadOptions = DEFAULT) -> TextTable:
+    """The cells of a text file as they stand, before the kind of any column is decided. BadInput as `read_table`, and
+    for a file that holds no text."""
+    table = _read_file(os.fspath(path), None, options=options)
+    if not isinstance(table, TextTable):
+        raise BadInput("no text file", where=os.fsdecode(path), expected="a CSV or TSV file")
+    return table
+
+
 def _typed(table: Table | TextTable, options: ReadOptions) -> Table:
     """The table with the kinds that its cells decide, or the user."""
     table = table.infer() if isinstance(table, TextTable) else table

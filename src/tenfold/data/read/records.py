@@ -16,8 +16,10 @@ from tenfold.data.read.dialect import Dialect, text_lines
 from tenfold.data.read.options import DEFAULT, ReadOptions
 from tenfold.errors import BadInput
 
-# A mark of inches or seconds after a digit. Before a letter the same sign is a quote that lacks its delimiter.
-INCHES = re.compile(r'(?:[^"]|(?<=\d)"(?!\w))*')
+# A mark of inches or seconds after a digit. Before anything else the same sign is a quote that lacks its delimiter.
+INCHES = re.compile(r"""(?:[^"]|(?<=\d)"(?=$|[\sx×)'-]))*""")
+LETTER = re.compile(r"[^\W\d_]")
+FEW_INCHES = 3  # cells below which a number with such a mark is a stray quote
 
 
 class RawRow(NamedTuple):
@@ -48,7 +50,8 @@ class TextFile:
     """UTF-8 text, how to split it, its name for messages, and what the user wants.
 
     damaged: the lines that could not be split and were passed over, with the reason (`bad_rows` of the options).
-    kept: lines with a quote inside an unquoted cell, which stands for itself.
+    kept: lines with a quote inside an unquoted cell, which stands for itself. inches: errors for such cells without a
+    letter, raised where they are few.
     """
 
     text: bytes
@@ -57,6 +60,7 @@ class TextFile:
     options: ReadOptions = DEFAULT
     damaged: list[tuple[int, BadInput]] = field(default_factory=list[tuple[int, BadInput]])
     kept: list[int] = field(default_factory=list[int])
+    inches: list[BadInput] = field(default_factory=list[BadInput])
 
     def records(self) -> Iterator[RawRow]:
         """Every record, blank ones included, but for the lines that the options leave out; BadInput at a damaged quote.
@@ -70,6 +74,8 @@ class TextFile:
                     first = end
                     if not self.options.skips(record.line):
                         yield record
+                if 0 < len(self.inches) < FEW_INCHES:
+                    raise self.inches[0]
                 return
             except _Damaged as fault:
                 if not self.options.drops or self.options.skips(fault.line):
@@ -163,21 +169,24 @@ class TextFile:
     def _check_quotes(self, line: int, text: str) -> None:
         """Refuse a quote inside a cell that does not start with one, if it could also have been meant to open or close
         a quoted cell."""
-        # A quote that no other follows cannot have cut anything; nor can a mark of inches.
         quote, delimiter = self.dialect.quote, self.dialect.delimiter
         for column, cell, rest in _unquoted(text, delimiter, quote):
             if quote not in cell:
                 continue
-            if (quote not in rest and cell.count(quote) == 1) or (quote == '"' and INCHES.fullmatch(cell)):
-                self.kept.append(line)
-            else:
-                error = BadInput(
-                    f"a quote inside a cell that does not start with one: '{cell[:60]}'",
-                    where=self.place(line, column),
-                    expected=f"a cell in {quote}quotes{quote} as a whole, with quotes inside it doubled, or none",
-                    do=f"put the missing {delimiter!r} or quote there, or leave such rows out: --bad-rows drop",
-                )
+            error = BadInput(
+                f"a quote inside a cell that does not start with one: '{cell[:60]}'",
+                where=self.place(line, column),
+                expected=f"a cell in {quote}quotes{quote} as a whole, with quotes inside it doubled, or none",
+                do=f"put the missing {delimiter!r} or quote there, or leave such rows out: --bad-rows drop",
+            )
+            # In a name a quote that no other follows has cut nothing.
+            name = line == self.dialect.skip + 1 and quote not in rest and cell.count(quote) == 1
+            inches = quote == '"' and INCHES.fullmatch(cell)
+            if not name and not inches:
                 raise _Damaged(line, error)
+            if not name and not LETTER.search(cell):
+                self.inches.append(error)
+            self.kept.append(line)
 
 
 class _Damaged(Exception):
