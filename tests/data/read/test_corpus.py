@@ -5,7 +5,6 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-
 from bench.csv_corpus import Case, compare, corpus, outcome, outcomes, pollutions
 
 CORPUS = os.environ.get("TENFOLD_CSV_CORPUS", "")
