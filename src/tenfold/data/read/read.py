@@ -99,7 +99,9 @@ def read(source: str | os.PathLike[str] | object, *, name: str | None = None) ->
 
 def read_as(source: str | os.PathLike[str] | object, schema: Schema) -> tuple[Table, list[str]]:
     """The columns of a source (see `read`) that the schema uses, in its order and kinds, and notes (see `conform`)."""
-    return conform(_read_source(source, None), schema)
+    table = _read_source(source, None)
+    found, notes = conform(table, schema)
+    return found, notes if isinstance(source, Table) else list(found.notes)
 
 
 def _read_source(source: str | os.PathLike[str] | object, name: str | None) -> Table | TextTable:
