@@ -167,7 +167,7 @@ def _mark(cells: Cells, table: Table | TextTable, wanted: ColumnSchema) -> tuple
     cell = cells.texts[other]
     separator = "," if known.mark == "." else "."
     # In a file whose delimiter is a comma, a comma sets off thousands, in training as here.
-    sets_off = not isinstance(table, TextTable) or table.point_only
+    sets_off = isinstance(table, TextTable) and table.point_only
     if ours.group == separator and known.group != separator and not (known.mark == "." and sets_off):
         one, two = (spell_number(float(numbers.values[other])) for numbers in (ours, theirs))
         why = (

@@ -99,6 +99,13 @@ class Dates:
         return DateWriting(self.rules[0], self.precision, self.zoned)
 
 
+def typed_dates(values: Array, *, zoned: bool) -> DateWriting:
+    """How dates count as written that come with a type: at days if none has a time of day."""
+    present = values[~np.isnat(values)]
+    days = not zoned and bool((present == present.astype("datetime64[D]")).all())
+    return DateWriting(precision="days" if days else "times", zoned=zoned)
+
+
 def parse_dates(spellings: list[str], name: str = "") -> Dates | None:
     """The spellings as dates by the first rule that takes them all, or by the rule of that name only; None where no
     rule takes them all."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tenfold.data.columns.characters import composed
 from tenfold.data.columns.codes import are_whole
 from tenfold.data.columns.numbers import spell_number
 from tenfold.data.columns.table import Column, Table, missing_column
@@ -59,7 +60,7 @@ def read_target(table: Table, name: str | None, task: str | None = None) -> Targ
         raise BadInput(
             "no target column is named", where=table.source, expected=f"one of {names}", do="--target COLUMN"
         )
-    name = name or table.target
+    name = composed(name or table.target)
     if name not in table.names:
         raise missing_column(name, table.names, table.source)
     column = table.column(name)

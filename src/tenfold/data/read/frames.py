@@ -11,14 +11,18 @@ import math
 import zipfile
 import zlib
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import date, datetime
 from typing import Any
 
 import numpy as np
 
 from tenfold.data.columns.cells import Cells, infer
+from tenfold.data.columns.characters import composed
+from tenfold.data.columns.dates import DateWriting, typed_dates
+from tenfold.data.columns.durations import LONG
 from tenfold.data.columns.kinds import KINDS
-from tenfold.data.columns.numbers import EXACT
+from tenfold.data.columns.numbers import EXACT, LARGEST
 from tenfold.data.columns.table import Column, Table
 from tenfold.data.read.images import Images, as_pixels
 from tenfold.errors import BadInput
@@ -151,6 +155,8 @@ def from_parquet(path: str, *, name: str, source: str) -> Table:
         if any(word in types[title] for word in ("[]", "STRUCT", "MAP", "LIST", "BLOB", "UNION")):
             raise _nested(title, types[title], source)
         column, column_notes = _typed(title, values)
+        if "WITH TIME ZONE" in types[title] and column.kind == "date":
+            column = replace(column, format=DateWriting(precision="times", zoned=True).format)
         columns.append(column)
         notes += column_notes
     return _nonempty(Table(name, source, tuple(columns), tuple(notes)))
@@ -246,11 +252,11 @@ def _typed(name: str, values: Any, *, infer_text: bool = True) -> tuple[Column, 
     if letter == "M":
         days = plain.astype("datetime64[s]")
         days[mask if mask is not None else slice(0, 0)] = np.datetime64("NaT", "s")
-        return Column(name, "date", days), []
+        return Column(name, "date", days, format=typed_dates(days, zoned=False).format), []
     if letter == "m":
         seconds = plain.astype("timedelta64[us]").astype(np.float64) / 1e6
         seconds[np.isnat(plain) | (mask if mask is not None else False)] = np.nan
-        return Column(name, "number", seconds), [f"column '{name}': durations as seconds"]
+        return Column(name, "number", seconds, format=LONG), [f"column '{name}': durations as seconds"]
     if letter == "c":
         raise _nested(name, "complex numbers", "the table")
     objects = plain.astype(object)
@@ -264,10 +270,11 @@ def _numeric(name: str, plain: Array, mask: Array | None) -> tuple[Column, list[
     values = plain.astype(np.float64)
     if plain.dtype.kind in "iu" and plain.size and max(abs(int(plain.max())), abs(int(plain.min()))) > EXACT:
         notes.append(f"column '{name}': integers beyond 2^53 are rounded")
-    infinite = np.isinf(values)
+    infinite = np.abs(values) > LARGEST
     if infinite.any():
-        first = int(np.flatnonzero(infinite)[0]) + 1
-        notes.append(f"column '{name}': {infinite.sum()} infinite (first in row {first}), read as missing")
+        first = int(np.flatnonzero(infinite)[0])
+        example = f"{values[first]:g}; first in row {first + 1}"
+        notes.append(f"column '{name}': {infinite.sum()} infinite or too large ({example}), read as missing")
         values[infinite] = np.nan
     if mask is not None:
         values[mask] = np.nan
@@ -284,14 +291,16 @@ def _object(name: str, objects: Array, infer_text: bool) -> tuple[Column, list[s
     if sorts and sorts <= {"number", "boolean"}:
         return _numeric(name, _floats(objects, gone), None)
     if sorts == {"date"}:
-        return Column(name, "date", _dates(objects, gone)), []
+        dates = _dates(objects, gone)
+        zoned = any(isinstance(value, datetime) and value.tzinfo is not None for value in present)
+        return Column(name, "date", dates, format=typed_dates(dates, zoned=zoned).format), []
     if "other" in sorts:
         odd = next(value for value in present if _sort(value) == "other")
         raise _nested(name, type(odd).__qualname__, "the table")
     texts = ["" if absent else _text(value) for value, absent in zip(objects, gone, strict=True)]
     if infer_text:
         return infer(Cells.of(name, texts))
-    values = np.array([None if absent else text for text, absent in zip(texts, gone, strict=True)], object)
+    values = np.array([None if absent else composed(text) for text, absent in zip(texts, gone, strict=True)], object)
     return Column(name, "text", values), []
 
 
