@@ -40,6 +40,7 @@ _SEVERAL = re.compile(
     r"[0-9][0-9.,]*\s?(?P<first>[^\W\d]+|['\"\u2032\u2033x\u00d7/*])\.?,?\s?[0-9][0-9.,]*\s?"
     r"(?P<last>[^\W\d]+|['\"\u2032\u2033])?\.?"
 )
+_FLAT = re.compile(r"[0-9]+[AC-JLN-Z]")  # 12A is a flat or a seat before it is twelve amperes; 12M are millions
 _SHORT_DATE = re.compile(
     r"[0-9]{1,2}(?P<sign>[-/.])[0-9]{1,2}(?P=sign)[0-9]{2}|'?[0-9]{2}(?P<s>[-/])[0-9]{1,2}(?P=s)[0-9]{2}"
 )
@@ -141,6 +142,8 @@ def way(text: str, mark: Mark) -> str:
     if any(seconds(folded, form) is not None for form in FORMATS):
         return "times"
     taken = dressed(folded)
+    if taken is not None and _FLAT.fullmatch(folded):
+        return OTHER
     if taken is not None:
         return "numbers with " + " and ".join(f"'{sign}'" for sign in (taken.before, taken.unit[1]) if sign)
     if _PARENTHESES.fullmatch(folded):

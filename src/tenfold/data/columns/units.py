@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from tenfold.data.columns.characters import ascii_digits
-from tenfold.data.columns.numbers import BLANKS
+from tenfold.data.columns.numbers import BLANKS, is_number
 
 _SIGNS = "$\u00a2\u00a3\u00a4\u00a5\u0e3f\u20a0-\u20bf"
 _WORDS_OF_CODES = (
@@ -68,7 +68,8 @@ def dressed(cell: str) -> Dressed | None:
         if sign:
             return None
         sign = "-"
-    return Dressed(sign + match["number"], before, after)
+    number = sign + match["number"]
+    return Dressed(number, before, after) if is_number(number) or is_number(number, ",") else None
 
 
 def is_unit(after: str, *, blank: bool) -> bool:
