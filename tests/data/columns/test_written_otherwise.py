@@ -73,6 +73,12 @@ def test_numbers_that_can_be_read_two_ways_are_refused_with_the_cell(tmp_path: P
         conform(read(tmp_path / "new.csv"), schema)
 
 
+def test_a_comma_file_has_points_for_decimals_and_the_contract_for_commas(tmp_path: Path) -> None:
+    schema = contract(tmp_path, COMMA)
+    for cells, expected in ((["1.250", "2.500"], [1.25, 2.5]), (['"1,250"', '"2,500"'], [1.25, 2.5])):
+        assert [values for values, _ in both_ways(tmp_path, schema, cells, ",")] == [expected] * 3
+
+
 def test_another_column_of_the_file_decides_about_the_mark(tmp_path: Path) -> None:
     schema = contract(tmp_path, COMMA)
     (tmp_path / "new.csv").write_text("v\tw\n1.500\t2.25\n2.250\t7.5\n")

@@ -14,6 +14,7 @@ import numpy as np
 from tenfold.data.columns.characters import clean, composed
 from tenfold.data.columns.doubts import excel_days, text_doubt
 from tenfold.data.columns.kinds import CELL_RULES, KINDS, ColumnKind, Parsed
+from tenfold.data.columns.number_codes import MOST_CODES
 from tenfold.data.columns.numbers import MarkEvidence, decide_mark, has_two_readings
 from tenfold.data.columns.plain_numbers import PlainNumbers
 from tenfold.data.columns.table import Column, Table, blank_column, place_of
@@ -29,7 +30,7 @@ MISSING: tuple[str, ...] = (
 )  # compared without regard to letter case, after the blanks around the cell are taken off
 # Distinct cells up to which a column remembers their spelling. More than that are no classes or levels, and an object
 # array a column would cost as much memory as its numbers again.
-SPELLED = 1000
+SPELLED = MOST_CODES
 _MISSING = frozenset(MISSING)
 _LONGEST = max(map(len, MISSING))
 
@@ -129,11 +130,12 @@ class TextTable:
 
 
 def infer(
-    cells: Cells | PlainNumbers, mark: Mark = ".", lines: Array | None = None, *, settled: bool = False
+    cells: Cells | PlainNumbers, mark: Mark = ".", lines: Array | None = None, *, unsure: str = ",."
 ) -> tuple[Column, list[str]]:
     """The column that the rules make of these cells, and notes about it.
 
-    lines (rows,): for "first on line ...". settled: whether the file decides about the decimal mark.
+    lines (rows,): for "first on line ...". unsure: the separators of which the file does not say whether they are the
+    decimal mark.
     """
     if isinstance(cells, PlainNumbers):
         if not _may_be_days(cells.values):
@@ -151,7 +153,7 @@ def infer(
         column = Column(cells.name, "text", cells.spelled, doubt=doubt)
     else:
         number = parsed.kind == "number"
-        two_ways = number and not settled and has_two_readings(cells.numerals, mark)
+        two_ways = number and has_two_readings(cells.numerals, mark, unsure)
         remembered = parsed.respelled or two_ways or len(cells.distinct) <= SPELLED
         values = cells.spread(parsed.kind, parsed.values)
         if number and not doubt:
@@ -193,12 +195,12 @@ def infer_all(
     point_only: the file is comma-delimited, so a comma is no decimal mark. Elsewhere columns that can be read only
     one way decide for those that can be read both ways; where none does, the separator that occurs is the decimal.
     """
-    marks, settled, notes = decide_marks(columns, point_only=point_only)
+    marks, unsure, notes = decide_marks(columns, point_only=point_only)
     typed: list[Column] = []
     markers: dict[str, list[tuple[str, int]]] = {}
-    for make, mark, decided in zip(columns, marks, settled, strict=True):
+    for make, mark, separators in zip(columns, marks, unsure, strict=True):
         cells = make()
-        column, column_notes = infer(cells, mark, lines, settled=decided)
+        column, column_notes = infer(cells, mark, lines, unsure=separators)
         typed.append(column)
         notes += column_notes
         count_markers(cells, markers)
@@ -208,23 +210,23 @@ def infer_all(
     return typed, notes + said_of_markers(markers)
 
 
-def decide_marks(columns: Sequence[ReadColumn], *, point_only: bool) -> tuple[list[Mark], list[bool], list[str]]:
-    """The decimal mark of each column, whether the file decides it, and a note for each that could be read both ways
-    (see `infer_all`)."""
+def decide_marks(columns: Sequence[ReadColumn], *, point_only: bool) -> tuple[list[Mark], list[str], list[str]]:
+    """The decimal mark of each column, the separators that the file does not decide about, and a note for each column
+    that could be read both ways (see `infer_all`)."""
     if point_only:
-        return ["."] * len(columns), [False] * len(columns), []
+        return ["."] * len(columns), [","] * len(columns), []
     evidence = mark_evidence(columns)
     sure: set[Mark] = {mark for _, mark, found, _ in evidence if found == "only"}
     marks: list[Mark] = []
-    settled: list[bool] = []
+    unsure: list[str] = []
     notes: list[str] = []
     for name, mark, found, sample in evidence:
         if found == "both":
             mark = next(iter(sure)) if len(sure) == 1 else mark
             notes.append(f"column '{name}': '{sample}' can be read two ways; taken with a {MARK_NAMES[mark]}")
         marks.append(mark)
-        settled.append(found != "both" or len(sure) == 1)
-    return marks, settled, notes
+        unsure.append(",." if found == "both" and len(sure) != 1 else "")
+    return marks, unsure, notes
 
 
 def mark_evidence(columns: Sequence[ReadColumn]) -> list[tuple[str, Mark, MarkEvidence, str]]:

@@ -157,6 +157,8 @@ def _mark(cells: Cells, table: Table | TextTable, wanted: ColumnSchema) -> tuple
     if evidence != "both":
         return mark, []
     if isinstance(table, TextTable):
+        if table.point_only and not any("," in numeral for numeral in numerals):
+            return ".", []
         sure: set[Mark] = {mark for _, mark, found, _ in mark_evidence(table.columns) if found == "only"}
         if len(sure) == 1:
             return sure.pop(), []

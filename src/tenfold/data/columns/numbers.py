@@ -123,9 +123,10 @@ def decide_mark(spellings: list[str]) -> tuple[Mark, MarkEvidence]:
     return ("," if "," in text and "." not in text else "."), "both"
 
 
-def has_two_readings(spellings: list[str], mark: Mark) -> bool:
-    """Whether these numbers with that decimal mark can all be read with the other one, as other numbers."""
-    if not any("." in spelling or "," in spelling for spelling in spellings):
+def has_two_readings(spellings: list[str], mark: Mark, unsure: str) -> bool:
+    """Whether these numbers with that decimal mark can all be read with the other one, as other numbers, and one of
+    these separators is among them."""
+    if not any(separator in spelling for separator in unsure for spelling in spellings):
         return False
     other: Mark = "," if mark == "." else "."
     differs = False
