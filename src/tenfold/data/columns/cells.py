@@ -108,6 +108,14 @@ class TextTable:
     notes: tuple[str, ...]
     lines: Array
 
+    def reader(self, name: str) -> ReadColumn:
+        """What makes the cells of the column of that name, which must be there."""
+        return self._readers[name]
+
+    @cached_property
+    def _readers(self) -> dict[str, ReadColumn]:
+        return dict(zip(self.names, self.columns, strict=True))
+
     def infer(self) -> Table:
         """The table whose kinds the cells decide."""
         columns, notes = infer_all(self.columns, point_only=self.point_only, lines=self.lines)
