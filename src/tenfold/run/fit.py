@@ -293,14 +293,15 @@ class Fit:
         return replace(trained, seconds=seconds)
 
     def _look_at_failures(self, trained: SearchResults, baselines: list[Baseline]) -> list[dict[str, Any]]:
-        """What was unhealthy in the recipes that failed; the doctor looks at them if the time limit leaves enough."""
+        """What was unhealthy in the recipes that failed; the doctor looks at them if the time limit leaves enough, for
+        a share of the time that the run has taken."""
         if not self.run.has("findings"):
             dummy = next(b.mean for b in baselines if b.name == "dummy")
             if failures(trained, dummy):
                 self.listener.step("the doctor looks at the recipes that failed")
-            limit, looks = self.deadline.seconds(), self.deadline.leaves_a_look()
+            looks, looking = self.deadline.leaves_a_look(), self.deadline.for_looking(self._clock()["total"])
             context = SearchContext.local(
-                self.prepared.settings.device, idle=self.stop.check, limit=limit, engine=self.plan.engine
+                self.prepared.settings.device, idle=self.stop.check, late=looking.over, engine=self.plan.engine
             )
             self.run.put("findings", jsonable(findings(trained, dummy, context, looks=looks)))
         return self.run.get("findings")

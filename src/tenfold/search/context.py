@@ -89,8 +89,8 @@ class SearchContext:
 
     journal: commits what the search decides and what packs emit. progress: called with the share of the training that
     is done, in [0, 1], and the best mean score so far; decided: called with each decision of the race; idle: called
-    about ten times a second. limit: seconds of one training, None for no limit. every: seconds between checkpoints.
-    engine: what trains the recipes that it knows.
+    about ten times a second; late: whether what the doctor has under way is to end. limit: seconds of one training, None
+    for no limit. every: seconds between checkpoints. engine: what trains the recipes that it knows.
     """
 
     device: Any
@@ -100,6 +100,7 @@ class SearchContext:
     progress: Callable[[float, float | None], None] = lambda share, best: None
     decided: Callable[[Rung], None] = lambda rung: None
     idle: Callable[[], None] = lambda: None
+    late: Callable[[], bool] = lambda: False
     limit: float | None = None
     every: float = 15.0
     engine: Engine = "packs"

@@ -19,6 +19,7 @@ from tenfold.recipe.recipe import Recipe
 TRAINING_SHARE = 0.6  # of a limit, in plans; the others are for baselines, the refit and the report
 BASELINES_SHARE = 1 / 3  # of what is left for them and the training
 LOOK_SECONDS = 15.0  # that must be left for the doctor to look at recipes that failed
+LOOK_SHARE = 0.5  # of the time that a run has taken so far, which the looking may take again
 REPORT_SECONDS = 3.0  # that the test, the tables and the report take
 ALONE = 2.5  # how much longer a network takes that is trained alone
 
@@ -60,6 +61,10 @@ class Deadline:
     def leaves_a_look(self) -> bool:
         """Whether the doctor may look at recipes that failed."""
         return self.left() > LOOK_SECONDS
+
+    def for_looking(self, spent: float) -> Deadline:
+        """The deadline of the doctor's looks after so many seconds of a run: a share of them, at least 15."""
+        return Deadline(min(max(LOOK_SECONDS, LOOK_SHARE * spent), self.left()), clock=self._clock)
 
     def affordable(self, most: int, cost: Callable[[int], float], rounds: int) -> int:
         """How many of `most` recipes may go on, at least one: as many as cost at most what is left for this of so many
