@@ -30,7 +30,7 @@ from tenfold.recipe.recipe import Recipe
 from tenfold.repair.failures import failures, findings
 from tenfold.run.fit_result import RunResult, run_tables, test_summary
 from tenfold.run.lockbox import TestScore, ledger, open_lockbox
-from tenfold.run.plan import RunPlan, make_plan
+from tenfold.run.plan import RunPlan, by_engine, make_plan
 from tenfold.run.report_data import report_data
 from tenfold.run.verdict import no_score, test_lines
 from tenfold.search.context import SearchContext, device_named
@@ -183,12 +183,16 @@ class Fit:
 
     every: float = 15.0  # seconds of training between two checkpoints of a pack
 
-    def __init__(self, run: Run, prepared: Prepared, plan: RunPlan, listener: Listener, stop: Stop) -> None:
+    def __init__(
+        self, run: Run, prepared: Prepared, plan: RunPlan, listener: Listener, stop: Stop, *, begun: float | None = None
+    ) -> None:
+        """begun: when this session began, by the monotonic clock, where that was before now: reading takes time too."""
         self.run, self.prepared, self.plan, self.listener, self.stop = run, prepared, plan, listener, stop
-        self._begun, self._before = time.monotonic(), run.get("seconds")["total"]
-        settings, used = prepared.settings, self._before
+        self._begun, self._before = time.monotonic() if begun is None else begun, run.get("seconds")["total"]
+        settings, used = prepared.settings, self._before + time.monotonic() - self._begun
         if settings.time_limit is not None:
-            used += seconds_after_training(prepared.problem, plan.recipes, settings.keep)
+            compiled = by_engine(plan.recipes, prepared, plan.engine)[0]
+            used += seconds_after_training(prepared.problem, plan.recipes, settings.keep, compiled=compiled)
         self.deadline = Deadline(settings.time_limit, used=used)
 
     def advance(self) -> RunResult:

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
-from tenfold.engine.plan.cost import recipe_seconds
+from tenfold.engine.native.speed import core_speed
+from tenfold.engine.plan.cost import COMPILED, MODEL, recipe_seconds
 from tenfold.problem.problem import Problem
 from tenfold.recipe.recipe import Recipe
 
@@ -21,7 +22,7 @@ BASELINES_SHARE = 1 / 3  # of what is left for them and the training
 LOOK_SECONDS = 15.0  # that must be left for the doctor to look at recipes that failed
 LOOK_SHARE = 0.5  # of the time that a run has taken so far, which the looking may take again
 REPORT_SECONDS = 3.0  # that the test, the tables and the report take
-ALONE = 2.5  # how much longer a network takes that is trained alone
+ALONE = 2.5  # how much longer a network takes that is trained alone in a pack
 
 
 class Deadline:
@@ -80,12 +81,21 @@ def planned_training(limit: float | None) -> float:
     return math.inf if limit is None else limit * TRAINING_SHARE
 
 
-def seconds_after_training(problem: Problem, recipes: Sequence[Recipe], keep: str) -> float:
-    """Seconds that training the final model and writing the report are likely to take.
+def seconds_after_training(
+    problem: Problem, recipes: Sequence[Recipe], keep: str, *, compiled: Collection[Recipe] = ()
+) -> float:
+    """Seconds that training the final model and writing the report are likely to take. compiled: those of the recipes
+    that compiled lanes train.
 
     Which recipe wins is not known yet: the one at four fifths of the costs is taken, so that a costly winner is not
     a surprise, and one single costly recipe does not take the time from all others.
     """
-    once = sorted(recipe_seconds(recipe, problem.size, rows=problem.inputs.rows, folds=1) for recipe in recipes)
+    fast, lanes = set(map(id, compiled)), COMPILED.at_speed(core_speed()) if compiled else MODEL
+
+    def seconds(recipe: Recipe) -> float:
+        model, longer = (lanes, 1.0) if id(recipe) in fast else (MODEL, ALONE)
+        return longer * recipe_seconds(recipe, problem.size, rows=problem.inputs.rows, folds=1, model=model)
+
+    once = sorted(map(seconds, recipes))
     networks = {"refit": 1, "ensemble": len(problem.folds), "both": len(problem.folds) ** 2}[keep]
-    return REPORT_SECONDS + ALONE * networks * once[int(0.8 * (len(once) - 1))]
+    return REPORT_SECONDS + networks * once[int(0.8 * (len(once) - 1))]
