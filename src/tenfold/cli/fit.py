@@ -171,9 +171,7 @@ def _space(path: Path | None) -> Space | None:
     return Space.from_yaml(path)
 
 
-def _fit(
-    settings: Settings, out: Path | None, begun: float, *, dry_run: bool = False, as_json: bool = False
-) -> None:
+def _fit(settings: Settings, out: Path | None, begun: float, *, dry_run: bool = False, as_json: bool = False) -> None:
     from tenfold.cli.screen import Screen, plan_dict
     from tenfold.engine.native.threads import usable_cores
     from tenfold.problem.from_file import prepare
@@ -196,9 +194,7 @@ def _fit(
         _work(run, prepared, plan, screen, stop, begun, as_json)
 
 
-def _work(
-    run: Run, prepared: Prepared, plan: RunPlan, screen: Screen, stop: Stop, begun: float, as_json: bool
-) -> None:
+def _work(run: Run, prepared: Prepared, plan: RunPlan, screen: Screen, stop: Stop, begun: float, as_json: bool) -> None:
     """Do what is left of a run and print how it ended. begun: when the command did, from which a time limit counts."""
     from tenfold.run.fit import Fit
 

@@ -165,7 +165,8 @@ def findings(
     trained: SearchResults, dummy: float, context: SearchContext, *, looks: bool = True
 ) -> list[dict[str, Any]]:
     """The groups as findings, with the doctor's word on the first recipe of each of the largest groups if it `looks`
-    and until the context's `late`: cause, words, probability, trials, of, recipes, what, where, evidence, remedy, proof."""
+    and until the context's `late`: cause, words, probability, trials, of, recipes, what, where, evidence, remedy,
+    proof."""
     found = []
     for place, group in enumerate(failures(trained, dummy)):
         seen = _looked_at(trained, group, context) if looks and place < MOST and not context.late() else {}

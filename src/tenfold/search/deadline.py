@@ -17,6 +17,7 @@ from tenfold.engine.plan.cost import COMPILED, MODEL, recipe_seconds
 from tenfold.problem.problem import Problem
 from tenfold.recipe.recipe import Recipe
 
+NEVER = 100 * 366 * 86400.0  # seconds
 TRAINING_SHARE = 0.6  # of a limit, in plans; the others are for baselines, the refit and the report
 BASELINES_SHARE = 1 / 3  # of what is left for them and the training
 LOOK_SECONDS = 15.0  # that must be left for the doctor to look at recipes that failed
@@ -35,7 +36,8 @@ class Deadline:
         self, limit: float | None = None, *, used: float = 0.0, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._clock = clock
-        self._end = math.inf if limit is None else clock() + limit - used
+        # A limit of a century is none, whatever its number of digits.
+        self._end = math.inf if limit is None or limit > NEVER else clock() + limit - used
 
     def left(self) -> float:
         """Seconds; negative once it is over, infinite without a limit."""

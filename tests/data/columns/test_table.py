@@ -1,4 +1,4 @@
-"""Columns are found by name at once, however many there are, and a name that is not there is answered with the nearest."""
+"""Columns are found by name at once, however many there are; a name that is not there is answered with the nearest."""
 
 import numpy as np
 import pytest
@@ -76,4 +76,6 @@ def test_of_many_columns_under_other_names_those_alike_but_for_capitals_are_all_
     with pytest.raises(BadInput) as caught:
         conform(Table("t", "t", (*upper, *other)), schema)
     assert "400 columns are not there: 'c0', 'c1'" in caught.value.found
-    assert "'C0', 'C1'" in caught.value.do and "'C29'" in caught.value.do and "'d399'" not in caught.value.do
+    assert "'C0', 'C1'" in caught.value.do
+    assert "'C29'" in caught.value.do
+    assert "'d399'" not in caught.value.do
