@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from tenfold.api import Search, cross_validate, search
 from tenfold.engine.plan.size import Size
+from tenfold.engine.undisturbed import undisturbed
 from tenfold.errors import BadInput
 from tenfold.model.final import check_kind
 from tenfold.problem.default_space import default_space
@@ -101,6 +102,7 @@ class _Network(BaseEstimator):
         check_is_fitted(self, "search_")
         return self.search_.corrected
 
+    @undisturbed
     def _check(self, x: Any, *, fitting: bool) -> Any:
         """Frames go through as they are (their columns are typed and checked by the schema), and images; else a float
         matrix."""
@@ -177,6 +179,7 @@ class Classifier(ClassifierMixin, _Network):
     _task = "classification"
     classes_: Array
 
+    @undisturbed
     def fit(self, X: Any, y: Any, groups: Any = None) -> Classifier:
         """Search, choose, and keep the winner. groups (rows,): rows of one group are never on both sides of a fold."""
         x = self._check(X, fitting=True)
@@ -207,6 +210,7 @@ class Regressor(RegressorMixin, _Network):
 
     _task = "regression"
 
+    @undisturbed
     def fit(self, X: Any, y: Any, groups: Any = None) -> Regressor:
         """Search, choose, and keep the winner. groups (rows,): rows of one group are never on both sides of a fold."""
         x = self._check(X, fitting=True)

@@ -17,6 +17,7 @@ from tenfold.data.feed.encode import Inputs, make_inputs, matrix_inputs, pixel_i
 from tenfold.data.feed.randomness import derive_int
 from tenfold.data.read.images import ImageContract
 from tenfold.data.read.read import read_as, read_images
+from tenfold.engine.undisturbed import own_random_state, plain_torch
 from tenfold.errors import BadInput, Corrupt
 from tenfold.model.member import Member, read_member
 from tenfold.problem.outputs import in_unit
@@ -78,7 +79,8 @@ class Model:
     @cached_property
     def _networks(self) -> list[Any]:
         """The torch module of each member."""
-        return [member.network(len(self.classes) or 1, self.image) for member in self.members]
+        with plain_torch():
+            return [member.network(len(self.classes) or 1, self.image) for member in self.members]
 
     @cached_property
     def _predictors(self) -> list[Callable[[Array], Array]]:
@@ -149,7 +151,7 @@ class Model:
         if network is None:
             raise BadInput("samples of a network without dropout", expected="a recipe with dropout above 0")
         total = square = np.zeros((inputs.rows, len(self.classes) or 1))
-        with torch.random.fork_rng(devices=[]):
+        with own_random_state():
             torch.manual_seed(seed)
             for _ in range(count):
                 drawn = self._forward(member, by_module(network), inputs).astype(np.float64)
@@ -236,7 +238,7 @@ def by_module(network: Any) -> Callable[[Array], Array]:
         # Kernels treat the last rows of a block that is not aligned differently: padded, a row has the same bits
         # whatever the other rows are.
         aligned = np.pad(x, ((0, align(len(x)) - len(x)), (0, 0)))
-        with torch.inference_mode():
+        with plain_torch(), torch.inference_mode():
             return network(torch.from_numpy(aligned))[: len(x)].numpy()
 
     return predictor
