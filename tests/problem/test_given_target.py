@@ -123,3 +123,25 @@ def test_labels_that_may_be_one_and_words_that_read_as_missing_are_warned_of() -
 def test_one_sort_is_kept_as_it_is() -> None:
     for y in (np.array([True, False]), np.array([1, 2], np.uint8), np.array([1.5, 2], np.float32)):
         assert one_value_a_row(y) is y
+
+
+def test_missing_values_and_large_numbers_among_objects_in_x() -> None:
+    x = X.astype(object)
+    x[3, 1] = pd.NA
+    x[4, 0] = None
+    model = Classifier(RECIPE, folds=2, random_state=0).fit(x, ["u", "v"] * 6)
+    plain = np.where([[(row, j) in ((3, 1), (4, 0)) for j in range(2)] for row in range(12)], np.nan, X)
+    np.testing.assert_array_equal(model.predict_proba(x), model.predict_proba(plain))
+    assert tenfold.cross_validate(RECIPE, x, ["u", "v"] * 6, folds=2).table
+    x[5, 1] = 10**400
+    with pytest.raises(BadInput, match=r"X\[5, 1\] is too large"):
+        model.fit(x, ["u", "v"] * 6)
+
+
+def test_structured_arrays_are_frames() -> None:
+    rows = np.array([(number, "uv"[int(number > 0)]) for number in X[:, 0]], [("a", "f8"), ("b", "U1")])
+    y = np.where(X[:, 0] > 0, "p", "n")
+    model = Classifier(RECIPE, folds=2, random_state=0).fit(rows, y)
+    assert model.feature_names_in_.tolist() == ["a", "b"]
+    assert model.predict(rows.view(np.recarray)).tolist() == model.predict(pd.DataFrame(rows)).tolist()
+    assert tenfold.cross_validate(RECIPE, rows, y, folds=2).table

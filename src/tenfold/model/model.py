@@ -17,6 +17,7 @@ from tenfold.data.feed.encode import Inputs, make_inputs, matrix_inputs, pixel_i
 from tenfold.data.feed.randomness import derive_int
 from tenfold.data.read.images import ImageContract
 from tenfold.data.read.read import read_as, read_images
+from tenfold.data.read.sparse import dense, is_sparse
 from tenfold.engine.undisturbed import own_random_state, plain_torch
 from tenfold.errors import BadInput, Corrupt
 from tenfold.model.member import Member, read_member
@@ -107,6 +108,7 @@ class Model:
             images = read_images(x, self.contract)
             return pixel_inputs(images.pixels), list(images.notes)
         if self.schema is None:
+            x = dense(x)[0] if is_sparse(x) else x
             matrix, columns = np.asarray(x, np.float64), len(self.members[0].encoding.medians)
             if matrix.ndim != 2 or matrix.shape[1] != columns:
                 raise BadInput(f"input has shape {matrix.shape}", expected=f"(rows, {columns}), as in training")

@@ -19,6 +19,7 @@ from tenfold.data.feed.encode import Inputs, make_inputs, matrix_inputs, pixel_i
 from tenfold.data.profile.leaks import gives_away
 from tenfold.data.read.images import as_pixels
 from tenfold.data.read.read import read
+from tenfold.data.read.sparse import dense, is_sparse
 from tenfold.data.split.request import Splits
 from tenfold.errors import BadInput
 from tenfold.problem.given_target import read_given
@@ -82,16 +83,20 @@ class Labelled:
 
 
 def understand(x: Any, y: Any, task: str | None = None) -> Labelled:
-    """X: a 2-D numeric array, tensor or nested list, any frame that narwhals reads, or images (rows, height, width) or
-    (rows, height, width, channels), uint8 or float; y: one value a row.
+    """X: a 2-D numeric array, tensor, sparse matrix or nested list, a structured array, any frame that narwhals reads,
+    or images (rows, height, width) or (rows, height, width, channels), uint8 or float; y: one value a row.
 
     Text and booleans, and integers of at most 20 distinct values, are classes; other numbers a regression target;
     `task` decides otherwise. Raises `BadInput`.
     """
+    said: list[str] = []
+    if is_sparse(x):
+        x, size = dense(x)
+        said = [size]
     x = _array(x)
     values, labels = read_given(y, task)
     inputs, schema = _numeric_inputs(x), None
-    doubts = label_warnings([label for label in labels if isinstance(label, str)])
+    doubts = [*label_warnings([label for label in labels if isinstance(label, str)]), *said]
     if inputs is None:
         table = read(x)
         names = tuple(str(label) for label in labels)
