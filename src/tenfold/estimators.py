@@ -115,7 +115,8 @@ class _Network(BaseEstimator):
         fields = x.dtype.names if isinstance(x, np.ndarray) else None
         if fields or is_frame(x):
             if fitting:
-                self.feature_names_in_ = np.array([str(name) for name in fields or x.columns], object)
+                names: Any = fields or getattr(x, "columns", ())
+                self.feature_names_in_ = np.array([str(name) for name in names], object)
                 self.n_features_in_ = len(self.feature_names_in_)
             return x
         named = getattr(self, "feature_names_in_", None)

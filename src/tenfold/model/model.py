@@ -13,7 +13,7 @@ import numpy as np
 
 from tenfold.data.columns.schema import Schema
 from tenfold.data.feed.batches import align
-from tenfold.data.feed.encode import Inputs, make_inputs, matrix_inputs, pixel_inputs
+from tenfold.data.feed.encode import Inputs, PixelRange, make_inputs, matrix_inputs, pixel_inputs
 from tenfold.data.feed.randomness import derive_int
 from tenfold.data.read.images import ImageContract
 from tenfold.data.read.read import read_as, read_images
@@ -106,7 +106,8 @@ class Model:
         """The columns that the model uses, checked against the schema, and what was noticed on the way."""
         if self.contract is not None:
             images = read_images(x, self.contract)
-            return pixel_inputs(images.pixels), list(images.notes)
+            known = self.contract.pixel_range
+            return pixel_inputs(images.pixels, known), [*images.notes, *outside(images.pixels, known)]
         if self.schema is None:
             x = dense(x)[0] if is_sparse(x) else x
             matrix, columns = np.asarray(x, np.float64), len(self.members[0].encoding.medians)
@@ -229,6 +230,18 @@ class Model:
     def save(self, path: str | Path) -> str:
         """Write the model as a directory of safetensors and JSON; returns the SHA-256 of its manifest."""
         return write_bundle(path, **self.parts())
+
+
+def outside(pixels: Array, known: PixelRange | None) -> list[str]:
+    """A note of images with values that no training image had; [] for none."""
+    if known is None:
+        return []
+    flat = pixels.reshape(len(pixels), -1)
+    count = int(((flat < known.low) | (flat > known.high)).any(1).sum())
+    if not count:
+        return []
+    values = f"values outside the training images' {known.low:,.6g} to {known.high:,.6g}"
+    return [f"{count} of {len(pixels)} images have {values}"]
 
 
 def by_module(network: Any) -> Callable[[Array], Array]:

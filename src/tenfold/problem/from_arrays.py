@@ -15,7 +15,7 @@ from tenfold.data.columns.numbers import EXACT
 from tenfold.data.columns.schema import Schema, decide_schema
 from tenfold.data.columns.table import Column
 from tenfold.data.columns.target import Target, label_warnings
-from tenfold.data.feed.encode import Inputs, make_inputs, matrix_inputs, pixel_inputs
+from tenfold.data.feed.encode import Inputs, PixelRange, make_inputs, matrix_inputs, pixel_inputs
 from tenfold.data.profile.leaks import gives_away
 from tenfold.data.read.images import as_pixels
 from tenfold.data.read.read import read
@@ -149,7 +149,8 @@ def _numeric_inputs(x: Any) -> Inputs | None:
     if array.dtype.names is not None:
         return None
     if array.ndim in (3, 4):
-        return pixel_inputs(as_pixels(array, source="X"))
+        pixels = as_pixels(array, source="X")
+        return pixel_inputs(pixels, PixelRange.of(pixels))
     if array.ndim != 2:
         expected = "(rows, columns), or images (rows, height, width, channels)"
         raise BadInput(f"X has shape {array.shape}", expected=expected, do="X.reshape(-1, 1) for one column")
