@@ -42,21 +42,21 @@ def check_fits(needed: int, *, where: str, what: str, packed: int = 0) -> None:
     free = available_memory()
     if needed > free:
         raise BadInput(
-            f"{what} takes {in_words(needed)} of memory, and {in_words(free)} are available",
+            f"{what} takes {memory_size(needed)} of memory, and {memory_size(free)} are available",
             where=where,
             expected="data that fit into memory",
             do="a sample of the rows, or fewer columns",
         )
     if packed and needed > max(LARGE, MOST_TIMES * packed):
         raise BadInput(
-            f"{what} unpacks from {in_words(packed)} to {in_words(needed)}: nearly all of it repeats",
+            f"{what} unpacks from {memory_size(packed)} to {memory_size(needed)}: nearly all of it repeats",
             where=where,
-            expected=f"at most {in_words(LARGE)}, or {MOST_TIMES:.0f} times its size",
+            expected=f"at most {memory_size(LARGE)}, or {MOST_TIMES:.0f} times its size",
             do="write only the rows that matter",
         )
 
 
-def in_words(count: int) -> str:
+def memory_size(count: int) -> str:
     """A number of bytes in the unit that fits it."""
     for unit, size in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6)):
         if count >= size:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tenfold.data.read.memory import available_memory, in_words
+from tenfold.data.read.memory import available_memory, memory_size
 from tenfold.errors import BadInput
 
 COPIES = 3  # of the numbers that training has at a time: the array, its encoding, the rows of a pack
@@ -26,12 +26,12 @@ def dense(x: Any) -> tuple[np.ndarray, str]:
         raise BadInput(f"X is sparse and has shape {tuple(x.shape)}", expected="(rows, columns)")
     rows, columns = x.shape
     size = rows * columns * 8
-    said = f"X is sparse: learned from as {rows:,} x {columns:,} numbers, {in_words(size)} of memory"
+    said = f"X is sparse: learned from as {rows:,} x {columns:,} numbers, {memory_size(size)} of memory"
     free = available_memory()
     if size * COPIES > free:
         raise BadInput(
-            f"X is sparse, {rows:,} x {columns:,}: dense it takes {in_words(size)}, and training {COPIES} times that; "
-            f"{in_words(free)} are available",
+            f"X is sparse, {rows:,} x {columns:,}: dense it takes {memory_size(size)}, and training {COPIES} times that; "
+            f"{memory_size(free)} are available",
             expected="fewer columns",
             do="a step before this one: sklearn.decomposition.TruncatedSVD(100), or fewer features (max_features=1000)",
         )
