@@ -19,7 +19,7 @@ from tenfold.engine.undisturbed import undisturbed
 from tenfold.errors import BadInput
 from tenfold.model.final import check_kind
 from tenfold.problem.default_space import default_space
-from tenfold.problem.from_arrays import is_frame
+from tenfold.problem.from_arrays import is_frame, with_gaps
 from tenfold.problem.given_target import as_floats, one_value_a_row, values_of
 from tenfold.recipe.recipe import Recipe
 from tenfold.recipe.spaces.space import Space
@@ -124,11 +124,14 @@ class _Network(BaseEstimator):
             what = f"X has no column names and holds {np.asarray(x).dtype} values; the model learned from named columns"
             raise BadInput(what, expected=f"a frame with the columns {', '.join(named)}")
         objects = isinstance(x, np.ndarray) and x.dtype == object and x.ndim == 2
-        given: Any = _with_nan(x) if objects else x
+        given: Any = _with_nan(x) if objects else with_gaps(x)
         options: dict[str, Any] = {"ensure_all_finite": "allow-nan", "ensure_min_samples": 1 + fitting}
-        matrix = validate_data(
-            self, given, reset=fitting, dtype=np.float64, accept_sparse=["csr", "csc", "coo"], **options
-        )
+        options |= {"dtype": np.float64, "accept_sparse": ["csr", "csc", "coo"]}
+        try:
+            matrix = validate_data(self, given, reset=fitting, **options)
+        except OverflowError:
+            _with_nan(np.array(given, object))  # names the place
+            raise
         return dense(matrix)[0] if is_sparse(matrix) else matrix
 
     def _target(self, y: Any, *, numbers: bool = False) -> Array:

@@ -21,6 +21,7 @@ from tenfold.data.read.sparse import dense, is_sparse
 from tenfold.engine.undisturbed import own_random_state, plain_torch
 from tenfold.errors import BadInput, Corrupt
 from tenfold.model.member import Member, read_member
+from tenfold.problem.from_arrays import with_gaps
 from tenfold.problem.outputs import in_unit
 from tenfold.recipe.recipe import Recipe, loss_of
 from tenfold.store.bundle import Bundle, read_bundle, write_bundle
@@ -109,7 +110,7 @@ class Model:
             known = self.contract.pixel_range
             return pixel_inputs(images.pixels, known), [*images.notes, *outside(images.pixels, known)]
         if self.schema is None:
-            x = dense(x)[0] if is_sparse(x) else x
+            x = dense(x)[0] if is_sparse(x) else with_gaps(x)
             matrix, columns = np.asarray(x, np.float64), len(self.members[0].encoding.medians)
             if matrix.ndim != 2 or matrix.shape[1] != columns:
                 raise BadInput(f"input has shape {matrix.shape}", expected=f"(rows, {columns}), as in training")

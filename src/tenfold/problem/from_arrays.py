@@ -103,6 +103,7 @@ def understand(x: Any, y: Any, task: str | None = None) -> Labelled:
         kind = "classification" if labels else "regression"
         target = Target(_unlike(table.names), kind, "given", values, names, np.arange(len(values)), 0)
         _same_length(table.rows, len(values))
+        doubts += table.notes
         doubts += marker_warnings(table.columns, "give the column a type that keeps it (pandas: category)")
         schema = decide_schema(table, target)
         inputs = make_inputs(conform(table, schema)[0], schema)
@@ -142,6 +143,7 @@ def _numeric_inputs(x: Any) -> Inputs | None:
     refused."""
     if not isinstance(x, np.ndarray | list | tuple):
         return None
+    x = with_gaps(x)
     try:
         array = np.asarray(x)
     except ValueError:
@@ -160,6 +162,13 @@ def _numeric_inputs(x: Any) -> Inputs | None:
         row, column = np.argwhere(np.isinf(array))[0]
         raise BadInput(f"X[{row}, {column}] is infinite", expected="finite numbers, or NaN for missing")
     return matrix_inputs(array)
+
+
+def with_gaps(x: Any) -> Any:
+    """A masked array of numbers with NaN for what is masked; anything else as it is."""
+    if not isinstance(x, np.ma.MaskedArray) or x.dtype.kind not in "biuf":
+        return x
+    return x.astype(np.float64).filled(np.nan)
 
 
 def _beyond_exact(array: Array) -> bool:

@@ -305,6 +305,10 @@ def from_frame(frame: Any, *, name: str) -> Table:
             f"a {type(frame).__module__}.{type(frame).__qualname__} is not a table",
             expected="a path, a 2-D array, a list of rows, or a frame (pandas, polars, pyarrow, ...)",
         ) from error
+    except Exception as error:  # what a lazy frame was asked to do fails now, in the words of its library
+        reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
+        raise BadInput(f"the frame cannot be read: {reason}", where=source, do="collect it first") from error
+    titles = ["" if is_absent(title) else title for title in titles]
     columns: list[Column] = []
     notes: list[str] = []
     for title, series in zip(titles, table.iter_columns(), strict=True):

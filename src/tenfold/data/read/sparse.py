@@ -30,8 +30,8 @@ def dense(x: Any) -> tuple[np.ndarray, str]:
     free = available_memory()
     if size * COPIES > free:
         raise BadInput(
-            f"X is sparse, {rows:,} x {columns:,}: dense it takes {memory_size(size)}, and training {COPIES} times that; "
-            f"{memory_size(free)} are available",
+            f"X is sparse, {rows:,} x {columns:,}: dense it takes {memory_size(size)}, training {COPIES} times that, "
+            f"while {memory_size(free)} are available",
             expected="fewer columns",
             do="a step before this one: sklearn.decomposition.TruncatedSVD(100), or fewer features (max_features=1000)",
         )
