@@ -155,6 +155,7 @@ def plan_dict(prepared: Prepared, plan: RunPlan) -> dict[str, Any]:
     """The card and the plan as JSON, for `--dry-run --json`."""
     return {
         "card": prepared.card.to_dict(),
+        "reading": prepared.reading,
         "task": prepared.problem.task,
         "metric": plan.metric.name,
         "rows": {"development": prepared.rows[1], "test": prepared.rows[2], "without_target": prepared.rows[3]},

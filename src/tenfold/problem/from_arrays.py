@@ -18,7 +18,7 @@ from tenfold.data.columns.target import Target, label_warnings
 from tenfold.data.feed.encode import Inputs, PixelRange, make_inputs, matrix_inputs, pixel_inputs
 from tenfold.data.profile.leaks import gives_away
 from tenfold.data.read.images import as_pixels
-from tenfold.data.read.read import read
+from tenfold.data.read.read import read_table
 from tenfold.data.read.sparse import dense, is_sparse
 from tenfold.data.split.request import Splits
 from tenfold.errors import BadInput
@@ -98,7 +98,7 @@ def understand(x: Any, y: Any, task: str | None = None) -> Labelled:
     inputs, schema = _numeric_inputs(x), None
     doubts = [*label_warnings([label for label in labels if isinstance(label, str)]), *said]
     if inputs is None:
-        table = read(x)
+        table = read_table(x)
         names = tuple(str(label) for label in labels)
         kind = "classification" if labels else "regression"
         target = Target(_unlike(table.names), kind, "given", values, names, np.arange(len(values)), 0)

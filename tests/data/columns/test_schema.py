@@ -10,7 +10,7 @@ from tenfold.data.columns.conform import conform
 from tenfold.data.columns.schema import Schema, decide_schema
 from tenfold.data.columns.table import Table
 from tenfold.data.columns.target import read_target
-from tenfold.data.read.read import read, read_as
+from tenfold.data.read.read import read_as, read_table
 from tenfold.errors import BadInput
 
 from ..examples import csv_table
@@ -248,7 +248,7 @@ INDEXES = {
 def test_the_index_that_a_frame_was_written_with_is_dropped_and_said(tmp_path: Path, case: str, name: str) -> None:
     columns = {name: INDEXES[case], "a": RNG.normal(size=INDEX_ROWS), "b": ["u", "v", "w"] * 20, "y": ["p", "q"] * 30}
     frame = pytest.importorskip("pandas").DataFrame(columns)
-    for table in (write(tmp_path, columns), read(frame)):
+    for table in (write(tmp_path, columns), read_table(frame)):
         target = read_target(table, "y")
         first = decide_schema(table.drop("y"), target).columns[0]
         assert (first.kind, first.used) == ("id", False)

@@ -10,7 +10,7 @@ from tenfold.data.columns.table import Column, Table
 from tenfold.data.columns.target import read_target
 from tenfold.data.profile import leaks
 from tenfold.data.profile.card import Card, make_card
-from tenfold.data.read.read import read
+from tenfold.data.read.read import read_table
 
 from ..examples import number, text
 
@@ -105,7 +105,7 @@ def test_repeated_rows_and_rare_classes() -> None:
 
 @pytest.mark.parametrize("name", ["iris", "wine", "breast_cancer", "digits", "diabetes"])
 def test_no_false_alarm_of_a_leak_on_bundled_sets(name: str) -> None:
-    table = read(f"sklearn:{name}")
+    table = read_table(f"sklearn:{name}")
     target = read_target(table, None)
     inputs = table.drop("target")
     found = make_card(inputs, decide_schema(inputs, target), target.values)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tenfold.data.read import memory
-from tenfold.data.read.read import read, read_any
+from tenfold.data.read.read import read_any, read_table
 from tenfold.errors import BadInput
 
 
@@ -50,7 +50,7 @@ HOSTILE = {
 @pytest.mark.parametrize("case", HOSTILE)
 def test_a_hostile_array_is_refused(tmp_path: Path, case: str) -> None:
     with pytest.raises(BadInput, match=r"d\.npz: ") as caught:
-        read(archive(tmp_path / "d.npz", HOSTILE[case]))
+        read_table(archive(tmp_path / "d.npz", HOSTILE[case]))
     assert len(str(caught.value).splitlines()) <= 4
 
 
@@ -63,7 +63,7 @@ def test_encrypted_and_oddly_compressed_archives_are_refused(tmp_path: Path) -> 
         changed[local + offset] = changed[central + offset + 2] = value
         path.write_bytes(bytes(changed))
         with pytest.raises(BadInput, match="the npz file cannot be read"):
-            read(path)
+            read_table(path)
 
 
 def test_two_arrays_of_one_name_are_refused(tmp_path: Path) -> None:
@@ -73,18 +73,18 @@ def test_two_arrays_of_one_name_are_refused(tmp_path: Path) -> None:
     raw = (tmp_path / "d.npz").read_bytes()
     (tmp_path / "d.npz").write_bytes(raw.replace(b"y.npy", b"x.npy"))
     with pytest.raises(BadInput, match="two arrays of the npz file have one name"):
-        read(tmp_path / "d.npz")
+        read_table(tmp_path / "d.npz")
 
 
 def test_an_npz_file_that_does_not_fit_is_refused_with_the_numbers(tmp_path: Path, monkeypatch) -> None:
     np.savez_compressed(tmp_path / "d.npz", x=np.zeros((1000, 1000)), y=np.arange(1000))
     monkeypatch.setattr(memory, "available_memory", lambda: 9_000_000)
     with pytest.raises(BadInput, match=r"'x' of shape \(1000, 1000\) takes 16\.0 MB .* 9\.0 MB are available"):
-        read(tmp_path / "d.npz")
+        read_table(tmp_path / "d.npz")
     monkeypatch.setattr(memory, "available_memory", lambda: 2**62)
     monkeypatch.setattr(memory, "LARGE", 10**6)
     with pytest.raises(BadInput, match=r"unpacks from .* to 16\.0 MB: nearly all of it repeats"):
-        read(tmp_path / "d.npz")
+        read_table(tmp_path / "d.npz")
 
 
 def test_a_parquet_file_that_does_not_fit_is_refused_with_the_numbers(tmp_path: Path, monkeypatch) -> None:
@@ -93,11 +93,11 @@ def test_a_parquet_file_that_does_not_fit_is_refused_with_the_numbers(tmp_path: 
     for values in ([5] * 100_000, ["x" * 10_000] * 1000):  # one number, or one long text, over and over
         parquet.write_table(arrow.table({"a": values}), path)
         assert path.stat().st_size < 50_000
-        assert read(path).rows == len(values)
+        assert read_table(path).rows == len(values)
         with monkeypatch.context() as patch:
             patch.setattr(memory, "available_memory", lambda: 1_000_000)
             with pytest.raises(BadInput, match=r"rows and 1 columns takes .* MB of memory, and 1\.0 MB are available"):
-                read(path)
+                read_table(path)
 
 
 @pytest.mark.parametrize("ending", ["png", "tiff", "gif"])

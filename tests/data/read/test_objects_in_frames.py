@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tenfold.data.columns.table import Column
-from tenfold.data.read.read import read
+from tenfold.data.read.read import read_table
 from tenfold.errors import BadInput
 
 pandas, polars, arrow = (pytest.importorskip(name) for name in ("pandas", "polars", "pyarrow"))
@@ -17,7 +17,7 @@ LARGE = 2**60
 
 
 def column(values: object) -> Column:
-    return read(pandas.DataFrame({"a": values, "b": 1.5})).column("a")
+    return read_table(pandas.DataFrame({"a": values, "b": 1.5})).column("a")
 
 
 NULLABLE = {
@@ -62,13 +62,14 @@ def test_cells_that_are_no_cells_are_refused_by_column_and_row(cell: object, kin
 )
 def test_two_columns_of_one_name_in_a_frame_are_refused(frame: object) -> None:
     with pytest.raises(BadInput, match="two columns have one name: 'a' 2 times"):
-        read(frame)
+        read_table(frame)
 
 
 def test_integers_of_128_bits() -> None:
-    table = read(polars.DataFrame({"a": polars.Series([5, None, 7], dtype=polars.Int128), "b": [1, 2, 3]}))
+    table = read_table(polars.DataFrame({"a": polars.Series([5, None, 7], dtype=polars.Int128), "b": [1, 2, 3]}))
     np.testing.assert_array_equal(table.column("a").values, [5, np.nan, 7])
-    codes = read(polars.DataFrame({"a": polars.Series([2**100 + 1, 2**100 + 2], dtype=polars.Int128)})).column("a")
+    frame = polars.DataFrame({"a": polars.Series([2**100 + 1, 2**100 + 2], dtype=polars.Int128)})
+    codes = read_table(frame).column("a")
     assert codes.values.tolist() == [str(2**100 + 1), str(2**100 + 2)]
 
 
@@ -80,14 +81,14 @@ def frames_of(values: list[int | None], tmp_path: Path) -> list[object]:
 
 def test_integers_that_rounding_would_merge_are_exact_text(tmp_path: Path) -> None:
     for frame in frames_of([LARGE + 1, LARGE + 2, None], tmp_path):
-        table = read(frame)
+        table = read_table(frame)
         assert table.column("a").values.tolist() == [str(LARGE + 1), str(LARGE + 2), None]
         assert "codes, taken as text" in table.notes[0]
 
 
 def test_other_large_integers_are_numbers_that_remember_their_spelling(tmp_path: Path) -> None:
     for frame in frames_of([LARGE + 1, 3, None], tmp_path):
-        found = read(frame).column("a")
+        found = read_table(frame).column("a")
         assert found.kind == "number"
         assert found.spelled is not None
         assert found.spelled.tolist() == [str(LARGE + 1), "3", None]
@@ -96,12 +97,12 @@ def test_other_large_integers_are_numbers_that_remember_their_spelling(tmp_path:
 def test_structured_and_record_arrays_are_tables() -> None:
     rows = np.array([(1, "u", 0.5), (2, "v", np.nan)], [("n", "i4"), ("t", "U3"), ("f", "f4")])
     for x in (rows, rows.view(np.recarray)):
-        table = read(x)
+        table = read_table(x)
         assert table.names == ("n", "t", "f")
         assert table.column("t").values.tolist() == ["u", "v"]
         np.testing.assert_array_equal(table.column("f").values, [0.5, np.nan])
     with pytest.raises(BadInput, match="several values in each cell of 'n'"):
-        read(np.zeros(3, [("n", "f8", (2,))]))
+        read_table(np.zeros(3, [("n", "f8", (2,))]))
 
 
 # ---- Parquet --------------------------------------------------------------------------------------------------------
@@ -115,14 +116,14 @@ def written(tmp_path: Path, table: object) -> Path:
 def test_names_of_a_parquet_file_are_its_own(tmp_path: Path) -> None:
     nested = arrow.array([{"p": 1, "q": [2]}])
     table = arrow.table([[1], [2], [3], [4]], names=["a", "A", "", 'q"t'])
-    found = read(written(tmp_path, table))
+    found = read_table(written(tmp_path, table))
     assert found.names == ("a", "A", "column 3", 'q"t')
     assert [column.values[0] for column in found.columns] == [1, 2, 3, 4]
     assert "column 3 has no name" in found.notes[0]
     with pytest.raises(BadInput, match=r"two columns are named 'a' \(columns 1 and 3\)"):
-        read(written(tmp_path, arrow.table([[1], [2], [3]], names=["a", "b", "a"])))
+        read_table(written(tmp_path, arrow.table([[1], [2], [3]], names=["a", "b", "a"])))
     with pytest.raises(BadInput, match="column 'n' holds STRUCT"):
-        read(written(tmp_path, arrow.table([[1], nested, [2]], names=["a", "n", "b"])))
+        read_table(written(tmp_path, arrow.table([[1], nested, [2]], names=["a", "n", "b"])))
 
 
 def test_decimals_times_and_empty_columns_of_a_parquet_file(tmp_path: Path) -> None:
@@ -130,7 +131,7 @@ def test_decimals_times_and_empty_columns_of_a_parquet_file(tmp_path: Path) -> N
     cents = arrow.array([decimal.Decimal("1.10"), None, decimal.Decimal("2.50")], arrow.decimal128(20, 2))
     zoned = arrow.array([datetime(2020, 1, 1, 12), None, datetime(2020, 1, 2)], arrow.timestamp("us", tz="Asia/Tokyo"))
     table = arrow.table({"wide": wide, "cents": cents, "zoned": zoned, "none": arrow.nulls(3)})
-    found = read(written(tmp_path, table))
+    found = read_table(written(tmp_path, table))
     np.testing.assert_array_equal(found.column("cents").values, [1.1, np.nan, 2.5])
     assert found.column("zoned").values[0] == np.datetime64("2020-01-01T12:00:00")
     assert found.column("none").missing.all()

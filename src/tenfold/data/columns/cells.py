@@ -8,57 +8,49 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 
 from tenfold.data.columns.dates import parse_dates
 from tenfold.data.columns.kinds import CELL_RULES, KINDS, SWAPPED, ColumnKind
+from tenfold.data.columns.missing import USUAL_MISSING, MissingWords
 from tenfold.data.columns.numbers import MARK_NAMES, Mark, MarkEvidence, decide_mark, is_number
 from tenfold.data.columns.plain_numbers import PlainNumbers
+from tenfold.data.columns.read_contract import USUAL_READING, ReadContract
 from tenfold.data.columns.table import Column, Table, blank_column, place_of
 from tenfold.formatting import listed
 
 Array = np.ndarray
-MISSING: tuple[str, ...] = (
-    *("", "?", "na", "n/a", "n.a.", "n/k", "nan", "-nan", "<na>", "nat", "null", "(null)", "none", "nil", "\\n"),
-    *("-", "--", "---", ".", "#n/a", "#na", "#null!", "#div/0!", "#num!", "#value!", "#ref!", "#name?"),
-    *("1.#ind", "1.#qnan"),
-)  # compared without regard to letter case, after the blanks around the cell are taken off
 NEARLY = 0.95  # share of cells from which a column of text is nearly numbers, or nearly dates
 # Distinct cells up to which a column remembers their spelling. More than that are no classes or levels, and an object
 # array a column would cost as much memory as its numbers again.
 SPELLED = 1000
 SIGNED = re.compile(r"[$\u20ac\u00a3\u00a5]\s?[-+0-9.,]+|[-+0-9.,]+\s?[%$\u20ac\u00a3\u00a5]")
-_MISSING = frozenset(MISSING)
-_LONGEST = max(map(len, MISSING))
-
-
-def is_missing(cell: str) -> bool:
-    """Whether a cell (without the blanks around it) is a missing marker."""
-    return len(cell) <= _LONGEST and cell.lower() in _MISSING
 
 
 @dataclass(frozen=True)
 class Cells:
-    """The cells of one column: distinct cells (without the blanks around them), and which one each row holds."""
+    """The cells of one column: distinct cells (without the blanks around them), and which one each row holds; and the
+    words that stand for a missing value."""
 
     name: str
     distinct: list[str]
     codes: Array  # (rows,) int64
+    words: MissingWords = USUAL_MISSING
 
     @staticmethod
-    def of(name: str, cells: Sequence[str]) -> Cells:
+    def of(name: str, cells: Sequence[str], words: MissingWords = USUAL_MISSING) -> Cells:
         """From one string a row."""
         # Everything after this looks at distinct cells only: a column of a million rows often has a few hundred.
         index = {cell: code for code, cell in enumerate(dict.fromkeys(cells))}
         codes = np.fromiter(map(index.__getitem__, cells), np.int64, len(cells))
-        return Cells(name, [cell.strip() for cell in index], codes)
+        return Cells(name, [cell.strip() for cell in index], codes, words)
 
     @cached_property
     def present(self) -> list[int]:
         """Indices into `distinct` of the cells that are not missing markers."""
-        return [i for i, cell in enumerate(self.distinct) if not is_missing(cell)]
+        return [i for i, cell in enumerate(self.distinct) if cell not in self.words]
 
     @property
     def texts(self) -> list[str]:
@@ -90,9 +82,9 @@ class Cells:
         return np.flatnonzero(wanted[self.codes])
 
 
-def cells_of_texts(texts: Array, name: str) -> Cells:
+def cells_of_texts(texts: Array, name: str, words: MissingWords = USUAL_MISSING) -> Cells:
     """From an array of one string a row, in numpy's compact type for strings."""
-    return Cells.of(name, texts.tolist())
+    return Cells.of(name, texts.tolist(), words)
 
 
 ReadColumn = Callable[[], Cells | PlainNumbers]
@@ -104,7 +96,8 @@ class TextTable:
 
     columns: a function for each column that makes its cells, so that one column at a time is in memory as Python
     strings, or gives the numbers that a reader found. point_only: as in `infer_all`; source, notes, lines: as in
-    `Table`.
+    `Table`. reading: what holds for later files too. bad: rows that could not be read and have no value, with a word on
+    each. most_bad: the share of the rows that may be like that.
     """
 
     name: str
@@ -114,22 +107,47 @@ class TextTable:
     point_only: bool
     notes: tuple[str, ...]
     lines: Array
+    reading: ReadContract = USUAL_READING
+    bad: tuple[tuple[int, str], ...] = ()
+    most_bad: float = 0.0
 
     def infer(self) -> Table:
         """The table whose kinds the cells decide."""
         columns, notes = infer_all(self.columns, point_only=self.point_only, lines=self.lines)
-        return Table(self.name, self.source, tuple(columns), (*self.notes, *notes), self.lines)
+        return Table(self.name, self.source, tuple(columns), (*self.notes, *notes), self.lines, "", self.reading)
+
+    def named(self, names: Sequence[str]) -> TextTable:
+        """The same columns under other names."""
+        makers = tuple(partial(_renamed, make, name) for make, name in zip(self.columns, names, strict=True))
+        return replace(self, names=tuple(names), columns=makers)
 
     def place(self, row: int, name: str) -> str:
         """File, line and column of a cell, in words."""
         return place_of(self.source, self.lines, row, self.names, name)
 
 
+def _renamed(make: ReadColumn, name: str) -> Cells | PlainNumbers:
+    return replace(make(), name=name)
+
+
+def spelled_cells(column: Column, levels: Sequence[str] = ()) -> Cells:
+    """The cells of a column as its source spells them, or would. levels: those that are known already."""
+    spelled = column.values if column.kind == "text" else column.spelled
+    if spelled is None:
+        spell = KINDS[column.kind].spell
+        # A boolean of a frame is no text: True, true or TRUE, it takes the letter case of the levels.
+        known = {level.casefold(): level for level in levels} if column.kind == "boolean" else {}
+        spelled = np.array([known.get(spell(value), spell(value)) for value in column.values], object)
+        spelled[column.missing] = ""
+    return Cells.of(column.name, [text or "" for text in spelled])
+
+
 def infer(cells: Cells | PlainNumbers, mark: Mark = ".", lines: Array | None = None) -> tuple[Column, list[str]]:
     """The column that the rules make of these cells, and notes about it. lines (rows,): for "first on line ..."."""
     if isinstance(cells, PlainNumbers):
         return Column(cells.name, "number", cells.values), []
-    texts, markers = cells.texts, cells.markers
+    # Words that the user names are no question.
+    texts, markers = cells.texts, cells.markers if cells.words == USUAL_MISSING else ()
     if not texts:
         return replace(blank_column(cells.name, "text", len(cells.codes)), markers=markers), []
     parsed = next(found for rule in CELL_RULES if (found := rule.parse(texts, mark)) is not None)

@@ -6,11 +6,12 @@ table) keeps its columns of the right kind, and the others are read from their s
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 
-from tenfold.data.columns.cells import Cells, TextTable, decide_marks
+from tenfold.data.columns.cells import Cells, TextTable, decide_marks, spelled_cells
 from tenfold.data.columns.dates import DATE_RULES
 from tenfold.data.columns.kinds import KINDS, SWAPPED, ColumnKind, NotOfKind
 from tenfold.data.columns.numbers import Mark
@@ -33,13 +34,38 @@ def conform(table: Table | TextTable, schema: Schema) -> tuple[Table, list[str]]
     marks: dict[str, Mark] = {}
     if isinstance(table, TextTable):  # all columns decide about the marks, also those that are not used
         marks = dict(zip(table.names, decide_marks(table.columns, point_only=table.point_only)[0], strict=True))
+    bad = dict(table.bad)
+    dropping = table if isinstance(table, TextTable) and table.most_bad else None
     columns: list[Column] = []
     for wanted in schema.used:
-        column, note = _read_column(table, wanted, marks.get(wanted.name, "."))
+        column, note = _read_column(table, wanted, marks.get(wanted.name, "."), bad if dropping else None)
         columns.append(column)
         notes += [note] if note else []
         notes += _novelty(column, wanted)
-    return Table(table.name, table.source, tuple(columns), (*table.notes, *notes), table.lines), notes
+    if dropping:
+        notes += _check_bad(dropping, bad)
+    found = Table(
+        table.name, table.source, tuple(columns), (*table.notes, *notes), table.lines, bad=tuple(sorted(bad.items()))
+    )
+    return found, notes
+
+
+def _check_bad(table: TextTable, bad: dict[int, str]) -> list[str]:
+    """The note on rows with a cell that cannot be read; BadInput where they are too many."""
+    new = [row for row in sorted(bad) if row not in dict(table.bad)]
+    rows = len(table.lines)
+    if not new:
+        return []
+    share = len(bad) / rows
+    if share > table.most_bad:
+        raise BadInput(
+            f"{len(bad)} of {rows} rows cannot be read ({share:.1%}), the first: {bad[min(bad)]}",
+            where=table.source,
+            expected=f"at most {table.most_bad:.1%} bad rows to drop",
+            do=f"mend the file, or --bad-rows drop:{np.ceil(share * 1000) / 10:g}%",
+        )
+    named = listed((f"line {int(table.lines[row])} ({bad[row]})" for row in new), 3)
+    return [f"{len(new)} of {rows} rows ({len(new) / rows:.1%}) cannot be read and have no prediction: {named}"]
 
 
 def _check_names(names: tuple[str, ...], schema: Schema, source: str) -> list[str]:
@@ -61,8 +87,11 @@ def _check_names(names: tuple[str, ...], schema: Schema, source: str) -> list[st
     return notes
 
 
-def _read_column(table: Table | TextTable, wanted: ColumnSchema, mark: Mark) -> tuple[Column, str]:
-    """A column as the kind of the schema, and a note ("" for none)."""
+def _read_column(
+    table: Table | TextTable, wanted: ColumnSchema, mark: Mark, bad: dict[int, str] | None = None
+) -> tuple[Column, str]:
+    """A column as the kind of the schema, and a note ("" for none). bad: takes the rows with a cell that is not of this
+    kind, which become missing; None: such a cell is an error."""
     kind, note = wanted.cell_kind, ""
     if isinstance(table, TextTable):
         cells = table.columns[table.names.index(wanted.name)]()
@@ -79,19 +108,40 @@ def _read_column(table: Table | TextTable, wanted: ColumnSchema, mark: Mark) -> 
         note = f"column '{wanted.name}': {_taken_as(column.kind, wanted)}"
         if kind == "number" and column.kind == "boolean" and column.spelled is None:
             return replace(column, kind="number"), note
-        cells = _cells_of(column, wanted)
+        cells = spelled_cells(column, wanted.levels)
+    what = f"date ({wanted.format or DATE_RULES[0].name})" if kind == "date" else kind
     try:
         return Column(wanted.name, kind, cells.spread(kind, KINDS[kind].read(cells.texts, mark, wanted))), note
     except NotOfKind as fault:
         cell = str(fault)
+        if bad is not None:
+            cells = _without_odd(cells, lambda texts: KINDS[kind].read(texts, mark, wanted), what, bad)
+            return Column(wanted.name, kind, cells.spread(kind, KINDS[kind].read(cells.texts, mark, wanted))), note
         row = int(cells.rows_of([cells.distinct.index(cell)])[0])
-        what = f"date ({wanted.format or DATE_RULES[0].name})" if kind == "date" else kind
         raise BadInput(
             f"'{cell[:60]}' is not a {what}",
             where=table.place(row, wanted.name),
             expected=f"a {what}, as in training, or an empty cell",
             do="fix that cell",
         ) from fault
+
+
+def _without_odd(cells: Cells, read: Callable[[list[str]], object], what: str, bad: dict[int, str]) -> Cells:
+    """The cells without those that are not of a kind; `bad` takes their rows."""
+
+    def odd(cell: str) -> bool:
+        try:
+            read([cell])
+        except NotOfKind:
+            return True
+        return False
+
+    places = [i for i in cells.present if odd(cells.distinct[i])]
+    for i in places:
+        for row in cells.rows_of([i]):
+            bad.setdefault(int(row), f"'{cells.distinct[i][:40]}' in '{cells.name}' is not a {what}")
+    distinct = ["" if i in set(places) else cell for i, cell in enumerate(cells.distinct)]
+    return replace(cells, distinct=distinct)
 
 
 def _taken_as(kind: ColumnKind, wanted: ColumnSchema) -> str:
@@ -108,18 +158,6 @@ def _taken_as(kind: ColumnKind, wanted: ColumnSchema) -> str:
         case _, "boolean":
             return "booleans in mixed spellings"
     return f"dates read as {wanted.format or DATE_RULES[0].name}"
-
-
-def _cells_of(column: Column, wanted: ColumnSchema) -> Cells:
-    """The cells as the source spells them, or would."""
-    spelled = column.values if column.kind == "text" else column.spelled
-    if spelled is None:
-        spell = KINDS[column.kind].spell
-        # A boolean of a frame is no text: True, true or TRUE, it takes the letter case of the levels.
-        levels = {level.casefold(): level for level in wanted.levels} if column.kind == "boolean" else {}
-        spelled = np.array([levels.get(spell(value), spell(value)) for value in column.values], object)
-        spelled[column.missing] = ""
-    return Cells.of(column.name, [text or "" for text in spelled])
 
 
 def _absent(names: list[str], extra: list[str], source: str) -> BadInput:

@@ -12,6 +12,7 @@ import numpy as np
 from tenfold.data.columns.codes import are_whole
 from tenfold.data.columns.in_threads import for_each
 from tenfold.data.columns.kinds import KINDS, ColumnKind
+from tenfold.data.columns.read_contract import USUAL_READING, ReadContract
 from tenfold.data.columns.table import Column, Table
 from tenfold.data.columns.target import TASKS, Target
 from tenfold.data.split.together import cell_columns, row_labels
@@ -74,12 +75,14 @@ class ColumnSchema:
 
 @dataclass(frozen=True)
 class Schema:
-    """The input columns in order, and the target: its name, task and classes (() for regression)."""
+    """The input columns in order, and the target: its name, task and classes (() for regression); and how their file
+    was read."""
 
     columns: tuple[ColumnSchema, ...]
     target: str
     task: Literal["classification", "regression"]
     classes: tuple[str, ...] = ()
+    reading: ReadContract = USUAL_READING
 
     __pydantic_config__: ClassVar[Any] = {"extra": "forbid"}
 
@@ -112,7 +115,7 @@ class Schema:
             raise BadInput(found, where="schema", do=f"'{near}'" if near else "") from error
 
 
-_FIELDS = (*Schema.__dataclass_fields__, *ColumnSchema.__dataclass_fields__)
+_FIELDS = (*Schema.__dataclass_fields__, *ColumnSchema.__dataclass_fields__, *ReadContract.__dataclass_fields__)
 
 
 def decide_schema(table: Table, target: Target) -> Schema:
@@ -120,6 +123,19 @@ def decide_schema(table: Table, target: Target) -> Schema:
 
     BadInput where no column is left to learn from: it says why for the first few.
     """
+    columns = decide_columns(table)
+    if not any(column.used for column in columns):
+        fates = "; ".join(f"'{column.name}' {column.reason}" for column in columns[:4])
+        raise BadInput(
+            f"no column is left to learn from: {fates or 'there is only the target'}",
+            where=table.source,
+            expected="at least one column of numbers, categories or dates that repeat or vary",
+        )
+    return Schema(columns, target.name, target.task, target.classes, table.reading)
+
+
+def decide_columns(table: Table) -> tuple[ColumnSchema, ...]:
+    """What each column of a table is, whether it is used, and why."""
     columns: list[ColumnSchema] = []
     seen: dict[bytes, list[Column]] = {}
     decisions = for_each(_decide, table.columns, table.rows)
@@ -133,14 +149,7 @@ def decide_schema(table: Table, target: Target) -> Schema:
         if twin:
             decision = replace(decision, used=False, reason=f"{TWIN} '{twin}'")
         columns.append(decision)
-    if not any(column.used for column in columns):
-        fates = "; ".join(f"'{column.name}' {column.reason}" for column in columns[:4])
-        raise BadInput(
-            f"no column is left to learn from: {fates or 'there is only the target'}",
-            where=table.source,
-            expected="at least one column of numbers, categories or dates that repeat or vary",
-        )
-    return Schema(tuple(columns), target.name, target.task, target.classes)
+    return tuple(columns)
 
 
 def _exported_index(table: Table) -> str:
@@ -182,6 +191,10 @@ def _decide(column: Column) -> ColumnSchema:
     distinct = column.distinct
     if distinct == 1 and share == 0:
         return replace(blank, reason="constant")
+    if column.asked in ("text", "id"):
+        return replace(blank, kind=column.asked, reason=f"{column.asked}, as asked")
+    if column.asked == "category":
+        return _category(blank, present, ", as asked")
     if column.kind == "text":
         return _decide_text(blank, present, distinct)
     seconds = present.astype(np.int64) if column.kind == "date" else present
@@ -190,7 +203,7 @@ def _decide(column: Column) -> ColumnSchema:
         return replace(blank, kind="date", used=True, reason="as time passed, and place in year, week, day")
     if column.kind == "boolean":
         return replace(blank, kind="boolean", used=True, reason="as 0 and 1")
-    why = _counts_rows(column.name, present, distinct)
+    why = "" if column.asked else _counts_rows(column.name, present, distinct)
     if why:
         return replace(blank, kind="id", reason=why)
     if distinct == 2 and blank.minimum == 0.0 and blank.maximum == 1.0:
@@ -228,7 +241,11 @@ def _decide_text(blank: ColumnSchema, present: Array, distinct: int) -> ColumnSc
         return replace(blank, kind="text", reason=f"free text, {distinct} of {count} distinct")
     if distinct >= DISTINCT * count and count > 2:
         return replace(blank, kind="id", reason=f"ID, {distinct} of {count} distinct")
+    return _category(blank, present)
+
+
+def _category(blank: ColumnSchema, present: Array, why: str = "") -> ColumnSchema:
     counts = Counter(present)
     levels = tuple(sorted(counts, key=lambda level: (-counts[level], level)))
-    reason = f"{distinct} level{'s' * (distinct > 1)}"
+    reason = f"{len(levels)} level{'s' * (len(levels) > 1)}{why}"
     return replace(blank, kind="category", used=True, reason=reason, levels=levels)

@@ -10,6 +10,7 @@ import numpy as np
 
 from tenfold.data.columns.codes import distinct_values, text_codes, value_codes
 from tenfold.data.columns.kinds import KINDS, ColumnKind
+from tenfold.data.columns.read_contract import USUAL_READING, ReadContract
 from tenfold.errors import BadInput
 from tenfold.formatting import listed, nearest
 
@@ -24,8 +25,8 @@ class Column:
     an object array of str | None (text). spelled (rows,): the cells of a number, boolean or date column as the file
     spells them (None for missing), kept where classes or categories may need them. format: how the cells were read
     ("decimal comma", "day.month.year"; "" for the plain way). doubt: what makes the kind questionable, with the first
-    such line. markers: the spelled-out words that were read as missing without being asked to, with their rows in the
-    whole source.
+    such line. asked: what the user says that the column is ("" for nothing). markers: the spelled-out words that were
+    read as missing without being asked to, with their rows in the whole source.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Column:
     spelled: Array | None = None
     format: str = ""
     doubt: str = ""
+    asked: str = ""
     markers: tuple[tuple[str, int], ...] = ()
 
     def __post_init__(self) -> None:
@@ -87,7 +89,8 @@ class Table:
 
     source: where they come from (a path, "sklearn:iris", "pandas frame"). notes: what was noticed on reading. lines
     (rows,) int64: the line on which each row starts in the file, None where there are no lines. target: the column
-    that the source declares as its target ("" for none).
+    that the source declares as its target ("" for none). reading: what holds for later files too. bad: rows that could
+    not be read and have no value, with a word on each; only in data to predict.
     """
 
     name: str
@@ -96,6 +99,8 @@ class Table:
     notes: tuple[str, ...] = ()
     lines: Array | None = None
     target: str = ""
+    reading: ReadContract = USUAL_READING
+    bad: tuple[tuple[int, str], ...] = ()
 
     def __post_init__(self) -> None:
         if len({len(column.values) for column in self.columns}) > 1:
