@@ -168,7 +168,7 @@ def with_gaps(x: Any) -> Any:
     """A masked array of numbers with NaN for what is masked; anything else as it is."""
     if not isinstance(x, np.ma.MaskedArray) or x.dtype.kind not in "biuf":
         return x
-    return x.astype(np.float64).filled(np.nan)
+    return np.ma.filled(x.astype(np.float64), np.nan)
 
 
 def _beyond_exact(array: Array) -> bool:

@@ -22,7 +22,7 @@ from tenfold.data.columns.numbers import EXACT
 from tenfold.data.columns.objects import as_float, is_absent, is_integer, sort_of
 from tenfold.data.columns.table import Column, Table
 from tenfold.data.read.images import Images, as_pixels
-from tenfold.data.read.memory import check_fits
+from tenfold.data.read.memory import MOST_TIMES_COLUMNS, check_fits
 from tenfold.errors import BadInput
 from tenfold.formatting import nearest
 
@@ -231,11 +231,11 @@ def _check_parquet_size(
     texts = [alias for alias, kind in zip(aliases, types, strict=True) if kind == "VARCHAR"]
     needed = rows * (16 * (len(types) - len(texts)) + TEXT_CELL * len(texts))
     what, packed = f"a table of {rows:,} rows and {len(types):,} columns", os.path.getsize(path)
-    check_fits(needed, where=source, what=what, packed=packed)
+    check_fits(needed, where=source, what=what, packed=packed, times=MOST_TIMES_COLUMNS)
     if texts:
         lengths = " + ".join(f"coalesce(sum(strlen({alias})), 0)" for alias in texts)
         letters = connection.execute(f"SELECT {lengths} FROM {table}", [glob.escape(path)]).fetchone()[0]
-        check_fits(needed + int(letters), where=source, what=what, packed=packed)
+        check_fits(needed + int(letters), where=source, what=what, packed=packed, times=MOST_TIMES_COLUMNS)
 
 
 def _inexact(kind: str) -> bool:

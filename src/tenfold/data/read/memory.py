@@ -9,6 +9,7 @@ from tenfold.errors import BadInput
 
 LARGE = 2**31  # bytes up to which any file may unpack
 MOST_TIMES = 500.0  # times its size that a larger one may: data worth learning from do not shrink so far
+MOST_TIMES_COLUMNS = 20_000.0  # the same of columns that are stored by value, of which sorted ones shrink much further
 LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 
 
@@ -36,9 +37,9 @@ def available_memory() -> int:
     return min(free)
 
 
-def check_fits(needed: int, *, where: str, what: str, packed: int = 0) -> None:
+def check_fits(needed: int, *, where: str, what: str, packed: int = 0, times: float = MOST_TIMES) -> None:
     """Refuse what would need more memory than there is. needed: bytes. packed: size in the file, where it is known: a
-    large thing that shrinks further than data do is refused too."""
+    large thing that shrinks further than data do, more than so many times, is refused too."""
     free = available_memory()
     if needed > free:
         raise BadInput(
@@ -47,11 +48,11 @@ def check_fits(needed: int, *, where: str, what: str, packed: int = 0) -> None:
             expected="data that fit into memory",
             do="a sample of the rows, or fewer columns",
         )
-    if packed and needed > max(LARGE, MOST_TIMES * packed):
+    if packed and needed > max(LARGE, times * packed):
         raise BadInput(
             f"{what} unpacks from {memory_size(packed)} to {memory_size(needed)}: nearly all of it repeats",
             where=where,
-            expected=f"at most {memory_size(LARGE)}, or {MOST_TIMES:.0f} times its size",
+            expected=f"at most {memory_size(LARGE)}, or {times:,.0f} times its size",
             do="write only the rows that matter",
         )
 
