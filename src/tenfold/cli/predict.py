@@ -81,7 +81,7 @@ def predict(
         raise BadInput("--proba with a regression model", expected="a classifier", do="leave --proba out")
     images = read_images(data, model.contract) if model.contract is not None else None
     inputs, notes, bad = model.read(data if images is None else images, options)
-    outputs, spread = (model.outputs(inputs), None) if samples is None else model.samples(inputs, samples)
+    outputs, spread = (model.finite_outputs(inputs), None) if samples is None else model.samples(inputs, samples)
     columns = {} if images is None or not images.files else {"file": _texts(images.files)}
     columns |= {name: _empty(values, bad) for name, values in _columns(model, outputs, spread, proba=proba).items()}
     if safe_csv:

@@ -129,6 +129,16 @@ class Model:
         """What each member makes of the rows, side by side: (rows, sum of the members' widths)."""
         return np.concatenate([member.encode(inputs, rows) for member in self.members], axis=1)
 
+    def finite_outputs(self, inputs: Inputs) -> Array:
+        """What `outputs` gives. Raises `BadInput` where a row has no output, because of a cell too far from those of
+        training to compute with."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            outputs = self.outputs(inputs)
+        bad = np.flatnonzero(~np.isfinite(outputs).all(1))
+        if bad.size:
+            raise _too_far(inputs, int(bad[0]))
+        return outputs
+
     def outputs(self, inputs: Inputs) -> Array:
         """Probabilities (rows, classes), or predictions in the target's unit (rows, 1)."""
         pairs = zip(self.members, self._predictors, strict=True)
@@ -194,14 +204,14 @@ class Model:
         """The most probable class of each row, or the predicted number (rows,). Of a row that could not be read (see
         `read`) None or NaN."""
         inputs, _, bad = self.read(x)
-        return without_rows(self.labels(self.outputs(inputs)), bad)
+        return without_rows(self.labels(self.finite_outputs(inputs)), bad)
 
     def predict_proba(self, x: Any) -> Array:
         """Probabilities (rows, classes) in the order of `classes`; classification only."""
         if not self.classes:
             raise BadInput("predict_proba of a regression model", do="predict")
         inputs, _, bad = self.read(x)
-        return without_rows(self.outputs(inputs), bad)
+        return without_rows(self.finite_outputs(inputs), bad)
 
     def predict_samples(self, x: Any, samples: int = 50, *, seed: int = 0) -> tuple[Array, Array]:
         """Monte-Carlo dropout: mean and standard deviation, each (rows, classes or 1), of what `samples` passes with
@@ -277,6 +287,21 @@ def by_module(network: Any) -> Callable[[Array], Array]:
             return network(torch.from_numpy(aligned))[: len(x)].numpy()
 
     return predictor
+
+
+def _too_far(inputs: Inputs, row: int) -> BadInput:
+    """The error for a row whose largest number makes its output infinite or none at all."""
+    numbers = inputs.values(slice(row, row + 1))[0]
+    where = f"row {row + 1}"
+    if not len(numbers) or np.isnan(numbers).all():
+        return BadInput("the network has no finite output for this row", where=where)
+    column = int(np.nanargmax(np.abs(numbers)))
+    return BadInput(
+        f"{numbers[column]:.6g} is so far from the values of training that there is no finite prediction",
+        where=f"{where}, column '{inputs.names[column]}'",
+        expected="values of the size of those of training",
+        do="fix that cell, or leave it empty",
+    )
 
 
 def softmax(outputs: Array) -> Array:

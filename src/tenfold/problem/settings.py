@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
+from tenfold.data.columns.characters import composed
 from tenfold.data.read.options import DEFAULT, ReadOptions
 from tenfold.errors import BadInput
 
@@ -60,6 +61,10 @@ class Settings:
     reading: ReadOptions = DEFAULT
 
     def __post_init__(self) -> None:
+        for name in ("target", "groups", "time"):  # as the names of columns are
+            value = getattr(self, name)
+            object.__setattr__(self, name, None if value is None else composed(value))
+        object.__setattr__(self, "drop", tuple(map(composed, self.drop)))
         if self.recipe is not None and self.space is not None:
             raise BadInput("both a recipe and a space are given", do="--recipe FILE or --space FILE, not both")
         if self.trials is not None and (self.trials < 1 or self.recipe is not None):

@@ -20,6 +20,12 @@ SECONDS = 2.0  # of short trainings a group, by the cost formula
 MEMBERS, PURE = 0.3, 0.9  # of a group's recipes have what they share; of all that have it so many failed
 CLOSED = 0.1  # of the gap to the dummy
 FAILED = "diverged", "learnt nothing"
+# To a single training, columns that do not tell the target look like labels of other rows. A run shuffles nothing.
+UNRELATED = "corrupted_labels"
+UNRELATED_WORDS = (
+    "nothing that was tried finds anything in these columns: they may not tell the target, or its labels not belong to "
+    "their rows"
+)
 
 
 @dataclass(frozen=True)
@@ -185,7 +191,8 @@ def _looked_at(trained: SearchResults, group: Failures, context: SearchContext) 
     if diagnosis.healthy:
         return {}
     first = diagnosis.findings[0]
-    return {"cause": first.cause, "words": first.words, "probability": first.probability,
+    words = UNRELATED_WORDS if first.cause == UNRELATED else first.words
+    return {"cause": first.cause, "words": words, "probability": first.probability,
             "evidence": first.evidence, "remedy": first.remedy, "proof": first.proof}  # fmt: skip
 
 
@@ -198,7 +205,8 @@ def failure_sentence(finding: Mapping[str, Any]) -> str:
     if finding["where"]:
         text += f", all with {finding['where']}"
     if finding["cause"]:
-        text += f": {finding['words']} ({finding['probability']:.2f}); {' '.join(finding['remedy'].split())}"
+        sure = "" if finding["cause"] == UNRELATED else f" ({finding['probability']:.2f})"
+        text += f": {finding['words']}{sure}; {' '.join(finding['remedy'].split())}"
         if UNHELPED in (finding.get("proof") or ""):
             text = text.rstrip(".") + ", which alone did not help in a short run"
     return text.rstrip(".") + "."

@@ -68,7 +68,7 @@ REFUSED = {
     "date": (["2020-01-01", "2020-01-02"], None, "is a date"),
     "text for a regression": (["a", "b", "a", "b"], "regression", r"'a' \(.*line 2, column 2"),
     "stray text": ([f"{i}.5" for i in range(50)] + ["oops"], None, "'oops' on line 52"),
-    "too large for 32 bits": (["1.5", "1e200", "2.5"], None, r"1e\+200 \(.*line 3, column 2.*too large"),
+    "too large for 32 bits": (["1.5", "1e200", "2.5"], None, r"1e200 \(.*line 3, column 2.*too large"),
     "too little apart": (["1e-200", "2e-200"] * 9, "regression", "differ too little"),
     "unknown task": (["a", "b"], "ranking", "classification or regression"),
 }
@@ -114,7 +114,6 @@ NEAR = {
     "blanks": ["<=40K", "<= 40K"],
     "hyphens": ["New York", "New-York"],
     "full-width letters": ["AB", "\uff21\uff22"],
-    "an invisible mark": ["yes", "yes\u200b"],
     "quotes": ["don't", "don\u2019t"],
     "dashes": ["0-10", "0\u201310"],
     "numbers among text": ["1", "1.0"],
@@ -157,5 +156,5 @@ def test_an_unknown_class_of_the_test_rows_names_the_near_one(tmp_path: Path) ->
 def test_test_rows_of_numbers_that_cannot_be_scored_are_refused(tmp_path: Path) -> None:
     learned = target(tmp_path, ["1.5", "2.5", "3.5"])
     assert read_labels(table(tmp_path, ["1.5", "1.5"]), learned).values.tolist() == [1.5, 1.5]
-    with pytest.raises(BadInput, match=r"1e\+200 .*line 3"):
+    with pytest.raises(BadInput, match=r"1e200 .*line 3"):
         read_labels(table(tmp_path, ["1.5", "1e200"]), learned)

@@ -74,7 +74,7 @@ def test_a_bad_row_keeps_its_place_with_a_word_where_bad_rows_are_dropped(tmp_pa
     values, notes = read_new(tmp_path, content, schema, bad_rows="drop:40%")
     np.testing.assert_array_equal(values["size"], [1, np.nan, 3, np.nan, 5])
     assert "line 3 (a row with too many cells: 3, the header has 2)" in notes
-    assert "line 5 ('x' in 'size' is not a number)" in notes
+    assert "line 5 ('x' is not a number, column 'size')" in notes
     trained = learn(tmp_path / "old.csv", HEADER + BODY, bad_rows="drop:40%")
     assert read_new(tmp_path, content, trained)[1] == notes
 

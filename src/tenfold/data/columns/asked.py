@@ -8,9 +8,11 @@ from dataclasses import replace
 import numpy as np
 
 from tenfold.data.columns.cells import Cells, spelled_cells
+from tenfold.data.columns.characters import composed
 from tenfold.data.columns.dates import parse_dates
-from tenfold.data.columns.numbers import Mark, is_number
+from tenfold.data.columns.numbers import decide_mark, is_number, parse_numbers
 from tenfold.data.columns.table import Column, Table, missing_column
+from tenfold.data.columns.writing import Writing
 from tenfold.errors import BadInput
 
 
@@ -19,6 +21,7 @@ def with_kinds(table: Table, kinds: Mapping[str, str]) -> Table:
 
     BadInput: no such column; a cell that is no number or date, by its place.
     """
+    kinds = {composed(name): kind for name, kind in kinds.items()}
     for name in kinds:
         if name not in table.names:
             raise missing_column(name, table.names, table.source)
@@ -33,19 +36,18 @@ def _asked(table: Table, column: Column, kind: str) -> Column:
         return replace(column, kind="number" if kind == "number" else column.kind, doubt="", asked=kind)
     cells = spelled_cells(column)
     if kind == "number":
-        mark: Mark = "," if "comma" in column.format else "."
-        odd = next((cell for cell in cells.texts if not is_number(cell, mark)), None)
-        if odd is None:
-            from tenfold.data.columns.numbers import parse_numbers
-
-            numbers = parse_numbers(cells.texts, mark)
-            assert numbers is not None
-            return Column(column.name, "number", cells.spread("number", numbers.values), column.spelled, asked=kind)
+        mark = decide_mark(cells.texts)[0]
+        numbers = parse_numbers(cells.texts, mark)
+        if numbers is not None:
+            values, picture = cells.spread("number", numbers.values), Writing(mark, numbers.group).picture
+            return Column(column.name, "number", values, cells.spelled, picture, asked=kind)
+        odd = next(cell for cell in cells.texts if not is_number(cell, mark))
         raise _not(table, column, cells, odd, "number")
     if kind == "date":
         dates = parse_dates(cells.texts)
         if dates is not None:
-            return Column(column.name, "date", cells.spread("date", dates[0]), column.spelled, dates[1][0], asked=kind)
+            values, form = cells.spread("date", dates.values), dates.writing.format
+            return Column(column.name, "date", values, cells.spelled, form, asked=kind)
         odd = next((cell for cell in cells.texts if parse_dates([cell]) is None), cells.texts[0])
         raise _not(table, column, cells, odd, "date that is written like the others")
     return Column(column.name, "text", cells.spelled, asked=kind)

@@ -5,28 +5,29 @@ What a rule noticed becomes a note, and what nearly followed a rule a doubt.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
 import numpy as np
 
-from tenfold.data.columns.dates import parse_dates
-from tenfold.data.columns.kinds import CELL_RULES, KINDS, SWAPPED, ColumnKind
+from tenfold.data.columns.characters import clean, composed
+from tenfold.data.columns.doubts import excel_days, text_doubt
+from tenfold.data.columns.kinds import CELL_RULES, KINDS, ColumnKind, Parsed
 from tenfold.data.columns.missing import USUAL_MISSING, MissingWords
-from tenfold.data.columns.numbers import MARK_NAMES, Mark, MarkEvidence, decide_mark, is_number
+from tenfold.data.columns.number_codes import MOST_CODES
+from tenfold.data.columns.numbers import MarkEvidence, decide_mark, has_two_readings
 from tenfold.data.columns.plain_numbers import PlainNumbers
 from tenfold.data.columns.read_contract import USUAL_READING, ReadContract
 from tenfold.data.columns.table import Column, Table, blank_column, place_of
+from tenfold.data.columns.units import undress
+from tenfold.data.columns.writing import MARK_NAMES, Mark, Writing
 from tenfold.formatting import listed
 
 Array = np.ndarray
-NEARLY = 0.95  # share of cells from which a column of text is nearly numbers, or nearly dates
 # Distinct cells up to which a column remembers their spelling. More than that are no classes or levels, and an object
 # array a column would cost as much memory as its numbers again.
-SPELLED = 1000
-SIGNED = re.compile(r"[$\u20ac\u00a3\u00a5]\s?[-+0-9.,]+|[-+0-9.,]+\s?[%$\u20ac\u00a3\u00a5]")
+SPELLED = MOST_CODES
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class Cells:
         # Everything after this looks at distinct cells only: a column of a million rows often has a few hundred.
         index = {cell: code for code, cell in enumerate(dict.fromkeys(cells))}
         codes = np.fromiter(map(index.__getitem__, cells), np.int64, len(cells))
-        return Cells(name, [cell.strip() for cell in index], codes, words)
+        return Cells(name, clean(index), codes, words)
 
     @cached_property
     def present(self) -> list[int]:
@@ -63,6 +64,13 @@ class Cells:
         present = set(self.present)
         absent = [i for i in range(len(self.distinct)) if i not in present and self.distinct[i]]
         return tuple((self.distinct[i], int((self.codes == i).sum())) for i in absent)
+
+    @property
+    def numerals(self) -> list[str]:
+        """The same without the unit that stands in all of them, if one does."""
+        texts = self.texts
+        taken = undress(texts) if texts else None
+        return texts if taken is None else taken[1]
 
     def spread(self, kind: ColumnKind, values: Array) -> Array:
         """One value for each row from one for each of `texts`."""
@@ -111,6 +119,9 @@ class TextTable:
     bad: tuple[tuple[int, str], ...] = ()
     most_bad: float = 0.0
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "names", tuple(map(composed, self.names)))
+
     def infer(self) -> Table:
         """The table whose kinds the cells decide."""
         columns, notes = infer_all(self.columns, point_only=self.point_only, lines=self.lines)
@@ -142,26 +153,60 @@ def spelled_cells(column: Column, levels: Sequence[str] = ()) -> Cells:
     return Cells.of(column.name, [text or "" for text in spelled])
 
 
-def infer(cells: Cells | PlainNumbers, mark: Mark = ".", lines: Array | None = None) -> tuple[Column, list[str]]:
-    """The column that the rules make of these cells, and notes about it. lines (rows,): for "first on line ..."."""
+def infer(
+    cells: Cells | PlainNumbers, mark: Mark = ".", lines: Array | None = None, *, unsure: str = ",."
+) -> tuple[Column, list[str]]:
+    """The column that the rules make of these cells, and notes about it.
+
+    lines (rows,): for "first on line ...". unsure: the separators of which the file does not say whether they are the
+    decimal mark.
+    """
     if isinstance(cells, PlainNumbers):
-        return Column(cells.name, "number", cells.values), []
+        if not _may_be_days(cells.values):
+            doubt = excel_days(cells.name, cells.values)
+            return Column(cells.name, "number", cells.values, doubt=doubt), []
+        cells = cells.cells()
     # Words that the user names are no question.
     texts, markers = cells.texts, cells.markers if cells.words == USUAL_MISSING else ()
     if not texts:
         return replace(blank_column(cells.name, "text", len(cells.codes)), markers=markers), []
     parsed = next(found for rule in CELL_RULES if (found := rule.parse(texts, mark)) is not None)
     doubt = parsed.doubt
-    if parsed.kind == "text" and not doubt and not parsed.notes:
-        doubt = _doubt(cells, mark, lines)
     if parsed.values is None:
+        if not doubt and not parsed.notes:
+            doubt = text_doubt(cells, mark, lambda row: _line(row, lines))
         column = Column(cells.name, "text", cells.spelled, doubt=doubt, markers=markers)
     else:
-        # Dates that another file could mean the other way round are read again when the schema says which way.
-        swappable = any(parsed.format in pair for pair in SWAPPED)
-        spelled = cells.spelled if swappable or len(cells.distinct) <= SPELLED else None
+        number = parsed.kind == "number"
+        two_ways = number and has_two_readings(cells.numerals, mark, unsure)
+        remembered = parsed.respelled or two_ways or len(cells.distinct) <= SPELLED
         values = cells.spread(parsed.kind, parsed.values)
-        column = Column(cells.name, parsed.kind, values, spelled, parsed.format, markers=markers)
+        if number and not doubt:
+            doubt = excel_days(cells.name, values)
+        spelled = cells.spelled if remembered else None
+        column = Column(
+            cells.name, parsed.kind, values, spelled, parsed.format, doubt, two_ways=two_ways, markers=markers,
+            overflow=_first_overflow(cells, parsed),
+        )  # fmt: skip
+    return column, said_of(cells, parsed, lines)
+
+
+def _first_overflow(cells: Cells, parsed: Parsed) -> tuple[int, str] | None:
+    if not parsed.overflow:
+        return None
+    infinite = set(parsed.overflow)
+    row = int(cells.rows_of([i for i in cells.present if cells.distinct[i] in infinite])[0])
+    return row, cells.distinct[cells.codes[row]]
+
+
+def _may_be_days(values: Array) -> bool:
+    """Whether these may be dates such as 20110131, of which only their digits can tell."""
+    first = values[:1000]
+    return not ((first < 18000101) | (first > 20991231)).any()
+
+
+def said_of(cells: Cells, parsed: Parsed, lines: Array | None) -> list[str]:
+    """What was noticed when these cells were read, in words, by column and count."""
     notes = [f"column '{cells.name}': {note}" for note in parsed.notes]
     if parsed.overflow:
         infinite = set(parsed.overflow)
@@ -171,34 +216,11 @@ def infer(cells: Cells | PlainNumbers, mark: Mark = ".", lines: Array | None = N
             f"column '{cells.name}': {len(rows)} infinite or too large ({sample}; first on {_line(rows[0], lines)}), "
             "read as missing"
         )
-    return column, notes
+    return notes
 
 
 def _line(row: int, lines: Array | None) -> str:
     return f"row {row + 1}" if lines is None else f"line {int(lines[row])}"
-
-
-def _doubt(cells: Cells, mark: Mark, lines: Array | None) -> str:
-    """What a text column nearly is, with the first cell that prevents it; "" for plain text."""
-    texts = cells.texts
-    if all(SIGNED.fullmatch(text) for text in texts):
-        return f"numbers with a sign such as '{texts[0]}' are text: take out the sign to have numbers"
-    if mark == "." and all(is_number(text, ",") for text in texts):
-        return f"'{texts[0]}' looks like a decimal comma: write a point, or separate the columns by semicolons"
-    tests = (("numbers", lambda text: is_number(text, mark)), ("dates", lambda text: parse_dates([text]) is not None))
-    for what, holds in tests:
-        if sum(map(holds, texts[:20])) < len(texts[:20]) / 2:
-            continue
-        strays = [i for i in cells.present if not holds(cells.distinct[i])]
-        rows = cells.rows_of(strays)
-        total = len(cells.rows_of(cells.present))
-        if 0 < len(rows) < (1 - NEARLY) * total:
-            odd = cells.distinct[cells.codes[rows[0]]]
-            return (
-                f"text, because {len(rows)} of {total} cells are no {what} while the others are: "
-                f"'{odd[:40]}' on {_line(rows[0], lines)} is the first"
-            )
-    return ""
 
 
 def infer_all(
@@ -209,53 +231,65 @@ def infer_all(
     point_only: the file is comma-delimited, so a comma is no decimal mark. Elsewhere columns that can be read only
     one way decide for those that can be read both ways; where none does, the separator that occurs is the decimal.
     """
-    marks, notes = decide_marks(columns, point_only=point_only)
+    marks, unsure, notes = decide_marks(columns, point_only=point_only)
     typed: list[Column] = []
     markers: dict[str, list[tuple[str, int]]] = {}
-    for make, mark in zip(columns, marks, strict=True):
+    for make, mark, separators in zip(columns, marks, unsure, strict=True):
         cells = make()
-        column, column_notes = infer(cells, mark, lines)
+        column, column_notes = infer(cells, mark, lines, unsure=separators)
         typed.append(column)
         notes += column_notes
-        _count_markers(cells, markers)
-    commas = [column.name for column in typed if column.format == MARK_NAMES[","]]
+        count_markers(cells, markers)
+    commas = [column.name for column in typed if column.kind == "number" and Writing.of(column.format).mark == ","]
     if commas:
         notes.append(f"decimal comma in {listed(commas, 3, quoted=True)}")
+    return typed, notes + said_of_markers(markers)
+
+
+def decide_marks(columns: Sequence[ReadColumn], *, point_only: bool) -> tuple[list[Mark], list[str], list[str]]:
+    """The decimal mark of each column, the separators that the file does not decide about, and a note for each column
+    that could be read both ways (see `infer_all`)."""
+    if point_only:
+        return ["."] * len(columns), [","] * len(columns), []
+    evidence = mark_evidence(columns)
+    sure: set[Mark] = {mark for _, mark, found, _ in evidence if found == "only"}
+    marks: list[Mark] = []
+    unsure: list[str] = []
+    notes: list[str] = []
+    for name, mark, found, sample in evidence:
+        if found == "both":
+            mark = next(iter(sure)) if len(sure) == 1 else mark
+            notes.append(f"column '{name}': '{sample}' can be read two ways; taken with a {MARK_NAMES[mark]}")
+        marks.append(mark)
+        unsure.append(",." if found == "both" and len(sure) != 1 else "")
+    return marks, unsure, notes
+
+
+def mark_evidence(columns: Sequence[ReadColumn]) -> list[tuple[str, Mark, MarkEvidence, str]]:
+    """Of each column its name, its decimal mark and the evidence for it (see `decide_mark`), and a cell with one."""
+    found: list[tuple[str, Mark, MarkEvidence, str]] = []
+    for make in columns:
+        cells = make()
+        if isinstance(cells, PlainNumbers):
+            found.append((cells.name, ".", cells.evidence, ""))
+            continue
+        numerals = cells.numerals
+        sample = next((text for text in numerals if "," in text or "." in text), "")
+        found.append((cells.name, *decide_mark(numerals), sample))
+    return found
+
+
+def said_of_markers(markers: dict[str, list[tuple[str, int]]]) -> list[str]:
+    """What was read as missing: of each marker the columns, and how often."""
+    notes = []
     for marker, places in markers.items():
         total = sum(count for _, count in places)
         names = listed((name for name, _ in places), 3, quoted=True)
         notes.append(f"'{marker}' read as missing: {total} cell{'s' * (total > 1)} in {names}")
-    return typed, notes
+    return notes
 
 
-def decide_marks(columns: Sequence[ReadColumn], *, point_only: bool) -> tuple[list[Mark], list[str]]:
-    """The decimal mark of each column, and a note for each that could be read both ways (see `infer_all`)."""
-    if point_only:
-        return ["."] * len(columns), []
-    names: list[str] = []
-    samples: list[str] = []
-    decided: list[tuple[Mark, MarkEvidence]] = []
-    for make in columns:
-        cells = make()
-        names.append(cells.name)
-        if isinstance(cells, PlainNumbers):
-            samples.append("")
-            decided.append((".", cells.evidence))
-            continue
-        samples.append(next((text for text in cells.texts if "," in text or "." in text), ""))
-        decided.append(decide_mark(cells.texts))
-    sure: set[Mark] = {mark for mark, evidence in decided if evidence == "only"}
-    marks: list[Mark] = []
-    notes: list[str] = []
-    for name, sample, (mark, evidence) in zip(names, samples, decided, strict=True):
-        if evidence == "both":
-            mark = sure.copy().pop() if len(sure) == 1 else mark
-            notes.append(f"column '{name}': '{sample}' can be read two ways; taken with a {MARK_NAMES[mark]}")
-        marks.append(mark)
-    return marks, notes
-
-
-def _count_markers(cells: Cells | PlainNumbers, markers: dict[str, list[tuple[str, int]]]) -> None:
+def count_markers(cells: Cells | PlainNumbers, markers: dict[str, list[tuple[str, int]]]) -> None:
     """Add how often each missing marker but the empty cell occurs in this column."""
     if isinstance(cells, PlainNumbers):
         if cells.marked:

@@ -6,18 +6,28 @@ table) keeps its columns of the right kind, and the others are read from their s
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 
-from tenfold.data.columns.cells import Cells, TextTable, decide_marks, spelled_cells
-from tenfold.data.columns.dates import DATE_RULES
-from tenfold.data.columns.kinds import KINDS, SWAPPED, ColumnKind, NotOfKind
-from tenfold.data.columns.numbers import Mark
+from tenfold.data.columns.cells import (
+    Cells,
+    TextTable,
+    count_markers,
+    mark_evidence,
+    said_of,
+    said_of_markers,
+    spelled_cells,
+)
+from tenfold.data.columns.dates import DATE_RULES, DateWriting
+from tenfold.data.columns.durations import FORMATS
+from tenfold.data.columns.kinds import KINDS, SWAPPED, ColumnKind, NotOfKind, hold_dates
+from tenfold.data.columns.numbers import decide_mark, parse_numbers, spell_number
 from tenfold.data.columns.plain_numbers import PlainNumbers
 from tenfold.data.columns.schema import ColumnSchema, Schema
 from tenfold.data.columns.table import Column, Table, blank_column
+from tenfold.data.columns.units import Dressed
+from tenfold.data.columns.writing import MARK_NAMES, Mark, Writing
 from tenfold.errors import BadInput
 from tenfold.formatting import listed, nearest
 
@@ -27,27 +37,30 @@ WARN_SHARE = 0.05  # share of unseen categories or of numbers outside the traini
 def conform(table: Table | TextTable, schema: Schema) -> tuple[Table, list[str]]:
     """The used input columns of a table, in the order and the kinds of the schema, and notes.
 
-    Other columns and another order are handled, with a note; so are values that training did not see. BadInput: a
-    missing column, with the nearest name; a cell that cannot be of the schema's kind, with file, line and column.
+    Other columns and another order are handled, with a note; so are values that training did not see, and whatever was
+    noticed on reading. BadInput: a missing column, with the nearest name; a cell that cannot be of the schema's kind,
+    or that is written in another way than in training and could be read in two, with file, line and column.
     """
     notes = _check_names(table.names, schema, table.source)
-    marks: dict[str, Mark] = {}
-    if isinstance(table, TextTable):  # all columns decide about the marks, also those that are not used
-        marks = dict(zip(table.names, decide_marks(table.columns, point_only=table.point_only)[0], strict=True))
+    if isinstance(table, TextTable):  # the notes of another table are about kinds, too
+        notes = [*table.notes, *notes]
+    columns: list[Column] = []
+    markers: dict[str, list[tuple[str, int]]] = {}
     bad = dict(table.bad)
     dropping = table if isinstance(table, TextTable) and table.most_bad else None
-    columns: list[Column] = []
     for wanted in schema.used:
-        column, note = _read_column(table, wanted, marks.get(wanted.name, "."), bad if dropping else None)
+        if isinstance(table, TextTable):
+            column, said = _read_column(table, wanted, markers, bad if dropping else None)
+        else:
+            column, said = _cast_column(table, wanted)
         columns.append(column)
-        notes += [note] if note else []
-        notes += _novelty(column, wanted)
+        notes += [*said, *_novelty(column, wanted)]
+    notes += said_of_markers(markers)
     if dropping:
         notes += _check_bad(dropping, bad)
-    found = Table(
-        table.name, table.source, tuple(columns), (*table.notes, *notes), table.lines, bad=tuple(sorted(bad.items()))
-    )
-    return found, notes
+    said = notes if isinstance(table, TextTable) else [*table.notes, *notes]
+    rows = tuple(sorted(bad.items()))
+    return Table(table.name, table.source, tuple(columns), tuple(said), table.lines, bad=rows), notes
 
 
 def _check_bad(table: TextTable, bad: dict[int, str]) -> list[str]:
@@ -88,60 +101,123 @@ def _check_names(names: tuple[str, ...], schema: Schema, source: str) -> list[st
 
 
 def _read_column(
-    table: Table | TextTable, wanted: ColumnSchema, mark: Mark, bad: dict[int, str] | None = None
-) -> tuple[Column, str]:
-    """A column as the kind of the schema, and a note ("" for none). bad: takes the rows with a cell that is not of this
-    kind, which become missing; None: such a cell is an error."""
-    kind, note = wanted.cell_kind, ""
-    if isinstance(table, TextTable):
-        cells = table.columns[table.names.index(wanted.name)]()
-        if isinstance(cells, PlainNumbers):
-            if kind == "number":
-                return Column(wanted.name, kind, cells.values), ""
-            cells = cells.cells()
-    else:
-        column = table.column(wanted.name)
-        if column.missing.all():
-            return blank_column(wanted.name, kind, table.rows), ""
-        if column.kind == kind and {column.format, wanted.format} not in SWAPPED:
-            return column, ""
-        note = f"column '{wanted.name}': {_taken_as(column.kind, wanted)}"
-        if kind == "number" and column.kind == "boolean" and column.spelled is None:
-            return replace(column, kind="number"), note
-        cells = spelled_cells(column, wanted.levels)
-    what = f"date ({wanted.format or DATE_RULES[0].name})" if kind == "date" else kind
-    try:
-        return Column(wanted.name, kind, cells.spread(kind, KINDS[kind].read(cells.texts, mark, wanted))), note
-    except NotOfKind as fault:
-        cell = str(fault)
-        if bad is not None:
-            cells = _without_odd(cells, lambda texts: KINDS[kind].read(texts, mark, wanted), what, bad)
-            return Column(wanted.name, kind, cells.spread(kind, KINDS[kind].read(cells.texts, mark, wanted))), note
-        row = int(cells.rows_of([cells.distinct.index(cell)])[0])
-        raise BadInput(
-            f"'{cell[:60]}' is not a {what}",
-            where=table.place(row, wanted.name),
-            expected=f"a {what}, as in training, or an empty cell",
-            do="fix that cell",
-        ) from fault
+    table: TextTable, wanted: ColumnSchema, markers: dict[str, list[tuple[str, int]]], bad: dict[int, str] | None
+) -> tuple[Column, list[str]]:
+    """A column of a text file as the kind of the schema, and notes; adds to the missing markers. bad: takes the rows
+    with a cell that is not of this kind, which become missing; None: such a cell is an error."""
+    cells = table.columns[table.names.index(wanted.name)]()
+    count_markers(cells, markers)
+    writing = Writing.of(wanted.format)
+    if isinstance(cells, PlainNumbers):
+        plain = not writing.around and wanted.format not in FORMATS
+        if wanted.cell_kind == "number" and plain and (writing.mark == "." or cells.evidence == "only"):
+            return Column(wanted.name, "number", cells.values), []
+        cells = cells.cells()
+    return _read_cells(cells, table, wanted, bad)
 
 
-def _without_odd(cells: Cells, read: Callable[[list[str]], object], what: str, bad: dict[int, str]) -> Cells:
-    """The cells without those that are not of a kind; `bad` takes their rows."""
-
-    def odd(cell: str) -> bool:
+def _cast_column(table: Table, wanted: ColumnSchema) -> tuple[Column, list[str]]:
+    """A column that has a type as the kind of the schema, and notes."""
+    kind, column = wanted.cell_kind, table.column(wanted.name)
+    if column.missing.all():
+        return blank_column(wanted.name, kind, table.rows), []
+    notes: list[str] = []
+    if column.kind == kind == "date" and not _swapped(column.format, wanted.format):
+        row = int(np.argmin(column.missing))
+        spelled = column.values[row] if column.spelled is None else column.spelled[row]
         try:
-            read([cell])
-        except NotOfKind:
-            return True
-        return False
+            held = hold_dates(column.values, DateWriting.of(column.format), wanted, str(spelled))
+        except NotOfKind as fault:
+            raise _refused(fault, table.place(row, wanted.name), wanted) from fault
+        assert held.values is not None
+        return Column(wanted.name, kind, held.values), [f"column '{wanted.name}': {note}" for note in held.notes]
+    if column.kind == kind and (kind != "number" or _written_alike(column, wanted)):
+        if kind != "date":
+            return column, []
+    elif column.kind != kind:
+        notes.append(f"column '{wanted.name}': {_taken_as(column.kind, wanted)}")
+        if kind == "number" and column.kind == "boolean" and column.spelled is None:
+            return replace(column, kind="number"), notes
+    read, said = _read_cells(spelled_cells(column, wanted.levels), table, wanted)
+    return read, notes + said
 
-    places = [i for i in cells.present if odd(cells.distinct[i])]
-    for i in places:
-        for row in cells.rows_of([i]):
-            bad.setdefault(int(row), f"'{cells.distinct[i][:40]}' in '{cells.name}' is not a {what}")
-    distinct = ["" if i in set(places) else cell for i, cell in enumerate(cells.distinct)]
-    return replace(cells, distinct=distinct)
+
+def _swapped(form: str, known: str) -> bool:
+    return {DateWriting.of(form).rule, DateWriting.of(known).rule} in SWAPPED
+
+
+def _written_alike(column: Column, wanted: ColumnSchema) -> bool:
+    """Whether the numbers of a column mean in training what they mean here."""
+    if FORMATS.count(column.format) or wanted.format in FORMATS:
+        return column.format == wanted.format
+    ours, theirs = Writing.of(column.format), Writing.of(wanted.format)
+    units = [Dressed("", writing.before, writing.after).unit for writing in (ours, theirs)]
+    return units[0] == units[1] and not (column.two_ways and ours.mark != theirs.mark)
+
+
+def _read_cells(
+    cells: Cells, table: Table | TextTable, wanted: ColumnSchema, bad: dict[int, str] | None = None
+) -> tuple[Column, list[str]]:
+    kind = wanted.cell_kind
+    try:
+        mark, notes = _mark(cells, table, wanted) if kind in ("number", "boolean") else (".", [])
+        parsed = KINDS[kind].read(cells.texts, mark, wanted)
+    except NotOfKind as fault:
+        rows = cells.rows_of([cells.distinct.index(fault.cell)])
+        refusal = _refused(fault, table.place(int(rows[0]), wanted.name), wanted)
+        if bad is None:
+            raise refusal from fault
+        # One odd cell after the other is taken out, until the others can be read.
+        for row in rows.tolist():
+            bad.setdefault(row, f"{refusal.found}, column '{wanted.name}'")
+        distinct = ["" if cell == fault.cell else cell for cell in cells.distinct]
+        return _read_cells(replace(cells, distinct=distinct), table, wanted, bad)
+    assert parsed.values is not None
+    column = Column(wanted.name, kind, cells.spread(kind, parsed.values))
+    return column, [*(f"column '{wanted.name}': {note}" for note in notes), *said_of(cells, parsed, table.lines)]
+
+
+def _refused(fault: NotOfKind, place: str, wanted: ColumnSchema) -> BadInput:
+    kind = wanted.cell_kind
+    what = f"date ({wanted.format or DATE_RULES[0].name})" if kind == "date" else kind
+    return BadInput(
+        f"'{fault.cell[:60]}' {fault.why or f'is not a {what}'}",
+        where=place,
+        expected=f"a {what}, as in training, or an empty cell",
+        do=fault.do or "fix that cell",
+    )
+
+
+def _mark(cells: Cells, table: Table | TextTable, wanted: ColumnSchema) -> tuple[Mark, list[str]]:
+    """The decimal mark of these cells, and notes. Where they can be read with both, the other columns of their file
+    decide, else the way in which training had them. Raises `NotOfKind` where that does not decide either."""
+    numerals, known = cells.numerals, Writing.of(wanted.format)
+    mark, evidence = decide_mark(numerals)
+    if evidence == "none":
+        return known.mark, []
+    if evidence != "both":
+        return mark, []
+    if isinstance(table, TextTable):
+        if table.point_only and not any("," in numeral for numeral in numerals):
+            return ".", []
+        sure: set[Mark] = {mark for _, mark, found, _ in mark_evidence(table.columns) if found == "only"}
+        if len(sure) == 1:
+            return sure.pop(), []
+    ours, theirs = parse_numbers(numerals, known.mark), parse_numbers(numerals, "," if known.mark == "." else ".")
+    assert ours is not None
+    assert theirs is not None
+    other = int(np.flatnonzero(~((ours.values == theirs.values) | np.isnan(ours.values)))[0])
+    cell = cells.texts[other]
+    separator = "," if known.mark == "." else "."
+    # In a file whose delimiter is a comma, a comma sets off thousands, in training as here.
+    sets_off = isinstance(table, TextTable) and table.point_only
+    if ours.group == separator and known.group != separator and not (known.mark == "." and sets_off):
+        one, two = (spell_number(float(numbers.values[other])) for numbers in (ours, theirs))
+        why = (
+            f"can be {one} or {two}, and training has numbers with a {MARK_NAMES[known.mark]} and without '{separator}'"
+        )
+        raise NotOfKind(cell, why, f"write {one} or {two}".replace(".", known.mark))
+    return known.mark, [f"'{cell}' can be read two ways; taken with a {MARK_NAMES[known.mark]}, as in training"]
 
 
 def _taken_as(kind: ColumnKind, wanted: ColumnSchema) -> str:
@@ -157,7 +233,7 @@ def _taken_as(kind: ColumnKind, wanted: ColumnSchema) -> str:
             return "numbers written as text"
         case _, "boolean":
             return "booleans in mixed spellings"
-    return f"dates read as {wanted.format or DATE_RULES[0].name}"
+    return f"dates read as {DateWriting.of(wanted.format).rule}"
 
 
 def _absent(names: list[str], extra: list[str], source: str) -> BadInput:

@@ -9,12 +9,15 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
+from tenfold.data.columns.characters import composed
 from tenfold.data.columns.codes import are_whole
+from tenfold.data.columns.durations import FORMATS
 from tenfold.data.columns.in_threads import for_each
 from tenfold.data.columns.kinds import KINDS, ColumnKind
 from tenfold.data.columns.read_contract import USUAL_READING, ReadContract
 from tenfold.data.columns.table import Column, Table
 from tenfold.data.columns.target import TASKS, Target
+from tenfold.data.columns.writing import Writing
 from tenfold.data.split.together import cell_columns, row_labels
 from tenfold.errors import BadInput
 from tenfold.formatting import nearest
@@ -41,8 +44,8 @@ class ColumnSchema:
     """One input column: its kind, whether it is used, and why.
 
     reason: the decision in words. levels: of a category, the most frequent first, then by name. minimum, maximum: of
-    numbers (dates: seconds since 1970). example: the first value. missing: share of missing cells. format: how dates
-    were written, or "0/1" for a boolean that was written as numbers.
+    numbers (dates: seconds since 1970). example: the first value. missing: share of missing cells. format: how the
+    cells were written (as in `Column`), or "0/1" for a boolean that was written as numbers.
     """
 
     name: str
@@ -66,6 +69,7 @@ class ColumnSchema:
         return self.kind if self.kind in ("number", "boolean", "date") else "text"
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "name", composed(self.name))
         if self.kind not in KIND_NAMES or (self.used and self.kind in UNUSED):
             raise BadInput(f"column '{self.name}' of kind '{self.kind}' cannot be used", where="schema")
         if len(set(self.levels)) < len(self.levels) or not 0 <= self.missing <= 1:
@@ -88,6 +92,7 @@ class Schema:
     __pydantic_config__: ClassVar[Any] = {"extra": "forbid"}
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "target", composed(self.target))
         names = [column.name for column in self.columns]
         if len(set(names)) < len(names) or self.target in names or self.task not in TASKS:
             raise BadInput("columns with one name, a target among the inputs, or an unknown task", where="schema")
@@ -218,9 +223,10 @@ def _decide(column: Column) -> ColumnSchema:
 
 
 def _example(column: Column, row: int) -> str:
-    """A cell as it is shown; a boolean as the file spells it."""
+    """A cell as it is shown; a boolean, and a number with something around it, as the file spells it."""
     value = column.values[row]
-    if column.kind == "boolean" and column.spelled is not None:
+    around = column.format in FORMATS or Writing.of(column.format).around
+    if column.spelled is not None and (column.kind == "boolean" or (column.kind == "number" and around)):
         return str(column.spelled[row])
     return KINDS[column.kind].spell(value)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tenfold.data.columns.characters import composed
 from tenfold.data.columns.codes import distinct_values, text_codes, value_codes
 from tenfold.data.columns.kinds import KINDS, ColumnKind
 from tenfold.data.columns.read_contract import USUAL_READING, ReadContract
@@ -23,10 +24,12 @@ class Column:
 
     values (rows,): float64 with NaN for missing (number; boolean as 0 and 1), datetime64[s] with NaT (date), or
     an object array of str | None (text). spelled (rows,): the cells of a number, boolean or date column as the file
-    spells them (None for missing), kept where classes or categories may need them. format: how the cells were read
-    ("decimal comma", "day.month.year"; "" for the plain way). doubt: what makes the kind questionable, with the first
-    such line. asked: what the user says that the column is ("" for nothing). markers: the spelled-out words that were
-    read as missing without being asked to, with their rows in the whole source.
+    spells them (None for missing), kept where classes or categories may need them. format: how the cells are written
+    (see `Writing`, `DateWriting` and the formats of durations; "" for the plain way). doubt: what makes the kind
+    questionable, with the first such line. asked: what the user says that the column is ("" for nothing). markers: the
+    spelled-out words that were read as missing without being asked to, with their rows in the whole source. two_ways:
+    the numbers can be read with the other decimal mark, and nothing in their file decides. overflow: the first row of
+    the whole source whose number is infinite or too large, and read as missing, and that number as it is spelled.
     """
 
     name: str
@@ -37,8 +40,11 @@ class Column:
     doubt: str = ""
     asked: str = ""
     markers: tuple[tuple[str, int], ...] = ()
+    two_ways: bool = False
+    overflow: tuple[int, str] | None = None
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "name", composed(self.name))
         if self.kind not in KINDS or self.values.dtype != KINDS[self.kind].dtype or self.values.ndim != 1:
             raise BadInput(f"column '{self.name}' of kind {self.kind} has values of type {self.values.dtype}")
 
@@ -119,6 +125,7 @@ class Table:
 
     def column(self, name: str) -> Column:
         """The column of that name; BadInput with the nearest name when there is none."""
+        name = composed(name)
         for column in self.columns:
             if column.name == name:
                 return column
@@ -131,8 +138,8 @@ class Table:
 
     def drop(self, name: str) -> Table:
         """The table without one column; BadInput with the nearest name when there is none."""
-        self.column(name)
-        return replace(self, columns=tuple(column for column in self.columns if column.name != name))
+        dropped = self.column(name)
+        return replace(self, columns=tuple(column for column in self.columns if column is not dropped))
 
     def place(self, row: int, name: str = "") -> str:
         """Where a row (from 0) is in its source, in words: file and line (or row from 1), and column."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tenfold.data.columns.alike import alike_in_words, number_of, plain_form
+from tenfold.data.columns.characters import composed
 from tenfold.data.columns.codes import are_whole
 from tenfold.data.columns.kinds import ColumnKind
 from tenfold.data.columns.markers import MUCH, may_be_value
@@ -69,10 +70,11 @@ def read_target(table: Table, name: str | None, task: str | None = None) -> Targ
         raise BadInput(
             "no target column is named", where=table.source, expected=f"one of {names}", do="--target COLUMN"
         )
-    name = name or table.target
+    name = composed(name or table.target)
     if name not in table.names:
         raise missing_column(name, table.names, table.source)
     column = table.column(name)
+    _check_size(table, column)
     keep = np.flatnonzero(~column.missing)
     if not keep.size:
         raise _refuse(table, name, "every row lacks its target", "rows with a target", "give another column")
@@ -137,6 +139,7 @@ def read_labels(table: Table, target: Target) -> Target:
     if target.name not in table.names:
         raise missing_column(target.name, table.names, table.source)
     column = table.column(target.name)
+    _check_size(table, column)
     keep = np.flatnonzero(~column.missing)
     if not keep.size:
         raise _refuse(table, target.name, "every row lacks its target", "rows with a target", "give another file")
@@ -219,6 +222,14 @@ def _check_numbers(table: Table, column: Column, keep: Array, values: Array, *, 
         raise _refuse(table, column.name, found, "at least two different values", "give another column")
     found = f"the target {spell_number(values[row])} ({table.place(int(keep[row]), column.name)}) is {found}"
     raise _refuse(table, column.name, found, "numbers in a usual unit", "fix those cells, or change their unit")
+
+
+def _check_size(table: Table, column: Column) -> None:
+    """Refuse a target with a number that was read as missing because it is infinite or too large."""
+    if column.overflow is not None:
+        row, cell = column.overflow
+        found = f"the target {cell} ({table.place(row, column.name)}) is infinite or too large for 32 bits"
+        raise _refuse(table, column.name, found, "numbers in a usual unit", "fix those cells, or change their unit")
 
 
 def _classes(column: Column, keep: Array) -> tuple[Array, tuple[str, ...], tuple[float, ...]]:

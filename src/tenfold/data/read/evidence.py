@@ -76,6 +76,6 @@ def against(cells: Sequence[str], columns: Sequence[Look], words: MissingWords =
     return differ, agree
 
 
-def is_unit(cell: str) -> bool:
+def looks_like_unit(cell: str) -> bool:
     """Whether a cell looks like a unit of measurement."""
     return UNIT.fullmatch(cell.strip()) is not None

@@ -11,14 +11,18 @@ import math
 import os
 import zipfile
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 import numpy as np
 
 from tenfold.data.columns.cells import Cells, infer
+from tenfold.data.columns.characters import composed
+from tenfold.data.columns.dates import DateWriting, typed_dates
+from tenfold.data.columns.durations import LONG
 from tenfold.data.columns.kinds import KINDS
-from tenfold.data.columns.numbers import EXACT
+from tenfold.data.columns.numbers import EXACT, LARGEST
 from tenfold.data.columns.objects import as_float, is_absent, is_integer, sort_of
 from tenfold.data.columns.table import Column, Table
 from tenfold.data.read.images import Images, as_pixels
@@ -186,8 +190,10 @@ def from_parquet(path: str, *, name: str, source: str) -> Table:
         first = str(error).splitlines()[0][:200]
         raise BadInput(f"the Parquet file cannot be read: {first}", where=source, do="write it again") from error
     columns: list[Column] = []
-    for title, values in zip(titles, arrays.values(), strict=True):
+    for title, kind, values in zip(titles, types, arrays.values(), strict=True):
         column, column_notes = _typed(title, values)
+        if "WITH TIME ZONE" in kind and column.kind == "date":
+            column = replace(column, format=DateWriting(precision="times", zoned=True).format)
         columns.append(column)
         notes += column_notes
     return _nonempty(Table(name, source, tuple(columns), tuple(notes)))
@@ -362,11 +368,11 @@ def _typed(name: str, values: Any, *, infer_text: bool = True) -> tuple[Column, 
     if letter == "M":
         days = plain.astype("datetime64[s]")
         days[mask if mask is not None else slice(0, 0)] = np.datetime64("NaT", "s")
-        return Column(name, "date", days), []
+        return Column(name, "date", days, format=typed_dates(days, zoned=False).format), []
     if letter == "m":
         seconds = plain.astype("timedelta64[us]").astype(np.float64) / 1e6
         seconds[np.isnat(plain) | (mask if mask is not None else False)] = np.nan
-        return Column(name, "number", seconds), [f"column '{name}': durations as seconds"]
+        return Column(name, "number", seconds, format=LONG), [f"column '{name}': durations as seconds"]
     if letter == "c":
         raise _nested(name, "complex numbers", "the table")
     objects = plain.astype(object)
@@ -382,14 +388,17 @@ def _numeric(name: str, plain: Array, mask: Array | None) -> tuple[Column, list[
         exact = plain.astype(object)
         exact[mask if mask is not None else slice(0, 0)] = None
         return _large_integers(name, exact)
-    infinite = np.isinf(values)
+    infinite = np.abs(values) > LARGEST
+    overflow: tuple[int, str] | None = None
     if infinite.any():
-        first = int(np.flatnonzero(infinite)[0]) + 1
-        notes.append(f"column '{name}': {infinite.sum()} infinite (first in row {first}), read as missing")
+        first = int(np.flatnonzero(infinite)[0])
+        example = f"{values[first]:g}; first in row {first + 1}"
+        notes.append(f"column '{name}': {infinite.sum()} infinite or too large ({example}), read as missing")
+        overflow = first, f"{values[first]:g}"
         values[infinite] = np.nan
     if mask is not None:
         values[mask] = np.nan
-    return Column(name, "boolean" if plain.dtype.kind == "b" else "number", values), notes
+    return Column(name, "boolean" if plain.dtype.kind == "b" else "number", values, overflow=overflow), notes
 
 
 def _large_integers(name: str, exact: Array) -> tuple[Column, list[str]]:
@@ -399,14 +408,17 @@ def _large_integers(name: str, exact: Array) -> tuple[Column, list[str]]:
     finite = np.isfinite(values)
     spelled = np.array([str(int(v)) if fits else None for v, fits in zip(exact, finite, strict=True)], object)
     notes: list[str] = []
-    infinite = np.flatnonzero(np.isinf(values))
+    overflow: tuple[int, str] | None = None
+    infinite = np.flatnonzero(np.abs(values) > LARGEST)
     if infinite.size:
+        overflow = int(infinite[0]), f"{exact[infinite[0]]}"[:30]
         notes.append(f"column '{name}': {infinite.size} too large (first in row {infinite[0] + 1}), read as missing")
         values[infinite] = np.nan
     if len(set(spelled[finite])) > len(np.unique(values[finite])):
         notes.append(f"column '{name}': integers beyond 2^53 that rounding would merge are codes, taken as text")
         return Column(name, "text", spelled), notes
-    return Column(name, "number", values, spelled), [*notes, f"column '{name}': integers beyond 2^53 are rounded"]
+    column = Column(name, "number", values, spelled, overflow=overflow)
+    return column, [*notes, f"column '{name}': integers beyond 2^53 are rounded"]
 
 
 def _object(name: str, objects: Array, infer_text: bool) -> tuple[Column, list[str]]:
@@ -428,11 +440,13 @@ def _object(name: str, objects: Array, infer_text: bool) -> tuple[Column, list[s
     if kinds == {"duration"}:
         return Column(name, "number", _floats(objects, gone)), [f"column '{name}': durations as seconds"]
     if kinds == {"date"}:
-        return Column(name, "date", _dates(objects, gone)), []
+        dates = _dates(objects, gone)
+        zoned = any(isinstance(value, datetime) and value.tzinfo is not None for value in present)
+        return Column(name, "date", dates, format=typed_dates(dates, zoned=zoned).format), []
     texts = ["" if absent else _text(value) for value, absent in zip(objects, gone, strict=True)]
     if infer_text:
         return infer(Cells.of(name, texts))
-    values = np.array([None if absent else text for text, absent in zip(texts, gone, strict=True)], object)
+    values = np.array([None if absent else composed(text) for text, absent in zip(texts, gone, strict=True)], object)
     return Column(name, "text", values), []
 
 

@@ -11,8 +11,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from tenfold.data.columns.characters import composed
 from tenfold.data.columns.schema import ID_NAME
-from tenfold.data.read.evidence import Look, against, column_looks, is_unit, looks
+from tenfold.data.read.evidence import Look, against, column_looks, looks, looks_like_unit
 from tenfold.data.read.name_fit import misfits
 from tenfold.data.read.records import INCHES, RawRow, TextFile
 from tenfold.errors import BadInput
@@ -110,7 +111,8 @@ def _first(file: TextFile, head: Sequence[RawRow], width: int, expected: Collect
 
 def _named(record: RawRow, expected: Collection[str]) -> bool:
     """Whether a record holds all of these names."""
-    return bool(expected) and set(expected) <= {" ".join(cell.split()) for cell in record.cells}
+    names = {composed(" ".join(cell.split())) for cell in record.cells}
+    return bool(expected) and {composed(name) for name in expected} <= names
 
 
 def _is_title(record: RawRow, width: int) -> bool:
@@ -236,8 +238,8 @@ def _heads(record: RawRow, above: RawRow, rows: Sequence[Sequence[str]], columns
         return False  # a word for a value that is not there, not a name
     whole = _complete(above.cells)
     if differ == 1:
-        return not whole or is_unit(texts[0])
-    return not whole or len(set(texts)) > 1 or all(map(is_unit, texts))
+        return not whole or looks_like_unit(texts[0])
+    return not whole or len(set(texts)) > 1 or all(map(looks_like_unit, texts))
 
 
 def _complete(cells: Sequence[str]) -> bool:

@@ -149,7 +149,8 @@ def read_as(
     table = _read_source(source, None, options, expected, keep_bad=True)
     if isinstance(table, TextTable) and table.reading.no_header and known.columns:
         table = _numbered(table, schema)
-    return conform(table, schema)
+    found, notes = conform(table, schema)
+    return found, notes if isinstance(source, Table) else list(found.notes)
 
 
 def _numbered(table: TextTable, schema: Schema) -> TextTable:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tenfold.data.columns.cells import SPELLED, Cells, cells_of_texts
+from tenfold.data.columns.characters import clean
 from tenfold.data.columns.codes import distinct_values
 from tenfold.data.columns.in_threads import for_each
 from tenfold.data.columns.missing import USUAL_MISSING, MissingWords
@@ -296,7 +297,7 @@ def _numbered(connection: DuckDBPyConnection, column: int) -> tuple[list[str], A
     order = places[np.argsort(first)]
     rank = np.empty(len(texts), np.int32)
     rank[order] = np.arange(len(order))
-    return [texts[i][0].strip() for i in order], rank[numbers]
+    return clean(texts[i][0] for i in order), rank[numbers]
 
 
 def _few_cells(distinct: list[str], codes: Array, words: MissingWords, name: str) -> Cells:
