@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from tenfold.data.columns.objects import is_absent
 from tenfold.errors import BadInput, clipped
 from tenfold.formatting import nearest
 
@@ -224,7 +225,7 @@ def _column(values: Any, name: str) -> Array | None:
 
 def _missing(array: Array) -> Array:
     if array.dtype.kind == "O":
-        return np.array([value is None or bool(value != value) for value in array], bool)
+        return np.array([is_absent(value) for value in array], bool)
     if array.dtype.kind in "mM":
         return np.isnat(array)
     return np.isnan(array) if array.dtype.kind == "f" else np.zeros(len(array), bool)
