@@ -4,8 +4,9 @@
 
 `make crash-points` tries all of them. A parent that has everything loaded forks a child for each point. In it a small
 library (`shim.c`, compiled here) stands in front of the C library: before call number N that changes a file of the run,
-the child is killed, or it is killed with half of the call's bytes written, or the call fails with one of four errors, in turn.
-Calls are opening for writing, write, fsync, rename, unlink, mkdir, truncation and close; commits of SQLite consist of them.
+the child is killed, or it is killed with half of the call's bytes written, or the call fails with one of four errors,
+in turn. Calls are opening for writing, write, fsync, rename, unlink, mkdir, truncation and close; commits of SQLite
+consist of them.
 Then another child looks at what is left:
 
 - the run opens, `check` finds nothing, nothing half written stands under its final name;
@@ -105,8 +106,8 @@ class Harness:
         self.golden: dict[str, str] = {}
         self.output: dict[str, bytes] = {}
 
-    def prepare(self) -> None:
-        """Write the table, load everything, and make the runs that the verbs start from."""
+    def write_data(self) -> None:
+        """The table and the space, and what makes so small a run quicker."""
         from sklearn.datasets import load_iris
 
         x, y = load_iris(return_X_y=True)
@@ -127,6 +128,10 @@ class Harness:
             return drawn["all"]
 
         run_page._figures = figures  # pyright: ignore[reportPrivateUsage]
+
+    def prepare(self) -> None:
+        """Write the table, load everything, and make the runs that the verbs start from."""
+        self.write_data()
         self.base.mkdir()
         said = self.folder / "said"
         assert self.tenfold(*self.fit(self.base / "finished")) == 0
