@@ -66,6 +66,9 @@ def prepare(settings: Settings) -> Prepared:
     learned = replace(target, values=y, keep=target.keep[development])
     schema, card, inputs = _understand(usable.take(development), learned, grouped=settings.groups is not None)
     problem, notes = make_problem(inputs, y, target.classes, metric, splits.take(development))
+    if isinstance(data, Table):  # the card has the doubts about the inputs only
+        named = (data.column(name) for name in (target.name, settings.groups) if name is not None)
+        notes += [f"column '{column.name}': {column.doubt}" for column in named if column.doubt]
     if settings.drop:
         notes.append("left out, as asked: " + ", ".join(f"'{name}'" for name in settings.drop))
     lost = len(target.values) - len(development) - len(test)
