@@ -78,7 +78,7 @@ def _read_column(
     writing = Writing.of(wanted.format)
     if isinstance(cells, PlainNumbers):
         plain = not writing.around and wanted.format not in FORMATS
-        if wanted.cell_kind == "number" and plain and (writing.mark == "." or cells.evidence == "only"):
+        if wanted.cell_kind == "number" and plain and writing.mark == ".":
             return Column(wanted.name, "number", cells.values), []
         cells = cells.cells()
     return _read_cells(cells, table, wanted)
