@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tenfold.data.columns.codes import are_whole
+from tenfold.data.columns.conform import conform_numbers
 from tenfold.data.columns.schema import Schema, decide_schema
 from tenfold.data.columns.table import Column, Table
 from tenfold.data.columns.target import Target, read_labels, read_target
@@ -170,6 +171,8 @@ def _test_file(data: Table | Images, target: Target, settings: Settings) -> tupl
             where=other.source,
             expected="two tables, or images in both",
         )
+    if isinstance(data, Table) and isinstance(other, Table) and target.name in other.names:
+        other = conform_numbers(other, data.column(target.name))
     labels = read_labels(other.labels if isinstance(other, Images) else other, target)
     rows = _inputs_of(other, target, settings, other=True).take(labels.keep)
     if isinstance(data, Images) and isinstance(other, Images) and data.pixels.shape[1:] != other.pixels.shape[1:]:

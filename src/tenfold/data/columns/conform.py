@@ -50,6 +50,17 @@ def conform(table: Table | TextTable, schema: Schema) -> tuple[Table, list[str]]
     return Table(table.name, table.source, tuple(columns), tuple(said), table.lines), notes
 
 
+def conform_numbers(table: Table, trained: Column) -> Table:
+    """The table with its column of that name, if both are numbers, read as the other one is written (see `conform`)."""
+    column = table.column(trained.name)
+    if not column.kind == trained.kind == "number":
+        return table
+    read, said = _cast_column(table, ColumnSchema(trained.name, "number", True, "", format=trained.format))
+    read = replace(read, spelled=column.spelled)
+    columns = (read if other is column else other for other in table.columns)
+    return replace(table, columns=tuple(columns), notes=(*table.notes, *said))
+
+
 def _check_names(names: tuple[str, ...], schema: Schema, source: str) -> list[str]:
     """Notes about other columns and another order; BadInput where a column is missing."""
     known = {column.name for column in schema.columns}
