@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tenfold.data.profile.frames_at_hand import as_frame
 from tenfold.errors import BadInput
 from tenfold.model.final import FinalModel, final_model
 from tenfold.problem.from_arrays import Labelled, understand
@@ -57,7 +58,7 @@ class CrossValidation:
 
     @property
     def warnings(self) -> list[str]:
-        """Columns of X that alone predict y: probably leaks."""
+        """Labels that may be one, words that read as missing, columns of X that alone predict y (probably leaks)."""
         return self.data.warnings
 
     @property
@@ -67,7 +68,7 @@ class CrossValidation:
 
     def to_frame(self) -> Any:
         """The table as a frame of the library at hand (pandas, polars or pyarrow, whichever is installed)."""
-        return as_frame([frame_row(row) for row in self.table])
+        return _frame([frame_row(row) for row in self.table])
 
 
 @dataclass(frozen=True)
@@ -131,7 +132,7 @@ class Search:
 
     def to_frame(self) -> Any:
         """The table as a frame of the library at hand."""
-        return as_frame([frame_row(row) for row in self.table])
+        return _frame([frame_row(row) for row in self.table])
 
     def refit(self, keep: str = "refit") -> Any:
         """The best recipe as a fitted model: trained on all rows for the updates that the folds chose (refit), or
@@ -273,14 +274,5 @@ def _lines(found: CrossValidation | Search, numbers: Sequence[int]) -> str:
     return "\n".join([head, *lines, *more, *(f"  warning: {line}" for line in found.data.warnings)])
 
 
-def as_frame(rows: Sequence[dict[str, Any]]) -> Any:
-    """A frame of the first of pandas, polars and pyarrow that is installed."""
-    from importlib.util import find_spec
-
-    import narwhals as nw
-
-    columns = {name: [row[name] for row in rows] for name in rows[0]} if rows else {}
-    for library in ("pandas", "polars", "pyarrow"):
-        if find_spec(library):
-            return nw.from_dict(columns, backend=library).to_native()
-    raise BadInput("no frame library is installed", do="pip install pandas, or use .table, a list of dicts")
+def _frame(rows: Sequence[dict[str, Any]]) -> Any:
+    return as_frame({name: [row[name] for row in rows] for name in rows[0]} if rows else {})

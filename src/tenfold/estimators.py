@@ -17,6 +17,7 @@ from tenfold.errors import BadInput
 from tenfold.model.final import check_kind
 from tenfold.problem.default_space import default_space
 from tenfold.problem.from_arrays import is_frame
+from tenfold.problem.given_target import as_floats, one_value_a_row, values_of
 from tenfold.recipe.recipe import Recipe
 from tenfold.recipe.spaces.space import Space
 from tenfold.search.leaderboard import printed_row
@@ -120,13 +121,15 @@ class _Network(BaseEstimator):
             self, x, reset=fitting, dtype=np.float64, ensure_all_finite="allow-nan", ensure_min_samples=1 + fitting
         )
 
-    def _target(self, y: Any, dtype: Any = None) -> Array:
+    def _target(self, y: Any, *, numbers: bool = False) -> Array:
         if y is None:
             raise BadInput(f"{type(self).__name__} requires y to be passed, but the target y is None")
-        values = column_or_1d(y, warn=True)
-        if dtype is not None and values.dtype.kind in "US":
+        values = one_value_a_row(column_or_1d(values_of(y), warn=True))
+        if not numbers:
+            return values
+        if values.dtype.kind in "US" or isinstance(values[0], str):
             raise BadInput(f"y is text, such as '{values[0]}'", expected="numbers", do="tenfold.Classifier for classes")
-        return column_or_1d(values, dtype=dtype)
+        return as_floats(values)
 
     def __sklearn_tags__(self) -> Any:
         """scikit-learn's tags: NaN is a missing cell."""
@@ -207,7 +210,7 @@ class Regressor(RegressorMixin, _Network):
     def fit(self, X: Any, y: Any, groups: Any = None) -> Regressor:
         """Search, choose, and keep the winner. groups (rows,): rows of one group are never on both sides of a fold."""
         x = self._check(X, fitting=True)
-        y = self._target(y, np.float64)
+        y = self._target(y, numbers=True)
         _check_finite(y)
         self._fit(x, y, groups)
         return self

@@ -1,14 +1,20 @@
 """`predict`: rows in order, the schema contract, CSV and Parquet."""
 
 import csv
+import errno
 import io
 import json
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
 from tenfold import load
+from tenfold.cli.predict import _harmless
+from tenfold.store import output_file
 
 from .program import HEADER, rows, tenfold, write
 
@@ -107,6 +113,7 @@ def test_csv_files_are_what_standard_output_is(run, folder, tmp_path):
     [
         (("-o", "p.xlsx"), "try: -o p.csv"),
         (("-o", "/"), "try: -o /predictions.csv"),
+        (("-o", "."), "predictions.csv"),
         (("--json",), "-o predictions.csv"),
         (("-o", "no/such/folder/p.csv"), "no/such/folder"),
     ],
@@ -147,3 +154,80 @@ def test_samples_of_a_model_without_dropout_are_refused(run, folder):
     done = tenfold("predict", run, folder / "churn.csv", "--samples", 20)
     assert done.code == 2
     assert "dropout" in done.err
+
+
+def test_predictions_never_overwrite_what_they_are_made_from(run, folder, tmp_path):
+    data = write(tmp_path / "d.csv", rows(8))
+    before = data.read_bytes()
+    (tmp_path / "link.csv").symlink_to(data)
+    for output in (data, tmp_path / "link.csv"):
+        done = tenfold("predict", run, data, "-o", output)
+        assert (done.code, done.out) == (2, "")
+        assert "would be overwritten" in done.err
+        assert "try: -o" in done.err
+    assert data.read_bytes() == before
+    done = tenfold("predict", run, data, "-o", run / "leaderboard.csv")
+    assert (done.code, done.out) == (2, "")
+    assert "belongs to the run" in done.err
+
+
+@pytest.mark.parametrize("name", ["p.csv", "p.parquet", "n" * 251 + ".csv", "n" * 246 + ".parquet"])
+def test_a_long_name_is_written_and_a_longer_one_refused(run, folder, tmp_path, name):
+    done = tenfold("predict", run, folder / "churn.csv", "-o", tmp_path / name)
+    assert done.code == 0, done.err
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    done = tenfold("predict", run, folder / "churn.csv", "-o", tmp_path / ("n" * 300 + name))
+    assert (done.code, done.out) == (2, "")
+    assert "File name too long" in done.err
+    assert "internal" not in done.err
+
+
+@pytest.mark.parametrize("name", ["p.csv", "p.parquet"])
+def test_a_disk_that_refuses_is_one_line(run, folder, tmp_path, monkeypatch, name):
+    def refuse(*_, **__):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(output_file.os, "fsync", refuse)
+    done = tenfold("predict", run, folder / "churn.csv", "-o", tmp_path / name)
+    assert (done.code, done.out) == (1, "")
+    assert done.err.splitlines()[-1] == f"tenfold: {tmp_path / name}: cannot be written: No space left on device"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["p.csv", "p.parquet"])
+def test_a_size_limit_on_files_is_one_line(run, folder, tmp_path, name):
+    limits = "import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit"
+    code = f"{limits}(resource.RLIMIT_FSIZE, (100, 100)); from tenfold.cli.main import entry; entry()"
+    command = [sys.executable, "-c", code, "predict", run, folder / "churn.csv", "-o", tmp_path / name]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("tenfold: ")
+    assert "internal" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_formulas_are_defused_on_request(folder, tmp_path):
+    """A label that a spreadsheet would run as a formula."""
+    names = {"left": "=cmd|'/c calc'!A1", "stayed": "-1"}
+    lines = [line.rsplit(",", 1)[0] + ',"' + names[line.rsplit(",", 1)[1]] + '"' for line in rows()]
+    data = write(tmp_path / "d.csv", lines)
+    recipe = folder / "recipe.yaml"
+    done = tenfold("fit", data, "--target", "churned", "--recipe", recipe, "--folds", 2, "--out", tmp_path / "run")
+    assert done.code == 0, done.err
+    plain = set(columns(tenfold("predict", tmp_path / "run", data))["prediction"])
+    assert plain == set(names.values())
+    safe = columns(tenfold("predict", tmp_path / "run", data, "--proba", "--safe-csv"))
+    assert set(safe["prediction"]) == {"'=cmd|'/c calc'!A1", "-1"}
+    assert all(float(p) >= 0 for p in safe["p_-1"])
+    refused = tenfold("predict", tmp_path / "run", data, "--safe-csv", "-o", tmp_path / "p.parquet")
+    assert refused.code == 2
+
+
+@pytest.mark.parametrize("text", ["=1", "+a", "-a", "@a", "\ta", "\ra", "  =1", "\uff1d1", "-1+1"])
+def test_every_beginning_of_a_formula_gets_a_mark(text):
+    assert _harmless(text) == "'" + text
+
+
+@pytest.mark.parametrize("text", ["a=1", "-1", "+1.5", "-2e-3", "", "yes", "'=1"])
+def test_what_is_no_formula_stays(text):
+    assert _harmless(text) == text

@@ -270,7 +270,7 @@ def test_modes_and_journal_are_as_promised(run: Run) -> None:
         assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600), path
     connection = sqlite3.connect(run.path / "run.db")
     assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
-    assert connection.execute("PRAGMA user_version").fetchone() == (2,)
+    assert connection.execute("PRAGMA user_version").fetchone() == (3,)
     connection.close()
 
 
@@ -287,7 +287,7 @@ def test_reading_a_closed_run_leaves_no_file_behind(tmp_path: Path) -> None:
 def test_a_run_of_a_newer_version_is_refused(tmp_path: Path) -> None:
     Run.create(tmp_path / "run").close()
     connection = sqlite3.connect(tmp_path / "run" / "run.db")
-    connection.execute("PRAGMA user_version=3")
+    connection.execute("PRAGMA user_version=4")
     connection.close()
     with pytest.raises(BadInput, match="newer Tenfold"):
         Run.open(tmp_path / "run")
@@ -297,7 +297,7 @@ def test_opening_sweeps_what_a_killed_writer_left(tmp_path: Path) -> None:
     with Run.create(tmp_path / "run") as run:
         sha = run.put_arrays("kind", "key", {"x": np.zeros(2)})
     (run.path / "blobs" / f"{'0' * 64}.safetensors").write_bytes(b"orphan")
-    (run.path / "blobs" / "half.tmp").write_bytes(b"half")
+    (run.path / "blobs" / ".tenfold-0123456789abcdef.tmp").write_bytes(b"half")
     (run.path / "summary.json.tmp").write_bytes(b"half")
     (run.path / "model.tmp").mkdir()
     with Run.open(run.path) as run:

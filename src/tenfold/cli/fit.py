@@ -12,15 +12,21 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tenfold.cli.options import (
+    BadRowsOption,
     DataOption,
     DeviceOption,
     DropOption,
     FoldsOption,
+    HeaderRowOption,
     JsonOption,
+    KindOption,
     MetricOption,
+    MissingOption,
+    NoHeaderOption,
     RepeatsOption,
     RunDirectory,
     SeedOption,
+    SkipRowsOption,
     TargetOption,
     TaskOption,
     next_directory,
@@ -30,7 +36,8 @@ from tenfold.cli.options import (
     print_json,
     shell_path,
 )
-from tenfold.errors import BadInput, RunFailed, Stopped
+from tenfold.data.read.options import ReadOptions, asked_kinds
+from tenfold.errors import BadInput, Corrupt, RunFailed, Stopped
 from tenfold.problem.settings import Settings
 
 if TYPE_CHECKING:
@@ -72,6 +79,12 @@ def fit(
         int, typer.Option(parser=parse_integer, help="With --time: rows to skip between training and validation.")
     ] = Settings.gap,
     drop: DropOption = None,
+    header_row: HeaderRowOption = None,
+    no_header: NoHeaderOption = False,
+    skip_rows: SkipRowsOption = None,
+    missing: MissingOption = None,
+    kind: KindOption = None,
+    bad_rows: BadRowsOption = "refuse",
     holdout: Annotated[
         float, typer.Option(parser=parse_number, help="Share of the rows to seal as a test set; 0: none.")
     ] = Settings.holdout,
@@ -105,10 +118,11 @@ def fit(
     as_json: JsonOption = False,
 ) -> None:
     """Cross-validate many recipes on DATA, train the winner, and test it once."""
-    # Every option is a field of Settings under the same name; four are parsed first.
+    # Every option is a field of Settings under the same name, or one of ReadOptions; some are parsed first.
     options = {name: value for name, value in locals().items() if name in Settings.__dataclass_fields__}
     if out is not None:
         _check_place(out)
+    options["reading"] = ReadOptions(header_row, no_header, skip_rows or "", missing, asked_kinds(kind), bad_rows)
     options |= {"recipe": _recipe(recipe), "space": _space(space), "drop": tuple(drop or ())}
     settings = Settings(**{**options, "time_limit": parse_seconds(time_limit)})
     _fit(settings, out, dry_run=dry_run, as_json=as_json)
@@ -137,13 +151,17 @@ def resume(run: RunDirectory, as_json: JsonOption = False) -> None:
     """Continue a run that was stopped or killed; the result is the same as without the stop."""
     from tenfold.cli.screen import Screen
     from tenfold.run.fit import reopen
+    from tenfold.store.check import check
     from tenfold.store.no_model import NO_MODEL, has_failed
 
     screen = Screen(quiet=as_json)
     with _signals(run) as stop:
         opened, prepared, plan = reopen(run)
         with opened:
-            if opened.has("report"):
+            damaged = [damage.file for damage in check(run)] if opened.has("report") else []
+            if damaged:
+                screen.say(f"damaged, and made again: {', '.join(damaged)}")
+            elif opened.has("report"):
                 screen.say(f"{shell_path(run)} is finished: nothing left to do")
                 _end(opened, screen, as_json)
                 if has_failed(opened):
@@ -151,6 +169,8 @@ def resume(run: RunDirectory, as_json: JsonOption = False) -> None:
                 return
             screen.resumed(shell_path(run), prepared, plan)
             _work(opened, prepared, plan, screen, stop, as_json)
+            for damage in check(run) if damaged else ():
+                raise Corrupt(damage.what, file=str(run / damage.file), expected=damage.expected, found=damage.found)
 
 
 def _recipe(path: Path | None) -> Recipe | None:

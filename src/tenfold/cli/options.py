@@ -57,6 +57,26 @@ RepeatsOption = Annotated[
 MetricOption = Annotated[str | None, typer.Option(help="Metric to optimize and report; default: accuracy, or r2.")]
 DeviceOption = Annotated[str, typer.Option(help="cpu, cuda, or auto.")]
 SeedOption = Annotated[int, typer.Option(parser=parse_integer, help="Seed of everything random.")]
+HeaderRowOption = Annotated[
+    int | None, typer.Option(parser=parse_integer, metavar="N", help="The line of a text file with the column names.")
+]
+NoHeaderOption = Annotated[
+    bool, typer.Option("--no-header", help="The text file has no column names: column 1, column 2, ...")
+]
+SkipRowsOption = Annotated[
+    str | None, typer.Option(metavar="LINES", help="Lines to leave out: 3 (the first three), 60- or 5-5,12-14.")
+]
+MissingOption = Annotated[
+    str | None,
+    typer.Option(metavar="WORDS", help="What stands for a missing value, as NA,unknown; +unknown adds to the usual."),
+]
+KindOption = Annotated[
+    list[str] | None,
+    typer.Option(metavar="COL=KIND", help="Take a column as category, number, text, date or id; can be repeated."),
+]
+BadRowsOption = Annotated[
+    str, typer.Option(help="refuse a text file for a row that cannot be read, or drop such rows: at most 1 %, drop:5%.")
+]
 RunDirectory = Annotated[Path, typer.Argument(metavar="RUN", help="The run directory.")]
 
 

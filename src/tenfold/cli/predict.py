@@ -4,19 +4,38 @@ from __future__ import annotations
 
 import csv
 import os
+import re
 import sys
+from collections.abc import Collection
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated
 
 import typer
 
-from tenfold.cli.options import DataOption, JsonOption, RunDirectory, parse_integer, print_json, shell_path
-from tenfold.errors import BadInput
+from tenfold.cli.options import (
+    BadRowsOption,
+    DataOption,
+    HeaderRowOption,
+    JsonOption,
+    MissingOption,
+    NoHeaderOption,
+    RunDirectory,
+    SkipRowsOption,
+    parse_integer,
+    print_json,
+    shell_path,
+)
+from tenfold.data.read.options import ReadOptions
+from tenfold.errors import BadInput, RunFailed
 
 if TYPE_CHECKING:
     import numpy as np
 
     from tenfold.model.model import Model
+
+# What a spreadsheet takes for the beginning of a formula, also in full width, and what may stand before it.
+FORMULA = re.compile(r"\s*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20|%]")
+PLAIN_NUMBER = re.compile(r"[+-]?\d+(\.\d*)?([eE][+-]?\d+)?", re.ASCII)
 
 
 def predict(
@@ -30,33 +49,43 @@ def predict(
         int | None,
         typer.Option(parser=parse_integer, help="Average this many passes with dropout on, and add a column spread."),
     ] = None,
+    header_row: HeaderRowOption = None,
+    no_header: NoHeaderOption = False,
+    skip_rows: SkipRowsOption = None,
+    missing: MissingOption = None,
+    bad_rows: BadRowsOption = "refuse",
+    safe_csv: Annotated[
+        bool,
+        typer.Option("--safe-csv", help="Put a ' before text that a spreadsheet would take for a formula."),
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Predict every row of DATA, in input order; it must have the columns of the training data.
 
-    For a model of images: every image of a folder and its subfolders, sorted by path, one image file, or an npz file.
+    A text file is read as that of training was, but for what the options say otherwise. For a model of images: every
+    image of a folder and its subfolders, sorted by path, one image file, or an npz file.
     """
     from tenfold.data.read.read import read_images
     from tenfold.model.model import load
 
-    if output is not None and output.suffix not in (".csv", ".parquet"):
-        better = output / "predictions.csv" if output.is_dir() else output.with_name(f"{output.stem}.csv")
-        raise BadInput(f"--output {shell_path(output)}", expected="a file name that ends in .csv or .parquet",
-                       do=f"-o {shell_path(better)}")  # fmt: skip
-    if output is not None and not output.absolute().parent.is_dir():
-        raise BadInput("there is no such directory", where=shell_path(output.parent),
-                       expected="a directory to write to",
-                       do=f"-o {shell_path(output.name)}, or make the directory first")  # fmt: skip
+    if output is not None:
+        _check_output(output, data)
     if as_json and output is None:
         raise BadInput("--json without an output file", do="-o predictions.csv")
+    options = ReadOptions(header_row, no_header, skip_rows or "", missing, bad_rows=bad_rows)
+    if safe_csv and output is not None and output.suffix != ".csv":
+        raise BadInput("--safe-csv with a Parquet file", expected="a file name that ends in .csv",
+                       do="leave --safe-csv out: a Parquet file holds no formulas")  # fmt: skip
     model = load(run)
     if proba and not model.classes:
         raise BadInput("--proba with a regression model", expected="a classifier", do="leave --proba out")
     images = read_images(data, model.contract) if model.contract is not None else None
-    inputs, notes = model.inputs(data if images is None else images)
+    inputs, notes, bad = model.read(data if images is None else images, options)
     outputs, spread = (model.finite_outputs(inputs), None) if samples is None else model.samples(inputs, samples)
     columns = {} if images is None or not images.files else {"file": _texts(images.files)}
-    columns |= _columns(model, outputs, spread, proba=proba)
+    columns |= {name: _empty(values, bad) for name, values in _columns(model, outputs, spread, proba=proba).items()}
+    if safe_csv:
+        columns = {_harmless(name): _harmless_cells(column) for name, column in columns.items()}
     for note in notes:
         print(note if note.startswith("warning: ") else f"note: {note}", file=sys.stderr)
     if output is None:
@@ -82,6 +111,14 @@ def _columns(model: Model, outputs: np.ndarray, spread: np.ndarray | None, *, pr
     return columns
 
 
+def _empty(values: np.ndarray, rows: Collection[int]) -> np.ndarray:
+    """A column with an empty cell for each row that could not be read."""
+    if rows:
+        values = values.astype(object)
+        values[sorted(rows)] = None
+    return values
+
+
 def _texts(values: tuple[str, ...]) -> np.ndarray:
     """Text as an array; bytes that are not UTF-8 are replaced by a mark."""
     import numpy as np
@@ -97,21 +134,61 @@ def _write_csv(file: IO[str], columns: dict[str, np.ndarray]) -> None:
 
 def _write_file(path: Path, columns: dict[str, np.ndarray]) -> None:
     """Write under a temporary name, then rename: a reader never sees half a file."""
-    partial = path.with_name(path.name + ".tmp")
-    try:
-        if path.suffix == ".csv":
-            with partial.open("w", encoding="utf-8", newline="") as file:
-                _write_csv(file, columns)
-        else:
-            import duckdb
+    from tenfold.store.output_file import write_output
 
-            table = {
-                name: column.astype(object) if column.dtype.kind == "U" else column for name, column in columns.items()
-            }
-            with duckdb.connect() as connection:
-                connection.register("predictions", table)
-                connection.sql("select * from predictions").write_parquet(str(partial))
-        os.replace(partial, path)
+    write_output(path, lambda partial: (_csv_file if path.suffix == ".csv" else _parquet_file)(partial, columns))
+
+
+def _csv_file(path: Path, columns: dict[str, np.ndarray]) -> None:
+    # A label may hold a half of a surrogate pair, which UTF-8 has no bytes for.
+    with path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
+        _write_csv(file, columns)
+
+
+def _parquet_file(path: Path, columns: dict[str, np.ndarray]) -> None:
+    import duckdb
+
+    table = {name: column.astype(object) if column.dtype.kind == "U" else column for name, column in columns.items()}
+    try:
+        with duckdb.connect() as connection:
+            connection.register("predictions", table)
+            connection.sql("select * from predictions").write_parquet(str(path))
+    except duckdb.Error as error:
+        raise RunFailed(f"the Parquet file cannot be written: {str(error).splitlines()[0]}") from error
+
+
+def _check_output(output: Path, data: str) -> None:
+    """Refuse an output that cannot be written, or that would destroy something, before anything is computed."""
+    from tenfold.store.output_file import refuse_output
+
+    try:
+        is_folder, has_folder = output.is_dir(), output.absolute().parent.is_dir()
     except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise BadInput(f"cannot be written: {error.strerror}", where=str(path)) from None
+        raise BadInput(f"--output {str(output)[:40]}...: {error.strerror}", expected="a name of at most 255 bytes",
+                       do="-o predictions.csv") from None  # fmt: skip
+    if output.suffix not in (".csv", ".parquet"):
+        better = output / "predictions.csv" if is_folder else output.with_name(f"{output.stem}.csv")
+        raise BadInput(f"--output {shell_path(output)}", expected="a file name that ends in .csv or .parquet",
+                       do=f"-o {shell_path(better)}")  # fmt: skip
+    if is_folder:
+        raise BadInput("is a folder", where=shell_path(output), expected="a file to write",
+                       do=f"-o {shell_path(output / 'predictions.csv')}")  # fmt: skip
+    if not has_folder:
+        raise BadInput("there is no such directory", where=shell_path(output.parent),
+                       expected="a directory to write to",
+                       do=f"-o {shell_path(output.name)}, or make the directory first")  # fmt: skip
+    refuse_output(output, data)
+
+
+def _harmless(text: str) -> str:
+    """The text, with a ' before it where a spreadsheet would compute it (OWASP, "CSV injection"); a plain number such
+    as -1 is none of these."""
+    return f"'{text}" if FORMULA.match(text) and not PLAIN_NUMBER.fullmatch(text) else text
+
+
+def _harmless_cells(column: np.ndarray) -> np.ndarray:
+    import numpy as np
+
+    if column.dtype.kind not in "UO":
+        return column
+    return np.array([_harmless(cell) if isinstance(cell, str) else cell for cell in column.tolist()], object)

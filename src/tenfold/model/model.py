@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, reduce
 from pathlib import Path
@@ -16,13 +16,15 @@ from tenfold.data.feed.batches import align
 from tenfold.data.feed.encode import Inputs, make_inputs, matrix_inputs, pixel_inputs
 from tenfold.data.feed.randomness import derive_int
 from tenfold.data.read.images import ImageContract
+from tenfold.data.read.options import ReadOptions
 from tenfold.data.read.read import read_as, read_images
 from tenfold.errors import BadInput, Corrupt
+from tenfold.model.check_stored import check_member, check_spec
 from tenfold.model.member import Member, read_member
 from tenfold.problem.outputs import in_unit
 from tenfold.recipe.recipe import Recipe, loss_of
 from tenfold.store.bundle import Bundle, read_bundle, write_bundle
-from tenfold.store.no_model import refuse_directory
+from tenfold.store.no_model import find_bundle
 
 Array = np.ndarray
 CHUNK, CHUNK_IMAGES = 8192, 256  # rows predicted at a time
@@ -101,16 +103,21 @@ class Model:
 
     def inputs(self, x: Any) -> tuple[Inputs, list[str]]:
         """The columns that the model uses, checked against the schema, and what was noticed on the way."""
+        return self.read(x)[:2]
+
+    def read(self, x: Any, options: ReadOptions | None = None) -> tuple[Inputs, list[str], dict[int, str]]:
+        """As `inputs`, and a word on each row that could not be read, where the options or those of training drop such
+        rows: it stays, with missing values. options: how a file is read, in place of what training found."""
         if self.contract is not None:
             images = read_images(x, self.contract)
-            return pixel_inputs(images.pixels), list(images.notes)
+            return pixel_inputs(images.pixels), list(images.notes), {}
         if self.schema is None:
             matrix, columns = np.asarray(x, np.float64), len(self.members[0].encoding.medians)
             if matrix.ndim != 2 or matrix.shape[1] != columns:
                 raise BadInput(f"input has shape {matrix.shape}", expected=f"(rows, {columns}), as in training")
-            return matrix_inputs(matrix), []
-        table, notes = read_as(x, self.schema)
-        return make_inputs(table, self.schema), notes
+            return matrix_inputs(matrix), [], {}
+        table, notes = read_as(x, self.schema, options)
+        return make_inputs(table, self.schema), notes, dict(table.bad)
 
     def encode(self, inputs: Inputs, rows: slice = slice(None)) -> Array:
         """What each member makes of the rows, side by side: (rows, sum of the members' widths)."""
@@ -188,14 +195,17 @@ class Model:
         return np.asarray(self.classes)[outputs.argmax(1)] if self.classes else outputs[:, 0]
 
     def predict(self, x: Any) -> Array:
-        """The most probable class of each row, or the predicted number (rows,)."""
-        return self.labels(self.finite_outputs(self.inputs(x)[0]))
+        """The most probable class of each row, or the predicted number (rows,). Of a row that could not be read (see
+        `read`) None or NaN."""
+        inputs, _, bad = self.read(x)
+        return without_rows(self.labels(self.finite_outputs(inputs)), bad)
 
     def predict_proba(self, x: Any) -> Array:
         """Probabilities (rows, classes) in the order of `classes`; classification only."""
         if not self.classes:
             raise BadInput("predict_proba of a regression model", do="predict")
-        return self.finite_outputs(self.inputs(x)[0])
+        inputs, _, bad = self.read(x)
+        return without_rows(self.finite_outputs(inputs), bad)
 
     def predict_samples(self, x: Any, samples: int = 50, *, seed: int = 0) -> tuple[Array, Array]:
         """Monte-Carlo dropout: mean and standard deviation, each (rows, classes or 1), of what `samples` passes with
@@ -237,6 +247,15 @@ class Model:
         return write_bundle(path, **self.parts())
 
 
+def without_rows(values: Array, rows: Collection[int]) -> Array:
+    """Predictions (rows, ...) without those of some rows: NaN, or None for labels."""
+    if not rows:
+        return values
+    values = values.astype(np.float64 if values.dtype.kind == "f" else object)
+    values[sorted(rows)] = np.nan if values.dtype.kind == "f" else None
+    return values
+
+
 def by_module(network: Any) -> Callable[[Array], Array]:
     """From preprocessed rows to outputs, by a torch module."""
 
@@ -276,19 +295,38 @@ def softmax(outputs: Array) -> Array:
 def load(path: str | Path) -> Model:
     """The fitted model of a run directory (or of a saved model): `load("runs/churn-1").predict("new.csv")`.
 
-    Every file's hash is checked, and nothing in it is executed.
+    Every file's hash is checked, in a run also that of the whole against the one that the run has recorded, and nothing
+    in it is executed.
     """
-    inside = Path(path) / "model"
-    if not inside.is_dir():
-        refuse_directory(Path(path))
-    directory = inside if inside.is_dir() else Path(path)
-    bundle = read_bundle(directory)
+    directory, expected = find_bundle(Path(path))
+    bundle = read_bundle(directory, expected=expected)
+    where = str(directory)
+    try:
+        return _read_model(bundle, where)
+    except Corrupt:
+        raise
+    except (BadInput, ArithmeticError, AttributeError, LookupError, TypeError, ValueError, RecursionError) as error:
+        # Every part is as it was written, but what was written is no model: made by hand, or by a program with a fault.
+        found = error.found if isinstance(error, BadInput) else str(error)
+        raise Corrupt(f"the content is not that of a model ({found:.200})", file=where) from error
+
+
+def _read_model(bundle: Bundle, where: str) -> Model:
+    """The model of a verified bundle. Errors: `Corrupt` where its parts do not fit, and whatever values of other types
+    than a model's lead to."""
     spec = bundle.spec
+    schema = Schema.from_dict(bundle.schema) if bundle.schema is not None else None
+    check_spec(spec, schema, where)
+    contract = ImageContract.from_dict(spec["images"]) if spec.get("images") is not None else None
+    recipe, outputs = Recipe.from_dict(spec["recipe"]), len(spec["classes"]) or 1
+    stored = list(_stored_members(bundle, where))
+    for member in stored:
+        check_member(recipe, outputs, contract.image if contract else None, schema, member, where)
     return Model(
-        members=tuple(read_member(spec, *stored) for stored in _stored_members(bundle, str(directory))),
+        members=tuple(read_member(spec, *member) for member in stored),
         classes=tuple(spec["classes"]),
-        schema=Schema.from_dict(bundle.schema) if bundle.schema else None,
-        contract=ImageContract.from_dict(spec["images"]) if spec.get("images") else None,
+        schema=schema,
+        contract=contract,
     )
 
 

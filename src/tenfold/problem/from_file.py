@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from tenfold.data.columns.codes import are_whole
 from tenfold.data.columns.conform import conform_numbers
+from tenfold.data.columns.markers import marker_warnings
 from tenfold.data.columns.schema import Schema, decide_schema
 from tenfold.data.columns.table import Column, Table
 from tenfold.data.columns.target import Target, read_labels, read_target
@@ -16,6 +18,7 @@ from tenfold.data.profile.card import Card, make_card
 from tenfold.data.profile.image_card import make_image_card
 from tenfold.data.read.images import Images
 from tenfold.data.read.read import read_any
+from tenfold.data.read.source_sha import source_sha
 from tenfold.data.split.folds import usable_folds
 from tenfold.data.split.holdout import hold_out
 from tenfold.data.split.request import Splits, describe
@@ -48,12 +51,30 @@ class Prepared:
     rows: tuple[int, ...]  # (with a target, development, test, without a target)
     sealed: Sealed
     division: str
-    warnings: tuple[str, ...] = ()  # on the division; the verdict repeats them
+    reading: dict[str, Any]  # what was decided about the file, as JSON; empty for images
+    warnings: tuple[str, ...] = ()  # on the labels and the division; the verdict repeats them
+    shas: tuple[str, str] = ("", "")  # of the data and of the file of test rows, as they were read
 
 
 def prepare(settings: Settings) -> Prepared:
-    """Read the data and divide it. Raises `BadInput` for whatever cannot be used."""
-    data = read_any(settings.data)
+    """Read the data and divide it. Raises `BadInput` for whatever cannot be used, and for a file that another program
+    writes meanwhile."""
+    # Before and after: the bytes that were read are those that were hashed.
+    before = _shas(settings)
+    prepared = _prepare(settings)
+    for source, old, new in zip((settings.data, settings.test), before, _shas(settings), strict=True):
+        if old != new:
+            do = "wait until it is written, then start again"
+            raise BadInput("the file changed while it was read", where=str(source), do=do)
+    return replace(prepared, shas=before)
+
+
+def _shas(settings: Settings) -> tuple[str, str]:
+    return source_sha(settings.data), "" if settings.test is None else source_sha(settings.test)
+
+
+def _prepare(settings: Settings) -> Prepared:
+    data = read_any(settings.data, options=settings.reading, expected=_named(settings))
     target = read_target(data.labels if isinstance(data, Images) else data, settings.target, settings.task)
     metric = metric_for(target.task, settings.metric)
     splits = _splits(data, target, settings)
@@ -66,6 +87,9 @@ def prepare(settings: Settings) -> Prepared:
     y = target.values[development]
     learned = replace(target, values=y, keep=target.keep[development])
     schema, card, inputs = _understand(usable.take(development), learned, grouped=settings.groups is not None)
+    doubts = (*target.warnings, *_marker_warnings(usable))
+    # What the labels may mean comes before anything about the columns.
+    card = replace(card, warnings=(*doubts, *card.warnings))
     problem, notes = make_problem(inputs, y, target.classes, metric, splits.take(development))
     if isinstance(data, Table):  # the card has the doubts about the inputs only
         named = (data.column(name) for name in (target.name, settings.groups) if name is not None)
@@ -75,11 +99,12 @@ def prepare(settings: Settings) -> Prepared:
     lost = len(target.values) - len(development) - len(test)
     if lost:
         notes.append(f"{lost} rows are left out: duplicates of test rows, or inside the gap before the test period")
-    warnings: list[str] = []
+    warnings = list(doubts)
     if given is None:
-        sealed = Sealed(usable.take(test), target.values[test], schema)
+        whole = data.take(target.keep[test])
+        sealed = Sealed(usable.take(test), target.values[test], schema, whole, target.name)
     else:
-        sealed = Sealed(given[0], given[1].values, schema)
+        sealed = Sealed(given[0], given[1].values, schema, given[3], target.name)
         notes += given[2]
         warnings += _copies(inputs, sealed.inputs)
     counts = len(target.values), len(development), sealed.rows, target.dropped
@@ -87,8 +112,19 @@ def prepare(settings: Settings) -> Prepared:
     return Prepared(
         settings, data.name, data.source, target.name, schema, card, problem, tuple(notes),
         _reason(target, table=isinstance(data, Table)), counts, sealed,
-        describe(folds, classification=target.task == "classification"), tuple(warnings),
+        describe(folds, classification=target.task == "classification"), _reading(data, settings), tuple(warnings),
     )  # fmt: skip
+
+
+def _named(settings: Settings) -> list[str]:
+    """The columns that the settings name."""
+    return [name for name in (settings.target, settings.groups, settings.time, *settings.drop) if name is not None]
+
+
+def _marker_warnings(usable: Table | Images) -> list[str]:
+    """A warning of columns of text that a word which was read as missing fills much of."""
+    option = "give --missing '', so that every word is a value"
+    return [] if isinstance(usable, Images) else marker_warnings(usable.columns, option)
 
 
 def _splits(data: Table | Images, target: Target, settings: Settings) -> Splits:
@@ -162,9 +198,13 @@ def _without_names(table: Table) -> Table:
     return replace(table, columns=others) if others else table
 
 
-def _test_file(data: Table | Images, target: Target, settings: Settings) -> tuple[Table | Images, Target, list[str]]:
-    """The rows of the file of test rows, their target, and notes."""
-    other = read_any(str(settings.test))
+def _test_file(
+    data: Table | Images, target: Target, settings: Settings
+) -> tuple[Table | Images, Target, list[str], Table | Images]:
+    """The rows of the file of test rows, their target, notes, and the rows with all columns."""
+    # The same program wrote both files, but not with the same lines above the table.
+    reading = replace(settings.reading, header_row=None, skip_rows="")
+    other = read_any(str(settings.test), options=reading, expected=[target.name])
     if isinstance(data, Images) != isinstance(other, Images):
         raise BadInput(
             "one of the data and the test file holds images, the other a table",
@@ -184,7 +224,7 @@ def _test_file(data: Table | Images, target: Target, settings: Settings) -> tupl
         common = len(test_groups & groups)
         if common:
             notes.append(f"{common} of the test file's values of '{settings.groups}' occur in the data as well")
-    return rows, labels, notes
+    return rows, labels, notes, other.take(labels.keep)
 
 
 def _copies(development: Inputs, test: Inputs) -> list[str]:
@@ -212,6 +252,14 @@ def _understand(rows: Table | Images, target: Target, *, grouped: bool) -> tuple
     inputs = row_inputs(rows, schema)
     card = make_card(rows, schema, target.values, dropped_rows=target.dropped, grouped=grouped, inputs=inputs)
     return schema, card, inputs
+
+
+def _reading(data: Table | Images, settings: Settings) -> dict[str, Any]:
+    """What was decided about the file, as JSON: what was noticed, what later files are read by, what was asked for."""
+    if isinstance(data, Images):
+        return {}
+    notes = [*data.notes, *(f"column '{column.name}': {column.doubt}" for column in data.columns if column.doubt)]
+    return {"notes": notes, "contract": asdict(data.reading), "options": settings.reading.to_dict()}
 
 
 def _reason(target: Target, *, table: bool) -> str:

@@ -13,17 +13,21 @@ from tenfold.data.columns.schema import Schema
 from tenfold.data.columns.table import Table
 from tenfold.data.feed.encode import Inputs, make_inputs, pixel_inputs
 from tenfold.data.read.images import Images
+from tenfold.data.split.row_fingerprint import RowFingerprint
 
 Array = np.ndarray
 
 
 @dataclass(frozen=True)
 class Sealed:
-    """Test rows, which no statistic has seen. schema: of the development rows, None for images."""
+    """Test rows, which no statistic has seen. schema: of the development rows, None for images; whole: the rows with
+    all that was read of them, the target and the columns left out too."""
 
     _rows: Table | Images
     _y: Array
     schema: Schema | None
+    whole: Table | Images
+    target: str = ""
 
     @property
     def rows(self) -> int:
@@ -36,8 +40,7 @@ class Sealed:
 
     @cached_property
     def sha(self) -> str:
-        """A hash of their cells without the labels: it recognizes the rows in any run over the same data, whatever the
-        order of the columns."""
+        """A hash of the cells that are used, without the labels: a resumed run sees by it that nothing has changed."""
         digest = hashlib.sha256()
         if isinstance(self._rows, Images):
             digest.update(np.ascontiguousarray(self._rows.pixels).tobytes())
@@ -50,6 +53,11 @@ class Sealed:
             else:
                 digest.update(np.ascontiguousarray(column.values).tobytes())
         return digest.hexdigest()
+
+    @cached_property
+    def fingerprint(self) -> RowFingerprint:
+        """What recognizes the rows in another run, whatever columns are used there."""
+        return RowFingerprint.of(self.whole, self.target)
 
     def unseal(self) -> Array:
         """Their labels. To be called once the intent to open the lockbox is on the ledger."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from tenfold.data.columns.characters import composed
+from tenfold.data.read.options import DEFAULT, ReadOptions
 from tenfold.errors import BadInput
 
 if TYPE_CHECKING:
@@ -28,7 +29,8 @@ class Settings:
 
     recipe, space: None for the default space of the data. time_limit: seconds. groups, time: names of columns. drop:
     names of columns that are left out. test: a file of test rows instead of a held-out share. no_test: leave the test
-    rows sealed. strategy None: halving from 16 recipes on or under a time limit, else exhaustive.
+    rows sealed. strategy None: halving from 16 recipes on or under a time limit, else exhaustive. reading: how files
+    are read.
     """
 
     data: str
@@ -56,6 +58,7 @@ class Settings:
     device: str = "auto"
     seed: int = 0
     time_limit: float | None = None
+    reading: ReadOptions = DEFAULT
 
     def __post_init__(self) -> None:
         for name in ("target", "groups", "time"):  # as the names of columns are
@@ -117,7 +120,7 @@ class Settings:
         """As JSON."""
         values = {item.name: getattr(self, item.name) for item in fields(self)}
         plain = {name: value.to_dict() for name in ("recipe", "space") if (value := values[name]) is not None}
-        return {**values, **plain}
+        return {**values, **plain, "reading": self.reading.to_dict()}
 
     @staticmethod
     def of(values: dict[str, Any]) -> Settings:
@@ -131,4 +134,5 @@ class Settings:
             "recipe": None if recipe is None else Recipe.from_dict(recipe),
             "space": None if space is None else Space.from_dict(space),
             "drop": tuple(values["drop"]),  # JSON has lists
+            "reading": ReadOptions.of(values["reading"]) if "reading" in values else DEFAULT,
         })  # fmt: skip

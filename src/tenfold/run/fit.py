@@ -17,10 +17,10 @@ import numpy as np
 
 from tenfold._version import __version__
 from tenfold.checks.baselines import NAMES, Baseline, random_split, run_baseline
-from tenfold.data.read.image_files import folder_sha
+from tenfold.data.read.source_sha import source_sha
 from tenfold.engine.engines import Engine
 from tenfold.engine.native.library import compiled_lanes
-from tenfold.errors import BadInput, RunFailed, Stopped
+from tenfold.errors import BadInput, Corrupt, RunFailed, Stopped
 from tenfold.jsonable import jsonable
 from tenfold.model.final import final_model
 from tenfold.model.model import load
@@ -40,6 +40,9 @@ from tenfold.search.nested import Nested, nested_result
 from tenfold.search.racing import Rung
 from tenfold.search.results import SearchResults
 from tenfold.search.search import Given, SearchPlan, train_all
+from tenfold.store.bundle import bundle_sha
+from tenfold.store.database import remains
+from tenfold.store.other_runs import SEALED
 from tenfold.store.run_directory import Run
 
 
@@ -87,9 +90,10 @@ def create_run(settings: Settings, out: str | Path, prepared: Prepared, plan: Ru
     facts = {
         "settings": {**settings.to_dict(), **places},
         "named": {"source": prepared.source, "data": settings.data, "test": test},
-        "data_sha": _data_sha(settings.data),
-        "test_sha": None if test is None else _data_sha(test),
+        "data_sha": prepared.shas[0],
+        "test_sha": None if test is None else prepared.shas[1],
         "folds_sha": _folds_sha(prepared),
+        SEALED: prepared.sealed.fingerprint.to_dict() if prepared.sealed.rows else None,
         "recipes.0": [recipe.to_dict() for recipe in plan.recipes],
         "workers": plan.workers,
         "engine": plan.engine,
@@ -107,12 +111,20 @@ def reopen(path: str | Path) -> tuple[Run, Prepared, RunPlan]:
     run = Run.open(path)
     try:
         if not run.has("settings"):
+            left = remains(run.path)
+            if left:
+                what = f"the plan of the run is missing; still there: {', '.join(left)}"
+                raise Corrupt(what, file=str(run.path / "run.db"))
             raise BadInput("the run was stopped before its plan was committed", where=str(path), do="fit again")
         settings = Settings.of(run.get("settings"))
-        _check_unchanged(settings.data, run.get("data_sha"))
+        stored = {settings.data: run.get("data_sha")}
         if settings.test is not None:
-            _check_unchanged(settings.test, run.get("test_sha"))
+            stored[settings.test] = run.get("test_sha")
+        for data, sha in stored.items():
+            _check_unchanged(data, sha, source_sha(data))
         prepared = prepare(settings)
+        for (data, sha), found in zip(stored.items(), prepared.shas, strict=False):
+            _check_unchanged(data, sha, found)
         if _folds_sha(prepared) != run.get("folds_sha"):
             raise BadInput("the folds no longer match the stored run; another Tenfold version made it", where=str(path))
         plan = make_plan(prepared, run.get("workers"))
@@ -145,30 +157,18 @@ def _as_named(prepared: Prepared, run: Run) -> Prepared:
     return replace(prepared, settings=settings, source=named["source"])
 
 
-def _check_unchanged(data: str, sha: str) -> None:
-    if _data_sha(data) != sha:
+def _check_unchanged(data: str, sha: str, found: str) -> None:
+    if found != sha or not found:
         raise BadInput(
-            "the data are not those that the run was started with",
+            "the data are not those that the run was started with" if found else "cannot be read again",
             where=data,
-            expected=f"SHA-256 {sha[:16]}...",
+            expected=f"SHA-256 {sha[:16]}..." if sha else "a file",
             do="put the old data back, or start a new run",
         )
 
 
 def _absolute(data: str) -> str:
     return data if data.startswith("sklearn:") else os.path.abspath(data)
-
-
-def _data_sha(data: str) -> str:
-    if data.startswith("sklearn:"):
-        return data
-    try:
-        if os.path.isdir(data):
-            return folder_sha(data)
-        with open(data, "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise BadInput(f"cannot be read: {error.strerror}", where=data, do="put the data file back") from None
 
 
 def _folds_sha(prepared: Prepared) -> str:
@@ -316,7 +316,8 @@ class Fit:
 
     def _train_final_model(self, trained: SearchResults) -> dict[str, Any]:
         """Train and store the model that predicts; gives the fields of the result that are about it."""
-        if self.run.has("model"):
+        trained_before = self.run.get("model")
+        if trained_before is not None and self._model_is_whole():
             return {"comparison": self.run.get("comparison")}
         settings = self.prepared.settings
         what = {"refit": "training the winner on all development rows", "ensemble": "training the winner's ensemble"}
@@ -333,11 +334,26 @@ class Fit:
             idle=self.stop.check,
         )
         comparison = None if final.comparison is None else jsonable(asdict(final.comparison))
-        sha = self.run.write_model(**final.model.parts(self._model_card(trained)))
+        parts = final.model.parts(self._model_card(trained))
+        if trained_before is not None and bundle_sha(**parts) != trained_before:
+            raise Corrupt(
+                "the model is damaged, and this version or machine does not train the same bits again",
+                file=str(self.run.path / "model"),
+                expected=trained_before,
+            )
+        sha = self.run.write_model(**parts)
         with self.run.transaction():
             self.run.put("comparison", comparison)
             self.run.put("model", sha)
         return {"comparison": comparison}
+
+    def _model_is_whole(self) -> bool:
+        """Whether the model that an earlier session trained is still there, with all its bits."""
+        try:
+            load(self.run.path)
+        except (Corrupt, BadInput):
+            return False
+        return True
 
     def _model_card(self, trained: SearchResults) -> str:
         row = leaderboard_row(trained, trained.best())

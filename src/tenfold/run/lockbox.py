@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from tenfold.data.split.row_fingerprint import RowFingerprint
 from tenfold.errors import BadInput
 from tenfold.jsonable import jsonable
 from tenfold.problem.sealed_test_rows import Sealed
 from tenfold.statistics.intervals import test_interval
 from tenfold.statistics.metrics import Metric, all_scores
-from tenfold.store.other_runs import ledger_sentences, other_openings
+from tenfold.store.other_runs import SEALED, ledger_sentences, other_openings
 from tenfold.store.run_directory import Run
 
 if TYPE_CHECKING:
@@ -76,7 +77,9 @@ class Ledger:
 def ledger(run: Run, sealed: Sealed | str) -> Ledger:
     """The ledger of a run as it stands now. sealed: the rows, or their hash."""
     sha = sealed if isinstance(sealed, str) else sealed.sha
-    opened, others = run.openings(), other_openings(run.path, sha)
+    stored = run.get(SEALED)  # None in a run of an earlier version
+    fingerprint = None if stored is None else RowFingerprint.from_dict(stored)
+    opened, others = run.openings(), other_openings(run.path, sha, fingerprint)
     mine = tuple({"time": o.time, "times": o.times, "rows_sha": o.rows_sha, "model_sha": o.model_sha} for o in opened)
     return Ledger(mine, tuple(map(asdict, others)), tuple(ledger_sentences(opened, others)))
 

@@ -9,9 +9,10 @@ import numpy as np
 from safetensors import SafetensorError, numpy as safetensors
 
 from tenfold.errors import Corrupt
-from tenfold.store.files import SHA256, remove_leftovers, replace_file, sha256
+from tenfold.store.database import BLOBS
+from tenfold.store.files import SHA256, read_regular, remove_leftovers, replace_file, sha256
 
-FOLDER = "blobs"
+FOLDER = BLOBS
 SUFFIX = ".safetensors"
 MAXIMUM_HEADER = 64 * 2**20
 DTYPES = frozenset(
@@ -72,8 +73,10 @@ def write_blob(run: Path, data: bytes) -> str:
 def read_blob(run: Path, sha: str) -> bytes:
     """The bytes of a blob. Errors: `Corrupt` when it is missing or its hash differs."""
     path = blob_path(run, sha)
+    if path.parent.is_symlink():
+        raise Corrupt("a link, where a folder belongs", file=str(path.parent))
     try:
-        data = path.read_bytes()
+        data = read_regular(path)
     except FileNotFoundError as error:
         raise Corrupt("the file is missing", file=str(path), expected=sha) from error
     found = sha256(data)

@@ -11,8 +11,8 @@ import json
 import os
 import platform
 import shutil
-import stat
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -25,16 +25,17 @@ from tenfold.store.blobs import pack_arrays, unpack_arrays
 from tenfold.store.files import (
     DIRECTORY_MODE,
     SHA256,
-    TEMPORARY,
+    read_regular,
     sha256,
     swap_directory,
     synchronize_directory,
-    translated_errors,
+    temporary_beside,
     write_synchronized,
 )
 
 FORMAT = 1
 MANIFEST = "manifest.json"
+MODEL = "model"  # the bundle of a run
 CONTENTS = (
     "card.md",
     "model.safetensors",
@@ -96,11 +97,12 @@ def write_bundle(
     """Write the bundle directory `path`, replacing an older one in one step; gives the SHA-256 of its manifest.
 
     `spec`, `schema`, `preprocess` and `meta` are JSON values (no NaN); the arrays are of bool, integer or float
-    dtype and any shape. Equal parts give equal bytes. Errors: `RunFailed` when the disk refuses, ValueError or
-    TypeError for a value that cannot be stored.
+    dtype and any shape. Equal parts give equal bytes. Errors: `BadInput` when there is something else of that name,
+    `RunFailed` when the disk refuses, ValueError or TypeError for a value that cannot be stored.
     """
-    path = Path(path)
-    with translated_errors(path.parent):
+    path = Path(os.path.realpath(path))  # of a link, the folder that it stands for
+    _refuse_foreign(path)
+    with _named_errors(path):
         staged, manifest = stage_bundle(
             path,
             spec=spec,
@@ -111,7 +113,7 @@ def write_bundle(
             card=card,
             meta=meta,
         )
-        swap_directory(staged, path)
+        swap_directory(staged, path, temporary_beside(path))
     return sha256(manifest)
 
 
@@ -119,18 +121,8 @@ def stage_bundle(path: Path, *, card: str, meta: Any = None, **parts: Any) -> tu
     """Write the bundle next to `path`, for `swap_directory`; gives the folder and the bytes of the manifest.
 
     Errors: OSError."""
-    contents = {
-        "card.md": card.encode("utf-8"),
-        "model.safetensors": pack_arrays(parts["arrays"]),
-        "preprocess.json": _json(parts["preprocess"]),
-        "preprocess.safetensors": pack_arrays(parts["preprocess_arrays"]),
-        "schema.json": _json(parts["schema"]),
-        "spec.json": _json(parts["spec"]),
-    }
-    files = {name: {"sha256": sha256(data), "size": len(data)} for name, data in contents.items()}
-    manifest = _json({"format": FORMAT, "files": files, "versions": _versions(), "meta": meta})
-    staged = path.with_name(path.name + TEMPORARY)
-    shutil.rmtree(staged, ignore_errors=True)
+    contents, manifest = _contents(card=card, meta=meta, **parts)
+    staged = temporary_beside(path)
     try:
         staged.mkdir(mode=DIRECTORY_MODE, parents=True)
         for name, data in contents.items():
@@ -143,15 +135,65 @@ def stage_bundle(path: Path, *, card: str, meta: Any = None, **parts: Any) -> tu
     return staged, manifest
 
 
-def read_bundle(path: str | os.PathLike[str]) -> Bundle:
+def bundle_sha(**parts: Any) -> str:
+    """What `write_bundle` would give, without writing anything."""
+    return sha256(_contents(**parts)[1])
+
+
+def _contents(*, card: str, meta: Any = None, **parts: Any) -> tuple[dict[str, bytes], bytes]:
+    """The bytes of the files, and of the manifest."""
+    contents = {
+        "card.md": card.encode("utf-8"),
+        "model.safetensors": pack_arrays(parts["arrays"]),
+        "preprocess.json": _json(parts["preprocess"]),
+        "preprocess.safetensors": pack_arrays(parts["preprocess_arrays"]),
+        "schema.json": _json(parts["schema"]),
+        "spec.json": _json(parts["spec"]),
+    }
+    files = {name: {"sha256": sha256(data), "size": len(data)} for name, data in contents.items()}
+    manifest = _json({"format": FORMAT, "files": files, "versions": _versions(), "meta": meta})
+    return contents, manifest
+
+
+@contextmanager
+def _named_errors(path: Path) -> Generator[None]:
+    """An error of the operating system as one line about the directory."""
+    try:
+        yield
+    except OSError as error:
+        raise RunFailed(f"{path}: the model cannot be written ({error.strerror or error})") from error
+
+
+def _refuse_foreign(path: Path) -> None:
+    """Raise `BadInput` where writing a bundle would delete something that is none."""
+    if not os.path.lexists(path):
+        return
+    if not path.is_dir():
+        raise BadInput("is a file", where=str(path), expected="a new directory, or that of a model", do="another name")
+    others = sorted(set(os.listdir(path)) - {MANIFEST, *CONTENTS})
+    if others:
+        raise BadInput(
+            f"holds other things than a model, such as {others[0]!r}",
+            where=str(path),
+            expected="a new directory, or that of a model, which is replaced",
+            do="another name",
+        )
+
+
+def read_bundle(path: str | os.PathLike[str], *, expected: str | None = None) -> Bundle:
     """Read and verify a bundle directory; nothing in it is executed, nothing unverified is parsed.
+
+    expected: the hash of the manifest, as the run that trained the model has recorded it.
 
     Errors: `BadInput` when there is no bundle of this format (no directory, no manifest, another format number, a
     file that may hold code), `Corrupt` when a file is missing, extra, a link, of another size or hash, or malformed.
     """
     path = Path(path)
     _check_names(path)
-    raw = _read_file(path / MANIFEST, MAXIMUM_MANIFEST)
+    raw = _read(path / MANIFEST, MAXIMUM_MANIFEST)
+    if expected is not None and sha256(raw) != expected:
+        what = "this is not the model that the run trained"
+        raise Corrupt(what, file=str(path / MANIFEST), expected=expected, found=sha256(raw))
     manifest = _parse(raw, path / MANIFEST)
     _check_manifest(manifest, path / MANIFEST)
     data = {name: _read_listed(path / name, manifest["files"][name]) for name in CONTENTS}
@@ -212,31 +254,15 @@ def _check_names(path: Path) -> None:
         raise Corrupt("the file is missing", file=str(path / name))
 
 
-def _read_file(path: Path, maximum: int) -> bytes:
-    """The bytes of a regular file of at most `maximum` bytes. Errors: `Corrupt` for anything else, such as a link."""
+def _read(path: Path, maximum: int) -> bytes:
     try:
-        # O_NOFOLLOW: no link to a file elsewhere. O_NONBLOCK: a named pipe, which nobody writes, does not block here.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError as error:
-        if path.is_symlink():
-            raise Corrupt("a link, where a file belongs", file=str(path)) from error
-        raise RunFailed(f"{path}: cannot be read ({error.strerror})") from error
-    try:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise Corrupt("not a regular file", file=str(path))
-        if status.st_size > maximum:
-            raise Corrupt(f"{status.st_size} bytes, where at most {maximum} are expected", file=str(path))
-        with os.fdopen(descriptor, "rb", closefd=False) as file:
-            return file.read(maximum + 1)
-    except OSError as error:
-        raise RunFailed(f"{path}: cannot be read ({error.strerror})") from error
-    finally:
-        os.close(descriptor)
+        return read_regular(path, maximum)
+    except FileNotFoundError as error:  # it was there when the names were checked
+        raise Corrupt("the file is missing", file=str(path)) from error
 
 
 def _read_listed(path: Path, entry: dict[str, Any]) -> bytes:
-    data = _read_file(path, entry["size"])
+    data = _read(path, entry["size"])
     actual = sha256(data)
     if len(data) != entry["size"] or actual != entry["sha256"]:
         raise Corrupt("the content has changed", file=str(path), expected=entry["sha256"], found=actual)

@@ -10,9 +10,10 @@ from pathlib import Path
 
 from tenfold.errors import BadInput, Corrupt, RunFailed, TenfoldError
 from tenfold.store.blobs import FOLDER, blob_path, read_blob, unpack_arrays
-from tenfold.store.bundle import MANIFEST, read_bundle
+from tenfold.store.bundle import MANIFEST, MODEL, read_bundle
 from tenfold.store.database import NAME, Database, TableSchema
-from tenfold.store.files import SET_ASIDE, sha256, translated_errors
+from tenfold.store.files import SET_ASIDE, read_regular, sha256
+from tenfold.store.lockbox_witness import check_witness
 
 
 @dataclass(frozen=True)
@@ -55,13 +56,16 @@ def _damage(path: Path, error: TenfoldError) -> Damage:
 
 
 def _rows(path: Path, database: Database) -> Iterator[Damage]:
-    """SQLite's own check, then every row against its checksum."""
+    """SQLite's own check, then every row against its checksum, all of them against their sums, and the ledger of the
+    lockbox against its witness."""
     try:
         for sentence in database.problems():
             yield Damage(NAME, sentence)
+        database.check_tally()
         for name, table in database.tables.items():
             for row in database.rows(name):
                 _check_json(table, row)
+        check_witness(database)
     except (Corrupt, RunFailed) as error:
         yield _damage(path, error)
     except (TypeError, ValueError, RecursionError) as error:
@@ -87,11 +91,23 @@ def _blobs(path: Path, database: Database) -> Iterator[Damage]:
 
 
 def _files(path: Path, database: Database) -> Iterator[Damage]:
-    """The hash of every recorded file. One that is being replaced may be the older or the newer one, or set aside."""
+    """The hash of every recorded file. One that is being replaced may be the older or the newer one, or set aside.
+
+    The run may be a stranger's: no name and no link in it leads to a file elsewhere.
+    """
     for name, sha, _, settled, previous in list(database.rows("files")):
+        if name != f"{MODEL}/{MANIFEST}" and (name != Path(name).name or name in ("", ".", "..")):
+            yield Damage(NAME, f"a row names the file {name!r:.80}, which is none of a run")
+            continue
+        if (path / MODEL).is_symlink() and name.startswith(MODEL):
+            continue  # `_model` says so
         try:
-            with translated_errors(path):
-                actual = sha256((path / name).read_bytes()) if (path / name).is_file() else ""
+            actual = sha256(read_regular(path / name))
+        except (FileNotFoundError, NotADirectoryError):
+            actual = ""
+        except Corrupt as error:
+            yield _damage(path, error)
+            continue
         except RunFailed as error:
             yield Damage(name, str(error))
             continue
@@ -105,8 +121,11 @@ def _files(path: Path, database: Database) -> Iterator[Damage]:
 
 
 def _model(path: Path) -> Iterator[Damage]:
-    model = path / "model"
-    if not model.exists() and not model.is_symlink():
+    model = path / MODEL
+    if model.is_symlink():
+        yield Damage(MODEL, "a link, where a folder belongs")
+        return
+    if not model.exists():
         return
     try:
         read_bundle(model)

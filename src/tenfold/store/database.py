@@ -1,12 +1,16 @@
 """The tables of `run.db`, and rows that carry their own checksum.
 
 SQLite's `integrity_check` sees a damaged structure, not a damaged value: every row therefore ends in the CRC-32
-of its values, which is verified whenever the row is read. The file is in WAL mode, so that a run can be read while it
-is written, with synchronous=FULL: when a commit returns, it survives a kill and a power cut.
+of its values, which is verified whenever the row is read. A row that is gone, or that comes from another run, has no
+wrong checksum: the fact `TALLY` therefore holds a sum over the hashes of all rows of each table, which every
+transaction brings up to date. Both detect damage, not a forger. The file is in WAL mode, so that a run can be read
+while it is written, with synchronous=FULL: when a commit returns, it survives a kill and a power cut.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import sqlite3
 import zlib
@@ -19,9 +23,15 @@ from typing import Any
 from tenfold.errors import BadInput, Corrupt
 from tenfold.store.files import FILE_MODE, synchronize_directory, translated_errors
 
-FORMAT = 2  # stored as user_version
+FORMAT = 3  # stored as user_version
+TALLIED = 3  # the first format with a tally
 APPLICATION = 0x54454E46
 NAME = "run.db"
+TALLY = "store.tally"  # the fact that holds the sums over the rows
+BLOBS = "blobs"  # the folder of content-named files
+RESULTS = (
+    "lockbox.jsonl", "leaderboard.csv", "trials.csv", "metrics.csv", "recipe.yaml", "summary.json", "report.html",
+)  # fmt: skip
 _BATCH = 4096
 
 
@@ -49,8 +59,8 @@ TABLES = {
     "events": _table(1, "id INTEGER, time REAL, kind TEXT, detail TEXT"),
     "openings": _table(1, "id INTEGER, rows_sha TEXT, model_sha TEXT, time REAL, times INTEGER, result TEXT"),
 }
-# Runs of format 1 are read and resumed as they are. It had the numbers of trials.csv and metrics.csv in tables of their
-# own, which nothing read.
+# Runs of formats 1 and 2 are read and resumed as they are. Format 2 had no tally and no witness of the ledger; format 1
+# also had the numbers of trials.csv and metrics.csv in tables of their own, which nothing read.
 _FORMATS = {
     1: {
         **TABLES,
@@ -59,8 +69,10 @@ _FORMATS = {
             3, "recipe INTEGER, fold INTEGER, seed INTEGER, outcome TEXT, score REAL, epoch INTEGER, message TEXT"
         ),
     },
+    2: TABLES,
     FORMAT: TABLES,
 }
+_MODULUS = 2**128
 
 
 def _create_statement(name: str, table: TableSchema) -> str:
@@ -84,6 +96,11 @@ def _checksum(row: tuple[Any, ...]) -> int:
     return zlib.crc32(repr(row).encode())
 
 
+def _share(table: str, row: tuple[Any, ...]) -> int:
+    """What a row adds to the sum of its table."""
+    return int.from_bytes(hashlib.sha256(repr((table, row)).encode()).digest()[:16], "big")
+
+
 def _address(path: Path, options: str) -> str:
     return f"{path.absolute().as_uri()}?{options}"
 
@@ -94,9 +111,10 @@ class Database:
     `depth` counts the open `transaction()` blocks.
     """
 
-    def __init__(self, path: Path, connection: sqlite3.Connection, tables: dict[str, TableSchema] = TABLES) -> None:
-        self.path, self.tables, self.depth = path, tables, 0
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+        self.path, self.tables, self.format, self.depth = path, TABLES, FORMAT, 0
         self._connection = connection
+        self._changes: dict[str, int] = {}  # of the sums, by the open transaction
 
     @staticmethod
     def create(directory: Path) -> Database:
@@ -123,6 +141,7 @@ class Database:
             problems = database.problems("quick_check")
             if problems:
                 raise Corrupt(f"the database is damaged ({problems[0]})", file=str(database.path))
+            database.check_tally()
         except BaseException:
             database.close()
             raise
@@ -152,21 +171,28 @@ class Database:
         try:
             yield
             if self.depth == 1:
+                self._write_tally()
                 self._execute("COMMIT")
         except BaseException:
-            if self.depth == 1 and self._connection.in_transaction:
-                self._execute("ROLLBACK")
+            if self.depth == 1:
+                self._changes = {}
+                if self._connection.in_transaction:
+                    self._execute("ROLLBACK")
             raise
         finally:
             self.depth -= 1
 
     def write(self, table: str, rows: Iterable[tuple[Any, ...]]) -> None:
         """Insert `rows`; a row with the key of an older one replaces it."""
-        kinds = [kind for _, kind in self.tables[table].columns]
-        marks = ", ".join("?" * (len(kinds) + 1))
-        checked = (_with_checksum(row, kinds) for row in rows)
+        schema = self.tables[table]
+        kinds = [kind for _, kind in schema.columns]
+        key = [column for column, _ in schema.columns[: schema.key]]
         with translated_errors(self.path.parent), self.transaction():
-            self._connection.executemany(f"INSERT OR REPLACE INTO {table} VALUES ({marks})", checked)
+            for values in rows:
+                row = tuple(_plain(value, kind) for value, kind in zip(values, kinds, strict=True))
+                self._count(table, self.first(table, **dict(zip(key, row, strict=False))), -1)
+                self._count(table, row, 1)
+                self._insert(table, row)
 
     def rows(self, table: str, **where: Any) -> Iterator[tuple[Any, ...]]:
         """The rows whose columns equal `where`, in the order of the key, each verified. Errors: `Corrupt`."""
@@ -196,7 +222,54 @@ class Database:
         """Delete the rows whose columns equal `where`."""
         clause = " AND ".join(f"{column} = ?" for column in where)
         with self.transaction():
+            for row in list(self.rows(table, **where)):
+                self._count(table, row, -1)
             self._execute(f"DELETE FROM {table} WHERE {clause}", tuple(where.values()))
+
+    @contextmanager
+    def snapshot(self) -> Generator[None]:
+        """All reads of the block see the same state, also while another process writes."""
+        self._execute("BEGIN")
+        try:
+            yield
+        finally:
+            if self._connection.in_transaction:
+                self._execute("COMMIT")
+
+    def check_tally(self) -> None:
+        """Verify every row, and that the rows are those that were written. Errors: `Corrupt`."""
+        if self.format < TALLIED:
+            return
+        with self.snapshot():
+            stored = self._tally()
+            for table in self.tables:
+                found = sum(_share(table, row) for row in self.rows(table) if not _is_tally(table, row)) % _MODULUS
+                if found != stored.get(table, 0):
+                    what = f"rows of the table {table} are missing, or belong to another run"
+                    raise Corrupt(what, file=str(self.path))
+
+    def _tally(self) -> dict[str, int]:
+        row = self.first("facts", name=TALLY)
+        return {} if row is None else {table: int(text, 16) for table, text in json.loads(row[1]).items()}
+
+    def _count(self, table: str, row: tuple[Any, ...] | None, sign: int) -> None:
+        """Note that a row comes (sign 1) or goes (-1)."""
+        if row is not None and not _is_tally(table, row):
+            self._changes[table] = self._changes.get(table, 0) + sign * _share(table, row)
+
+    def _write_tally(self) -> None:
+        """In the transaction that made the changes: rows and sums are committed together."""
+        changes, self._changes = self._changes, {}
+        if self.format < TALLIED or not changes:
+            return
+        sums = self._tally()
+        sums |= {table: (sums.get(table, 0) + change) % _MODULUS for table, change in changes.items()}
+        text = json.dumps({table: f"{value:032x}" for table, value in sorted(sums.items())})
+        self._insert("facts", (TALLY, text))
+
+    def _insert(self, table: str, row: tuple[Any, ...]) -> None:
+        marks = ", ".join("?" * (len(row) + 1))
+        self._execute(f"INSERT OR REPLACE INTO {table} VALUES ({marks})", (*row, _checksum(row)))
 
     def close(self) -> None:
         """Close the file; the last writer folds the WAL into it."""
@@ -213,9 +286,8 @@ class Database:
             return self._connection.execute(statement).fetchall()
 
 
-def _with_checksum(row: tuple[Any, ...], kinds: list[str]) -> tuple[Any, ...]:
-    values = tuple(_plain(value, kind) for value, kind in zip(row, kinds, strict=True))
-    return (*values, _checksum(values))
+def _is_tally(table: str, row: tuple[Any, ...]) -> bool:
+    return table == "facts" and row[0] == TALLY
 
 
 def _decoded(text: bytes) -> str:
@@ -238,7 +310,13 @@ def _connect(path: Path, options: str) -> sqlite3.Connection:
 
 def _open(directory: Path, options: str) -> Database:
     path = directory / NAME
+    for name in (NAME, NAME + "-wal", NAME + "-shm"):
+        if (directory / name).is_symlink():  # a stranger's run must not lead to a file elsewhere
+            raise Corrupt("a link, where a file belongs", file=str(directory / name))
     if not path.is_file():
+        left = remains(directory)
+        if any(name.startswith(BLOBS) for name in left):
+            raise Corrupt(f"the database is missing; still there: {', '.join(left)}", file=str(path))
         raise BadInput(
             "there is no run.db here" if directory.is_dir() else "there is no such directory",
             where=str(directory),
@@ -248,20 +326,32 @@ def _open(directory: Path, options: str) -> Database:
     with translated_errors(directory):
         database = Database(path, _connect(path, options))
     try:
-        database.tables = _tables_of(database)
+        database.format, database.tables = _format_of(database)
     except BaseException:
         database.close()
         raise
     return database
 
 
-def _tables_of(database: Database) -> dict[str, TableSchema]:
-    """The tables of the database's format. Errors: `BadInput` for an empty database and for a newer format, `Corrupt`
-    when it has other tables."""
+def remains(directory: Path) -> list[str]:
+    """What is in a directory that only a run with a database can have written, in words; empty for a run that was
+    stopped before it began."""
+    blobs = len(list((directory / BLOBS).glob("*.safetensors")))
+    found = [f"{BLOBS}/ ({blobs} file{'s' * (blobs > 1)})"] if blobs else []
+    found += ["model/"] if (directory / "model" / "manifest.json").exists() else []
+    return found + [name for name in RESULTS if (directory / name).exists()]
+
+
+def _format_of(database: Database) -> tuple[int, dict[str, TableSchema]]:
+    """The number of the database's format, and its tables. Errors: `BadInput` for an empty database and for a newer
+    format, `Corrupt` when it has other tables, or nothing beside what a run has written."""
     version = database.fetch("PRAGMA user_version")[0][0]
     application = database.fetch("PRAGMA application_id")[0][0]
     statements = {sql for (sql,) in database.fetch("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL")}
     if not statements and not version and not application:
+        left = remains(database.path.parent)
+        if left:
+            raise Corrupt(f"the database is empty; still there: {', '.join(left)}", file=str(database.path))
         raise BadInput(
             "the run was stopped before it began; nothing was saved",
             where=str(database.path.parent),
@@ -277,4 +367,4 @@ def _tables_of(database: Database) -> dict[str, TableSchema]:
     tables = _FORMATS.get(version, {})
     if application != APPLICATION or statements != {_create_statement(*table) for table in tables.items()}:
         raise Corrupt("this is not the database of a run, or its tables are damaged", file=str(database.path))
-    return tables
+    return version, tables

@@ -1,18 +1,22 @@
 """Files that are replaced in one step: after a crash at any moment a file is the old one or the new one, complete.
 
 A file is written under a temporary name, synchronized, renamed over its final name, and its folder is
-synchronized. What a crash leaves behind ends in `.tmp` and is removed when the run is next opened.
+synchronized. The temporary name cannot be guessed and is made exclusively: a file or a link that is there already is
+never written to. What a crash leaves behind in a run is recognized by its name and removed when the run is next opened.
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import os
 import re
+import secrets
 import shlex
 import shutil
 import sqlite3
+import stat
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +25,12 @@ from tenfold.errors import Corrupt, RunFailed
 
 TEMPORARY = ".tmp"
 SET_ASIDE = ".old.tmp"
+# Names of temporary files and folders in a run: ours, and those that earlier versions gave them. A user's own file
+# that ends in .tmp is none of them.
+_LEFTOVER = re.compile(
+    r"\.tenfold-[0-9a-f]{16}\.tmp|model(\.old)?\.tmp|[0-9a-f]{64}\.safetensors\.tmp"
+    r"|(summary\.json|leaderboard\.csv|trials\.csv|metrics\.csv|recipe\.yaml|report\.html)\.tmp"
+)
 DIRECTORY_MODE = 0o700
 FILE_MODE = 0o600
 
@@ -68,31 +78,64 @@ def _sentence(run: Path, what: str, advice: str) -> str:
     return f"{run}: {what}; everything saved before is intact: {advice}, then go on with `{command}`"
 
 
+def temporary_beside(path: Path) -> Path:
+    """A path in the folder of `path` that nobody has taken and nobody can guess, short whatever the name is."""
+    return path.with_name(f".tenfold-{secrets.token_hex(8)}{TEMPORARY}")
+
+
 def replace_file(path: Path, data: bytes) -> None:
     """Replace the file `path` by `data` in one step, durable when this returns (mode 0600).
 
     Errors: OSError; the old file is then untouched and no temporary file is left.
     """
-    temporary = path.with_name(path.name + TEMPORARY)
+    temporary = temporary_beside(path)
     try:
         # The content must be on the disk before the rename: else a power cut can leave an empty file under this name.
         write_synchronized(temporary, data)
         os.replace(temporary, path)
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # the first error of the disk is the one to tell
+            temporary.unlink(missing_ok=True)
         raise
     # The new name is in the folder's own blocks; without this a power cut can bring the old file back.
     synchronize_directory(path.parent)
 
 
 def write_synchronized(path: Path, data: bytes) -> None:
-    """Write `data` to `path` (mode 0600, truncated when it exists) and wait until the disk has it."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, FILE_MODE)
+    """Write `data` to the new file `path` (mode 0600) and wait until the disk has it. Errors: OSError, also when there
+    is anything of that name."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, FILE_MODE)
     with os.fdopen(descriptor, "wb", buffering=0) as file:
         view = memoryview(data)
         while view:  # a write may take only a part, as on a disk that is nearly full
             view = view[file.write(view) :]
         os.fsync(descriptor)
+
+
+def read_regular(path: Path, maximum: int | None = None) -> bytes:
+    """The bytes of a regular file of at most `maximum` bytes. Errors: `Corrupt` for anything else, such as a link;
+    FileNotFoundError; `RunFailed` when it cannot be read."""
+    try:
+        # O_NOFOLLOW: no link to a file elsewhere. O_NONBLOCK: a named pipe, which nobody writes, does not block here.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        if path.is_symlink():
+            raise Corrupt("a link, where a file belongs", file=str(path)) from error
+        raise RunFailed(f"{path}: cannot be read ({error.strerror})") from error
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise Corrupt("not a regular file", file=str(path))
+        if maximum is not None and status.st_size > maximum:
+            raise Corrupt(f"{status.st_size} bytes, where at most {maximum} are expected", file=str(path))
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            return file.read() if maximum is None else file.read(maximum + 1)
+    except OSError as error:
+        raise RunFailed(f"{path}: cannot be read ({error.strerror})") from error
+    finally:
+        os.close(descriptor)
 
 
 def synchronize_directory(path: Path) -> None:
@@ -104,27 +147,35 @@ def synchronize_directory(path: Path) -> None:
         os.close(descriptor)
 
 
-def swap_directory(new: Path, path: Path) -> None:
+def swap_directory(new: Path, path: Path, aside: Path) -> None:
     """Put the folder `new` in the place of the folder `path`, which may or may not exist.
 
     No system call swaps two folders everywhere, so there is a moment with neither. A crash in it leaves the old folder
-    under a name from which `remove_leftovers` puts it back.
+    under the name `aside`; of a run, `remove_leftovers` puts it back.
     """
-    aside = path.with_name(path.name + SET_ASIDE)
     if path.exists():
         shutil.rmtree(aside, ignore_errors=True)
         os.rename(path, aside)
-    os.rename(new, path)
+    try:
+        os.rename(new, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            if aside.exists() and not path.exists():
+                os.rename(aside, path)
+            shutil.rmtree(new)
+        raise
     synchronize_directory(path.parent)
     shutil.rmtree(aside, ignore_errors=True)
 
 
 def remove_leftovers(path: Path) -> None:
-    """Remove what a killed writer left in the folder `path`: everything whose name ends in `.tmp`.
+    """Remove what a killed writer left in the folder `path` of a run.
 
     A folder that was set aside for a swap that did not happen is put back instead.
     """
     for entry in sorted(path.glob("*" + TEMPORARY)):
+        if not _LEFTOVER.fullmatch(entry.name):
+            continue
         original = entry.with_name(entry.name.removesuffix(SET_ASIDE))
         if entry.name.endswith(SET_ASIDE) and not original.exists():
             os.rename(entry, original)

@@ -2,7 +2,8 @@
 
 One run opens its lockbox for one model. A crash between intent and result is visible afterwards: the same model
 gets the same opening again, counted in `times`; another model, or other rows, get none. An opening that has its result
-is closed: whoever looks again does so deliberately, and it is a new line of the ledger.
+is closed: whoever looks again does so deliberately, and it is a new line of the ledger. Every line has a second witness
+outside the database (`lockbox_witness.py`).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 
 from tenfold.errors import BadInput
 from tenfold.store.database import Database
+from tenfold.store.lockbox_witness import ledger_rows, witness
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ def openings(database: Database) -> list[Opening]:
     """All openings in the order of their ids."""
     return [
         Opening(number, rows_sha, model_sha, moment, times, None if result is None else json.loads(result))
-        for number, rows_sha, model_sha, moment, times, result in database.rows("openings")
+        for number, rows_sha, model_sha, moment, times, result in ledger_rows(database)
     ]
 
 
@@ -55,12 +57,12 @@ def open_intent(database: Database, rows_sha: str, model_sha: str, allow_second:
     crashed = next((opening for opening in _same(earlier, rows_sha, model_sha) if opening.result is None), None)
     if crashed is not None:
         # Not a second look: nobody has seen a result, and the same model on the same rows gives the same one.
-        database.write("openings", [(crashed.id, rows_sha, model_sha, crashed.time, crashed.times + 1, None)])
+        _commit(database, (crashed.id, rows_sha, model_sha, crashed.time, crashed.times + 1, None))
         return crashed.id
     if earlier and not allow_second:
         raise _refusal(database, earlier, rows_sha, model_sha)
     number = database.next_id("openings")
-    database.write("openings", [(number, rows_sha, model_sha, time.time(), 1, None)])
+    _commit(database, (number, rows_sha, model_sha, time.time(), 1, None))
     return number
 
 
@@ -110,4 +112,11 @@ def open_result(database: Database, number: int, value: Any) -> None:
             expected=json.dumps(entry.result)[:200],
             do="trust the ledger; the same model gives the same result only with the same versions and hardware",
         )
-    database.write("openings", [(entry.id, entry.rows_sha, entry.model_sha, entry.time, entry.times, text)])
+    _commit(database, (entry.id, entry.rows_sha, entry.model_sha, entry.time, entry.times, text))
+
+
+def _commit(database: Database, row: tuple[Any, ...]) -> None:
+    """One line of the ledger, durable when this returns: in the database, then with its witness. Only then may labels
+    be read, so a line without a witness was never looked at."""
+    database.write("openings", [row])
+    witness(database, row)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 from collections import deque
@@ -11,12 +12,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from tenfold.data.split.row_fingerprint import RowFingerprint
 from tenfold.errors import TenfoldError
 from tenfold.formatting import listed, number
 from tenfold.store.blobs import FOLDER
 from tenfold.store.database import NAME, Database
 from tenfold.store.lockbox_ledger import Opening, openings
 
+SEALED = "sealed"  # the fact that holds the fingerprint of the sealed rows
 MOST_LEVELS = 4  # below the directory that holds the run
 MOST_DIRECTORIES = 2000
 MOST_NAMED = 3  # runs named in a sentence
@@ -47,23 +50,28 @@ class OtherOpening:
         return f"{self.path} on {day}" + ("" if self.score is None else f": {number(self.score)}")
 
 
-def other_openings(run_path: str | os.PathLike[str], rows_sha: str) -> list[OtherOpening]:
+def other_openings(
+    run_path: str | os.PathLike[str], rows_sha: str, fingerprint: RowFingerprint | None = None
+) -> list[OtherOpening]:
     """Openings of these sealed rows by other runs, oldest first: those in the run's parent directory and at most four
     levels below it.
 
     Nothing is written, no link is followed, and hidden directories and whatever cannot be read (not a run, a damaged or
     newer database, no permission) are skipped in silence. A directory that was copied is no second look: an opening
-    of the same time and model as one of this run, or as one already listed, counts once.
+    of the same time and model as one of this run, or as one already listed, counts once. Rows are the same by their
+    hash, or by their fingerprint, which does not depend on the columns that are used.
     """
     own = Path(run_path).resolve()
-    seen = {(opening.time, opening.model_sha) for opening in _ledger(own)}
+    seen = {(opening.time, opening.model_sha) for opening in _ledger(own)[0]}
     others: list[OtherOpening] = []
     for directory in _run_directories(own.parent):
         if directory == own:
             continue
         name = os.path.relpath(directory, own.parent.parent)
-        for opening in _ledger(directory):
-            if opening.rows_sha == rows_sha and (opening.time, opening.model_sha) not in seen:
+        opened, sealed = _ledger(directory)
+        same = fingerprint is not None and sealed is not None and fingerprint.same_rows(sealed)
+        for opening in opened:
+            if (same or opening.rows_sha == rows_sha) and (opening.time, opening.model_sha) not in seen:
                 seen.add((opening.time, opening.model_sha))
                 score = _score(opening.result)
                 others.append(OtherOpening(name, opening.time, opening.model_sha, opening.times, score))
@@ -91,16 +99,18 @@ def _run_directories(root: Path) -> Iterator[Path]:
             waiting.extend((directory / name, level + 1) for name in wanted)
 
 
-def _ledger(directory: Path) -> list[Opening]:
-    """The openings of a run; none where they cannot be read."""
+def _ledger(directory: Path) -> tuple[list[Opening], RowFingerprint | None]:
+    """The openings of a run, and the fingerprint of its sealed rows; none where they cannot be read."""
     try:
         database = Database.read(directory)
         try:
-            return openings(database)
+            opened = openings(database)
+            fact = database.first("facts", name=SEALED) if opened else None
+            return opened, None if fact is None else RowFingerprint.from_dict(json.loads(fact[1]))
         finally:
             database.close()
-    except (TenfoldError, OSError, ValueError):
-        return []
+    except (TenfoldError, OSError, ValueError, LookupError, TypeError):
+        return [], None
 
 
 def _score(result: Any) -> float | None:

@@ -20,7 +20,7 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from tenfold.errors import BadInput, TenfoldError
-from tenfold.store import lockbox_ledger
+from tenfold.store import lockbox_ledger, lockbox_witness
 from tenfold.store.blobs import (
     FOLDER,
     blob_path,
@@ -31,11 +31,14 @@ from tenfold.store.blobs import (
     unpack_arrays,
     write_blob,
 )
-from tenfold.store.bundle import stage_bundle
+from tenfold.store.bundle import MODEL, stage_bundle
 from tenfold.store.database import NAME, Database
 from tenfold.store.files import (
     DIRECTORY_MODE,
     FILE_MODE,
+    SET_ASIDE,
+    TEMPORARY,
+    read_regular,
     remove_leftovers,
     replace_file,
     sha256,
@@ -43,10 +46,10 @@ from tenfold.store.files import (
     synchronize_directory,
     translated_errors,
 )
+from tenfold.store.lockbox_witness import WITNESS
 
 JSON: TypeAlias = Any
 LOCK = "run.lock"
-MODEL = "model"
 _OWNER = "store.owner"
 
 
@@ -91,6 +94,8 @@ class Run:
             on_error.callback(lock.release)
             run = Run(path, Database.open(path), lock)
             on_error.callback(run._database.close)
+            if lockbox_witness.put_back(run._database):
+                run.event("openings of the lockbox put back from their witness")
             run._clean_up()
             run._record_owner()
             on_error.pop_all()
@@ -209,8 +214,8 @@ class Run:
             not name
             or name != Path(name).name
             or name.startswith((NAME, LOCK, "."))
-            or name in {FOLDER, MODEL}
-            or name.endswith(".tmp")
+            or name in {FOLDER, MODEL, WITNESS}
+            or name.endswith(TEMPORARY)
         ):
             raise ValueError(f"{name!r} is no name for a file of a run")
         content = data.encode("utf-8") if isinstance(data, str) else data
@@ -225,7 +230,7 @@ class Run:
         with translated_errors(self.path):
             staged, manifest = stage_bundle(self.path / MODEL, **parts)
         with self._replacing(f"{MODEL}/manifest.json", manifest), translated_errors(self.path):
-            swap_directory(staged, self.path / MODEL)
+            swap_directory(staged, self.path / MODEL, self.path / (MODEL + SET_ASIDE))
         return sha256(manifest)
 
     @contextmanager
@@ -249,8 +254,10 @@ class Run:
     def _decide_by_file(self, name: str, sha: str, size: int, _settled: int, previous: str | None) -> None:
         """Correct the row of a file whose writer died between the two commits of `_replacing`. A file that is neither
         the older nor the newer one is left for `check` to report."""
-        path = self.path / name
-        content = path.read_bytes() if path.is_file() else None
+        try:
+            content = read_regular(self.path / name)
+        except (FileNotFoundError, NotADirectoryError):
+            content = None
         if content is not None and sha256(content) == sha:
             self._database.write("files", [(name, sha, size, 1, None)])
         elif previous is None:

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from tenfold.data.columns.cells import MISSING, Cells, infer, infer_all
+from tenfold.data.columns.cells import Cells, infer, infer_all
 from tenfold.data.columns.dates import DATE_RULES, MONTHLY, parse_dates
 from tenfold.data.columns.kinds import CELL_RULES
+from tenfold.data.columns.missing import USUAL
 from tenfold.data.columns.numbers import LARGEST, parse_numbers, spell_number
 from tenfold.data.columns.table import Column
 
@@ -153,7 +154,7 @@ def test_an_empty_column_is_text_without_values() -> None:
     found = column(["", "NA"])
     assert found.kind == "text"
     assert found.missing.all()
-    assert "" in MISSING
+    assert "" in USUAL
 
 
 @settings(max_examples=200, deadline=None, derandomize=True)

@@ -9,7 +9,7 @@ import pytest
 from tenfold.data.columns.conform import conform, conform_numbers
 from tenfold.data.columns.schema import Schema, decide_schema
 from tenfold.data.columns.target import read_target
-from tenfold.data.read.read import read, read_as
+from tenfold.data.read.read import read_as, read_table
 from tenfold.errors import BadInput
 
 
@@ -18,7 +18,7 @@ def contract(folder: Path, cells: list[str], delimiter: str = ";") -> Schema:
     rows = [f"{cell}{delimiter}{'ab'[i % 2]}" for i, cell in enumerate(cells * 3)]
     path = folder / "train.csv"
     path.write_text("\n".join([f"v{delimiter}y", *rows]), "utf-8")
-    table = read(path)
+    table = read_table(path)
     return decide_schema(table.drop("y"), read_target(table, "y"))
 
 
@@ -27,7 +27,7 @@ def both_ways(folder: Path, schema: Schema, cells: list[str], delimiter: str = "
     path = folder / "new.csv"
     path.write_text("\n".join([f"v{delimiter}z", *(f"{cell}{delimiter}x" for cell in cells)]), "utf-8")
     direct, notes = read_as(path, schema)
-    typed, _ = conform(read(path), schema)
+    typed, _ = conform(read_table(path), schema)
     return [(table.column("v").values.tolist(), "\n".join(table.notes)) for table in (direct, typed)] + [
         (direct.column("v").values.tolist(), "\n".join(notes))
     ]
@@ -70,7 +70,7 @@ def test_numbers_that_can_be_read_two_ways_are_refused_with_the_cell(tmp_path: P
         both_ways(tmp_path, schema, cells)
     assert found in str(refused.value)
     with pytest.raises(BadInput):
-        conform(read(tmp_path / "new.csv"), schema)
+        conform(read_table(tmp_path / "new.csv"), schema)
 
 
 def test_a_comma_file_has_points_for_decimals_and_the_contract_for_commas(tmp_path: Path) -> None:
@@ -82,7 +82,7 @@ def test_a_comma_file_has_points_for_decimals_and_the_contract_for_commas(tmp_pa
 def test_another_column_of_the_file_decides_about_the_mark(tmp_path: Path) -> None:
     schema = contract(tmp_path, COMMA)
     (tmp_path / "new.csv").write_text("v\tw\n1.500\t2.25\n2.250\t7.5\n")
-    for table in (read_as(tmp_path / "new.csv", schema)[0], conform(read(tmp_path / "new.csv"), schema)[0]):
+    for table in (read_as(tmp_path / "new.csv", schema)[0], conform(read_table(tmp_path / "new.csv"), schema)[0]):
         assert table.column("v").values.tolist() == [1.5, 2.25]
 
 
@@ -104,7 +104,10 @@ def test_what_means_something_else_is_refused_with_the_cell(tmp_path: Path, case
     trained, cells, found = REFUSED[case]
     schema = contract(tmp_path, trained)
     (tmp_path / "new.csv").write_text("v;z\n" + "".join(f"{cell};x\n" for cell in cells))
-    for way in (lambda: read_as(tmp_path / "new.csv", schema), lambda: conform(read(tmp_path / "new.csv"), schema)):
+    for way in (
+        lambda: read_as(tmp_path / "new.csv", schema),
+        lambda: conform(read_table(tmp_path / "new.csv"), schema),
+    ):
         with pytest.raises(BadInput, match=r"new\.csv, line 2, column 1 \('v'\)") as refused:
             way()
         if case != "no zone":
@@ -130,7 +133,7 @@ def test_what_means_the_same_is_taken_and_said(tmp_path: Path, case: str) -> Non
     schema = contract(tmp_path, trained)
     both_ways(tmp_path, schema, cells)
     direct, notes = read_as(tmp_path / "new.csv", schema)
-    typed, _ = conform(read(tmp_path / "new.csv"), schema)
+    typed, _ = conform(read_table(tmp_path / "new.csv"), schema)
     for table in (direct, typed):
         values = table.column("v").values
         np.testing.assert_array_equal(values, np.array(expected, values.dtype))
@@ -172,7 +175,7 @@ def test_names_and_categories_that_look_alike_are_alike(tmp_path: Path, form: st
     path.write_text(
         f"{one},y\n" + "".join(f"{cell},{y}\n" for cell, y in [(one, "a"), (two, "b"), ("x", "a")] * 4), "utf-8"
     )
-    table = read(path)
+    table = read_table(path)
     assert table.column(two).distinct == 2
     schema = decide_schema(table.drop("y"), read_target(table, "y"))
     assert len(schema.columns[0].levels) == 2
@@ -202,7 +205,7 @@ def test_the_target_of_a_file_of_test_rows_is_read_as_that_of_training_is_writte
     tables = []
     for name, column in (("train.csv", trained), ("test.csv", cells)):
         (tmp_path / name).write_text("v;z\n" + "".join(f"{cell};x\n" for cell in column))
-        tables.append(read(tmp_path / name))
+        tables.append(read_table(tmp_path / name))
     if isinstance(expected, str):
         with pytest.raises(BadInput, match=expected):
             conform_numbers(tables[1], tables[0].column("v"))

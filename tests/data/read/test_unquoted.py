@@ -22,7 +22,7 @@ from tenfold.data.columns.schema import ColumnSchema, Schema
 from tenfold.data.columns.table import Table
 from tenfold.data.read import unquoted
 from tenfold.data.read.delimited import read_delimited
-from tenfold.data.read.read import read
+from tenfold.data.read.read import read_table
 from tenfold.errors import BadInput
 
 from .test_read_files import BASE, RIGHT, WRONG
@@ -189,8 +189,8 @@ def test_a_large_file_is_read_so_from_its_path(tmp_path, monkeypatch: pytest.Mon
     path.write_text(large(30_000))
     assert path.stat().st_size > unquoted.LEAST_BYTES
     strict = read_delimited(path.read_bytes(), name="data", source=str(path), notes=[], least=NEVER).infer()
-    monkeypatch.setattr("tenfold.data.read.delimited._collect", lambda *a: pytest.fail("read record by record"))
-    table = read(path)
+    monkeypatch.setattr("tenfold.data.read.delimited._bad_rows", lambda *a, **k: pytest.fail("read record by record"))
+    table = read_table(path)
     assert isinstance(table, Table)
     assert list(map(facts, table.columns)) == list(map(facts, strict.columns))
     assert table.notes == strict.notes

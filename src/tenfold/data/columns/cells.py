@@ -6,65 +6,64 @@ What a rule noticed becomes a note, and what nearly followed a rule a doubt.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 
 import numpy as np
 
 from tenfold.data.columns.characters import clean, composed
 from tenfold.data.columns.doubts import excel_days, text_doubt
 from tenfold.data.columns.kinds import CELL_RULES, KINDS, ColumnKind, Parsed
+from tenfold.data.columns.missing import USUAL_MISSING, MissingWords
 from tenfold.data.columns.number_codes import MOST_CODES
 from tenfold.data.columns.numbers import MarkEvidence, decide_mark, has_two_readings
 from tenfold.data.columns.plain_numbers import PlainNumbers
+from tenfold.data.columns.read_contract import USUAL_READING, ReadContract
 from tenfold.data.columns.table import Column, Table, blank_column, place_of
 from tenfold.data.columns.units import undress
 from tenfold.data.columns.writing import MARK_NAMES, Mark, Writing
 from tenfold.formatting import listed
 
 Array = np.ndarray
-MISSING: tuple[str, ...] = (
-    *("", "?", "na", "n/a", "n.a.", "n/k", "nan", "-nan", "<na>", "nat", "null", "(null)", "none", "nil", "\\n"),
-    *("-", "--", "---", ".", "#n/a", "#na", "#null!", "#div/0!", "#num!", "#value!", "#ref!", "#name?"),
-    *("1.#ind", "1.#qnan"),
-)  # compared without regard to letter case, after the blanks around the cell are taken off
 # Distinct cells up to which a column remembers their spelling. More than that are no classes or levels, and an object
 # array a column would cost as much memory as its numbers again.
 SPELLED = MOST_CODES
-_MISSING = frozenset(MISSING)
-_LONGEST = max(map(len, MISSING))
-
-
-def is_missing(cell: str) -> bool:
-    """Whether a cell (without the blanks around it) is a missing marker."""
-    return len(cell) <= _LONGEST and cell.lower() in _MISSING
 
 
 @dataclass(frozen=True)
 class Cells:
-    """The cells of one column: distinct cells (without the blanks around them), and which one each row holds."""
+    """The cells of one column: distinct cells (without the blanks around them), and which one each row holds; and the
+    words that stand for a missing value."""
 
     name: str
     distinct: list[str]
     codes: Array  # (rows,) int64
+    words: MissingWords = USUAL_MISSING
 
     @staticmethod
-    def of(name: str, cells: Sequence[str]) -> Cells:
+    def of(name: str, cells: Sequence[str], words: MissingWords = USUAL_MISSING) -> Cells:
         """From one string a row."""
         # Everything after this looks at distinct cells only: a column of a million rows often has a few hundred.
         index = {cell: code for code, cell in enumerate(dict.fromkeys(cells))}
         codes = np.fromiter(map(index.__getitem__, cells), np.int64, len(cells))
-        return Cells(name, clean(index), codes)
+        return Cells(name, clean(index), codes, words)
 
     @cached_property
     def present(self) -> list[int]:
         """Indices into `distinct` of the cells that are not missing markers."""
-        return [i for i, cell in enumerate(self.distinct) if not is_missing(cell)]
+        return [i for i, cell in enumerate(self.distinct) if cell not in self.words]
 
     @property
     def texts(self) -> list[str]:
         """The distinct cells that are not missing."""
         return [self.distinct[i] for i in self.present]
+
+    @property
+    def markers(self) -> tuple[tuple[str, int], ...]:
+        """The missing markers but the empty cell, and how many rows hold each."""
+        present = set(self.present)
+        absent = [i for i in range(len(self.distinct)) if i not in present and self.distinct[i]]
+        return tuple((self.distinct[i], int((self.codes == i).sum())) for i in absent)
 
     @property
     def numerals(self) -> list[str]:
@@ -91,9 +90,9 @@ class Cells:
         return np.flatnonzero(wanted[self.codes])
 
 
-def cells_of_texts(texts: Array, name: str) -> Cells:
+def cells_of_texts(texts: Array, name: str, words: MissingWords = USUAL_MISSING) -> Cells:
     """From an array of one string a row, in numpy's compact type for strings."""
-    return Cells.of(name, texts.tolist())
+    return Cells.of(name, texts.tolist(), words)
 
 
 ReadColumn = Callable[[], Cells | PlainNumbers]
@@ -105,7 +104,8 @@ class TextTable:
 
     columns: a function for each column that makes its cells, so that one column at a time is in memory as Python
     strings, or gives the numbers that a reader found. point_only: as in `infer_all`; source, notes, lines: as in
-    `Table`.
+    `Table`. reading: what holds for later files too. bad: rows that could not be read and have no value, with a word on
+    each. most_bad: the share of the rows that may be like that.
     """
 
     name: str
@@ -115,6 +115,9 @@ class TextTable:
     point_only: bool
     notes: tuple[str, ...]
     lines: Array
+    reading: ReadContract = USUAL_READING
+    bad: tuple[tuple[int, str], ...] = ()
+    most_bad: float = 0.0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "names", tuple(map(composed, self.names)))
@@ -122,11 +125,32 @@ class TextTable:
     def infer(self) -> Table:
         """The table whose kinds the cells decide."""
         columns, notes = infer_all(self.columns, point_only=self.point_only, lines=self.lines)
-        return Table(self.name, self.source, tuple(columns), (*self.notes, *notes), self.lines)
+        return Table(self.name, self.source, tuple(columns), (*self.notes, *notes), self.lines, "", self.reading)
+
+    def named(self, names: Sequence[str]) -> TextTable:
+        """The same columns under other names."""
+        makers = tuple(partial(_renamed, make, name) for make, name in zip(self.columns, names, strict=True))
+        return replace(self, names=tuple(names), columns=makers)
 
     def place(self, row: int, name: str) -> str:
         """File, line and column of a cell, in words."""
         return place_of(self.source, self.lines, row, self.names, name)
+
+
+def _renamed(make: ReadColumn, name: str) -> Cells | PlainNumbers:
+    return replace(make(), name=name)
+
+
+def spelled_cells(column: Column, levels: Sequence[str] = ()) -> Cells:
+    """The cells of a column as its source spells them, or would. levels: those that are known already."""
+    spelled = column.values if column.kind == "text" else column.spelled
+    if spelled is None:
+        spell = KINDS[column.kind].spell
+        # A boolean of a frame is no text: True, true or TRUE, it takes the letter case of the levels.
+        known = {level.casefold(): level for level in levels} if column.kind == "boolean" else {}
+        spelled = np.array([known.get(spell(value), spell(value)) for value in column.values], object)
+        spelled[column.missing] = ""
+    return Cells.of(column.name, [text or "" for text in spelled])
 
 
 def infer(
@@ -142,15 +166,16 @@ def infer(
             doubt = excel_days(cells.name, cells.values)
             return Column(cells.name, "number", cells.values, doubt=doubt), []
         cells = cells.cells()
-    texts = cells.texts
+    # Words that the user names are no question.
+    texts, markers = cells.texts, cells.markers if cells.words == USUAL_MISSING else ()
     if not texts:
-        return blank_column(cells.name, "text", len(cells.codes)), []
+        return replace(blank_column(cells.name, "text", len(cells.codes)), markers=markers), []
     parsed = next(found for rule in CELL_RULES if (found := rule.parse(texts, mark)) is not None)
     doubt = parsed.doubt
     if parsed.values is None:
         if not doubt and not parsed.notes:
             doubt = text_doubt(cells, mark, lambda row: _line(row, lines))
-        column = Column(cells.name, "text", cells.spelled, doubt=doubt)
+        column = Column(cells.name, "text", cells.spelled, doubt=doubt, markers=markers)
     else:
         number = parsed.kind == "number"
         two_ways = number and has_two_readings(cells.numerals, mark, unsure)
@@ -159,8 +184,19 @@ def infer(
         if number and not doubt:
             doubt = excel_days(cells.name, values)
         spelled = cells.spelled if remembered else None
-        column = Column(cells.name, parsed.kind, values, spelled, parsed.format, doubt, two_ways)
+        column = Column(
+            cells.name, parsed.kind, values, spelled, parsed.format, doubt, two_ways=two_ways, markers=markers,
+            overflow=_first_overflow(cells, parsed),
+        )  # fmt: skip
     return column, said_of(cells, parsed, lines)
+
+
+def _first_overflow(cells: Cells, parsed: Parsed) -> tuple[int, str] | None:
+    if not parsed.overflow:
+        return None
+    infinite = set(parsed.overflow)
+    row = int(cells.rows_of([i for i in cells.present if cells.distinct[i] in infinite])[0])
+    return row, cells.distinct[cells.codes[row]]
 
 
 def _may_be_days(values: Array) -> bool:
@@ -259,7 +295,5 @@ def count_markers(cells: Cells | PlainNumbers, markers: dict[str, list[tuple[str
         if cells.marked:
             markers.setdefault(cells.marker, []).append((cells.name, cells.marked))
         return
-    present = set(cells.present)
-    absent = [i for i in range(len(cells.distinct)) if i not in present and cells.distinct[i]]
-    for i in absent:
-        markers.setdefault(cells.distinct[i], []).append((cells.name, int((cells.codes == i).sum())))
+    for marker, count in cells.markers:
+        markers.setdefault(marker, []).append((cells.name, count))

@@ -10,7 +10,15 @@ from dataclasses import replace
 
 import numpy as np
 
-from tenfold.data.columns.cells import Cells, TextTable, count_markers, mark_evidence, said_of, said_of_markers
+from tenfold.data.columns.cells import (
+    Cells,
+    TextTable,
+    count_markers,
+    mark_evidence,
+    said_of,
+    said_of_markers,
+    spelled_cells,
+)
 from tenfold.data.columns.dates import DATE_RULES, DateWriting
 from tenfold.data.columns.durations import FORMATS
 from tenfold.data.columns.kinds import KINDS, SWAPPED, ColumnKind, NotOfKind, hold_dates
@@ -38,16 +46,39 @@ def conform(table: Table | TextTable, schema: Schema) -> tuple[Table, list[str]]
         notes = [*table.notes, *notes]
     columns: list[Column] = []
     markers: dict[str, list[tuple[str, int]]] = {}
+    bad = dict(table.bad)
+    dropping = table if isinstance(table, TextTable) and table.most_bad else None
     for wanted in schema.used:
         if isinstance(table, TextTable):
-            column, said = _read_column(table, wanted, markers)
+            column, said = _read_column(table, wanted, markers, bad if dropping else None)
         else:
             column, said = _cast_column(table, wanted)
         columns.append(column)
         notes += [*said, *_novelty(column, wanted)]
     notes += said_of_markers(markers)
+    if dropping:
+        notes += _check_bad(dropping, bad)
     said = notes if isinstance(table, TextTable) else [*table.notes, *notes]
-    return Table(table.name, table.source, tuple(columns), tuple(said), table.lines), notes
+    rows = tuple(sorted(bad.items()))
+    return Table(table.name, table.source, tuple(columns), tuple(said), table.lines, bad=rows), notes
+
+
+def _check_bad(table: TextTable, bad: dict[int, str]) -> list[str]:
+    """The note on rows with a cell that cannot be read; BadInput where they are too many."""
+    new = [row for row in sorted(bad) if row not in dict(table.bad)]
+    rows = len(table.lines)
+    if not new:
+        return []
+    share = len(bad) / rows
+    if share > table.most_bad:
+        raise BadInput(
+            f"{len(bad)} of {rows} rows cannot be read ({share:.1%}), the first: {bad[min(bad)]}",
+            where=table.source,
+            expected=f"at most {table.most_bad:.1%} bad rows to drop",
+            do=f"mend the file, or --bad-rows drop:{np.ceil(share * 1000) / 10:g}%",
+        )
+    named = listed((f"line {int(table.lines[row])} ({bad[row]})" for row in new), 3)
+    return [f"{len(new)} of {rows} rows ({len(new) / rows:.1%}) cannot be read and have no prediction: {named}"]
 
 
 def conform_numbers(table: Table, trained: Column) -> Table:
@@ -56,7 +87,7 @@ def conform_numbers(table: Table, trained: Column) -> Table:
     if not column.kind == trained.kind == "number":
         return table
     read, said = _cast_column(table, ColumnSchema(trained.name, "number", True, "", format=trained.format))
-    read = replace(read, spelled=column.spelled)
+    read = replace(column, values=read.values, two_ways=False)  # its labels keep their spelling
     columns = (read if other is column else other for other in table.columns)
     return replace(table, columns=tuple(columns), notes=(*table.notes, *said))
 
@@ -81,9 +112,10 @@ def _check_names(names: tuple[str, ...], schema: Schema, source: str) -> list[st
 
 
 def _read_column(
-    table: TextTable, wanted: ColumnSchema, markers: dict[str, list[tuple[str, int]]]
+    table: TextTable, wanted: ColumnSchema, markers: dict[str, list[tuple[str, int]]], bad: dict[int, str] | None
 ) -> tuple[Column, list[str]]:
-    """A column of a text file as the kind of the schema, and notes; adds to the missing markers."""
+    """A column of a text file as the kind of the schema, and notes; adds to the missing markers. bad: takes the rows
+    with a cell that is not of this kind, which become missing; None: such a cell is an error."""
     cells = table.columns[table.names.index(wanted.name)]()
     count_markers(cells, markers)
     writing = Writing.of(wanted.format)
@@ -92,7 +124,7 @@ def _read_column(
         if wanted.cell_kind == "number" and plain and writing.mark == ".":
             return Column(wanted.name, "number", cells.values), []
         cells = cells.cells()
-    return _read_cells(cells, table, wanted)
+    return _read_cells(cells, table, wanted, bad)
 
 
 def _cast_column(table: Table, wanted: ColumnSchema) -> tuple[Column, list[str]]:
@@ -117,7 +149,7 @@ def _cast_column(table: Table, wanted: ColumnSchema) -> tuple[Column, list[str]]
         notes.append(f"column '{wanted.name}': {_taken_as(column.kind, wanted)}")
         if kind == "number" and column.kind == "boolean" and column.spelled is None:
             return replace(column, kind="number"), notes
-    read, said = _read_cells(_cells_of(column, wanted), table, wanted)
+    read, said = _read_cells(spelled_cells(column, wanted.levels), table, wanted)
     return read, notes + said
 
 
@@ -134,14 +166,23 @@ def _written_alike(column: Column, wanted: ColumnSchema) -> bool:
     return units[0] == units[1] and not (column.two_ways and ours.mark != theirs.mark)
 
 
-def _read_cells(cells: Cells, table: Table | TextTable, wanted: ColumnSchema) -> tuple[Column, list[str]]:
+def _read_cells(
+    cells: Cells, table: Table | TextTable, wanted: ColumnSchema, bad: dict[int, str] | None = None
+) -> tuple[Column, list[str]]:
     kind = wanted.cell_kind
     try:
         mark, notes = _mark(cells, table, wanted) if kind in ("number", "boolean") else (".", [])
         parsed = KINDS[kind].read(cells.texts, mark, wanted)
     except NotOfKind as fault:
-        row = int(cells.rows_of([cells.distinct.index(fault.cell)])[0])
-        raise _refused(fault, table.place(row, wanted.name), wanted) from fault
+        rows = cells.rows_of([cells.distinct.index(fault.cell)])
+        refusal = _refused(fault, table.place(int(rows[0]), wanted.name), wanted)
+        if bad is None:
+            raise refusal from fault
+        # One odd cell after the other is taken out, until the others can be read.
+        for row in rows.tolist():
+            bad.setdefault(row, f"{refusal.found}, column '{wanted.name}'")
+        distinct = ["" if cell == fault.cell else cell for cell in cells.distinct]
+        return _read_cells(replace(cells, distinct=distinct), table, wanted, bad)
     assert parsed.values is not None
     column = Column(wanted.name, kind, cells.spread(kind, parsed.values))
     return column, [*(f"column '{wanted.name}': {note}" for note in notes), *said_of(cells, parsed, table.lines)]
@@ -204,18 +245,6 @@ def _taken_as(kind: ColumnKind, wanted: ColumnSchema) -> str:
         case _, "boolean":
             return "booleans in mixed spellings"
     return f"dates read as {DateWriting.of(wanted.format).rule}"
-
-
-def _cells_of(column: Column, wanted: ColumnSchema) -> Cells:
-    """The cells as the source spells them, or would."""
-    spelled = column.values if column.kind == "text" else column.spelled
-    if spelled is None:
-        spell = KINDS[column.kind].spell
-        # A boolean of a frame is no text: True, true or TRUE, it takes the letter case of the levels.
-        levels = {level.casefold(): level for level in wanted.levels} if column.kind == "boolean" else {}
-        spelled = np.array([levels.get(spell(value), spell(value)) for value in column.values], object)
-        spelled[column.missing] = ""
-    return Cells.of(column.name, [text or "" for text in spelled])
 
 
 def _absent(names: list[str], extra: list[str], source: str) -> BadInput:

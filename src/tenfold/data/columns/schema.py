@@ -14,9 +14,11 @@ from tenfold.data.columns.codes import are_whole
 from tenfold.data.columns.durations import FORMATS
 from tenfold.data.columns.in_threads import for_each
 from tenfold.data.columns.kinds import KINDS, ColumnKind
+from tenfold.data.columns.read_contract import USUAL_READING, ReadContract
 from tenfold.data.columns.table import Column, Table
 from tenfold.data.columns.target import TASKS, Target
 from tenfold.data.columns.writing import Writing
+from tenfold.data.split.together import cell_columns, row_labels
 from tenfold.errors import BadInput
 from tenfold.formatting import nearest
 
@@ -30,6 +32,9 @@ DENSE = 2.0  # a strictly monotone integer column that spans at most so many tim
 ID_NAME = re.compile(
     r"(?i:(^|[\W_])(id|ids|uuid|guid|key|index|idx|rowid|row|nr|unnamed)($|[\W_\d]))|[a-z](Id|ID|Key|UUID)($|[\W_\d])"
 )
+# How pandas, Arrow, readr and this package's reader call a column without a name, such as an exported index.
+UNNAMED = re.compile(r"(?i:|column 1|unnamed: ?[0-9]+|__index_level_[0-9]+__|index|level_[0-9]+|\.\.\.1)")
+NUMBERED = re.compile(r"column [0-9]+")
 TWIN = "the same as"  # begins the reason of a column that repeats an earlier one
 
 
@@ -74,12 +79,14 @@ class ColumnSchema:
 
 @dataclass(frozen=True)
 class Schema:
-    """The input columns in order, and the target: its name, task and classes (() for regression)."""
+    """The input columns in order, and the target: its name, task and classes (() for regression); and how their file
+    was read."""
 
     columns: tuple[ColumnSchema, ...]
     target: str
     task: Literal["classification", "regression"]
     classes: tuple[str, ...] = ()
+    reading: ReadContract = USUAL_READING
 
     __pydantic_config__: ClassVar[Any] = {"extra": "forbid"}
 
@@ -113,7 +120,7 @@ class Schema:
             raise BadInput(found, where="schema", do=f"'{near}'" if near else "") from error
 
 
-_FIELDS = (*Schema.__dataclass_fields__, *ColumnSchema.__dataclass_fields__)
+_FIELDS = (*Schema.__dataclass_fields__, *ColumnSchema.__dataclass_fields__, *ReadContract.__dataclass_fields__)
 
 
 def decide_schema(table: Table, target: Target) -> Schema:
@@ -121,14 +128,7 @@ def decide_schema(table: Table, target: Target) -> Schema:
 
     BadInput where no column is left to learn from: it says why for the first few.
     """
-    columns: list[ColumnSchema] = []
-    seen: dict[bytes, list[Column]] = {}
-    decisions = for_each(_decide, table.columns, table.rows)
-    for column, decision in zip(table.columns, decisions, strict=True):
-        twin = _twin(column, seen) if decision.kind != "constant" else None
-        if twin:
-            decision = replace(decision, used=False, reason=f"{TWIN} '{twin}'")
-        columns.append(decision)
+    columns = decide_columns(table)
     if not any(column.used for column in columns):
         fates = "; ".join(f"'{column.name}' {column.reason}" for column in columns[:4])
         raise BadInput(
@@ -136,7 +136,43 @@ def decide_schema(table: Table, target: Target) -> Schema:
             where=table.source,
             expected="at least one column of numbers, categories or dates that repeat or vary",
         )
-    return Schema(tuple(columns), target.name, target.task, target.classes)
+    return Schema(columns, target.name, target.task, target.classes, table.reading)
+
+
+def decide_columns(table: Table) -> tuple[ColumnSchema, ...]:
+    """What each column of a table is, whether it is used, and why."""
+    columns: list[ColumnSchema] = []
+    seen: dict[bytes, list[Column]] = {}
+    decisions = for_each(_decide, table.columns, table.rows)
+    index = _exported_index(table)
+    for column, decision in zip(table.columns, decisions, strict=True):
+        if column.name == index and decision.kind == "number":
+            decision = replace(
+                decision, kind="id", used=False, reason="an exported index: unnamed, it numbers the rows"
+            )
+        twin = _twin(column, seen) if decision.kind != "constant" else None
+        if twin:
+            decision = replace(decision, used=False, reason=f"{TWIN} '{twin}'")
+        columns.append(decision)
+    return tuple(columns)
+
+
+def _exported_index(table: Table) -> str:
+    """The name of a first column that is the index of a frame which was written with it, "" for none: it has no name of
+    its own, and whole numbers that stand for one row each. After oversampling they stand for several equal ones."""
+    first, others = table.columns[0], table.columns[1:]
+    if not UNNAMED.fullmatch(first.name) or first.kind != "number" or first.missing.any() or not others:
+        return ""
+    if first.name == "column 1" and any(NUMBERED.fullmatch(column.name) for column in others):
+        return ""  # so the columns of this file are called
+    years = first.values.min() >= 1500 and first.values.max() <= 2200 and bool((np.diff(first.values) > 0).all())
+    if table.rows < 3 or not are_whole(first.values) or years:
+        return ""
+    if first.distinct < table.rows:
+        numbers, rows = (row_labels(cell_columns(part)) for part in (table, replace(table, columns=others)))
+        if int(numbers.max()) + 1 > first.distinct or int(rows.max()) + 1 < DISTINCT * first.distinct:
+            return ""
+    return first.name
 
 
 def _twin(column: Column, seen: dict[bytes, list[Column]]) -> str:
@@ -160,6 +196,10 @@ def _decide(column: Column) -> ColumnSchema:
     distinct = column.distinct
     if distinct == 1 and share == 0:
         return replace(blank, reason="constant")
+    if column.asked in ("text", "id"):
+        return replace(blank, kind=column.asked, reason=f"{column.asked}, as asked")
+    if column.asked == "category":
+        return _category(blank, present, ", as asked")
     if column.kind == "text":
         return _decide_text(blank, present, distinct)
     seconds = present.astype(np.int64) if column.kind == "date" else present
@@ -168,7 +208,7 @@ def _decide(column: Column) -> ColumnSchema:
         return replace(blank, kind="date", used=True, reason="as time passed, and place in year, week, day")
     if column.kind == "boolean":
         return replace(blank, kind="boolean", used=True, reason="as 0 and 1")
-    why = _counts_rows(column.name, present, distinct)
+    why = "" if column.asked else _counts_rows(column.name, present, distinct)
     if why:
         return replace(blank, kind="id", reason=why)
     if distinct == 2 and blank.minimum == 0.0 and blank.maximum == 1.0:
@@ -207,7 +247,11 @@ def _decide_text(blank: ColumnSchema, present: Array, distinct: int) -> ColumnSc
         return replace(blank, kind="text", reason=f"free text, {distinct} of {count} distinct")
     if distinct >= DISTINCT * count and count > 2:
         return replace(blank, kind="id", reason=f"ID, {distinct} of {count} distinct")
+    return _category(blank, present)
+
+
+def _category(blank: ColumnSchema, present: Array, why: str = "") -> ColumnSchema:
     counts = Counter(present)
     levels = tuple(sorted(counts, key=lambda level: (-counts[level], level)))
-    reason = f"{distinct} level{'s' * (distinct > 1)}"
+    reason = f"{len(levels)} level{'s' * (len(levels) > 1)}{why}"
     return replace(blank, kind="category", used=True, reason=reason, levels=levels)

@@ -11,6 +11,7 @@ import numpy as np
 from tenfold.data.columns.characters import composed
 from tenfold.data.columns.codes import distinct_values, text_codes, value_codes
 from tenfold.data.columns.kinds import KINDS, ColumnKind
+from tenfold.data.columns.read_contract import USUAL_READING, ReadContract
 from tenfold.errors import BadInput
 from tenfold.formatting import listed, nearest
 
@@ -25,8 +26,10 @@ class Column:
     an object array of str | None (text). spelled (rows,): the cells of a number, boolean or date column as the file
     spells them (None for missing), kept where classes or categories may need them. format: how the cells are written
     (see `Writing`, `DateWriting` and the formats of durations; "" for the plain way). doubt: what makes the kind
-    questionable, with the first such line. two_ways: the numbers can be read with the other decimal mark, and nothing
-    in their file decides.
+    questionable, with the first such line. asked: what the user says that the column is ("" for nothing). markers: the
+    spelled-out words that were read as missing without being asked to, with their rows in the whole source. two_ways:
+    the numbers can be read with the other decimal mark, and nothing in their file decides. overflow: the first row of
+    the whole source whose number is infinite or too large, and read as missing, and that number as it is spelled.
     """
 
     name: str
@@ -35,7 +38,10 @@ class Column:
     spelled: Array | None = None
     format: str = ""
     doubt: str = ""
+    asked: str = ""
+    markers: tuple[tuple[str, int], ...] = ()
     two_ways: bool = False
+    overflow: tuple[int, str] | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "name", composed(self.name))
@@ -89,7 +95,8 @@ class Table:
 
     source: where they come from (a path, "sklearn:iris", "pandas frame"). notes: what was noticed on reading. lines
     (rows,) int64: the line on which each row starts in the file, None where there are no lines. target: the column
-    that the source declares as its target ("" for none).
+    that the source declares as its target ("" for none). reading: what holds for later files too. bad: rows that could
+    not be read and have no value, with a word on each; only in data to predict.
     """
 
     name: str
@@ -98,6 +105,8 @@ class Table:
     notes: tuple[str, ...] = ()
     lines: Array | None = None
     target: str = ""
+    reading: ReadContract = USUAL_READING
+    bad: tuple[tuple[int, str], ...] = ()
 
     def __post_init__(self) -> None:
         if len({len(column.values) for column in self.columns}) > 1:

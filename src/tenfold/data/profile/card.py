@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from tenfold.data.columns.alike import alike_in_words
 from tenfold.data.columns.codes import average_ranks, value_codes
 from tenfold.data.columns.in_threads import for_each
 from tenfold.data.columns.schema import TWIN, Schema
@@ -227,7 +228,7 @@ def _column_warnings(table: Table, schema: Schema) -> list[str]:
         far = far_values(table, values) if column.used and not apart else ""
         if far:
             warnings.append(f"column '{column.name}': {far}")
-        twice = leaks.spellings(column.levels) if column.used else ""
+        twice = alike_in_words(column.levels, leaks.SPELLINGS) if column.used else ""
         if twice:
             warnings.append(f"column '{column.name}': {twice}; if they mean the same, write them alike")
     return warnings

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -239,8 +240,9 @@ def _read_one(pillow: Any, file: Path, formats: list[str], keep: Callable[[Image
             image = _upright(opened)
             size = image.size
             return Seen(_uncoloured(keep(image)), size)
-    except (pillow.DecompressionBombWarning, pillow.DecompressionBombError):
-        return Seen(None, (0, 0), "too many pixels")
+    except (pillow.DecompressionBombWarning, pillow.DecompressionBombError) as error:
+        numbers = re.findall("[0-9]+", str(error))
+        return Seen(None, (0, 0), f"too many pixels: {int(numbers[0]):,}" if numbers else "too many pixels")
     except pillow.UnidentifiedImageError:
         return Seen(None, (0, 0), "empty" if not file.stat().st_size else "no image")
     except BadInput as error:

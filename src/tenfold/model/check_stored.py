@@ -1,0 +1,135 @@
+"""Whether the content of a bundle is a model: right hashes say that nothing was changed since, not that it fits.
+
+Everything that prediction relies on is compared with what the recipe and the schema ask for, before it is used.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from tenfold.data.columns.schema import Schema
+from tenfold.data.columns.table import Table, blank_column
+from tenfold.data.feed.encode import make_inputs
+from tenfold.engine.plan.network import plan_network
+from tenfold.engine.plan.size import Size
+from tenfold.errors import Corrupt
+from tenfold.recipe.recipe import Recipe
+
+Array = np.ndarray
+RUNNING = ("running_mean", "running_var")
+
+
+def check_spec(spec: Any, schema: Schema | None, where: str) -> None:
+    """Raise `Corrupt` unless `spec` has classes that fit the schema, and counts."""
+    wanted = {"recipe", "classes", "epochs", "updates"}
+    if not isinstance(spec, dict) or not wanted <= set(spec) <= wanted | {"images", "members"}:
+        raise Corrupt("the fields are not those of a model", file=where)
+    classes = spec["classes"]
+    labels = isinstance(classes, list) and all(isinstance(label, str | int | float) for label in classes)
+    if not labels or len(set(classes)) < len(classes) or len(classes) == 1:
+        raise Corrupt("the classes are no list of two or more different labels", file=where)
+    if schema is not None and (schema.task == "classification") != bool(classes):
+        raise Corrupt(f"{len(classes)} classes, where the schema says {schema.task}", file=where)
+    if schema is not None and schema.classes and len(schema.classes) != len(classes):
+        raise Corrupt(f"{len(classes)} classes, where the schema has {len(schema.classes)}", file=where)
+    for name in ("epochs", "updates"):
+        if not _is_number(spec[name]) or spec[name] < 0:
+            raise Corrupt(f"{name} is {spec[name]!r:.40}", file=where)
+
+
+def check_member(
+    recipe: Recipe,
+    outputs: int,
+    image: tuple[int, int, int] | None,
+    schema: Schema | None,
+    stored: tuple[Mapping[str, Array], Any, Mapping[str, Array]],
+    where: str,
+) -> None:
+    """Raise `Corrupt` unless weights, settings and arrays of a member (`stored`) are those of such a network."""
+    weights, settings, arrays = stored
+    width = _check_preprocess(settings, arrays, where)
+    if schema is not None:
+        _check_columns(arrays, schema, where)
+    elif "slots0" in arrays:
+        raise Corrupt("categories without a schema of their columns", file=where)
+    if image is not None and (width != math.prod(image) or len(arrays["medians"]) != width):
+        raise Corrupt(f"{width} inputs, where the images have {math.prod(image)} numbers", file=where)
+    _check_weights(weights, _shapes(recipe, Size(width, outputs, image)), where)
+
+
+def _check_preprocess(settings: Any, arrays: Mapping[str, Array], where: str) -> int:
+    """The number of inputs of the network."""
+    if not isinstance(settings, dict) or set(settings) != {"width", "target_scale"}:
+        raise Corrupt("the settings of the preprocessing have other fields", file=where)
+    width, scale = settings["width"], settings["target_scale"]
+    if type(width) is not int or width < 1:
+        raise Corrupt(f"the width is {width!r:.40}", file=where)
+    if not isinstance(scale, list) or len(scale) != 2 or not all(map(_is_number, scale)):
+        raise Corrupt(f"the scale of the target is {scale!r:.60}", file=where)
+    slots = sorted((name for name in arrays if name.startswith("slots")), key=lambda name: (len(name), name))
+    wanted = {"medians", "indicators", "shift", "scale"}
+    if slots != [f"slots{j}" for j in range(len(slots))] or not wanted <= set(arrays) <= {*wanted, *slots, "rotation"}:
+        raise Corrupt("the arrays of the preprocessing are others", file=where)
+    for name in ("medians", "shift", "scale"):
+        _check_array(arrays[name], name, "f", (None,), where)
+    for name in ("indicators", *slots):
+        _check_array(arrays[name], name, "iu", (None,), where)
+    numbers, indicators, columns = len(arrays["medians"]), arrays["indicators"], len(arrays["shift"])
+    if indicators.size and not (indicators.min() >= 0 and indicators.max() < numbers):
+        raise Corrupt("an indicator is of no column", file=where)
+    places = np.unique(np.concatenate([np.zeros(0, np.int64), *(arrays[name] for name in slots)]))
+    if not np.array_equal(places, np.arange(numbers + len(indicators), width)):
+        raise Corrupt(f"the columns and categories do not fill {width} inputs", file=where)
+    if columns > width or len(arrays["scale"]) != columns or not arrays["scale"].all():
+        raise Corrupt(f"the preprocessing does not fit {width} inputs", file=where)
+    if "rotation" in arrays:
+        _check_array(arrays["rotation"], "rotation", "f", (columns, columns), where)
+    return width
+
+
+def _check_columns(arrays: Mapping[str, Array], schema: Schema, where: str) -> None:
+    """The arrays of the preprocessing are for the columns of the schema."""
+    blank = tuple(blank_column(column.name, column.cell_kind, 0) for column in schema.used)
+    inputs = make_inputs(Table("none", where, blank), schema)
+    sizes = [len(arrays[f"slots{j}"]) for j in range(len(arrays)) if f"slots{j}" in arrays]
+    if len(arrays["medians"]) != inputs.numbers.shape[1] or sizes != list(inputs.sizes):
+        raise Corrupt("the preprocessing is not for the columns of the schema", file=where)
+
+
+def _shapes(recipe: Recipe, size: Size) -> dict[str, tuple[int, ...]]:
+    """The weights of a network, see `Pack.parameters`: shapes by name."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    for number, step in enumerate(plan_network(recipe.network, size)):
+        for slot in step.op.slots():
+            shapes[f"{number}.{slot.kind}"] = slot.size if slot.kind == "weight" else slot.size[1:]
+        if step.op.moment_width:
+            shapes |= {f"{number}.{name}": shapes[f"{number}.gamma"] for name in RUNNING}
+    return shapes
+
+
+def _check_weights(weights: Mapping[str, Array], shapes: Mapping[str, tuple[int, ...]], where: str) -> None:
+    if set(weights) != set(shapes):
+        other = sorted(set(weights) ^ set(shapes))[0]
+        raise Corrupt(f"the weights are not those of the recipe's network, such as {other!r:.60}", file=where)
+    for name, shape in shapes.items():
+        _check_array(weights[name], name, "f", shape, where)
+        if name.endswith(".running_var") and (weights[name] < 0).any():
+            raise Corrupt(f"{name} has a negative variance", file=where)
+    if len({array.dtype for array in weights.values()}) > 1:
+        raise Corrupt("the weights are of different types", file=where)
+
+
+def _check_array(array: Array, name: str, kinds: str, shape: tuple[int | None, ...], where: str) -> None:
+    fits = len(shape) == array.ndim and all(n in (None, size) for n, size in zip(shape, array.shape, strict=True))
+    if array.dtype.kind not in kinds or array.dtype == np.float16 or not fits:
+        raise Corrupt(f"{name} is of shape {array.shape} and type {array.dtype}", file=where)
+    if not np.isfinite(array).all():
+        raise Corrupt(f"{name} has numbers that are not finite", file=where)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
