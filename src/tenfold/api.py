@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from tenfold.data.profile.frames_at_hand import as_frame
+from tenfold.engine.undisturbed import undisturbed
 from tenfold.errors import BadInput
 from tenfold.model.final import FinalModel, final_model
 from tenfold.problem.from_arrays import Labelled, understand
@@ -139,6 +140,7 @@ class Search:
         the mean of the folds' models (ensemble), or whichever of the two predicts better out of fold (both)."""
         return self.keep(keep).model
 
+    @undisturbed
     def keep(self, keep: str = "refit") -> FinalModel:
         """As `refit`, with what the comparison of "both" measured."""
         schema, classes = self.data.schema, self.data.labels
@@ -146,6 +148,7 @@ class Search:
         return final_model(self.trained.winner(), keep, seed=self.seed, schema=schema, classes=classes, device=device)
 
 
+@undisturbed
 def cross_validate(
     recipes: Recipe | Sequence[Recipe],
     X: Any,
@@ -196,6 +199,7 @@ def recipe_list(recipes: Any) -> list[Recipe]:
     return found
 
 
+@undisturbed
 def search(
     space: Space,
     X: Any,
@@ -239,6 +243,7 @@ def search(
     return Search(found, data, seed, device, space)
 
 
+@undisturbed
 def nested_cross_validate(
     recipes: Recipe | Sequence[Recipe] | Space,
     X: Any,

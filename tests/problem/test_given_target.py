@@ -123,3 +123,51 @@ def test_labels_that_may_be_one_and_words_that_read_as_missing_are_warned_of() -
 def test_one_sort_is_kept_as_it_is() -> None:
     for y in (np.array([True, False]), np.array([1, 2], np.uint8), np.array([1.5, 2], np.float32)):
         assert one_value_a_row(y) is y
+
+
+def test_missing_values_and_large_numbers_among_objects_in_x() -> None:
+    x = X.astype(object)
+    x[3, 1] = pd.NA
+    x[4, 0] = None
+    model = Classifier(RECIPE, folds=2, random_state=0).fit(x, ["u", "v"] * 6)
+    plain = np.where([[(row, j) in ((3, 1), (4, 0)) for j in range(2)] for row in range(12)], np.nan, X)
+    np.testing.assert_array_equal(model.predict_proba(x), model.predict_proba(plain))
+    assert tenfold.cross_validate(RECIPE, x, ["u", "v"] * 6, folds=2).table
+    x[5, 1] = 10**400
+    with pytest.raises(BadInput, match=r"X\[5, 1\] is too large"):
+        model.fit(x, ["u", "v"] * 6)
+
+
+def test_structured_arrays_are_frames() -> None:
+    rows = np.array([(number, "uv"[int(number > 0)]) for number in X[:, 0]], [("a", "f8"), ("b", "U1")])
+    y = np.where(X[:, 0] > 0, "p", "n")
+    model = Classifier(RECIPE, folds=2, random_state=0).fit(rows, y)
+    assert model.feature_names_in_.tolist() == ["a", "b"]
+    assert model.predict(rows.view(np.recarray)).tolist() == model.predict(pd.DataFrame(rows)).tolist()
+    assert tenfold.cross_validate(RECIPE, rows, y, folds=2).table
+
+
+def test_masked_values_of_x_are_missing_and_not_what_is_under_the_mask() -> None:
+    mask = np.arange(24).reshape(12, 2) % 5 == 0
+    masked, plain = np.ma.masked_array(X, mask), np.where(mask, np.nan, X)
+    found = tenfold.cross_validate(RECIPE, masked, ["u", "v"] * 6, folds=2)
+    np.testing.assert_array_equal(found.data.inputs.numbers, plain)
+    model = Classifier(RECIPE, folds=2, random_state=0).fit(masked, ["u", "v"] * 6)
+    np.testing.assert_array_equal(model.predict_proba(masked), model.predict_proba(plain))
+    np.testing.assert_array_equal(model.model_.predict_proba(masked), model.predict_proba(plain))
+
+
+def test_what_reading_a_frame_noticed_is_told() -> None:
+    frame = pd.DataFrame({"a": [*X[:11, 0], np.inf], "b": X[:, 1]})
+    found = tenfold.cross_validate(RECIPE, frame, ["u", "v"] * 6, folds=2)
+    assert any("'a': 1 infinite (first in row 12), read as missing" in line for line in found.warnings)
+
+
+def test_groups_without_a_value_and_frames_that_fail_late_are_refused() -> None:
+    with pytest.raises(BadInput, match="1 of 12 values of groups are missing, the first in row 1"):
+        groups = pd.array(["u", None, *["v"] * 10], dtype="string")
+        tenfold.cross_validate(RECIPE, X, ["u", "v"] * 6, folds=2, groups=groups)
+    with pytest.raises(BadInput, match="the frame cannot be read"):
+        tenfold.cross_validate(RECIPE, pl.LazyFrame({"a": [1]}).select(pl.col("b")), [0, 1])
+    with pytest.raises(BadInput, match=r"X\[0, 0\] is too large"):
+        Classifier(RECIPE).fit([[10**400, 1.0], [1.0, 2.0]] * 6, ["u", "v"] * 6)

@@ -13,14 +13,17 @@ import numpy as np
 
 from tenfold.data.columns.schema import Schema
 from tenfold.data.feed.batches import align
-from tenfold.data.feed.encode import Inputs, make_inputs, matrix_inputs, pixel_inputs
+from tenfold.data.feed.encode import Inputs, PixelRange, make_inputs, matrix_inputs, pixel_inputs
 from tenfold.data.feed.randomness import derive_int
 from tenfold.data.read.images import ImageContract
 from tenfold.data.read.options import ReadOptions
 from tenfold.data.read.read import read_as, read_images
+from tenfold.data.read.sparse import dense, is_sparse
+from tenfold.engine.undisturbed import own_random_state, plain_torch
 from tenfold.errors import BadInput, Corrupt
 from tenfold.model.check_stored import check_member, check_spec
 from tenfold.model.member import Member, read_member
+from tenfold.problem.from_arrays import with_gaps
 from tenfold.problem.outputs import in_unit
 from tenfold.recipe.recipe import Recipe, loss_of
 from tenfold.store.bundle import Bundle, read_bundle, write_bundle
@@ -80,7 +83,8 @@ class Model:
     @cached_property
     def _networks(self) -> list[Any]:
         """The torch module of each member."""
-        return [member.network(len(self.classes) or 1, self.image) for member in self.members]
+        with plain_torch():
+            return [member.network(len(self.classes) or 1, self.image) for member in self.members]
 
     @cached_property
     def _predictors(self) -> list[Callable[[Array], Array]]:
@@ -110,8 +114,10 @@ class Model:
         rows: it stays, with missing values. options: how a file is read, in place of what training found."""
         if self.contract is not None:
             images = read_images(x, self.contract)
-            return pixel_inputs(images.pixels), list(images.notes), {}
+            known = self.contract.pixel_range
+            return pixel_inputs(images.pixels, known), [*images.notes, *outside(images.pixels, known)], {}
         if self.schema is None:
+            x = dense(x)[0] if is_sparse(x) else with_gaps(x)
             matrix, columns = np.asarray(x, np.float64), len(self.members[0].encoding.medians)
             if matrix.ndim != 2 or matrix.shape[1] != columns:
                 raise BadInput(f"input has shape {matrix.shape}", expected=f"(rows, {columns}), as in training")
@@ -166,7 +172,7 @@ class Model:
         if network is None:
             raise BadInput("samples of a network without dropout", expected="a recipe with dropout above 0")
         total = square = np.zeros((inputs.rows, len(self.classes) or 1))
-        with torch.random.fork_rng(devices=[]):
+        with own_random_state():
             torch.manual_seed(seed)
             for _ in range(count):
                 drawn = self._forward(member, by_module(network), inputs).astype(np.float64)
@@ -247,6 +253,18 @@ class Model:
         return write_bundle(path, **self.parts())
 
 
+def outside(pixels: Array, known: PixelRange | None) -> list[str]:
+    """A note of images with values that no training image had; [] for none."""
+    if known is None:
+        return []
+    flat = pixels.reshape(len(pixels), -1)
+    count = int(((flat < known.low) | (flat > known.high)).any(1).sum())
+    if not count:
+        return []
+    values = f"values outside the training images' {known.low:,.6g} to {known.high:,.6g}"
+    return [f"{count} of {len(pixels)} images have {values}"]
+
+
 def without_rows(values: Array, rows: Collection[int]) -> Array:
     """Predictions (rows, ...) without those of some rows: NaN, or None for labels."""
     if not rows:
@@ -265,7 +283,7 @@ def by_module(network: Any) -> Callable[[Array], Array]:
         # Kernels treat the last rows of a block that is not aligned differently: padded, a row has the same bits
         # whatever the other rows are.
         aligned = np.pad(x, ((0, align(len(x)) - len(x)), (0, 0)))
-        with torch.inference_mode():
+        with plain_torch(), torch.inference_mode():
             return network(torch.from_numpy(aligned))[: len(x)].numpy()
 
     return predictor

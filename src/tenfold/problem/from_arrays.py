@@ -15,10 +15,11 @@ from tenfold.data.columns.numbers import EXACT
 from tenfold.data.columns.schema import Schema, decide_schema
 from tenfold.data.columns.table import Column
 from tenfold.data.columns.target import Target, label_warnings
-from tenfold.data.feed.encode import Inputs, make_inputs, matrix_inputs, pixel_inputs
+from tenfold.data.feed.encode import Inputs, PixelRange, make_inputs, matrix_inputs, pixel_inputs
 from tenfold.data.profile.leaks import gives_away
 from tenfold.data.read.images import as_pixels
 from tenfold.data.read.read import read_table
+from tenfold.data.read.sparse import dense, is_sparse
 from tenfold.data.split.request import Splits
 from tenfold.errors import BadInput
 from tenfold.problem.given_target import read_given
@@ -82,22 +83,27 @@ class Labelled:
 
 
 def understand(x: Any, y: Any, task: str | None = None) -> Labelled:
-    """X: a 2-D numeric array, tensor or nested list, any frame that narwhals reads, or images (rows, height, width) or
-    (rows, height, width, channels), uint8 or float; y: one value a row.
+    """X: a 2-D numeric array, tensor, sparse matrix or nested list, a structured array, any frame that narwhals reads,
+    or images (rows, height, width) or (rows, height, width, channels), uint8 or float; y: one value a row.
 
     Text and booleans, and integers of at most 20 distinct values, are classes; other numbers a regression target;
     `task` decides otherwise. Raises `BadInput`.
     """
+    said: list[str] = []
+    if is_sparse(x):
+        x, size = dense(x)
+        said = [size]
     x = _array(x)
     values, labels = read_given(y, task)
     inputs, schema = _numeric_inputs(x), None
-    doubts = label_warnings([label for label in labels if isinstance(label, str)])
+    doubts = [*label_warnings([label for label in labels if isinstance(label, str)]), *said]
     if inputs is None:
         table = read_table(x)
         names = tuple(str(label) for label in labels)
         kind = "classification" if labels else "regression"
         target = Target(_unlike(table.names), kind, "given", values, names, np.arange(len(values)), 0)
         _same_length(table.rows, len(values))
+        doubts += table.notes
         doubts += marker_warnings(table.columns, "give the column a type that keeps it (pandas: category)")
         schema = decide_schema(table, target)
         inputs = make_inputs(conform(table, schema)[0], schema)
@@ -137,6 +143,7 @@ def _numeric_inputs(x: Any) -> Inputs | None:
     refused."""
     if not isinstance(x, np.ndarray | list | tuple):
         return None
+    x = with_gaps(x)
     try:
         array = np.asarray(x)
     except ValueError:
@@ -144,7 +151,8 @@ def _numeric_inputs(x: Any) -> Inputs | None:
     if array.dtype.names is not None:
         return None
     if array.ndim in (3, 4):
-        return pixel_inputs(as_pixels(array, source="X"))
+        pixels = as_pixels(array, source="X")
+        return pixel_inputs(pixels, PixelRange.of(pixels))
     if array.ndim != 2:
         expected = "(rows, columns), or images (rows, height, width, channels)"
         raise BadInput(f"X has shape {array.shape}", expected=expected, do="X.reshape(-1, 1) for one column")
@@ -154,6 +162,13 @@ def _numeric_inputs(x: Any) -> Inputs | None:
         row, column = np.argwhere(np.isinf(array))[0]
         raise BadInput(f"X[{row}, {column}] is infinite", expected="finite numbers, or NaN for missing")
     return matrix_inputs(array)
+
+
+def with_gaps(x: Any) -> Any:
+    """A masked array of numbers with NaN for what is masked; anything else as it is."""
+    if not isinstance(x, np.ma.MaskedArray) or x.dtype.kind not in "biuf":
+        return x
+    return np.ma.filled(x.astype(np.float64), np.nan)
 
 
 def _beyond_exact(array: Array) -> bool:

@@ -13,7 +13,7 @@ from tenfold.data.columns.markers import marker_warnings
 from tenfold.data.columns.schema import Schema, decide_schema
 from tenfold.data.columns.table import Column, Table
 from tenfold.data.columns.target import Target, read_labels, read_target
-from tenfold.data.feed.encode import Inputs
+from tenfold.data.feed.encode import Inputs, PixelRange
 from tenfold.data.profile.card import Card, make_card
 from tenfold.data.profile.image_card import make_image_card
 from tenfold.data.read.images import Images
@@ -84,6 +84,11 @@ def _prepare(settings: Settings) -> Prepared:
     usable = _inputs_of(data, target, settings).take(target.keep)
     given = None if settings.test is None else _test_file(data, target, settings)
     development, test = _sides(usable, target, splits, settings, alone=given is not None)
+    if isinstance(usable, Images):
+        # The test rows are scaled as the others, without a look at them.
+        usable = replace(usable, pixel_range=PixelRange.of(usable.pixels[development], usable.bits))
+        if given is not None:
+            given = (replace(given[0], pixel_range=usable.pixel_range), *given[1:])
     y = target.values[development]
     learned = replace(target, values=y, keep=target.keep[development])
     schema, card, inputs = _understand(usable.take(development), learned, grouped=settings.groups is not None)
@@ -215,8 +220,14 @@ def _test_file(
         other = conform_numbers(other, data.column(target.name))
     labels = read_labels(other.labels if isinstance(other, Images) else other, target)
     rows = _inputs_of(other, target, settings, other=True).take(labels.keep)
-    if isinstance(data, Images) and isinstance(other, Images) and data.pixels.shape[1:] != other.pixels.shape[1:]:
-        raise BadInput("the test images have another size", where=other.source, expected=f"{data.pixels.shape[1:]}")
+    if isinstance(data, Images) and isinstance(other, Images):
+        if data.pixels.shape[1:] != other.pixels.shape[1:]:
+            raise BadInput("the test images have another size", where=other.source, expected=f"{data.pixels.shape[1:]}")
+        if (data.pixels.dtype, data.bits) != (other.pixels.dtype, other.bits):
+            kinds = [
+                f"{images.bits} bits a pixel" if images.bits else str(images.pixels.dtype) for images in (data, other)
+            ]
+            raise BadInput(f"the test images have {kinds[1]}", where=other.source, expected=f"{kinds[0]}, as the data")
     notes = [f"test rows: {labels.values.size} of {other.source}"]
     if settings.groups is not None and isinstance(other, Table) and settings.groups in other.names:
         assert isinstance(data, Table)

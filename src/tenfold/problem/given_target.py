@@ -28,9 +28,9 @@ def values_of(y: Any) -> Array:
         # numpy makes text of a list that holds text and numbers.
         return np.array(y, object) if found.dtype.kind in "US" and isinstance(y, (list, tuple)) else found
     except Exception as error:  # every library has errors of its own for types that numpy lacks
-        to_list = getattr(y, "to_list", None)
-        if to_list is not None:
-            return np.array([*to_list(), None], object)[:-1]
+        cells: Any = getattr(y, "to_list", None)
+        if cells is not None:
+            return np.array([*cells(), None], object)[:-1]
         raise BadInput(f"y cannot be read: {str(error).splitlines()[0][:80]}", expected=EXPECTED) from error
 
 

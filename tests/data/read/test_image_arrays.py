@@ -45,7 +45,7 @@ def test_npz_with_training_arrays_and_class_names(tmp_path):
 @pytest.mark.parametrize(
     ("arrays", "words"),
     [
-        ({"x": np.zeros((4, 3, 3), np.int64), "y": np.arange(4)}, "type int64"),
+        ({"x": np.zeros((4, 3, 3), complex), "y": np.arange(4)}, "type complex128"),
         ({"x": np.zeros((4, 3, 3)), "y": np.arange(5)}, r"x has the shape (4, 3, 3) and y (5,)"),
         ({"x": np.zeros((4, 3, 3, 1, 1)), "y": np.arange(4)}, "x has the shape (4, 3, 3, 1, 1)"),
         ({"x": np.zeros((4, 3, 0)), "y": np.arange(4)}, "shape (4, 3, 0)"),

@@ -104,6 +104,18 @@ def bits(rng, rows):
     return rng.integers(2, size=(rows, 60))
 
 
+def few_bits(rng, rows):
+    return rng.integers(2, size=(rows, 20))
+
+
+def levels(rng, rows):
+    return rng.integers(5, size=(rows, 6))
+
+
+def tenths(rng, rows):
+    return rng.normal(size=(rows, 4)).round(1)
+
+
 def sparse_whole(rng, rows):
     return rng.choice(10**6, size=(rows, 1), replace=False)
 
@@ -113,7 +125,9 @@ def with_gaps(rng, rows):
     return np.where(rng.random(x.shape) < 0.3, np.nan, x)
 
 
-@pytest.mark.parametrize("make", [continuous, rounded, counted, bits, sparse_whole, with_gaps])
+@pytest.mark.parametrize(
+    "make", [continuous, rounded, counted, bits, few_bits, levels, tenths, sparse_whole, with_gaps]
+)
 @pytest.mark.parametrize("times", [3, 7])
 def test_rows_that_all_stand_several_times_are_copies_where_their_numbers_are_nearly_unique(make, times):
     x = make(np.random.default_rng(times), 150).astype(np.float64)
@@ -147,9 +161,14 @@ def alike_answers(rng, rows):
     return (rng.random((rows, 12)) < np.where(leaning, 0.85, 0.15)).astype(int)
 
 
-@pytest.mark.parametrize("make", [few_levels, an_age, an_age_and_what_follows_from_it, alike_answers])
-def test_equal_rows_of_a_few_discrete_columns_are_a_warning(make):
-    x = make(np.random.default_rng(0), 2000).astype(np.float64)
+def mostly_nothing(rng, rows):
+    return np.where(rng.random((rows, 1)) < 0.7, 0, rng.poisson(0.3, (rows, 10)))
+
+
+@pytest.mark.parametrize("rows", [400, 2000])
+@pytest.mark.parametrize("make", [few_levels, an_age, an_age_and_what_follows_from_it, alike_answers, mostly_nothing])
+def test_equal_rows_of_a_few_discrete_columns_are_a_warning(make, rows):
+    x = make(np.random.default_rng(0), rows).astype(np.float64)
     labels, warning = copy_labels(x)
     assert labels is None
     assert "rows are distinct in their inputs" in warning

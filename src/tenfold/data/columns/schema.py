@@ -34,6 +34,7 @@ ID_NAME = re.compile(
 )
 # How pandas, Arrow, readr and this package's reader call a column without a name, such as an exported index.
 UNNAMED = re.compile(r"(?i:|column 1|unnamed: ?[0-9]+|__index_level_[0-9]+__|index|level_[0-9]+|\.\.\.1)")
+ARROW = re.compile(r"__index_level_[0-9]+__")
 NUMBERED = re.compile(r"column [0-9]+")
 TWIN = "the same as"  # begins the reason of a column that repeats an earlier one
 
@@ -146,7 +147,7 @@ def decide_columns(table: Table) -> tuple[ColumnSchema, ...]:
     decisions = for_each(_decide, table.columns, table.rows)
     index = _exported_index(table)
     for column, decision in zip(table.columns, decisions, strict=True):
-        if column.name == index and decision.kind == "number":
+        if column.name in index and decision.kind == "number":
             decision = replace(
                 decision, kind="id", used=False, reason="an exported index: unnamed, it numbers the rows"
             )
@@ -157,22 +158,27 @@ def decide_columns(table: Table) -> tuple[ColumnSchema, ...]:
     return tuple(columns)
 
 
-def _exported_index(table: Table) -> str:
-    """The name of a first column that is the index of a frame which was written with it, "" for none: it has no name of
-    its own, and whole numbers that stand for one row each. After oversampling they stand for several equal ones."""
-    first, others = table.columns[0], table.columns[1:]
-    if not UNNAMED.fullmatch(first.name) or first.kind != "number" or first.missing.any() or not others:
-        return ""
-    if first.name == "column 1" and any(NUMBERED.fullmatch(column.name) for column in others):
-        return ""  # so the columns of this file are called
-    years = first.values.min() >= 1500 and first.values.max() <= 2200 and bool((np.diff(first.values) > 0).all())
-    if table.rows < 3 or not are_whole(first.values) or years:
-        return ""
-    if first.distinct < table.rows:
-        numbers, rows = (row_labels(cell_columns(part)) for part in (table, replace(table, columns=others)))
-        if int(numbers.max()) + 1 > first.distinct or int(rows.max()) + 1 < DISTINCT * first.distinct:
-            return ""
-    return first.name
+def _exported_index(table: Table) -> list[str]:
+    """The names of columns that are the index of a frame which was written with it: a first column without a name of
+    its own, or one that Arrow names so, of whole numbers that stand for one row each. After oversampling they stand
+    for several equal ones."""
+    named = [column for column in table.columns[1:] if ARROW.fullmatch(column.name)]
+    first = [column for column in table.columns[:1] if UNNAMED.fullmatch(column.name)]
+    if any(NUMBERED.fullmatch(column.name) for column in table.columns[1:]):
+        first = [column for column in first if column.name != "column 1"]  # so the columns of this file are called
+    return [column.name for column in (*first, *named) if _numbers_the_rows(table, column)]
+
+
+def _numbers_the_rows(table: Table, column: Column) -> bool:
+    others = tuple(other for other in table.columns if other is not column)
+    if table.rows < 3 or column.kind != "number" or column.missing.any() or not others or not are_whole(column.values):
+        return False
+    if column.values.min() >= 1500 and column.values.max() <= 2200 and bool((np.diff(column.values) > 0).all()):
+        return False  # years
+    if column.distinct == table.rows:
+        return True
+    both, rest = (row_labels(cell_columns(part)) for part in (table, replace(table, columns=others)))
+    return int(both.max()) + 1 == column.distinct and int(rest.max()) + 1 >= DISTINCT * column.distinct
 
 
 def _twin(column: Column, seen: dict[bytes, list[Column]]) -> str:

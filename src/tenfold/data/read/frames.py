@@ -26,7 +26,7 @@ from tenfold.data.columns.numbers import EXACT, LARGEST
 from tenfold.data.columns.objects import as_float, is_absent, is_integer, sort_of
 from tenfold.data.columns.table import Column, Table
 from tenfold.data.read.images import Images, as_pixels
-from tenfold.data.read.memory import check_fits
+from tenfold.data.read.memory import MOST_TIMES_COLUMNS, check_fits
 from tenfold.errors import BadInput
 from tenfold.formatting import nearest
 
@@ -237,11 +237,11 @@ def _check_parquet_size(
     texts = [alias for alias, kind in zip(aliases, types, strict=True) if kind == "VARCHAR"]
     needed = rows * (16 * (len(types) - len(texts)) + TEXT_CELL * len(texts))
     what, packed = f"a table of {rows:,} rows and {len(types):,} columns", os.path.getsize(path)
-    check_fits(needed, where=source, what=what, packed=packed)
+    check_fits(needed, where=source, what=what, packed=packed, times=MOST_TIMES_COLUMNS)
     if texts:
         lengths = " + ".join(f"coalesce(sum(strlen({alias})), 0)" for alias in texts)
         letters = connection.execute(f"SELECT {lengths} FROM {table}", [glob.escape(path)]).fetchone()[0]
-        check_fits(needed + int(letters), where=source, what=what, packed=packed)
+        check_fits(needed + int(letters), where=source, what=what, packed=packed, times=MOST_TIMES_COLUMNS)
 
 
 def _inexact(kind: str) -> bool:
@@ -311,6 +311,10 @@ def from_frame(frame: Any, *, name: str) -> Table:
             f"a {type(frame).__module__}.{type(frame).__qualname__} is not a table",
             expected="a path, a 2-D array, a list of rows, or a frame (pandas, polars, pyarrow, ...)",
         ) from error
+    except Exception as error:  # what a lazy frame was asked to do fails now, in the words of its library
+        reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
+        raise BadInput(f"the frame cannot be read: {reason}", where=source, do="collect it first") from error
+    titles = ["" if is_absent(title) else title for title in titles]
     columns: list[Column] = []
     notes: list[str] = []
     for title, series in zip(titles, table.iter_columns(), strict=True):

@@ -13,7 +13,8 @@ from tenfold.data.feed.encode import Inputs
 Array = np.ndarray
 LEAST_DISTINCT = 0.5  # share of distinct rows under which equal rows may be coincidences
 LEAST_UNITS = 20  # distinct rows from which they can be told from copies
-NEARLY = 0.95  # share of the distinct rows whose values make a column, or several, nearly unique
+NEARLY = 0.95  # share of the distinct rows from which as many values make a column nearly unique
+CHANCE = 0.25  # share of the equal rows that chance may explain
 CLOSE = 20  # times their number that whole numbers may span and count something
 SECONDS_A_DAY = 86400.0
 MIX = np.uint64(0x9E3779B97F4A7C15)
@@ -44,28 +45,43 @@ def are_copies(rows: Inputs | Table | Array, labels: Array) -> bool:
     """Whether equal rows are copies of each other, as after oversampling, and not coincidences, as in a table of a few
     discrete columns. labels: of equal rows (see `row_labels`).
 
-    They are copies where a number, or each half of the numbers, is nearly unique among the distinct rows: then chance
-    makes no two rows equal. What counts closely (an age, a level) says nothing alone, however few rows share it.
+    They are copies where a number is nearly unique among the distinct rows, or where chance would make far fewer rows
+    equal: that two rows agree in one half of the columns, and in the other half, is counted, and the product of both
+    shares is what chance gives for all columns. A column that alone tells the distinct rows apart, but counts closely
+    (an age) or is a category, says nothing in either way, and is left out.
     """
     first = np.unique(labels, return_index=True)[1]
     if len(first) < LEAST_UNITS:
         return False
-    numbers = [np.unique(_bits(column[first]), return_inverse=True)[1] for column in _numbers(rows)]
-    unique = [int(codes.max()) + 1 >= NEARLY * len(first) for codes in numbers]
-    if any(u and not _counts(column[first]) for u, column in zip(unique, _numbers(rows), strict=True)):
-        return True
-    others = [codes for codes, u in zip(numbers, unique, strict=True) if not u]
-    halves = others[::2], others[1::2]
-    return all(half and int(row_labels(half).max()) + 1 >= NEARLY * len(first) for half in halves)
+    numbers, categories = _apart(rows)
+    others: list[Array] = []
+    for column in (*numbers, *categories):
+        if len(np.unique(_bits(column[first]))) < NEARLY * len(first):
+            others.append(column)
+        elif not any(column is category for category in categories) and not _counts(column[first]):
+            return True
+    agree = [_agreement(half) for half in (others[::2], others[1::2])]
+    by_chance = agree[0] * agree[1] * len(labels) ** 2 / 2
+    return by_chance < CHANCE * (len(labels) - len(first))
 
 
-def _numbers(rows: Inputs | Table | Array) -> list[Array]:
-    """The columns of numbers and dates; of a date, its days only."""
+def _agreement(columns: Sequence[Array]) -> float:
+    """Share of the pairs of rows, each with itself too, that are equal in these columns."""
+    if not columns:
+        return 1.0
+    shares = np.bincount(row_labels(columns)) / len(columns[0])
+    return float((shares**2).sum())
+
+
+def _apart(rows: Inputs | Table | Array) -> tuple[list[Array], list[Array]]:
+    """The columns of numbers and dates (of a date its days only), and those of categories."""
     if isinstance(rows, Table):
-        return [column.values for column in rows.columns if column.kind != "text"]
+        texts = [column.codes for column in rows.columns if column.kind == "text"]
+        return [column.values for column in rows.columns if column.kind != "text"], texts
     if isinstance(rows, Inputs):
-        return cell_columns(rows.numbers if rows.image is not None else rows.numbers[:, rows.own_flag])
-    return cell_columns(rows)
+        numbers = rows.numbers if rows.image is not None else rows.numbers[:, rows.own_flag]
+        return cell_columns(numbers), cell_columns(rows.codes)
+    return cell_columns(rows), []
 
 
 def _counts(values: Array) -> bool:
