@@ -212,3 +212,10 @@ def test_the_target_of_a_file_of_test_rows_is_read_as_that_of_training_is_writte
     else:
         found = conform_numbers(tables[1], tables[0].column("v")).column("v")
         assert found.values.tolist() == (cells if expected is None else expected)
+
+
+@pytest.mark.parametrize("cell", ['="00123"', '"=""00123"""', ' ="00123"'])
+def test_codes_that_a_spreadsheet_guards_are_read_with_and_without_outer_quotes(tmp_path: Path, cell: str) -> None:
+    path = tmp_path / "data.csv"
+    path.write_text(f"code,y\n{cell},a\n00456,b\n{cell},b\n")
+    assert read_table(path).column("code").values.tolist() == ["00123", "00456", "00123"]
