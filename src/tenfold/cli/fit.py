@@ -132,7 +132,12 @@ def fit(
 
 def _check_place(out: Path) -> None:
     """Refuse an --out that exists or cannot be created, before anything is read."""
-    if out.exists():
+    try:
+        there = out.exists()
+    except OSError as error:
+        raise BadInput(f"--out {str(out)[:60]}...: {error.strerror}", expected="a name of at most 255 bytes",
+                       do="--out with a shorter name") from None  # fmt: skip
+    if there:
         raise BadInput("exists already", where=str(out), expected="a new directory", do=f"--out {out}-2")
     above = next(parent for parent in out.absolute().parents if parent.exists())
     if not above.is_dir() or not os.access(above, os.W_OK):

@@ -84,7 +84,9 @@ RunDirectory = Annotated[Path, typer.Argument(metavar="RUN", help="The run direc
 
 def print_json(value: Any) -> None:
     """One JSON object on standard output."""
-    sys.stdout.write(json.dumps(value, indent=1, allow_nan=False, ensure_ascii=False) + "\n")
+    # Where the encoding has not all characters, they are escaped as JSON has it, \u00e9, not as Python has it, \xe9.
+    plain = not (sys.stdout.encoding or "utf-8").lower().startswith("utf")
+    sys.stdout.write(json.dumps(value, indent=1, allow_nan=False, ensure_ascii=plain) + "\n")
 
 
 def shell_path(path: Path | str) -> str:
