@@ -28,13 +28,15 @@ _WORDS_OF_UNITS = (
 _UNITS = frozenset(_WORDS_OF_UNITS.split())
 _FOLDED = [word.casefold() for word in _UNITS]
 _CASED = frozenset(word for word in _FOLDED if _FOLDED.count(word) > 1)  # mW and MW are two
+_FEET_AND_INCHES = "'\"\u2032\u2033"
 _ORDINALS = ("st", "nd", "rd", "th")
 _BEFORE = rf"(?:[A-Z]{{0,3}}[{_SIGNS}]|(?:{'|'.join(_CODES)})\.?)"
 _CURRENCY = re.compile(_BEFORE)
 _NUMBER = rf"(?:[0-9](?:[0-9.,'\u2019{BLANKS}]*[0-9])?[.,]?|[.,][0-9]+)(?:[eE][-+]?[0-9]+)?"
 _AROUND = re.compile(
     rf"(?P<open>\(?)(?P<sign>[-+]?)(?P<before>{_BEFORE})?\s?(?P<inner>(?<![-+])[-+])?(?P<number>{_NUMBER})"
-    r"(?P<blank>\s*)(?P<after>[^\W\d_][^\s,;:()<>=~\"'+-]*(?: [^\W\d_]+)?|[^\w\s.,;:()<>=~\"'+#*&/-][\w/]*)?"
+    r"(?P<blank>\s*)(?P<after>[^\W\d_][^\s,;:()<>=~\"'+-]*(?: [^\W\d_]+)?|[^\w\s.,;:()<>=~\"'+#*&/-][\w/]*"
+    rf"|[{_FEET_AND_INCHES}])?"
     r"(?P<close>\)?)"
 )
 
@@ -85,7 +87,7 @@ def is_unit(after: str, *, blank: bool) -> bool:
     """Whether this may be the unit of a number. blank: whether it stands apart from the digits."""
     if _CURRENCY.fullmatch(after) or after in _UNITS or after in _ORDINALS or after.casefold() in _FOLDED:
         return True
-    if len(after) == 1 and unicodedata.category(after) == "So":  # stars
+    if len(after) == 1 and (after in _FEET_AND_INCHES or unicodedata.category(after) == "So"):  # So: stars
         return True
     if blank and after.isalpha():
         return len(after) <= 20
