@@ -160,7 +160,9 @@ def test_masked_values_of_x_are_missing_and_not_what_is_under_the_mask() -> None
 def test_what_reading_a_frame_noticed_is_told() -> None:
     frame = pd.DataFrame({"a": [*X[:11, 0], np.inf], "b": X[:, 1]})
     found = tenfold.cross_validate(RECIPE, frame, ["u", "v"] * 6, folds=2)
-    assert any("'a': 1 infinite (first in row 12), read as missing" in line for line in found.warnings)
+    assert any(
+        "'a': 1 infinite or too large (inf; first in row 12), read as missing" in line for line in found.warnings
+    )
 
 
 def test_groups_without_a_value_and_frames_that_fail_late_are_refused() -> None:
