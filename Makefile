@@ -15,7 +15,7 @@ CODE := src tests $(wildcard bench) compile_lanes.py
 PYTEST := OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --dist worksteal
 WORKERS ?= 2
 
-.PHONY: setup demo test test-long test-floor docs coverage check format lint types imports wheel bench clean
+.PHONY: setup demo test test-long crash-points corruption test-floor docs coverage check format lint types imports wheel bench clean
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
 
@@ -54,6 +54,14 @@ test: setup
 # Kills, experiments and the longer oracles.
 test-long: setup
 	@$(PYTEST) --numprocesses $(WORKERS) -m slow
+
+# Every call of the system that changes a file of a run: killed before it, killed at half, refused. An hour on two cores.
+crash-points: setup
+	@OMP_NUM_THREADS=1 $(BIN)/python tests/faults/crash_points.py --workers $(WORKERS)
+
+# Flipped bits, zeroed blocks, cuts and exchanges of every kind of file of a run.
+corruption: setup
+	@OMP_NUM_THREADS=1 $(BIN)/python tests/faults/corruption.py
 
 # The tests again on the oldest versions that pyproject.toml admits.
 test-floor:

@@ -98,6 +98,12 @@ def test_the_doctor_names_what_zeros_do_and_says_nothing_it_did_not_look_at():
     assert failed == failure_sentence(first | {"proof": ""})[:-1] + ", which alone did not help in a short run."
     (unseen,) = findings(trained, dummy, SearchContext.local("cpu"), looks=False)
     assert unseen["cause"] is None
+    # As a run does that has no more time for looking: before the first look, in the watched training, among the trials.
+    for after in (0, 1, 3, 30):
+        asked = iter(range(1_000_000))
+        late = SearchContext.local("cpu", late=lambda asked=asked, after=after: next(asked) >= after)
+        (cut,) = findings(trained, dummy, late)
+        assert (cut["cause"], cut["evidence"], cut["remedy"]) == (None, [], ""), after
     assert failure_sentence(unseen) == "2 of 4 trials learnt nothing, in 1 recipe."
 
 

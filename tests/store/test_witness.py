@@ -17,6 +17,7 @@ from tenfold.errors import BadInput, Corrupt, TenfoldError
 from tenfold.store import Run, check
 from tenfold.store.database import Database
 from tenfold.store.files import sha256
+from tenfold.store.log_damage import lost_commits
 from tenfold.store.other_runs import other_openings
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
@@ -324,3 +325,40 @@ def test_check_of_a_strangers_run_follows_no_link(tmp_path: Path, name: str) -> 
     if name not in ("model", "summary.json", "blob"):
         with pytest.raises(TenfoldError):
             Run.open(tmp_path / "run")
+
+
+def test_commits_that_a_damaged_log_has_lost_are_counted(tmp_path: Path) -> None:
+    """A flipped bit in each frame of the log, in its header, and what a kill leaves: cuts anywhere, half a frame."""
+    with Run.create(tmp_path / "run") as run:
+        for number in range(8):
+            run.put("fact", number)
+        shutil.copytree(run.path, tmp_path / "killed")
+    log = tmp_path / "killed" / "run.db-wal"
+    whole = log.read_bytes()
+    frames = range(32, len(whole), 24 + 4096)
+    for start in [0, *frames[:-6]]:
+        for at in (start + 10, start + 17):
+            data = bytearray(whole)
+            data[at] ^= 4
+            log.write_bytes(data)
+            assert lost_commits(log) >= 2, (start, at)
+            assert "run.db-wal" in str(check(tmp_path / "killed")[0])
+    for length in range(0, len(whole), 1009):
+        log.write_bytes(whole[:length])
+        assert lost_commits(log) == 0
+    log.write_bytes(whole + whole[32:2000])
+    assert lost_commits(log) == 0
+    log.unlink()
+    assert lost_commits(log) == 0
+
+
+def test_a_log_that_was_begun_anew_has_lost_nothing(tmp_path: Path) -> None:
+    """Behind the new frames stand those of the older log."""
+    with Run.create(tmp_path / "run") as run:
+        for number in range(20):
+            run.put("fact", "x" * 9000 + str(number))
+        run._database.fetch("PRAGMA wal_checkpoint(RESTART)")  # pyright: ignore[reportPrivateUsage]
+        for number in range(3):
+            run.put("fact", number)
+            assert check(run.path) == []
+            assert lost_commits(run.path / "run.db-wal") == 0

@@ -7,6 +7,7 @@ import signal
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -118,6 +119,7 @@ def fit(
     as_json: JsonOption = False,
 ) -> None:
     """Cross-validate many recipes on DATA, train the winner, and test it once."""
+    begun = monotonic()
     # Every option is a field of Settings under the same name, or one of ReadOptions; some are parsed first.
     options = {name: value for name, value in locals().items() if name in Settings.__dataclass_fields__}
     if out is not None:
@@ -125,12 +127,17 @@ def fit(
     options["reading"] = ReadOptions(header_row, no_header, skip_rows or "", missing, asked_kinds(kind), bad_rows)
     options |= {"recipe": _recipe(recipe), "space": _space(space), "drop": tuple(drop or ())}
     settings = Settings(**{**options, "time_limit": parse_seconds(time_limit)})
-    _fit(settings, out, dry_run=dry_run, as_json=as_json)
+    _fit(settings, out, begun, dry_run=dry_run, as_json=as_json)
 
 
 def _check_place(out: Path) -> None:
     """Refuse an --out that exists or cannot be created, before anything is read."""
-    if out.exists():
+    try:
+        there = out.exists()
+    except OSError as error:
+        raise BadInput(f"--out {str(out)[:60]}...: {error.strerror}", expected="a name of at most 255 bytes",
+                       do="--out with a shorter name") from None  # fmt: skip
+    if there:
         raise BadInput("exists already", where=str(out), expected="a new directory", do=f"--out {out}-2")
     above = next(parent for parent in out.absolute().parents if parent.exists())
     if not above.is_dir() or not os.access(above, os.W_OK):
@@ -144,7 +151,7 @@ def demo(
     as_json: JsonOption = False,
 ) -> None:
     """Run `fit` on a data set that comes with scikit-learn, in under a minute."""
-    _fit(Settings(data="sklearn:breast_cancer"), out or next_directory("demo"), as_json=as_json)
+    _fit(Settings(data="sklearn:breast_cancer"), out or next_directory("demo"), monotonic(), as_json=as_json)
 
 
 def resume(run: RunDirectory, as_json: JsonOption = False) -> None:
@@ -154,7 +161,7 @@ def resume(run: RunDirectory, as_json: JsonOption = False) -> None:
     from tenfold.store.check import check
     from tenfold.store.no_model import NO_MODEL, has_failed
 
-    screen = Screen(quiet=as_json)
+    begun, screen = monotonic(), Screen(quiet=as_json)
     with _signals(run) as stop:
         opened, prepared, plan = reopen(run)
         with opened:
@@ -168,7 +175,7 @@ def resume(run: RunDirectory, as_json: JsonOption = False) -> None:
                     raise RunFailed(NO_MODEL)
                 return
             screen.resumed(shell_path(run), prepared, plan)
-            _work(opened, prepared, plan, screen, stop, as_json)
+            _work(opened, prepared, plan, screen, stop, begun, as_json)
             for damage in check(run) if damaged else ():
                 raise Corrupt(damage.what, file=str(run / damage.file), expected=damage.expected, found=damage.found)
 
@@ -189,7 +196,7 @@ def _space(path: Path | None) -> Space | None:
     return Space.from_yaml(path)
 
 
-def _fit(settings: Settings, out: Path | None, *, dry_run: bool = False, as_json: bool = False) -> None:
+def _fit(settings: Settings, out: Path | None, begun: float, *, dry_run: bool = False, as_json: bool = False) -> None:
     from tenfold.cli.screen import Screen, plan_dict
     from tenfold.engine.native.threads import usable_cores
     from tenfold.problem.from_file import prepare
@@ -209,16 +216,16 @@ def _fit(settings: Settings, out: Path | None, *, dry_run: bool = False, as_json
         return
     path = out or next_directory(prepared.name)
     with _signals(path) as stop, create_run(settings, path, prepared, plan) as run:
-        _work(run, prepared, plan, screen, stop, as_json)
+        _work(run, prepared, plan, screen, stop, begun, as_json)
 
 
-def _work(run: Run, prepared: Prepared, plan: RunPlan, screen: Screen, stop: Stop, as_json: bool) -> None:
-    """Do what is left of a run and print how it ended."""
+def _work(run: Run, prepared: Prepared, plan: RunPlan, screen: Screen, stop: Stop, begun: float, as_json: bool) -> None:
+    """Do what is left of a run and print how it ended. begun: when the command did, from which a time limit counts."""
     from tenfold.run.fit import Fit
 
     failure = None
     try:
-        Fit(run, prepared, plan, screen, stop).advance()
+        Fit(run, prepared, plan, screen, stop, begun=begun).advance()
     except RunFailed as error:
         if not run.has("report"):
             raise

@@ -6,6 +6,7 @@ Nothing here imports torch: help, the version and usage errors answer at once.
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import traceback
@@ -15,6 +16,7 @@ import typer
 
 from tenfold._version import __version__
 from tenfold.cli import diagnose, fit, predict, runs
+from tenfold.cli.standard_streams import take_streams
 from tenfold.engine.native.library import engine_in_words
 from tenfold.errors import BadInput, Stopped, TenfoldError
 
@@ -57,12 +59,14 @@ for name, verb in {
 def entry() -> None:
     """Run the program and exit immediately with its code: unloading torch takes most of a second, and everything is
     already written."""
+    output = take_streams()
     code = run()
-    try:
-        sys.stdout.flush()
-        sys.stderr.flush()
-    except BrokenPipeError:
+    sys.stdout.flush()
+    if output.lost is not None:
         code = code or 1
+        if not isinstance(output.lost, BrokenPipeError):
+            _say(f"what was done is kept, but standard output could not be written: {output.lost.strerror}")
+    sys.stderr.flush()
     os._exit(code)
 
 
@@ -74,9 +78,6 @@ def run() -> int:
         app(arguments, prog_name="tenfold")
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
     except (Exception, KeyboardInterrupt) as error:
         if debug:
             traceback.print_exc()
@@ -91,6 +92,9 @@ def _words(error: BaseException) -> str:
         return "stopped"
     if isinstance(error, TenfoldError):
         return str(error)
+    if isinstance(error, OSError) and error.strerror:
+        where = "" if error.filename is None else f"{error.filename!s:.200}: "
+        return f"{where}{error.strerror}"
     return f"internal error: {type(error).__name__}: {error}\n  try: the same command with --debug, and report it"
 
 
@@ -99,7 +103,8 @@ def _code(error: BaseException) -> int:
         return 130
     if isinstance(error, Stopped):
         return error.exit_code
-    return 2 if isinstance(error, BadInput) else 1
+    too_long = isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG
+    return 2 if isinstance(error, BadInput) or too_long else 1
 
 
 def _say(message: str) -> None:

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tenfold.errors import BadInput
+from tenfold.errors import BadInput, clipped
 
 
 def parse_integer(text: str | int) -> int:
@@ -19,7 +19,7 @@ def parse_integer(text: str | int) -> int:
     try:
         return int(text)
     except ValueError:
-        raise typer.BadParameter(f"'{text}' is not a whole number, such as 10") from None
+        raise typer.BadParameter(f"'{clipped(text)}' is not a whole number, such as 10") from None
 
 
 def parse_number(text: str | float) -> float:
@@ -27,7 +27,7 @@ def parse_number(text: str | float) -> float:
     try:
         return float(text)
     except ValueError:
-        raise typer.BadParameter(f"'{text}' is not a number, such as 0.2") from None
+        raise typer.BadParameter(f"'{clipped(text)}' is not a number, such as 0.2") from None
 
 
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
@@ -39,7 +39,9 @@ def parse_seconds(text: str | None) -> float | None:
         return None
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", text.strip())
     if match is None:
-        raise BadInput(f"--time-limit {text!r}", expected="a number of seconds, or one with s, m or h", do="10m")
+        raise BadInput(
+            f"--time-limit {clipped(repr(text))}", expected="a number of seconds, or one with s, m or h", do="10m"
+        )
     return float(match[1]) * _UNITS[match[2]]
 
 
@@ -82,7 +84,9 @@ RunDirectory = Annotated[Path, typer.Argument(metavar="RUN", help="The run direc
 
 def print_json(value: Any) -> None:
     """One JSON object on standard output."""
-    sys.stdout.write(json.dumps(value, indent=1, allow_nan=False, ensure_ascii=False) + "\n")
+    # Where the encoding has not all characters, they are escaped as JSON has it, \u00e9, not as Python has it, \xe9.
+    plain = not (sys.stdout.encoding or "utf-8").lower().startswith("utf")
+    sys.stdout.write(json.dumps(value, indent=1, allow_nan=False, ensure_ascii=plain) + "\n")
 
 
 def shell_path(path: Path | str) -> str:

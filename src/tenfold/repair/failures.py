@@ -170,11 +170,12 @@ def _conditions(failed: Sequence[SettingsByPath]) -> Iterator[Condition]:
 def findings(
     trained: SearchResults, dummy: float, context: SearchContext, *, looks: bool = True
 ) -> list[dict[str, Any]]:
-    """The groups as findings, with the doctor's word on the first recipe of each of the largest groups if it `looks`:
-    cause, words, probability, trials, of, recipes, what, where, evidence, remedy, proof."""
+    """The groups as findings, with the doctor's word on the first recipe of each of the largest groups if it `looks`
+    and until the context's `late`: cause, words, probability, trials, of, recipes, what, where, evidence, remedy,
+    proof."""
     found = []
     for place, group in enumerate(failures(trained, dummy)):
-        seen = _looked_at(trained, group, context) if looks and place < MOST else {}
+        seen = _looked_at(trained, group, context) if looks and place < MOST and not context.late() else {}
         found.append({
             "cause": seen.get("cause"), "words": seen.get("words", group.what), "probability": seen.get("probability"),
             "what": group.what, "trials": group.trials, "of": group.of, "recipes": list(group.recipes),
@@ -187,8 +188,13 @@ def findings(
 def _looked_at(trained: SearchResults, group: Failures, context: SearchContext) -> dict[str, Any]:
     from tenfold.repair.diagnose_recipe import RecipeDiagnosis
 
-    diagnosis = RecipeDiagnosis(trained.problem, trained.recipes[group.recipes[0]], context, SECONDS).diagnose()
-    if diagnosis.healthy:
+    of_first = RecipeDiagnosis(trained.problem, trained.recipes[group.recipes[0]], context, SECONDS)
+    # A training that was cut short, or one of which some changes were not tried, would be judged by what it is not.
+    _ = of_first.trained
+    if context.late():
+        return {}
+    diagnosis = of_first.diagnose()
+    if diagnosis.healthy or context.late():
         return {}
     first = diagnosis.findings[0]
     words = UNRELATED_WORDS if first.cause == UNRELATED else first.words

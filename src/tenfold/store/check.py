@@ -11,9 +11,10 @@ from pathlib import Path
 from tenfold.errors import BadInput, Corrupt, RunFailed, TenfoldError
 from tenfold.store.blobs import FOLDER, blob_path, read_blob, unpack_arrays
 from tenfold.store.bundle import MANIFEST, MODEL, read_bundle
-from tenfold.store.database import NAME, Database, TableSchema
+from tenfold.store.database import LOG, NAME, Database, TableSchema
 from tenfold.store.files import SET_ASIDE, read_regular, sha256
 from tenfold.store.lockbox_witness import check_witness
+from tenfold.store.log_damage import lost_commits
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,9 @@ def _rows(path: Path, database: Database) -> Iterator[Damage]:
     """SQLite's own check, then every row against its checksum, all of them against their sums, and the ledger of the
     lockbox against its witness."""
     try:
+        lost = lost_commits(path / LOG)
+        if lost:
+            yield Damage(LOG, f"damaged: {lost} commits are lost; `tenfold resume` makes again what they held")
         for sentence in database.problems():
             yield Damage(NAME, sentence)
         database.check_tally()

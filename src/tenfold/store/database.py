@@ -22,11 +22,13 @@ from typing import Any
 
 from tenfold.errors import BadInput, Corrupt
 from tenfold.store.files import FILE_MODE, synchronize_directory, translated_errors
+from tenfold.store.log_damage import lost_commits
 
 FORMAT = 3  # stored as user_version
 TALLIED = 3  # the first format with a tally
 APPLICATION = 0x54454E46
 NAME = "run.db"
+LOG = NAME + "-wal"
 TALLY = "store.tally"  # the fact that holds the sums over the rows
 BLOBS = "blobs"  # the folder of content-named files
 RESULTS = (
@@ -154,7 +156,7 @@ class Database:
         A database that was closed cleanly has no log beside it; it is then read as immutable, for which SQLite makes no
         auxiliary file, so the directory may be read-only. To follow a writer that came later, open it again.
         """
-        live = (directory / (NAME + "-wal")).exists()
+        live = (directory / LOG).exists()
         return _open(directory, "mode=ro" if live else "mode=ro&immutable=1")
 
     def problems(self, pragma: str = "integrity_check") -> list[str]:
@@ -310,7 +312,7 @@ def _connect(path: Path, options: str) -> sqlite3.Connection:
 
 def _open(directory: Path, options: str) -> Database:
     path = directory / NAME
-    for name in (NAME, NAME + "-wal", NAME + "-shm"):
+    for name in (NAME, LOG, NAME + "-shm"):
         if (directory / name).is_symlink():  # a stranger's run must not lead to a file elsewhere
             raise Corrupt("a link, where a file belongs", file=str(directory / name))
     if not path.is_file():
@@ -338,6 +340,7 @@ def remains(directory: Path) -> list[str]:
     stopped before it began."""
     blobs = len(list((directory / BLOBS).glob("*.safetensors")))
     found = [f"{BLOBS}/ ({blobs} file{'s' * (blobs > 1)})"] if blobs else []
+    found += [f"{LOG}, damaged"] if lost_commits(directory / LOG) else []
     found += ["model/"] if (directory / "model" / "manifest.json").exists() else []
     return found + [name for name in RESULTS if (directory / name).exists()]
 

@@ -122,6 +122,19 @@ class TextTable:
     def __post_init__(self) -> None:
         object.__setattr__(self, "names", tuple(map(composed, self.names)))
 
+    def reader(self, name: str) -> ReadColumn:
+        """What makes the cells of the column of that name, which must be there."""
+        return self._readers[name]
+
+    @cached_property
+    def _readers(self) -> dict[str, ReadColumn]:
+        return dict(zip(self.names, self.columns, strict=True))
+
+    @cached_property
+    def sure_marks(self) -> frozenset[Mark]:
+        """The decimal marks of the columns that can be read with one only."""
+        return frozenset(mark for _, mark, found, _ in mark_evidence(self.columns) if found == "only")
+
     def infer(self) -> Table:
         """The table whose kinds the cells decide."""
         columns, notes = infer_all(self.columns, point_only=self.point_only, lines=self.lines)

@@ -14,7 +14,6 @@ from tenfold.data.columns.cells import (
     Cells,
     TextTable,
     count_markers,
-    mark_evidence,
     said_of,
     said_of_markers,
     spelled_cells,
@@ -32,6 +31,7 @@ from tenfold.errors import BadInput
 from tenfold.formatting import listed, nearest
 
 WARN_SHARE = 0.05  # share of unseen categories or of numbers outside the training range that is a warning
+NEAREST = 20  # missing columns for which the nearest other name is looked for
 
 
 def conform(table: Table | TextTable, schema: Schema) -> tuple[Table, list[str]]:
@@ -91,10 +91,10 @@ def _check_names(names: tuple[str, ...], schema: Schema, source: str) -> list[st
         notes.append(f"{len(extra)} column{'s' * (len(extra) > 1)} not in the schema ignored: {others}")
     if schema.target in names:
         notes.append(f"the target '{schema.target}' is in the data and ignored")
-    order = [name for name in names if name in known]
-    if order != [column.name for column in schema.columns if column.name in order]:
+    there = set(names)
+    if [name for name in names if name in known] != [c.name for c in schema.columns if c.name in there]:
         notes.append("columns put into the order of the schema")
-    absent = [wanted.name for wanted in schema.used if wanted.name not in names]
+    absent = [wanted.name for wanted in schema.used if wanted.name not in there]
     if absent:
         raise _absent(absent, extra, source)
     return notes
@@ -105,7 +105,7 @@ def _read_column(
 ) -> tuple[Column, list[str]]:
     """A column of a text file as the kind of the schema, and notes; adds to the missing markers. bad: takes the rows
     with a cell that is not of this kind, which become missing; None: such a cell is an error."""
-    cells = table.columns[table.names.index(wanted.name)]()
+    cells = table.reader(wanted.name)()
     count_markers(cells, markers)
     writing = Writing.of(wanted.format)
     if isinstance(cells, PlainNumbers):
@@ -200,9 +200,8 @@ def _mark(cells: Cells, table: Table | TextTable, wanted: ColumnSchema) -> tuple
     if isinstance(table, TextTable):
         if table.point_only and not any("," in numeral for numeral in numerals):
             return ".", []
-        sure: set[Mark] = {mark for _, mark, found, _ in mark_evidence(table.columns) if found == "only"}
-        if len(sure) == 1:
-            return sure.pop(), []
+        if len(table.sure_marks) == 1:
+            return next(iter(table.sure_marks)), []
     ours, theirs = parse_numbers(numerals, known.mark), parse_numbers(numerals, "," if known.mark == "." else ".")
     assert ours is not None
     assert theirs is not None
@@ -260,17 +259,21 @@ def _absent(names: list[str], extra: list[str], source: str) -> BadInput:
 def _other_names(names: list[str], extra: list[str]) -> dict[str, str]:
     """The columns that a table seems to hold under other names: those that differ in capitals or outer spaces only
     first, then the nearest."""
-    left, renamed = list(extra), dict[str, str]()
+    left, renamed = dict.fromkeys(extra), dict[str, str]()
 
     def take(name: str, other: str) -> None:
         renamed[name] = other
-        left.remove(other)
+        del left[other]
 
+    alike: dict[str, list[str]] = {}
+    for other in reversed(extra):
+        alike.setdefault(other.strip().casefold(), []).append(other)
     for name in names:
-        same = [other for other in left if other.strip().casefold() == name.strip().casefold()]
+        same = alike.get(name.strip().casefold())
         if same:
-            take(name, same[0])
-    for name in names:
+            take(name, same.pop())
+    # Each look for the nearest compares a name with all that are left.
+    for name in names[:NEAREST]:
         near = "" if name in renamed else nearest(name, left)
         if near:
             take(name, near)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -112,7 +114,7 @@ class Table:
         if len({len(column.values) for column in self.columns}) > 1:
             raise BadInput("columns of different lengths", where=self.source)
         if len(set(self.names)) < len(self.columns):
-            twice = next(name for name in self.names if self.names.count(name) > 1)
+            twice = next(name for name, count in Counter(self.names).items() if count > 1)
             raise BadInput(f"two columns are named '{twice}'", where=self.source, do="rename one of them")
 
     @property
@@ -125,11 +127,14 @@ class Table:
 
     def column(self, name: str) -> Column:
         """The column of that name; BadInput with the nearest name when there is none."""
-        name = composed(name)
-        for column in self.columns:
-            if column.name == name:
-                return column
-        raise missing_column(name, self.names, self.source)
+        place = self._places.get(composed(name))
+        if place is None:
+            raise missing_column(name, self.names, self.source)
+        return self.columns[place]
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {column.name: place for place, column in enumerate(self.columns)}
 
     def take(self, rows: Array) -> Table:
         """The same columns for some rows (an index array), in that order."""
