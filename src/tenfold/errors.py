@@ -5,6 +5,8 @@ from __future__ import annotations
 from numbers import Integral
 from typing import Any
 
+from tenfold.formatting import visible
+
 
 class TenfoldError(Exception):
     """Base of every exception that Tenfold raises on purpose."""
@@ -29,7 +31,7 @@ class BadInput(TenfoldError, ValueError):
             parts.append(f"  expected: {expected}")
         if do:
             parts.append(f"  try: {do}")
-        super().__init__("\n".join(parts))
+        super().__init__(visible("\n".join(parts), lines=True))
 
 
 class Corrupt(TenfoldError):
@@ -49,7 +51,7 @@ class Corrupt(TenfoldError):
         parts = [f"{file}: {what}" if file else what]
         if expected or found:
             parts += [f"  expected: {expected or 'nothing'}", f"  found: {found or 'nothing'}"]
-        super().__init__("\n".join(parts))
+        super().__init__(visible("\n".join(parts), lines=True))
 
 
 class RunFailed(TenfoldError):
@@ -67,7 +69,7 @@ class Stopped(TenfoldError):
 def check_whole(name: str, value: Any, *, least: int, most: int, do: str = "") -> None:
     """Refuse what is no whole number from `least` to `most`; name: of the option, as the user wrote it."""
     whole = isinstance(value, Integral) and not isinstance(value, bool)
-    if not whole or not least <= value <= most:
+    if not whole or not least <= int(value) <= most:
         raise BadInput(f"{name} {clipped(value)}", expected=f"a whole number from {least} to {most:,}", do=do)
 
 

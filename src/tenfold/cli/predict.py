@@ -10,8 +10,9 @@ from typing import IO, TYPE_CHECKING, Annotated
 
 import typer
 
-from tenfold.cli.options import DataOption, JsonOption, RunDirectory, parse_integer, print_json, shell_path
+from tenfold.cli.options import DataOption, JsonOption, RunDirectory, parse_integer, print_json, say, shell_path
 from tenfold.errors import BadInput
+from tenfold.formatting import visible
 
 if TYPE_CHECKING:
     import numpy as np
@@ -58,15 +59,15 @@ def predict(
     columns = {} if images is None or not images.files else {"file": _texts(images.files)}
     columns |= _columns(model, outputs, spread, proba=proba)
     for note in notes:
-        print(note if note.startswith("warning: ") else f"note: {note}", file=sys.stderr)
+        say(note if note.startswith("warning: ") else f"note: {note}", error=True)
     if output is None:
-        _write_csv(sys.stdout, columns)
+        _write_csv(sys.stdout, _shown(columns) if sys.stdout.isatty() else columns)
         return
     _write_file(output, columns)
     if as_json:
         print_json({"rows": inputs.rows, "output": str(output), "columns": list(columns), "notes": notes})
     else:
-        print(f"{inputs.rows} predictions in {shell_path(output)}")
+        say(f"{inputs.rows} predictions in {shell_path(output)}")
 
 
 def _columns(model: Model, outputs: np.ndarray, spread: np.ndarray | None, *, proba: bool) -> dict[str, np.ndarray]:
@@ -80,6 +81,16 @@ def _columns(model: Model, outputs: np.ndarray, spread: np.ndarray | None, *, pr
         chosen = outputs.argmax(1)[:, None] if model.classes else np.zeros((len(outputs), 1), np.int64)
         columns["spread"] = np.take_along_axis(spread, chosen, 1)[:, 0]
     return columns
+
+
+def _shown(columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The columns for a terminal, which gets no character of a name that it would obey."""
+    import numpy as np
+
+    def shown(column: np.ndarray) -> np.ndarray:
+        return np.array([visible(text) for text in column.tolist()]) if column.dtype.kind in "UO" else column
+
+    return {visible(name): shown(column) for name, column in columns.items()}
 
 
 def _texts(values: tuple[str, ...]) -> np.ndarray:

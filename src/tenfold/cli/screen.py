@@ -7,9 +7,10 @@ import time
 from typing import Any
 
 from tenfold.checks.baselines import Baseline
+from tenfold.cli.options import say
 from tenfold.engine.native.library import compiled_lanes
 from tenfold.engine.plan.network import plan_network
-from tenfold.formatting import number
+from tenfold.formatting import number, visible
 from tenfold.problem.from_file import Prepared
 from tenfold.run.plan import RunPlan, by_engine
 from tenfold.search.racing import Rung
@@ -39,7 +40,7 @@ class Screen:
     def say(self, *lines: str) -> None:
         """Plain lines."""
         if not self.quiet:
-            print(*lines, sep="\n", flush=True)
+            say(*lines)
 
     def planned(self, prepared: Prepared, plan: RunPlan) -> None:
         """The data card and the plan."""
@@ -78,7 +79,7 @@ class Screen:
 
             self._live = Live(refresh_per_second=8, transient=False)
             self._live.start()
-        self._live.update(line)
+        self._live.update(visible(line))
         if share >= 1:
             self.close()
 

@@ -120,7 +120,7 @@ def stage_bundle(path: Path, *, card: str, meta: Any = None, **parts: Any) -> tu
 
     Errors: OSError."""
     contents = {
-        "card.md": card.encode("utf-8"),
+        "card.md": card.encode("utf-8", "backslashreplace"),
         "model.safetensors": pack_arrays(parts["arrays"]),
         "preprocess.json": _json(parts["preprocess"]),
         "preprocess.safetensors": pack_arrays(parts["preprocess_arrays"]),
