@@ -118,6 +118,7 @@ def plan_lines(prepared: Prepared, plan: RunPlan) -> list[str]:
     recipes = "1 recipe" if plan.trials == 1 else f"{plan.trials} recipes of {shapes}"
     race = "" if plan.search.strategy.name == "exhaustive" else f", {RACES[plan.search.strategy.name]}"
     limit = prepared.settings.time_limit
+    whole = f", {_duration(plan.whole)} with baselines, final model and report," if limit is None else ""
     within = "" if limit is None else f"; all within the limit of {_duration(limit)}"
     nested = f", and again inside every fold ({plan.folds} x {plan.folds})" if prepared.settings.nested else ""
     return [
@@ -125,8 +126,8 @@ def plan_lines(prepared: Prepared, plan: RunPlan) -> list[str]:
         f"metric   {plan.metric.words} ({plan.why_metric})",
         f"{'rows  ' if problem.inputs.image is None else 'images'}   {development} for development{sealed}{gone}",
         f"plan     {recipes} x {prepared.division} = {plan.trials * len(problem.folds)} trials{race}{nested}, "
-        f"about {_duration(plan.seconds)} of training {_trained_by(prepared, plan)} and {plan.memory / 1e6:.0f} MB"
-        f"{within}",
+        f"about {_duration(plan.seconds)} of training {_trained_by(prepared, plan)}{whole} and "
+        f"{plan.memory / 1e6:.0f} MB{within}",
         *(f"note     {note}" for note in (*plan.notes, *_faster(plan))),
         *(f"warning  {warning}" for warning in prepared.warnings),
     ]
@@ -165,7 +166,11 @@ def plan_dict(prepared: Prepared, plan: RunPlan) -> dict[str, Any]:
         "recipes": plan.trials,
         "trials": plan.trials * len(prepared.problem.folds),
         "engine": plan.engine,
-        "estimate": {"training_seconds": round(plan.seconds, 1), "memory_bytes": plan.memory},
+        "estimate": {
+            "training_seconds": round(plan.seconds, 1),
+            "seconds": round(plan.whole, 1),
+            "memory_bytes": plan.memory,
+        },
         "notes": list(plan.notes),
         "warnings": list(prepared.warnings),
     }
