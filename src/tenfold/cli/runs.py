@@ -21,6 +21,7 @@ from tenfold.cli.options import (
     TargetOption,
     TaskOption,
     print_json,
+    say,
     shell_path,
 )
 from tenfold.data.read.options import ReadOptions, asked_kinds
@@ -53,7 +54,7 @@ def report_command(run: RunDirectory, as_json: JsonOption = False) -> None:
     if as_json:
         print_json({"report": str(path), "summary": data["summary"]})
     else:
-        print(*data["verdict"], *data["tested"], "", shell_path(path), sep="\n")
+        say(*data["verdict"], *data["tested"], "", shell_path(path))
 
 
 def test(run: RunDirectory, as_json: JsonOption = False) -> None:
@@ -73,7 +74,7 @@ def test(run: RunDirectory, as_json: JsonOption = False) -> None:
     if as_json:
         print_json(data["summary"])
     else:
-        print(*data["tested"], sep="\n")
+        say(*data["tested"])
 
 
 def check_command(run: RunDirectory, as_json: JsonOption = False) -> None:
@@ -85,9 +86,9 @@ def check_command(run: RunDirectory, as_json: JsonOption = False) -> None:
         found = [{"file": p.file, "what": p.what, "expected": p.expected, "found": p.found} for p in problems]
         print_json({"ok": not problems, "problems": found})
     elif not problems:
-        print(f"{shell_path(run)}: all files are intact")
+        say(f"{shell_path(run)}: all files are intact")
     for problem in problems if not as_json else ():
-        print(f"{problem.file}: {problem.what}\n  expected {problem.expected}\n  found    {problem.found}")
+        say(f"{problem.file}: {problem.what}\n  expected {problem.expected}\n  found    {problem.found}")
     if problems:
         raise typer.Exit(1)
 
