@@ -16,9 +16,9 @@ import typer
 
 import tenfold
 from tenfold.cli.main import app
-from tenfold.data.columns.cells import MISSING
 from tenfold.data.columns.dates import DATE_RULES
 from tenfold.data.columns.kinds import CELL_RULES
+from tenfold.data.columns.missing import USUAL
 from tenfold.data.columns.schema import KIND_NAMES
 from tenfold.data.read.frames import BUNDLED
 from tenfold.doctor.causes import CAUSES, SYMPTOMS
@@ -203,7 +203,7 @@ def test_the_rules_for_kinds_are_the_published_ones_in_order():
 def test_missing_markers_kinds_and_bundled_sets_are_the_published_ones():
     text = text_of("data.md")
     said = re.findall(r"`([^`]+)`", section(text, "Missing cells"))
-    assert {*said, ""} == set(MISSING)
+    assert {*said, ""} == set(USUAL)
     decided = {row[1].split(" ")[0].strip("`") for row in rows(section(text, "What becomes of a column"))[2:]}
     assert decided == set(KIND_NAMES)
     for name in BUNDLED:

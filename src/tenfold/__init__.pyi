@@ -9,6 +9,7 @@ from .api import (
     search as search,
 )
 from .checks.leak_audit import LeakAudit as LeakAudit, audit as audit
+from .data.profile.data_read import DataRead as DataRead, read as read
 from .doctor.diagnosis import Diagnosis as Diagnosis, Finding as Finding
 from .doctor.ways_in.diagnose_module import diagnose as diagnose
 from .doctor.ways_in.preflight import preflight as preflight

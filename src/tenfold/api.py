@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from tenfold.data.profile.frames_at_hand import as_frame
+from tenfold.engine.undisturbed import undisturbed
 from tenfold.errors import BadInput
 from tenfold.model.final import FinalModel, final_model
 from tenfold.problem.from_arrays import Labelled, understand
@@ -57,7 +59,7 @@ class CrossValidation:
 
     @property
     def warnings(self) -> list[str]:
-        """Columns of X that alone predict y: probably leaks."""
+        """Labels that may be one, words that read as missing, columns of X that alone predict y (probably leaks)."""
         return self.data.warnings
 
     @property
@@ -67,7 +69,7 @@ class CrossValidation:
 
     def to_frame(self) -> Any:
         """The table as a frame of the library at hand (pandas, polars or pyarrow, whichever is installed)."""
-        return as_frame([frame_row(row) for row in self.table])
+        return _frame([frame_row(row) for row in self.table])
 
 
 @dataclass(frozen=True)
@@ -131,13 +133,14 @@ class Search:
 
     def to_frame(self) -> Any:
         """The table as a frame of the library at hand."""
-        return as_frame([frame_row(row) for row in self.table])
+        return _frame([frame_row(row) for row in self.table])
 
     def refit(self, keep: str = "refit") -> Any:
         """The best recipe as a fitted model: trained on all rows for the updates that the folds chose (refit), or
         the mean of the folds' models (ensemble), or whichever of the two predicts better out of fold (both)."""
         return self.keep(keep).model
 
+    @undisturbed
     def keep(self, keep: str = "refit") -> FinalModel:
         """As `refit`, with what the comparison of "both" measured."""
         schema, classes = self.data.schema, self.data.labels
@@ -145,6 +148,7 @@ class Search:
         return final_model(self.trained.winner(), keep, seed=self.seed, schema=schema, classes=classes, device=device)
 
 
+@undisturbed
 def cross_validate(
     recipes: Recipe | Sequence[Recipe],
     X: Any,
@@ -195,6 +199,7 @@ def recipe_list(recipes: Any) -> list[Recipe]:
     return found
 
 
+@undisturbed
 def search(
     space: Space,
     X: Any,
@@ -238,6 +243,7 @@ def search(
     return Search(found, data, seed, device, space)
 
 
+@undisturbed
 def nested_cross_validate(
     recipes: Recipe | Sequence[Recipe] | Space,
     X: Any,
@@ -273,14 +279,5 @@ def _lines(found: CrossValidation | Search, numbers: Sequence[int]) -> str:
     return "\n".join([head, *lines, *more, *(f"  warning: {line}" for line in found.data.warnings)])
 
 
-def as_frame(rows: Sequence[dict[str, Any]]) -> Any:
-    """A frame of the first of pandas, polars and pyarrow that is installed."""
-    from importlib.util import find_spec
-
-    import narwhals as nw
-
-    columns = {name: [row[name] for row in rows] for name in rows[0]} if rows else {}
-    for library in ("pandas", "polars", "pyarrow"):
-        if find_spec(library):
-            return nw.from_dict(columns, backend=library).to_native()
-    raise BadInput("no frame library is installed", do="pip install pandas, or use .table, a list of dicts")
+def _frame(rows: Sequence[dict[str, Any]]) -> Any:
+    return as_frame({name: [row[name] for row in rows] for name in rows[0]} if rows else {})

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from numbers import Integral
+from typing import Any
+
 
 class TenfoldError(Exception):
     """Base of every exception that Tenfold raises on purpose."""
@@ -59,3 +62,19 @@ class Stopped(TenfoldError):
     def __init__(self, message: str, exit_code: int = 130) -> None:
         super().__init__(message)
         self.exit_code = exit_code
+
+
+def check_whole(name: str, value: Any, *, least: int, most: int, do: str = "") -> None:
+    """Refuse what is no whole number from `least` to `most`; name: of the option, as the user wrote it."""
+    whole = isinstance(value, Integral) and not isinstance(value, bool)
+    if not whole or not least <= int(value) <= most:
+        raise BadInput(f"{name} {clipped(value)}", expected=f"a whole number from {least} to {most:,}", do=do)
+
+
+def clipped(value: object, most: int = 40) -> str:
+    """A value that a message repeats, of at most so many characters."""
+    try:
+        text = str(value)
+    except ValueError:  # Python writes no integers of over 4,300 digits
+        return "of thousands of digits"
+    return text if len(text) <= most else f"{text[:most]}... ({len(text):,} characters)"

@@ -12,11 +12,15 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from tenfold.api import Search, cross_validate, search
+from tenfold.data.columns.objects import as_float, is_absent, sort_of
+from tenfold.data.read.sparse import dense, is_sparse
 from tenfold.engine.plan.size import Size
+from tenfold.engine.undisturbed import undisturbed
 from tenfold.errors import BadInput
 from tenfold.model.final import check_kind
 from tenfold.problem.default_space import default_space
-from tenfold.problem.from_arrays import is_frame
+from tenfold.problem.from_arrays import is_frame, with_gaps
+from tenfold.problem.given_target import as_floats, one_value_a_row, values_of
 from tenfold.recipe.recipe import Recipe
 from tenfold.recipe.spaces.space import Space
 from tenfold.search.leaderboard import printed_row
@@ -100,38 +104,51 @@ class _Network(BaseEstimator):
         check_is_fitted(self, "search_")
         return self.search_.corrected
 
+    @undisturbed
     def _check(self, x: Any, *, fitting: bool) -> Any:
-        """Frames go through as they are (their columns are typed and checked by the schema), and images; else a float
-        matrix."""
+        """Frames and structured arrays go through as they are (their columns are typed and checked by the schema), and
+        images; else a float matrix. Sparse matrices are made dense where they fit into memory."""
         if _image(x):
             if fitting:
                 self.n_features_in_ = math.prod(x.shape[1:])
             return x
-        if is_frame(x):
+        fields = x.dtype.names if isinstance(x, np.ndarray) else None
+        if fields or is_frame(x):
             if fitting:
-                self.feature_names_in_ = np.array([str(name) for name in x.columns], object)
+                names: Any = fields or getattr(x, "columns", ())
+                self.feature_names_in_ = np.array([str(name) for name in names], object)
                 self.n_features_in_ = len(self.feature_names_in_)
             return x
         named = getattr(self, "feature_names_in_", None)
-        if not fitting and named is not None and np.asarray(x).dtype.kind not in "biuf":
+        if not fitting and named is not None and not is_sparse(x) and np.asarray(x).dtype.kind not in "biuf":
             what = f"X has no column names and holds {np.asarray(x).dtype} values; the model learned from named columns"
             raise BadInput(what, expected=f"a frame with the columns {', '.join(named)}")
-        return validate_data(
-            self, x, reset=fitting, dtype=np.float64, ensure_all_finite="allow-nan", ensure_min_samples=1 + fitting
-        )
+        objects = isinstance(x, np.ndarray) and x.dtype == object and x.ndim == 2
+        given: Any = _with_nan(x) if objects else with_gaps(x)
+        options: dict[str, Any] = {"ensure_all_finite": "allow-nan", "ensure_min_samples": 1 + fitting}
+        options |= {"dtype": np.float64, "accept_sparse": ["csr", "csc", "coo"]}
+        try:
+            matrix = validate_data(self, given, reset=fitting, **options)
+        except OverflowError:
+            _with_nan(np.array(given, object))  # names the place
+            raise
+        return dense(matrix)[0] if is_sparse(matrix) else matrix
 
-    def _target(self, y: Any, dtype: Any = None) -> Array:
+    def _target(self, y: Any, *, numbers: bool = False) -> Array:
         if y is None:
             raise BadInput(f"{type(self).__name__} requires y to be passed, but the target y is None")
-        values = column_or_1d(y, warn=True)
-        if dtype is not None and values.dtype.kind in "US":
+        values = one_value_a_row(column_or_1d(values_of(y), warn=True))
+        if not numbers:
+            return values
+        if values.dtype.kind in "US" or isinstance(values[0], str):
             raise BadInput(f"y is text, such as '{values[0]}'", expected="numbers", do="tenfold.Classifier for classes")
-        return column_or_1d(values, dtype=dtype)
+        return as_floats(values)
 
     def __sklearn_tags__(self) -> Any:
-        """scikit-learn's tags: NaN is a missing cell."""
+        """scikit-learn's tags: NaN is a missing cell, and sparse matrices are taken."""
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
+        tags.input_tags.sparse = True
         return tags
 
     def report(self) -> str:
@@ -147,6 +164,17 @@ def _image(x: Any) -> tuple[int, int, int] | None:
     if not isinstance(x, np.ndarray) or x.ndim not in (3, 4):
         return None
     return x.shape[1], x.shape[2], x.shape[3] if x.ndim == 4 else 1
+
+
+def _with_nan(x: Array) -> Array:
+    """Objects (rows, columns) with NaN for what is missing, and what float64 cannot hold refused by its place."""
+    x = x.copy()
+    for place, value in np.ndenumerate(x):
+        if is_absent(value):
+            x[place] = np.nan
+        elif sort_of(value) == "number" and math.isinf(as_float(value)) and not isinstance(value, float):
+            raise BadInput(f"X[{place[0]}, {place[1]}] is too large", expected="finite numbers, or NaN for missing")
+    return x
 
 
 def _check_finite(y: Array) -> None:
@@ -168,12 +196,14 @@ class Classifier(ClassifierMixin, _Network):
     (refit), the mean of its folds' models (ensemble), or the better of the two (both); metric (default accuracy);
     random_state: seed. After `fit`: classes_, best_recipe_, model_ (the fitted model), search_ (the table of all
     recipes), corrected_score_, n_iter_ (the winner's epochs). X: numeric array, NaN for missing; a frame with any
-    columns; or images (rows, height, width) or (rows, height, width, channels), uint8 or float.
+    columns; a sparse matrix whose dense form fits into memory; or images (rows, height, width) or (rows, height, width,
+    channels), uint8 or float.
     """
 
     _task = "classification"
     classes_: Array
 
+    @undisturbed
     def fit(self, X: Any, y: Any, groups: Any = None) -> Classifier:
         """Search, choose, and keep the winner. groups (rows,): rows of one group are never on both sides of a fold."""
         x = self._check(X, fitting=True)
@@ -204,10 +234,11 @@ class Regressor(RegressorMixin, _Network):
 
     _task = "regression"
 
+    @undisturbed
     def fit(self, X: Any, y: Any, groups: Any = None) -> Regressor:
         """Search, choose, and keep the winner. groups (rows,): rows of one group are never on both sides of a fold."""
         x = self._check(X, fitting=True)
-        y = self._target(y, np.float64)
+        y = self._target(y, numbers=True)
         _check_finite(y)
         self._fit(x, y, groups)
         return self

@@ -1,9 +1,11 @@
 """How a run ends that was short of time, or in which nothing succeeded: what is said, and what verbs make of it."""
 
 import json
+import time
 
 import pytest
 
+from tenfold.cli import fit as commands
 from tenfold.run import fit as fitting
 from tenfold.search import deadline
 
@@ -44,6 +46,17 @@ def test_a_limit_that_leaves_nothing_says_what_took_the_time(folder, tmp_path):
     assert "Try a longer time limit, or fewer trials." in done.out
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())
     assert (summary["recipes"], summary["begun"]) == (2, 0)
+
+
+def test_a_time_limit_counts_from_the_start_of_the_command_so_that_reading_is_part_of_it(folder, tmp_path, monkeypatch):
+    options = ("--space", folder / "space.yaml", "--trials", 2, "--time-limit", "60s")
+    monkeypatch.setattr(commands, "monotonic", lambda: time.monotonic() - 100.0)  # as if reading had taken so long
+    done = fit(folder, tmp_path / "run", *options)
+    assert (done.code, done.err) == (1, "tenfold: no recipe has a score: 4 timeout\n")
+    assert json.loads((tmp_path / "run" / "summary.json").read_text())["seconds"]["total"] > 100
+    monkeypatch.setattr(commands, "monotonic", lambda: time.monotonic() - 5.0)
+    done = fit(folder, tmp_path / "other", *options)
+    assert done.code == 0, done.err
 
 
 @pytest.fixture(scope="module")

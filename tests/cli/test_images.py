@@ -253,7 +253,7 @@ def test_a_classifier_of_images():
 @pytest.mark.parametrize(
     ("x", "words"),
     [
-        (np.zeros((4, 3, 3), np.int64), "type int64"),
+        (np.zeros((4, 3, 3), complex), "type complex128"),
         (np.full((4, 3, 3), np.inf), "is inf"),
         (np.zeros((5, 3, 3)), "5 rows and y has 4"),
         (np.zeros((4, 2, 2, 2, 2)), "shape (4, 2, 2, 2, 2)"),

@@ -135,6 +135,35 @@ def test_recipe_files_that_cannot_be_read(text, words, here):
     assert not (here / "run").exists()
 
 
+NUMBERS = (
+    "nan",
+    "inf",
+    "-inf",
+    "-1",
+    "1e400",
+    "1e308",
+    "-1e308",
+    "0x10",
+    "",
+    "9" * 31,
+    "9" * 400,
+    "9" * 5000,
+    "-" + "9" * 400,
+)
+WHOLE = ("-0.5", "0.5", "1e3", "1e-400")
+
+
+@pytest.mark.parametrize("option", ["--trials", "--folds", "--repeats", "--gap", "--seed", "--holdout", "--time-limit"])
+def test_absurd_numbers_are_usage_errors_of_a_few_lines(option, here):
+    timed = ["--time", "when"] if option == "--gap" else []
+    arguments = ["fit", "good.csv", "--target", "churned", "--space", "space.yaml", "--dry-run", *timed]
+    for value in [*NUMBERS, *(WHOLE if option not in ("--holdout", "--time-limit") else ())]:
+        done = tenfold(*arguments, f"{option}={value}")
+        assert (done.code, done.out) == (2, ""), value
+        assert "internal error" not in done.err
+        assert len(done.err) < 700, value
+
+
 def test_a_file_that_is_not_there_and_a_set_that_is_unknown(here):
     refused(tenfold("fit", "god.csv", "--target", "churned"), "god.csv")
     refused(tenfold("fit", "sklearn:irs"), "try: sklearn:iris")

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from tenfold.data.columns.table import Column, Table
-from tenfold.data.read.read import read
+from tenfold.data.read.read import read_table
 
 
 def number(name, values) -> Column:
@@ -20,7 +20,7 @@ def csv_table(path: Path, columns) -> Table:
     """The table that is read from a CSV file of these columns, by name."""
     lines = [",".join(columns), *(",".join(map(str, row)) for row in zip(*columns.values(), strict=True))]
     path.write_text("\n".join(lines) + "\n")
-    return read(path)
+    return read_table(path)
 
 
 def labels(counts, seed=0):

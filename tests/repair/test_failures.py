@@ -98,4 +98,23 @@ def test_the_doctor_names_what_zeros_do_and_says_nothing_it_did_not_look_at():
     assert failed == failure_sentence(first | {"proof": ""})[:-1] + ", which alone did not help in a short run."
     (unseen,) = findings(trained, dummy, SearchContext.local("cpu"), looks=False)
     assert unseen["cause"] is None
+    # As a run does that has no more time for looking: before the first look, in the watched training, among the trials.
+    for after in (0, 1, 3, 30):
+        asked = iter(range(1_000_000))
+        late = SearchContext.local("cpu", late=lambda asked=asked, after=after: next(asked) >= after)
+        (cut,) = findings(trained, dummy, late)
+        assert (cut["cause"], cut["evidence"], cut["remedy"]) == (None, [], ""), after
     assert failure_sentence(unseen) == "2 of 4 trials learnt nothing, in 1 recipe."
+
+
+def test_columns_that_tell_nothing_are_not_called_wrong_labels():
+    """A run shuffles nothing: where neither it nor a simple model finds anything, the columns may be at fault."""
+    rng = np.random.default_rng(0)
+    problem = understand(rng.normal(size=(300, 3)), rng.integers(0, 2, 300)).problem(2)
+    recipe = Recipe(network=MLP(hidden=(8,)), optimizer=Adam(lr=0.02), epochs=5)
+    trained = train_all(problem, [recipe], SearchContext.local("cpu"))
+    (first,) = findings(trained, 0.99, SearchContext.local("cpu"))
+    assert first["cause"] == "corrupted_labels"
+    text = failure_sentence(first)
+    assert "nothing that was tried finds anything in these columns" in text
+    assert f"({first['probability']:.2f})" not in text

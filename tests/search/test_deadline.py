@@ -6,7 +6,14 @@ import pytest
 
 from tenfold.problem.from_arrays import understand
 from tenfold.recipe import Recipe
-from tenfold.search.deadline import BASELINES_SHARE, LOOK_SECONDS, Deadline, planned_training, seconds_after_training
+from tenfold.search.deadline import (
+    BASELINES_SHARE,
+    LOOK_SECONDS,
+    LOOK_SHARE,
+    Deadline,
+    planned_training,
+    seconds_after_training,
+)
 
 
 class Clock:
@@ -62,6 +69,17 @@ def test_the_doctor_looks_while_enough_is_left():
     assert not deadline.leaves_a_look()
 
 
+def test_looking_takes_a_share_of_what_the_run_has_taken_and_never_more_than_is_left():
+    clock = Clock()
+    for deadline in (Deadline(clock=clock), Deadline(1000.0, clock=clock)):
+        assert deadline.for_looking(2.0).left() == LOOK_SECONDS  # after a few seconds a first look may still be had
+        assert deadline.for_looking(600.0).left() == 600.0 * LOOK_SHARE
+    assert Deadline(20.0, clock=clock).for_looking(600.0).left() == 20.0
+    looking = Deadline(clock=clock).for_looking(2.0)
+    clock.now += LOOK_SECONDS + 1
+    assert looking.over()
+
+
 def test_as_many_go_on_as_the_rest_of_the_round_affords():
     deadline = Deadline(24.0, clock=Clock())
     assert deadline.affordable(9, lambda count: 3.0 * count, 1) == 8
@@ -76,3 +94,4 @@ def test_more_networks_take_longer_after_the_training():
     refit, ensemble, both = (seconds_after_training(problem, recipes, keep) for keep in ("refit", "ensemble", "both"))
     assert 3.0 < refit < ensemble < both
     assert refit < seconds_after_training(problem, recipes[-1:], "refit")  # the costliest alone does not count
+    assert seconds_after_training(problem, recipes, "refit", compiled=recipes) < refit  # compiled lanes are faster

@@ -19,6 +19,9 @@ Array = np.ndarray
 NAMES = ("dummy", "linear", "boosting")
 PIXELS = 256  # numbers of an image that the baselines see: more cost minutes, and win little on so few rows
 ROWS = 4096  # images that are averaged at a time
+ALWAYS = 1.0  # second that a linear model of one fold may take, however little time there is
+ENOUGH = 100  # iterations of a linear model that are worth having
+COLUMN_SECONDS = 3e-4  # that trees take for looking at a column, at the least
 
 
 @dataclass(frozen=True)
@@ -54,20 +57,22 @@ def run_baseline(
     idle: Callable[[], None] = lambda: None,
 ) -> Baseline:
     """One baseline on the folds, in order, as long as its time stays within the budget (seconds); at least one, unless
-    the budget is strict and the trees of one fold would be over it.
+    the budget is strict and one of the trees would be over it, or a linear one over it and over a second.
 
     The linear model gets the encoded and standardized inputs, the trees the raw numbers (missing cells included)
     and categories; both are fitted on each fold's training rows only. Images come averaged down to `coarse_size`.
     """
     start, scores = time.monotonic(), []
-    if strict and name == "boosting" and _seconds_of_trees(problem, seed) > budget:
+    options = _affordable(problem, name, seed, budget) if strict else {}
+    if options is None:
         return Baseline(name, (), time.monotonic() - start, len(problem.folds))
+    begun = time.monotonic()
     for number, fold in enumerate(problem.folds):
-        spent = time.monotonic() - start
-        if scores and spent * (len(scores) + 1) / len(scores) > budget:
+        spent = time.monotonic() - begun
+        if scores and (begun - start) + spent * (len(scores) + 1) / len(scores) > budget:
             break
         idle()
-        scores.append(_score(problem, name, number, fold, seed))
+        scores.append(_score(problem, name, number, fold, seed, options))
     return Baseline(name, tuple(scores), time.monotonic() - start, len(problem.folds))
 
 
@@ -81,24 +86,38 @@ def random_split(problem: Problem, *, seed: int) -> float:
     return run_baseline(apart, "linear", seed=seed).mean
 
 
-def _seconds_of_trees(problem: Problem, seed: int) -> float:
-    """Seconds that boosting takes for the first fold, from a model with one tree and one with a tenth of them."""
+def _affordable(problem: Problem, name: str, seed: int, budget: float) -> dict[str, Any] | None:
+    """How a model of the first fold is to be set up so that it stays within the budget; None where it cannot."""
     from threadpoolctl import threadpool_limits
 
-    fold, model = problem.folds[0], _model(problem, "boosting", 0, seed)
-    x, trees, spent = _inputs(problem, "boosting", 0, fold)[fold.train], model.max_iter, list[float]()
-    for some in (1, 1 + trees // 10):
-        begun = time.monotonic()
-        with threadpool_limits(1):
+    model = _model(problem, name, 0, seed)
+    most = getattr(model, "max_iter", None)
+    if name == "dummy" or most is None:
+        return {}
+    if name == "boosting" and COLUMN_SECONDS * problem.inputs.numbers.shape[1] > budget:
+        return None
+    fold, begun, spent = problem.folds[0], time.monotonic(), list[float]()
+    x = _inputs(problem, name, 0, fold)[fold.train]
+    budget = budget if name == "boosting" else max(budget, ALWAYS)
+    making, few = time.monotonic() - begun, (1, 1 + most // 10) if name == "boosting" else (1, 4)
+    with warnings.catch_warnings(), threadpool_limits(1):
+        warnings.simplefilter("ignore")
+        for some in few:
+            begun = time.monotonic()
             model.set_params(max_iter=some).fit(x, problem.y[fold.train])
-        spent.append(time.monotonic() - begun)
-    return spent[0] + max(spent[1] - spent[0], 0.0) * (trees - 1) / (trees // 10)
+            spent.append(time.monotonic() - begun)
+            if making + sum(spent) > budget:
+                return None
+    each = max(spent[1] - spent[0], 1e-6) / (few[1] - few[0])
+    fitting = int((budget - making - spent[0]) / each)
+    # Trees are made to the last one; a linear model is about done after a hundred iterations.
+    return None if fitting < (most if name == "boosting" else ENOUGH) else {"max_iter": min(most, fitting)}
 
 
-def _score(problem: Problem, name: str, number: int, fold: Fold, seed: int) -> float:
+def _score(problem: Problem, name: str, number: int, fold: Fold, seed: int, options: dict[str, Any]) -> float:
     from threadpoolctl import threadpool_limits
 
-    model = _model(problem, name, number, seed)
+    model = _model(problem, name, number, seed).set_params(**options)
     x = _inputs(problem, name, number, fold)
     with warnings.catch_warnings(), threadpool_limits(1):  # more threads wait for each other on a busy machine
         warnings.simplefilter("ignore")  # a baseline that has not converged is still a baseline

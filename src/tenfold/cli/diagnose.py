@@ -8,13 +8,19 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tenfold.cli.options import (
+    BadRowsOption,
     DataOption,
     DeviceOption,
     DropOption,
     FoldsOption,
+    HeaderRowOption,
     JsonOption,
+    KindOption,
+    MissingOption,
+    NoHeaderOption,
     RepeatsOption,
     SeedOption,
+    SkipRowsOption,
     TargetOption,
     TaskOption,
     parse_number,
@@ -22,6 +28,7 @@ from tenfold.cli.options import (
     print_json,
     shell_path,
 )
+from tenfold.data.read.options import ReadOptions, asked_kinds
 from tenfold.errors import BadInput
 from tenfold.jsonable import jsonable
 from tenfold.problem.settings import Settings
@@ -45,6 +52,12 @@ def diagnose_command(
     folds: FoldsOption = Settings.folds,
     repeats: RepeatsOption = Settings.repeats,
     drop: DropOption = None,
+    header_row: HeaderRowOption = None,
+    no_header: NoHeaderOption = False,
+    skip_rows: SkipRowsOption = None,
+    missing: MissingOption = None,
+    kind: KindOption = None,
+    bad_rows: BadRowsOption = "refuse",
     holdout: Annotated[
         float, typer.Option(parser=parse_number, help="Share of the rows that fit would seal as test rows; 0: none.")
     ] = Settings.holdout,
@@ -71,6 +84,7 @@ def diagnose_command(
     settings = Settings(
         data=data, target=target, recipe=found, folds=folds, repeats=repeats, drop=tuple(drop or ()),
         holdout=holdout, task=task, metric=metric, device=device, seed=seed, time_limit=parse_seconds(time_limit),
+        reading=ReadOptions(header_row, no_header, skip_rows or "", missing, asked_kinds(kind), bad_rows),
     )  # fmt: skip
     prepared = prepare(settings)
     prepared.problem.check_recipes([found])

@@ -7,20 +7,27 @@ import signal
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tenfold.cli.options import (
+    BadRowsOption,
     DataOption,
     DeviceOption,
     DropOption,
     FoldsOption,
+    HeaderRowOption,
     JsonOption,
+    KindOption,
     MetricOption,
+    MissingOption,
+    NoHeaderOption,
     RepeatsOption,
     RunDirectory,
     SeedOption,
+    SkipRowsOption,
     TargetOption,
     TaskOption,
     next_directory,
@@ -30,6 +37,7 @@ from tenfold.cli.options import (
     print_json,
     shell_path,
 )
+from tenfold.data.read.options import ReadOptions, asked_kinds
 from tenfold.errors import BadInput, Corrupt, RunFailed, Stopped
 from tenfold.problem.settings import Settings
 
@@ -72,6 +80,12 @@ def fit(
         int, typer.Option(parser=parse_integer, help="With --time: rows to skip between training and validation.")
     ] = Settings.gap,
     drop: DropOption = None,
+    header_row: HeaderRowOption = None,
+    no_header: NoHeaderOption = False,
+    skip_rows: SkipRowsOption = None,
+    missing: MissingOption = None,
+    kind: KindOption = None,
+    bad_rows: BadRowsOption = "refuse",
     holdout: Annotated[
         float, typer.Option(parser=parse_number, help="Share of the rows to seal as a test set; 0: none.")
     ] = Settings.holdout,
@@ -105,13 +119,15 @@ def fit(
     as_json: JsonOption = False,
 ) -> None:
     """Cross-validate many recipes on DATA, train the winner, and test it once."""
-    # Every option is a field of Settings under the same name; four are parsed first.
+    begun = monotonic()
+    # Every option is a field of Settings under the same name, or one of ReadOptions; some are parsed first.
     options = {name: value for name, value in locals().items() if name in Settings.__dataclass_fields__}
     if out is not None:
         _check_place(out)
+    options["reading"] = ReadOptions(header_row, no_header, skip_rows or "", missing, asked_kinds(kind), bad_rows)
     options |= {"recipe": _recipe(recipe), "space": _space(space), "drop": tuple(drop or ())}
     settings = Settings(**{**options, "time_limit": parse_seconds(time_limit)})
-    _fit(settings, out, dry_run=dry_run, as_json=as_json)
+    _fit(settings, out, begun, dry_run=dry_run, as_json=as_json)
 
 
 def _check_place(out: Path) -> None:
@@ -135,7 +151,7 @@ def demo(
     as_json: JsonOption = False,
 ) -> None:
     """Run `fit` on a data set that comes with scikit-learn, in under a minute."""
-    _fit(Settings(data="sklearn:breast_cancer"), out or next_directory("demo"), as_json=as_json)
+    _fit(Settings(data="sklearn:breast_cancer"), out or next_directory("demo"), monotonic(), as_json=as_json)
 
 
 def resume(run: RunDirectory, as_json: JsonOption = False) -> None:
@@ -145,7 +161,7 @@ def resume(run: RunDirectory, as_json: JsonOption = False) -> None:
     from tenfold.store.check import check
     from tenfold.store.no_model import NO_MODEL, has_failed
 
-    screen = Screen(quiet=as_json)
+    begun, screen = monotonic(), Screen(quiet=as_json)
     with _signals(run) as stop:
         opened, prepared, plan = reopen(run)
         with opened:
@@ -159,7 +175,7 @@ def resume(run: RunDirectory, as_json: JsonOption = False) -> None:
                     raise RunFailed(NO_MODEL)
                 return
             screen.resumed(shell_path(run), prepared, plan)
-            _work(opened, prepared, plan, screen, stop, as_json)
+            _work(opened, prepared, plan, screen, stop, begun, as_json)
             for damage in check(run) if damaged else ():
                 raise Corrupt(damage.what, file=str(run / damage.file), expected=damage.expected, found=damage.found)
 
@@ -180,7 +196,7 @@ def _space(path: Path | None) -> Space | None:
     return Space.from_yaml(path)
 
 
-def _fit(settings: Settings, out: Path | None, *, dry_run: bool = False, as_json: bool = False) -> None:
+def _fit(settings: Settings, out: Path | None, begun: float, *, dry_run: bool = False, as_json: bool = False) -> None:
     from tenfold.cli.screen import Screen, plan_dict
     from tenfold.engine.native.threads import usable_cores
     from tenfold.problem.from_file import prepare
@@ -200,16 +216,16 @@ def _fit(settings: Settings, out: Path | None, *, dry_run: bool = False, as_json
         return
     path = out or next_directory(prepared.name)
     with _signals(path) as stop, create_run(settings, path, prepared, plan) as run:
-        _work(run, prepared, plan, screen, stop, as_json)
+        _work(run, prepared, plan, screen, stop, begun, as_json)
 
 
-def _work(run: Run, prepared: Prepared, plan: RunPlan, screen: Screen, stop: Stop, as_json: bool) -> None:
-    """Do what is left of a run and print how it ended."""
+def _work(run: Run, prepared: Prepared, plan: RunPlan, screen: Screen, stop: Stop, begun: float, as_json: bool) -> None:
+    """Do what is left of a run and print how it ended. begun: when the command did, from which a time limit counts."""
     from tenfold.run.fit import Fit
 
     failure = None
     try:
-        Fit(run, prepared, plan, screen, stop).advance()
+        Fit(run, prepared, plan, screen, stop, begun=begun).advance()
     except RunFailed as error:
         if not run.has("report"):
             raise

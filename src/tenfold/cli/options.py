@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tenfold.errors import BadInput
+from tenfold.errors import BadInput, clipped
 
 
 def parse_integer(text: str | int) -> int:
@@ -19,7 +19,7 @@ def parse_integer(text: str | int) -> int:
     try:
         return int(text)
     except ValueError:
-        raise typer.BadParameter(f"'{text}' is not a whole number, such as 10") from None
+        raise typer.BadParameter(f"'{clipped(text)}' is not a whole number, such as 10") from None
 
 
 def parse_number(text: str | float) -> float:
@@ -27,7 +27,7 @@ def parse_number(text: str | float) -> float:
     try:
         return float(text)
     except ValueError:
-        raise typer.BadParameter(f"'{text}' is not a number, such as 0.2") from None
+        raise typer.BadParameter(f"'{clipped(text)}' is not a number, such as 0.2") from None
 
 
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
@@ -39,7 +39,9 @@ def parse_seconds(text: str | None) -> float | None:
         return None
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", text.strip())
     if match is None:
-        raise BadInput(f"--time-limit {text!r}", expected="a number of seconds, or one with s, m or h", do="10m")
+        raise BadInput(
+            f"--time-limit {clipped(repr(text))}", expected="a number of seconds, or one with s, m or h", do="10m"
+        )
     return float(match[1]) * _UNITS[match[2]]
 
 
@@ -57,6 +59,26 @@ RepeatsOption = Annotated[
 MetricOption = Annotated[str | None, typer.Option(help="Metric to optimize and report; default: accuracy, or r2.")]
 DeviceOption = Annotated[str, typer.Option(help="cpu, cuda, or auto.")]
 SeedOption = Annotated[int, typer.Option(parser=parse_integer, help="Seed of everything random.")]
+HeaderRowOption = Annotated[
+    int | None, typer.Option(parser=parse_integer, metavar="N", help="The line of a text file with the column names.")
+]
+NoHeaderOption = Annotated[
+    bool, typer.Option("--no-header", help="The text file has no column names: column 1, column 2, ...")
+]
+SkipRowsOption = Annotated[
+    str | None, typer.Option(metavar="LINES", help="Lines to leave out: 3 (the first three), 60- or 5-5,12-14.")
+]
+MissingOption = Annotated[
+    str | None,
+    typer.Option(metavar="WORDS", help="What stands for a missing value, as NA,unknown; +unknown adds to the usual."),
+]
+KindOption = Annotated[
+    list[str] | None,
+    typer.Option(metavar="COL=KIND", help="Take a column as category, number, text, date or id; can be repeated."),
+]
+BadRowsOption = Annotated[
+    str, typer.Option(help="refuse a text file for a row that cannot be read, or drop such rows: at most 1 %, drop:5%.")
+]
 RunDirectory = Annotated[Path, typer.Argument(metavar="RUN", help="The run directory.")]
 
 

@@ -6,12 +6,26 @@ import csv
 import os
 import re
 import sys
+from collections.abc import Collection
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated
 
 import typer
 
-from tenfold.cli.options import DataOption, JsonOption, RunDirectory, parse_integer, print_json, shell_path
+from tenfold.cli.options import (
+    BadRowsOption,
+    DataOption,
+    HeaderRowOption,
+    JsonOption,
+    MissingOption,
+    NoHeaderOption,
+    RunDirectory,
+    SkipRowsOption,
+    parse_integer,
+    print_json,
+    shell_path,
+)
+from tenfold.data.read.options import ReadOptions
 from tenfold.errors import BadInput, RunFailed
 
 if TYPE_CHECKING:
@@ -35,6 +49,11 @@ def predict(
         int | None,
         typer.Option(parser=parse_integer, help="Average this many passes with dropout on, and add a column spread."),
     ] = None,
+    header_row: HeaderRowOption = None,
+    no_header: NoHeaderOption = False,
+    skip_rows: SkipRowsOption = None,
+    missing: MissingOption = None,
+    bad_rows: BadRowsOption = "refuse",
     safe_csv: Annotated[
         bool,
         typer.Option("--safe-csv", help="Put a ' before text that a spreadsheet would take for a formula."),
@@ -43,7 +62,8 @@ def predict(
 ) -> None:
     """Predict every row of DATA, in input order; it must have the columns of the training data.
 
-    For a model of images: every image of a folder and its subfolders, sorted by path, one image file, or an npz file.
+    A text file is read as that of training was, but for what the options say otherwise. For a model of images: every
+    image of a folder and its subfolders, sorted by path, one image file, or an npz file.
     """
     from tenfold.data.read.read import read_images
     from tenfold.model.model import load
@@ -52,6 +72,7 @@ def predict(
         _check_output(output, data)
     if as_json and output is None:
         raise BadInput("--json without an output file", do="-o predictions.csv")
+    options = ReadOptions(header_row, no_header, skip_rows or "", missing, bad_rows=bad_rows)
     if safe_csv and output is not None and output.suffix != ".csv":
         raise BadInput("--safe-csv with a Parquet file", expected="a file name that ends in .csv",
                        do="leave --safe-csv out: a Parquet file holds no formulas")  # fmt: skip
@@ -59,10 +80,10 @@ def predict(
     if proba and not model.classes:
         raise BadInput("--proba with a regression model", expected="a classifier", do="leave --proba out")
     images = read_images(data, model.contract) if model.contract is not None else None
-    inputs, notes = model.inputs(data if images is None else images)
-    outputs, spread = (model.outputs(inputs), None) if samples is None else model.samples(inputs, samples)
+    inputs, notes, bad = model.read(data if images is None else images, options)
+    outputs, spread = (model.finite_outputs(inputs), None) if samples is None else model.samples(inputs, samples)
     columns = {} if images is None or not images.files else {"file": _texts(images.files)}
-    columns |= _columns(model, outputs, spread, proba=proba)
+    columns |= {name: _empty(values, bad) for name, values in _columns(model, outputs, spread, proba=proba).items()}
     if safe_csv:
         columns = {_harmless(name): _harmless_cells(column) for name, column in columns.items()}
     for note in notes:
@@ -88,6 +109,14 @@ def _columns(model: Model, outputs: np.ndarray, spread: np.ndarray | None, *, pr
         chosen = outputs.argmax(1)[:, None] if model.classes else np.zeros((len(outputs), 1), np.int64)
         columns["spread"] = np.take_along_axis(spread, chosen, 1)[:, 0]
     return columns
+
+
+def _empty(values: np.ndarray, rows: Collection[int]) -> np.ndarray:
+    """A column with an empty cell for each row that could not be read."""
+    if rows:
+        values = values.astype(object)
+        values[sorted(rows)] = None
+    return values
 
 
 def _texts(values: tuple[str, ...]) -> np.ndarray:

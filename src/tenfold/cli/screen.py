@@ -127,7 +127,7 @@ def plan_lines(prepared: Prepared, plan: RunPlan) -> list[str]:
         f"about {_duration(plan.seconds)} of training {_trained_by(prepared, plan)} and {plan.memory / 1e6:.0f} MB"
         f"{within}",
         *(f"note     {note}" for note in (*plan.notes, *_faster(plan))),
-        *(f"warning  {warning}" for warning in prepared.warnings),
+        *(f"warning  {warning}" for warning in prepared.warnings if warning not in prepared.card.warnings),
     ]
 
 
@@ -155,6 +155,7 @@ def plan_dict(prepared: Prepared, plan: RunPlan) -> dict[str, Any]:
     """The card and the plan as JSON, for `--dry-run --json`."""
     return {
         "card": prepared.card.to_dict(),
+        "reading": prepared.reading,
         "task": prepared.problem.task,
         "metric": plan.metric.name,
         "rows": {"development": prepared.rows[1], "test": prepared.rows[2], "without_target": prepared.rows[3]},

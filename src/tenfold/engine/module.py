@@ -13,6 +13,7 @@ from tenfold.engine.layers import ActivationLayer, ImageLayer
 from tenfold.engine.operations.operation import PlannedOp
 from tenfold.engine.plan.shape import Layout
 from tenfold.engine.plan.size import Image
+from tenfold.engine.undisturbed import own_random_state
 
 __all__ = ["ActivationLayer", "build_module", "lane_arrays", "with_dropout"]
 
@@ -42,8 +43,9 @@ def build_module(steps: Sequence[PlannedOp], arrays: Mapping[str, np.ndarray], i
         number, kind = name.split(".", 1)
         by_op.setdefault(int(number), {})[kind] = array
     stack: list[list[nn.Module]] = [[ImageLayer(image)] if image is not None else []]
-    for number, step in enumerate(steps):
-        step.op.extend(stack, step.layer, by_op.get(number, {}))
+    with own_random_state():  # torch draws first weights, which are replaced at once
+        for number, step in enumerate(steps):
+            step.op.extend(stack, step.layer, by_op.get(number, {}))
     return nn.Sequential(*stack[0]).to(dtype).eval()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, reduce
 from pathlib import Path
@@ -13,13 +13,17 @@ import numpy as np
 
 from tenfold.data.columns.schema import Schema
 from tenfold.data.feed.batches import align
-from tenfold.data.feed.encode import Inputs, make_inputs, matrix_inputs, pixel_inputs
+from tenfold.data.feed.encode import Inputs, PixelRange, make_inputs, matrix_inputs, pixel_inputs
 from tenfold.data.feed.randomness import derive_int
 from tenfold.data.read.images import ImageContract
+from tenfold.data.read.options import ReadOptions
 from tenfold.data.read.read import read_as, read_images
+from tenfold.data.read.sparse import dense, is_sparse
+from tenfold.engine.undisturbed import own_random_state, plain_torch
 from tenfold.errors import BadInput, Corrupt
 from tenfold.model.check_stored import check_member, check_spec
 from tenfold.model.member import Member, read_member
+from tenfold.problem.from_arrays import with_gaps
 from tenfold.problem.outputs import in_unit
 from tenfold.recipe.recipe import Recipe, loss_of
 from tenfold.store.bundle import Bundle, read_bundle, write_bundle
@@ -79,7 +83,8 @@ class Model:
     @cached_property
     def _networks(self) -> list[Any]:
         """The torch module of each member."""
-        return [member.network(len(self.classes) or 1, self.image) for member in self.members]
+        with plain_torch():
+            return [member.network(len(self.classes) or 1, self.image) for member in self.members]
 
     @cached_property
     def _predictors(self) -> list[Callable[[Array], Array]]:
@@ -102,20 +107,37 @@ class Model:
 
     def inputs(self, x: Any) -> tuple[Inputs, list[str]]:
         """The columns that the model uses, checked against the schema, and what was noticed on the way."""
+        return self.read(x)[:2]
+
+    def read(self, x: Any, options: ReadOptions | None = None) -> tuple[Inputs, list[str], dict[int, str]]:
+        """As `inputs`, and a word on each row that could not be read, where the options or those of training drop such
+        rows: it stays, with missing values. options: how a file is read, in place of what training found."""
         if self.contract is not None:
             images = read_images(x, self.contract)
-            return pixel_inputs(images.pixels), list(images.notes)
+            known = self.contract.pixel_range
+            return pixel_inputs(images.pixels, known), [*images.notes, *outside(images.pixels, known)], {}
         if self.schema is None:
+            x = dense(x)[0] if is_sparse(x) else with_gaps(x)
             matrix, columns = np.asarray(x, np.float64), len(self.members[0].encoding.medians)
             if matrix.ndim != 2 or matrix.shape[1] != columns:
                 raise BadInput(f"input has shape {matrix.shape}", expected=f"(rows, {columns}), as in training")
-            return matrix_inputs(matrix), []
-        table, notes = read_as(x, self.schema)
-        return make_inputs(table, self.schema), notes
+            return matrix_inputs(matrix), [], {}
+        table, notes = read_as(x, self.schema, options)
+        return make_inputs(table, self.schema), notes, dict(table.bad)
 
     def encode(self, inputs: Inputs, rows: slice = slice(None)) -> Array:
         """What each member makes of the rows, side by side: (rows, sum of the members' widths)."""
         return np.concatenate([member.encode(inputs, rows) for member in self.members], axis=1)
+
+    def finite_outputs(self, inputs: Inputs) -> Array:
+        """What `outputs` gives. Raises `BadInput` where a row has no output, because of a cell too far from those of
+        training to compute with."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            outputs = self.outputs(inputs)
+        bad = np.flatnonzero(~np.isfinite(outputs).all(1))
+        if bad.size:
+            raise _too_far(inputs, int(bad[0]))
+        return outputs
 
     def outputs(self, inputs: Inputs) -> Array:
         """Probabilities (rows, classes), or predictions in the target's unit (rows, 1)."""
@@ -150,7 +172,7 @@ class Model:
         if network is None:
             raise BadInput("samples of a network without dropout", expected="a recipe with dropout above 0")
         total = square = np.zeros((inputs.rows, len(self.classes) or 1))
-        with torch.random.fork_rng(devices=[]):
+        with own_random_state():
             torch.manual_seed(seed)
             for _ in range(count):
                 drawn = self._forward(member, by_module(network), inputs).astype(np.float64)
@@ -179,14 +201,17 @@ class Model:
         return np.asarray(self.classes)[outputs.argmax(1)] if self.classes else outputs[:, 0]
 
     def predict(self, x: Any) -> Array:
-        """The most probable class of each row, or the predicted number (rows,)."""
-        return self.labels(self.outputs(self.inputs(x)[0]))
+        """The most probable class of each row, or the predicted number (rows,). Of a row that could not be read (see
+        `read`) None or NaN."""
+        inputs, _, bad = self.read(x)
+        return without_rows(self.labels(self.finite_outputs(inputs)), bad)
 
     def predict_proba(self, x: Any) -> Array:
         """Probabilities (rows, classes) in the order of `classes`; classification only."""
         if not self.classes:
             raise BadInput("predict_proba of a regression model", do="predict")
-        return self.outputs(self.inputs(x)[0])
+        inputs, _, bad = self.read(x)
+        return without_rows(self.finite_outputs(inputs), bad)
 
     def predict_samples(self, x: Any, samples: int = 50, *, seed: int = 0) -> tuple[Array, Array]:
         """Monte-Carlo dropout: mean and standard deviation, each (rows, classes or 1), of what `samples` passes with
@@ -228,6 +253,27 @@ class Model:
         return write_bundle(path, **self.parts())
 
 
+def outside(pixels: Array, known: PixelRange | None) -> list[str]:
+    """A note of images with values that no training image had; [] for none."""
+    if known is None:
+        return []
+    flat = pixels.reshape(len(pixels), -1)
+    count = int(((flat < known.low) | (flat > known.high)).any(1).sum())
+    if not count:
+        return []
+    values = f"values outside the training images' {known.low:,.6g} to {known.high:,.6g}"
+    return [f"{count} of {len(pixels)} images have {values}"]
+
+
+def without_rows(values: Array, rows: Collection[int]) -> Array:
+    """Predictions (rows, ...) without those of some rows: NaN, or None for labels."""
+    if not rows:
+        return values
+    values = values.astype(np.float64 if values.dtype.kind == "f" else object)
+    values[sorted(rows)] = np.nan if values.dtype.kind == "f" else None
+    return values
+
+
 def by_module(network: Any) -> Callable[[Array], Array]:
     """From preprocessed rows to outputs, by a torch module."""
 
@@ -237,10 +283,25 @@ def by_module(network: Any) -> Callable[[Array], Array]:
         # Kernels treat the last rows of a block that is not aligned differently: padded, a row has the same bits
         # whatever the other rows are.
         aligned = np.pad(x, ((0, align(len(x)) - len(x)), (0, 0)))
-        with torch.inference_mode():
+        with plain_torch(), torch.inference_mode():
             return network(torch.from_numpy(aligned))[: len(x)].numpy()
 
     return predictor
+
+
+def _too_far(inputs: Inputs, row: int) -> BadInput:
+    """The error for a row whose largest number makes its output infinite or none at all."""
+    numbers = inputs.values(slice(row, row + 1))[0]
+    where = f"row {row + 1}"
+    if not len(numbers) or np.isnan(numbers).all():
+        return BadInput("the network has no finite output for this row", where=where)
+    column = int(np.nanargmax(np.abs(numbers)))
+    return BadInput(
+        f"{numbers[column]:.6g} is so far from the values of training that there is no finite prediction",
+        where=f"{where}, column '{inputs.names[column]}'",
+        expected="values of the size of those of training",
+        do="fix that cell, or leave it empty",
+    )
 
 
 def softmax(outputs: Array) -> Array:

@@ -10,15 +10,19 @@ from typing import Any
 import numpy as np
 
 from tenfold.data.columns.conform import conform
+from tenfold.data.columns.markers import marker_warnings
+from tenfold.data.columns.numbers import EXACT
 from tenfold.data.columns.schema import Schema, decide_schema
 from tenfold.data.columns.table import Column
-from tenfold.data.columns.target import MOST_CLASSES, Target
-from tenfold.data.feed.encode import Inputs, make_inputs, matrix_inputs, pixel_inputs
+from tenfold.data.columns.target import Target, label_warnings
+from tenfold.data.feed.encode import Inputs, PixelRange, make_inputs, matrix_inputs, pixel_inputs
 from tenfold.data.profile.leaks import gives_away
 from tenfold.data.read.images import as_pixels
-from tenfold.data.read.read import read
+from tenfold.data.read.read import read_table
+from tenfold.data.read.sparse import dense, is_sparse
 from tenfold.data.split.request import Splits
 from tenfold.errors import BadInput
+from tenfold.problem.given_target import read_given
 from tenfold.problem.problem import Problem, make_problem
 from tenfold.statistics.metrics import metric_for
 
@@ -27,12 +31,14 @@ Array = np.ndarray
 
 @dataclass(frozen=True)
 class Labelled:
-    """X and y understood: inputs, the schema (None for a numeric matrix and images), y as learned, the classes."""
+    """X and y understood: inputs, the schema (None for a numeric matrix and images), y as learned, the classes; doubts:
+    about labels and words that read as missing."""
 
     inputs: Inputs
     schema: Schema | None
     y: Array
     labels: tuple[Any, ...]
+    doubts: tuple[str, ...] = ()
 
     @property
     def task(self) -> str:
@@ -40,13 +46,14 @@ class Labelled:
 
     @cached_property
     def warnings(self) -> list[str]:
-        """Columns of X that alone predict y, each in a sentence; looked for when this is first read."""
+        """What labels and words may mean, and columns of X that alone predict y, each in a sentence; looked for when
+        this is first read."""
         if self.inputs.image is not None:
-            return []
+            return list(self.doubts)
         leak = "alone predicts {} of y: leave it out if it is known only after y; groups=, if it names groups of rows"
         classification = bool(self.labels)
         shares = [(name, gives_away(column, self.y, classification=classification)) for name, column in self._columns()]
-        return [f"{name} {leak.format(much)}" for name, much in shares if much]
+        return [*self.doubts, *(f"{name} {leak.format(much)}" for name, much in shares if much)]
 
     def _columns(self) -> Iterator[tuple[str, Column]]:
         """The inputs as columns, and what they are called: X[:, j] in a matrix."""
@@ -76,27 +83,34 @@ class Labelled:
 
 
 def understand(x: Any, y: Any, task: str | None = None) -> Labelled:
-    """X: a 2-D numeric array, tensor or nested list, any frame that narwhals reads, or images (rows, height, width) or
-    (rows, height, width, channels), uint8 or float; y: one value a row.
+    """X: a 2-D numeric array, tensor, sparse matrix or nested list, a structured array, any frame that narwhals reads,
+    or images (rows, height, width) or (rows, height, width, channels), uint8 or float; y: one value a row.
 
     Text and booleans, and integers of at most 20 distinct values, are classes; other numbers a regression target;
     `task` decides otherwise. Raises `BadInput`.
     """
-    x, y = _array(x), _array(y)
-    values, labels = _target(y, task)
+    said: list[str] = []
+    if is_sparse(x):
+        x, size = dense(x)
+        said = [size]
+    x = _array(x)
+    values, labels = read_given(y, task)
     inputs, schema = _numeric_inputs(x), None
+    doubts = [*label_warnings([label for label in labels if isinstance(label, str)]), *said]
     if inputs is None:
-        table = read(x)
+        table = read_table(x)
         names = tuple(str(label) for label in labels)
         kind = "classification" if labels else "regression"
         target = Target(_unlike(table.names), kind, "given", values, names, np.arange(len(values)), 0)
         _same_length(table.rows, len(values))
+        doubts += table.notes
+        doubts += marker_warnings(table.columns, "give the column a type that keeps it (pandas: category)")
         schema = decide_schema(table, target)
         inputs = make_inputs(conform(table, schema)[0], schema)
     _same_length(inputs.rows, len(values))
     if inputs.numbers.shape[1] + inputs.codes.shape[1] == 0:
         raise BadInput("X has no column to learn from", expected="at least one number, date or category column")
-    return Labelled(inputs, schema, values, labels)
+    return Labelled(inputs, schema, values, labels, tuple(doubts))
 
 
 def _unlike(names: tuple[str, ...]) -> str:
@@ -129,13 +143,20 @@ def _numeric_inputs(x: Any) -> Inputs | None:
     refused."""
     if not isinstance(x, np.ndarray | list | tuple):
         return None
-    array = np.asarray(x)
+    x = with_gaps(x)
+    try:
+        array = np.asarray(x)
+    except ValueError:
+        return None  # rows of unequal length: `read` names the first
+    if array.dtype.names is not None:
+        return None
     if array.ndim in (3, 4):
-        return pixel_inputs(as_pixels(array, source="X"))
+        pixels = as_pixels(array, source="X")
+        return pixel_inputs(pixels, PixelRange.of(pixels))
     if array.ndim != 2:
         expected = "(rows, columns), or images (rows, height, width, channels)"
         raise BadInput(f"X has shape {array.shape}", expected=expected, do="X.reshape(-1, 1) for one column")
-    if array.dtype.kind not in "biuf":
+    if array.dtype.kind not in "biuf" or (array.dtype.kind in "iu" and array.size and _beyond_exact(array)):
         return None
     if np.isinf(array).any():
         row, column = np.argwhere(np.isinf(array))[0]
@@ -143,32 +164,13 @@ def _numeric_inputs(x: Any) -> Inputs | None:
     return matrix_inputs(array)
 
 
-def _target(y: Any, task: str | None) -> tuple[Array, tuple[Any, ...]]:
-    """y as learned (int64 classes or float64) and the labels of the classes (empty for regression)."""
-    if task not in (None, "classification", "regression"):
-        raise BadInput(f"task {task!r}", expected="classification or regression")
-    y = np.asarray(y)
-    if y.ndim == 2 and y.shape[1] == 1:
-        y = y[:, 0]
-    if y.ndim != 1 or len(y) == 0:
-        raise BadInput(f"y has shape {y.shape}", expected="(rows,), one value a row")
-    number = y.dtype.kind in "iuf"
-    missing = np.isnan(y) if y.dtype.kind == "f" else np.array([v is None or v != v for v in y], bool)
-    if missing.any():
-        raise BadInput(f"y[{int(np.flatnonzero(missing)[0])}] is missing", expected="a value for every row")
-    if task is None:
-        integers = number and bool((y == np.floor(y)).all())
-        few = integers and len(np.unique(y)) <= MOST_CLASSES
-        task = "classification" if few or not number else "regression"
-    if task == "regression":
-        try:
-            values = y.astype(np.float64)
-        except (TypeError, ValueError):
-            raise BadInput(f"y holds {y.dtype} values", expected="numbers, for regression") from None
-        if not np.isfinite(values).all():
-            raise BadInput("y holds an infinite value", expected="finite numbers")
-        return values, ()
-    labels, codes = np.unique(y, return_inverse=True)
-    if len(labels) < 2:
-        raise BadInput(f"y has one class only: {labels[0]}", expected="at least two classes")
-    return codes.astype(np.int64), tuple(labels)
+def with_gaps(x: Any) -> Any:
+    """A masked array of numbers with NaN for what is masked; anything else as it is."""
+    if not isinstance(x, np.ma.MaskedArray) or x.dtype.kind not in "biuf":
+        return x
+    return np.ma.filled(x.astype(np.float64), np.nan)
+
+
+def _beyond_exact(array: Array) -> bool:
+    """Whether float64 rounds some of these integers."""
+    return max(abs(int(array.min())), abs(int(array.max()))) > EXACT

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from tenfold.data.columns.codes import are_whole
+from tenfold.data.columns.markers import marker_warnings
 from tenfold.data.columns.schema import Schema, decide_schema
 from tenfold.data.columns.table import Column, Table
 from tenfold.data.columns.target import Target, read_labels, read_target
-from tenfold.data.feed.encode import Inputs
+from tenfold.data.feed.encode import Inputs, PixelRange
 from tenfold.data.profile.card import Card, make_card
 from tenfold.data.profile.image_card import make_image_card
 from tenfold.data.read.images import Images
@@ -48,7 +50,8 @@ class Prepared:
     rows: tuple[int, ...]  # (with a target, development, test, without a target)
     sealed: Sealed
     division: str
-    warnings: tuple[str, ...] = ()  # on the division; the verdict repeats them
+    reading: dict[str, Any]  # what was decided about the file, as JSON; empty for images
+    warnings: tuple[str, ...] = ()  # on the labels and the division; the verdict repeats them
     shas: tuple[str, str] = ("", "")  # of the data and of the file of test rows, as they were read
 
 
@@ -70,7 +73,7 @@ def _shas(settings: Settings) -> tuple[str, str]:
 
 
 def _prepare(settings: Settings) -> Prepared:
-    data = read_any(settings.data)
+    data = read_any(settings.data, options=settings.reading, expected=_named(settings))
     target = read_target(data.labels if isinstance(data, Images) else data, settings.target, settings.task)
     metric = metric_for(target.task, settings.metric)
     splits = _splits(data, target, settings)
@@ -80,16 +83,24 @@ def _prepare(settings: Settings) -> Prepared:
     usable = _inputs_of(data, target, settings).take(target.keep)
     given = None if settings.test is None else _test_file(data, target, settings)
     development, test = _sides(usable, target, splits, settings, alone=given is not None)
+    if isinstance(usable, Images):
+        # The test rows are scaled as the others, without a look at them.
+        usable = replace(usable, pixel_range=PixelRange.of(usable.pixels[development], usable.bits))
+        if given is not None:
+            given = (replace(given[0], pixel_range=usable.pixel_range), *given[1:])
     y = target.values[development]
     learned = replace(target, values=y, keep=target.keep[development])
     schema, card, inputs = _understand(usable.take(development), learned, grouped=settings.groups is not None)
+    doubts = (*target.warnings, *_marker_warnings(usable))
+    # What the labels may mean comes before anything about the columns.
+    card = replace(card, warnings=(*doubts, *card.warnings))
     problem, notes = make_problem(inputs, y, target.classes, metric, splits.take(development))
     if settings.drop:
         notes.append("left out, as asked: " + ", ".join(f"'{name}'" for name in settings.drop))
     lost = len(target.values) - len(development) - len(test)
     if lost:
         notes.append(f"{lost} rows are left out: duplicates of test rows, or inside the gap before the test period")
-    warnings: list[str] = []
+    warnings = list(doubts)
     if given is None:
         whole = data.take(target.keep[test])
         sealed = Sealed(usable.take(test), target.values[test], schema, whole, target.name)
@@ -102,8 +113,19 @@ def _prepare(settings: Settings) -> Prepared:
     return Prepared(
         settings, data.name, data.source, target.name, schema, card, problem, tuple(notes),
         _reason(target, table=isinstance(data, Table)), counts, sealed,
-        describe(folds, classification=target.task == "classification"), tuple(warnings),
+        describe(folds, classification=target.task == "classification"), _reading(data, settings), tuple(warnings),
     )  # fmt: skip
+
+
+def _named(settings: Settings) -> list[str]:
+    """The columns that the settings name."""
+    return [name for name in (settings.target, settings.groups, settings.time, *settings.drop) if name is not None]
+
+
+def _marker_warnings(usable: Table | Images) -> list[str]:
+    """A warning of columns of text that a word which was read as missing fills much of."""
+    option = "give --missing '', so that every word is a value"
+    return [] if isinstance(usable, Images) else marker_warnings(usable.columns, option)
 
 
 def _splits(data: Table | Images, target: Target, settings: Settings) -> Splits:
@@ -181,7 +203,9 @@ def _test_file(
     data: Table | Images, target: Target, settings: Settings
 ) -> tuple[Table | Images, Target, list[str], Table | Images]:
     """The rows of the file of test rows, their target, notes, and the rows with all columns."""
-    other = read_any(str(settings.test))
+    # The same program wrote both files, but not with the same lines above the table.
+    reading = replace(settings.reading, header_row=None, skip_rows="")
+    other = read_any(str(settings.test), options=reading, expected=[target.name])
     if isinstance(data, Images) != isinstance(other, Images):
         raise BadInput(
             "one of the data and the test file holds images, the other a table",
@@ -190,8 +214,14 @@ def _test_file(
         )
     labels = read_labels(other.labels if isinstance(other, Images) else other, target)
     rows = _inputs_of(other, target, settings, other=True).take(labels.keep)
-    if isinstance(data, Images) and isinstance(other, Images) and data.pixels.shape[1:] != other.pixels.shape[1:]:
-        raise BadInput("the test images have another size", where=other.source, expected=f"{data.pixels.shape[1:]}")
+    if isinstance(data, Images) and isinstance(other, Images):
+        if data.pixels.shape[1:] != other.pixels.shape[1:]:
+            raise BadInput("the test images have another size", where=other.source, expected=f"{data.pixels.shape[1:]}")
+        if (data.pixels.dtype, data.bits) != (other.pixels.dtype, other.bits):
+            kinds = [
+                f"{images.bits} bits a pixel" if images.bits else str(images.pixels.dtype) for images in (data, other)
+            ]
+            raise BadInput(f"the test images have {kinds[1]}", where=other.source, expected=f"{kinds[0]}, as the data")
     notes = [f"test rows: {labels.values.size} of {other.source}"]
     if settings.groups is not None and isinstance(other, Table) and settings.groups in other.names:
         assert isinstance(data, Table)
@@ -227,6 +257,14 @@ def _understand(rows: Table | Images, target: Target, *, grouped: bool) -> tuple
     inputs = row_inputs(rows, schema)
     card = make_card(rows, schema, target.values, dropped_rows=target.dropped, grouped=grouped, inputs=inputs)
     return schema, card, inputs
+
+
+def _reading(data: Table | Images, settings: Settings) -> dict[str, Any]:
+    """What was decided about the file, as JSON: what was noticed, what later files are read by, what was asked for."""
+    if isinstance(data, Images):
+        return {}
+    notes = [*data.notes, *(f"column '{column.name}': {column.doubt}" for column in data.columns if column.doubt)]
+    return {"notes": notes, "contract": asdict(data.reading), "options": settings.reading.to_dict()}
 
 
 def _reason(target: Target, *, table: bool) -> str:

@@ -67,6 +67,6 @@ class Sealed:
 def row_inputs(rows: Table | Images, schema: Schema | None) -> Inputs:
     """The inputs of rows whose schema was decided."""
     if isinstance(rows, Images):
-        return pixel_inputs(rows.pixels)
+        return pixel_inputs(rows.pixels, rows.pixel_range)
     assert schema is not None
     return make_inputs(conform(rows, schema)[0], schema)

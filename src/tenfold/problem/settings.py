@@ -6,7 +6,9 @@ import re
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-from tenfold.errors import BadInput
+from tenfold.data.columns.characters import composed
+from tenfold.data.read.options import DEFAULT, ReadOptions
+from tenfold.errors import BadInput, clipped
 
 if TYPE_CHECKING:
     from tenfold.recipe.recipe import Recipe
@@ -17,7 +19,9 @@ STRATEGIES = ("exhaustive", "halving", "hyperband", "racing")
 PROPOSALS = ("random", "sobol", "coarse-to-fine", "model")
 RULES = ("best", "one-se")
 WAYS = ("refit", "ensemble", "both")
-MOST_REPEATS = 100
+MOST_REPEATS, MOST_TRIALS = 100, 100_000
+MOST_ROWS = 10**12  # that folds and gaps are counted in
+LONGEST = 366 * 86400.0  # seconds of a time limit
 DEVICE = re.compile(r"auto|cpu|(cuda|mps|xpu)(:\d+)?")
 
 
@@ -27,7 +31,8 @@ class Settings:
 
     recipe, space: None for the default space of the data. time_limit: seconds. groups, time: names of columns. drop:
     names of columns that are left out. test: a file of test rows instead of a held-out share. no_test: leave the test
-    rows sealed. strategy None: halving from 16 recipes on or under a time limit, else exhaustive.
+    rows sealed. strategy None: halving from 16 recipes on or under a time limit, else exhaustive. reading: how files
+    are read.
     """
 
     data: str
@@ -55,24 +60,32 @@ class Settings:
     device: str = "auto"
     seed: int = 0
     time_limit: float | None = None
+    reading: ReadOptions = DEFAULT
 
     def __post_init__(self) -> None:
+        for name in ("target", "groups", "time"):  # as the names of columns are
+            value = getattr(self, name)
+            object.__setattr__(self, name, None if value is None else composed(value))
+        object.__setattr__(self, "drop", tuple(map(composed, self.drop)))
         if self.recipe is not None and self.space is not None:
             raise BadInput("both a recipe and a space are given", do="--recipe FILE or --space FILE, not both")
-        if self.trials is not None and (self.trials < 1 or self.recipe is not None):
-            found = f"--trials {self.trials}" + (" together with --recipe" if self.recipe is not None else "")
-            raise BadInput(found, expected="a number of recipes to sample, at least 1, from a space")
+        if self.trials is not None and (not 1 <= self.trials <= MOST_TRIALS or self.recipe is not None):
+            found = f"--trials {clipped(self.trials)}" + (" together with --recipe" if self.recipe is not None else "")
+            most = f"at least 1, at most {MOST_TRIALS}"
+            raise BadInput(found, expected=f"a number of recipes to sample, {most}, from a space")
         if not 0 <= self.holdout < 1:
             raise BadInput(f"--holdout {self.holdout}", expected="a share in [0, 1); 0 seals no test rows")
-        for name, least, most in (("folds", 2, None), ("repeats", 1, MOST_REPEATS), ("gap", 0, None)):
+        for name, least, most in (("folds", 2, MOST_ROWS), ("repeats", 1, MOST_REPEATS), ("gap", 0, MOST_ROWS)):
             value = getattr(self, name)
-            if value < least or (most is not None and value > most):
-                end = f"at least {least}" + (f", at most {most}" if most is not None else "")
-                raise BadInput(f"--{name} {value}", expected=end, do=f"--{name} {5 if name == 'folds' else least}")
-        if self.time_limit is not None and self.time_limit <= 0:
-            raise BadInput("the time limit is not positive", do="--time-limit 10m")
+            if not least <= value <= most:
+                end = f"at least {least}, at most {most}"
+                do = f"--{name} {5 if name == 'folds' else least}"
+                raise BadInput(f"--{name} {clipped(value)}", expected=end, do=do)
+        if self.time_limit is not None and not 0 < self.time_limit <= LONGEST:
+            found = f"a time limit of {clipped(f'{self.time_limit:g}')} seconds"
+            raise BadInput(found, expected="more than 0 seconds, at most 366 days", do="--time-limit 10m")
         if not 0 <= self.seed < 2**63:
-            raise BadInput(f"--seed {self.seed}", expected="an integer from 0 to 2^63 - 1")
+            raise BadInput(f"--seed {clipped(self.seed)}", expected="an integer from 0 to 2^63 - 1")
         self._check_words()
         self._check_together()
 
@@ -112,7 +125,7 @@ class Settings:
         """As JSON."""
         values = {item.name: getattr(self, item.name) for item in fields(self)}
         plain = {name: value.to_dict() for name in ("recipe", "space") if (value := values[name]) is not None}
-        return {**values, **plain}
+        return {**values, **plain, "reading": self.reading.to_dict()}
 
     @staticmethod
     def of(values: dict[str, Any]) -> Settings:
@@ -126,4 +139,5 @@ class Settings:
             "recipe": None if recipe is None else Recipe.from_dict(recipe),
             "space": None if space is None else Space.from_dict(space),
             "drop": tuple(values["drop"]),  # JSON has lists
+            "reading": ReadOptions.of(values["reading"]) if "reading" in values else DEFAULT,
         })  # fmt: skip

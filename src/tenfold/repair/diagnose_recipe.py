@@ -151,7 +151,7 @@ class ShortTrainings:
         )
         jobs = [self._job(plan, recipes, names, updates, feed) for plan in plans]
         executor = executor_in_this_process(self.context.workers)
-        executor.run(jobs, receive=found.update, idle=self.context.idle)
+        executor.run(jobs, receive=found.update, idle=self.context.idle, late=self.context.late)
         return [found[number] for number in range(len(names)) if number in found]
 
     def _job(self, plan: PackPlan, recipes: list[Recipe], names: list[str], updates: list[int], feed: Feed) -> Any:
@@ -271,7 +271,10 @@ def train_watched(problem: Problem, recipe: Recipe, context: SearchContext) -> W
         if not train(pack, last=updates_in_all, tick=order, each_epoch=each_epoch):
             emit(f"watched for {pack.update} of {updates_in_all} updates: the time was out")
 
-    executor_in_this_process(1).run([job], receive=notes.append, idle=context.idle, late=deadline.over)
+    def late() -> bool:
+        return deadline.over() or context.late()
+
+    executor_in_this_process(1).run([job], receive=notes.append, idle=context.idle, late=late)
     pack.observer = None
     skills, held, _ = lane_skills(problem, pack)
     return WatchedTraining(pack, observer, skills, held, lane_scores(problem, pack), notes)

@@ -20,6 +20,12 @@ SECONDS = 2.0  # of short trainings a group, by the cost formula
 MEMBERS, PURE = 0.3, 0.9  # of a group's recipes have what they share; of all that have it so many failed
 CLOSED = 0.1  # of the gap to the dummy
 FAILED = "diverged", "learnt nothing"
+# To a single training, columns that do not tell the target look like labels of other rows. A run shuffles nothing.
+UNRELATED = "corrupted_labels"
+UNRELATED_WORDS = (
+    "nothing that was tried finds anything in these columns: they may not tell the target, or its labels not belong to "
+    "their rows"
+)
 
 
 @dataclass(frozen=True)
@@ -164,11 +170,12 @@ def _conditions(failed: Sequence[SettingsByPath]) -> Iterator[Condition]:
 def findings(
     trained: SearchResults, dummy: float, context: SearchContext, *, looks: bool = True
 ) -> list[dict[str, Any]]:
-    """The groups as findings, with the doctor's word on the first recipe of each of the largest groups if it `looks`:
-    cause, words, probability, trials, of, recipes, what, where, evidence, remedy, proof."""
+    """The groups as findings, with the doctor's word on the first recipe of each of the largest groups if it `looks`
+    and until the context's `late`: cause, words, probability, trials, of, recipes, what, where, evidence, remedy,
+    proof."""
     found = []
     for place, group in enumerate(failures(trained, dummy)):
-        seen = _looked_at(trained, group, context) if looks and place < MOST else {}
+        seen = _looked_at(trained, group, context) if looks and place < MOST and not context.late() else {}
         found.append({
             "cause": seen.get("cause"), "words": seen.get("words", group.what), "probability": seen.get("probability"),
             "what": group.what, "trials": group.trials, "of": group.of, "recipes": list(group.recipes),
@@ -181,11 +188,17 @@ def findings(
 def _looked_at(trained: SearchResults, group: Failures, context: SearchContext) -> dict[str, Any]:
     from tenfold.repair.diagnose_recipe import RecipeDiagnosis
 
-    diagnosis = RecipeDiagnosis(trained.problem, trained.recipes[group.recipes[0]], context, SECONDS).diagnose()
-    if diagnosis.healthy:
+    of_first = RecipeDiagnosis(trained.problem, trained.recipes[group.recipes[0]], context, SECONDS)
+    # A training that was cut short, or one of which some changes were not tried, would be judged by what it is not.
+    _ = of_first.trained
+    if context.late():
+        return {}
+    diagnosis = of_first.diagnose()
+    if diagnosis.healthy or context.late():
         return {}
     first = diagnosis.findings[0]
-    return {"cause": first.cause, "words": first.words, "probability": first.probability,
+    words = UNRELATED_WORDS if first.cause == UNRELATED else first.words
+    return {"cause": first.cause, "words": words, "probability": first.probability,
             "evidence": first.evidence, "remedy": first.remedy, "proof": first.proof}  # fmt: skip
 
 
@@ -198,7 +211,8 @@ def failure_sentence(finding: Mapping[str, Any]) -> str:
     if finding["where"]:
         text += f", all with {finding['where']}"
     if finding["cause"]:
-        text += f": {finding['words']} ({finding['probability']:.2f}); {' '.join(finding['remedy'].split())}"
+        sure = "" if finding["cause"] == UNRELATED else f" ({finding['probability']:.2f})"
+        text += f": {finding['words']}{sure}; {' '.join(finding['remedy'].split())}"
         if UNHELPED in (finding.get("proof") or ""):
             text = text.rstrip(".") + ", which alone did not help in a short run"
     return text.rstrip(".") + "."

@@ -30,7 +30,7 @@ from tenfold.recipe.recipe import Recipe
 from tenfold.repair.failures import failures, findings
 from tenfold.run.fit_result import RunResult, run_tables, test_summary
 from tenfold.run.lockbox import TestScore, ledger, open_lockbox
-from tenfold.run.plan import RunPlan, make_plan
+from tenfold.run.plan import RunPlan, by_engine, make_plan
 from tenfold.run.report_data import report_data
 from tenfold.run.verdict import no_score, test_lines
 from tenfold.search.context import SearchContext, device_named
@@ -183,12 +183,16 @@ class Fit:
 
     every: float = 15.0  # seconds of training between two checkpoints of a pack
 
-    def __init__(self, run: Run, prepared: Prepared, plan: RunPlan, listener: Listener, stop: Stop) -> None:
+    def __init__(
+        self, run: Run, prepared: Prepared, plan: RunPlan, listener: Listener, stop: Stop, *, begun: float | None = None
+    ) -> None:
+        """begun: when this session began, by the monotonic clock, where that was before now: reading takes time too."""
         self.run, self.prepared, self.plan, self.listener, self.stop = run, prepared, plan, listener, stop
-        self._begun, self._before = time.monotonic(), run.get("seconds")["total"]
-        settings, used = prepared.settings, self._before
+        self._begun, self._before = time.monotonic() if begun is None else begun, run.get("seconds")["total"]
+        settings, used = prepared.settings, self._before + time.monotonic() - self._begun
         if settings.time_limit is not None:
-            used += seconds_after_training(prepared.problem, plan.recipes, settings.keep)
+            compiled = by_engine(plan.recipes, prepared, plan.engine)[0]
+            used += seconds_after_training(prepared.problem, plan.recipes, settings.keep, compiled=compiled)
         self.deadline = Deadline(settings.time_limit, used=used)
 
     def advance(self) -> RunResult:
@@ -293,14 +297,15 @@ class Fit:
         return replace(trained, seconds=seconds)
 
     def _look_at_failures(self, trained: SearchResults, baselines: list[Baseline]) -> list[dict[str, Any]]:
-        """What was unhealthy in the recipes that failed; the doctor looks at them if the time limit leaves enough."""
+        """What was unhealthy in the recipes that failed; the doctor looks at them if the time limit leaves enough, for
+        a share of the time that the run has taken."""
         if not self.run.has("findings"):
             dummy = next(b.mean for b in baselines if b.name == "dummy")
             if failures(trained, dummy):
                 self.listener.step("the doctor looks at the recipes that failed")
-            limit, looks = self.deadline.seconds(), self.deadline.leaves_a_look()
+            looks, looking = self.deadline.leaves_a_look(), self.deadline.for_looking(self._clock()["total"])
             context = SearchContext.local(
-                self.prepared.settings.device, idle=self.stop.check, limit=limit, engine=self.plan.engine
+                self.prepared.settings.device, idle=self.stop.check, late=looking.over, engine=self.plan.engine
             )
             self.run.put("findings", jsonable(findings(trained, dummy, context, looks=looks)))
         return self.run.get("findings")

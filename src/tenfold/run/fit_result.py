@@ -106,7 +106,8 @@ class RunResult:
 
     def warnings(self) -> list[str]:
         """Warnings of the data card, of the plan, and of the run itself."""
-        lines = [*self.prepared.card.warnings, *self.prepared.warnings, *self.plan.notes, *self.borders]
+        lines = list(dict.fromkeys((*self.prepared.card.warnings, *self.prepared.warnings)))
+        lines += [*self.plan.notes, *self.borders]
         lines += [f"the {b.name} baseline was cut short: {b.cut} ({b.seconds:.1f} s)" for b in self.baselines if b.cut]
         counts = self.trained.outcomes()
         for outcome in (Outcome.DIVERGED, Outcome.OUT_OF_MEMORY, Outcome.TIMEOUT):

@@ -29,8 +29,8 @@ def verdict(result: RunResult) -> list[str]:
         return [f"{first[0].upper()}{first[1:]}.", *why]
     row = leaderboard_row(trained, result.ranking[0])
     lines = [
-        *_leak_line(result),
         *(f"Beware: {warning}." for warning in result.prepared.warnings),
+        *_leak_line(result),
         f"Winner: {row['recipe'].describe()}, {row['epochs']} epoch{'s' if row['epochs'] != 1 else ''}.",
         _score_line(result),
         _baseline_line(result, float(row["mean"])),

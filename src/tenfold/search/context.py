@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 from tenfold.engine.engines import Engine, best_engine, engine_of
-from tenfold.errors import BadInput
+from tenfold.errors import BadInput, clipped
 from tenfold.search.racing import Rung
 
 if TYPE_CHECKING:
@@ -89,8 +91,8 @@ class SearchContext:
 
     journal: commits what the search decides and what packs emit. progress: called with the share of the training that
     is done, in [0, 1], and the best mean score so far; decided: called with each decision of the race; idle: called
-    about ten times a second. limit: seconds of one training, None for no limit. every: seconds between checkpoints.
-    engine: what trains the recipes that it knows.
+    about ten times a second; late: whether what the doctor has under way is to end. limit: seconds of one training,
+    None for no limit. every: seconds between checkpoints. engine: what trains the recipes that it knows.
     """
 
     device: Any
@@ -100,9 +102,15 @@ class SearchContext:
     progress: Callable[[float, float | None], None] = lambda share, best: None
     decided: Callable[[Rung], None] = lambda rung: None
     idle: Callable[[], None] = lambda: None
+    late: Callable[[], bool] = lambda: False
     limit: float | None = None
     every: float = 15.0
     engine: Engine = "packs"
+
+    def __post_init__(self) -> None:
+        number = isinstance(self.limit, Real) and not isinstance(self.limit, bool)
+        if self.limit is not None and (not number or math.isnan(self.limit)):
+            raise BadInput(f"the time limit {clipped(repr(self.limit))}", expected="seconds", do="time_limit=60")
 
     def compiled(self, problem: Problem) -> Callable[[Recipe], bool]:
         """Whether compiled code trains a recipe's lanes here."""

@@ -10,17 +10,20 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
-from tenfold.engine.plan.cost import recipe_seconds
+from tenfold.engine.native.speed import core_speed
+from tenfold.engine.plan.cost import COMPILED, MODEL, recipe_seconds
 from tenfold.problem.problem import Problem
 from tenfold.recipe.recipe import Recipe
 
+NEVER = 100 * 366 * 86400.0  # seconds
 TRAINING_SHARE = 0.6  # of a limit, in plans; the others are for baselines, the refit and the report
 BASELINES_SHARE = 1 / 3  # of what is left for them and the training
 LOOK_SECONDS = 15.0  # that must be left for the doctor to look at recipes that failed
+LOOK_SHARE = 0.5  # of the time that a run has taken so far, which the looking may take again
 REPORT_SECONDS = 3.0  # that the test, the tables and the report take
-ALONE = 2.5  # how much longer a network takes that is trained alone
+ALONE = 2.5  # how much longer a network takes that is trained alone in a pack
 
 
 class Deadline:
@@ -33,7 +36,8 @@ class Deadline:
         self, limit: float | None = None, *, used: float = 0.0, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._clock = clock
-        self._end = math.inf if limit is None else clock() + limit - used
+        # A limit of a century is none, whatever its number of digits.
+        self._end = math.inf if limit is None or limit > NEVER else clock() + limit - used
 
     def left(self) -> float:
         """Seconds; negative once it is over, infinite without a limit."""
@@ -61,6 +65,10 @@ class Deadline:
         """Whether the doctor may look at recipes that failed."""
         return self.left() > LOOK_SECONDS
 
+    def for_looking(self, spent: float) -> Deadline:
+        """The deadline of the doctor's looks after so many seconds of a run: a share of them, at least 15."""
+        return Deadline(min(max(LOOK_SECONDS, LOOK_SHARE * spent), self.left()), clock=self._clock)
+
     def affordable(self, most: int, cost: Callable[[int], float], rounds: int) -> int:
         """How many of `most` recipes may go on, at least one: as many as cost at most what is left for this of so many
         rounds. cost: seconds that a number of recipes takes to the end."""
@@ -75,12 +83,21 @@ def planned_training(limit: float | None) -> float:
     return math.inf if limit is None else limit * TRAINING_SHARE
 
 
-def seconds_after_training(problem: Problem, recipes: Sequence[Recipe], keep: str) -> float:
-    """Seconds that training the final model and writing the report are likely to take.
+def seconds_after_training(
+    problem: Problem, recipes: Sequence[Recipe], keep: str, *, compiled: Collection[Recipe] = ()
+) -> float:
+    """Seconds that training the final model and writing the report are likely to take. compiled: those of the recipes
+    that compiled lanes train.
 
     Which recipe wins is not known yet: the one at four fifths of the costs is taken, so that a costly winner is not
     a surprise, and one single costly recipe does not take the time from all others.
     """
-    once = sorted(recipe_seconds(recipe, problem.size, rows=problem.inputs.rows, folds=1) for recipe in recipes)
+    fast, lanes = set(map(id, compiled)), COMPILED.at_speed(core_speed()) if compiled else MODEL
+
+    def seconds(recipe: Recipe) -> float:
+        model, longer = (lanes, 1.0) if id(recipe) in fast else (MODEL, ALONE)
+        return longer * recipe_seconds(recipe, problem.size, rows=problem.inputs.rows, folds=1, model=model)
+
+    once = sorted(map(seconds, recipes))
     networks = {"refit": 1, "ensemble": len(problem.folds), "both": len(problem.folds) ** 2}[keep]
-    return REPORT_SECONDS + ALONE * networks * once[int(0.8 * (len(once) - 1))]
+    return REPORT_SECONDS + networks * once[int(0.8 * (len(once) - 1))]

@@ -12,13 +12,13 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from tenfold.errors import BadInput
+from tenfold.errors import BadInput, check_whole
 from tenfold.recipe.grammar.nodes import Choice
 from tenfold.recipe.recipe import Recipe
 from tenfold.recipe.spaces.decisions import Decision, build_with, decisions_of, locate, number_at, share_of
 from tenfold.recipe.spaces.narrow import narrow
 from tenfold.recipe.spaces.sobol import sobol
-from tenfold.recipe.spaces.space import Space
+from tenfold.recipe.spaces.space import MOST_RECIPES, Space
 
 FEWEST = 8  # recipes before anything is concluded from them
 LEADERS = 3  # recipes around which a space is narrowed, at least
@@ -69,8 +69,9 @@ def proposer(name: str, space: Space, trials: int, seed: int) -> Proposer:
     """
     if name not in PROPOSERS:
         raise BadInput(f"the proposals {name!r}", expected=f"one of {', '.join(PROPOSERS)}")
-    if trials < 1 or seed < 0:
-        raise BadInput(f"{trials} trials with seed {seed}", expected="at least one trial, and a seed from 0")
+    check_whole("trials", trials, least=1, most=MOST_RECIPES)
+    if seed < 0:
+        raise BadInput(f"{trials} trials with seed {seed}", expected="a seed from 0")
     return PROPOSERS[name](space, trials, seed)
 
 

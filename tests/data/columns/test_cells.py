@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from tenfold.data.columns.cells import MISSING, Cells, infer, infer_all
-from tenfold.data.columns.dates import DATE_RULES, parse_dates
+from tenfold.data.columns.cells import Cells, infer, infer_all
+from tenfold.data.columns.dates import DATE_RULES, MONTHLY, parse_dates
 from tenfold.data.columns.kinds import CELL_RULES
-from tenfold.data.columns.numbers import parse_numbers, spell_number
+from tenfold.data.columns.missing import USUAL
+from tenfold.data.columns.numbers import LARGEST, parse_numbers, spell_number
 from tenfold.data.columns.table import Column
 
 NAN = float("nan")
@@ -23,7 +24,7 @@ def notes(cells: list[str]) -> str:
 
 @pytest.mark.parametrize("rule", CELL_RULES, ids=lambda rule: rule.name)
 def test_the_published_example_follows_its_rule(rule) -> None:  # type: ignore[no-untyped-def]
-    cells = rule.example.split(", ") if rule.name == "boolean" else [rule.example]
+    cells = rule.example.split(", ") if rule.name in ("boolean", "compact date") else [rule.example]
     assert column(cells).kind == rule.kind
 
 
@@ -51,7 +52,7 @@ def test_numbers(case: str) -> None:
 @pytest.mark.parametrize(
     "cells",
     [
-        *(["00123", "4"], ["1_000", "2"], ["0x10"], ["1,23", "4"], ["12,34,567"], ["1.2.3"], ["5%"], ["١٢"]),
+        *(["00123", "4"], ["1_000", "2"], ["0x10"], ["1,23", "4"], ["1,2,345"], ["1.2.3"]),
         *(["1,234,5"], ["0,123", "5"], ["--1"], ["1e"], ["infinite"], ["1-2"], ["+"]),
     ],
 )
@@ -76,7 +77,6 @@ def test_nearly_numbers_stay_text_with_a_doubt() -> None:
     assert "1 of 81 cells are no numbers" in found.doubt
     assert "'abc' on row 61" in found.doubt
     assert "decimal comma" in column(["1,5", "2,25"]).doubt
-    assert "sign" in column(["$5.20", "$7"]).doubt
     assert column(["red", "blue"]).doubt == ""
 
 
@@ -124,11 +124,9 @@ def test_what_is_no_boolean() -> None:
 def test_the_example_of_every_date_rule(rule) -> None:  # type: ignore[no-untyped-def]
     found = parse_dates([rule.example])
     assert found is not None
-    expected = (
-        "2011-01-31T18:00" if ":" in rule.example else "2011-01-01" if rule.name == "year-month" else "2011-01-31"
-    )
-    assert found[0][0] == np.datetime64(expected, "s")
-    assert found[1] == [rule.name]
+    expected = "2011-01-31T18:00" if ":" in rule.example else "2011-01-01" if rule.name in MONTHLY else "2011-01-31"
+    assert found.values[0] == np.datetime64(expected, "s")
+    assert found.rules == (rule.name,)
 
 
 def test_day_and_month_are_resolved_over_the_column_or_left_text() -> None:
@@ -156,11 +154,11 @@ def test_an_empty_column_is_text_without_values() -> None:
     found = column(["", "NA"])
     assert found.kind == "text"
     assert found.missing.all()
-    assert "" in MISSING
+    assert "" in USUAL
 
 
 @settings(max_examples=200, deadline=None, derandomize=True)
-@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=8))
+@given(st.lists(st.floats(-LARGEST, LARGEST, allow_nan=False), min_size=1, max_size=8))
 def test_shortest_spellings_come_back_bit_by_bit(values: list[float]) -> None:
     found = column([repr(value) for value in values])
     assert found.values.tolist() == values

@@ -10,7 +10,7 @@ from tenfold.data.columns.conform import conform
 from tenfold.data.columns.schema import Schema, decide_schema
 from tenfold.data.columns.table import Table
 from tenfold.data.columns.target import read_target
-from tenfold.data.read.read import read_as
+from tenfold.data.read.read import read_as, read_table
 from tenfold.errors import BadInput
 
 from ..examples import csv_table
@@ -232,3 +232,45 @@ def test_the_decimal_comma_of_a_new_file_holds_for_known_columns_too(tmp_path: P
     rows = [";".join(map(str, row)).replace(".25", ",25") for row in zip(*columns.values(), strict=True)]
     (tmp_path / "new.csv").write_text("\n".join([";".join(columns), *rows]))
     assert read_as(tmp_path / "new.csv", schema)[0].column("price").values.tolist() == [i + 0.25 for i in range(8)]
+
+
+RNG = np.random.default_rng(0)
+INDEX_ROWS = 60
+INDEXES = {
+    "shuffled, as after sample": RNG.permutation(INDEX_ROWS),
+    "some of many, as after a larger sample": RNG.choice(5000, INDEX_ROWS, replace=False),
+    "counted from 1": np.arange(1, INDEX_ROWS + 1),
+}
+
+
+@pytest.mark.parametrize("name", ["", "Unnamed: 0", "__index_level_0__", "index", "level_0", "...1"])
+@pytest.mark.parametrize("case", INDEXES)
+def test_the_index_that_a_frame_was_written_with_is_dropped_and_said(tmp_path: Path, case: str, name: str) -> None:
+    columns = {name: INDEXES[case], "a": RNG.normal(size=INDEX_ROWS), "b": ["u", "v", "w"] * 20, "y": ["p", "q"] * 30}
+    frame = pytest.importorskip("pandas").DataFrame(columns)
+    for table in (write(tmp_path, columns), read_table(frame)):
+        target = read_target(table, "y")
+        first = decide_schema(table.drop("y"), target).columns[0]
+        assert (first.kind, first.used) == ("id", False)
+
+
+def test_an_index_that_oversampling_repeated_is_dropped(tmp_path: Path) -> None:
+    rows = np.tile(np.arange(INDEX_ROWS), 3)
+    columns = {"": rows, "a": RNG.normal(size=INDEX_ROWS)[rows], "b": RNG.normal(size=INDEX_ROWS)[rows], "y": rows % 2}
+    table = write(tmp_path, columns)
+    found = decide_schema(table.drop("y"), read_target(table, "y")).columns[0]
+    assert found.reason.startswith("an exported index")
+
+
+def test_an_unnamed_column_that_does_not_number_the_rows_is_kept(tmp_path: Path) -> None:
+    noise = RNG.normal(size=INDEX_ROWS)
+    for values, name in (
+        (RNG.integers(9, size=INDEX_ROWS), ""),
+        (np.sort(RNG.choice(np.arange(1800, 2100), INDEX_ROWS, replace=False)), ""),
+        (RNG.permutation(INDEX_ROWS) + 0.5, ""),
+        (RNG.permutation(INDEX_ROWS), "first"),
+    ):
+        table = write(tmp_path, {name: values, "a": noise, "y": ["p", "q"] * 30})
+        assert decide_schema(table.drop("y"), read_target(table, "y")).columns[0].used
+    numbered = write(tmp_path, {"column 1": RNG.permutation(INDEX_ROWS), "column 2": noise, "y": ["p", "q"] * 30})
+    assert decide_schema(numbered.drop("y"), read_target(numbered, "y")).columns[0].used

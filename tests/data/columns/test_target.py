@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tenfold.data.columns.table import Table
-from tenfold.data.columns.target import Target, read_target
+from tenfold.data.columns.target import Target, read_labels, read_target
 from tenfold.errors import BadInput
 
 from ..examples import csv_table
@@ -23,7 +23,9 @@ def target(tmp_path: Path, cells: list[str], task: str | None = None) -> Target:
 CLASSES = {
     "text": (["b", "a", "", "b", "a"], ("a", "b"), [1, 0, 1, 0]),
     "integers": (["2", "10", "2", "", "10"], ("2", "10"), [0, 1, 0, 1]),
-    "integers as floats": (["0.0", "1.0", "", "0.0", "1.0"], ("0", "1"), [0, 1, 0, 1]),
+    "integers as floats": (["0.0", "1.0", "", "0.0", "1.0"], ("0.0", "1.0"), [0, 1, 0, 1]),
+    "thousands separators and signs": (['"1,000"', "+1", "", '"1,000"', "+1"], ("+1", "1,000"), [1, 0, 1, 0]),
+    "one number in two spellings": (["1", "2.0", "", "1.0", "2.0"], ("1", "2.0"), [0, 1, 0, 1]),
     "booleans as spelled": (["Yes", "No", "?", "Yes", "No"], ("No", "Yes"), [1, 0, 1, 0]),
     "booleans in two spellings": (["Yes", "no", "", "yes", "no"], ("false", "true"), [1, 0, 1, 0]),
     "codes": (["01", "02", "", "01", "02"], ("01", "02"), [0, 1, 0, 1]),
@@ -40,8 +42,9 @@ def test_classes(tmp_path: Path, case: str) -> None:
     assert found.values.dtype == np.int64
     assert found.dropped == 1
     assert len(found.keep) == 4
-    assert [cells[row].lower().removesuffix(".0") for row in found.keep] == [
-        {"false": "no", "true": "yes"}.get(classes[code], classes[code]).lower() for code in codes
+    plain = {"false": "no", "true": "yes"}
+    assert [cells[row].lower().strip('"').removesuffix(".0") for row in found.keep] == [
+        plain.get(classes[code], classes[code]).lower().removesuffix(".0") for code in codes
     ]
 
 
@@ -65,6 +68,8 @@ REFUSED = {
     "date": (["2020-01-01", "2020-01-02"], None, "is a date"),
     "text for a regression": (["a", "b", "a", "b"], "regression", r"'a' \(.*line 2, column 2"),
     "stray text": ([f"{i}.5" for i in range(50)] + ["oops"], None, "'oops' on line 52"),
+    "too large for 32 bits": (["1.5", "1e200", "2.5"], None, r"1e200 \(.*line 3, column 2.*too large"),
+    "too little apart": (["1e-200", "2e-200"] * 9, "regression", "differ too little"),
     "unknown task": (["a", "b"], "ranking", "classification or regression"),
 }
 
@@ -83,3 +88,73 @@ def test_a_target_that_is_not_there_names_the_nearest(tmp_path: Path) -> None:
         read_target(found, "The Tarqet")
     with pytest.raises(BadInput, match="no target column is named"):
         read_target(found, None)
+
+
+@pytest.mark.parametrize("word", ["None", "NA", "nil", "NULL", "n/a", "-"])
+def test_a_word_that_fills_much_of_a_target_and_reads_as_missing_is_a_question(tmp_path: Path, word: str) -> None:
+    with pytest.raises(BadInput, match=r"20 of 30 rows have the target '.*', which is read as missing") as caught:
+        target(tmp_path, [word] * 20 + ["Flood", "Fire"] * 5)
+    assert "--missing ''" in str(caught.value)
+    assert f"--missing '{word}'" in str(caught.value)
+    assert len(str(caught.value).splitlines()) <= 4
+
+
+def test_a_few_such_words_are_a_warning_and_what_programs_write_for_missing_is_none(tmp_path: Path) -> None:
+    few = target(tmp_path, ["None"] * 2 + ["Flood", "Fire"] * 20)
+    assert few.dropped == 2
+    assert "2 of 42 rows have the target 'None'" in few.warnings[0]
+    assert target(tmp_path, ["NaN"] * 20 + ["Flood", "Fire"] * 5).warnings == ()
+    assert target(tmp_path, [""] * 20 + ["Flood", "Fire"] * 5).warnings == ()
+    assert target(tmp_path, ["NA"] * 20 + [f"{i}.5" for i in range(20)]).warnings == ()
+
+
+NEAR = {
+    "capitals": ["<=40K", "<=40k"],
+    "a point at the end": ["<=40K", "<=40K."],
+    "blanks": ["<=40K", "<= 40K"],
+    "hyphens": ["New York", "New-York"],
+    "full-width letters": ["AB", "\uff21\uff22"],
+    "quotes": ["don't", "don\u2019t"],
+    "dashes": ["0-10", "0\u201310"],
+    "numbers among text": ["1", "1.0"],
+}
+
+
+@pytest.mark.parametrize("case", NEAR)
+def test_labels_that_may_be_one_are_warned_of(tmp_path: Path, case: str) -> None:
+    found = target(tmp_path, [*NEAR[case], "other"] * 4)
+    assert len(found.classes) == 3
+    assert "classes that may be one" in found.warnings[0]
+    assert all(f"'{label}'" in found.warnings[0] for label in NEAR[case])
+
+
+@pytest.mark.parametrize(
+    "labels", [["<=50K", ">50K"], ["A+", "A-", "A"], ["-1", "1"], ["1.5", "15", "x"], ["1 0", "10", "x"], ["+", "++"]]
+)
+def test_labels_that_differ_in_what_they_say_are_not_warned_of(tmp_path: Path, labels: list[str]) -> None:
+    assert target(tmp_path, labels * 4).warnings == ()
+
+
+def test_test_rows_may_spell_numbers_and_booleans_otherwise(tmp_path: Path) -> None:
+    for training, other in (
+        (["1.0", "2.0"], ["2", "1"]),
+        (["1", "2"], ["2.0", "+1"]),
+        (["1", "2", "x"], ["2.0", "1.0"]),
+        (["No", "Yes"], ["TRUE", "FALSE"]),
+    ):
+        learned = target(tmp_path, training * 3)
+        assert read_labels(table(tmp_path, other), learned).values.tolist() == [1, 0]
+
+
+def test_an_unknown_class_of_the_test_rows_names_the_near_one(tmp_path: Path) -> None:
+    learned = target(tmp_path, ["<=40K", ">40K"] * 3)
+    with pytest.raises(BadInput, match=r"'<=40K\.' .* is not among those to learn; nearest is '<=40K'") as caught:
+        read_labels(table(tmp_path, ["<=40K.", ">40K."]), learned)
+    assert "write '<=40K'" in str(caught.value)
+
+
+def test_test_rows_of_numbers_that_cannot_be_scored_are_refused(tmp_path: Path) -> None:
+    learned = target(tmp_path, ["1.5", "2.5", "3.5"])
+    assert read_labels(table(tmp_path, ["1.5", "1.5"]), learned).values.tolist() == [1.5, 1.5]
+    with pytest.raises(BadInput, match=r"1e200 .*line 3"):
+        read_labels(table(tmp_path, ["1.5", "1e200"]), learned)

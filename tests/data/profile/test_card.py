@@ -10,7 +10,7 @@ from tenfold.data.columns.table import Column, Table
 from tenfold.data.columns.target import read_target
 from tenfold.data.profile import leaks
 from tenfold.data.profile.card import Card, make_card
-from tenfold.data.read.read import read
+from tenfold.data.read.read import read_table
 
 from ..examples import number, text
 
@@ -51,7 +51,7 @@ def test_a_clean_table_has_no_warnings() -> None:
         (number("odd", np.where(np.arange(N) % 9, NOISE, -999)), "'odd': -999 (45 cells) stands apart"),
         (
             text("plan", ["Pro", "pro ", "basic", "P ro"] * (N // 4)),
-            "'plan': 'P ro' and 'Pro' and 'pro ' differ in capitals or spaces only",
+            "'plan': 'P ro' and 'Pro' and 'pro ' differ in capitals, blanks or punctuation only",
         ),
         (number("top", np.where(np.arange(N) % 9, NOISE, 9999)), "'top': 9999 (45 cells) stands apart"),
         (
@@ -105,7 +105,7 @@ def test_repeated_rows_and_rare_classes() -> None:
 
 @pytest.mark.parametrize("name", ["iris", "wine", "breast_cancer", "digits", "diabetes"])
 def test_no_false_alarm_of_a_leak_on_bundled_sets(name: str) -> None:
-    table = read(f"sklearn:{name}")
+    table = read_table(f"sklearn:{name}")
     target = read_target(table, None)
     inputs = table.drop("target")
     found = make_card(inputs, decide_schema(inputs, target), target.values)

@@ -12,7 +12,7 @@ from tenfold.data.feed.encode import Inputs, fit_encoding, pixel_inputs
 from tenfold.data.profile.card import Card
 from tenfold.data.profile.image_card import make_image_card
 from tenfold.data.read.images import ImageContract, Images, as_pixels
-from tenfold.data.read.read import read, read_any, read_images
+from tenfold.data.read.read import read_any, read_images, read_table
 
 from .pictures import colours, say
 
@@ -38,14 +38,14 @@ def test_npz_with_training_arrays_and_class_names(tmp_path):
     found = read_any(path)
     assert found.labels.column("target").values.tolist() == names[y].tolist()
     assert found.notes == ("arrays x_train and y_train are used as x and y", "not used: x_test, y_test")
-    flat = read(npz(tmp_path / "flat.npz", x_train=x.reshape(6, -1).astype(float), y_train=y, classes=names))
+    flat = read_table(npz(tmp_path / "flat.npz", x_train=x.reshape(6, -1).astype(float), y_train=y, classes=names))
     assert flat.column("target").values.tolist() == names[y].tolist()
 
 
 @pytest.mark.parametrize(
     ("arrays", "words"),
     [
-        ({"x": np.zeros((4, 3, 3), np.int64), "y": np.arange(4)}, "type int64"),
+        ({"x": np.zeros((4, 3, 3), complex), "y": np.arange(4)}, "type complex128"),
         ({"x": np.zeros((4, 3, 3)), "y": np.arange(5)}, r"x has the shape (4, 3, 3) and y (5,)"),
         ({"x": np.zeros((4, 3, 3, 1, 1)), "y": np.arange(4)}, "x has the shape (4, 3, 3, 1, 1)"),
         ({"x": np.zeros((4, 3, 0)), "y": np.arange(4)}, "shape (4, 3, 0)"),
@@ -65,7 +65,7 @@ def test_digits_are_images_to_a_fit_and_a_table_to_a_reader():
     found, digits = read_any("sklearn:digits"), load_digits()
     np.testing.assert_array_equal(found.pixels[..., 0], digits.images)
     assert found.pixels.dtype == np.float64
-    assert read("sklearn:digits").column("pixel_0_0").values.shape == (1797,)
+    assert read_table("sklearn:digits").column("pixel_0_0").values.shape == (1797,)
 
 
 def test_infinite_pixels_are_placed():

@@ -347,5 +347,6 @@ def test_what_cannot_be_predicted_is_said(tmp_path):
     assert "a.png (no image)" in say(read_images, tmp_path / "a.png", contract)
     assert "there is no such file or folder" in say(read_images, tmp_path / "b.png", contract)
     floats = ImageContract(height=8, width=8, channels=1, pixels="float64")
+    Image.fromarray(colours((8, 8))).save(tmp_path / "a.png")
     assert "trained on an array" in say(read_images, tmp_path, floats)
     assert read_images("sklearn:digits", floats).pixels.shape == (1797, 8, 8, 1)

@@ -9,7 +9,7 @@ import pytest
 from sklearn import datasets
 
 from tenfold.data.columns.target import read_target
-from tenfold.data.read.read import read
+from tenfold.data.read.read import read_table
 from tenfold.errors import BadInput
 
 MIXED = {
@@ -31,7 +31,7 @@ def frames() -> list[object]:
 
 @pytest.mark.parametrize("index", range(4), ids=["pandas", "polars", "pyarrow", "lazy polars"])
 def test_a_frame_of_any_library(index: int) -> None:
-    table = read(frames()[index])
+    table = read_table(frames()[index])
     assert [column.kind for column in table.columns] == [
         "number",
         "text",
@@ -53,20 +53,20 @@ def test_a_frame_of_any_library(index: int) -> None:
 
 def test_labels_of_a_frame_stay_text() -> None:
     pandas = pytest.importorskip("pandas")
-    table = read(pandas.DataFrame({"a": pandas.Categorical(["1", "2", None]), "b": [1, 2, 3]}))
+    table = read_table(pandas.DataFrame({"a": pandas.Categorical(["1", "2", None]), "b": [1, 2, 3]}))
     assert table.column("a").values.tolist() == ["1", "2", None]
 
 
 def test_zoned_times_of_a_frame_become_utc() -> None:
     polars = pytest.importorskip("polars")
     moments = polars.Series([datetime(2020, 1, 1, 12, tzinfo=UTC)]).dt.convert_time_zone("Asia/Tokyo")
-    assert read(polars.DataFrame({"a": moments})).column("a").values[0] == np.datetime64("2020-01-01T12:00:00")
+    assert read_table(polars.DataFrame({"a": moments})).column("a").values[0] == np.datetime64("2020-01-01T12:00:00")
 
 
 def test_nested_columns_are_refused_by_name() -> None:
     polars = pytest.importorskip("polars")
     with pytest.raises(BadInput, match="column 'a' holds List"):
-        read(polars.DataFrame({"a": [[1], [2]]}))
+        read_table(polars.DataFrame({"a": [[1], [2]]}))
 
 
 @pytest.mark.parametrize("name", ["x.parquet", "é [1] *.parquet", "really parquet.csv"])
@@ -74,8 +74,8 @@ def test_parquet(tmp_path: Path, name: str) -> None:
     polars = pytest.importorskip("polars")
     polars.DataFrame(MIXED).write_parquet(tmp_path / name)
     polars.DataFrame(MIXED).write_parquet(tmp_path / name.replace("*", "matched too").replace("[1]", "1"))
-    table = read(tmp_path / name)
-    frame = read(frames()[1])
+    table = read_table(tmp_path / name)
+    frame = read_table(frames()[1])
     for column, expected in zip(table.columns, frame.columns, strict=True):
         assert (column.name, column.kind) == (expected.name, expected.kind)
         np.testing.assert_array_equal(column.values, expected.values)
@@ -87,16 +87,16 @@ def test_damaged_parquet_is_refused(tmp_path: Path) -> None:
     polars.DataFrame(MIXED).write_parquet(path)
     path.write_bytes(path.read_bytes()[:-30])
     with pytest.raises(BadInput, match=r"x\.parquet: the Parquet file cannot be read"):
-        read(path)
+        read_table(path)
     path.write_bytes(b"a,b\n1,2\n")
     with pytest.raises(BadInput, match="not a Parquet file"):
-        read(path)
+        read_table(path)
 
 
 def test_npz(tmp_path: Path) -> None:
     path = tmp_path / "d.npz"
     np.savez(path, x=np.arange(6, dtype=np.float32).reshape(3, 2), y=np.array(["a", "b", "a"]))
-    table = read(path)
+    table = read_table(path)
     assert table.names == ("x0", "x1", "target")
     assert table.column("x1").values.tolist() == [1, 3, 5]
     assert table.target == "target"
@@ -116,7 +116,7 @@ def test_npz_that_is_refused(tmp_path: Path, arrays: dict[str, np.ndarray], word
     path = tmp_path / "d.npz"
     np.savez(path, **arrays)  # type: ignore[arg-type]
     with pytest.raises(BadInput, match=words):
-        read(path)
+        read_table(path)
 
 
 def test_damaged_npz_is_refused_at_every_cut(tmp_path: Path) -> None:
@@ -127,12 +127,12 @@ def test_damaged_npz_is_refused_at_every_cut(tmp_path: Path) -> None:
     for end in range(0, len(whole), 97):
         path.write_bytes(whole[:end])
         with pytest.raises(BadInput):
-            read(path)
+            read_table(path)
 
 
 @pytest.mark.parametrize("name", ["iris", "wine", "breast_cancer", "digits", "diabetes"])
 def test_bundled_sets(name: str) -> None:
-    table = read(f"sklearn:{name}")
+    table = read_table(f"sklearn:{name}")
     found = getattr(datasets, f"load_{name}")()
     target = read_target(table, None)
     np.testing.assert_array_equal(np.stack([c.values for c in table.drop("target").columns], 1), found.data)
@@ -142,12 +142,12 @@ def test_bundled_sets(name: str) -> None:
 
 
 def test_arrays_and_lists() -> None:
-    table = read(np.arange(6).reshape(3, 2))
+    table = read_table(np.arange(6).reshape(3, 2))
     assert table.names == ("x0", "x1")
     assert table.column("x1").values.tolist() == [1, 3, 5]
-    rows = read([[1, "a", None], [2, "b", True]])
+    rows = read_table([[1, "a", None], [2, "b", True]])
     assert [column.kind for column in rows.columns] == ["number", "text", "boolean"]
-    assert read(table) is table
+    assert read_table(table) is table
 
 
 @pytest.mark.parametrize(
@@ -160,4 +160,4 @@ def test_arrays_and_lists() -> None:
 )
 def test_what_is_no_table(source: object) -> None:
     with pytest.raises(BadInput):
-        read(source)
+        read_table(source)

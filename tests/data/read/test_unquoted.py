@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from tenfold.data.columns import cells
+from tenfold.data.columns import cells, number_codes
 from tenfold.data.columns.cells import TextTable
 from tenfold.data.columns.conform import conform
 from tenfold.data.columns.numbers import GRAMMARS, decide_mark
@@ -22,7 +22,7 @@ from tenfold.data.columns.schema import ColumnSchema, Schema
 from tenfold.data.columns.table import Table
 from tenfold.data.read import unquoted
 from tenfold.data.read.delimited import read_delimited
-from tenfold.data.read.read import read
+from tenfold.data.read.read import read_table
 from tenfold.errors import BadInput
 
 from .test_read_files import BASE, RIGHT, WRONG
@@ -37,7 +37,10 @@ CELLS = (
     *("5e-324", "1.7976931348623157e308", "NA", "na", "N/A", "?", "-", "--", ".", "null", "None", " ", "  ", " 1"),
     *("1 ", " NA", "NA ", "\t", "\xa0", "\u2003", "1\xa0", "1\t", "yes", "no", "Yes", "true", "FALSE", "t", "f"),
     *("y", "red", "Zoë", "é", "日本", "id,name", "31.01.2011", "01/02/2020", "2011-01-31", "2011-01-31T18:00Z"),
-    *("$5", "50%", "'", "'a'", "#", "# x", "\\", "\\N", "''"),
+    *("$5", "50%", "'", "'a'", "#", "# x", "\\", "\\N", "''", "3 kg", "3.5 kg", "4 lb", "07:30", "1:19:20", "1.10"),
+    *("1.1", "1e5", "2e3", "2008-09", "20110131", "20110201", "20110202", "20110203", "20110204", "1,00,000", "3e38"),
+    *("1e39", "\u200b3", "3\u200b", "\ufeff", "e\u0301", "2,345", "2.345", "10-20", "~5", "(20)", "43831"),
+    *("1580000000000000001", "1580000000000000002"),
 )  # fmt: skip
 
 
@@ -47,6 +50,8 @@ def few_spelled() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(cells, "SPELLED", 2)
         patch.setattr(unquoted, "SPELLED", 2)
+        patch.setattr(number_codes, "MOST_CODES", 2)
+        patch.setattr(number_codes, "MOST_VERSIONS", 2)
         yield
 
 
@@ -63,7 +68,7 @@ def outcome(content: bytes, least: int, tabs: bool = False) -> object:
 def facts(column) -> object:  # type: ignore[no-untyped-def]
     values = column.values.tolist() if column.kind == "text" else column.values.tobytes()
     spelled = None if column.spelled is None else column.spelled.tolist()
-    return column.name, column.kind, values, spelled, column.format, column.doubt
+    return column.name, column.kind, values, spelled, column.format, column.doubt, column.two_ways
 
 
 def assert_alike(content: bytes | str) -> None:
@@ -184,8 +189,8 @@ def test_a_large_file_is_read_so_from_its_path(tmp_path, monkeypatch: pytest.Mon
     path.write_text(large(30_000))
     assert path.stat().st_size > unquoted.LEAST_BYTES
     strict = read_delimited(path.read_bytes(), name="data", source=str(path), notes=[], least=NEVER).infer()
-    monkeypatch.setattr("tenfold.data.read.delimited._collect", lambda *a: pytest.fail("read record by record"))
-    table = read(path)
+    monkeypatch.setattr("tenfold.data.read.delimited._bad_rows", lambda *a, **k: pytest.fail("read record by record"))
+    table = read_table(path)
     assert isinstance(table, Table)
     assert list(map(facts, table.columns)) == list(map(facts, strict.columns))
     assert table.notes == strict.notes

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tenfold.data.columns.table import Column, Table
-from tenfold.data.read.read import read
+from tenfold.data.read.read import read_table
 from tenfold.data.split.row_fingerprint import RowFingerprint
 from tenfold.problem.from_file import prepare
 from tenfold.problem.settings import Settings
@@ -100,7 +100,7 @@ def test_signs_of_zero_and_kinds_of_files_do_not_matter(tmp_path: Path) -> None:
     frame = pd.DataFrame(
         {"a": [i % 7 for i in range(40)], "b": 0.0, "c": ["red" if i % 3 else "blue" for i in range(40)]}
     )
-    assert RowFingerprint.of(read(tmp_path / "d.csv")) == RowFingerprint.of(read(frame))
+    assert RowFingerprint.of(read_table(tmp_path / "d.csv")) == RowFingerprint.of(read_table(frame))
 
 
 def test_sealed_rows_are_the_same_whatever_is_dropped(tmp_path: Path) -> None:

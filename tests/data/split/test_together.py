@@ -88,6 +88,100 @@ def test_no_copies_give_no_units_and_too_many_a_warning():
     assert warning.startswith("only 5 of 11 rows are distinct in their inputs (45.5%)")
 
 
+def continuous(rng, rows):
+    return rng.normal(size=(rows, 8))
+
+
+def rounded(rng, rows):
+    return rng.integers(12, size=(rows, 8)) / 4
+
+
+def counted(rng, rows):
+    return np.c_[np.arange(rows), rounded(rng, rows)]
+
+
+def bits(rng, rows):
+    return rng.integers(2, size=(rows, 60))
+
+
+def few_bits(rng, rows):
+    return rng.integers(2, size=(rows, 20))
+
+
+def levels(rng, rows):
+    return rng.integers(5, size=(rows, 6))
+
+
+def tenths(rng, rows):
+    return rng.normal(size=(rows, 4)).round(1)
+
+
+def sparse_whole(rng, rows):
+    return rng.choice(10**6, size=(rows, 1), replace=False)
+
+
+def with_gaps(rng, rows):
+    x = continuous(rng, rows)
+    return np.where(rng.random(x.shape) < 0.3, np.nan, x)
+
+
+@pytest.mark.parametrize(
+    "make", [continuous, rounded, counted, bits, few_bits, levels, tenths, sparse_whole, with_gaps]
+)
+@pytest.mark.parametrize("times", [3, 7])
+def test_rows_that_all_stand_several_times_are_copies_where_their_numbers_are_nearly_unique(make, times):
+    x = make(np.random.default_rng(times), 150).astype(np.float64)
+    order = np.random.default_rng(1).permutation(150 * times)
+    labels, warning = copy_labels(np.tile(x, (times, 1))[order])
+    assert warning == ""
+    assert len(np.unique(labels)) == len(np.unique(x, axis=0))
+    table = Table(
+        "t",
+        "memory",
+        (*(number(f"n{j}", c) for j, c in enumerate(np.tile(x, (times, 1)).T)), text("t", ["u"] * 150 * times)),
+    )
+    assert copy_labels(table)[1] == ""
+
+
+def few_levels(rng, rows):
+    return rng.integers(5, size=(rows, 3))
+
+
+def an_age(rng, rows):
+    return rng.integers(20, 80, size=(rows, 1))
+
+
+def an_age_and_what_follows_from_it(rng, rows):
+    age = rng.integers(20, 80, size=rows)
+    return np.c_[age, 2024 - age, age // 20]
+
+
+def alike_answers(rng, rows):
+    leaning = rng.random((rows, 1)) < 0.5
+    return (rng.random((rows, 12)) < np.where(leaning, 0.85, 0.15)).astype(int)
+
+
+def mostly_nothing(rng, rows):
+    return np.where(rng.random((rows, 1)) < 0.7, 0, rng.poisson(0.3, (rows, 10)))
+
+
+@pytest.mark.parametrize("rows", [400, 2000])
+@pytest.mark.parametrize("make", [few_levels, an_age, an_age_and_what_follows_from_it, alike_answers, mostly_nothing])
+def test_equal_rows_of_a_few_discrete_columns_are_a_warning(make, rows):
+    x = make(np.random.default_rng(0), rows).astype(np.float64)
+    labels, warning = copy_labels(x)
+    assert labels is None
+    assert "rows are distinct in their inputs" in warning
+
+
+def test_equal_rows_of_categories_and_of_days_are_a_warning():
+    rng = np.random.default_rng(0)
+    towns = rng.integers(60, size=1000)
+    day = np.datetime64("2024-01-01", "s") + (towns * 86400).astype("m8[s]")
+    table = Table("t", "memory", (text("town", [f"town {t}" for t in towns]), Column("d", "date", day)))
+    assert copy_labels(table)[0] is None
+
+
 def test_half_a_million_rows_of_twenty_columns():
     rng = np.random.default_rng(0)
     rows = rng.normal(size=(500_000, 20))

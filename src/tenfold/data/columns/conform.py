@@ -10,36 +10,75 @@ from dataclasses import replace
 
 import numpy as np
 
-from tenfold.data.columns.cells import Cells, TextTable, decide_marks
-from tenfold.data.columns.dates import DATE_RULES
-from tenfold.data.columns.kinds import KINDS, SWAPPED, ColumnKind, NotOfKind
-from tenfold.data.columns.numbers import Mark
+from tenfold.data.columns.cells import (
+    Cells,
+    TextTable,
+    count_markers,
+    said_of,
+    said_of_markers,
+    spelled_cells,
+)
+from tenfold.data.columns.dates import DATE_RULES, DateWriting
+from tenfold.data.columns.durations import FORMATS
+from tenfold.data.columns.kinds import KINDS, SWAPPED, ColumnKind, NotOfKind, hold_dates
+from tenfold.data.columns.numbers import decide_mark, parse_numbers, spell_number
 from tenfold.data.columns.plain_numbers import PlainNumbers
 from tenfold.data.columns.schema import ColumnSchema, Schema
 from tenfold.data.columns.table import Column, Table, blank_column
+from tenfold.data.columns.units import Dressed
+from tenfold.data.columns.writing import MARK_NAMES, Mark, Writing
 from tenfold.errors import BadInput
 from tenfold.formatting import listed, nearest
 
 WARN_SHARE = 0.05  # share of unseen categories or of numbers outside the training range that is a warning
+NEAREST = 20  # missing columns for which the nearest other name is looked for
 
 
 def conform(table: Table | TextTable, schema: Schema) -> tuple[Table, list[str]]:
     """The used input columns of a table, in the order and the kinds of the schema, and notes.
 
-    Other columns and another order are handled, with a note; so are values that training did not see. BadInput: a
-    missing column, with the nearest name; a cell that cannot be of the schema's kind, with file, line and column.
+    Other columns and another order are handled, with a note; so are values that training did not see, and whatever was
+    noticed on reading. BadInput: a missing column, with the nearest name; a cell that cannot be of the schema's kind,
+    or that is written in another way than in training and could be read in two, with file, line and column.
     """
     notes = _check_names(table.names, schema, table.source)
-    marks: dict[str, Mark] = {}
-    if isinstance(table, TextTable):  # all columns decide about the marks, also those that are not used
-        marks = dict(zip(table.names, decide_marks(table.columns, point_only=table.point_only)[0], strict=True))
+    if isinstance(table, TextTable):  # the notes of another table are about kinds, too
+        notes = [*table.notes, *notes]
     columns: list[Column] = []
+    markers: dict[str, list[tuple[str, int]]] = {}
+    bad = dict(table.bad)
+    dropping = table if isinstance(table, TextTable) and table.most_bad else None
     for wanted in schema.used:
-        column, note = _read_column(table, wanted, marks.get(wanted.name, "."))
+        if isinstance(table, TextTable):
+            column, said = _read_column(table, wanted, markers, bad if dropping else None)
+        else:
+            column, said = _cast_column(table, wanted)
         columns.append(column)
-        notes += [note] if note else []
-        notes += _novelty(column, wanted)
-    return Table(table.name, table.source, tuple(columns), (*table.notes, *notes), table.lines), notes
+        notes += [*said, *_novelty(column, wanted)]
+    notes += said_of_markers(markers)
+    if dropping:
+        notes += _check_bad(dropping, bad)
+    said = notes if isinstance(table, TextTable) else [*table.notes, *notes]
+    rows = tuple(sorted(bad.items()))
+    return Table(table.name, table.source, tuple(columns), tuple(said), table.lines, bad=rows), notes
+
+
+def _check_bad(table: TextTable, bad: dict[int, str]) -> list[str]:
+    """The note on rows with a cell that cannot be read; BadInput where they are too many."""
+    new = [row for row in sorted(bad) if row not in dict(table.bad)]
+    rows = len(table.lines)
+    if not new:
+        return []
+    share = len(bad) / rows
+    if share > table.most_bad:
+        raise BadInput(
+            f"{len(bad)} of {rows} rows cannot be read ({share:.1%}), the first: {bad[min(bad)]}",
+            where=table.source,
+            expected=f"at most {table.most_bad:.1%} bad rows to drop",
+            do=f"mend the file, or --bad-rows drop:{np.ceil(share * 1000) / 10:g}%",
+        )
+    named = listed((f"line {int(table.lines[row])} ({bad[row]})" for row in new), 3)
+    return [f"{len(new)} of {rows} rows ({len(new) / rows:.1%}) cannot be read and have no prediction: {named}"]
 
 
 def _check_names(names: tuple[str, ...], schema: Schema, source: str) -> list[str]:
@@ -52,46 +91,132 @@ def _check_names(names: tuple[str, ...], schema: Schema, source: str) -> list[st
         notes.append(f"{len(extra)} column{'s' * (len(extra) > 1)} not in the schema ignored: {others}")
     if schema.target in names:
         notes.append(f"the target '{schema.target}' is in the data and ignored")
-    order = [name for name in names if name in known]
-    if order != [column.name for column in schema.columns if column.name in order]:
+    there = set(names)
+    if [name for name in names if name in known] != [c.name for c in schema.columns if c.name in there]:
         notes.append("columns put into the order of the schema")
-    absent = [wanted.name for wanted in schema.used if wanted.name not in names]
+    absent = [wanted.name for wanted in schema.used if wanted.name not in there]
     if absent:
         raise _absent(absent, extra, source)
     return notes
 
 
-def _read_column(table: Table | TextTable, wanted: ColumnSchema, mark: Mark) -> tuple[Column, str]:
-    """A column as the kind of the schema, and a note ("" for none)."""
-    kind, note = wanted.cell_kind, ""
-    if isinstance(table, TextTable):
-        cells = table.columns[table.names.index(wanted.name)]()
-        if isinstance(cells, PlainNumbers):
-            if kind == "number":
-                return Column(wanted.name, kind, cells.values), ""
-            cells = cells.cells()
-    else:
-        column = table.column(wanted.name)
-        if column.missing.all():
-            return blank_column(wanted.name, kind, table.rows), ""
-        if column.kind == kind and {column.format, wanted.format} not in SWAPPED:
-            return column, ""
-        note = f"column '{wanted.name}': {_taken_as(column.kind, wanted)}"
+def _read_column(
+    table: TextTable, wanted: ColumnSchema, markers: dict[str, list[tuple[str, int]]], bad: dict[int, str] | None
+) -> tuple[Column, list[str]]:
+    """A column of a text file as the kind of the schema, and notes; adds to the missing markers. bad: takes the rows
+    with a cell that is not of this kind, which become missing; None: such a cell is an error."""
+    cells = table.reader(wanted.name)()
+    count_markers(cells, markers)
+    writing = Writing.of(wanted.format)
+    if isinstance(cells, PlainNumbers):
+        plain = not writing.around and wanted.format not in FORMATS
+        if wanted.cell_kind == "number" and plain and (writing.mark == "." or cells.evidence == "only"):
+            return Column(wanted.name, "number", cells.values), []
+        cells = cells.cells()
+    return _read_cells(cells, table, wanted, bad)
+
+
+def _cast_column(table: Table, wanted: ColumnSchema) -> tuple[Column, list[str]]:
+    """A column that has a type as the kind of the schema, and notes."""
+    kind, column = wanted.cell_kind, table.column(wanted.name)
+    if column.missing.all():
+        return blank_column(wanted.name, kind, table.rows), []
+    notes: list[str] = []
+    if column.kind == kind == "date" and not _swapped(column.format, wanted.format):
+        row = int(np.argmin(column.missing))
+        spelled = column.values[row] if column.spelled is None else column.spelled[row]
+        try:
+            held = hold_dates(column.values, DateWriting.of(column.format), wanted, str(spelled))
+        except NotOfKind as fault:
+            raise _refused(fault, table.place(row, wanted.name), wanted) from fault
+        assert held.values is not None
+        return Column(wanted.name, kind, held.values), [f"column '{wanted.name}': {note}" for note in held.notes]
+    if column.kind == kind and (kind != "number" or _written_alike(column, wanted)):
+        if kind != "date":
+            return column, []
+    elif column.kind != kind:
+        notes.append(f"column '{wanted.name}': {_taken_as(column.kind, wanted)}")
         if kind == "number" and column.kind == "boolean" and column.spelled is None:
-            return replace(column, kind="number"), note
-        cells = _cells_of(column, wanted)
+            return replace(column, kind="number"), notes
+    read, said = _read_cells(spelled_cells(column, wanted.levels), table, wanted)
+    return read, notes + said
+
+
+def _swapped(form: str, known: str) -> bool:
+    return {DateWriting.of(form).rule, DateWriting.of(known).rule} in SWAPPED
+
+
+def _written_alike(column: Column, wanted: ColumnSchema) -> bool:
+    """Whether the numbers of a column mean in training what they mean here."""
+    if FORMATS.count(column.format) or wanted.format in FORMATS:
+        return column.format == wanted.format
+    ours, theirs = Writing.of(column.format), Writing.of(wanted.format)
+    units = [Dressed("", writing.before, writing.after).unit for writing in (ours, theirs)]
+    return units[0] == units[1] and not (column.two_ways and ours.mark != theirs.mark)
+
+
+def _read_cells(
+    cells: Cells, table: Table | TextTable, wanted: ColumnSchema, bad: dict[int, str] | None = None
+) -> tuple[Column, list[str]]:
+    kind = wanted.cell_kind
     try:
-        return Column(wanted.name, kind, cells.spread(kind, KINDS[kind].read(cells.texts, mark, wanted))), note
+        mark, notes = _mark(cells, table, wanted) if kind in ("number", "boolean") else (".", [])
+        parsed = KINDS[kind].read(cells.texts, mark, wanted)
     except NotOfKind as fault:
-        cell = str(fault)
-        row = int(cells.rows_of([cells.distinct.index(cell)])[0])
-        what = f"date ({wanted.format or DATE_RULES[0].name})" if kind == "date" else kind
-        raise BadInput(
-            f"'{cell[:60]}' is not a {what}",
-            where=table.place(row, wanted.name),
-            expected=f"a {what}, as in training, or an empty cell",
-            do="fix that cell",
-        ) from fault
+        rows = cells.rows_of([cells.distinct.index(fault.cell)])
+        refusal = _refused(fault, table.place(int(rows[0]), wanted.name), wanted)
+        if bad is None:
+            raise refusal from fault
+        # One odd cell after the other is taken out, until the others can be read.
+        for row in rows.tolist():
+            bad.setdefault(row, f"{refusal.found}, column '{wanted.name}'")
+        distinct = ["" if cell == fault.cell else cell for cell in cells.distinct]
+        return _read_cells(replace(cells, distinct=distinct), table, wanted, bad)
+    assert parsed.values is not None
+    column = Column(wanted.name, kind, cells.spread(kind, parsed.values))
+    return column, [*(f"column '{wanted.name}': {note}" for note in notes), *said_of(cells, parsed, table.lines)]
+
+
+def _refused(fault: NotOfKind, place: str, wanted: ColumnSchema) -> BadInput:
+    kind = wanted.cell_kind
+    what = f"date ({wanted.format or DATE_RULES[0].name})" if kind == "date" else kind
+    return BadInput(
+        f"'{fault.cell[:60]}' {fault.why or f'is not a {what}'}",
+        where=place,
+        expected=f"a {what}, as in training, or an empty cell",
+        do=fault.do or "fix that cell",
+    )
+
+
+def _mark(cells: Cells, table: Table | TextTable, wanted: ColumnSchema) -> tuple[Mark, list[str]]:
+    """The decimal mark of these cells, and notes. Where they can be read with both, the other columns of their file
+    decide, else the way in which training had them. Raises `NotOfKind` where that does not decide either."""
+    numerals, known = cells.numerals, Writing.of(wanted.format)
+    mark, evidence = decide_mark(numerals)
+    if evidence == "none":
+        return known.mark, []
+    if evidence != "both":
+        return mark, []
+    if isinstance(table, TextTable):
+        if table.point_only and not any("," in numeral for numeral in numerals):
+            return ".", []
+        if len(table.sure_marks) == 1:
+            return next(iter(table.sure_marks)), []
+    ours, theirs = parse_numbers(numerals, known.mark), parse_numbers(numerals, "," if known.mark == "." else ".")
+    assert ours is not None
+    assert theirs is not None
+    other = int(np.flatnonzero(~((ours.values == theirs.values) | np.isnan(ours.values)))[0])
+    cell = cells.texts[other]
+    separator = "," if known.mark == "." else "."
+    # In a file whose delimiter is a comma, a comma sets off thousands, in training as here.
+    sets_off = isinstance(table, TextTable) and table.point_only
+    if ours.group == separator and known.group != separator and not (known.mark == "." and sets_off):
+        one, two = (spell_number(float(numbers.values[other])) for numbers in (ours, theirs))
+        why = (
+            f"can be {one} or {two}, and training has numbers with a {MARK_NAMES[known.mark]} and without '{separator}'"
+        )
+        raise NotOfKind(cell, why, f"write {one} or {two}".replace(".", known.mark))
+    return known.mark, [f"'{cell}' can be read two ways; taken with a {MARK_NAMES[known.mark]}, as in training"]
 
 
 def _taken_as(kind: ColumnKind, wanted: ColumnSchema) -> str:
@@ -107,19 +232,7 @@ def _taken_as(kind: ColumnKind, wanted: ColumnSchema) -> str:
             return "numbers written as text"
         case _, "boolean":
             return "booleans in mixed spellings"
-    return f"dates read as {wanted.format or DATE_RULES[0].name}"
-
-
-def _cells_of(column: Column, wanted: ColumnSchema) -> Cells:
-    """The cells as the source spells them, or would."""
-    spelled = column.values if column.kind == "text" else column.spelled
-    if spelled is None:
-        spell = KINDS[column.kind].spell
-        # A boolean of a frame is no text: True, true or TRUE, it takes the letter case of the levels.
-        levels = {level.casefold(): level for level in wanted.levels} if column.kind == "boolean" else {}
-        spelled = np.array([levels.get(spell(value), spell(value)) for value in column.values], object)
-        spelled[column.missing] = ""
-    return Cells.of(column.name, [text or "" for text in spelled])
+    return f"dates read as {DateWriting.of(wanted.format).rule}"
 
 
 def _absent(names: list[str], extra: list[str], source: str) -> BadInput:
@@ -146,17 +259,21 @@ def _absent(names: list[str], extra: list[str], source: str) -> BadInput:
 def _other_names(names: list[str], extra: list[str]) -> dict[str, str]:
     """The columns that a table seems to hold under other names: those that differ in capitals or outer spaces only
     first, then the nearest."""
-    left, renamed = list(extra), dict[str, str]()
+    left, renamed = dict.fromkeys(extra), dict[str, str]()
 
     def take(name: str, other: str) -> None:
         renamed[name] = other
-        left.remove(other)
+        del left[other]
 
+    alike: dict[str, list[str]] = {}
+    for other in reversed(extra):
+        alike.setdefault(other.strip().casefold(), []).append(other)
     for name in names:
-        same = [other for other in left if other.strip().casefold() == name.strip().casefold()]
+        same = alike.get(name.strip().casefold())
         if same:
-            take(name, same[0])
-    for name in names:
+            take(name, same.pop())
+    # Each look for the nearest compares a name with all that are left.
+    for name in names[:NEAREST]:
         near = "" if name in renamed else nearest(name, left)
         if near:
             take(name, near)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from tenfold.data.columns.characters import composed
 from tenfold.data.columns.codes import distinct_values, text_codes, value_codes
 from tenfold.data.columns.kinds import KINDS, ColumnKind
+from tenfold.data.columns.read_contract import USUAL_READING, ReadContract
 from tenfold.errors import BadInput
 from tenfold.formatting import listed, nearest
 
@@ -22,9 +26,12 @@ class Column:
 
     values (rows,): float64 with NaN for missing (number; boolean as 0 and 1), datetime64[s] with NaT (date), or
     an object array of str | None (text). spelled (rows,): the cells of a number, boolean or date column as the file
-    spells them (None for missing), kept where classes or categories may need them. format: how the cells were read
-    ("decimal comma", "day.month.year"; "" for the plain way). doubt: what makes the kind questionable, with the first
-    such line.
+    spells them (None for missing), kept where classes or categories may need them. format: how the cells are written
+    (see `Writing`, `DateWriting` and the formats of durations; "" for the plain way). doubt: what makes the kind
+    questionable, with the first such line. asked: what the user says that the column is ("" for nothing). markers: the
+    spelled-out words that were read as missing without being asked to, with their rows in the whole source. two_ways:
+    the numbers can be read with the other decimal mark, and nothing in their file decides. overflow: the first row of
+    the whole source whose number is infinite or too large, and read as missing, and that number as it is spelled.
     """
 
     name: str
@@ -33,8 +40,13 @@ class Column:
     spelled: Array | None = None
     format: str = ""
     doubt: str = ""
+    asked: str = ""
+    markers: tuple[tuple[str, int], ...] = ()
+    two_ways: bool = False
+    overflow: tuple[int, str] | None = None
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "name", composed(self.name))
         if self.kind not in KINDS or self.values.dtype != KINDS[self.kind].dtype or self.values.ndim != 1:
             raise BadInput(f"column '{self.name}' of kind {self.kind} has values of type {self.values.dtype}")
 
@@ -85,7 +97,8 @@ class Table:
 
     source: where they come from (a path, "sklearn:iris", "pandas frame"). notes: what was noticed on reading. lines
     (rows,) int64: the line on which each row starts in the file, None where there are no lines. target: the column
-    that the source declares as its target ("" for none).
+    that the source declares as its target ("" for none). reading: what holds for later files too. bad: rows that could
+    not be read and have no value, with a word on each; only in data to predict.
     """
 
     name: str
@@ -94,12 +107,14 @@ class Table:
     notes: tuple[str, ...] = ()
     lines: Array | None = None
     target: str = ""
+    reading: ReadContract = USUAL_READING
+    bad: tuple[tuple[int, str], ...] = ()
 
     def __post_init__(self) -> None:
         if len({len(column.values) for column in self.columns}) > 1:
             raise BadInput("columns of different lengths", where=self.source)
         if len(set(self.names)) < len(self.columns):
-            twice = next(name for name in self.names if self.names.count(name) > 1)
+            twice = next(name for name, count in Counter(self.names).items() if count > 1)
             raise BadInput(f"two columns are named '{twice}'", where=self.source, do="rename one of them")
 
     @property
@@ -112,10 +127,14 @@ class Table:
 
     def column(self, name: str) -> Column:
         """The column of that name; BadInput with the nearest name when there is none."""
-        for column in self.columns:
-            if column.name == name:
-                return column
-        raise missing_column(name, self.names, self.source)
+        place = self._places.get(composed(name))
+        if place is None:
+            raise missing_column(name, self.names, self.source)
+        return self.columns[place]
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {column.name: place for place, column in enumerate(self.columns)}
 
     def take(self, rows: Array) -> Table:
         """The same columns for some rows (an index array), in that order."""
@@ -124,8 +143,8 @@ class Table:
 
     def drop(self, name: str) -> Table:
         """The table without one column; BadInput with the nearest name when there is none."""
-        self.column(name)
-        return replace(self, columns=tuple(column for column in self.columns if column.name != name))
+        dropped = self.column(name)
+        return replace(self, columns=tuple(column for column in self.columns if column is not dropped))
 
     def place(self, row: int, name: str = "") -> str:
         """Where a row (from 0) is in its source, in words: file and line (or row from 1), and column."""

@@ -24,7 +24,39 @@ if TYPE_CHECKING:
 Array = np.ndarray
 MAX_LEVELS = 64  # levels of one category with an input column of their own
 STACKED_ROWS = 4096
+SMALL_UNIT = 16.0  # floats up to it are in a unit that networks train well in
 DAY, WEEK, YEAR = 1.0, 7.0, 365.2425  # periods of the cyclic parts of a date, in days
+
+
+@dataclass(frozen=True)
+class PixelRange:
+    """The least and the greatest value of the training images, which become 0 and 1, where pixels are no bytes.
+
+    bits: 16 for image files of so many, in which the values of files of 8 bits count 257-fold; else 0."""
+
+    low: float
+    high: float
+    bits: int = 0
+
+    def __post_init__(self) -> None:
+        if (
+            not np.isfinite([self.low, self.high, self.high - self.low]).all()
+            or self.low > self.high
+            or self.bits not in (0, 16)
+        ):
+            raise BadInput(f"pixels from {self.low} to {self.high} of {self.bits} bits", expected="a finite range")
+
+    @staticmethod
+    def of(pixels: Array, bits: int = 0) -> PixelRange | None:
+        """The range of these pixels; None for bytes, and for floats that are in a small unit already."""
+        if pixels.dtype == np.uint8 or not pixels.size:
+            return None
+        low, high = float(pixels.min()), float(pixels.max())
+        return PixelRange(low, high, bits) if bits or max(-low, high) > SMALL_UNIT else None
+
+    def scaled(self, pixels: Array) -> Array:
+        """The pixels with this range as 0 to 1."""
+        return (pixels - self.low) / ((self.high - self.low) or 1.0)
 
 
 @dataclass(frozen=True)
@@ -34,7 +66,8 @@ class Inputs:
     Code c of category j is in [0, sizes[j]): one for each level of the schema, then "missing", then "unseen".
     own_flag: which numeric columns may have a missing indicator (the parts of one date share one). image: (height,
     width, channels) where the numeric columns are the pixels of an image, in that order, and there are no others; then
-    no cell is missing, and numbers may be uint8, which mean value / 255 (see `values`).
+    no cell is missing, and numbers may be uint8, which mean value / 255 (see `values`). pixel_range: what other pixels
+    were scaled by; None where they are as they were given.
     """
 
     numbers: Array
@@ -44,6 +77,7 @@ class Inputs:
     categories: tuple[str, ...]
     own_flag: Array
     image: tuple[int, int, int] | None = None
+    pixel_range: PixelRange | None = None
 
     def __post_init__(self) -> None:
         columns, dtype = self.numbers.shape[1], self.numbers.dtype
@@ -73,14 +107,23 @@ def matrix_inputs(x: Array) -> Inputs:
     return Inputs(x, np.zeros((len(x), 0), np.int64), names, (), (), np.ones(x.shape[1], bool))
 
 
-def pixel_inputs(pixels: Array) -> Inputs:
-    """Inputs of images (rows, height, width, channels), uint8 or float64."""
+def pixel_inputs(pixels: Array, pixel_range: PixelRange | None = None) -> Inputs:
+    """Inputs of images (rows, height, width, channels), uint8 or float64, scaled by the range."""
+    if pixel_range is not None:
+        pixels = pixel_range.scaled(pixels)
     rows, height, width, channels = pixels.shape
     count = height * width * channels
     numbers = np.require(pixels.reshape(rows, count), None, ["C", "W"])
     names = tuple(f"p{pixel}" for pixel in range(count))
     return Inputs(
-        numbers, np.zeros((rows, 0), np.int64), names, (), (), np.zeros(count, bool), (height, width, channels)
+        numbers,
+        np.zeros((rows, 0), np.int64),
+        names,
+        (),
+        (),
+        np.zeros(count, bool),
+        (height, width, channels),
+        pixel_range,
     )
 
 

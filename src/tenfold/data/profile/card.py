@@ -13,12 +13,14 @@ from typing import Any
 
 import numpy as np
 
+from tenfold.data.columns.alike import alike_in_words
 from tenfold.data.columns.codes import average_ranks, value_codes
 from tenfold.data.columns.in_threads import for_each
 from tenfold.data.columns.schema import TWIN, Schema
 from tenfold.data.columns.table import Table
 from tenfold.data.feed.encode import Inputs, make_inputs
 from tenfold.data.profile import leaks, near_repeats
+from tenfold.data.profile.outliers import far_values
 from tenfold.errors import BadInput
 from tenfold.formatting import listed
 
@@ -223,7 +225,10 @@ def _column_warnings(table: Table, schema: Schema) -> list[str]:
         apart = leaks.placeholder(values) if column.used else ""
         if apart:
             warnings.append(f"column '{column.name}': {apart}; if it means missing, leave those cells empty")
-        twice = leaks.spellings(column.levels) if column.used else ""
+        far = far_values(table, values) if column.used and not apart else ""
+        if far:
+            warnings.append(f"column '{column.name}': {far}")
+        twice = alike_in_words(column.levels, leaks.SPELLINGS) if column.used else ""
         if twice:
             warnings.append(f"column '{column.name}': {twice}; if they mean the same, write them alike")
     return warnings

@@ -41,12 +41,23 @@ def _facts(inputs: Inputs, target: Target) -> ImageFacts:
         height,
         width,
         channels,
-        "0 to 1" if inputs.numbers.dtype == np.uint8 else "as stored",
+        _unit(inputs),
         tuple(mean.tolist()),
         tuple(np.sqrt(variance).tolist()),
         int((moments.minimum == moments.maximum).sum()),
         tuple(zip(target.classes, counts, strict=True)),
     )
+
+
+def _unit(inputs: Inputs) -> str:
+    """What the pixels are as numbers, in words."""
+    if inputs.numbers.dtype == np.uint8:
+        return "0 to 1"
+    known = inputs.pixel_range
+    if known is None:
+        return "as stored"
+    levels = len(np.unique(inputs.numbers))
+    return f"values {known.low:,.6g} to {known.high:,.6g} in {levels:,} levels, scaled to 0 to 1"
 
 
 def _repeated(pixels: Array, target: Array) -> list[str]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from tenfold.data.columns.codes import average_ranks, codes_in_order, value_codes
@@ -15,7 +13,7 @@ Array = np.ndarray
 PLACEHOLDERS = {sign * size for sign in (-1.0, 1.0) for size in (99.0, 999.0, 9999.0, 99999.0, 999999.0)}
 PREDICTIVE = 0.97  # share of what is uncertain about the target that one column alone predicts
 BINS, BIN_ROWS = 200, 5  # a number with many values falls into so many quantile bins, of at least so many rows
-SPELLINGS = 3  # groups of levels that are named
+SPELLINGS = 3  # groups of levels of a category that are named as alike
 STRAIGHT = 0.999  # correlation from which a regression target follows a column
 FEW_RANKS = 10_000  # rows up to which ranks are simply compared
 LEAST_ROWS = 50  # rows from which a single column can be called too good
@@ -173,16 +171,6 @@ def placeholder(column: Column) -> str:
         if values[end] in PLACEHOLDERS and gap >= max(others[-1] - others[0], 1.0) / 2:
             return f"{spell_number(values[end])} ({counts[end]} cells) stands apart from the other values"
     return ""
-
-
-def spellings(levels: Sequence[str]) -> str:
-    """Levels of a category that differ in capitals or spaces only, in words; "" for none."""
-    alike: dict[str, list[str]] = {}
-    for level in levels:
-        alike.setdefault("".join(level.casefold().split()), []).append(level)
-    pairs = [" and ".join(f"'{level}'" for level in sorted(group)) for group in alike.values() if len(group) > 1]
-    more = f", and {len(pairs) - SPELLINGS} more such pairs" if len(pairs) > SPELLINGS else ""
-    return f"{', '.join(pairs[:SPELLINGS])} differ in capitals or spaces only{more}" if pairs else ""
 
 
 def rare_classes(target: Array, classes: tuple[str, ...]) -> list[tuple[str, int]]:

@@ -1,212 +1,169 @@
 """CSV and TSV, read strictly: every record must have a cell for every column, or the file is refused.
 
-The csv module splits the text, and not DuckDB or polars: it gives the line of every record and stops at the first
-damaged quote, which the error messages need, and it never guesses. A large file without quotes that is regular from its
-first row to its last is cut by DuckDB instead (`unquoted.py`), with the same result.
+A large file without quotes that is regular from its first row to its last is cut by DuckDB instead of the csv module
+(`unquoted.py`), with the same result.
 """
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator
+from dataclasses import replace
 from functools import partial
-from itertools import chain
+from itertools import chain, islice
 
 import numpy as np
 
 from tenfold.data.columns.cells import TextTable, cells_of_texts
 from tenfold.data.columns.numbers import is_number
-from tenfold.data.read.dialect import Dialect, detect, text_lines
+from tenfold.data.columns.read_contract import ReadContract
+from tenfold.data.read.dialect import detect
+from tenfold.data.read.layout import HEAD, TableLayout, find_table, wrong_width
+from tenfold.data.read.left_out import Collected, is_comment_line, leave_out
+from tenfold.data.read.options import DEFAULT, ReadOptions
+from tenfold.data.read.records import RawRow, TextFile
 from tenfold.data.read.text import to_utf8
 from tenfold.data.read.unquoted import LEAST_BYTES, NamedColumn, cut_unquoted, read_unquoted
 from tenfold.errors import BadInput
+from tenfold.formatting import listed
 
 Array = np.ndarray
 CHUNK = 65_536  # records that are held as Python lists at a time
 
 
-@dataclass(frozen=True)
-class _File:
-    """UTF-8 text, how to split it, and its name for messages."""
-
-    text: bytes
-    dialect: Dialect
-    source: str
-
-    def records(self) -> Iterator[tuple[int, list[str]]]:
-        """Line (from 1) and cells of every record, blank ones included; BadInput at a damaged quote."""
-        reader = csv.reader(text_lines(self.text, self.dialect.skip), **self.dialect.options())
-        skip, last = self.dialect.skip, 0
-        try:
-            for record in reader:
-                start, last = last + 1, reader.line_num
-                if last > start:
-                    self.refuse_swallowed(start + skip, record)
-                yield start + skip, record
-        except csv.Error as error:
-            raise self.damaged(last + 1 + skip, str(error)) from error
-
-    def line(self, number: int) -> str:
-        """The text of one line."""
-        return next(iter(text_lines(self.text, number - 1)), "").rstrip("\r\n")
-
-    def place(self, line: int, column: int, names: list[str] | None = None) -> str:
-        """File, line and column in words."""
-        title = f" ('{names[column - 1]}')" if names and column <= len(names) and names[column - 1] else ""
-        return f"{self.source}, line {line}, column {column}{title}"
-
-    def damaged(self, line: int, reason: str) -> BadInput:
-        """The error for a record that starts on this line and has a damaged quote."""
-        text = self.line(line)
-        # The last cell that still parses from the start of the line is the one before the damage.
-        good = 0
-        for end in (i for i, c in enumerate(text[:10_000]) if c == self.dialect.delimiter):
-            try:
-                good = len(next(csv.reader([text[:end]], **self.dialect.options())))
-            except csv.Error:
-                continue
-        endless = "unexpected end" in reason or "field limit" in reason
-        return BadInput(
-            f"unbalanced quote: {'a quoted cell that never ends' if endless else 'text goes on after a closing quote'}",
-            where=self.place(line, good + 1),
-            expected=f"a cell in {self.dialect.quote}quotes{self.dialect.quote}, quotes inside it doubled",
-            do="close or remove that quote",
-        )
-
-    def refuse_swallowed(self, line: int, record: list[str]) -> None:
-        """Refuse a cell whose inner lines are all records of their own: a quote before them was left open."""
-        for column, cell in enumerate(record, 1):
-            # A quote left open swallows rows until the next quote, and the record that results can be as wide as any
-            # other. So lines inside a cell are looked at: if every one of them splits like a row, it is one. With two
-            # columns or fewer, text in several lines looks like that by chance.
-            inner = cell.splitlines()[1:-1]
-            if len(record) < 3 or not inner:
-                continue
-            options = {**self.dialect.options(), "strict": False}
-            if all(len(next(csv.reader([text], **options), [])) == len(record) for text in inner):
-                raise BadInput(
-                    f"unbalanced quote: a quoted cell runs over lines that look like rows ({len(inner)} of them)",
-                    where=self.place(line, column),
-                    expected="a quote that closes in its own row",
-                    do="close or remove that quote",
-                )
-
-
 def read_delimited(
-    raw: bytes, *, name: str, source: str, notes: list[str], tabs: bool = False, least: int = LEAST_BYTES
+    raw: bytes,
+    *,
+    name: str,
+    source: str,
+    notes: list[str],
+    tabs: bool = False,
+    least: int = LEAST_BYTES,
+    options: ReadOptions = DEFAULT,
+    expected: Collection[str] = (),
+    keep_bad: bool = False,
 ) -> TextTable:
     """The cells in the bytes of a CSV or TSV file. tabs: the file is a TSV by its name. least: bytes from which on a
-    regular file is cut by DuckDB, with the same result.
+    regular file is cut by DuckDB, with the same result. expected: names that the header must hold, where they are
+    known. keep_bad: rows that the options drop stay, without a value, and are named in `TextTable.bad`.
 
     BadInput, with file, line and column: see `to_utf8`; a row with too few or too many cells, a duplicate column
-    name, an unbalanced quote, a header repeated in the middle, a file cut inside a row, a header without rows.
+    name, an unbalanced quote, a header repeated in the middle, a second table, a file cut inside a row, a header
+    without rows; more bad rows than the options allow.
     """
     text, encoding = to_utf8(raw, source)
-    dialect = detect(text, tabs=tabs)
-    names, columns, lines, more = _split(_File(text, dialect, source), strictly=len(text) < least)
-    makers = tuple(partial(column, title) for title, column in zip(names, columns, strict=True))
-    notes = [*notes, *encoding, *dialect.notes, *more]
-    return TextTable(name, source, tuple(names), makers, dialect.delimiter == ",", tuple(notes), lines)
-
-
-def _split(file: _File, *, strictly: bool) -> tuple[list[str], list[NamedColumn], Array, list[str]]:
-    """Column names, what makes the cells of each column, the line of each row, notes. strictly: record by record,
-    whatever the file."""
+    dialect = detect(text, tabs=tabs, options=options)
+    file = TextFile(text, dialect, source, options)
     records = file.records()
-    header_line, header = next(((line, r) for line, r in records if any(cell.strip() for cell in r)), (1, []))
-    if not header:
-        raise BadInput("there is no header", where=file.place(1, 1), expected="a header line and data rows")
-    titles = [" ".join(cell.split()) for cell in header]
-    if file.dialect.header_comment:
-        titles[0] = titles[0].lstrip("# ")
-    first = next(((line, r) for line, r in records if not _blank(r)), None)
-    if first is None:
-        raise BadInput("a header without rows", where=file.place(header_line + 1, 1), expected="at least one data row")
-    extra = len(first[1]) - len(titles)
-    trailing_row = extra == 1 and not first[1][-1].strip()
-    if trailing_row:
-        titles.append("")
-    elif extra == -1 and len(titles) > 1 and not titles[-1]:
-        titles.pop()  # the delimiter ends the header, but not the rows
-    regular = not strictly and not extra and bool(titles[-1]) and first[0] == header_line + 1
-    found = _cut(file, header, header_line) if regular else None
+    head = list(islice(records, HEAD))
+    layout = find_table(file, head, expected)
+    before = [*notes, *encoding, *dialect.notes]
+    found = None if len(text) < least else _cut(file, head, layout)
     if found is not None:
-        return _named(file, titles, header_line, *found)
-    columns, lines = _collect(file, chain([first], records), titles, header)
-    empty = len(titles) > 1 and not titles[-1] and not np.strings.str_len(columns[-1]).any()
-    if trailing_row and not empty:
-        row = int(np.flatnonzero(np.strings.str_len(columns[-1]))[0])
-        raise _wrong_width(file, int(lines[row]), len(titles), titles[:-1], ends=False)
-    if empty:
-        titles.pop()
-        columns.pop()
-    names, makers, lines, notes = _named(
-        file, titles, header_line, [partial(cells_of_texts, column) for column in columns], lines
+        names, more = _names(file, layout)
+        makers = tuple(partial(column, title) for title, column in zip(names, found[0], strict=True))
+        return TextTable(
+            name, source, tuple(names), makers, dialect.delimiter == ",",
+            (*before, *layout.notes, *more, *_no_line_end(file)), found[1], reading=_contract(layout, options, ()),
+        )  # fmt: skip
+    table = _collect(file, layout, chain(head[layout.rest :], records))
+    left = leave_out(file, table, layout.columns)
+    bad, said = _bad_rows(file, layout, table, keep=keep_bad)
+    names, columns, more = _without_empty_end(file, layout, table)
+    kept = [f"a quote inside an unquoted cell stands for itself ({_lines(file.kept)})"] if file.kept else []
+    makers = tuple(
+        partial(cells_of_texts, column, title, options.words) for title, column in zip(names, columns, strict=True)
     )
-    if empty:
-        notes.append(f"a delimiter ends every {'row' if trailing_row else 'line'}: the empty last column is dropped")
-    return names, makers, lines, notes
+    every = (*before, *layout.notes, *more, *kept, *left, *said, *_no_line_end(file))
+    return TextTable(
+        name, source, tuple(names), makers, dialect.delimiter == ",", every, table.lines,
+        _contract(layout, options, names), bad, options.most_bad,
+    )  # fmt: skip
 
 
-def _cut(file: _File, header: list[str], header_line: int) -> tuple[list[NamedColumn], Array] | None:
+def _contract(layout: TableLayout, options: ReadOptions, names: Collection[str]) -> ReadContract:
+    """What later files are to be read by as well."""
+    columns = () if layout.header else tuple(names)
+    return ReadContract(not layout.header, columns, options.missing, options.bad_rows)
+
+
+def _no_line_end(file: TextFile) -> list[str]:
+    return [] if file.text.endswith((b"\n", b"\r")) else ["the last line has no line end: is the file complete?"]
+
+
+def _lines(lines: list[int]) -> str:
+    return f"line {lines[0]}" if len(lines) == 1 else f"{len(lines)} lines, the first is {lines[0]}"
+
+
+def _cut(file: TextFile, head: list[RawRow], layout: TableLayout) -> tuple[list[NamedColumn], Array] | None:
     """What makes the cells of each column and the line of each row, of a file that can be cut without a doubt."""
-    rows = cut_unquoted(file.text, file.dialect, header, header_line)
-    columns = None if rows is None else read_unquoted(rows)
-    if rows is None or columns is None:
+    first = head[layout.rest].line
+    plain = bool(layout.header) and first == layout.line + 1 and len(layout.header) == layout.width
+    if not plain or layout.ends or not layout.titles[-1] or file.options.skipped or b"\n#" in file.text:
         return None
-    return columns, np.arange(header_line + 1, header_line + 1 + rows.rows)
+    rows = cut_unquoted(file.text, file.dialect, layout.header, layout.line, file.options.words)
+    if rows is None or _has_end(file, layout):
+        return None
+    columns = read_unquoted(rows)
+    return None if columns is None else (columns, np.arange(first, first + rows.rows))
 
 
-def _named(
-    file: _File, titles: list[str], header_line: int, columns: list[NamedColumn], lines: Array
-) -> tuple[list[str], list[NamedColumn], Array, list[str]]:
-    """What `_split` gives, with names and notes of these titles."""
-    names, notes = _names(file, titles, header_line)
-    if not file.text.endswith((b"\n", b"\r")):
-        notes.append("the last line has no line end: is the file complete?")
-    return names, columns, lines, notes
+def _has_end(file: TextFile, layout: TableLayout) -> bool:
+    """Whether the last lines of a regular file may be something else than rows."""
+    tail = file.text[-262_144:]
+    lines = tail[tail.find(b"\n") + 1 :]
+    last = TextFile(lines, replace(file.dialect, skip=0, header_comment=False), file.source, file.options)
+    records = list(last.records())
+    try:
+        table = _collect(last, layout, iter(records))
+        rows = table.rows
+        return bool(leave_out(last, table, layout.columns)) or table.rows < rows
+    except BadInput:
+        return True
 
 
-def _blank(record: list[str]) -> bool:
-    return not record or (len(record) == 1 and not record[0].strip())
-
-
-def _collect(
-    file: _File, records: Iterator[tuple[int, list[str]]], titles: list[str], header: list[str]
-) -> tuple[list[Array], Array]:
-    """The cells of each column and the line of each row; refuses records of another width, and the header's copy."""
-    width = len(titles)
+def _collect(file: TextFile, layout: TableLayout, records: Iterator[RawRow]) -> Collected:
+    """The cells of each column; BadInput at the header's copy."""
+    width, several = layout.width, layout.width > 1
+    header = [cell.strip() for cell in layout.header]
     chunk: list[list[str]] = []
     parts: list[list[Array]] = []
     lines: list[int] = []
+    table = Collected([], np.empty(0, np.int64))
     blank: list[int] = []  # in a file of one column a blank line is a missing cell, unless the file ends with it
-    for line, record in records:
-        if len(record) != width or (width == 1 and _blank(record)):
-            if not _blank(record):
-                raise _wrong_width(file, line, len(record), titles, ends=next(records, None) is None)
-            blank.append(line)
+    for record in records:
+        cells = record.cells
+        if len(cells) != width or (not several and record.blank):
+            if record.blank:
+                blank.append(record.line)
+                table.blanks.add(len(lines))
+            else:
+                table.odd.append((len(lines), record))
             continue
-        if record == header and width > 1:  # in a single column it may well be a value
+        if several and [cells[0].strip()] == header[:1] and [cell.strip() for cell in cells] == header:
             raise BadInput(
                 "the header is repeated",
-                where=file.place(line, 1),
+                where=file.place(record.line, 1),
                 expected="data rows after the first header",
                 do="remove that line; were several files joined?",
             )
-        if width == 1 and blank:
+        if not several and blank:
             chunk += [[""]] * len(blank)
             lines += blank
             blank = []
-        chunk.append(record)
-        lines.append(line)
+        if several and record.empty:
+            table.bare.add(len(lines))
+        if cells[0].lstrip().startswith("#"):
+            table.comments.append(len(lines))
+        chunk.append(cells)
+        lines.append(record.line)
         if len(chunk) >= CHUNK:
             parts.append(_transpose(chunk))
             chunk = []
     if chunk:
         parts.append(_transpose(chunk))
-    columns = [np.concatenate(pieces) for pieces in zip(*parts, strict=True)]
-    return columns, np.array(lines, np.int64)
+    table.columns = [np.concatenate(pieces) for pieces in zip(*parts, strict=True)]
+    table.lines = np.array(lines, np.int64)
+    return table
 
 
 def _transpose(chunk: list[list[str]]) -> list[Array]:
@@ -214,29 +171,107 @@ def _transpose(chunk: list[list[str]]) -> list[Array]:
     return [np.array(cells, np.dtypes.StringDType()) for cells in zip(*chunk, strict=True)]
 
 
-def _wrong_width(file: _File, line: int, cells: int, titles: list[str], *, ends: bool) -> BadInput:
-    width = len(titles)
-    if ends and cells < width and not file.text.endswith((b"\n", b"\r")):
+def _bad_rows(
+    file: TextFile, layout: TableLayout, table: Collected, *, keep: bool
+) -> tuple[tuple[tuple[int, str], ...], list[str]]:
+    """Refuse the rows that cannot be read, or drop them and say so; keep: leave rows without a value in their place,
+    which are returned with a word on each."""
+    comments = [record for _, record in table.odd if is_comment_line(record)]
+    table.odd = [(at, record) for at, record in table.odd if not is_comment_line(record)]
+    notes = [f"comments left out ({_lines([record.line for record in comments])})"] if comments else []
+    errors = [(record.line, _wrong_width(file, layout, table, at, record)) for at, record in table.odd]
+    errors = sorted([*errors, *file.damaged], key=lambda fault: fault[0])
+    if not errors:
+        return (), notes
+    if not file.options.drops:
+        raise errors[0][1]
+    total = table.rows + len(errors)
+    share = len(errors) / total
+    if share > file.options.most_bad:
+        least = np.ceil(share * 1000) / 10
+        raise BadInput(
+            f"{len(errors)} of {total} rows cannot be read ({share:.1%}), the first: {errors[0][1].found}",
+            where=errors[0][1].where,
+            expected=f"at most {file.options.most_bad:.1%} bad rows to drop",
+            do=f"mend the file, or --bad-rows drop:{least:g}%",
+        )
+    named = listed((f"line {line} ({error.found})" for line, error in errors), 3)
+    what = "have no prediction" if keep else "are dropped"
+    notes.append(f"{len(errors)} of {total} rows ({share:.1%}) cannot be read and {what}: {named}")
+    if not keep:
+        return (), notes
+    lines = np.array([line for line, _ in errors], np.int64)
+    places = np.searchsorted(table.lines, lines)
+    table.columns = [np.insert(column, places, "") for column in table.columns]
+    table.lines = np.insert(table.lines, places, lines)
+    rows = places + np.arange(len(places))
+    return tuple((int(row), error.found) for row, (_, error) in zip(rows, errors, strict=True)), notes
+
+
+def _wrong_width(file: TextFile, layout: TableLayout, table: Collected, at: int, record: RawRow) -> BadInput:
+    """The error for a record with too few or too many cells."""
+    titles = layout.titles[:-1] if layout.ends and layout.header else layout.titles
+    cells, width, line = len(record.cells), len(titles), record.line
+    few = cells < width
+    if few and at == table.rows and record is table.odd[-1][1] and not file.text.endswith((b"\n", b"\r")):
         return BadInput(
             f"the file ends inside a row: {cells} of {width} cells",
             where=file.place(line, cells, titles),
             expected=f"{width} cells",
             do="fetch or export the file again: it is cut off",
         )
-    few = cells < width
-    delimiter = repr(file.dialect.delimiter)
-    return BadInput(
-        f"a row with too {'few' if few else 'many'} cells: {cells}, the header has {width}",
-        where=file.place(line, cells + 1 if few else width + 1, titles),
-        expected=f"{width} cells set off by {delimiter}",
-        do=f"{'add the missing cell' if few else f'quote the cell that holds a {delimiter}'}, or remove the row",
-    )
+    place = file.place(line, cells + 1 if few else width + 1, titles)
+    names = {" ".join(cell.split()) for cell in record.cells if cell.strip()}
+    if len(names) > 1 and (names <= set(titles) or at in table.blanks):
+        return BadInput(
+            f"another table seems to begin: {cells} cells, the header has {width}",
+            where=place,
+            expected="one table in a file",
+            do=f"--skip-rows {line}- to read the first table only",
+        )
+    return wrong_width(file, record, titles, layout.line, header=False)
 
 
-def _names(file: _File, titles: list[str], line: int) -> tuple[list[str], list[str]]:
+def _without_empty_end(
+    file: TextFile, layout: TableLayout, table: Collected
+) -> tuple[list[str], list[Array], list[str]]:
+    """Names and columns without the empty ones at the end that have no name, and notes."""
+    titles, columns, notes = list(layout.titles), list(table.columns), []
+    if not table.rows:
+        line = layout.line + 1
+        raise BadInput("a header without rows", where=file.place(line, 1), expected="at least one data row")
+    dropped = 0
+    while len(titles) > 1 and ((layout.ends and not dropped) or not titles[-1]):
+        filled = np.flatnonzero(np.strings.str_len(np.strings.strip(columns[-1])))
+        if filled.size and layout.ends and layout.header and not dropped:
+            record = RawRow(int(table.lines[filled[0]]), table.row(int(filled[0])), True)
+            raise _wrong_width(file, layout, table, int(filled[0]), record)
+        if filled.size:
+            break
+        titles.pop()
+        columns.pop()
+        dropped += 1
+    if dropped:
+        every = "row" if layout.ends and layout.header else "line"
+        notes.append(f"a delimiter ends every {every}: the empty last column is dropped" if dropped == 1
+                     else f"the {dropped} last columns have neither a name nor a value and are dropped")  # fmt: skip
+    names, more = _names(file, replace(layout, titles=titles))
+    return names, columns, [*notes, *more]
+
+
+def _names(file: TextFile, layout: TableLayout) -> tuple[list[str], list[str]]:
     """The column names: as in the header, "column 3" for an empty third one; refuses a name that occurs twice."""
     names: list[str] = []
     notes: list[str] = []
+    titles = layout.titles
+    common = max(set(titles), key=titles.count)
+    if common and titles.count(common) > max(2, len(titles) / 2):
+        # A word that stands over most columns names none of them.
+        again = {title: iter(range(1, len(titles) + 1)) for title in titles if title and titles.count(title) > 1}
+        titles = [f"{title} {next(again[title])}" if title in again else title for title in titles]
+        notes.append(
+            f"{layout.titles.count(common)} columns are called '{common}': they are numbered, '{common} 1' first"
+        )
     for number, title in enumerate(titles, 1):
         name = title or f"column {number}"
         if not title:
@@ -244,11 +279,13 @@ def _names(file: _File, titles: list[str], line: int) -> tuple[list[str], list[s
         if name in names:
             raise BadInput(
                 f"two columns are named '{name}' (columns {names.index(name) + 1} and {number})",
-                where=file.place(line, number),
+                where=file.place(layout.line, number),
                 expected="distinct column names",
-                do="rename one of them",
+                do=f"rename one of them, or number all columns: --no-header --skip-rows {layout.line}",
             )
         names.append(name)
-    if len(titles) > 1 and all(is_number(title) for title in titles if title):
-        notes.append("the header holds only numbers: if these are data, put a line of column names before them")
+    if layout.header and len(titles) > 1 and all(is_number(title) for title in titles if title):
+        notes.append(
+            "the header holds only numbers: if these are data, --no-header, or put a line of column names before them"
+        )
     return names, notes

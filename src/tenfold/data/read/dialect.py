@@ -6,13 +6,18 @@ import contextlib
 import csv
 import io
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
+
+from tenfold.data.read.options import DEFAULT, ReadOptions
 
 DELIMITERS = {"\t": "tab", ";": "semicolon", "|": "bar", ",": "comma"}  # the first wins a tie: commas occur in text
 HEAD_LINES = 400
 HEAD_CHARACTERS = 262_144
+DELIMITING_COMMA = re.compile(r"(?<!\d),|,(?!\d)")
 SEPARATOR_LINE = re.compile(r"sep=(.)\s*", re.IGNORECASE)
 
 
@@ -46,18 +51,22 @@ def text_lines(raw: bytes, skip: int = 0) -> Iterator[str]:
     return stream
 
 
-def detect(raw: bytes, *, tabs: bool = False) -> Dialect:
+def detect(raw: bytes, *, tabs: bool = False, options: ReadOptions = DEFAULT) -> Dialect:
     """The dialect of UTF-8 text. tabs: the file's name says that it holds tabs, which decides a tie only.
 
-    The delimiter is the one with which the most lines of the head have as many cells as the header (at least 2); among
-    equals the one with the most cells, then tab, semicolon, bar, comma. If no delimiter fits there is one column, which
-    is read with commas.
+    The delimiter is the one with which the most lines of the head have as many cells as most of them (at least 2);
+    among equals the one with the most cells, then tab, semicolon, bar, comma. If no delimiter fits there is one column,
+    which is read with commas.
     """
-    lines = _head(raw)
+    lines = ["\n" if options.skips(number) else line for number, line in enumerate(_head(raw), 1)]
     skip, notes, forced = 0, [], ""
     if lines and _separator(lines[0]):
         forced, skip = _separator(lines[0]), 1
-    while skip < len(lines) and (not lines[skip].strip() or lines[skip].startswith("#")):
+    if options.header_row is not None:
+        above = text_lines(raw, options.header_row - 1)
+        lines = [*lines[: options.header_row - 1], *islice(above, HEAD_LINES)]
+        skip = options.header_row - 1
+    while options.header_row is None and skip < len(lines) and (not lines[skip].strip() or lines[skip].startswith("#")):
         skip += 1
     comments = sum(1 for line in lines[:skip] if line.startswith("#"))
     body = lines[skip:]
@@ -107,14 +116,24 @@ def _delimiter(lines: list[str], quote: str, tabs: bool) -> str:
     chosen = "\t" if tabs else ","
     for rank, delimiter in enumerate(reversed(DELIMITERS)):
         widths = _widths(lines, delimiter, quote)
-        if not widths or widths[0] < 2:
+        counts = Counter(width for width in widths if width > 1)
+        if not counts:
             continue
-        # Rows with one cell more agree too: some programs end every line but the header with a delimiter.
-        agreement = max(sum(1 for w in widths if w == widths[0] + extra) + (extra > 0) for extra in (0, 1))
-        score = (agreement / len(widths), widths[0], rank)
-        if score > best:
+        width = max(counts, key=lambda width: (counts[width], width))
+        # A header of one cell fewer agrees too: some programs end every line but the header with a delimiter.
+        first = next(width for width in widths if width > 1)
+        agreement = counts[width] + (first == width - 1)
+        score = (agreement / len(widths), width, rank)
+        decimal = chosen == "," and score[0] >= best[0] > 0 and _decimal_commas(lines, delimiter)
+        if score > best or decimal:
             best, chosen = score, delimiter
     return chosen
+
+
+def _decimal_commas(lines: list[str], delimiter: str) -> bool:
+    """Whether every comma stands between two digits, while another delimiter stands in every line."""
+    present = [line for line in lines if line.strip()]
+    return all(delimiter in line for line in present) and not any(DELIMITING_COMMA.search(line) for line in present)
 
 
 def _widths(lines: list[str], delimiter: str, quote: str) -> list[int]:

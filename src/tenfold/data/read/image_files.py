@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -34,19 +35,25 @@ RUN = "run.db"  # a folder that holds it is a run, not data
 
 
 class Seen(NamedTuple):
-    """One file: the image as it was kept (None where there is none), its own size, and what is wrong with it."""
+    """One file: the image as it was kept (None where there is none), its own size, and what is wrong with it.
+
+    The image is of mode L or RGB, in bytes, or of mode F: its own values. bits: of a pixel in the file, 32 for floats
+    too; 8 where 16 bits hold no more than 8 can.
+    """
 
     image: Image | None
     size: tuple[int, int]  # width, height
     fault: str = ""
+    bits: int = 8
 
 
 def read_folder(path: str | os.PathLike[str], *, name: str | None = None) -> Images:
     """The images of a folder with one subfolder for each class; the target is the subfolder's name.
 
     Images of one size, up to 96 x 96, are kept; others are cropped to squares and scaled to the median of their
-    shorter sides, at most 64. Grey where no image has colour, else red, green and blue. BadInput names every file
-    that is damaged or no image, and every file or folder in the wrong place.
+    shorter sides, at most 64. Grey where no image has colour, else red, green and blue. Grey images of more than 8 bits
+    keep their values. BadInput names every file that is damaged or no image, and every file or folder in the wrong
+    place.
     """
     top = Path(path)
     classes, ignored = _class_files(top)
@@ -55,10 +62,25 @@ def read_folder(path: str | os.PathLike[str], *, name: str | None = None) -> Ima
     images = [seen_file.image for seen_file in seen if seen_file.image is not None]
     size, note = _common_size([seen_file.size for seen_file in seen])
     colour = any(image.mode == "RGB" for image in images)
-    contract = ImageContract(height=size[1], width=size[0], channels=3 if colour else 1)
+    depth = max((seen_file.bits for seen_file in seen), default=8)
+    shallow = [f"{_relative(top, file)} ({s.bits} bits)" for file, s in zip(files, seen, strict=True) if s.bits < 32]
+    if depth == 32 and shallow:
+        raise BadInput(
+            f"images of 32 bits a pixel beside others: {_listed(shallow)}",
+            where=str(top),
+            expected="images of one kind, because their units differ",
+            do="save all of them alike, or as an npz file with arrays x and y",
+        )
+    stored = "uint8" if depth == 8 or colour else "uint16" if depth == 16 else "float64"
+    contract = ImageContract(height=size[1], width=size[0], channels=3 if colour else 1, pixels=stored)
     pixels = np.stack([_pixels(_fitted(image, contract), contract) for image in images])
     labels = np.array([file.parent.name for file in files], object)
-    notes = [note, "" if colour else f"all {len(files)} images are grey: one channel", _ignored_note(ignored)]
+    notes = [
+        note,
+        "" if colour else f"all {len(files)} images are grey: one channel",
+        _depth_note([seen_file.bits for seen_file in seen], stored),
+        _ignored_note(ignored),
+    ]
     return Images(
         name=name or top.resolve().name,
         source=os.fspath(path),
@@ -66,18 +88,15 @@ def read_folder(path: str | os.PathLike[str], *, name: str | None = None) -> Ima
         target=Column(TARGET, "text", labels),
         files=tuple(_relative(top, file) for file in files),
         notes=tuple(line for line in notes if line),
+        bits=16 if stored == "uint16" else 0,
     )
 
 
 def read_files(path: str | os.PathLike[str], contract: ImageContract) -> Images:
     """One image file, or every image in a folder and its subfolders, sorted by path, as the contract wants them."""
     top = Path(path)
-    if contract.channels not in READABLE or contract.pixels != "uint8":
-        raise BadInput(
-            "image files, but the model was trained on an array",
-            where=str(top),
-            expected=f"an npz file with x of {contract.size} {contract.pixels} pixels",
-        )
+    if contract.channels not in READABLE:
+        raise _of_an_array(top, contract)
     everything = _walk(top) if top.is_dir() else [top]
     ignored = [file for file in everything if _is_ignored(top, file)]
     files = [file for file in everything if file not in set(ignored)]
@@ -85,11 +104,23 @@ def read_files(path: str | os.PathLike[str], contract: ImageContract) -> Images:
         raise BadInput("no image in this folder", where=str(top), expected="image files, also in subfolders")
     seen = _read_all(top, files, lambda image: _fitted(image, contract))
     images = [seen_file.image for seen_file in seen if seen_file.image is not None]
+    bits = [seen_file.bits for seen_file in seen]
+    if contract.pixels == "float64" and min(bits) < 32:
+        raise _of_an_array(top, contract)
+    if contract.pixels != "float64" and max(bits) > 16:
+        file = files[bits.index(max(bits))]
+        raise BadInput(
+            f"{_relative(top, file)} has 32 bits a pixel",
+            where=str(top),
+            expected=f"images of {'8' if contract.pixels == 'uint8' else '16'} bits a pixel, as in training",
+            do="save it as the training images were",
+        )
     scaled = sum(seen_file.size != (contract.width, contract.height) for seen_file in seen)
     coloured = sum(image.mode == "RGB" for image in images) if contract.channels == 1 else 0
     notes = [
         f"{scaled} of {len(files)} images cropped and scaled to {contract.height} x {contract.width}" if scaled else "",
         f"{coloured} of {len(files)} images turned grey, as all were in training" if coloured else "",
+        _depth_note(bits, contract.pixels),
         _ignored_note(ignored),
     ]
     return Images(
@@ -99,6 +130,23 @@ def read_files(path: str | os.PathLike[str], contract: ImageContract) -> Images:
         files=tuple(_relative(top, file) for file in files),
         notes=tuple(line for line in notes if line),
     )
+
+
+def _of_an_array(top: Path, contract: ImageContract) -> BadInput:
+    return BadInput(
+        "image files, but the model was trained on an array",
+        where=str(top),
+        expected=f"an npz file with x of {contract.size} {contract.pixels} pixels",
+    )
+
+
+def _depth_note(bits: Sequence[int], stored: str) -> str:
+    """How images of other depths than 8 bits are read, in words."""
+    count = Counter(bits)
+    if stored == "uint8":
+        return f"{count[16]} of {len(bits)} images have 16 bits a pixel and are read with 8" if count[16] else ""
+    mixed = f"; those of {count[8]} images with 8 bits count 257-fold" if count[8] and stored == "uint16" else ""
+    return f"{len(bits) - count[8]} images of {max(bits)} bits a pixel keep their values{mixed}"
 
 
 def folder_sha(path: str | os.PathLike[str]) -> str:
@@ -236,11 +284,12 @@ def _read_one(pillow: Any, file: Path, formats: list[str], keep: Callable[[Image
         return Seen(None, (0, 0), "no file")
     try:
         with pillow.open(file, formats=formats) as opened:
-            image = _upright(opened)
+            image, bits = _upright(opened)
             size = image.size
-            return Seen(_uncoloured(keep(image)), size)
-    except (pillow.DecompressionBombWarning, pillow.DecompressionBombError):
-        return Seen(None, (0, 0), "too many pixels")
+            return Seen(_uncoloured(keep(image)), size, bits=bits)
+    except (pillow.DecompressionBombWarning, pillow.DecompressionBombError) as error:
+        numbers = re.findall("[0-9]+", str(error))
+        return Seen(None, (0, 0), f"too many pixels: {int(numbers[0]):,}" if numbers else "too many pixels")
     except pillow.UnidentifiedImageError:
         return Seen(None, (0, 0), "empty" if not file.stat().st_size else "no image")
     except BadInput as error:
@@ -250,25 +299,33 @@ def _read_one(pillow: Any, file: Path, formats: list[str], keep: Callable[[Image
         return Seen(None, (0, 0), f"damaged: {first[:60]}")
 
 
-def _upright(opened: Image) -> Image:
-    """The first frame as it is meant to be seen, of mode L or RGB."""
+def _upright(opened: Image) -> tuple[Image, int]:
+    """The first frame as it is meant to be seen, of mode L or RGB, or F with its own values; and its bits a pixel."""
     from PIL import Image as pillow, ImageOps
 
+    # Pillow reads 16 bits of a colour with 8, which it tells only here.
+    deep_colour = any("16" in str(part) for tile in getattr(opened, "tile", ()) for part in tile[3:])
     image = ImageOps.exif_transpose(opened)
-    if image.mode.startswith("I;16"):
-        # 16 bits to 8: 65535 / 257 = 255.
-        return pillow.fromarray(np.round(np.asarray(image) / 257.0).astype(np.uint8))
+    if image.mode.startswith("I;16") or (image.mode == "I" and opened.format in ("PNG", "PPM")):
+        values = np.asarray(image)
+        if not (values % 257).any():  # 8 bits, saved with 16
+            return pillow.fromarray((values // 257).astype(np.uint8)), 8
+        return pillow.fromarray(values.astype(np.float32)), 16
     if image.mode in ("I", "F"):
-        raise BadInput("32 bits a pixel")
+        values = np.asarray(image)
+        if not np.isfinite(values).all():
+            raise BadInput("pixels that are no finite numbers")
+        return pillow.fromarray(values.astype(np.float32)), 32
+    bits = 16 if deep_colour else 8
     if image.has_transparency_data:
         white = pillow.new("RGBA", image.size, "white")
-        return pillow.alpha_composite(white, image.convert("RGBA")).convert("RGB")
-    return image.convert("L" if image.mode in ("1", "L") else "RGB")
+        return pillow.alpha_composite(white, image.convert("RGBA")).convert("RGB"), bits
+    return image.convert("L" if image.mode in ("1", "L") else "RGB"), bits
 
 
 def _uncoloured(image: Image) -> Image:
     """The image as grey if no pixel of it has colour."""
-    if image.mode == "L":
+    if image.mode in ("L", "F"):
         return image
     pixels = np.asarray(image)
     return image if (pixels != pixels[..., :1]).any() else image.convert("L")
@@ -299,9 +356,15 @@ def _fitted(image: Image, contract: ImageContract) -> Image:
 
 
 def _pixels(image: Image, contract: ImageContract) -> Array:
-    """Pixels (height, width, channels) uint8."""
-    pixels = np.asarray(image.convert("L" if contract.channels == 1 else "RGB"))
-    return pixels.reshape(contract.image)
+    """Pixels (height, width, channels): bytes, or as float64 what the contract has more bits of."""
+    if contract.pixels == "uint8":
+        if image.mode == "F":  # 16 bits to 8: 65535 / 257 = 255
+            from PIL import Image as pillow
+
+            image = pillow.fromarray(np.round(np.clip(np.asarray(image) / 257.0, 0, 255)).astype(np.uint8))
+        return np.asarray(image.convert("L" if contract.channels == 1 else "RGB")).reshape(contract.image)
+    pixels = np.asarray(image if image.mode == "F" else image.convert("L"), np.float64)
+    return (pixels if image.mode == "F" else pixels * 257).reshape(contract.image)
 
 
 def _common_size(sizes: list[tuple[int, int]]) -> tuple[tuple[int, int], str]:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from tenfold.data.columns.table import Column, Table
-from tenfold.data.feed.encode import Inputs
+from tenfold.data.feed.encode import Inputs, PixelRange
 from tenfold.errors import BadInput
 
 Array = np.ndarray
@@ -19,24 +19,30 @@ READABLE = (1, 3)  # channels of images that files are read into: grey, and red,
 class ImageContract:
     """What the images of a model are: their size, and how their pixels are stored.
 
-    pixels: uint8 (0 to 255, which stand for value / 255) or float64 (as they are). Image files are read into uint8:
-    turned upright, grey for one channel, transparent parts white, and cropped and scaled where their size differs.
+    pixels: uint8 (0 to 255, which stand for value / 255), uint16 (of image files of 16 bits), or float64. low, high:
+    the range of the training images, which becomes 0 to 1; None for uint8, and for float64 that is taken as it is.
+    Image files are turned upright, grey for one channel, transparent parts white, and cropped and scaled where their
+    size differs.
     """
 
     height: int
     width: int
     channels: int
-    pixels: Literal["uint8", "float64"] = "uint8"
+    pixels: Literal["uint8", "uint16", "float64"] = "uint8"
+    low: float | None = None
+    high: float | None = None
 
     __pydantic_config__: ClassVar[Any] = {"extra": "forbid"}
 
     def __post_init__(self) -> None:
-        if min(self.image) < 1 or self.pixels not in ("uint8", "float64"):
+        if min(self.image) < 1 or self.pixels not in ("uint8", "uint16", "float64"):
             raise BadInput(
                 f"images of {self.size} pixels of type {self.pixels}",
                 where="image contract",
-                expected="at least one pixel, uint8 or float64",
+                expected="at least one pixel, uint8, uint16 or float64",
             )
+        if (self.low is None) != (self.high is None) or (self.low is None) != (self.pixel_range is None):
+            raise BadInput(f"a range from {self.low} to {self.high}", where="image contract", expected="both ends")
 
     @property
     def image(self) -> tuple[int, int, int]:
@@ -46,14 +52,25 @@ class ImageContract:
     def size(self) -> str:
         return f"{self.height} x {self.width} x {self.channels}"
 
+    @property
+    def pixel_range(self) -> PixelRange | None:
+        """What the pixels are scaled by."""
+        if self.low is None or self.high is None or self.pixels == "uint8":
+            return None
+        return PixelRange(self.low, self.high, 16 if self.pixels == "uint16" else 0)
+
     @staticmethod
     def of(inputs: Inputs) -> ImageContract | None:
         """The contract that these inputs meet; None where they are no images."""
         if inputs.image is None:
             return None
         height, width, channels = inputs.image
-        pixels = "uint8" if inputs.numbers.dtype == np.uint8 else "float64"
-        return ImageContract(height=height, width=width, channels=channels, pixels=pixels)
+        if inputs.numbers.dtype == np.uint8:
+            return ImageContract(height=height, width=width, channels=channels)
+        known = inputs.pixel_range
+        pixels = "uint16" if known is not None and known.bits else "float64"
+        low, high = (None, None) if known is None else (known.low, known.high)
+        return ImageContract(height=height, width=width, channels=channels, pixels=pixels, low=low, high=high)
 
     def check(self, pixels: Array, source: str) -> None:
         """Refuse pixels (images, height, width, channels) of another size or kind."""
@@ -63,13 +80,17 @@ class ImageContract:
                 where=source,
                 expected=f"{self.size} (height x width x channels), as in training",
             )
-        if pixels.dtype != self.pixels:
-            ways = {"uint8": "uint8 pixels (0 to 255)", "float64": "floats, in the unit of the training images"}
+        if (pixels.dtype == np.uint8) != (self.pixels == "uint8"):
+            ways = {
+                "uint8": "uint8 pixels (0 to 255)",
+                "uint16": "pixels of 16 bits",
+                "float64": "floats, in the unit of the training images",
+            }
             raise BadInput(f"pixels of type {pixels.dtype}", where=source, expected=f"{ways[self.pixels]}, as trained")
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON."""
-        return asdict(self)
+        """As JSON; no range where there is none, as versions that knew none wrote it."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
     @staticmethod
     def from_dict(values: dict[str, Any]) -> ImageContract:
@@ -90,6 +111,7 @@ class Images:
 
     pixels (images, height, width, channels): uint8 or float64. target: one value an image, None where there is none.
     files: where each image was read from, relative to the source; () for arrays. notes: what was noticed on reading.
+    bits: 16 for image files of so many, else 0. pixel_range: what the pixels are to be scaled by, where that is known.
     """
 
     name: str
@@ -98,6 +120,8 @@ class Images:
     target: Column | None = None
     files: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    bits: int = 0
+    pixel_range: PixelRange | None = None
 
     @property
     def labels(self) -> Table:
@@ -114,7 +138,8 @@ class Images:
 
 
 def as_pixels(x: Array, *, source: str) -> Array:
-    """An array (images, height, width) or (images, height, width, channels) as pixels, uint8 or float64.
+    """An array (images, height, width) or (images, height, width, channels) as pixels: bytes as uint8, all other
+    numbers as float64.
 
     BadInput: other shapes and types, and pixels that are no finite numbers.
     """
@@ -124,14 +149,14 @@ def as_pixels(x: Array, *, source: str) -> Array:
             where=source,
             expected="images: (images, height, width) or (images, height, width, channels)",
         )
-    if x.dtype != np.uint8 and x.dtype.kind != "f":
+    if x.dtype.kind not in "iuf":
         raise BadInput(
             f"the pixels are of type {x.dtype}",
             where=source,
-            expected="uint8 (0 to 255), or floats in any unit",
+            expected="uint8 (0 to 255), or other integers and floats in any unit",
             do='.astype("uint8"), or .astype("float64")',
         )
-    if x.dtype.kind == "f":
+    if x.dtype != np.uint8:
         x = x.astype(np.float64, copy=False)
         good = np.isfinite(x)
         if not good.all():

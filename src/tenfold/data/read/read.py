@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import stat
+from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
 
+from tenfold.data.columns.asked import with_kinds
 from tenfold.data.columns.cells import TextTable
 from tenfold.data.columns.conform import conform
 from tenfold.data.columns.schema import Schema
@@ -16,6 +20,8 @@ from tenfold.data.read.delimited import read_delimited
 from tenfold.data.read.frames import bundled, bundled_digits, from_array, from_frame, from_list, from_npz, from_parquet
 from tenfold.data.read.image_files import read_files, read_folder
 from tenfold.data.read.images import ImageContract, Images, as_pixels
+from tenfold.data.read.memory import check_fits
+from tenfold.data.read.options import DEFAULT, ReadOptions
 from tenfold.data.read.text import decompress
 from tenfold.errors import BadInput
 from tenfold.formatting import nearest
@@ -40,9 +46,15 @@ ZIP = b"PK\x03\x04"
 DIGITS = "sklearn:digits"
 
 
-def read_any(source: str | os.PathLike[str] | object, *, name: str | None = None) -> Table | Images:
-    """The table in a source (see `read`), or the images: of a folder with one subfolder a class, of an npz file whose
-    x has more than two axes, or scikit-learn's digits."""
+def read_any(
+    source: str | os.PathLike[str] | object,
+    *,
+    name: str | None = None,
+    options: ReadOptions = DEFAULT,
+    expected: Collection[str] = (),
+) -> Table | Images:
+    """The table in a source (see `read_table`), or the images: of a folder with one subfolder a class, of an npz file
+    whose x has more than two axes, or scikit-learn's digits."""
     if isinstance(source, str) and source == DIGITS:
         return bundled_digits()
     if isinstance(source, (str, os.PathLike)) and os.path.isdir(source):
@@ -51,9 +63,9 @@ def read_any(source: str | os.PathLike[str] | object, *, name: str | None = None
         except OSError as error:
             raise BadInput(f"cannot be read: {error.strerror}", where=os.fsdecode(source)) from error
     if isinstance(source, os.PathLike) or (isinstance(source, str) and not source.startswith("sklearn:")):
-        table = _read_file(os.fspath(source), name)
-        return table.infer() if isinstance(table, TextTable) else table
-    return read(source, name=name)
+        table = _read_file(os.fspath(source), name, options=options, expected=expected)
+        return table if isinstance(table, Images) else _typed(table, options)
+    return read_table(source, name=name, options=options, expected=expected)
 
 
 def read_images(source: Any, contract: ImageContract) -> Images:
@@ -85,30 +97,91 @@ def _images_at(path: str, contract: ImageContract) -> Images:
         raise BadInput(f"cannot be read: {error.strerror}", where=path) from error
 
 
-def read(source: str | os.PathLike[str] | object, *, name: str | None = None) -> Table:
+def read_table(
+    source: str | os.PathLike[str] | object,
+    *,
+    name: str | None = None,
+    options: ReadOptions = DEFAULT,
+    expected: Collection[str] = (),
+) -> Table:
     """The table in a source, every row checked.
 
     source: a path to CSV or TSV (any usual delimiter and encoding, also gzipped, whatever the name), Parquet or npz
     (arrays x and y); "sklearn:iris" and the like; a 2-D array, a list of rows, a table, or a frame of any library.
-    name: the table's name (default: the file's name without its endings). BadInput, with file, line and column
-    where there are any: whatever cannot be read without doubt, and formats that can execute code.
+    name: the table's name (default: the file's name without its endings). options: what the user settles. expected:
+    names of columns that a header must hold. BadInput, with file, line and column where there are any: whatever cannot
+    be read without doubt, and formats that can execute code.
     """
-    table = _read_source(source, name)
-    return table.infer() if isinstance(table, TextTable) else table
+    return _typed(_read_source(source, name, options, expected), options)
 
 
-def read_as(source: str | os.PathLike[str] | object, schema: Schema) -> tuple[Table, list[str]]:
-    """The columns of a source (see `read`) that the schema uses, in its order and kinds, and notes (see `conform`)."""
-    return conform(_read_source(source, None), schema)
+def cells_in(path: str | os.PathLike[str], options: ReadOptions = DEFAULT) -> TextTable:
+    """The cells of a text file as they stand, before the kind of any column is decided. BadInput as `read_table`, and
+    for a file that holds no text."""
+    table = _read_file(os.fspath(path), None, options=options)
+    if not isinstance(table, TextTable):
+        raise BadInput("no text file", where=os.fsdecode(path), expected="a CSV or TSV file")
+    return table
 
 
-def _read_source(source: str | os.PathLike[str] | object, name: str | None) -> Table | TextTable:
+def _typed(table: Table | TextTable, options: ReadOptions) -> Table:
+    """The table with the kinds that its cells decide, or the user."""
+    table = table.infer() if isinstance(table, TextTable) else table
+    return with_kinds(table, dict(options.kind)) if options.kind else table
+
+
+def read_as(
+    source: str | os.PathLike[str] | object, schema: Schema, options: ReadOptions | None = None
+) -> tuple[Table, list[str]]:
+    """The columns of a source (see `read_table`) that the schema uses, in its order and kinds, and notes.
+
+    A file is read as that of training was, but for what `options` say otherwise. Rows that cannot be read stay where
+    these drop them, without a value, and are in `Table.bad`.
+    """
+    known, options = schema.reading, options or DEFAULT
+    options = replace(
+        options,
+        no_header=options.no_header or (known.no_header and options.header_row is None),
+        missing=known.missing if options.missing is None else options.missing,
+        bad_rows=options.bad_rows if options.drops else known.bad_rows,
+    )
+    expected = [column.name for column in schema.used]
+    table = _read_source(source, None, options, expected, keep_bad=True)
+    if isinstance(table, TextTable) and table.reading.no_header and known.columns:
+        table = _numbered(table, schema)
+    found, notes = conform(table, schema)
+    return found, notes if isinstance(source, Table) else list(found.notes)
+
+
+def _numbered(table: TextTable, schema: Schema) -> TextTable:
+    """A table without a header with the names of training: all columns, or all but the target."""
+    # Without the target the columns after it would have moved by one.
+    names = schema.reading.columns
+    for found in (names, tuple(name for name in names if name != schema.target)):
+        if len(table.names) == len(found):
+            return table.named(found)
+    raise BadInput(
+        f"{len(table.names)} columns and no header",
+        where=table.source,
+        expected=f"the {len(names)} columns of training in their order, or these without '{schema.target}'",
+        do="add a header, or the missing columns",
+    )
+
+
+def _read_source(
+    source: str | os.PathLike[str] | object,
+    name: str | None,
+    options: ReadOptions,
+    expected: Collection[str],
+    *,
+    keep_bad: bool = False,
+) -> Table | TextTable:
     if isinstance(source, Table):
         return source
     if isinstance(source, str) and source.startswith("sklearn:"):
         return bundled(source.removeprefix("sklearn:"))
     if isinstance(source, (str, os.PathLike)):
-        table = _read_file(os.fspath(source), name)
+        table = _read_file(os.fspath(source), name, options=options, expected=expected, keep_bad=keep_bad)
         if isinstance(table, Images):
             height, width, channels = table.pixels.shape[1:]
             size = f"{height} x {width} x {channels}"
@@ -121,7 +194,15 @@ def _read_source(source: str | os.PathLike[str] | object, name: str | None) -> T
     return from_frame(source, name=name or "data")
 
 
-def _read_file(path: Any, name: str | None, *, labelled: bool = True) -> Table | TextTable | Images:
+def _read_file(
+    path: Any,
+    name: str | None,
+    *,
+    labelled: bool = True,
+    options: ReadOptions = DEFAULT,
+    expected: Collection[str] = (),
+    keep_bad: bool = False,
+) -> Table | TextTable | Images:
     if isinstance(path, bytes):
         path = os.fsdecode(path)
     raw = _bytes(path)
@@ -137,7 +218,10 @@ def _read_file(path: Any, name: str | None, *, labelled: bool = True) -> Table |
         raise BadInput("not an npz file (no zip archive)", where=path, do="write it with numpy.savez(path, x=x, y=y)")
     plain, notes = decompress(raw, path)
     notes = [] if ".gz" in endings else notes
-    return read_delimited(plain, name=name, source=path, notes=notes, tabs=".tsv" in endings or ".tab" in endings)
+    return read_delimited(
+        plain, name=name, source=path, notes=notes, tabs=".tsv" in endings or ".tab" in endings, options=options,
+        expected=expected, keep_bad=keep_bad,
+    )  # fmt: skip
 
 
 def _bytes(path: str) -> bytes:
@@ -153,7 +237,13 @@ def _bytes(path: str) -> bytes:
     if "://" in path:
         raise BadInput("an address, not a file", where=path, expected="a file on this machine", do="download it first")
     try:
+        mode = os.stat(path)
+        if stat.S_ISCHR(mode.st_mode) or stat.S_ISBLK(mode.st_mode) or stat.S_ISSOCK(mode.st_mode):
+            raise BadInput("a device, not a file", where=path, expected="a CSV, TSV, Parquet or npz file")
+        check_fits(mode.st_size, where=path, what="the file")
         return Path(path).read_bytes()
+    except BadInput:  # a ValueError as well
+        raise
     except FileNotFoundError as error:
         raise BadInput("there is no such file", where=path, do=_other(path)) from error
     except IsADirectoryError as error:

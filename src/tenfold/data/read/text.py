@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import codecs
 import gzip
+import io
 import zlib
 
+from tenfold.data.read.memory import check_fits
 from tenfold.errors import BadInput
 
 GZIP = b"\x1f\x8b"
+PIECE = 1 << 24  # bytes that are unpacked at a time
+COPIES = 3  # of its text that reading a file holds at once
 HEAD = 65_536  # bytes that detection looks at when it does not look at all of them
 MARKS: tuple[tuple[bytes, str, str], ...] = (
     (codecs.BOM_UTF8, "utf-8-sig", ""),
@@ -35,11 +39,23 @@ def decompress(raw: bytes, where: str) -> tuple[bytes, list[str]]:
     if not raw.startswith(GZIP):
         return raw, []
     try:
-        return gzip.decompress(raw), ["gzip under another name: unpacked"]
+        return _unpacked(raw, where), ["gzip under another name: unpacked"]
     except EOFError as error:
         raise BadInput("the gzip file is cut off", where=where, do="fetch the file again") from error
     except (gzip.BadGzipFile, zlib.error) as error:
         raise BadInput(f"the gzip file is damaged ({error})", where=where, do="fetch the file again") from error
+
+
+def _unpacked(raw: bytes, where: str) -> bytes:
+    """The content of a gzip file, which may not be larger than memory allows."""
+    pieces: list[bytes] = []
+    total = 0
+    with gzip.GzipFile(fileobj=io.BytesIO(raw)) as file:
+        while piece := file.read(PIECE):
+            pieces.append(piece)
+            total += len(piece)
+            check_fits(COPIES * total, where=where, what="the gzip file", packed=COPIES * len(raw))
+    return b"".join(pieces)
 
 
 def to_utf8(raw: bytes, where: str) -> tuple[bytes, list[str]]:

@@ -18,9 +18,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tenfold.data.columns.cells import SPELLED, Cells, cells_of_texts, is_missing
+from tenfold.data.columns.cells import SPELLED, Cells, cells_of_texts
+from tenfold.data.columns.characters import clean
 from tenfold.data.columns.codes import distinct_values
 from tenfold.data.columns.in_threads import for_each
+from tenfold.data.columns.missing import USUAL_MISSING, MissingWords
 from tenfold.data.columns.numbers import EXACT, MarkEvidence, is_number
 from tenfold.data.columns.plain_numbers import GROUPED_BY_POINTS, PLAIN_NUMBER, PlainNumbers
 from tenfold.data.read.dialect import DELIMITERS, Dialect
@@ -46,7 +48,7 @@ class UnquotedRows:
     """The rows of a file, each a line with one cell for every column.
 
     text: the file; start: where its first row begins; rows: their number; crlf: how they end; blanks: whether there may
-    be blanks around cells; odd: whether one of the characters in ODD occurs.
+    be blanks around cells; odd: whether one of the characters in ODD occurs; words: that stand for a missing value.
     """
 
     text: bytes
@@ -57,6 +59,7 @@ class UnquotedRows:
     crlf: bool
     blanks: bool
     odd: bool
+    words: MissingWords = USUAL_MISSING
 
     @contextmanager
     def open(self) -> Generator[DuckDBPyConnection]:
@@ -87,10 +90,12 @@ class UnquotedRows:
     def cells(self, column: int, name: str) -> Cells:
         """The cells of one column, read again."""
         with self.open() as connection:
-            return Cells.of(name, _texts(connection, "file", column).tolist())
+            return Cells.of(name, _texts(connection, "file", column).tolist(), self.words)
 
 
-def cut_unquoted(text: bytes, dialect: Dialect, header: Sequence[str], header_line: int) -> UnquotedRows | None:
+def cut_unquoted(
+    text: bytes, dialect: Dialect, header: Sequence[str], header_line: int, words: MissingWords = USUAL_MISSING
+) -> UnquotedRows | None:
     """The rows after the header, if the text is so regular that they can be cut without a doubt, else None.
 
     text: UTF-8 without NUL; header: its cells as the strict reader gives them; header_line: its line, from 1.
@@ -109,7 +114,7 @@ def cut_unquoted(text: bytes, dialect: Dialect, header: Sequence[str], header_li
     if not rows or text.startswith(MARK, start) or _repeats(text, start, header, dialect):
         return None
     blanks, *others = (text.find(character, start) >= 0 for character in ODD)
-    return UnquotedRows(text, start, rows, len(header), dialect.delimiter, crlf, blanks, blanks or any(others))
+    return UnquotedRows(text, start, rows, len(header), dialect.delimiter, crlf, blanks, blanks or any(others), words)
 
 
 def _regular_lines(text: bytes, start: int, width: int, delimiter: bytes, end: bytes) -> int:
@@ -194,7 +199,7 @@ def _number(column: int, *, odd: bool) -> str:
 def _numbers(connection: DuckDBPyConnection, rows: UnquotedRows) -> dict[int, NamedColumn]:
     """What makes the numbers of each column that is made of plain ones."""
     head = connection.execute(f"SELECT * FROM file LIMIT {HEAD_ROWS}").fetchall()
-    likely = [i for i, cells in enumerate(zip(*head, strict=True)) if _looks_numeric(cells)]
+    likely = [i for i, cells in enumerate(zip(*head, strict=True)) if _looks_numeric(cells, rows.words)]
     if not likely:
         return {}
     numbers = ", ".join(f"{_number(i, odd=rows.odd)} c{i}" for i in likely)
@@ -210,7 +215,7 @@ def _numbers(connection: DuckDBPyConnection, rows: UnquotedRows) -> dict[int, Na
     for i, values in found.items():
         stray, mark = strays.get(i, {}), evidence.get(i, "same")
         # Of several markers the notes name the one first that comes first in the file: the strict reader knows.
-        if len(stray) > 1 or mark == "both" or not all(is_missing(cell.strip()) for cell in stray):
+        if len(stray) > 1 or mark == "both" or any(cell.strip() not in rows.words for cell in stray):
             continue
         marker, marked = next(iter(stray.items()), ("", 0))
         made[i] = partial(_plain_numbers, rows, i, values, marker.strip(), marked if marker.strip() else 0, mark)
@@ -223,8 +228,8 @@ def _plain_numbers(
     return PlainNumbers(name, values, marker, marked, evidence, partial(rows.cells, column, name))
 
 
-def _looks_numeric(cells: tuple[str | None, ...]) -> bool:
-    present = [cell for cell in cells if cell is not None and not is_missing(cell.strip())]
+def _looks_numeric(cells: tuple[str | None, ...], words: MissingWords) -> bool:
+    present = [cell for cell in cells if cell is not None and cell.strip() not in words]
     return bool(present) and all(map(is_number, present))
 
 
@@ -276,9 +281,10 @@ def _cells_of_others(
     for i, count in zip(columns, distinct, strict=True):
         if count > MANY:
             # StringDType is compact: a million rows in waiting do not cost a Python object for every cell.
-            made[i] = partial(cells_of_texts, np.array(_texts(connection, "others", i), np.dtypes.StringDType()))
+            texts = np.array(_texts(connection, "others", i), np.dtypes.StringDType())
+            made[i] = partial(cells_of_texts, texts, words=rows.words)
         else:
-            made[i] = partial(_few_cells, *_numbered(connection, i))
+            made[i] = partial(_few_cells, *_numbered(connection, i), rows.words)
     return made
 
 
@@ -291,8 +297,8 @@ def _numbered(connection: DuckDBPyConnection, column: int) -> tuple[list[str], A
     order = places[np.argsort(first)]
     rank = np.empty(len(texts), np.int32)
     rank[order] = np.arange(len(order))
-    return [texts[i][0].strip() for i in order], rank[numbers]
+    return clean(texts[i][0] for i in order), rank[numbers]
 
 
-def _few_cells(distinct: list[str], codes: Array, name: str) -> Cells:
-    return Cells(name, distinct, codes.astype(np.int64))
+def _few_cells(distinct: list[str], codes: Array, words: MissingWords, name: str) -> Cells:
+    return Cells(name, distinct, codes.astype(np.int64), words)

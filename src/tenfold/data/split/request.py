@@ -8,10 +8,12 @@ from typing import Any, Literal
 
 import numpy as np
 
-from tenfold.errors import BadInput
+from tenfold.data.columns.objects import is_absent
+from tenfold.errors import BadInput, clipped
 from tenfold.formatting import nearest
 
 Array = np.ndarray
+MOST_REPEATS = 100
 ONE_GROUP_OUT = "leave-one-group-out"
 Way = Literal["forward", "count", "one group out", "fold numbers", "pairs", "splitter"]
 
@@ -40,7 +42,11 @@ class Splits:
             object.__setattr__(self, name, _column(getattr(self, name), name))
         for name, least, do in (("repeats", 1, "--repeats 1"), ("gap", 0, "gap=0"), ("seed", 0, "--seed 0")):
             if not _whole(getattr(self, name)) or getattr(self, name) < least:
-                raise BadInput(f"{name} is {getattr(self, name)!r}", expected=f"a whole number from {least}", do=do)
+                found = f"{name} is {clipped(repr(getattr(self, name)))}"
+                raise BadInput(found, expected=f"a whole number from {least}", do=do)
+        if self.repeats > MOST_REPEATS:
+            found = f"{clipped(self.repeats)} repeats"
+            raise BadInput(found, expected=f"at most {MOST_REPEATS}", do=f"--repeats {MOST_REPEATS}")
         self._check_together()
         if len({len(column) for column in self._columns.values()}) > 1:
             lengths = " and ".join(f"{len(column)} values of {name}" for name, column in self._columns.items())
@@ -219,7 +225,7 @@ def _column(values: Any, name: str) -> Array | None:
 
 def _missing(array: Array) -> Array:
     if array.dtype.kind == "O":
-        return np.array([value is None or bool(value != value) for value in array], bool)
+        return np.array([is_absent(value) for value in array], bool)
     if array.dtype.kind in "mM":
         return np.isnat(array)
     return np.isnan(array) if array.dtype.kind == "f" else np.zeros(len(array), bool)

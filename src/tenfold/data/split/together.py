@@ -6,20 +6,26 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from tenfold.data.columns.codes import are_whole
 from tenfold.data.columns.table import Table
 from tenfold.data.feed.encode import Inputs
 
 Array = np.ndarray
-LEAST_DISTINCT = 0.5  # share of distinct rows under which equal rows are a warning only
+LEAST_DISTINCT = 0.5  # share of distinct rows under which equal rows may be coincidences
+LEAST_UNITS = 20  # distinct rows from which they can be told from copies
+NEARLY = 0.95  # share of the distinct rows from which as many values make a column nearly unique
+CHANCE = 0.25  # share of the equal rows that chance may explain
+CLOSE = 20  # times their number that whole numbers may span and count something
+SECONDS_A_DAY = 86400.0
 MIX = np.uint64(0x9E3779B97F4A7C15)
 
 
 def copy_labels(rows: Inputs | Table | Array, *, always: bool = False) -> tuple[Array | None, str]:
     """A label for each row (rows,) int64, equal for rows whose cells are all equal, in order of first appearance.
 
-    None where no row repeats another, and None with a warning where fewer than half of the rows are distinct (not if
-    `always`). The target is not looked at: a repeated row with another target leaks as well. Missing cells equal each
-    other.
+    None where no row repeats another, and None with a warning where fewer than half of the rows are distinct and their
+    numbers do not tell that equal ones are copies (see `are_copies`; not if `always`). The target is not looked at: a
+    repeated row with another target leaks as well. Missing cells equal each other.
     """
     columns = cell_columns(rows)
     count = len(columns[0]) if columns else 0
@@ -27,12 +33,65 @@ def copy_labels(rows: Inputs | Table | Array, *, always: bool = False) -> tuple[
     distinct = int(labels.max()) + 1 if count else 0
     if distinct == count:
         return None, ""
-    if distinct < LEAST_DISTINCT * count and not always:
+    if distinct < LEAST_DISTINCT * count and not always and not are_copies(rows, labels):
         return None, (
             f"only {distinct:,} of {count:,} rows are distinct in their inputs ({distinct / count:.1%}): equal rows "
             "are on both sides of the folds, so a model that remembers rows scores too well"
         )
     return labels, ""
+
+
+def are_copies(rows: Inputs | Table | Array, labels: Array) -> bool:
+    """Whether equal rows are copies of each other, as after oversampling, and not coincidences, as in a table of a few
+    discrete columns. labels: of equal rows (see `row_labels`).
+
+    They are copies where a number is nearly unique among the distinct rows, or where chance would make far fewer rows
+    equal: that two rows agree in one half of the columns, and in the other half, is counted, and the product of both
+    shares is what chance gives for all columns. A column that alone tells the distinct rows apart, but counts closely
+    (an age) or is a category, says nothing in either way, and is left out.
+    """
+    first = np.unique(labels, return_index=True)[1]
+    if len(first) < LEAST_UNITS:
+        return False
+    numbers, categories = _apart(rows)
+    others: list[Array] = []
+    for column in (*numbers, *categories):
+        if len(np.unique(_bits(column[first]))) < NEARLY * len(first):
+            others.append(column)
+        elif not any(column is category for category in categories) and not _counts(column[first]):
+            return True
+    agree = [_agreement(half) for half in (others[::2], others[1::2])]
+    by_chance = agree[0] * agree[1] * len(labels) ** 2 / 2
+    return by_chance < CHANCE * (len(labels) - len(first))
+
+
+def _agreement(columns: Sequence[Array]) -> float:
+    """Share of the pairs of rows, each with itself too, that are equal in these columns."""
+    if not columns:
+        return 1.0
+    shares = np.bincount(row_labels(columns)) / len(columns[0])
+    return float((shares**2).sum())
+
+
+def _apart(rows: Inputs | Table | Array) -> tuple[list[Array], list[Array]]:
+    """The columns of numbers and dates (of a date its days only), and those of categories."""
+    if isinstance(rows, Table):
+        texts = [column.codes for column in rows.columns if column.kind == "text"]
+        return [column.values for column in rows.columns if column.kind != "text"], texts
+    if isinstance(rows, Inputs):
+        numbers = rows.numbers if rows.image is not None else rows.numbers[:, rows.own_flag]
+        return cell_columns(numbers), cell_columns(rows.codes)
+    return cell_columns(rows), []
+
+
+def _counts(values: Array) -> bool:
+    """Whether the values are whole and close together, as ages, levels and days are."""
+    if values.dtype.kind == "M":
+        values = values[~np.isnat(values)].astype("datetime64[s]").astype(np.float64) / SECONDS_A_DAY
+    values = values[~np.isnan(values)] if values.dtype.kind == "f" else values
+    if not len(values) or not are_whole(values):
+        return not len(values)
+    return float(values.max()) - float(values.min()) < CLOSE * len(np.unique(values))
 
 
 def cell_columns(rows: Inputs | Table | Array) -> list[Array]:

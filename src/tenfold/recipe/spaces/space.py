@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from tenfold.errors import BadInput
+from tenfold.errors import check_whole
 from tenfold.recipe.grammar.faults import Source
 from tenfold.recipe.grammar.field_kinds import Fields
 from tenfold.recipe.grammar.files import load_yaml, write_text
@@ -20,6 +20,7 @@ from tenfold.recipe.grammar.writer import plain_node
 from tenfold.recipe.recipe import Recipe
 from tenfold.recipe.words.comments import commented_space
 
+MOST_RECIPES = 100_000  # that are drawn at once: each is in memory from then on
 PATIENCE = 300  # repeats in a row after which a small space is listed and no longer drawn from
 GIVE_UP = 10_000  # repeats in a row after which a space that is too large to list counts as exhausted
 
@@ -76,8 +77,8 @@ class Space:
     def distinct(self, draws: Iterator[Recipe], n: int, seed: int) -> list[Recipe]:
         """The first n distinct recipes of endless draws from this space, or all of a smaller space: recipes that are
         hard to draw come last, in an order from the seed. Raises `BadInput` when n or the seed is negative."""
-        if n < 0 or seed < 0:
-            raise BadInput(f"{n} recipes with seed {seed} asked for", expected="whole numbers from 0")
+        check_whole("recipes asked for:", n, least=0, most=2 * MOST_RECIPES)
+        check_whole("seed", seed, least=0, most=2**128)
         return list(itertools.islice(self._distinct(draws, seed), n))
 
     def _draws(self, seed: int) -> Iterator[Recipe]:
