@@ -22,6 +22,12 @@ from tenfold.store import check
 
 from .program import Done, rows, tenfold, write
 
+
+def slow(value: object) -> Any:
+    """A case for the long tests."""
+    return pytest.param(value, marks=pytest.mark.slow)
+
+
 RECIPE = "network: {hidden: [4]}\nepochs: 2\nbatch_size: 16\n"
 
 
@@ -55,7 +61,7 @@ def run(runs: Path, tmp_path: Path) -> Path:
     return shutil.copytree(runs / "first", tmp_path / "there" / "run")
 
 
-@pytest.mark.parametrize("options", [("--drop", "colour"), ("--drop", "income", "--drop", "when"), ()])
+@pytest.mark.parametrize("options", [("--drop", "colour"), slow(("--drop", "income", "--drop", "when")), slow(())])
 def test_rows_that_another_run_has_scored_are_known_whatever_columns_are_used(
     runs: Path, folder: Path, options: tuple[str, ...]
 ) -> None:
@@ -68,6 +74,7 @@ def test_rows_that_another_run_has_scored_are_known_whatever_columns_are_used(
     assert "no longer an untouched test set" in done.out
 
 
+@pytest.mark.slow
 def test_other_rows_of_the_same_file_are_not_taken_for_them(runs: Path, folder: Path) -> None:
     done = fit(folder, folder / "runs" / "third", "--seed", 1)
     assert done.code == 0, done.err
@@ -102,8 +109,10 @@ def _flip(path: Path) -> None:
     path.write_bytes(data)
 
 
-@pytest.mark.parametrize("name", ["leaderboard.csv", "recipe.yaml", "model/schema.json", "model", "trials.csv"])
-@pytest.mark.parametrize("late", [False, pytest.param(True, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "name", ["leaderboard.csv", slow("recipe.yaml"), slow("model/schema.json"), "model", slow("trials.csv")]
+)
+@pytest.mark.parametrize("late", [False, slow(True)])
 def test_resume_makes_again_what_is_damaged(run: Path, runs: Path, name: str, late: bool) -> None:
     """late: the run was killed after everything was written, before it was finished."""
     if late:
@@ -199,6 +208,7 @@ def test_an_output_that_cannot_be_written_is_one_line_and_the_run_is_finished(
     assert (tmp_path / "run" / "report.html").exists()
 
 
+@pytest.mark.slow
 def test_closed_files_are_not_mistaken_for_the_database(folder: Path, tmp_path: Path) -> None:
     """With all three closed, run.db would be opened as standard error, and every warning written into it."""
     arguments = f"--target churned --recipe {folder}/recipe.yaml --folds 2 --out {tmp_path}/run"
@@ -208,6 +218,7 @@ def test_closed_files_are_not_mistaken_for_the_database(folder: Path, tmp_path: 
     assert json.loads((tmp_path / "run" / "summary.json").read_text())["test"]["opened"] == 1
 
 
+@pytest.mark.slow
 def test_characters_that_the_encoding_lacks_are_escaped(folder: Path, tmp_path: Path) -> None:
     write(tmp_path / "größe.csv", rows(), "größe,income,colour,when,churned")
     arguments = f"--target churned --recipe {folder}/recipe.yaml --folds 2 --dry-run"

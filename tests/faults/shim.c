@@ -48,7 +48,9 @@ static int known(int file) { return folder_length && file >= 0 && file < MOST_FI
 static int point(char kind) {
     long call = ++calls;
     if (call < MOST_CALLS) kinds[call] = kind;
-    if (!act_at || call < act_at || (call > act_at && !lasting)) return 0;
+    if (!act_at || call < act_at) return 0;
+    /* A full disk refuses what needs room, not what gives it back. */
+    if (call > act_at && !(lasting && strchr("wom", kind))) return 0;
     if (action == KILL || (action == HALF && kind != 'w')) raise(SIGKILL);
     return action;
 }

@@ -157,3 +157,69 @@ def test_a_part_that_does_not_fit_is_refused(tmp_path: Path, part: str, path: tu
 def test_models_as_they_were_written_are_loaded(tmp_path: Path, name: str) -> None:
     write_bundle(tmp_path / "m", **parts(name))
     assert tenfold.load(tmp_path / "m").recipe == tenfold.load(FIXTURES / name).recipe
+
+
+KINDS: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "prelu": {"network": {"hidden": [5, 3], "activation": {"prelu": {"per": "channel"}}}},
+    "maxout": {"network": {"hidden": [5, 3], "activation": "maxout"}},
+    "batch norm": {"network": {"hidden": [5, 3], "normalization": "batch"}},
+    "group norm": {"network": {"hidden": [6, 4], "normalization": {"group": {"groups": 2}}}},
+    "linear": {"network": {"hidden": []}},
+    "components": {"preprocess": "whiten_pca"},
+    "as it is": {"preprocess": "none"},
+    "hinge": {"loss": "hinge"},
+    "second order": {"optimizer": "lbfgs"},
+}
+
+
+def saved_and_loaded(path: Path, model: Any, x: Any) -> None:
+    model.save(path)
+    again = tenfold.load(path)
+    np.testing.assert_array_equal(again.predict(x), model.predict(x))
+    assert repr(again) == repr(model)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_network_is_loaded_as_it_was_saved(tmp_path: Path, kind: str) -> None:
+    from sklearn.datasets import load_iris
+
+    x, y = load_iris(return_X_y=True)
+    recipe = {"network": {"hidden": [4]}, "epochs": 1, "batch_size": 32, **KINDS[kind]}
+    if kind == "second order":
+        recipe["batch_size"] = "full"
+    space = tenfold.Space.from_dict(recipe)
+    saved_and_loaded(tmp_path / "m", tenfold.search(space, x[::3], y[::3], trials=1, folds=2).refit(), x)
+
+
+@pytest.mark.parametrize("target", ["x", "label", "yes", "count"])
+def test_every_kind_of_column_and_target_is_loaded_as_it_was_saved(tmp_path: Path, target: str) -> None:
+    import pandas as pd
+
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(
+        {
+            "x": rng.normal(size=60),
+            "gap": np.where(rng.random(60) < 0.2, np.nan, rng.normal(size=60)),
+            "label": rng.choice(["red", "green", "blue"], 60),
+            "rare": rng.choice([f"level{i}" for i in range(20)], 60),
+            "yes": rng.random(60) < 0.5,
+            "when": pd.Timestamp("2024-01-01") + pd.to_timedelta(rng.integers(0, 900, 60), unit="D"),
+            "count": rng.integers(0, 4, 60),
+            "same": 1.0,
+        }
+    )
+    x, y = frame.drop(columns=target), frame[target]
+    space = tenfold.Space.from_dict({"network": {"hidden": [4]}, "epochs": 1, "batch_size": 16})
+    saved_and_loaded(tmp_path / "m", tenfold.search(space, x, y, trials=1, folds=2).refit(), x)
+
+
+@pytest.mark.parametrize("first", [{"dense": 4}, {"conv": {"channels": 3, "kernel": 3}}])
+def test_models_of_images_are_loaded_as_they_were_saved(tmp_path: Path, first: dict[str, Any]) -> None:
+    from sklearn.datasets import load_digits
+
+    x, y = load_digits(n_class=3, return_X_y=True)
+    images = x[:60].reshape(-1, 8, 8, 1)
+    layers = [first, "batch_norm", "relu"] if "conv" in first else [first, "relu"]
+    space = tenfold.Space.from_dict({"network": {"layers": layers}, "epochs": 1, "batch_size": 16})
+    saved_and_loaded(tmp_path / "m", tenfold.search(space, images, y[:60], trials=1, folds=2).refit(), images)

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tenfold.errors import BadInput
+from tenfold.errors import BadInput, RunFailed
 from tenfold.store import Run, read_bundle, write_bundle
+from tenfold.store.database import Database
 from tenfold.store.output_file import refuse_output, write_output
 
 PARTS: dict[str, Any] = {"spec": {}, "arrays": {"w": np.zeros(2)}, "schema": {}, "preprocess": {}, "card": "#\n"}
@@ -97,6 +98,22 @@ def test_saving_a_model_replaces_only_a_model(tmp_path: Path) -> None:
     write_bundle(tmp_path / "link", **PARTS)
     assert (tmp_path / "link").is_symlink()
     assert read_bundle(tmp_path / "empty").card == "#\n"
+
+
+def test_a_model_that_the_database_refuses_to_record_leaves_no_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise RunFailed("no space")
+
+    with Run.create(tmp_path / "run") as run:
+        run.write_model(**PARTS)
+        before = sorted(path.name for path in run.path.iterdir())
+        with monkeypatch.context() as patch, pytest.raises(RunFailed):
+            patch.setattr(Database, "write", refuse)
+            run.write_model(**{**PARTS, "card": "other"})
+        assert sorted(path.name for path in run.path.iterdir()) == before
+        assert read_bundle(run.path / "model").card == "#\n"
 
 
 def test_a_file_of_the_user_in_a_run_that_ends_in_tmp_stays(tmp_path: Path) -> None:

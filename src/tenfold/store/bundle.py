@@ -143,7 +143,7 @@ def bundle_sha(**parts: Any) -> str:
 def _contents(*, card: str, meta: Any = None, **parts: Any) -> tuple[dict[str, bytes], bytes]:
     """The bytes of the files, and of the manifest."""
     contents = {
-        "card.md": card.encode("utf-8"),
+        "card.md": card.encode("utf-8", "backslashreplace"),
         "model.safetensors": pack_arrays(parts["arrays"]),
         "preprocess.json": _json(parts["preprocess"]),
         "preprocess.safetensors": pack_arrays(parts["preprocess_arrays"]),

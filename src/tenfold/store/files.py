@@ -135,7 +135,8 @@ def read_regular(path: Path, maximum: int | None = None) -> bytes:
     except OSError as error:
         raise RunFailed(f"{path}: cannot be read ({error.strerror})") from error
     finally:
-        os.close(descriptor)
+        with contextlib.suppress(OSError):  # of a file that is only read nothing can be lost
+            os.close(descriptor)
 
 
 def synchronize_directory(path: Path) -> None:

@@ -18,10 +18,10 @@ from tenfold.store.database import TALLIED, Database
 from tenfold.store.files import FILE_MODE, read_regular, sha256, synchronize_directory, translated_errors
 
 WITNESS = "lockbox.jsonl"
-LedgerRow = tuple[Any, ...]  # of the table `openings`
+OpeningRow = tuple[Any, ...]  # of the table `openings`
 
 
-def witness(database: Database, row: LedgerRow) -> None:
+def witness(database: Database, row: OpeningRow) -> None:
     """Append a line of the ledger, durable when this returns. Errors: `RunFailed`, `Corrupt`."""
     if database.format < TALLIED:
         return
@@ -41,7 +41,7 @@ def witness(database: Database, row: LedgerRow) -> None:
         synchronize_directory(path.parent)
 
 
-def ledger_rows(database: Database) -> list[LedgerRow]:
+def ledger_rows(database: Database) -> list[OpeningRow]:
     """The rows of the ledger in the order of their ids, those included that only the witness has. Errors: `Corrupt`."""
     rows = {row[0]: row for row in database.rows("openings")}
     return [row for _, row in sorted((rows | _lost(database, rows)).items())]
@@ -75,11 +75,11 @@ def check_witness(database: Database, *, complete: bool = True) -> None:
 
 
 def _lost(
-    database: Database, rows: dict[int, LedgerRow], seen: dict[int, LedgerRow] | None = None
-) -> dict[int, LedgerRow]:
+    database: Database, rows: dict[int, OpeningRow], seen: dict[int, OpeningRow] | None = None
+) -> dict[int, OpeningRow]:
     """What the witness knows better than the database: openings, how often one was begun, a result. Errors: `Corrupt`
     where they contradict each other."""
-    lost: dict[int, LedgerRow] = {}
+    lost: dict[int, OpeningRow] = {}
     for number, row in (_read(database) if seen is None else seen).items():
         stored = rows.get(number)
         if stored is None:
@@ -99,12 +99,12 @@ def _content(database: Database) -> bytes:
         return b""
 
 
-def _read(database: Database) -> dict[int, LedgerRow]:
+def _read(database: Database) -> dict[int, OpeningRow]:
     """The last line of every opening. Errors: `Corrupt` for a line that is not the one that was written; a piece of a
     line at the end, without its line break, is one at which a writer was killed."""
     if database.format < TALLIED:
         return {}
-    rows: dict[int, LedgerRow] = {}
+    rows: dict[int, OpeningRow] = {}
     previous = ""
     *lines, _ = _content(database).split(b"\n")
     for number, line in enumerate(lines, 1):

@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import shlex
+import shutil
 import time
 from collections.abc import Generator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -229,8 +230,12 @@ class Run:
         """
         with translated_errors(self.path):
             staged, manifest = stage_bundle(self.path / MODEL, **parts)
-        with self._replacing(f"{MODEL}/manifest.json", manifest), translated_errors(self.path):
-            swap_directory(staged, self.path / MODEL, self.path / (MODEL + SET_ASIDE))
+        try:
+            with self._replacing(f"{MODEL}/manifest.json", manifest), translated_errors(self.path):
+                swap_directory(staged, self.path / MODEL, self.path / (MODEL + SET_ASIDE))
+        except BaseException:  # also where the database refuses to record it
+            shutil.rmtree(staged, ignore_errors=True)
+            raise
         return sha256(manifest)
 
     @contextmanager
