@@ -8,15 +8,22 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tenfold.cli.options import (
+    BadRowsOption,
     DataOption,
     DropOption,
+    HeaderRowOption,
     JsonOption,
+    KindOption,
+    MissingOption,
+    NoHeaderOption,
     RunDirectory,
+    SkipRowsOption,
     TargetOption,
     TaskOption,
     print_json,
     shell_path,
 )
+from tenfold.data.read.options import ReadOptions, asked_kinds
 
 if TYPE_CHECKING:
     from tenfold.store.run_directory import Run
@@ -114,6 +121,12 @@ def space(
     target: TargetOption = None,
     drop: DropOption = None,
     task: TaskOption = None,
+    header_row: HeaderRowOption = None,
+    no_header: NoHeaderOption = False,
+    skip_rows: SkipRowsOption = None,
+    missing: MissingOption = None,
+    kind: KindOption = None,
+    bad_rows: BadRowsOption = "refuse",
     as_json: JsonOption = False,
 ) -> None:
     """Print the default space for this data as YAML, to edit and give to `fit --space`."""
@@ -121,7 +134,9 @@ def space(
     from tenfold.problem.from_file import prepare
     from tenfold.problem.settings import Settings
 
-    problem = prepare(Settings(data=data, target=target, drop=tuple(drop or ()), task=task)).problem
+    reading = ReadOptions(header_row, no_header, skip_rows or "", missing, asked_kinds(kind), bad_rows)
+    settings = Settings(data=data, target=target, drop=tuple(drop or ()), task=task, reading=reading)
+    problem = prepare(settings).problem
     found = default_space(problem.size, rows=problem.inputs.rows, task=problem.task)
     if as_json:
         print_json({"space": found.to_dict()})

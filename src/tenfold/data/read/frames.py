@@ -441,7 +441,7 @@ def _object(name: str, objects: Array, words: MissingWords, infer_text: bool) ->
             return _large_integers(name, exact)
         return _numeric(name, _floats(objects, gone), None)
     if kinds == {"duration"}:
-        return Column(name, "number", _floats(objects, gone)), [f"column '{name}': durations as seconds"]
+        return Column(name, "number", _floats(objects, gone), format=LONG), [f"column '{name}': durations as seconds"]
     if kinds == {"date"}:
         dates = _dates(objects, gone)
         zoned = any(isinstance(value, datetime) and value.tzinfo is not None for value in present)
