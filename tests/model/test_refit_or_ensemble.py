@@ -219,7 +219,7 @@ def test_saved_and_loaded_it_predicts_the_same_bits(case, tmp_path):
     *_, mean, x = case
     sha = mean.save(tmp_path / "m")
     with Run.create(tmp_path / "run") as run:
-        run.write_model(**mean.parts("# the card\n"))
+        run.put("model", run.write_model(**mean.parts("# the card\n")))
     for loaded in (tenfold.load(tmp_path / "m"), tenfold.load(tmp_path / "run")):
         assert len(loaded.members) == 3
         inputs = loaded.inputs(x)[0]

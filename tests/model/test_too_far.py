@@ -15,7 +15,7 @@ def test_a_cell_too_far_to_compute_with_is_refused_by_its_row_and_column(task: s
     x = rng.normal(size=(60, 2)) * 1e-3
     y = (x[:, 0] > 0).astype(int) if task == "classification" else x[:, 0]
     recipe = tenfold.Recipe(network=tenfold.MLP(hidden=(4,)), epochs=2)
-    estimator = tenfold.Classifier(recipe) if task == "classification" else tenfold.Regressor(recipe)
+    estimator = {"classification": tenfold.Classifier, "regression": tenfold.Regressor}[task](recipe, random_state=0)
     model = estimator.fit(x, y).model_
     far = x[:4].copy()
     far[2, 1] = 3e38
