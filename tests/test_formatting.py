@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from tenfold.formatting import listed, nearest, number
+from tenfold.formatting import listed, nearest, number, visible
 from tenfold.jsonable import jsonable
 
 
@@ -43,3 +43,42 @@ def test_a_looser_likeness_finds_more() -> None:
 
 def test_json_has_null_for_what_is_not_finite_however_deep() -> None:
     assert jsonable({"a": (1.0, math.nan), "b": [{"c": -math.inf}]}) == {"a": [1.0, None], "b": [{"c": None}]}
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("\x1b[2J", r"\x1b[2J"),
+        ("\x1b]0;title\x07", r"\x1b]0;title\x07"),
+        ("\x9b31m", r"\u009b31m"),
+        ("a\rb\x08\x7f\x00", r"a\rb\x08\x7f\x00"),
+        ("abc\u202efed\u2066\u200f", r"abc\u202efed\u2066\u200f"),
+        ("\ufeffa\u2028b\u00ad", r"\ufeffa\u2028b\u00ad"),
+        ("d\udcff.csv", r"d\xff.csv"),
+        ("\ud800", r"\ud800"),
+        ("\U000e0041", r"\U000e0041"),
+        ("line\nline\ttab", r"line\nline\ttab"),
+    ],
+)
+def test_what_a_terminal_obeys_or_hides_is_made_visible(text: str, shown: str) -> None:
+    assert visible(text) == shown
+    assert visible(shown) == shown
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Qualit\u00e9",
+        "\u5e74\u9f62\u3000x",
+        "10\u00a0%",
+        "\u0645\u06cc\u200c\u0634\u0648\u062f",
+        "\U0001f468\u200d\U0001f469",
+        "a b",
+    ],
+)
+def test_words_of_all_languages_stay_as_they_are(text: str) -> None:
+    assert visible(text) == text
+
+
+def test_lines_of_a_message_stay_lines() -> None:
+    assert visible("a\n\tb\x1b", lines=True) == "a\n\tb\\x1b"

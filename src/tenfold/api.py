@@ -167,7 +167,8 @@ def cross_validate(
     """Cross-validate one or many recipes: all folds of all recipes are trained together, and each model is scored on
     the rows that it was not trained on.
 
-    - X: numeric array or tensor (rows, columns), nested list, images, or any data frame; y: (rows,).
+    - X: numeric array or tensor (rows, columns), sparse matrix whose dense form fits into memory, nested list, images,
+      or any data frame; y: (rows,).
     - folds: a number (stratified for classes, shuffled), "leave-one-group-out", an array of fold numbers (-1: never
       scored), index pairs, or any scikit-learn splitter.
     - repeats: repeat cross-validation this often, with new folds and seeds.

@@ -5,6 +5,8 @@ from __future__ import annotations
 from numbers import Integral
 from typing import Any
 
+from tenfold.formatting import visible
+
 
 class TenfoldError(Exception):
     """Base of every exception that Tenfold raises on purpose."""
@@ -29,7 +31,7 @@ class BadInput(TenfoldError, ValueError):
             parts.append(f"  expected: {expected}")
         if do:
             parts.append(f"  try: {do}")
-        super().__init__("\n".join(parts))
+        super().__init__(visible("\n".join(parts), lines=True))
 
 
 class Corrupt(TenfoldError):
@@ -49,7 +51,7 @@ class Corrupt(TenfoldError):
         parts = [f"{file}: {what}" if file else what]
         if expected or found:
             parts += [f"  expected: {expected or 'nothing'}", f"  found: {found or 'nothing'}"]
-        super().__init__("\n".join(parts))
+        super().__init__(visible("\n".join(parts), lines=True))
 
 
 class RunFailed(TenfoldError):

@@ -1,7 +1,9 @@
-"""How numbers and lists are written wherever a person reads them, and the name that a misspelled one most resembles."""
+"""How numbers, lists and foreign text are written wherever a person reads them, and the name that a misspelled one most
+resembles."""
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -30,3 +32,24 @@ def nearest(name: str, names: Iterable[str], *, likeness: float = 0.6) -> str:
 
 def _spelling(name: str) -> str:
     return name.casefold().replace("-", "_").replace(" ", "_")
+
+
+def visible(text: str, *, lines: bool = False) -> str:
+    """Text without what a terminal obeys or hides: control characters, marks that turn the direction of writing, and
+    bytes that are no UTF-8, written as in "\\\\x1b". lines: leave line ends and tabs as they are."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or (lines and c in "\n\t") else _shown(c) for c in text)
+
+
+def _shown(character: str) -> str:
+    category, number = unicodedata.category(character), ord(character)
+    # Blanks of other widths, and the two joiners that some scripts and emoji are written with.
+    if category == "Zs" or character in "\u200c\u200d":
+        return character
+    if 0xDC80 <= number <= 0xDCFF:  # how Python holds a byte of a file name that is no UTF-8
+        return f"\\x{number - 0xDC00:02x}"
+    short = {"\n": "\\n", "\t": "\\t", "\r": "\\r"}.get(character)
+    if short or number < 0x80:
+        return short or f"\\x{number:02x}"
+    return f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"

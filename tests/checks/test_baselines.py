@@ -10,7 +10,7 @@ from sklearn.metrics import accuracy_score, r2_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from tenfold.checks.baselines import NAMES, coarse_pixels, coarse_size, random_split, run_baseline
+from tenfold.checks.baselines import NAMES, baseline_seconds, coarse_pixels, coarse_size, random_split, run_baseline
 from tenfold.problem.from_arrays import understand
 
 SEED = 3
@@ -91,3 +91,13 @@ def test_a_strict_budget_leaves_out_trees_that_would_take_longer():
     whole = run_baseline(problem, "boosting", seed=SEED, budget=600, strict=True)
     assert whole.scores == run_baseline(problem, "boosting", seed=SEED).scores
     assert whole.cut == ""
+
+
+def test_the_estimate_of_baselines_grows_with_all_that_they_take_time_for():
+    def seconds(rows, columns, classes):
+        x, y = np.random.default_rng(0).normal(size=(rows, columns)), np.arange(rows) % classes
+        return baseline_seconds(understand(x, y).problem(3, seed=SEED))
+
+    assert seconds(60, 400, 2) > 5 * seconds(60, 40, 2)  # a plan of few rows and thousands of columns left this out
+    assert seconds(600, 4, 6) > 3 * seconds(600, 4, 2)
+    assert seconds(6000, 40, 2) > 2 * seconds(600, 40, 2)

@@ -160,7 +160,9 @@ def test_masked_values_of_x_are_missing_and_not_what_is_under_the_mask() -> None
 def test_what_reading_a_frame_noticed_is_told() -> None:
     frame = pd.DataFrame({"a": [*X[:11, 0], np.inf], "b": X[:, 1]})
     found = tenfold.cross_validate(RECIPE, frame, ["u", "v"] * 6, folds=2)
-    assert any("'a': 1 infinite (first in row 12), read as missing" in line for line in found.warnings)
+    assert any(
+        "'a': 1 infinite or too large (inf; first in row 12), read as missing" in line for line in found.warnings
+    )
 
 
 def test_groups_without_a_value_and_frames_that_fail_late_are_refused() -> None:
@@ -171,3 +173,24 @@ def test_groups_without_a_value_and_frames_that_fail_late_are_refused() -> None:
         tenfold.cross_validate(RECIPE, pl.LazyFrame({"a": [1]}).select(pl.col("b")), [0, 1])
     with pytest.raises(BadInput, match=r"X\[0, 0\] is too large"):
         Classifier(RECIPE).fit([[10**400, 1.0], [1.0, 2.0]] * 6, ["u", "v"] * 6)
+
+
+def test_numbers_of_x_that_32_bits_cannot_hold_are_refused_by_their_place() -> None:
+    x = X.copy()
+    x[2, 1] = 1e200
+    for give in (
+        lambda: tenfold.cross_validate(RECIPE, x, ["u", "v"] * 6, folds=2),
+        lambda: Classifier(RECIPE, folds=2).fit(x, ["u", "v"] * 6),
+    ):
+        with pytest.raises(BadInput, match=r"X\[2, 1\] is 1e\+200, too large for a network"):
+            give()
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.longdouble, np.int8, bool])
+def test_x_of_any_type_of_numbers(dtype: type) -> None:
+    x = X.astype(dtype)
+    assert tenfold.cross_validate(RECIPE, x, ["u", "v"] * 6, folds=2).table
+    if np.dtype(dtype).kind == "f":
+        x[1, 0] = np.inf
+        with pytest.raises(BadInput, match=r"X\[1, 0\] is infinite"):
+            tenfold.cross_validate(RECIPE, x, ["u", "v"] * 6, folds=2)

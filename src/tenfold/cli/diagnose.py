@@ -26,6 +26,7 @@ from tenfold.cli.options import (
     parse_number,
     parse_seconds,
     print_json,
+    say,
     shell_path,
 )
 from tenfold.data.read.options import ReadOptions, asked_kinds
@@ -89,7 +90,7 @@ def diagnose_command(
     prepared = prepare(settings)
     prepared.problem.check_recipes([found])
     if not as_json:
-        print(*_opening(found, prepared), "", sep="\n", flush=True)
+        say(*_opening(found, prepared), "")
     _work(prepared, found, path, as_json)
 
 
@@ -130,12 +131,12 @@ def _work(prepared: Prepared, recipe: Recipe, path: Path | None, as_json: bool) 
             print_json(jsonable({**diagnosis.to_dict(), "metric": metric, "score": patient.trained.mean_score()}))
         else:
             score = f"{METRICS[metric].words} {score_words(patient.trained.mean_score())}"
-            print(diagnosis.report(), "", f"trained to the end: {score} over {prepared.division}", sep="\n")
+            say(diagnosis.report(), "", f"trained to the end: {score} over {prepared.division}")
         return
 
     def tell(diagnosis: Diagnosis) -> None:
         if not as_json:
-            print(diagnosis.report(), "", sep="\n", flush=True)
+            say(diagnosis.report(), "")
 
     repaired = repair_problem(prepared.problem, recipe, context, on_diagnosis=tell)
     if repaired.changes:
@@ -148,6 +149,6 @@ def _ending(repaired: Repair, path: Path, as_json: bool) -> None:
     if as_json:
         print_json(jsonable({**repaired.to_dict(), "written": written}))
         return
-    print(repaired.report() or "nothing to repair")
+    say(repaired.report() or "nothing to repair")
     if repaired.changes:
-        print(f"{repaired.last.report()}\n\nrecipe   {written}")
+        say(f"{repaired.last.report()}\n\nrecipe   {written}")

@@ -19,6 +19,7 @@ from tenfold.cli import diagnose, fit, predict, runs
 from tenfold.cli.standard_streams import take_streams
 from tenfold.engine.native.library import engine_in_words
 from tenfold.errors import BadInput, Stopped, TenfoldError
+from tenfold.formatting import visible
 
 app = typer.Typer(
     name="tenfold",
@@ -72,7 +73,7 @@ def entry() -> None:
 
 def run() -> int:
     """The exit code of the arguments of this process; "--debug" shows the traceback of an error."""
-    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    arguments = [_with_visible_name(argument) for argument in sys.argv[1:] if argument != "--debug"]
     debug = len(arguments) < len(sys.argv) - 1
     try:
         app(arguments, prog_name="tenfold")
@@ -85,6 +86,15 @@ def run() -> int:
             _say(_words(error))
         return _code(error)
     return 0
+
+
+def _with_visible_name(argument: str) -> str:
+    """An argument in whose name of an option nothing is left that a terminal would obey: no option has such a name, and
+    the error that repeats it is typer's."""
+    if not argument.startswith("-") or argument == "-":
+        return argument
+    name, equals, value = argument.partition("=") if argument.startswith("--") else (argument[:2], "", argument[2:])
+    return visible(name) + equals + value
 
 
 def _words(error: BaseException) -> str:
@@ -108,7 +118,7 @@ def _code(error: BaseException) -> int:
 
 
 def _say(message: str) -> None:
-    lines = message.splitlines() or [""]
+    lines = visible(message, lines=True).split("\n")
     if len(lines) > MOST_LINES:
         lines = [*lines[: MOST_LINES - 1], f"... and {len(lines) - MOST_LINES + 1} more lines"]
     print("\n".join([f"tenfold: {lines[0]}", *lines[1:]]), file=sys.stderr)

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from tenfold.errors import BadInput, clipped
+from tenfold.formatting import visible
 
 
 def parse_integer(text: str | int) -> int:
@@ -19,7 +20,7 @@ def parse_integer(text: str | int) -> int:
     try:
         return int(text)
     except ValueError:
-        raise typer.BadParameter(f"'{clipped(text)}' is not a whole number, such as 10") from None
+        raise typer.BadParameter(f"'{visible(clipped(text))}' is not a whole number, such as 10") from None
 
 
 def parse_number(text: str | float) -> float:
@@ -27,7 +28,7 @@ def parse_number(text: str | float) -> float:
     try:
         return float(text)
     except ValueError:
-        raise typer.BadParameter(f"'{clipped(text)}' is not a number, such as 0.2") from None
+        raise typer.BadParameter(f"'{visible(clipped(text))}' is not a number, such as 0.2") from None
 
 
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
@@ -85,13 +86,25 @@ RunDirectory = Annotated[Path, typer.Argument(metavar="RUN", help="The run direc
 def print_json(value: Any) -> None:
     """One JSON object on standard output."""
     # Where the encoding has not all characters, they are escaped as JSON has it, \u00e9, not as Python has it, \xe9.
-    plain = not (sys.stdout.encoding or "utf-8").lower().startswith("utf")
-    sys.stdout.write(json.dumps(value, indent=1, allow_nan=False, ensure_ascii=plain) + "\n")
+    ascii_only = not (sys.stdout.encoding or "utf-8").lower().startswith("utf")
+    text = json.dumps(value, indent=1, allow_nan=False, ensure_ascii=ascii_only)
+    # What a terminal obeys or cannot show can only be inside of strings, where JSON has an escape for it.
+    plain = "".join(c if c == "\n" or visible(c) == c else json.dumps(c)[1:-1] for c in text)
+    sys.stdout.write((text if text.replace("\n", "").isprintable() else plain) + "\n")
+
+
+def say(*lines: str, error: bool = False) -> None:
+    """Plain lines for a person on standard output, or on that of errors."""
+    print(*(visible(line, lines=True) for line in lines), sep="\n", file=sys.stderr if error else None, flush=True)
 
 
 def shell_path(path: Path | str) -> str:
     """A path as typed in a shell, relative to the working directory if that is shorter."""
-    return shlex.quote(os_relative(path))
+    text = os_relative(path)
+    if visible(text) == text:
+        return shlex.quote(text)
+    # With these quotes a shell reads the escapes that stand for what cannot be shown.
+    return "$'" + visible(text.replace("\\", "\\\\").replace("'", "\\'")) + "'"
 
 
 def os_relative(path: Path | str) -> str:

@@ -23,10 +23,12 @@ from tenfold.cli.options import (
     SkipRowsOption,
     parse_integer,
     print_json,
+    say,
     shell_path,
 )
 from tenfold.data.read.options import ReadOptions
 from tenfold.errors import BadInput, RunFailed
+from tenfold.formatting import visible
 
 if TYPE_CHECKING:
     import numpy as np
@@ -87,15 +89,15 @@ def predict(
     if safe_csv:
         columns = {_harmless(name): _harmless_cells(column) for name, column in columns.items()}
     for note in notes:
-        print(note if note.startswith("warning: ") else f"note: {note}", file=sys.stderr)
+        say(note if note.startswith("warning: ") else f"note: {note}", error=True)
     if output is None:
-        _write_csv(sys.stdout, columns)
+        _write_csv(sys.stdout, _shown(columns) if sys.stdout.isatty() else columns)
         return
     _write_file(output, columns)
     if as_json:
         print_json({"rows": inputs.rows, "output": str(output), "columns": list(columns), "notes": notes})
     else:
-        print(f"{inputs.rows} predictions in {shell_path(output)}")
+        say(f"{inputs.rows} predictions in {shell_path(output)}")
 
 
 def _columns(model: Model, outputs: np.ndarray, spread: np.ndarray | None, *, proba: bool) -> dict[str, np.ndarray]:
@@ -117,6 +119,18 @@ def _empty(values: np.ndarray, rows: Collection[int]) -> np.ndarray:
         values = values.astype(object)
         values[sorted(rows)] = None
     return values
+
+
+def _shown(columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The columns for a terminal, which gets no character of a name that it would obey."""
+    import numpy as np
+
+    def shown(column: np.ndarray) -> np.ndarray:
+        if column.dtype.kind not in "UO":
+            return column
+        return np.array([visible(cell) if isinstance(cell, str) else cell for cell in column.tolist()], object)
+
+    return {visible(name): shown(column) for name, column in columns.items()}
 
 
 def _texts(values: tuple[str, ...]) -> np.ndarray:

@@ -8,15 +8,23 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tenfold.cli.options import (
+    BadRowsOption,
     DataOption,
     DropOption,
+    HeaderRowOption,
     JsonOption,
+    KindOption,
+    MissingOption,
+    NoHeaderOption,
     RunDirectory,
+    SkipRowsOption,
     TargetOption,
     TaskOption,
     print_json,
+    say,
     shell_path,
 )
+from tenfold.data.read.options import ReadOptions, asked_kinds
 
 if TYPE_CHECKING:
     from tenfold.store.run_directory import Run
@@ -46,7 +54,7 @@ def report_command(run: RunDirectory, as_json: JsonOption = False) -> None:
     if as_json:
         print_json({"report": str(path), "summary": data["summary"]})
     else:
-        print(*data["verdict"], *data["tested"], "", shell_path(path), sep="\n")
+        say(*data["verdict"], *data["tested"], "", shell_path(path))
 
 
 def test(run: RunDirectory, as_json: JsonOption = False) -> None:
@@ -66,7 +74,7 @@ def test(run: RunDirectory, as_json: JsonOption = False) -> None:
     if as_json:
         print_json(data["summary"])
     else:
-        print(*data["tested"], sep="\n")
+        say(*data["tested"])
 
 
 def check_command(run: RunDirectory, as_json: JsonOption = False) -> None:
@@ -78,9 +86,9 @@ def check_command(run: RunDirectory, as_json: JsonOption = False) -> None:
         found = [{"file": p.file, "what": p.what, "expected": p.expected, "found": p.found} for p in problems]
         print_json({"ok": not problems, "problems": found})
     elif not problems:
-        print(f"{shell_path(run)}: all files are intact")
+        say(f"{shell_path(run)}: all files are intact")
     for problem in problems if not as_json else ():
-        print(f"{problem.file}: {problem.what}\n  expected {problem.expected}\n  found    {problem.found}")
+        say(f"{problem.file}: {problem.what}\n  expected {problem.expected}\n  found    {problem.found}")
     if problems:
         raise typer.Exit(1)
 
@@ -114,6 +122,12 @@ def space(
     target: TargetOption = None,
     drop: DropOption = None,
     task: TaskOption = None,
+    header_row: HeaderRowOption = None,
+    no_header: NoHeaderOption = False,
+    skip_rows: SkipRowsOption = None,
+    missing: MissingOption = None,
+    kind: KindOption = None,
+    bad_rows: BadRowsOption = "refuse",
     as_json: JsonOption = False,
 ) -> None:
     """Print the default space for this data as YAML, to edit and give to `fit --space`."""
@@ -121,7 +135,9 @@ def space(
     from tenfold.problem.from_file import prepare
     from tenfold.problem.settings import Settings
 
-    problem = prepare(Settings(data=data, target=target, drop=tuple(drop or ()), task=task)).problem
+    reading = ReadOptions(header_row, no_header, skip_rows or "", missing, asked_kinds(kind), bad_rows)
+    settings = Settings(data=data, target=target, drop=tuple(drop or ()), task=task, reading=reading)
+    problem = prepare(settings).problem
     found = default_space(problem.size, rows=problem.inputs.rows, task=problem.task)
     if as_json:
         print_json({"space": found.to_dict()})

@@ -7,9 +7,10 @@ import time
 from typing import Any
 
 from tenfold.checks.baselines import Baseline
+from tenfold.cli.options import say
 from tenfold.engine.native.library import compiled_lanes
 from tenfold.engine.plan.network import plan_network
-from tenfold.formatting import number
+from tenfold.formatting import number, visible
 from tenfold.problem.from_file import Prepared
 from tenfold.run.plan import RunPlan, by_engine
 from tenfold.search.racing import Rung
@@ -39,7 +40,7 @@ class Screen:
     def say(self, *lines: str) -> None:
         """Plain lines."""
         if not self.quiet:
-            print(*lines, sep="\n", flush=True)
+            say(*lines)
 
     def planned(self, prepared: Prepared, plan: RunPlan) -> None:
         """The data card and the plan."""
@@ -78,7 +79,7 @@ class Screen:
 
             self._live = Live(refresh_per_second=8, transient=False)
             self._live.start()
-        self._live.update(line)
+        self._live.update(visible(line))
         if share >= 1:
             self.close()
 
@@ -117,6 +118,7 @@ def plan_lines(prepared: Prepared, plan: RunPlan) -> list[str]:
     recipes = "1 recipe" if plan.trials == 1 else f"{plan.trials} recipes of {shapes}"
     race = "" if plan.search.strategy.name == "exhaustive" else f", {RACES[plan.search.strategy.name]}"
     limit = prepared.settings.time_limit
+    whole = f", {_duration(plan.whole)} with baselines, final model and report," if limit is None else ""
     within = "" if limit is None else f"; all within the limit of {_duration(limit)}"
     nested = f", and again inside every fold ({plan.folds} x {plan.folds})" if prepared.settings.nested else ""
     return [
@@ -124,8 +126,8 @@ def plan_lines(prepared: Prepared, plan: RunPlan) -> list[str]:
         f"metric   {plan.metric.words} ({plan.why_metric})",
         f"{'rows  ' if problem.inputs.image is None else 'images'}   {development} for development{sealed}{gone}",
         f"plan     {recipes} x {prepared.division} = {plan.trials * len(problem.folds)} trials{race}{nested}, "
-        f"about {_duration(plan.seconds)} of training {_trained_by(prepared, plan)} and {plan.memory / 1e6:.0f} MB"
-        f"{within}",
+        f"about {_duration(plan.seconds)} of training {_trained_by(prepared, plan)}{whole} and "
+        f"{plan.memory / 1e6:.0f} MB{within}",
         *(f"note     {note}" for note in (*plan.notes, *_faster(plan))),
         *(f"warning  {warning}" for warning in prepared.warnings if warning not in prepared.card.warnings),
     ]
@@ -165,7 +167,11 @@ def plan_dict(prepared: Prepared, plan: RunPlan) -> dict[str, Any]:
         "recipes": plan.trials,
         "trials": plan.trials * len(prepared.problem.folds),
         "engine": plan.engine,
-        "estimate": {"training_seconds": round(plan.seconds, 1), "memory_bytes": plan.memory},
+        "estimate": {
+            "training_seconds": round(plan.seconds, 1),
+            "seconds": round(plan.whole, 1),
+            "memory_bytes": plan.memory,
+        },
         "notes": list(plan.notes),
         "warnings": list(prepared.warnings),
     }

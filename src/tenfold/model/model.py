@@ -80,6 +80,10 @@ class Model:
         """(height, width, channels) of the images that it was trained on; None for columns."""
         return self.contract.image if self.contract else None
 
+    def __getstate__(self) -> dict[str, Any]:
+        # What is made to predict is made again: compiled code is told where in memory its numbers are.
+        return {name: self.__dict__[name] for name in self.__dataclass_fields__}
+
     @cached_property
     def _networks(self) -> list[Any]:
         """The torch module of each member."""

@@ -11,7 +11,7 @@ import numpy as np
 
 from tenfold.data.columns.conform import conform
 from tenfold.data.columns.markers import marker_warnings
-from tenfold.data.columns.numbers import EXACT
+from tenfold.data.columns.numbers import EXACT, LARGEST
 from tenfold.data.columns.schema import Schema, decide_schema
 from tenfold.data.columns.table import Column
 from tenfold.data.columns.target import Target, label_warnings
@@ -158,9 +158,14 @@ def _numeric_inputs(x: Any) -> Inputs | None:
         raise BadInput(f"X has shape {array.shape}", expected=expected, do="X.reshape(-1, 1) for one column")
     if array.dtype.kind not in "biuf" or (array.dtype.kind in "iu" and array.size and _beyond_exact(array)):
         return None
-    if np.isinf(array).any():
-        row, column = np.argwhere(np.isinf(array))[0]
-        raise BadInput(f"X[{row}, {column}] is infinite", expected="finite numbers, or NaN for missing")
+    # numpy would turn the bound into a half, which cannot hold it.
+    wide = array.astype(np.float64) if array.dtype == np.float16 else array
+    far = np.abs(wide) > LARGEST if array.dtype.kind == "f" else np.zeros(0, bool)
+    if far.any():
+        row, column = np.argwhere(far)[0]
+        value = array[row, column]
+        what = "infinite" if np.isinf(value) else f"{value:.6g}, too large for a network, which computes in 32 bits"
+        raise BadInput(f"X[{row}, {column}] is {what}", expected="finite numbers, or NaN for missing")
     return matrix_inputs(array)
 
 

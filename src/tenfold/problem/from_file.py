@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tenfold.data.columns.codes import are_whole
+from tenfold.data.columns.conform import conform_numbers
 from tenfold.data.columns.markers import marker_warnings
 from tenfold.data.columns.schema import Schema, decide_schema
 from tenfold.data.columns.table import Column, Table
@@ -95,6 +96,9 @@ def _prepare(settings: Settings) -> Prepared:
     # What the labels may mean comes before anything about the columns.
     card = replace(card, warnings=(*doubts, *card.warnings))
     problem, notes = make_problem(inputs, y, target.classes, metric, splits.take(development))
+    if isinstance(data, Table):  # the card has the doubts about the inputs only
+        named = (data.column(name) for name in (target.name, settings.groups) if name is not None)
+        notes += [f"column '{column.name}': {column.doubt}" for column in named if column.doubt]
     if settings.drop:
         notes.append("left out, as asked: " + ", ".join(f"'{name}'" for name in settings.drop))
     lost = len(target.values) - len(development) - len(test)
@@ -212,6 +216,8 @@ def _test_file(
             where=other.source,
             expected="two tables, or images in both",
         )
+    if isinstance(data, Table) and isinstance(other, Table) and target.name in other.names:
+        other = conform_numbers(other, data.column(target.name))
     labels = read_labels(other.labels if isinstance(other, Images) else other, target)
     rows = _inputs_of(other, target, settings, other=True).take(labels.keep)
     if isinstance(data, Images) and isinstance(other, Images):

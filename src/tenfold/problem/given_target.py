@@ -44,11 +44,13 @@ def one_value_a_row(y: Any) -> Array:
         y = y[:, 0]
     if y.ndim != 1 or len(y) == 0:
         raise BadInput(f"y has shape {y.shape}", expected="(rows,), one value a row")
+    if y.dtype.kind in "biuU":
+        return y  # none of these has a way to say that a value is missing
     gone = np.isnan(y) if y.dtype.kind == "f" else np.array([is_absent(value) for value in y], bool)
     if gone.any():
         what = "Input y contains NaN. " if y.dtype.kind == "f" else ""
         raise BadInput(f"{what}y[{int(np.flatnonzero(gone)[0])}] is missing", expected="a value for every row")
-    if y.dtype.kind in "biufU":
+    if y.dtype.kind == "f":
         return y
     sorts = [sort_of(value) for value in y]
     other = next((row for row, sort in enumerate(sorts) if sort not in ("number", "boolean", "text")), None)

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tenfold.checks.baselines import coarse_size
+from tenfold.checks.baselines import baseline_seconds, coarse_size
 from tenfold.engine.engines import Engine, best_engine, engine_of
 from tenfold.engine.native.records import KEPT_BYTES
 from tenfold.engine.native.speed import core_speed
-from tenfold.engine.plan.cost import COMPILED, START_SECONDS, plan_trials, recipe_seconds
+from tenfold.engine.plan.cost import COMPILED, START_SECONDS, network_work, plan_trials, recipe_seconds
 from tenfold.engine.plan.network import plan_network
 from tenfold.executors.choose import gain
 from tenfold.problem.default_space import default_space
@@ -20,7 +20,7 @@ from tenfold.problem.problem import Problem
 from tenfold.problem.settings import Settings
 from tenfold.recipe.recipe import Recipe
 from tenfold.recipe.spaces.space import Space
-from tenfold.search.deadline import planned_training
+from tenfold.search.deadline import planned_training, seconds_after_training
 from tenfold.search.nested import inner_problem
 from tenfold.search.proposals import Proposer, proposer
 from tenfold.search.racing import Strategy
@@ -32,6 +32,9 @@ DEFAULT_TRIALS, MOST_TRIALS = 48, 400  # at most, without and with a time limit
 RACED = 16  # recipes from which on a search is a race by default
 STARTED_BYTES = 430_000_000  # of a process that has loaded everything
 FINALISTS = 3  # packs of a race that train to the end
+LOADING_SECONDS = 4.0  # of all that is imported
+STATE_BYTES = 12  # that a learned number takes in a checkpoint: itself and what its optimizer keeps of it
+WRITTEN_BYTES = 1.5e8  # a second, of checkpoints that are hashed and synchronized
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,7 @@ class RunPlan:
     why_task: str
     workers: int
     seconds: float  # of training
+    whole: float  # seconds of all that is left to do: training, baselines, checkpoints, the final model, the report
     memory: int  # bytes
     notes: tuple[str, ...]
     trials: int
@@ -86,6 +90,8 @@ def make_plan(prepared: Prepared, workers: int) -> RunPlan:
     seconds = _stacked_seconds(stacked, problem, share, workers, raced=strategy.name != "exhaustive")
     seconds += _compiled_seconds(compiled, problem, share, workers)
     seconds *= trials / len(recipes) * settings.repeats * nested
+    whole = LOADING_SECONDS + seconds + baseline_seconds(problem) + _saving_seconds(recipes, problem)
+    whole += seconds_after_training(problem, recipes, settings.keep, compiled=compiled)
     why = "the default for " + problem.task if settings.metric is None else "asked for"
     data = problem.inputs.numbers.nbytes + problem.inputs.codes.nbytes
     memory = 2 * data + 4 * rows * size.outputs * trials + STARTED_BYTES
@@ -94,7 +100,7 @@ def make_plan(prepared: Prepared, workers: int) -> RunPlan:
         orders = 8 * rows * problem.divisions * longest
         memory += min(tables, KEPT_BYTES) + min(orders, KEPT_BYTES)
     return RunPlan(
-        tuple(recipes), problem.divisions, problem.metric, why, prepared.why_task, workers, seconds, memory,
+        tuple(recipes), problem.divisions, problem.metric, why, prepared.why_task, workers, seconds, whole, memory,
         tuple(notes), trials, SearchPlan(strategy, settings.rule, settings.audit, settings.seed), chosen, space,
         best_engine(), inner,
     )  # fmt: skip
@@ -151,6 +157,12 @@ def _starting_seconds(recipes: Sequence[Recipe], problem: Problem, *, raced: boo
         found[key] = max(updates, found.get(key, 0))
     longest = sorted(found.values(), reverse=True)
     return [START_SECONDS * updates for updates in (longest[:FINALISTS] if raced else longest)]
+
+
+def _saving_seconds(recipes: Sequence[Recipe], problem: Problem) -> float:
+    """Seconds that committing the lanes of these recipes takes: once at least, at the end of their first stage."""
+    learned = sum(network_work(recipe, problem.size).weights for recipe in recipes)
+    return STATE_BYTES * learned * len(problem.folds) / WRITTEN_BYTES
 
 
 def _strategy(settings: Settings, trials: int) -> Strategy:

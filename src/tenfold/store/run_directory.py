@@ -219,7 +219,7 @@ class Run:
             or name.endswith(TEMPORARY)
         ):
             raise ValueError(f"{name!r} is no name for a file of a run")
-        content = data.encode("utf-8") if isinstance(data, str) else data
+        content = data.encode("utf-8", "backslashreplace") if isinstance(data, str) else data
         with self._replacing(name, content), translated_errors(self.path):
             replace_file(self.path / name, content)
 

@@ -29,6 +29,10 @@ READ: dict[str, tuple[list[str], list[float]]] = {
     "degrees": (["21 °C", "-3 °C"], [21, -3]),
     "areas": (["50 m2", "70.5 m2"], [50, 70.5]),
     "ordinals": (["1st", "2nd", "3rd", "4th"], [1, 2, 3, 4]),
+    "letter cases": (["3 kg", "4 KG", "5 Kg"], [3, 4, 5]),
+    "a currency on either side": (["€5", "7 €"], [5, 7]),
+    "inches": (['68"', '70.5"'], [68, 70.5]),
+    "stars": (["4★", "3.5 ★"], [4, 3.5]),
     "h:mm:ss": (["1:19:20", "0:45:10", "26:00:00"], [4760, 2710, 93600]),
     "days": (["2 days 01:00:00", "0 days 00:00:05"], [176400, 5]),
     "two parts": (["07:30", "12:15"], [450, 735]),
@@ -64,6 +68,7 @@ DOUBTFUL: dict[str, tuple[list[str], str, str]] = {
     "feet and inches": (["5 ft 3", "6 ft 1"], "several numbers in one cell", "one number"),
     "ranges": (["10-20", "20-30", "30+"], "ranges", "one number"),
     "two units": (["5 kg", "4 lb", "7 kg"], "numbers with 'lb' (1 cell, '4 lb' on row 2)", "one unit"),
+    "megawatts and milliwatts": (["5 MW", "7 mW"], "numbers with 'mW'", "one unit"),
     "some without": (["12%", "12", "15%"], "plain numbers (1 cell, '12' on row 2)", "one unit or none"),
     "letters for thousands": (["1.2k", "900", "3M"], "numbers with 'k'", "one unit"),
     "hours that may be minutes": (["07:30", "07:30:15"], "times", "h:mm:ss"),
@@ -204,3 +209,10 @@ def test_what_is_no_number_with_a_unit(cell: str) -> None:
 @pytest.mark.parametrize("cells", [["25:61"], ["10:75"], ["1:2"], ["13:00 PM"], ["x:30"], [":30"], ["1:19:20", "x"]])
 def test_what_is_no_duration(cells: list[str]) -> None:
     assert parse_durations(cells) is None
+
+
+def test_of_very_many_cells_only_some_are_counted_and_a_rare_stray_is_found() -> None:
+    cells = [str(i) for i in range(30_000)] + ["abc"]
+    assert "'abc' on row 30001 is the first" in column(cells).doubt
+    ranges = column([f"{i}-{i + 5}" for i in range(1, 30_000)]).doubt
+    assert ranges.startswith("text, because it holds ranges (15000 cells, '1-6' on row 1)")

@@ -7,6 +7,8 @@ import pytest
 
 from tenfold.data.columns.table import Table
 from tenfold.data.columns.target import Target, read_labels, read_target
+from tenfold.data.read.options import ReadOptions
+from tenfold.data.read.read import read_table
 from tenfold.errors import BadInput
 
 from ..examples import csv_table
@@ -90,7 +92,7 @@ def test_a_target_that_is_not_there_names_the_nearest(tmp_path: Path) -> None:
         read_target(found, None)
 
 
-@pytest.mark.parametrize("word", ["None", "NA", "nil", "NULL", "n/a", "-"])
+@pytest.mark.parametrize("word", ["None", "NA", "nil", "NULL", "n/a", "missing", "-"])
 def test_a_word_that_fills_much_of_a_target_and_reads_as_missing_is_a_question(tmp_path: Path, word: str) -> None:
     with pytest.raises(BadInput, match=r"20 of 30 rows have the target '.*', which is read as missing") as caught:
         target(tmp_path, [word] * 20 + ["Flood", "Fire"] * 5)
@@ -158,3 +160,13 @@ def test_test_rows_of_numbers_that_cannot_be_scored_are_refused(tmp_path: Path) 
     assert read_labels(table(tmp_path, ["1.5", "1.5"]), learned).values.tolist() == [1.5, 1.5]
     with pytest.raises(BadInput, match=r"1e200 .*line 3"):
         read_labels(table(tmp_path, ["1.5", "1e200"]), learned)
+
+
+def test_words_that_were_asked_for_are_no_question(tmp_path: Path) -> None:
+    cells = ["None"] * 20 + ["Flood", "Fire"] * 5
+    table(tmp_path, cells)
+    for words, classes in (("", ("Fire", "Flood", "None")), ("None", ("Fire", "Flood"))):
+        options = ReadOptions(missing=words)
+        assert read_target(read_table(tmp_path / "data.csv", options=options), "the target").classes == classes
+    with pytest.raises(BadInput, match="20 of 30 rows have the target 'None'"):
+        read_target(read_table(tmp_path / "data.csv", options=ReadOptions(missing="+unknown")), "the target")

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tenfold.data.columns.conform import conform
+from tenfold.data.columns.conform import conform, conform_numbers
 from tenfold.data.columns.schema import Schema, decide_schema
 from tenfold.data.columns.target import read_target
 from tenfold.data.read.read import read_as, read_table
@@ -184,3 +184,38 @@ def test_names_and_categories_that_look_alike_are_alike(tmp_path: Path, form: st
     found, notes = read_as(tmp_path / "new.csv", schema)
     assert set(found.columns[0].values) == {unicodedata.normalize("NFC", one)}
     assert notes == []
+
+
+@pytest.mark.parametrize(
+    ("trained", "cells", "expected"),
+    [
+        (COMMA, ["1,5", "2,5"], [1.5, 2.5]),
+        (COMMA, ["1.5", "2.25"], [1.5, 2.25]),
+        (COMMA, ["1,500"], [1.5]),
+        (COMMA, ["1.500"], "can be 1500 or 1.5"),
+        (UNITS, ["4 kg"], [4.0]),
+        (UNITS, ["4 lb"], "another unit"),
+        (POINT, ["7"], [7.0]),
+        (POINT, ["seven"], None),
+    ],
+)
+def test_the_target_of_a_file_of_test_rows_is_read_as_that_of_training_is_written(
+    tmp_path: Path, trained: list[str], cells: list[str], expected: list[float] | str | None
+) -> None:
+    tables = []
+    for name, column in (("train.csv", trained), ("test.csv", cells)):
+        (tmp_path / name).write_text("v;z\n" + "".join(f"{cell};x\n" for cell in column))
+        tables.append(read_table(tmp_path / name))
+    if isinstance(expected, str):
+        with pytest.raises(BadInput, match=expected):
+            conform_numbers(tables[1], tables[0].column("v"))
+    else:
+        found = conform_numbers(tables[1], tables[0].column("v")).column("v")
+        assert found.values.tolist() == (cells if expected is None else expected)
+
+
+@pytest.mark.parametrize("cell", ['="00123"', '"=""00123"""', ' ="00123"'])
+def test_codes_that_a_spreadsheet_guards_are_read_with_and_without_outer_quotes(tmp_path: Path, cell: str) -> None:
+    path = tmp_path / "data.csv"
+    path.write_text(f"code,y\n{cell},a\n00456,b\n{cell},b\n")
+    assert read_table(path).column("code").values.tolist() == ["00123", "00456", "00123"]

@@ -67,6 +67,8 @@ RIGHT: dict[str, tuple[str, tuple[str, ...], str]] = {
     "a comment as wide as a row": (
         BASE.replace(ROWS[9], "# a pause, of, an, hour\n" + ROWS[9]), NAMES, "left out, comment lines"),
     "no header": (BODY, NUMBERED, "no header: line 1 looks like data"),
+    "no header and a blank first cell": (
+        BODY.replace("2020-01-01,1.0,20", "2020-01-01,1.0,"), NUMBERED, "no header: line 1 looks like data"),
     "a header of numbers where the rows are levels": (
         "0,1,2,3\n" + BODY, ("0", "1", "2", "3"), "the header holds only numbers"),
     "row names as R writes them": (
@@ -146,6 +148,12 @@ def test_a_quote_that_can_only_stand_for_itself_is_kept_and_said(tmp_path: Path)
     assert "line 3, column 1: a quote inside" in refusal(tmp_path, 'size,x\n5,1\n7",2\n3,4\n')
     assert "line 2, column 1: a quote inside" in refusal(tmp_path, 'size,x\nm"g,1\n7,2\n3,4\n')
     assert "a quote inside an unquoted cell stands for itself (3 lines, the first is 1)" in table.notes
+
+
+def test_a_level_in_the_first_row_only_is_no_name_beside_numbers_like_the_others(tmp_path: Path) -> None:
+    table = load(tmp_path, BODY.replace("20,a", "20,z", 1))
+    assert table.names == NUMBERED
+    assert table.column("column 4").values[0] == "z"
 
 
 def test_options_overrule_what_the_file_looks_like(tmp_path: Path) -> None:

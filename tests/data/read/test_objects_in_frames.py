@@ -7,8 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tenfold.data.columns.schema import decide_schema
 from tenfold.data.columns.table import Column
-from tenfold.data.read.read import read_table
+from tenfold.data.columns.target import read_target
+from tenfold.data.read.options import ReadOptions
+from tenfold.data.read.read import read_as, read_table
 from tenfold.errors import BadInput
 
 pandas, polars, arrow = (pytest.importorskip(name) for name in ("pandas", "polars", "pyarrow"))
@@ -136,3 +139,24 @@ def test_decimals_times_and_empty_columns_of_a_parquet_file(tmp_path: Path) -> N
     assert found.column("zoned").values[0] == np.datetime64("2020-01-01T12:00:00")
     assert found.column("none").missing.all()
     assert np.isnan(found.column("wide").values[1]) if found.column("wide").kind == "number" else True
+
+
+def test_words_that_stand_for_missing_are_those_asked_for_in_every_source(tmp_path: Path) -> None:
+    cells = ["None", "u", "", "v"]
+    frame = pandas.DataFrame({"a": cells, "b": [1, 2, 3, 4]})
+    rows = np.array([*zip(cells, "1234", strict=True)])
+    np.savez(tmp_path / "d.npz", x=rows, y=np.arange(4) % 2)
+    sources = (written(tmp_path, arrow.table({"a": cells})), frame, polars.from_pandas(frame), rows, rows.tolist())
+    for source in (*sources, tmp_path / "d.npz"):
+        for words, kept in ((None, None), ("", "None"), ("u", "None")):
+            found = read_table(source, options=ReadOptions(missing=words)).columns[0].values.tolist()
+            assert found == [kept, None if words == "u" else "u", None, "v"]
+
+
+def test_a_later_file_of_another_kind_is_read_with_the_words_of_training(tmp_path: Path) -> None:
+    frame = pandas.DataFrame({"roof": ["None", "tile"] * 10, "y": ["p", "q"] * 10})
+    table = read_table(written(tmp_path, arrow.Table.from_pandas(frame)), options=ReadOptions(missing=""))
+    schema = decide_schema(table.drop("y"), read_target(table, "y"))
+    frame.to_csv(tmp_path / "later.csv", index=False)
+    for later in (tmp_path / "later.csv", frame):
+        assert read_as(later, schema)[0].column("roof").values.tolist() == ["None", "tile"] * 10

@@ -197,12 +197,18 @@ def test_a_large_file_is_read_so_from_its_path(tmp_path, monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize("delimiter", [",", ";"])
-@pytest.mark.parametrize("kind", ["number", "category", "date", "boolean"])
-def test_a_new_file_meets_the_schema_in_the_same_way(kind, delimiter: str) -> None:  # type: ignore[no-untyped-def]
-    cells = ["1.234", "2.5", "", "NA", "17", "2.5", "0"]
+@pytest.mark.parametrize("cells", [["1.234", "2.5", "", "NA", "17", "2.5", "0"], ["1.234", "2.345", "3.456", "7.125"]])
+@pytest.mark.parametrize(
+    ("kind", "form"),
+    [
+        *(("number", ""), ("category", ""), ("date", ""), ("boolean", ""), ("number", "1234,5"), ("number", "1.234,5")),
+        *(("number", "1234.5 kg"), ("number", "h:mm:ss"), ("boolean", "0/1")),
+    ],
+)  # fmt: skip
+def test_a_new_file_meets_the_schema_in_the_same_way(kind, form: str, cells: list[str], delimiter: str) -> None:  # type: ignore[no-untyped-def]
     content = f"a{delimiter}b\n" + "".join(f"{cell}{delimiter}{i}\n" for i, cell in enumerate(cells))
     levels = ("2.50", "17") if kind == "category" else ()
-    schema = Schema((ColumnSchema("a", kind, True, "", levels),), "t", "regression")
+    schema = Schema((ColumnSchema("a", kind, True, "", levels, format=form),), "t", "regression")
 
     def conformed(least: int) -> object:
         try:

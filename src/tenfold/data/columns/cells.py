@@ -180,7 +180,7 @@ def infer(
             return Column(cells.name, "number", cells.values, doubt=doubt), []
         cells = cells.cells()
     # Words that the user names are no question.
-    texts, markers = cells.texts, cells.markers if cells.words == USUAL_MISSING else ()
+    texts, markers = cells.texts, cells.markers if cells.words.words >= USUAL_MISSING.words else ()
     if not texts:
         return replace(blank_column(cells.name, "text", len(cells.codes)), markers=markers), []
     parsed = next(found for rule in CELL_RULES if (found := rule.parse(texts, mark)) is not None)

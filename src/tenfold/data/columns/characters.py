@@ -11,7 +11,7 @@ UNSEEN = "\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\u2061\u2062\u2063\u2064\u20
 _WITHOUT_UNSEEN = dict.fromkeys(map(ord, UNSEEN))
 _BLANKS_AND_UNSEEN = UNSEEN + "".join(c for c in map(chr, range(0x3001)) if c.isspace())
 # What spreadsheets write so that nothing turns a text into a number: ="00123".
-_GUARDED = re.compile(r'^="([^"]*)"$')
+GUARDED = re.compile(r'^="([^"]*)"$')
 _SIGNS = str.maketrans(
     {"\u2212": "-", "\uff0d": "-", "\uff0b": "+", "\uff0e": ".", "\uff0c": ",", "\u066b": ".", "\u066c": ","}
     | {"\u066a": "%", "\uff05": "%", "\uff04": "$", "\ufe69": "$", "\ufe6a": "%"}
@@ -31,7 +31,7 @@ def clean(cells: Iterable[str]) -> list[str]:
         stripped = [cell.strip() for cell in cells]
     else:
         stripped = [composed(cell).strip(_BLANKS_AND_UNSEEN) for cell in cells]
-    return [_GUARDED.sub(r"\1", cell).strip() for cell in stripped] if '="' in text else stripped
+    return [GUARDED.sub(r"\1", cell).strip() for cell in stripped] if '="' in text else stripped
 
 
 def ascii_digits(text: str) -> str:

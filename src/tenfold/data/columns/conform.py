@@ -81,6 +81,17 @@ def _check_bad(table: TextTable, bad: dict[int, str]) -> list[str]:
     return [f"{len(new)} of {rows} rows ({len(new) / rows:.1%}) cannot be read and have no prediction: {named}"]
 
 
+def conform_numbers(table: Table, trained: Column) -> Table:
+    """The table with its column of that name, if both are numbers, read as the other one is written (see `conform`)."""
+    column = table.column(trained.name)
+    if not column.kind == trained.kind == "number":
+        return table
+    read, said = _cast_column(table, ColumnSchema(trained.name, "number", True, "", format=trained.format))
+    read = replace(column, values=read.values, two_ways=False)  # its labels keep their spelling
+    columns = (read if other is column else other for other in table.columns)
+    return replace(table, columns=tuple(columns), notes=(*table.notes, *said))
+
+
 def _check_names(names: tuple[str, ...], schema: Schema, source: str) -> list[str]:
     """Notes about other columns and another order; BadInput where a column is missing."""
     known = {column.name for column in schema.columns}
@@ -110,7 +121,7 @@ def _read_column(
     writing = Writing.of(wanted.format)
     if isinstance(cells, PlainNumbers):
         plain = not writing.around and wanted.format not in FORMATS
-        if wanted.cell_kind == "number" and plain and (writing.mark == "." or cells.evidence == "only"):
+        if wanted.cell_kind == "number" and plain and writing.mark == ".":
             return Column(wanted.name, "number", cells.values), []
         cells = cells.cells()
     return _read_cells(cells, table, wanted, bad)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 Array = np.ndarray
 HALF = 0.5  # share of cells from which a column of text is nearly numbers, or nearly dates
 SAMPLE = 200  # rows that are looked at first
+MANY = 20_000  # distinct cells from which on no more rows than that are counted
 NAMED = 4  # ways of writing in one sentence
 _NUMBER = r"[-+]?(?:[0-9][0-9.,' ]*|[.,][0-9]+)"
 _PARENTHESES = re.compile(rf"\(\s?{_NUMBER}\s?%?\)")
@@ -37,8 +38,8 @@ _LIMIT = re.compile(
 _ROUGH = re.compile(r"(?:~|\u2248|\u00b1|\+-|\+/-|ca\.?|circa|about|approx\.?)\s?(?=[-+.0-9$\u20ac])", re.I)
 _RANGE = re.compile(r"(?P<low>[0-9][0-9.,]*)\s?(?:-|\u2013|\u2014|\.\.|to)\s?(?P<high>[0-9][0-9.,]*)\s?(?P<unit>\D*)")
 _SEVERAL = re.compile(
-    r"[0-9][0-9.,]*\s?(?P<first>[^\W\d]+|['\"\u2032\u2033x\u00d7/*])\.?,?\s?[0-9][0-9.,]*\s?"
-    r"(?P<last>[^\W\d]+|['\"\u2032\u2033])?\.?"
+    r"(?!0x)[0-9][0-9.,]*\s?(?P<first>[^\W\d_]+|['\"\u2032\u2033x\u00d7/*])\.?,?\s?[0-9][0-9.,]*\s?"
+    r"(?P<last>[^\W\d_]+|['\"\u2032\u2033])?\.?"
 )
 _FLAT = re.compile(r"[0-9]+[AC-JLN-Z]")  # 12A is a flat or a seat before it is twelve amperes; 12M are millions
 _SHORT_DATE = re.compile(
@@ -80,6 +81,8 @@ def text_doubt(cells: Cells, mark: Mark, place: Callable[[int], str]) -> str:
     """What a text column nearly is, with the first cell of each way of writing; "" for plain text. place: of a row."""
     texts = cells.texts
     if mark == "." and all(is_number(text, ",") for text in texts):
+        if not any("," in text for text in texts):
+            return f"'{texts[0]}' looks like points between thousands: take them out"
         return f"'{texts[0]}' looks like a decimal comma: write a point, or separate the columns by semicolons"
     present = np.zeros(len(cells.distinct), bool)
     present[cells.present] = True
@@ -88,19 +91,22 @@ def text_doubt(cells: Cells, mark: Mark, place: Callable[[int], str]) -> str:
     known = {text: way(text, mark) for text in set(sample)}
     if sum(known[text] != OTHER for text in sample) < HALF * len(sample):
         return ""
-    ways = [OTHER] * len(cells.distinct)
-    for i in cells.present:
-        text = cells.distinct[i]
-        ways[i] = known[text] if text in known else way(text, mark)
-    counts = np.bincount(cells.codes[rows], minlength=len(ways))
-    first = np.full(len(ways), len(cells.codes))
-    np.minimum.at(first, cells.codes[rows], rows)
+    looked = rows[:: -(-len(rows) // MANY)] if len(texts) > MANY else rows
+    codes, first, counts = np.unique(cells.codes[looked], return_index=True, return_counts=True)
     found: dict[str, list[int]] = {}
-    for i in cells.present:
-        count, row = found.setdefault(ways[i], [0, len(cells.codes)])
-        found[ways[i]] = [count + int(counts[i]), min(row, int(first[i]))]
+    for code, row, number in zip(codes, looked[first], counts, strict=True):
+        text = cells.distinct[code]
+        what = known[text] if text in known else way(text, mark)
+        count, least = found.get(what, (0, int(row)))
+        found[what] = [count + int(number), min(least, int(row))]
+    if len(looked) < len(rows) and (len(found) == 1 or (OTHER in found and len(found) == 2)):
+        what = next(key for key in found if key != OTHER)
+        if what == PLAIN or what.startswith(("dates", "numbers with")):  # what prevents that may be rare
+            row = next((row for row in rows if not _is_so(cells.distinct[cells.codes[row]], what, mark)), rows[0])
+            key = way(cells.distinct[cells.codes[row]], mark)
+            found[key] = [found[key][0] if key in found else 1, int(row)]
     others = found.pop(OTHER, None)
-    if (others is not None and others[0] > HALF * len(rows)) or not found:
+    if (others is not None and others[0] > HALF * len(looked)) or not found:
         return ""
 
     def shown(row: int) -> str:
@@ -110,7 +116,7 @@ def text_doubt(cells: Cells, mark: Mark, place: Callable[[int], str]) -> str:
     if others is not None and (only == PLAIN or only.startswith("dates")):
         what = "numbers" if only == PLAIN else "dates"
         return (
-            f"text, because {others[0]} of {len(rows)} cells are no {what} while the others are: "
+            f"text, because {others[0]} of {len(looked)} cells are no {what} while the others are: "
             f"{shown(others[1])} is the first; if they hold no value, leave them empty"
         )
     order = sorted(found.items(), key=lambda item: (-item[1][0], item[1][1]))
@@ -123,6 +129,15 @@ def text_doubt(cells: Cells, mark: Mark, place: Callable[[int], str]) -> str:
 
 def _cells(count: int) -> str:
     return f"{count} cell{'s' * (count > 1)}"
+
+
+def _is_so(text: str, what: str, mark: Mark) -> bool:
+    """Whether a cell is written in this way; faster than `way`."""
+    if what == PLAIN:
+        return is_number(text, mark)
+    if what.startswith("dates as "):
+        return parse_dates([text], what.removeprefix("dates as ").removesuffix(" with a zone")) is not None
+    return way(text, mark) == what
 
 
 def way(text: str, mark: Mark) -> str:
@@ -145,7 +160,10 @@ def way(text: str, mark: Mark) -> str:
     if taken is not None and _FLAT.fullmatch(folded):
         return OTHER
     if taken is not None:
-        return "numbers with " + " and ".join(f"'{sign}'" for sign in (taken.before, taken.unit[1]) if sign)
+        signs = [f"'{sign}'" for sign in taken.unit if sign]
+        return "numbers with " + " and ".join(
+            [*signs, *(["the other decimal mark"] * (not is_number(taken.number, mark)))]
+        )
     if _PARENTHESES.fullmatch(folded):
         return "numbers in parentheses"
     if _BEHIND.fullmatch(folded):

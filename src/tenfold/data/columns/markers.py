@@ -9,7 +9,7 @@ from tenfold.formatting import listed
 
 # What people also write for "there is none" or, as "-", for "negative". No program writes these for a number that it
 # lacks and nothing else, as it does NaN, NaT, <NA>, #N/A and \N.
-WORDS = frozenset(("none", "nil", "na", "n/a", "n.a.", "n/k", "null", "-"))
+WORDS = frozenset(("none", "nil", "na", "n/a", "n.a.", "n/k", "null", "missing", "-"))
 MUCH = 0.1  # share of the rows from which a word may well be a value
 NAMED = 3
 

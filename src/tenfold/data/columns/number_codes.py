@@ -17,8 +17,8 @@ MOST_VERSIONS = 100
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 _EXPONENT = re.compile(r"[0-9]+[eE][0-9]+")
 # Versions and chapters: 1.9, 1.10, 1.11, never 1.05; and what is written with and without a last zero is an early one
-# of many. 1.5 and 1.50 are more often one number.
-_VERSION = re.compile(r"[0-9]{1,3}\.(?:0|[1-9][0-9]?)")
+# of many. 1.5 and 1.50, 0.1 and 0.10 are more often one number.
+_VERSION = re.compile(r"[1-9][0-9]{0,2}\.(?:0|[1-9][0-9]?)")
 _EARLY = re.compile(r"[0-9]+\.[1-4]")
 _DECIMALS = re.compile(r"[+-]?[0-9]+[.,][0-9]+")
 

@@ -12,7 +12,7 @@ from tenfold.data.columns.characters import composed
 from tenfold.data.columns.codes import are_whole
 from tenfold.data.columns.kinds import ColumnKind
 from tenfold.data.columns.markers import MUCH, may_be_value
-from tenfold.data.columns.numbers import spell_number
+from tenfold.data.columns.numbers import LARGEST, spell_number
 from tenfold.data.columns.table import Column, Table, missing_column
 from tenfold.errors import BadInput
 from tenfold.formatting import listed, nearest
@@ -22,7 +22,6 @@ Array = np.ndarray
 TASKS = ("classification", "regression")
 MANY_ALONE = 0.5  # share of rows whose class no other row has, from which a target looks like an ID
 MOST_CLASSES = 20  # distinct integers up to which an integer target is classes
-LARGEST = float(np.finfo(np.float32).max)  # of a regression target: networks compute in 32 bits
 SPELLINGS = 3  # groups of labels that are named
 
 

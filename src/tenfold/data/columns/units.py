@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
 
 from tenfold.data.columns.characters import ascii_digits
@@ -22,15 +23,20 @@ _WORDS_OF_UNITS = (
     "month months mo mos y yr yrs year years a cal kcal J kJ MJ W kW MW GW Wh kWh MWh GWh V mV kV A mA Ah mAh Hz "
     "kHz MHz GHz Pa hPa kPa MPa bar mbar psi atm mmHg N kN Nm mol mmol umol \u00b5mol IU U bit bits byte bytes kB "
     "KB MB GB TB KiB MiB GiB px dpi ppm ppb dB dBm hp PS bhp rpm mph kph kmh km/h mpg kmpl cc CC fps Mbps Gbps "
-    "kbps lm lx cd x X pcs pc pp bp bps sq fl sqft sqm hectares people persons "
+    "kbps lm lx cd x X pcs pc pp bp bps sq fl sqft sqm hectares people persons mW Mb kb Gb Mg "
 )
 _UNITS = frozenset(_WORDS_OF_UNITS.split())
+_FOLDED = [word.casefold() for word in _UNITS]
+_CASED = frozenset(word for word in _FOLDED if _FOLDED.count(word) > 1)  # mW and MW are two
+_FEET_AND_INCHES = "'\"\u2032\u2033"
 _ORDINALS = ("st", "nd", "rd", "th")
 _BEFORE = rf"(?:[A-Z]{{0,3}}[{_SIGNS}]|(?:{'|'.join(_CODES)})\.?)"
+_CURRENCY = re.compile(_BEFORE)
 _NUMBER = rf"(?:[0-9](?:[0-9.,'\u2019{BLANKS}]*[0-9])?[.,]?|[.,][0-9]+)(?:[eE][-+]?[0-9]+)?"
 _AROUND = re.compile(
     rf"(?P<open>\(?)(?P<sign>[-+]?)(?P<before>{_BEFORE})?\s?(?P<inner>(?<![-+])[-+])?(?P<number>{_NUMBER})"
-    r"(?P<blank>\s*)(?P<after>[^\W\d_][^\s,;:()<>=~\"'+-]*(?: [^\W\d_]+)?|[^\w\s.,;:()<>=~\"'+#*&/-][\w/]*)?"
+    r"(?P<blank>\s*)(?P<after>[^\W\d_][^\s,;:()<>=~\"'+-]*(?: [^\W\d_]+)?|[^\w\s.,;:()<>=~\"'+#*&/-][\w/]*"
+    rf"|[{_FEET_AND_INCHES}])?"
     r"(?P<close>\)?)"
 )
 
@@ -45,11 +51,16 @@ class Dressed:
 
     @property
     def unit(self) -> tuple[str, str]:
-        """What must be equal in two cells of one column: the plural of a unit is that unit, and 1st is counted as
-        2nd is."""
+        """What must be equal in two cells of one column: the plural of a unit is that unit, and so is another letter
+        case of most; 1st is counted as 2nd is; a currency may stand on either side."""
         word = self.after
         if word in _ORDINALS:
             return self.before, "th"
+        if not self.before and _CURRENCY.fullmatch(word):
+            return word, ""
+        if len(word) < 2 or word.casefold() in _CASED:
+            return self.before, word
+        word = word.casefold()
         return self.before, word[:-1] if len(word) > 2 and word.endswith("s") and word.isalpha() else word
 
 
@@ -74,7 +85,9 @@ def dressed(cell: str) -> Dressed | None:
 
 def is_unit(after: str, *, blank: bool) -> bool:
     """Whether this may be the unit of a number. blank: whether it stands apart from the digits."""
-    if re.fullmatch(_BEFORE, after) or after in _UNITS or after in _ORDINALS:
+    if _CURRENCY.fullmatch(after) or after in _UNITS or after in _ORDINALS or after.casefold() in _FOLDED:
+        return True
+    if len(after) == 1 and (after in _FEET_AND_INCHES or unicodedata.category(after) == "So"):  # So: stars
         return True
     if blank and after.isalpha():
         return len(after) <= 20
@@ -89,7 +102,13 @@ def undress(cells: list[str]) -> tuple[Dressed, list[str]] | None:
     if first is None:
         return None
     numbers: list[str] = []
+    start, end = len(first.before), len(first.after)
     for cell in cells:
+        # Most cells have the unit as the first has it; whether the rest is a number is asked of all at once.
+        rest = cell[start : len(cell) - end].strip(" ")
+        if rest[:1].isdigit() and cell.startswith(first.before) and cell.endswith(first.after):
+            numbers.append(rest)
+            continue
         found = dressed(cell)
         if found is None or found.unit != first.unit:
             return None

@@ -22,7 +22,7 @@ from tenfold.data.feed.encode import Inputs, make_inputs
 from tenfold.data.profile import leaks, near_repeats
 from tenfold.data.profile.outliers import far_values
 from tenfold.errors import BadInput
-from tenfold.formatting import listed
+from tenfold.formatting import listed, visible
 
 Array = np.ndarray
 SHOWN = 30  # columns that the terminal lists
@@ -66,7 +66,7 @@ class ImageFacts:
         count = self.height * self.width * self.channels
         items = [f"channels  mean and deviation, {self.unit}: {spread}"]
         items += [f"constant  {self.constant:,} of {count:,} pixel values are the same in every image"]
-        counts = ", ".join(f"{printable(_cut(name, CLASS_NAME))} {number:,}" for name, number in self.classes)
+        counts = ", ".join(f"{visible(_cut(name, CLASS_NAME))} {number:,}" for name, number in self.classes)
         items += [f"classes   {counts}"] if self.classes else []
         return [line for item in items for line in textwrap.wrap(item, width, subsequent_indent=" " * 10)]
 
@@ -114,25 +114,20 @@ class Card:
             if items:
                 out += ["", f"{heading}:"]
             for item in items:
-                out += textwrap.wrap(printable(item), width, initial_indent="  - ", subsequent_indent="    ")
+                out += textwrap.wrap(visible(item), width, initial_indent="  - ", subsequent_indent="    ")
         return out
-
-
-def printable(text: str) -> str:
-    """Text without control characters, which a terminal would obey."""
-    return "".join(c if c.isprintable() else " " for c in text)
 
 
 def _grid(columns: tuple[CardColumn, ...], width: int) -> list[str]:
     titles = ("column", "kind", "missing", "values", "example", "decision")
     rows = [
         (
-            printable(column.name),
+            visible(column.name),
             column.kind,
             "" if not column.missing else f"{column.missing:.1%}",
             f"{column.levels:,}",
-            printable(column.example),
-            ("" if column.used else "not used: ") + printable(column.decision),
+            visible(column.example),
+            ("" if column.used else "not used: ") + visible(column.decision),
         )
         for column in columns
     ]

@@ -98,7 +98,7 @@ class DataRead:
             "source": self.source,
             "rows": self.rows,
             "notes": list(self.notes),
-            "reading": asdict(self.table.reading),
+            "reading": {**asdict(self.table.reading), "columns": list(self.table.reading.columns)},
             "columns": [
                 {"name": column.name, "kind": column.kind, "used": column.used, "decision": column.reason}
                 for column in self.decided

@@ -6,6 +6,7 @@ A large file without quotes that is regular from its first row to its last is cu
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import replace
 from functools import partial
@@ -27,6 +28,7 @@ from tenfold.errors import BadInput
 from tenfold.formatting import listed
 
 Array = np.ndarray
+ROWS_A_COLUMN = 4  # from which on DuckDB pays: what it costs grows with the square of the columns
 CHUNK = 65_536  # records that are held as Python lists at a time
 
 
@@ -57,7 +59,7 @@ def read_delimited(
     head = list(islice(records, HEAD))
     layout = find_table(file, head, expected)
     before = [*notes, *encoding, *dialect.notes]
-    found = None if len(text) < least else _cut(file, head, layout)
+    found = None if len(text) < least else _cut(file, head, layout, ROWS_A_COLUMN if least else 0)
     if found is not None:
         names, more = _names(file, layout)
         makers = tuple(partial(column, title) for title, column in zip(names, found[0], strict=True))
@@ -94,14 +96,17 @@ def _lines(lines: list[int]) -> str:
     return f"line {lines[0]}" if len(lines) == 1 else f"{len(lines)} lines, the first is {lines[0]}"
 
 
-def _cut(file: TextFile, head: list[RawRow], layout: TableLayout) -> tuple[list[NamedColumn], Array] | None:
-    """What makes the cells of each column and the line of each row, of a file that can be cut without a doubt."""
+def _cut(
+    file: TextFile, head: list[RawRow], layout: TableLayout, rows_a_column: int
+) -> tuple[list[NamedColumn], Array] | None:
+    """What makes the cells of each column and the line of each row, of a file that can be cut without a doubt and has
+    so many rows for every column."""
     first = head[layout.rest].line
     plain = bool(layout.header) and first == layout.line + 1 and len(layout.header) == layout.width
     if not plain or layout.ends or not layout.titles[-1] or file.options.skipped or b"\n#" in file.text:
         return None
     rows = cut_unquoted(file.text, file.dialect, layout.header, layout.line, file.options.words)
-    if rows is None or _has_end(file, layout):
+    if rows is None or rows.rows < rows_a_column * rows.width or _has_end(file, layout):
         return None
     columns = read_unquoted(rows)
     return None if columns is None else (columns, np.arange(first, first + rows.rows))
@@ -262,23 +267,23 @@ def _without_empty_end(
 def _names(file: TextFile, layout: TableLayout) -> tuple[list[str], list[str]]:
     """The column names: as in the header, "column 3" for an empty third one; refuses a name that occurs twice."""
     names: list[str] = []
+    places: dict[str, int] = {}
     notes: list[str] = []
     titles = layout.titles
-    common = max(set(titles), key=titles.count)
-    if common and titles.count(common) > max(2, len(titles) / 2):
+    counts = Counter(titles)
+    common, most = counts.most_common(1)[0]
+    if common and most > max(2, len(titles) / 2):
         # A word that stands over most columns names none of them.
-        again = {title: iter(range(1, len(titles) + 1)) for title in titles if title and titles.count(title) > 1}
+        again = {title: iter(range(1, len(titles) + 1)) for title, count in counts.items() if title and count > 1}
         titles = [f"{title} {next(again[title])}" if title in again else title for title in titles]
-        notes.append(
-            f"{layout.titles.count(common)} columns are called '{common}': they are numbered, '{common} 1' first"
-        )
+        notes.append(f"{most} columns are called '{common}': they are numbered, '{common} 1' first")
     for number, title in enumerate(titles, 1):
         name = title or f"column {number}"
         if not title:
             notes.append(f"column {number} has no name and is called '{name}'")
-        if name in names:
+        if places.setdefault(name, number) != number:
             raise BadInput(
-                f"two columns are named '{name}' (columns {names.index(name) + 1} and {number})",
+                f"two columns are named '{name}' (columns {places[name]} and {number})",
                 where=file.place(layout.line, number),
                 expected="distinct column names",
                 do=f"rename one of them, or number all columns: --no-header --skip-rows {layout.line}",

@@ -22,6 +22,7 @@ from tenfold.data.columns.characters import composed
 from tenfold.data.columns.dates import DateWriting, typed_dates
 from tenfold.data.columns.durations import LONG
 from tenfold.data.columns.kinds import KINDS
+from tenfold.data.columns.missing import USUAL_MISSING, MissingWords
 from tenfold.data.columns.numbers import EXACT, LARGEST
 from tenfold.data.columns.objects import as_float, is_absent, is_integer, sort_of
 from tenfold.data.columns.table import Column, Table
@@ -72,7 +73,9 @@ def _bundled_target(dataset: Any) -> Column:
     return Column(TARGET, "number", dataset.target.astype(np.float64))
 
 
-def from_npz(raw: bytes, *, name: str, source: str, labelled: bool = True) -> Table | Images:
+def from_npz(
+    raw: bytes, *, name: str, source: str, labelled: bool = True, words: MissingWords = USUAL_MISSING
+) -> Table | Images:
     """The arrays x and y (rows,) of an npz file: x (rows, columns) is a table with columns x0, x1, ... and "target",
     x (rows, height, width) or (rows, height, width, channels) images.
 
@@ -91,11 +94,11 @@ def from_npz(raw: bytes, *, name: str, source: str, labelled: bool = True) -> Ta
             expected="x (rows, columns), or images (rows, height, width, channels), and y (rows,) with as many rows",
             do="x.reshape(len(x), -1) if the rows of x are not images",
         )
-    target, target_notes = _npz_target(y, arrays.get("classes"), source)
+    target, target_notes = _npz_target(y, arrays.get("classes"), source, words)
     if x.ndim > 2:
         pixels = as_pixels(x, source=source)
         return Images(name=name, source=source, pixels=pixels, target=target, notes=(*notes, *target_notes))
-    table = from_array(x, name=name, source=source)
+    table = from_array(x, name=name, source=source, words=words)
     return Table(name, source, (*table.columns, target), (*table.notes, *notes, *target_notes), target=TARGET)
 
 
@@ -150,10 +153,10 @@ def _npz_array(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str, sou
         return formats.read_array(file, allow_pickle=False)
 
 
-def _npz_target(y: Array, classes: Array | None, source: str) -> tuple[Column, list[str]]:
+def _npz_target(y: Array, classes: Array | None, source: str, words: MissingWords) -> tuple[Column, list[str]]:
     """The target; integers that count classes by the names of these."""
     if classes is None or classes.ndim != 1 or classes.dtype.kind != "U" or y.dtype.kind not in "iu":
-        return _typed(TARGET, y)
+        return _typed(TARGET, y, words)
     if y.min() < 0 or y.max() >= len(classes):
         raise BadInput(
             f"y holds {y.min()} to {y.max()} and there are {len(classes)} classes",
@@ -163,7 +166,7 @@ def _npz_target(y: Array, classes: Array | None, source: str) -> tuple[Column, l
     return Column(TARGET, "text", _objects(classes.tolist())[y]), []
 
 
-def from_parquet(path: str, *, name: str, source: str) -> Table:
+def from_parquet(path: str, *, name: str, source: str, words: MissingWords = USUAL_MISSING) -> Table:
     """A Parquet file, read by DuckDB, which may neither fetch extensions nor open anything else."""
     import duckdb
 
@@ -191,7 +194,7 @@ def from_parquet(path: str, *, name: str, source: str) -> Table:
         raise BadInput(f"the Parquet file cannot be read: {first}", where=source, do="write it again") from error
     columns: list[Column] = []
     for title, kind, values in zip(titles, types, arrays.values(), strict=True):
-        column, column_notes = _typed(title, values)
+        column, column_notes = _typed(title, values, words)
         if "WITH TIME ZONE" in kind and column.kind == "date":
             column = replace(column, format=DateWriting(precision="times", zoned=True).format)
         columns.append(column)
@@ -251,34 +254,34 @@ def _inexact(kind: str) -> bool:
     return kind in ("HUGEINT", "UHUGEINT")
 
 
-def from_array(x: Array, *, name: str, source: str) -> Table:
+def from_array(x: Array, *, name: str, source: str, words: MissingWords = USUAL_MISSING) -> Table:
     """A 2-D array (rows, columns) of numbers, booleans, text or objects, with columns x0, x1, ...; or a structured
     array (rows,), whose fields are the columns."""
     if x.dtype.names is not None:
-        return _from_fields(x, name=name, source=source)
+        return _from_fields(x, name=name, source=source, words=words)
     if x.ndim != 2:
         shape = f"the shape {x.shape}"
         raise BadInput(
             f"the array has {shape}", where=source, expected="2-D: (rows, columns)", do="x.reshape(len(x), -1)"
         )
-    typed = [_typed(f"x{j}", x[:, j]) for j in range(x.shape[1])]
+    typed = [_typed(f"x{j}", x[:, j], words) for j in range(x.shape[1])]
     notes = tuple(note for _, column_notes in typed for note in column_notes)
     return _nonempty(Table(name, source, tuple(column for column, _ in typed), notes))
 
 
-def _from_fields(x: Array, *, name: str, source: str) -> Table:
+def _from_fields(x: Array, *, name: str, source: str, words: MissingWords) -> Table:
     """A structured or record array (rows,): a column a field."""
     names = x.dtype.names or ()
     nested = next((title for title in names if x.dtype[title].shape or x.dtype[title].names), None)
     if x.ndim != 1 or nested is not None:
         what = f"the shape {x.shape}" if nested is None else f"several values in each cell of '{nested}'"
         raise BadInput(f"the structured array has {what}", where=source, expected="(rows,), one value a cell")
-    typed = [_typed(title, x[title]) for title in names]
+    typed = [_typed(title, x[title], words) for title in names]
     notes = tuple(note for _, column_notes in typed for note in column_notes)
     return _nonempty(Table(name, source, tuple(column for column, _ in typed), notes))
 
 
-def from_list(rows: Sequence[Any], *, name: str, source: str) -> Table:
+def from_list(rows: Sequence[Any], *, name: str, source: str, words: MissingWords = USUAL_MISSING) -> Table:
     """A list of rows of equal length; columns x0, x1, ..."""
     if not rows or not all(isinstance(row, (list, tuple, np.ndarray)) for row in rows):
         raise BadInput("the list does not hold rows", where=source, expected="a list of rows, e.g. [[1, 2], [3, 4]]")
@@ -289,10 +292,10 @@ def from_list(rows: Sequence[Any], *, name: str, source: str) -> Table:
     x = np.empty((len(rows), len(rows[0])), object)
     for i, row in enumerate(rows):
         x[i, :] = list(row)
-    return from_array(x, name=name, source=source)
+    return from_array(x, name=name, source=source, words=words)
 
 
-def from_frame(frame: Any, *, name: str) -> Table:
+def from_frame(frame: Any, *, name: str, words: MissingWords = USUAL_MISSING) -> Table:
     """A frame of any library that narwhals reads (pandas, polars, pyarrow, ...)."""
     import narwhals as nw
 
@@ -324,10 +327,10 @@ def from_frame(frame: Any, *, name: str) -> Table:
         if kind == nw.Boolean or (kind.is_numeric() and not str(kind).startswith(OBJECTS)):
             missing = series.is_null().to_numpy()
             values = series.fill_null(0 if kind.is_numeric() else False).to_numpy()
-            column, column_notes = _typed(str(title), np.ma.MaskedArray(values, missing))
+            column, column_notes = _typed(str(title), np.ma.MaskedArray(values, missing), words)
         else:
             labels = isinstance(kind, (nw.Categorical, nw.Enum))
-            column, column_notes = _typed(str(title), _objects(series.to_list()), infer_text=not labels)
+            column, column_notes = _typed(str(title), _objects(series.to_list()), words, infer_text=not labels)
         columns.append(column)
         notes += column_notes
     return _nonempty(Table(name, source, tuple(columns), tuple(notes)))
@@ -358,7 +361,7 @@ def _nonempty(table: Table) -> Table:
     return table
 
 
-def _typed(name: str, values: Any, *, infer_text: bool = True) -> tuple[Column, list[str]]:
+def _typed(name: str, values: Any, words: MissingWords, *, infer_text: bool = True) -> tuple[Column, list[str]]:
     """A column from values that have a type, and notes. Text is typed by the rules of `kinds`, except labels."""
     mask = np.ma.getmaskarray(values) if isinstance(values, np.ma.MaskedArray) else None
     plain = np.ma.getdata(values) if mask is not None else np.asarray(values)
@@ -378,7 +381,7 @@ def _typed(name: str, values: Any, *, infer_text: bool = True) -> tuple[Column, 
     objects = plain.astype(object)
     if mask is not None:
         objects[mask] = None
-    return _object(name, objects, infer_text)
+    return _object(name, objects, words, infer_text)
 
 
 def _numeric(name: str, plain: Array, mask: Array | None) -> tuple[Column, list[str]]:
@@ -421,7 +424,7 @@ def _large_integers(name: str, exact: Array) -> tuple[Column, list[str]]:
     return column, [*notes, f"column '{name}': integers beyond 2^53 are rounded"]
 
 
-def _object(name: str, objects: Array, infer_text: bool) -> tuple[Column, list[str]]:
+def _object(name: str, objects: Array, words: MissingWords, infer_text: bool) -> tuple[Column, list[str]]:
     """Objects of one sort as that sort; mixed ones as text, in which numbers have their shortest spelling."""
     gone = np.array([is_absent(value) for value in objects], bool)
     present = objects[~gone]
@@ -438,14 +441,14 @@ def _object(name: str, objects: Array, infer_text: bool) -> tuple[Column, list[s
             return _large_integers(name, exact)
         return _numeric(name, _floats(objects, gone), None)
     if kinds == {"duration"}:
-        return Column(name, "number", _floats(objects, gone)), [f"column '{name}': durations as seconds"]
+        return Column(name, "number", _floats(objects, gone), format=LONG), [f"column '{name}': durations as seconds"]
     if kinds == {"date"}:
         dates = _dates(objects, gone)
         zoned = any(isinstance(value, datetime) and value.tzinfo is not None for value in present)
         return Column(name, "date", dates, format=typed_dates(dates, zoned=zoned).format), []
     texts = ["" if absent else _text(value) for value, absent in zip(objects, gone, strict=True)]
     if infer_text:
-        return infer(Cells.of(name, texts))
+        return infer(Cells.of(name, texts, words))
     values = np.array([None if absent else composed(text) for text, absent in zip(texts, gone, strict=True)], object)
     return Column(name, "text", values), []
 

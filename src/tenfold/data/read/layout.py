@@ -144,11 +144,11 @@ def _is_data(file: TextFile, records: Sequence[RawRow], width: int) -> bool:
         return False
     words = file.options.words
     columns = column_looks(rows, width, words)
-    names = data = counted = 0
+    names = new = data = counted = blank = 0
     for j, (cell, column) in enumerate(zip(first, columns, strict=True)):
         look, text = looks(cell, words), cell.strip()
         if look == "missing":
-            names += not text and column in ("number", "date")  # a blank name is more usual than a blank first cell
+            blank += not text and column in ("number", "date")
             continue
         below = [row[j].strip() for row in rows if j < len(row) and row[j].strip()]
         if column in ("number", "date"):
@@ -157,10 +157,11 @@ def _is_data(file: TextFile, records: Sequence[RawRow], width: int) -> bool:
             data += inside
             counted += inside
         elif len(set(below)) <= FEW_LEVELS * len(below):
-            # Levels: a name is hardly ever one of the cells below it.
+            # Levels: a name is hardly ever one of the cells below it, and a level hardly ever in the first row only.
             data += text in below
-            names += text not in below
-    if names or not counted + (data > 1):
+            new += text not in below
+    # A blank name is more usual than a blank cell in the first row, unless the others are like the rows.
+    if names or (blank and blank >= counted) or (new and counted < 2) or not counted + (data > 1):
         return False
     numbers = [text for text in (cell.strip() for cell in first) if looks(text, words) == "number"]
     return not (counted == data and _counts_up(numbers))

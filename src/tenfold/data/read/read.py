@@ -126,7 +126,11 @@ def cells_in(path: str | os.PathLike[str], options: ReadOptions = DEFAULT) -> Te
 
 def _typed(table: Table | TextTable, options: ReadOptions) -> Table:
     """The table with the kinds that its cells decide, or the user."""
-    table = table.infer() if isinstance(table, TextTable) else table
+    if isinstance(table, TextTable):
+        table = table.infer()
+    elif options.missing is not None:
+        # A later file, of whatever kind, is to be read with the same words.
+        table = replace(table, reading=replace(table.reading, missing=options.missing))
     return with_kinds(table, dict(options.kind)) if options.kind else table
 
 
@@ -188,10 +192,10 @@ def _read_source(
             raise BadInput(f"images of {size} pixels", where=table.source, expected="a table")
         return table
     if isinstance(source, (list, tuple)):
-        return from_list(source, name=name or "data", source="list")
+        return from_list(source, name=name or "data", source="list", words=options.words)
     if isinstance(source, np.ndarray):
-        return from_array(source, name=name or "data", source="array")
-    return from_frame(source, name=name or "data")
+        return from_array(source, name=name or "data", source="array", words=options.words)
+    return from_frame(source, name=name or "data", words=options.words)
 
 
 def _read_file(
@@ -209,11 +213,11 @@ def _read_file(
     name = name or _stem(path)
     endings = [ending.lower() for ending in PurePath(path).suffixes]
     if raw.startswith(PARQUET):
-        return from_parquet(path, name=name, source=path)
+        return from_parquet(path, name=name, source=path, words=options.words)
     if ".parquet" in endings[-1:]:
         raise BadInput("not a Parquet file (no PAR1 at its start)", where=path, do="write it again, or rename it")
     if ".npz" in endings[-1:] and raw.startswith(ZIP):
-        return from_npz(raw, name=name, source=path, labelled=labelled)
+        return from_npz(raw, name=name, source=path, labelled=labelled, words=options.words)
     if ".npz" in endings[-1:]:
         raise BadInput("not an npz file (no zip archive)", where=path, do="write it with numpy.savez(path, x=x, y=y)")
     plain, notes = decompress(raw, path)

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from tenfold.data.columns.characters import GUARDED
 from tenfold.data.read.dialect import Dialect, text_lines
 from tenfold.data.read.options import DEFAULT, ReadOptions
 from tenfold.errors import BadInput
@@ -171,7 +172,7 @@ class TextFile:
         a quoted cell."""
         quote, delimiter = self.dialect.quote, self.dialect.delimiter
         for column, cell, rest in _unquoted(text, delimiter, quote):
-            if quote not in cell:
+            if quote not in cell or (quote == '"' and GUARDED.fullmatch(cell.strip())):
                 continue
             error = BadInput(
                 f"a quote inside a cell that does not start with one: '{cell[:60]}'",

@@ -10,11 +10,12 @@ from typing import Any
 
 import yaml
 
-from tenfold.errors import BadInput
+from tenfold.errors import BadInput, clipped
 from tenfold.recipe.grammar.faults import Fault, FieldPath, Source, raise_all
 
 LARGEST = 1 << 20  # bytes of a recipe or space file
 MOST_NODES = 20_000  # with those that anchors repeat: a few lines of anchors can stand for billions of values
+DEEPEST = 60  # lists and mappings inside of each other
 # YAML 1.1 reads 010 as 8, 0x10 as 16 and 1:30 as 90, which nobody means. It also takes 1e-3 for a text (the reader
 # makes a number of it) and on, off, yes, no for true and false (which the message then shows).
 PLAIN_INT = re.compile(r"[-+]?(0|[1-9][0-9_]*)")
@@ -30,16 +31,16 @@ def load_yaml(source: str | Path, *, made_by: str) -> tuple[Any, Source]:
     8 or 60. Raises `BadInput` with line and column.
     """
     name, text = _read(source)
+    if len(text) > LARGEST:
+        raise BadInput("larger than 1 MiB", where=name, expected="YAML text of a few lines")
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        node = yaml.compose(text, Loader=_loader(name))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f"{name}:{mark.line + 1}:{mark.column + 1}" if mark else name
         raise BadInput(_problem(error), where=place.removeprefix(":"), do="one `name: value` a line") from None
     except yaml.YAMLError as error:
         raise BadInput(f"not YAML text: {str(error).splitlines()[0]}", where=name) from None
-    except RecursionError:
-        raise BadInput("nested too deeply", where=name, expected="the few levels of a recipe") from None
     converter = _Converter(name)
     data = None if node is None else converter.value(node, (), ())
     if data is None and name and not converter.faults:
@@ -65,6 +66,26 @@ def _read(source: str | Path) -> tuple[str, str]:
         raise BadInput(f"cannot be read: {error.strerror}", where=str(path), do="check the path") from None
     except UnicodeDecodeError:
         raise BadInput("is not UTF-8 text", where=str(path), do="save it as UTF-8") from None
+
+
+def _loader(name: str) -> type[yaml.SafeLoader]:
+    """A loader of the file of that name which stops where no recipe can be that long."""
+
+    class _BoundedLoader(yaml.SafeLoader):
+        nodes, depth = 0, 0
+
+        def compose_node(self, parent: Any, index: Any) -> Any:
+            self.nodes, self.depth = self.nodes + 1, self.depth + 1
+            where = f"{name}:{self.line + 1}".removeprefix(":")
+            if self.nodes > MOST_NODES:
+                raise BadInput(f"over {MOST_NODES:,} values", where=where, expected="a recipe or a space")
+            if self.depth > DEEPEST:
+                raise BadInput("nested too deeply", where=where, expected="the few levels of a recipe")
+            node = super().compose_node(parent, index)
+            self.depth -= 1
+            return node
+
+    return _BoundedLoader
 
 
 def _is_file(text: str) -> bool:
@@ -102,7 +123,7 @@ class _Converter:
             place = f"{self.name}:{Source('', self.marks).mark(path)}".removeprefix(":")
             raise BadInput("an anchor that contains itself or grows without end", where=place)
         if node.tag not in TAGS:
-            short = node.tag.replace("tag:yaml.org,2002:", "!!")
+            short = clipped(node.tag.replace("tag:yaml.org,2002:", "!!"), 60)
             self.faults.append(Fault(path, f"the tag {short} is not allowed; only plain values are"))
             return None
         inside = (*above, id(node))
