@@ -164,6 +164,14 @@ def test_absurd_numbers_are_usage_errors_of_a_few_lines(option, here):
         assert len(done.err) < 700, value
 
 
+@pytest.mark.parametrize("hidden", ["1000000000", "1" + "0" * 30, "10000000, 10000000"])
+def test_networks_that_no_memory_holds_are_refused_before_any_work(hidden, here):
+    (here / "huge.yaml").write_text(f"network: {{hidden: [{hidden}]}}\n")
+    done = tenfold("fit", "good.csv", "--target", "churned", "--recipe", "huge.yaml", "--out", "run")
+    refused(done, "GB of memory to train", "GB of this machine", "try: fewer units or layers")
+    assert not (here / "run").exists()
+
+
 def test_a_file_that_is_not_there_and_a_set_that_is_unknown(here):
     refused(tenfold("fit", "god.csv", "--target", "churned"), "god.csv")
     refused(tenfold("fit", "sklearn:irs"), "try: sklearn:iris")

@@ -109,3 +109,8 @@ def test_identity_layers_are_one_linear_map():
     a, b = (torch.randn(6, 6, dtype=F64, generator=torch.Generator().manual_seed(seed)) for seed in (0, 1))
     x = torch.randn(9, 6, dtype=F64, generator=torch.Generator().manual_seed(2))
     assert (Identity.formula(Identity.formula(x @ a) @ b) - x @ (a @ b)).abs().max() <= 1e-13
+
+
+@pytest.mark.parametrize("activation", [LeakyReLU(slope=1e308), LeakyReLU(slope=-1e200), ELU(alpha=1e200)], ids=repr)
+def test_a_huge_slope_has_a_gain_of_zero_and_is_no_error(activation):
+    assert activation.gain < 1e-100

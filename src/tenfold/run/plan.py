@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,7 @@ from tenfold.engine.native.records import KEPT_BYTES
 from tenfold.engine.native.speed import core_speed
 from tenfold.engine.plan.cost import COMPILED, START_SECONDS, network_work, plan_trials, recipe_seconds
 from tenfold.engine.plan.network import plan_network
+from tenfold.errors import BadInput
 from tenfold.executors.choose import gain
 from tenfold.problem.default_space import default_space
 from tenfold.problem.from_file import Prepared
@@ -33,6 +35,7 @@ RACED = 16  # recipes from which on a search is a race by default
 STARTED_BYTES = 430_000_000  # of a process that has loaded everything
 FINALISTS = 3  # packs of a race that train to the end
 LOADING_SECONDS = 4.0  # of all that is imported
+LANE_BYTES = 16  # that a learned number takes while it is trained: itself, its slope, and what its optimizer keeps
 STATE_BYTES = 12  # that a learned number takes in a checkpoint: itself and what its optimizer keeps of it
 WRITTEN_BYTES = 1.5e8  # a second, of checkpoints that are hashed and synchronized
 
@@ -95,6 +98,7 @@ def make_plan(prepared: Prepared, workers: int) -> RunPlan:
     why = "the default for " + problem.task if settings.metric is None else "asked for"
     data = problem.inputs.numbers.nbytes + problem.inputs.codes.nbytes
     memory = 2 * data + 4 * rows * size.outputs * trials + STARTED_BYTES
+    memory += workers * LANE_BYTES * _most_learned(recipes, problem)
     if compiled:
         tables = 4 * rows * size.inputs * problem.divisions * len({recipe.preprocess for recipe in compiled})
         orders = 8 * rows * problem.divisions * longest
@@ -157,6 +161,21 @@ def _starting_seconds(recipes: Sequence[Recipe], problem: Problem, *, raced: boo
         found[key] = max(updates, found.get(key, 0))
     longest = sorted(found.values(), reverse=True)
     return [START_SECONDS * updates for updates in (longest[:FINALISTS] if raced else longest)]
+
+
+def _most_learned(recipes: Sequence[Recipe], problem: Problem) -> int:
+    """Learned numbers of the largest network. BadInput where one lane of it alone needs more memory than there is."""
+    largest = max(recipes, key=lambda recipe: network_work(recipe, problem.size).weights)
+    learned = network_work(largest, problem.size).weights
+    there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if LANE_BYTES * learned > there:
+        raise BadInput(
+            f"a network of {learned:.3g} learned numbers takes {LANE_BYTES * learned / 1e9:,.4g} GB of memory to train",
+            where=largest.describe()[:80],
+            expected=f"at most the {there / 1e9:,.4g} GB of this machine",
+            do="fewer units or layers",
+        )
+    return learned
 
 
 def _saving_seconds(recipes: Sequence[Recipe], problem: Problem) -> float:

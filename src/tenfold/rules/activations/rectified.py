@@ -96,7 +96,8 @@ class _Slope(ActivationRule, ABC):
     @property
     def gain(self) -> float:
         """sqrt(2 / (1 + slope^2)) (He et al. 2015)."""
-        return math.sqrt(2 / (1 + self._slope**2))
+        # A product of huge numbers is infinite; a power of them would be an error.
+        return math.sqrt(2 / (1 + self._slope * self._slope))
 
     @property
     def mean(self) -> float:
@@ -104,7 +105,7 @@ class _Slope(ActivationRule, ABC):
 
     @property
     def second_moment(self) -> float:
-        return (1 + self._slope**2) / 2
+        return (1 + self._slope * self._slope) / 2
 
     @property
     def bounds(self) -> tuple[float, float]:
@@ -239,7 +240,7 @@ class ELU(ActivationRule):
     @property
     def second_moment(self) -> float:
         """1/2 + alpha^2 E[(exp(z) - 1)^2; z < 0]."""
-        return 0.5 + self.alpha**2 * (_exp_moment(2) - 2 * _exp_moment(1) + 0.5)
+        return 0.5 + self.alpha * self.alpha * (_exp_moment(2) - 2 * _exp_moment(1) + 0.5)
 
 
 @dataclass(frozen=True, kw_only=True)
