@@ -150,8 +150,8 @@ def test_data_that_are_replaced_while_they_are_read_are_refused(
     write(tmp_path / "test.csv", rows(30, seed=1))
     read_any: Any = from_file.read_any
 
-    def replaced(source: str) -> Any:
-        table = read_any(source)
+    def replaced(source: str, **options: Any) -> Any:
+        table = read_any(source, **options)
         if source.endswith(f"{option}.csv"):
             write(tmp_path / "new.csv", rows(80, seed=9))
             os.replace(tmp_path / "new.csv", source)

@@ -19,6 +19,7 @@ Look = Literal["missing", "number", "date", "text"]
 NUMBER = re.compile(
     r"[-+(~<>]{0,2}\s?[$€£¥]?\s?[-+]?(?:\d[\d.,'’\s]*|[.,]\d+)(?:[eE][-+]?\d+)?\s?[%€£$]?\)?|[-+]?inf", re.IGNORECASE
 )
+DOTTED = re.compile(r"\d{1,4}\.\d{1,2}\.\d{1,4}.*")  # 31.01.2011, which could be a number with separators of thousands
 CLOCK = re.compile(r"\d{1,3}:\d\d(?::\d\d(?:[.,]\d+)?)?\s?(?:[ap]m)?", re.IGNORECASE)
 DATE_LIKE = re.compile(r"\d{1,4}[-./ ](?:\d{1,2}|[A-Za-z]{3,9})[-./ ,]+\d{1,4}\b.*|[A-Za-z]{3,9}[ -]\d{1,2},? \d{4}")
 UNIT = re.compile(
@@ -46,7 +47,7 @@ def looks(cell: str, words: MissingWords = USUAL_MISSING) -> Look:
     if cell in words:
         return "missing"
     if NUMBER.fullmatch(cell):
-        return "date" if parse_dates([cell]) is not None else "number"
+        return "date" if DOTTED.fullmatch(cell) and parse_dates([cell]) is not None else "number"
     if CLOCK.fullmatch(cell) or DATE_LIKE.fullmatch(cell):
         return "date"
     return "text"

@@ -20,7 +20,7 @@ from tenfold.errors import BadInput
 from tenfold.formatting import listed
 
 HEAD = 400  # records that are looked at
-SAMPLE = 200  # rows among them
+SAMPLE, LEAST_SAMPLE, CELLS = 200, 30, 100_000  # rows among them: at most, at least, and cells that are worth a look
 MOST_HEADERS = 4  # lines that together may hold the names
 FEW_LEVELS = 0.5  # share of distinct cells up to which a column of text holds levels
 
@@ -66,7 +66,7 @@ def find_table(file: TextFile, head: Sequence[RawRow], expected: Collection[str]
         )
     if data:
         return _headless(file, head, start, width, notes, asked=False)
-    rows = [record.cells for record in after[1 : SAMPLE + 1] if not record.empty]
+    rows = [record.cells for record in after[1 : _sample(width) + 1] if not record.empty]
     count, columns = _headers(after, rows, width, file)
     rows = rows[count - 1 :] if count > 1 else rows
     titles, line = _titles(after[:count], width, notes)
@@ -78,6 +78,11 @@ def find_table(file: TextFile, head: Sequence[RawRow], expected: Collection[str]
         raise BadInput("a header without rows", where=file.place(line + 1, 1), expected="at least one data row")
     titles, ends = _to_width(file, titles, after[:count], below, width, notes)
     return TableLayout(titles, line, width, rest, columns, ends, notes, after[count - 1].cells)
+
+
+def _sample(width: int) -> int:
+    """The number of rows that show what the columns look like."""
+    return max(LEAST_SAMPLE, min(SAMPLE, CELLS // max(1, width)))
 
 
 def _width(head: Sequence[RawRow]) -> int:
@@ -139,7 +144,7 @@ def _above(head: Sequence[RawRow]) -> list[str]:
 
 def _is_data(file: TextFile, records: Sequence[RawRow], width: int) -> bool:
     """Whether the first record is a row like the others, and not their names."""
-    first, rows = records[0].cells, [record.cells for record in records[1 : SAMPLE + 1]]
+    first, rows = records[0].cells, [record.cells for record in records[1 : _sample(width) + 1]]
     if len(first) != width or len(rows) < 2:
         return False
     words = file.options.words
@@ -198,7 +203,7 @@ def _headless(
     file: TextFile, head: Sequence[RawRow], start: int, width: int, notes: list[str], *, asked: bool
 ) -> TableLayout:
     """The layout of a table without a header."""
-    rows = [record.cells for record in head[start:] if not record.blank][:SAMPLE]
+    rows = [record.cells for record in head[start:] if not record.blank][: _sample(width)]
     first = next(record for record in head[start:] if not record.blank)
     if not asked:
         notes.append(
