@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tenfold.errors import BadInput
 
@@ -22,20 +22,17 @@ class MissingWords:
     """
 
     words: frozenset[str] = frozenset(USUAL)
+    longest: int = field(init=False, compare=False)  # characters of the longest word
 
     def __post_init__(self) -> None:
         if "" not in self.words:
             object.__setattr__(self, "words", self.words | {""})
+        object.__setattr__(self, "longest", max(map(len, self.words)))
         if self.longest > 100:
             raise BadInput("a missing marker of more than 100 characters", expected="words such as NA or unknown")
 
-    @property
-    def longest(self) -> int:
-        """Characters of the longest word."""
-        return max(map(len, self.words))
-
     def __contains__(self, cell: str) -> bool:
-        return len(cell) <= 100 and cell.lower() in self.words
+        return len(cell) <= self.longest and cell.lower() in self.words
 
 
 USUAL_MISSING = MissingWords()

@@ -80,10 +80,9 @@ def separated_share(column: Column, target: Array) -> float:
     """How well borders in this column alone separate the classes, in [0, 1]; 0 for text, and a guess.
 
     (a - 1/K) / (1 - 1/K), where a is the balanced accuracy of a tree of K leaves, one for each of the K classes with
-    at least 5 rows. It sees what bins of several rows blur: classes that few rows are of, and small tables.
+    at least 5 rows; for two classes that of the best border, which is the distance of Kolmogorov and Smirnov. It sees
+    what bins of several rows blur: classes that few rows are of, and small tables.
     """
-    from sklearn.tree import DecisionTreeClassifier
-
     if column.kind == "text":
         return 0.0
     rows = np.linspace(0, len(target) - 1, min(TREE_ROWS, len(target))).astype(np.int64)
@@ -92,7 +91,13 @@ def separated_share(column: Column, target: Array) -> float:
     classes, labels = np.unique(labels[frequent], return_inverse=True)
     if not 2 <= len(classes) <= TREE_CLASSES:
         return 0.0
-    values = value_codes(column.values[rows[frequent]])[:, None].astype(np.float64)  # in order of value, missing last
+    codes = value_codes(column.values[rows[frequent]])  # in order of value, missing last
+    if len(classes) == 2:
+        shares = [np.cumsum(np.bincount(codes[labels == c], minlength=codes.max() + 1)) for c in (0, 1)]
+        return float(np.abs(shares[0] / shares[0][-1] - shares[1] / shares[1][-1]).max())
+    from sklearn.tree import DecisionTreeClassifier
+
+    values = codes[:, None].astype(np.float64)
     tree = DecisionTreeClassifier(max_leaf_nodes=len(classes), class_weight="balanced", random_state=0)
     right = tree.fit(values, labels).predict(values) == labels
     accuracy = float(np.mean(np.bincount(labels, right) / np.bincount(labels)))
