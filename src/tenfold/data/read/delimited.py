@@ -137,7 +137,8 @@ def _collect(file: TextFile, layout: TableLayout, records: Iterator[RawRow]) -> 
     blank: list[int] = []  # in a file of one column a blank line is a missing cell, unless the file ends with it
     for record in records:
         cells = record.cells
-        if len(cells) != width or (not several and record.blank):
+        # A lone pair of quotes is how programs write the missing cell of a row that has no other.
+        if len(cells) != width or (not several and record.blank and record.bare):
             if record.blank:
                 blank.append(record.line)
                 table.blanks.add(len(lines))
@@ -157,7 +158,8 @@ def _collect(file: TextFile, layout: TableLayout, records: Iterator[RawRow]) -> 
             blank = []
         if several and record.empty:
             table.bare.add(len(lines))
-        if cells[0].lstrip().startswith("#"):
+        # Who puts a cell in quotes means a cell; a spreadsheet does so with a comment, too, beside empty cells.
+        if cells[0].lstrip().startswith("#") and (not record.opened or (several and record.filled == 1)):
             table.comments.append(len(lines))
         chunk.append(cells)
         lines.append(record.line)
