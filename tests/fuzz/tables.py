@@ -179,19 +179,23 @@ def wrong(file: File, table: Table) -> str:
     """What a table has otherwise than its file means; "" for nothing."""
     if list(table.names) != file.names:
         return f"names {table.names} instead of {file.names}"
-    if table.rows != file.rows:
+    empty = 0
+    while empty < file.rows and all(not column.cells[-1 - empty] for column in file.columns):
+        empty += 1
+    # Rows without a filled cell below the last one that has any may be left out, which is said.
+    if table.rows != file.rows and not (table.rows == file.rows - empty and "empty lines at the end" in str(table.notes)):
         return f"{table.rows} rows instead of {file.rows}"
     pairs = zip(file.columns, table.columns, strict=True)
     return next((why for written, column in pairs if (why := _wrong(written, column, table.notes))), "")
 
 
 def _wrong(written: Written, column: Column, notes: tuple[str, ...]) -> str:
-    about = [note for note in notes if f"'{column.name}'" in note]
+    about = [note for note in notes if f"'{column.name}'" in unicodedata.normalize("NFC", note)]
     said = any("can be read two ways" in note for note in about)
     # Where commas separate cells a comma inside one sets off thousands, and that is said.
     said |= written.kind == "decimal comma" and any("thousands separators taken out" in note for note in about)
-    for row, (cell, meant) in enumerate(zip(written.cells, written.values, strict=True)):
-        found = column.values[row]
+    for row, found in enumerate(column.values):
+        cell, meant = written.cells[row], written.values[row]
         missing = bool(column.missing[row])
         text = unicodedata.normalize("NFC", cell).strip().strip("\u200b")
         if meant is None:

@@ -184,3 +184,15 @@ def test_names_and_categories_that_look_alike_are_alike(tmp_path: Path, form: st
     found, notes = read_as(tmp_path / "new.csv", schema)
     assert set(found.columns[0].values) == {unicodedata.normalize("NFC", one)}
     assert notes == []
+
+
+def test_a_comma_separated_file_is_read_as_it_was_in_training_beside_a_column_with_decimal_commas(
+    tmp_path: Path,
+) -> None:
+    rows = [f'"{1 + i},500","51743,2{i}",{"ab"[i % 2]}' for i in range(6)]
+    path = tmp_path / "train.csv"
+    path.write_text("\n".join(["v,w,y", *rows]), "utf-8")
+    table = read_table(path)
+    schema = decide_schema(table.drop("y"), read_target(table, "y"))
+    again, _ = read_as(path, schema)
+    assert again.column("v").values.tolist() == table.column("v").values.tolist() == [1500.0 + 1000 * i for i in range(6)]

@@ -200,6 +200,9 @@ def _mark(cells: Cells, table: Table | TextTable, wanted: ColumnSchema) -> tuple
     if isinstance(table, TextTable):
         if table.point_only and not any("," in numeral for numeral in numerals):
             return ".", []
+        if table.point_only and known.mark == "." and known.group == ",":
+            # Such a file was read so in training, where no other column can overrule it.
+            return ".", []
         if len(table.sure_marks) == 1:
             return next(iter(table.sure_marks)), []
     ours, theirs = parse_numbers(numerals, known.mark), parse_numbers(numerals, "," if known.mark == "." else ".")
