@@ -15,7 +15,24 @@ from tenfold.rules.fields import Flag, Number, SizeList, Words
 
 PLAIN_ABSURD: tuple[Any, ...] = (
     *(None, True, False, 0, -1, 1, 2, 10**19, -(10**400), 0.0, -0.0, 0.5, 1e-320, 1.8e308, float("nan"), -float("inf")),
-    *("", " ", "adam", "relu", "auto", "full", "1e-3", "1_0", "nan", "0x10", "Ünï", "a\nb", "\x07", "*", "&a", "x" * 300),
+    *(
+        "",
+        " ",
+        "adam",
+        "relu",
+        "auto",
+        "full",
+        "1e-3",
+        "1_0",
+        "nan",
+        "0x10",
+        "Ünï",
+        "a\nb",
+        "\x07",
+        "*",
+        "&a",
+        "x" * 300,
+    ),
     *("'", "- a", "{", "#", "!!python/object:os.system", "9" * 5000, "1e999", "null", "~", "yes", "\ud800"),
     *([], [[]], {}, [1, 2], [None], {"": {}}, {"adam": None}, {"lr": 1}, {"uniform": [0, 1]}, {"log_uniform": [1, 0]}),
     *({"int_log_uniform": [1, 10**30]}, {"uniform": [float("nan"), 1]}, {"uniform": 3}, [{"uniform": [0, 1]}, 3]),
@@ -48,9 +65,9 @@ def values(kind: FieldKind, absurd: st.SearchStrategy[Any], depth: int = 0) -> s
             right = st.lists(layers, max_size=3) if depth < 4 else st.just([])
         case Family():
             named = [
-                st.builds(lambda name, fields: {name: fields}, st.just(name), st.deferred(lambda r=r: mappings(r, absurd, depth + 1)))
+                st.deferred(lambda name=name, r=r: mappings(r, absurd, depth + 1).map(lambda fields: {name: fields}))
                 for name, r in kind.members.items()
-            ]  # fmt: skip
+            ]
             main = st.builds(lambda name, number: {name: number}, st.sampled_from(kind.names), st.sampled_from(NUMBERS))
             right = st.sampled_from(kind.names) | main | st.one_of(named)
     # Nine values in ten are of the right kind, or hardly a recipe would be accepted.
@@ -62,7 +79,9 @@ def mappings(record: type, absurd: st.SearchStrategy[Any], depth: int = 0) -> st
     fields = kinds(record)
     named = st.lists(st.sampled_from([*fields]), max_size=2 if depth else 4, unique=True) if fields else st.just([])
     known = named.flatmap(lambda names: st.fixed_dictionaries({n: values(fields[n], absurd, depth) for n in names}))
-    other = st.builds(lambda data, name, value: {**data, name: value}, known, st.sampled_from(["lr", "Epochs", "x"]), absurd)
+    other = st.builds(
+        lambda data, name, value: {**data, name: value}, known, st.sampled_from(["lr", "Epochs", "x"]), absurd
+    )
     return st.integers(0, 19).flatmap(lambda dice: other if dice == 19 else known)
 
 

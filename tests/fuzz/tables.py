@@ -183,7 +183,9 @@ def wrong(file: File, table: Table) -> str:
     while empty < file.rows and all(not column.cells[-1 - empty] for column in file.columns):
         empty += 1
     # Rows without a filled cell below the last one that has any may be left out, which is said.
-    if table.rows != file.rows and not (table.rows == file.rows - empty and "empty lines at the end" in str(table.notes)):
+    if table.rows != file.rows and not (
+        table.rows == file.rows - empty and "empty lines at the end" in str(table.notes)
+    ):
         return f"{table.rows} rows instead of {file.rows}"
     pairs = zip(file.columns, table.columns, strict=True)
     return next((why for written, column in pairs if (why := _wrong(written, column, table.notes))), "")

@@ -16,6 +16,12 @@ from tenfold.recipe.grammar.files import dump_yaml
 from .budget import TIMES, tried
 from .recipes import plain, python, spaces
 
+PIECES = (
+    *("\n", "  ", ": ", "- ", "[", "]", "{", "}", "#", "&a ", "*a", "|", ">", "'", '"', "\t", "? ", "!!str ", "--- "),
+    *("%", "\x00", "\ufeff", "<<: ", "network", "optimizer", "adam", "lr", "1e-3", "0x1F", "1:30", "2001-01-01", "~"),
+    *("=", "epochs: 3\n", "layers", "😀"),
+)
+
 
 def refused(build: Any, data: Any) -> Any:
     """What is built; None where it is refused, in a message of few lines."""
@@ -88,10 +94,7 @@ def test_a_space_survives_all_forms_or_is_refused(times: int) -> None:
 
 @pytest.mark.parametrize("times", TIMES)
 def test_damaged_yaml_is_read_or_refused(times: int) -> None:
-    pieces = st.lists(
-        st.sampled_from(["\n", "  ", ": ", "- ", "[", "]", "{", "}", "#", "&a ", "*a", "|", ">", "'", '"', "\t", "? ", "!!str ", "--- ", "%", "\x00", "\ufeff", "<<: ", "network", "optimizer", "adam", "lr", "1e-3", "0x1F", "1:30", "2001-01-01", "~", "=", "epochs: 3\n", "layers", "😀"]),
-        max_size=14,
-    )  # fmt: skip
+    pieces = st.lists(st.sampled_from(PIECES), max_size=14)
 
     @tried(times)
     @given(plain, pieces, st.floats(0, 1))

@@ -20,7 +20,6 @@ from tenfold.errors import BadInput
 from .budget import TIMES, tried
 from .tables import SPECIAL, File, Written, columns, files
 
-
 TARGET = "kind"
 
 
@@ -30,7 +29,9 @@ def with_target(file: File, classes: tuple[str, ...]) -> File:
     return replace(file, columns=(*file.columns, Written(TARGET, "word", cells, cells)))
 
 
-problems = st.builds(with_target, files(around=False, least=6), st.sampled_from([("a", "b"), ("1", "2"), ("no", "yes", "?")]))
+problems = st.builds(
+    with_target, files(around=False, least=6), st.sampled_from([("a", "b"), ("1", "2"), ("no", "yes", "?")])
+)
 
 
 def trained(file: File, path: Path) -> tuple[Table, Schema] | None:
@@ -100,7 +101,9 @@ def test_a_schema_survives_json_and_reads_files_as_training_did_or_refuses(times
             assert "new.csv" in str(error)
             return
         read.append(True)
-        assert found.rows == len(rows)
+        # Lines of nothing but delimiters at the end are left out.
+        assert found.rows == len(rows) or "empty lines at the end" in str(found.notes)
+        rows = rows[: found.rows]
         assert differs(schema, table, rows, found, changed) == ""
 
     holds()

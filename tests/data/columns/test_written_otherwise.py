@@ -195,4 +195,18 @@ def test_a_comma_separated_file_is_read_as_it_was_in_training_beside_a_column_wi
     table = read_table(path)
     schema = decide_schema(table.drop("y"), read_target(table, "y"))
     again, _ = read_as(path, schema)
-    assert again.column("v").values.tolist() == table.column("v").values.tolist() == [1500.0 + 1000 * i for i in range(6)]
+    assert (
+        again.column("v").values.tolist() == table.column("v").values.tolist() == [1500.0 + 1000 * i for i in range(6)]
+    )
+
+
+def test_some_rows_of_a_file_with_both_decimal_marks_are_read_as_in_training(tmp_path: Path) -> None:
+    rows = [f"{1 + i},500;{i}.25;{'ab'[i % 2]}" for i in range(6)]
+    path = tmp_path / "train.csv"
+    path.write_text("\n".join(["v;w;y", *rows, "1,25;1.5;a"]), "utf-8")
+    table = read_table(path)
+    schema = decide_schema(table.drop("y"), read_target(table, "y"))
+    path.write_text("\n".join(["v;w", "3,500;7.25"]), "utf-8")
+    found, notes = read_as(path, schema)
+    assert found.column("v").values.tolist() == [3.5]
+    assert "two ways" in "\n".join(notes)

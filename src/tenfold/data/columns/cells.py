@@ -131,9 +131,10 @@ class TextTable:
         return dict(zip(self.names, self.columns, strict=True))
 
     @cached_property
-    def sure_marks(self) -> frozenset[Mark]:
-        """The decimal marks of the columns that can be read with one only."""
-        return frozenset(mark for _, mark, found, _ in mark_evidence(self.columns) if found == "only")
+    def sure_marks(self) -> dict[str, Mark]:
+        """The decimal marks of the columns that can be read with one only, by their names."""
+        evidence = zip(self.names, mark_evidence(self.columns), strict=True)
+        return {name: mark for name, (_, mark, found, _) in evidence if found == "only"}
 
     def infer(self) -> Table:
         """The table whose kinds the cells decide."""

@@ -23,7 +23,8 @@ FEW_INCHES = 3  # cells below which a number with such a mark is a stray quote
 
 
 class RawRow(NamedTuple):
-    """line: where it starts, from 1. cells: as they stand. bare: no cell was put in quotes. opened: the first one was."""
+    """line: where it starts, from 1. cells: as they stand. bare: no cell was put in quotes. opened: the first one
+    was."""
 
     line: int
     cells: list[str]
