@@ -64,7 +64,7 @@ def others(draw: st.DrawFn, file: File) -> tuple[File, list[int], set[tuple[int,
     new = [column.take(rows) for column in file.columns if column.name != TARGET or draw(st.booleans())]
     changed: set[tuple[int, str]] = set()
     for place, column in enumerate(new):
-        for row in draw(st.lists(st.integers(0, len(rows) - 1), max_size=2)):
+        for row in draw(st.lists(st.integers(0, len(rows) - 1), max_size=2)) if draw(st.integers(0, 3)) == 3 else ():
             # A cell of the same column, something odd, or a cell of any other.
             cells = draw(st.sampled_from([column.cells, SPECIAL, new[row % len(new)].cells]))
             cell = cells[draw(st.integers(0, len(cells) - 1))]
@@ -109,4 +109,4 @@ def test_a_schema_survives_json_and_reads_files_as_training_did_or_refuses(times
     holds()
     # Most tables can be learned from, and many of the others are read; or nothing would have been tried.
     assert np.mean(tries) > 0.5
-    assert sum(read) > 0.2 * len(tries)
+    assert sum(read) > 0.1 * len(tries)

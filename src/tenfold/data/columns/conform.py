@@ -234,7 +234,7 @@ def _rewritten(table: TextTable, schema: Schema) -> Mark | None:
         return None
     others = {column.name for column in schema.columns}
     extra: set[Mark] = {mark for name, mark in table.sure_marks.items() if name not in others}
-    marks = set(sure.values()) or extra
+    marks: set[Mark] = set(sure.values()) or extra
     return marks.pop() if len(marks) == 1 else None
 
 
