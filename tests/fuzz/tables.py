@@ -192,7 +192,7 @@ def wrong(file: File, table: Table) -> str:
 
 
 def _wrong(written: Written, column: Column, notes: tuple[str, ...]) -> str:
-    about = [note for note in notes if f"'{column.name}'" in unicodedata.normalize("NFC", note)]
+    about = [note for note in notes if f"'{column.name}'" in note]
     said = any("can be read two ways" in note for note in about)
     # Where commas separate cells a comma inside one sets off thousands, and that is said.
     said |= written.kind == "decimal comma" and any("thousands separators taken out" in note for note in about)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 
 import tenfold
 from tenfold.data.columns.table import Table
@@ -15,7 +15,12 @@ from tenfold.data.read.read import read_table
 from tenfold.errors import BadInput
 
 from .budget import TIMES, tried
-from .tables import File, files, wrong
+from .tables import File, Written, files, wrong
+
+# What was read wrongly once: a cell in quotes taken for a comment, and a missing cell in the last line left out.
+NUMBER_SIGN = File((Written("age", "special", ("# no", "a;b"), ("# no", "a;b")),))
+LAST_MISSING = File((Written("age", "decimal comma", ("9,625", "8,5", ""), (9.625, 8.5, None)),), "\t", line_end="\r")
+QUOTED_WORD = File((Written('the "x"', "word", ("red", "x1"), ("red", "x1")),))
 
 
 def read_or_refused(path: Path) -> Table | None:
@@ -33,6 +38,9 @@ def test_a_table_in_a_text_file_is_read_right_or_refused(times: int, tmp_path: P
 
     @tried(times)
     @given(files())
+    @example(NUMBER_SIGN)
+    @example(LAST_MISSING)
+    @example(QUOTED_WORD)
     def holds(file: File) -> None:
         path = file.write(tmp_path)
         table = read_or_refused(path)

@@ -221,3 +221,10 @@ def test_what_stands_in_quotes_is_a_cell(tmp_path: Path, content: str, names: li
     table = read_table(path)
     assert list(table.names) == names
     assert table.columns[0].values.tolist() == cells
+
+
+def test_two_names_that_look_alike_are_refused_with_their_columns(tmp_path: Path) -> None:
+    path = tmp_path / "d.csv"
+    path.write_text("caf\u00e9,cafe\u0301\n1,2\n3,4\n", "utf-8")
+    with pytest.raises(BadInput, match=r"line 1, column 2: two columns are named 'caf\u00e9' \(columns 1 and 2\)"):
+        read_table(path)

@@ -228,13 +228,13 @@ def _rewritten(table: TextTable, schema: Schema) -> Mark | None:
     """The decimal mark that all numbers of a file have by now, where its columns show that it was written otherwise
     than the file of training; None where they do not."""
     known = {column.name: Writing.of(column.format).mark for column in schema.columns if column.kind == "number"}
-    sure = {name: mark for name, mark in table.sure_marks.items() if name in known}
+    sure: dict[str, Mark] = {name: mark for name, mark in table.sure_marks.items() if name in known}
     # A column that is as it was says that the others are, too: the file of training may have had both marks.
     if any(mark == known[name] for name, mark in sure.items()):
         return None
     others = {column.name for column in schema.columns}
     extra: set[Mark] = {mark for name, mark in table.sure_marks.items() if name not in others}
-    marks: set[Mark] = set(sure.values()) or extra
+    marks = set(sure.values()) or extra
     return marks.pop() if len(marks) == 1 else None
 
 

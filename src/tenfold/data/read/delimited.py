@@ -15,6 +15,7 @@ from itertools import chain, islice
 import numpy as np
 
 from tenfold.data.columns.cells import TextTable, cells_of_texts
+from tenfold.data.columns.characters import composed
 from tenfold.data.columns.numbers import is_number
 from tenfold.data.columns.read_contract import ReadContract
 from tenfold.data.read.dialect import detect
@@ -271,7 +272,7 @@ def _names(file: TextFile, layout: TableLayout) -> tuple[list[str], list[str]]:
     names: list[str] = []
     places: dict[str, int] = {}
     notes: list[str] = []
-    titles = layout.titles
+    titles = [composed(title) for title in layout.titles]
     counts = Counter(titles)
     common, most = counts.most_common(1)[0]
     if common and most > max(2, len(titles) / 2):
