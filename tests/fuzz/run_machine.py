@@ -248,12 +248,17 @@ class RunDirectory(RuleBasedStateMachine):
 def try_sequences(folder: Path, options: argparse.Namespace) -> int:
     """Make the world, and run the sequences in it; the exit code."""
     global WORLD
-    terminal, errors = os.dup(1), os.dup(2)
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    WORLD = World(folder)
-    sys.stdout.flush()
-    os.dup2(terminal, 1)
-    os.dup2(errors, 2)
+    # What commands say in this process is of no interest; those of the sequences are children.
+    streams = os.dup(1), os.dup(2)
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, 1)
+    os.dup2(nothing, 2)
+    try:
+        WORLD = World(folder)
+    finally:
+        sys.stdout.flush()
+        os.dup2(streams[0], 1)
+        os.dup2(streams[1], 2)
     phases = [Phase.generate, Phase.shrink] if options.shrink else [Phase.generate]
     run_state_machine_as_test(  # pyright: ignore[reportUnknownMemberType]
         RunDirectory,
