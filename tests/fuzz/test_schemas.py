@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
+from tenfold.data.columns.conform import conform
 from tenfold.data.columns.schema import Schema, decide_schema
 from tenfold.data.columns.table import Table
 from tenfold.data.columns.target import read_target
@@ -90,21 +91,22 @@ def test_a_schema_survives_json_and_reads_files_as_training_did_or_refuses(times
             return
         table, schema = known
         assert Schema.from_dict(json.loads(json.dumps(schema.to_dict(), allow_nan=False))) == schema
-        same, _ = read_as(tmp_path / "table.csv", schema)
-        assert same.names == tuple(column.name for column in schema.used)
-        assert differs(schema, table, list(range(table.rows)), same, set()) == ""
+        for same in (read_as(tmp_path / "table.csv", schema)[0], conform(table, schema)[0]):
+            assert same.names == tuple(column.name for column in schema.used)
+            assert differs(schema, table, list(range(table.rows)), same, set()) == ""
         other, rows, changed = data.draw(others(file))
         path = other.write(tmp_path, "new.csv")
-        try:
-            found, _ = read_as(path, schema)
-        except BadInput as error:
-            assert "new.csv" in str(error)
-            return
-        read.append(True)
-        # Lines of nothing but delimiters at the end are left out.
-        assert found.rows == len(rows) or "empty lines at the end" in str(found.notes)
-        rows = rows[: found.rows]
-        assert differs(schema, table, rows, found, changed) == ""
+        # As `predict` reads new rows, and as `--test` does, which has typed them before.
+        for read_new in (lambda: read_as(path, schema)[0], lambda: conform(read_table(path), schema)[0]):
+            try:
+                found = read_new()
+            except BadInput as error:
+                assert "new.csv" in str(error)
+                continue
+            read.append(True)
+            # Lines of nothing but delimiters at the end are left out.
+            assert found.rows == len(rows) or "empty lines at the end" in str(found.notes)
+            assert differs(schema, table, rows[: found.rows], found, changed) == ""
 
     holds()
     # Most tables can be learned from, and many of the others are read; or nothing would have been tried.

@@ -18,6 +18,7 @@ from tenfold.data.columns.cells import (
     said_of_markers,
     spelled_cells,
 )
+from tenfold.data.columns.codes import are_whole
 from tenfold.data.columns.dates import DATE_RULES, DateWriting
 from tenfold.data.columns.durations import FORMATS
 from tenfold.data.columns.kinds import KINDS, SWAPPED, ColumnKind, NotOfKind, hold_dates
@@ -201,12 +202,11 @@ def _mark(cells: Cells, table: Table | TextTable, wanted: ColumnSchema, schema: 
         return known.mark, []
     if evidence != "both":
         return mark, []
-    if isinstance(table, TextTable):
-        if table.point_only and not any("," in numeral for numeral in numerals):
-            return ".", []
-        mark = _rewritten(table, schema)
-        if mark:
-            return mark, []
+    if isinstance(table, TextTable) and table.point_only and not any("," in numeral for numeral in numerals):
+        return ".", []
+    mark = _rewritten(table, schema)
+    if mark:
+        return mark, []
     ours, theirs = parse_numbers(numerals, known.mark), parse_numbers(numerals, "," if known.mark == "." else ".")
     assert ours is not None
     assert theirs is not None
@@ -224,16 +224,26 @@ def _mark(cells: Cells, table: Table | TextTable, wanted: ColumnSchema, schema: 
     return known.mark, [f"'{cell}' can be read two ways; taken with a {MARK_NAMES[known.mark]}, as in training"]
 
 
-def _rewritten(table: TextTable, schema: Schema) -> Mark | None:
+def _sure_marks(table: Table | TextTable) -> dict[str, Mark]:
+    """The decimal marks of the columns of a text file that can be read with one only, by their names."""
+    if isinstance(table, TextTable):
+        return table.sure_marks
+    numbers = [column for column in table.columns if column.kind == "number" and not column.two_ways]
+    numbers = [column for column in numbers if table.lines is not None and not are_whole(column.present)]
+    return {column.name: Writing.of(column.format).mark for column in numbers}
+
+
+def _rewritten(table: Table | TextTable, schema: Schema) -> Mark | None:
     """The decimal mark that all numbers of a file have by now, where its columns show that it was written otherwise
     than the file of training; None where they do not."""
     known = {column.name: Writing.of(column.format).mark for column in schema.columns if column.kind == "number"}
-    sure: dict[str, Mark] = {name: mark for name, mark in table.sure_marks.items() if name in known}
+    every = _sure_marks(table)
+    sure: dict[str, Mark] = {name: mark for name, mark in every.items() if name in known}
     # A column that is as it was says that the others are, too: the file of training may have had both marks.
     if any(mark == known[name] for name, mark in sure.items()):
         return None
     others = {column.name for column in schema.columns}
-    extra: set[Mark] = {mark for name, mark in table.sure_marks.items() if name not in others}
+    extra: set[Mark] = {mark for name, mark in every.items() if name not in others}
     marks = set(sure.values()) or extra
     return marks.pop() if len(marks) == 1 else None
 
