@@ -15,7 +15,7 @@ CODE := src tests $(wildcard bench) compile_lanes.py
 PYTEST := OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --dist worksteal
 WORKERS ?= 2
 
-.PHONY: setup demo test test-long crash-points corruption test-floor docs coverage check format lint types imports wheel bench clean
+.PHONY: setup demo test test-long crash-points corruption fuzz test-floor docs coverage check format lint types imports wheel bench clean
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
 
@@ -62,6 +62,11 @@ crash-points: setup
 # Flipped bits, zeroed blocks, cuts and exchanges of every kind of file of a run.
 corruption: setup
 	@OMP_NUM_THREADS=1 $(BIN)/python tests/faults/corruption.py
+
+# Random tables, schemas, recipes and sequences of commands, others each time; 20,000 of each take hours.
+FUZZ_EXAMPLES ?= 20000
+fuzz: setup
+	@FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) $(PYTEST) --numprocesses $(WORKERS) -m slow tests/fuzz
 
 # The tests again on the oldest versions that pyproject.toml admits.
 test-floor:

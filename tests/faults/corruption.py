@@ -23,7 +23,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from crash_points import Harness, fingerprint
+from tiny_runs import TinyRuns, fingerprint
 
 from tenfold.errors import TenfoldError
 from tenfold.store import Run, check
@@ -42,7 +42,7 @@ class Corruption:
     def __init__(self, folder: Path, count: int) -> None:
         self.folder, self.count, self.rng = folder, count, random.Random(1)
         self.mine, self.other, self.killed = folder / "mine", folder / "other", folder / "killed"
-        self.harness = Harness(folder)
+        self.harness = TinyRuns(folder)
         self.tried, self.found, self.failed = Counter[str](), Counter[str](), list[str]()
         self.resumed = 0
 

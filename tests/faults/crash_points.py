@@ -18,36 +18,25 @@ Then another child looks at what is left:
 from __future__ import annotations
 
 import argparse
-import ctypes
 import errno
-import faulthandler
-import hashlib
 import json
 import math
 import os
 import random
 import shutil
 import signal
-import subprocess
 import sys
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parent.parent / "src"))  # the package beside these tests, not another that is installed
-KILL, HALF = -1, -2
+from tiny_runs import HALF, KILL, TinyRuns, begun_nothing, behind_shim, fingerprint, forked, wrong_words
+
 ERRORS = (errno.ENOSPC, errno.EIO, errno.EROFS, errno.EACCES)
 KINDS = {"o": "open", "w": "write", "s": "fsync", "r": "rename", "u": "unlink", "m": "mkdir", "t": "truncate",
          "c": "close"}  # fmt: skip
-TABLES = ("leaderboard.csv", "trials.csv", "metrics.csv", "recipe.yaml")
-SPACE = "network: {hidden: [8], activation: [relu, tanh]}\noptimizer: {adam: {lr: 0.1}}\nepochs: 6\nbatch_size: 16\n"
-MOST_LINES = 12
-WITHOUT_COMPILER = 3  # the exit code where there is none
 
 
 @dataclass(frozen=True)
@@ -64,73 +53,14 @@ class Point:
         return f"{self.verb} {what} at call {self.call} ({KINDS[self.kind]})"
 
 
-def compile_shim(folder: Path) -> Path | None:
-    """The library; None without a compiler."""
-    compiler = os.environ.get("CC") or shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
-    if compiler is None:
-        return None
-    library = folder / "shim.so"
-    command = [compiler, "-shared", "-fPIC", "-O1", "-o", str(library), str(HERE / "shim.c"), "-ldl"]
-    return library if subprocess.run(command, check=False).returncode == 0 else None
-
-
-def forked(work: Callable[[], int], said: Path) -> int:
-    """Do `work` in a child, with standard output and error in the file `said`; gives its exit code, -9 if killed."""
-    sys.stdout.flush()
-    child = os.fork()
-    if child == 0:
-        code = 70
-        try:
-            output = os.open(said, os.O_CREAT | os.O_TRUNC | os.O_WRONLY)
-            os.dup2(output, 1)
-            os.dup2(output, 2)
-            faulthandler.dump_traceback_later(25, exit=True)
-            code = work()
-            sys.stdout.flush()
-            sys.stderr.flush()
-        except BaseException:
-            import traceback
-
-            traceback.print_exc()
-            sys.stderr.flush()
-        finally:
-            os._exit(code)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-
-
-class Harness:
-    """The commands on a tiny table, below one folder."""
+class Harness(TinyRuns):
+    """The commands, each from what it starts from."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.shim = ctypes.CDLL(None)
-        self.data, self.space = folder / "d.csv", folder / "space.yaml"
+        super().__init__(folder)
         self.base = folder / "base"  # what each verb starts from
         self.golden: dict[str, str] = {}
         self.output: dict[str, bytes] = {}
-
-    def write_data(self) -> None:
-        """The table and the space, and what makes so small a run quicker."""
-        from sklearn.datasets import load_iris
-
-        x, y = load_iris(return_X_y=True)
-        rows = [",".join(map(str, [*x[i], f"kind{y[i]}"])) for i in range(0, 100, 2)]
-        self.data.write_text("\n".join(["a,b,c,d,y", *rows]) + "\n")
-        self.space.write_text(SPACE)
-        from tenfold.report import run_page
-        from tenfold.run.fit import Fit
-
-        Fit.every = 0.0  # a checkpoint at every chance
-        # Drawing takes half of the time of so small a run, and writes nothing: the figures are drawn once.
-        drawn: dict[str, Any] = {}
-        draw = run_page._figures  # pyright: ignore[reportPrivateUsage]
-
-        def figures(data: Any, metric: Any) -> Any:
-            if "all" not in drawn:
-                drawn["all"] = draw(data, metric)
-            return drawn["all"]
-
-        run_page._figures = figures  # pyright: ignore[reportPrivateUsage]
 
     def prepare(self) -> None:
         """Write the table, load everything, and make the runs that the verbs start from."""
@@ -153,18 +83,6 @@ class Harness:
         os.rename(self.base / "place" / "run", self.base / "stopped")
         shutil.rmtree(self.base / "place")
 
-    def fit(self, out: Path) -> list[object]:
-        """The arguments of `fit`."""
-        options = ["--target", "y", "--space", self.space, "--trials", 2, "--folds", 2, "--seed", 0]
-        return ["fit", self.data, *options, "--out", out]
-
-    def tenfold(self, *arguments: object) -> int:
-        """The exit code of the program in this process."""
-        from tenfold.cli.main import run
-
-        sys.argv = ["tenfold", *map(str, arguments)]
-        return run()
-
     def command(self, verb: str, place: Path) -> Callable[[], int]:
         """What a verb does in `place`; where it starts from is copied there first."""
         run = place / "run"
@@ -179,35 +97,14 @@ class Harness:
             return lambda: self.tenfold("predict", run, self.data, "-o", path)
         return lambda: self.tenfold(verb, run)
 
-    def save(self, run: Path, path: Path) -> int:
-        """`Model.save`, twice: a new directory, and one that is replaced."""
-        import tenfold
-        from tenfold.errors import TenfoldError
-
-        try:
-            for _ in range(2):
-                tenfold.load(run).save(path)
-        except TenfoldError as error:
-            print(f"tenfold: {error}", file=sys.stderr)
-            return 1
-        return 0
-
     def count(self, verb: str) -> str:
         """The kinds of all calls of a verb."""
         place, kinds = self.base / "place", self.folder / "kinds"
         place.mkdir()
         work = self.command(verb, place)
 
-        def counted() -> int:
-            self.shim.faults_set(os.fsencode(place), ctypes.c_long(0), 0, 0)
-            code = work()
-            found = [chr(self.shim.faults_kind(ctypes.c_long(i + 1))) for i in range(self.shim.faults_calls())]
-            self.shim.faults_set(b"", ctypes.c_long(0), 0, 0)
-            kinds.write_text("".join(found))
-            return code
-
         said = self.folder / "said"
-        code = forked(counted, said)
+        code = forked(self.counted(work, place, kinds), said)
         assert code == 0, (verb, code, said.read_text())
         shutil.rmtree(place)
         return kinds.read_text()
@@ -217,15 +114,8 @@ class Harness:
         place.mkdir()
         work = self.command(point.verb, place)
 
-        def acted() -> int:
-            # A full disk stays full for what needs room; the other errors come once.
-            lasting = int(point.action == errno.ENOSPC)
-            self.shim.faults_set(os.fsencode(place), ctypes.c_long(point.call), point.action, lasting)
-            try:
-                return work()
-            finally:
-                self.shim.faults_set(b"", ctypes.c_long(0), 0, 0)
-
+        # A full disk stays full for what needs room; the other errors come once.
+        acted = self.struck(work, place, point.call, point.action, lasting=point.action == errno.ENOSPC)
         said = place.with_name(place.name + ".said")
         code = forked(acted, said)
         return code, said.read_text(errors="replace")
@@ -238,7 +128,7 @@ class Harness:
             if code != -signal.SIGKILL and code != 0:
                 wrong.append(f"exit code {code} instead of a kill: {said[-300:]}")
         else:
-            wrong += self.wrong_words(point, code, said)
+            wrong += wrong_words(code, said)
             temporary = [str(path.relative_to(place)) for path in place.rglob(".tenfold-*")]
             if temporary and point.kind != "u" and point.verb != "resume":  # which begins with what a kill has left
                 wrong.append(f"left {temporary}")
@@ -257,16 +147,6 @@ class Harness:
         for path in (result, seen, place.with_name(place.name + ".said")):
             path.unlink(missing_ok=True)
         return wrong
-
-    def wrong_words(self, point: Point, code: int, said: str) -> list[str]:
-        errors = [line for line in said.splitlines() if line.startswith("tenfold: ")]
-        if "Traceback" in said or "internal error" in said:
-            return [f"not one line but: {said[-600:]}"]
-        if code not in (0, 1, 2):
-            return [f"exit code {code}: {said[-300:]}"]
-        if code and len(errors) != 1:
-            return [f"exit code {code} and {len(errors)} messages: {said[-300:]}"]
-        return []
 
     def look(self, point: Point, place: Path, code: int) -> list[str]:
         """In a child: what is wrong with what is left, and with the command again."""
@@ -336,19 +216,6 @@ class Harness:
         return [] if opened["opened"] in allowed else [f"opened {opened['opened']} times"]
 
 
-def begun_nothing(message: str) -> bool:
-    """Whether a message says that nothing was acknowledged yet."""
-    return any(part in message for part in ("before it began", "no run.db", "no such directory", "before its plan"))
-
-
-def fingerprint(run: Path) -> dict[str, str]:
-    """Hashes of what must not depend on what happened."""
-    paths = [*(run / name for name in TABLES), *sorted((run / "model").glob("*"))]
-    return {
-        str(path.relative_to(run)): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths if path.is_file()
-    }
-
-
 VERBS = ("fit", "resume", "test", "report", "predict-csv", "predict-parquet", "save")
 
 
@@ -383,19 +250,12 @@ def main() -> int:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--only", default="", help="one point, such as fit:17:-1")
     options = parser.parse_args()
-    folder = Path(tempfile.mkdtemp(prefix="crash-points-"))
-    if "CRASH_POINTS" not in os.environ:
-        library = compile_shim(folder)
-        if library is None:
-            print("crash points need a C compiler (cc); nothing was tried")
-            return WITHOUT_COMPILER
-        environment = os.environ | {"LD_PRELOAD": str(library), "CRASH_POINTS": str(folder), "OMP_NUM_THREADS": "1"}
-        code = subprocess.run([sys.executable, *sys.argv], env=environment, check=False).returncode
-        shutil.rmtree(folder, ignore_errors=True)
-        return code
-    folder = Path(os.environ["CRASH_POINTS"])
-    del os.environ["LD_PRELOAD"]
-    harness = Harness(folder)
+    return behind_shim("crash points", lambda folder: try_all(Harness(folder), options))
+
+
+def try_all(harness: Harness, options: argparse.Namespace) -> int:
+    """Try the points that were asked for; the exit code."""
+    folder = harness.folder
     terminal = os.dup(1)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     harness.prepare()

@@ -219,3 +219,29 @@ def test_codes_that_a_spreadsheet_guards_are_read_with_and_without_outer_quotes(
     path = tmp_path / "data.csv"
     path.write_text(f"code,y\n{cell},a\n00456,b\n{cell},b\n")
     assert read_table(path).column("code").values.tolist() == ["00123", "00456", "00123"]
+
+
+def test_a_comma_separated_file_is_read_as_it_was_in_training_beside_a_column_with_decimal_commas(
+    tmp_path: Path,
+) -> None:
+    rows = [f'"{1 + i},500","51743,2{i}",{"ab"[i % 2]}' for i in range(6)]
+    path = tmp_path / "train.csv"
+    path.write_text("\n".join(["v,w,y", *rows]), "utf-8")
+    table = read_table(path)
+    schema = decide_schema(table.drop("y"), read_target(table, "y"))
+    again, _ = read_as(path, schema)
+    assert (
+        again.column("v").values.tolist() == table.column("v").values.tolist() == [1500.0 + 1000 * i for i in range(6)]
+    )
+
+
+def test_some_rows_of_a_file_with_both_decimal_marks_are_read_as_in_training(tmp_path: Path) -> None:
+    rows = [f"{1 + i},500;{i}.25;{'ab'[i % 2]}" for i in range(6)]
+    path = tmp_path / "train.csv"
+    path.write_text("\n".join(["v;w;y", *rows, "1,25;1.5;a"]), "utf-8")
+    table = read_table(path)
+    schema = decide_schema(table.drop("y"), read_target(table, "y"))
+    path.write_text("\n".join(["v;w", "3,500;7.25"]), "utf-8")
+    for found, notes in (read_as(path, schema), conform(read_table(path), schema)):
+        assert found.column("v").values.tolist() == [3.5]
+        assert "two ways" in "\n".join(notes)

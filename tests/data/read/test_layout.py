@@ -211,3 +211,28 @@ def test_a_kind_that_the_user_names_holds(tmp_path: Path) -> None:
     message = refusal(tmp_path, content.replace("k7,3", "k7,x"), kind=(("code", "number"),))
     assert "line 9, column 2 ('code')" in message
     assert "'x' is not a number" in message
+
+
+@pytest.mark.parametrize(
+    ("content", "names", "cells"),
+    [
+        ('"a"\n"# no"\n"b;c"\n', ["a"], ["# no", "b;c"]),
+        ('"a","b"\n"# 1 of 2","x"\n"c","y"\n', ["a", "b"], ["# 1 of 2", "c"]),
+        ('"a"\n"p"\n"q"\n""\n', ["a"], ["p", "q", None]),
+        ('"the ""new"" price","b"\n"p","x"\n"q","z"\n', ['the "new" price', "b"], ["p", "q"]),
+    ],
+    ids=["a number sign in one column", "a number sign beside a cell", "a missing cell at the end", "a quoted word"],
+)
+def test_what_stands_in_quotes_is_a_cell(tmp_path: Path, content: str, names: list[str], cells: list[str]) -> None:
+    path = tmp_path / "d.csv"
+    path.write_text(content)
+    table = read_table(path)
+    assert list(table.names) == names
+    assert table.columns[0].values.tolist() == cells
+
+
+def test_two_names_that_look_alike_are_refused_with_their_columns(tmp_path: Path) -> None:
+    path = tmp_path / "d.csv"
+    path.write_text("caf\u00e9,cafe\u0301\n1,2\n3,4\n", "utf-8")
+    with pytest.raises(BadInput, match=r"line 1, column 2: two columns are named 'caf\u00e9' \(columns 1 and 2\)"):
+        read_table(path)

@@ -131,9 +131,10 @@ class TextTable:
         return dict(zip(self.names, self.columns, strict=True))
 
     @cached_property
-    def sure_marks(self) -> frozenset[Mark]:
-        """The decimal marks of the columns that can be read with one only."""
-        return frozenset(mark for _, mark, found, _ in mark_evidence(self.columns) if found == "only")
+    def sure_marks(self) -> dict[str, Mark]:
+        """The decimal marks of the columns that can be read with one only, by their names."""
+        evidence = zip(self.names, mark_evidence(self.columns), strict=True)
+        return {name: mark for name, (_, mark, found, _) in evidence if found == "only"}
 
     def infer(self) -> Table:
         """The table whose kinds the cells decide."""
@@ -171,7 +172,7 @@ def infer(
 ) -> tuple[Column, list[str]]:
     """The column that the rules make of these cells, and notes about it.
 
-    lines (rows,): for "first on line ...". unsure: the separators of which the file does not say whether they are the
+    lines (rows,): for "first on line ...". unsure: the separators of which the cells do not say whether they are the
     decimal mark.
     """
     if isinstance(cells, PlainNumbers):
@@ -260,7 +261,7 @@ def infer_all(
 
 
 def decide_marks(columns: Sequence[ReadColumn], *, point_only: bool) -> tuple[list[Mark], list[str], list[str]]:
-    """The decimal mark of each column, the separators that the file does not decide about, and a note for each column
+    """The decimal mark of each column, the separators that its cells do not decide about, and a note for each column
     that could be read both ways (see `infer_all`)."""
     if point_only:
         return ["."] * len(columns), [","] * len(columns), []
@@ -274,7 +275,8 @@ def decide_marks(columns: Sequence[ReadColumn], *, point_only: bool) -> tuple[li
             mark = next(iter(sure)) if len(sure) == 1 else mark
             notes.append(f"column '{name}': '{sample}' can be read two ways; taken with a {MARK_NAMES[mark]}")
         marks.append(mark)
-        unsure.append(",." if found == "both" and len(sure) != 1 else "")
+        # What the other columns say here is no more than likely: the contract of a model may know otherwise.
+        unsure.append(",." if found == "both" else "")
     return marks, unsure, notes
 
 

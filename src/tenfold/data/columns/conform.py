@@ -18,6 +18,7 @@ from tenfold.data.columns.cells import (
     said_of_markers,
     spelled_cells,
 )
+from tenfold.data.columns.codes import are_whole
 from tenfold.data.columns.dates import DATE_RULES, DateWriting
 from tenfold.data.columns.durations import FORMATS
 from tenfold.data.columns.kinds import KINDS, SWAPPED, ColumnKind, NotOfKind, hold_dates
@@ -50,9 +51,9 @@ def conform(table: Table | TextTable, schema: Schema) -> tuple[Table, list[str]]
     dropping = table if isinstance(table, TextTable) and table.most_bad else None
     for wanted in schema.used:
         if isinstance(table, TextTable):
-            column, said = _read_column(table, wanted, markers, bad if dropping else None)
+            column, said = _read_column(table, wanted, schema, markers, bad if dropping else None)
         else:
-            column, said = _cast_column(table, wanted)
+            column, said = _cast_column(table, wanted, schema)
         columns.append(column)
         notes += [*said, *_novelty(column, wanted)]
     notes += said_of_markers(markers)
@@ -112,7 +113,11 @@ def _check_names(names: tuple[str, ...], schema: Schema, source: str) -> list[st
 
 
 def _read_column(
-    table: TextTable, wanted: ColumnSchema, markers: dict[str, list[tuple[str, int]]], bad: dict[int, str] | None
+    table: TextTable,
+    wanted: ColumnSchema,
+    schema: Schema,
+    markers: dict[str, list[tuple[str, int]]],
+    bad: dict[int, str] | None,
 ) -> tuple[Column, list[str]]:
     """A column of a text file as the kind of the schema, and notes; adds to the missing markers. bad: takes the rows
     with a cell that is not of this kind, which become missing; None: such a cell is an error."""
@@ -124,10 +129,10 @@ def _read_column(
         if wanted.cell_kind == "number" and plain and writing.mark == ".":
             return Column(wanted.name, "number", cells.values), []
         cells = cells.cells()
-    return _read_cells(cells, table, wanted, bad)
+    return _read_cells(cells, table, wanted, schema, bad)
 
 
-def _cast_column(table: Table, wanted: ColumnSchema) -> tuple[Column, list[str]]:
+def _cast_column(table: Table, wanted: ColumnSchema, schema: Schema) -> tuple[Column, list[str]]:
     """A column that has a type as the kind of the schema, and notes."""
     kind, column = wanted.cell_kind, table.column(wanted.name)
     if column.missing.all():
@@ -149,7 +154,7 @@ def _cast_column(table: Table, wanted: ColumnSchema) -> tuple[Column, list[str]]
         notes.append(f"column '{wanted.name}': {_taken_as(column.kind, wanted)}")
         if kind == "number" and column.kind == "boolean" and column.spelled is None:
             return replace(column, kind="number"), notes
-    read, said = _read_cells(spelled_cells(column, wanted.levels), table, wanted)
+    read, said = _read_cells(spelled_cells(column, wanted.levels), table, wanted, schema)
     return read, notes + said
 
 
@@ -167,11 +172,11 @@ def _written_alike(column: Column, wanted: ColumnSchema) -> bool:
 
 
 def _read_cells(
-    cells: Cells, table: Table | TextTable, wanted: ColumnSchema, bad: dict[int, str] | None = None
+    cells: Cells, table: Table | TextTable, wanted: ColumnSchema, schema: Schema, bad: dict[int, str] | None = None
 ) -> tuple[Column, list[str]]:
     kind = wanted.cell_kind
     try:
-        mark, notes = _mark(cells, table, wanted) if kind in ("number", "boolean") else (".", [])
+        mark, notes = _mark(cells, table, wanted, schema) if kind in ("number", "boolean") else (".", [])
         parsed = KINDS[kind].read(cells.texts, mark, wanted)
     except NotOfKind as fault:
         rows = cells.rows_of([cells.distinct.index(fault.cell)])
@@ -182,7 +187,7 @@ def _read_cells(
         for row in rows.tolist():
             bad.setdefault(row, f"{refusal.found}, column '{wanted.name}'")
         distinct = ["" if cell == fault.cell else cell for cell in cells.distinct]
-        return _read_cells(replace(cells, distinct=distinct), table, wanted, bad)
+        return _read_cells(replace(cells, distinct=distinct), table, wanted, schema, bad)
     assert parsed.values is not None
     column = Column(wanted.name, kind, cells.spread(kind, parsed.values))
     return column, [*(f"column '{wanted.name}': {note}" for note in notes), *said_of(cells, parsed, table.lines)]
@@ -199,7 +204,7 @@ def _refused(fault: NotOfKind, place: str, wanted: ColumnSchema) -> BadInput:
     )
 
 
-def _mark(cells: Cells, table: Table | TextTable, wanted: ColumnSchema) -> tuple[Mark, list[str]]:
+def _mark(cells: Cells, table: Table | TextTable, wanted: ColumnSchema, schema: Schema) -> tuple[Mark, list[str]]:
     """The decimal mark of these cells, and notes. Where they can be read with both, the other columns of their file
     decide, else the way in which training had them. Raises `NotOfKind` where that does not decide either."""
     numerals, known = cells.numerals, Writing.of(wanted.format)
@@ -208,11 +213,11 @@ def _mark(cells: Cells, table: Table | TextTable, wanted: ColumnSchema) -> tuple
         return known.mark, []
     if evidence != "both":
         return mark, []
-    if isinstance(table, TextTable):
-        if table.point_only and not any("," in numeral for numeral in numerals):
-            return ".", []
-        if len(table.sure_marks) == 1:
-            return next(iter(table.sure_marks)), []
+    if isinstance(table, TextTable) and table.point_only and not any("," in numeral for numeral in numerals):
+        return ".", []
+    mark = _rewritten(table, schema)
+    if mark:
+        return mark, []
     ours, theirs = parse_numbers(numerals, known.mark), parse_numbers(numerals, "," if known.mark == "." else ".")
     assert ours is not None
     assert theirs is not None
@@ -228,6 +233,30 @@ def _mark(cells: Cells, table: Table | TextTable, wanted: ColumnSchema) -> tuple
         )
         raise NotOfKind(cell, why, f"write {one} or {two}".replace(".", known.mark))
     return known.mark, [f"'{cell}' can be read two ways; taken with a {MARK_NAMES[known.mark]}, as in training"]
+
+
+def _sure_marks(table: Table | TextTable) -> dict[str, Mark]:
+    """The decimal marks of the columns of a text file that can be read with one only, by their names."""
+    if isinstance(table, TextTable):
+        return table.sure_marks
+    numbers = [column for column in table.columns if column.kind == "number" and not column.two_ways]
+    numbers = [column for column in numbers if table.lines is not None and not are_whole(column.present)]
+    return {column.name: Writing.of(column.format).mark for column in numbers}
+
+
+def _rewritten(table: Table | TextTable, schema: Schema) -> Mark | None:
+    """The decimal mark that all numbers of a file have by now, where its columns show that it was written otherwise
+    than the file of training; None where they do not."""
+    known = {column.name: Writing.of(column.format).mark for column in schema.columns if column.kind == "number"}
+    every = _sure_marks(table)
+    sure: dict[str, Mark] = {name: mark for name, mark in every.items() if name in known}
+    # A column that is as it was says that the others are, too: the file of training may have had both marks.
+    if any(mark == known[name] for name, mark in sure.items()):
+        return None
+    others = {column.name for column in schema.columns}
+    extra: set[Mark] = {mark for name, mark in every.items() if name not in others}
+    marks = set(sure.values()) or extra
+    return marks.pop() if len(marks) == 1 else None
 
 
 def _taken_as(kind: ColumnKind, wanted: ColumnSchema) -> str:

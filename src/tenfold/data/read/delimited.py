@@ -15,6 +15,7 @@ from itertools import chain, islice
 import numpy as np
 
 from tenfold.data.columns.cells import TextTable, cells_of_texts
+from tenfold.data.columns.characters import composed
 from tenfold.data.columns.numbers import is_number
 from tenfold.data.columns.read_contract import ReadContract
 from tenfold.data.read.dialect import detect
@@ -137,7 +138,8 @@ def _collect(file: TextFile, layout: TableLayout, records: Iterator[RawRow]) -> 
     blank: list[int] = []  # in a file of one column a blank line is a missing cell, unless the file ends with it
     for record in records:
         cells = record.cells
-        if len(cells) != width or (not several and record.blank):
+        # A lone pair of quotes is how programs write the missing cell of a row that has no other.
+        if len(cells) != width or (not several and record.blank and record.bare):
             if record.blank:
                 blank.append(record.line)
                 table.blanks.add(len(lines))
@@ -157,7 +159,8 @@ def _collect(file: TextFile, layout: TableLayout, records: Iterator[RawRow]) -> 
             blank = []
         if several and record.empty:
             table.bare.add(len(lines))
-        if cells[0].lstrip().startswith("#"):
+        # Who puts a cell in quotes means a cell; a spreadsheet does so with a comment, too, beside empty cells.
+        if cells[0].lstrip().startswith("#") and (not record.opened or (several and record.filled == 1)):
             table.comments.append(len(lines))
         chunk.append(cells)
         lines.append(record.line)
@@ -269,7 +272,7 @@ def _names(file: TextFile, layout: TableLayout) -> tuple[list[str], list[str]]:
     names: list[str] = []
     places: dict[str, int] = {}
     notes: list[str] = []
-    titles = layout.titles
+    titles = [composed(title) for title in layout.titles]
     counts = Counter(titles)
     common, most = counts.most_common(1)[0]
     if common and most > max(2, len(titles) / 2):

@@ -6,6 +6,7 @@ points both ways the file is refused, with the option that settles it.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from tenfold.formatting import listed
 HEAD = 400  # records that are looked at
 SAMPLE, LEAST_SAMPLE, CELLS = 200, 30, 100_000  # rows among them: at most, at least, and cells that are worth a look
 MOST_HEADERS = 4  # lines that together may hold the names
+QUOTED_WORDS = re.compile(r'[^"]*((^|(?<=[\s(]))"[^"]+"(?=[\s),:.]|$)[^"]*)+')  # such as: the "new" price
 FEW_LEVELS = 0.5  # share of distinct cells up to which a column of text holds levels
 
 
@@ -326,8 +328,10 @@ def wrong_width(file: TextFile, record: RawRow, titles: Sequence[str], line: int
 
 
 def _refuse_quotes(file: TextFile, titles: Sequence[str], line: int) -> None:
-    """BadInput for a name with quotes in it: a delimiter is missing there."""
+    """BadInput for a name with quotes in it, but around words of it: a delimiter is missing there."""
     for place, title in enumerate(titles, 1):
+        if QUOTED_WORDS.fullmatch(title):
+            continue
         if title.count('"') > 1 or ('"' in title and not INCHES.fullmatch(title) and not title.endswith('"')
                                     and title[title.index('"') + 1].isalnum()):  # fmt: skip
             raise BadInput(

@@ -24,11 +24,13 @@ FEW_INCHES = 3  # cells below which a number with such a mark is a stray quote
 
 
 class RawRow(NamedTuple):
-    """line: where it starts, from 1. cells: as they stand. bare: no cell was put in quotes."""
+    """line: where it starts, from 1. cells: as they stand. bare: no cell was put in quotes. opened: the first one
+    was."""
 
     line: int
     cells: list[str]
     bare: bool
+    opened: bool = False
 
     @property
     def filled(self) -> int:
@@ -104,7 +106,8 @@ class TextFile:
                 quoted = self.dialect.quote in text
                 if quoted and any(self.dialect.quote in cell for cell in record):
                     self._check_quotes(line, text)
-                yield RawRow(line, record, not quoted), last + skip
+                opened = quoted and text.lstrip(" ").startswith(self.dialect.quote)
+                yield RawRow(line, record, not quoted, opened), last + skip
         except csv.Error as error:
             raise _Damaged(last + 1 + skip, self._unbalanced(last + 1 + skip, str(error))) from error
 
