@@ -87,7 +87,8 @@ def conform_numbers(table: Table, trained: Column) -> Table:
     column = table.column(trained.name)
     if not column.kind == trained.kind == "number":
         return table
-    read, said = _cast_column(table, ColumnSchema(trained.name, "number", True, "", format=trained.format))
+    wanted = ColumnSchema(trained.name, "number", True, "", format=trained.format)
+    read, said = _cast_column(table, wanted, Schema((wanted,), "", "regression"))
     read = replace(column, values=read.values, two_ways=False)  # its labels keep their spelling
     columns = (read if other is column else other for other in table.columns)
     return replace(table, columns=tuple(columns), notes=(*table.notes, *said))
