@@ -74,8 +74,8 @@ class File:
         """The content of the file."""
         stream = io.StringIO(newline="")
         cells = [cell for column in self.columns for cell in (column.name, *column.cells)]
-        # What one delimiter leaves unquoted another one may cut: a careful program quotes it, and no reader could tell.
-        quoted = csv.QUOTE_ALL if any(set(cell) & set(',;\t|"\r\n') for cell in cells) else self.quoted
+        # What could be a delimiter or begin a comment is quoted by a careful program, and no reader could tell else.
+        quoted = csv.QUOTE_ALL if any(set(cell) & set(',;\t|"\r\n#') for cell in cells) else self.quoted
         writer = csv.writer(stream, delimiter=self.delimiter, quoting=quoted, lineterminator=self.line_end)
         for title in self.above:
             writer.writerow([title] if title else [])

@@ -19,7 +19,7 @@ from tenfold.data.read.read import read_as, read_table
 from tenfold.errors import BadInput
 
 from .budget import TIMES, tried
-from .tables import SPECIAL, File, Written, columns, files
+from .tables import NUMBERS, SPECIAL, File, Written, columns, files
 
 TARGET = "kind"
 
@@ -66,8 +66,11 @@ def others(draw: st.DrawFn, file: File) -> tuple[File, list[int], set[tuple[int,
     changed: set[tuple[int, str]] = set()
     for place, column in enumerate(new):
         for row in draw(st.lists(st.integers(0, len(rows) - 1), max_size=2)) if draw(st.integers(0, 3)) == 3 else ():
-            # A cell of the same column, something odd, or a cell of any other.
-            cells = draw(st.sampled_from([column.cells, SPECIAL, new[row % len(new)].cells]))
+            # A cell of the same column, something odd, or a cell of another, but no number with another decimal mark:
+            # that would say how the others of its column are meant.
+            foreign = new[row % len(new)]
+            strange = column.cells if foreign.kind in NUMBERS else foreign.cells
+            cells = draw(st.sampled_from([column.cells, SPECIAL, strange]))
             cell = cells[draw(st.integers(0, len(cells) - 1))]
             new[place] = column = replace(column, cells=(*column.cells[:row], cell, *column.cells[row + 1 :]))
             changed.add((row, unicodedata.normalize("NFC", column.name)))

@@ -245,3 +245,10 @@ def test_some_rows_of_a_file_with_both_decimal_marks_are_read_as_in_training(tmp
     for found, notes in (read_as(path, schema), conform(read_table(path), schema)):
         assert found.column("v").values.tolist() == [3.5]
         assert "two ways" in "\n".join(notes)
+
+
+@pytest.mark.parametrize("cells", [["0 kg", "1 kg", "1 kg"], ["$0", "$1", "$0"], ["0:00:00", "0:00:01", "0:00:01"]])
+def test_only_0_and_1_with_a_unit_are_read_again(tmp_path: Path, cells: list[str]) -> None:
+    schema = contract(tmp_path, cells)
+    found, _ = read_as(tmp_path / "train.csv", schema)
+    assert found.column("v").values.tolist() == read_table(tmp_path / "train.csv").column("v").values.tolist()

@@ -217,7 +217,8 @@ def _decide(column: Column) -> ColumnSchema:
     why = "" if column.asked else _counts_rows(column.name, present, distinct)
     if why:
         return replace(blank, kind="id", reason=why)
-    if distinct == 2 and blank.minimum == 0.0 and blank.maximum == 1.0:
+    dressed = column.format in FORMATS or Writing.of(column.format).around
+    if distinct == 2 and blank.minimum == 0.0 and blank.maximum == 1.0 and not dressed:
         return replace(blank, kind="boolean", used=True, reason="written 0 and 1", format="0/1")
     return replace(blank, kind="number", used=True, reason="as it is")
 
