@@ -57,7 +57,7 @@ def leave_out(file: TextFile, table: Collected, looks_like: Sequence[Look]) -> l
     """
     width = len(table.columns)
     out: dict[int, str] = {}
-    for number in _comments(table):
+    for number in _comments(table, looks_like):
         out[number] = "comment"
     if width > 2:
         _refuse_tables(file, table, looks_like, out)
@@ -82,9 +82,11 @@ def leave_out(file: TextFile, table: Collected, looks_like: Sequence[Look]) -> l
     return notes
 
 
-def _comments(table: Collected) -> list[int]:
-    """Rows that start with # where hardly any other does: a comment with as many delimiters as a row."""
-    found = [number for number in table.comments if _is_comment(table.row(number)[0])]
+def _comments(table: Collected, looks_like: Sequence[Look]) -> list[int]:
+    """Rows that start with # where hardly any other does: a comment with as many delimiters as a row, and no number or
+    date where the others have one."""
+    rows = {number: table.row(number) for number in table.comments}
+    found = [number for number, cells in rows.items() if _is_comment(cells[0]) and not against(cells, looks_like)[1]]
     return found if len(found) == len(table.comments) <= max(1, COMMENTS * table.rows) else []
 
 
