@@ -30,7 +30,9 @@ PARTS = {
         "recipes", "activations", "preprocessing", "initialization", "normalization", "optimizers", "decay",
         "regularization", "losses", "convolution", "folklore",
     ],
-    "Trust": ["your_file", "data", "selection", "statistics", "engine", "compiled", "files", "reliability", "benchmarks"],
+    "Trust": [
+        "your_file", "data", "selection", "statistics", "engine", "compiled", "files", "reliability", "benchmarks",
+    ],
     "Diagnose": ["diagnosis", "causes/index"],
     "Reference": ["api", "architecture", "contributing", "log"],
 }  # fmt: skip
