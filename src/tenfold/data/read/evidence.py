@@ -80,3 +80,11 @@ def against(cells: Sequence[str], columns: Sequence[Look], words: MissingWords =
 def looks_like_unit(cell: str) -> bool:
     """Whether a cell looks like a unit of measurement."""
     return UNIT.fullmatch(cell.strip()) is not None
+
+
+def plain_value(cell: str) -> float | None:
+    """The number in a cell, without money, percent and commas; None for another cell."""
+    try:
+        return float(cell.replace(",", "").strip("$€£¥% "))
+    except ValueError:
+        return None

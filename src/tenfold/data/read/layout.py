@@ -14,7 +14,7 @@ from itertools import pairwise
 
 from tenfold.data.columns.characters import composed
 from tenfold.data.columns.schema import ID_NAME
-from tenfold.data.read.evidence import Look, against, column_looks, looks, looks_like_unit
+from tenfold.data.read.evidence import Look, against, column_looks, looks, looks_like_unit, plain_value
 from tenfold.data.read.name_fit import misfits
 from tenfold.data.read.records import INCHES, RawRow, TextFile
 from tenfold.errors import BadInput
@@ -176,24 +176,17 @@ def _is_data(file: TextFile, records: Sequence[RawRow], width: int) -> bool:
 
 def _inside(cell: str, below: Sequence[str]) -> bool:
     """Whether a number lies in the range of the numbers below it, or in a third of it beside."""
-    number = _value(cell)
-    values = [value for text in below if (value := _value(text)) is not None]
+    number = plain_value(cell)
+    values = [value for text in below if (value := plain_value(text)) is not None]
     if number is None or not values:
         return True
     margin = (max(values) - min(values)) / 3
     return min(values) - margin <= number <= max(values) + margin
 
 
-def _value(text: str) -> float | None:
-    try:
-        return float(text.replace(",", "").strip("$€£¥% "))
-    except ValueError:
-        return None
-
-
 def _counts_up(names: Sequence[str]) -> bool:
     """Whether names are whole numbers that count up by one step: years, or 0, 1, 2, ..., as programs write them."""
-    values = [value for name in names if (value := _value(name)) is not None and not value % 1]
+    values = [value for name in names if (value := plain_value(name)) is not None and not value % 1]
     years = all(1900 <= value <= 2100 for value in values)
     if len(values) < len(names) or len(values) < (2 if years else 3):
         return False

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from tenfold.data.read.evidence import NOTE, TOTAL, Look, against, looks
+from tenfold.data.read.evidence import NOTE, TOTAL, Look, against, looks, plain_value
 from tenfold.data.read.records import RawRow, TextFile
 from tenfold.errors import BadInput
 
@@ -189,21 +189,16 @@ def _is_total(table: Collected, number: int, first: int, looks_like: Sequence[Lo
         return False
     same = other = 0
     for j, (cell, look) in enumerate(zip(cells, looks_like, strict=True)):
-        total = _number(cell)
+        total = plain_value(cell)
         if look != "number" or total is None:
             continue
-        above = [value for text in table.columns[j][first:number] if (value := _number(str(text).strip())) is not None]
+        above = [
+            value for text in table.columns[j][first:number] if (value := plain_value(str(text).strip())) is not None
+        ]
         fits = [float(np.sum(above)), float(np.mean(above))] if above else []
         close = any(abs(total - fit) <= CLOSE * max(abs(fit), abs(total)) for fit in fits)
         same, other = same + close, other + (not close)
     return same > other
-
-
-def _number(cell: str) -> float | None:
-    try:
-        return float(cell.replace(",", "").strip("$€£¥% "))
-    except ValueError:
-        return None
 
 
 def _doubtful_total(table: Collected, number: int) -> str:
