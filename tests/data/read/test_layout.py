@@ -69,6 +69,7 @@ RIGHT: dict[str, tuple[str, tuple[str, ...], str]] = {
     "no header": (BODY, NUMBERED, "no header: line 1 looks like data"),
     "no header and a blank first cell": (
         BODY.replace("2020-01-01,1.0,20", "2020-01-01,1.0,"), NUMBERED, "no header: line 1 looks like data"),
+    "a title above two columns": ("Loads\n% of January\nload,kind\n" + "20,a\n19,b\n" * 6, ("load", "kind"), "2 lines"),
     "a header of numbers where the rows are levels": (
         "0,1,2,3\n" + BODY, ("0", "1", "2", "3"), "the header holds only numbers"),
     "row names as R writes them": (
@@ -82,6 +83,10 @@ def test_the_table_is_found_and_what_is_left_out_is_said(tmp_path: Path, case: s
     content, names, note = RIGHT[case]
     table = load(tmp_path, content)
     assert note in "\n".join(table.notes)
+    if len(names) == 2:
+        assert table.names == names
+        assert table.rows == 12
+        return
     if len(names) == 5:
         assert table.column("column 1").values.tolist() == list(range(1, 25))
         table = table.drop("column 1")
@@ -154,6 +159,14 @@ def test_a_level_in_the_first_row_only_is_no_name_beside_numbers_like_the_others
     table = load(tmp_path, BODY.replace("20,a", "20,z", 1))
     assert table.names == NUMBERED
     assert table.column("column 4").values[0] == "z"
+
+
+def test_levels_that_occur_below_are_no_names(tmp_path: Path) -> None:
+    rows = ["p,x,s,n", "e,x,s,y", "e,b,s,w", "p,x,y,w", "e,x,s,g", "e,x,y,y", "e,b,s,w", "e,b,y,w", "p,x,y,w"]
+    table = load(tmp_path, "\n".join(rows) + "\n")
+    assert table.names == NUMBERED
+    assert table.rows == 9
+    assert "only numbers" in load(tmp_path, "5\n6\n7\n8\n").notes[0]
 
 
 def test_options_overrule_what_the_file_looks_like(tmp_path: Path) -> None:

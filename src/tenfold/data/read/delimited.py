@@ -292,7 +292,7 @@ def _names(file: TextFile, layout: TableLayout) -> tuple[list[str], list[str]]:
                 do=f"rename one of them, or number all columns: --no-header --skip-rows {layout.line}",
             )
         names.append(name)
-    if layout.header and len(titles) > 1 and all(is_number(title) for title in titles if title):
+    if layout.header and any(titles) and all(is_number(title) for title in titles if title):
         notes.append(
             "the header holds only numbers: if these are data, --no-header, or put a line of column names before them"
         )

@@ -109,11 +109,24 @@ def _first(file: TextFile, head: Sequence[RawRow], width: int, expected: Collect
             if _named(record, expected):
                 return place
     present = [place for place, record in enumerate(head) if not record.empty and not record.blank]
+    if width == 2:
+        return _first_of_two(file, head, present)
     for place in present:
         if not _is_title(head[place], width) or place == present[-1]:
             # A line above that is as wide as no title, such as a header with two names too many, is no preamble.
             return present[0] if width == 1 else place
     return None
+
+
+def _first_of_two(file: TextFile, head: Sequence[RawRow], present: Sequence[int]) -> int | None:
+    """The place of the first record of a table of two columns. A line of one cell above it is a title if names follow,
+    which text over numbers tells; it could also be a header that lacks a name."""
+    wide = [place for place in present if len(head[place].cells) == 2]
+    if not present or not wide or wide[0] == present[0]:
+        return present[0] if present else None
+    rows = [head[place].cells for place in wide[1 : SAMPLE + 1]]
+    differ, agree = against(head[wide[0]].cells, column_looks(rows, 2, file.options.words), file.options.words)
+    return wide[0] if differ and not agree else present[0]
 
 
 def _named(record: RawRow, expected: Collection[str]) -> bool:
@@ -168,7 +181,7 @@ def _is_data(file: TextFile, records: Sequence[RawRow], width: int) -> bool:
             data += text in below
             new += text not in below
     # A blank name is more usual than a blank cell in the first row, unless the others are like the rows.
-    if names or (blank and blank >= counted) or (new and counted < 2) or not counted + (data > 1):
+    if names or (blank and blank >= counted) or (new and counted < 2 and data < new + 2) or not counted + (data > 1):
         return False
     numbers = [text for text in (cell.strip() for cell in first) if looks(text, words) == "number"]
     return not (counted == data and _counts_up(numbers))
