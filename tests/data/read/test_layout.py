@@ -166,6 +166,7 @@ def test_levels_that_occur_below_are_no_names(tmp_path: Path) -> None:
     table = load(tmp_path, "\n".join(rows) + "\n")
     assert table.names == NUMBERED
     assert table.rows == 9
+    assert "every line has 3 words" in load(tmp_path, "a b c\n1 2 x\n3 4 y\n").notes[0]
     assert "only numbers" in load(tmp_path, "5\n6\n7\n8\n").notes[0]
 
 

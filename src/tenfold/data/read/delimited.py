@@ -76,7 +76,7 @@ def read_delimited(
     makers = tuple(
         partial(cells_of_texts, column, title, options.words) for title, column in zip(names, columns, strict=True)
     )
-    every = (*before, *layout.notes, *more, *kept, *left, *said, *_no_line_end(file))
+    every = (*before, *layout.notes, *more, *_blanks(head), *kept, *left, *said, *_no_line_end(file))
     return TextTable(
         name, source, tuple(names), makers, dialect.delimiter == ",", every, table.lines,
         _contract(layout, options, names), bad, options.most_bad,
@@ -87,6 +87,16 @@ def _contract(layout: TableLayout, options: ReadOptions, names: Collection[str])
     """What later files are to be read by as well."""
     columns = () if layout.header else tuple(names)
     return ReadContract(not layout.header, columns, options.missing, options.bad_rows)
+
+
+def _blanks(head: list[RawRow]) -> list[str]:
+    """A note on one column whose lines all have the same number of words."""
+    words = {len(record.cells[0].split()) if len(record.cells) == 1 else 0 for record in head if not record.blank}
+    if len(words) != 1 or (count := words.pop()) < 2:
+        return []
+    return [
+        f"one column, and every line has {count} words: if blanks set off columns, put commas or tabs in their place"
+    ]
 
 
 def _no_line_end(file: TextFile) -> list[str]:
