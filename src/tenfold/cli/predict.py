@@ -162,9 +162,12 @@ def _csv_file(path: Path, columns: dict[str, np.ndarray]) -> None:
 def _parquet_file(path: Path, columns: dict[str, np.ndarray]) -> None:
     import duckdb
 
+    from tenfold.data.read.unquoted import QUIET
+
     table = {name: column.astype(object) if column.dtype.kind == "U" else column for name, column in columns.items()}
     try:
         with duckdb.connect() as connection:
+            connection.execute(QUIET)
             connection.register("predictions", table)
             connection.sql("select * from predictions").write_parquet(str(path))
     except duckdb.Error as error:

@@ -174,6 +174,7 @@ def from_parquet(path: str, *, name: str, source: str, words: MissingWords = USU
     settings: dict[str, Any] = {"autoinstall_known_extensions": False, "autoload_known_extensions": False}
     try:
         with duckdb.connect(config=settings) as connection:
+            connection.execute(QUIET)
             titles, notes = _parquet_names(connection, path, source)
             table = "read_parquet(?, hive_partitioning = false)"
             described = connection.execute(f"DESCRIBE SELECT * FROM {table}", [glob.escape(path)]).fetchall()

@@ -40,6 +40,8 @@ ODD = (b" ", b"_", b"+", b"\v", b"\f")  # what may be in a cell that DuckDB take
 MARK = "\ufeff".encode()  # DuckDB would take it out of the first cell
 
 
+# Where Python looks interactive, as in a notebook, DuckDB would print a progress bar among the output.
+QUIET = "SET enable_progress_bar = false"
 NamedColumn = Callable[[str], Cells | PlainNumbers]
 
 
@@ -71,6 +73,7 @@ class UnquotedRows:
             tempfile.NamedTemporaryFile(suffix=".csv") as copy,
             duckdb.connect(config={"autoinstall_known_extensions": False}) as connection,
         ):
+            connection.execute(QUIET)
             for start in range(self.start, len(self.text), CHUNK_BYTES):
                 part = self.text[start : start + CHUNK_BYTES]
                 # Every CR is part of a CRLF here, on which DuckDB 2.0 fails at the end of some files.
