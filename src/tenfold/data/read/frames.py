@@ -28,6 +28,7 @@ from tenfold.data.columns.objects import as_float, is_absent, is_integer, sort_o
 from tenfold.data.columns.table import Column, Table
 from tenfold.data.read.images import Images, as_pixels
 from tenfold.data.read.memory import MOST_TIMES_COLUMNS, check_fits
+from tenfold.data.read.unquoted import QUIET
 from tenfold.errors import BadInput
 from tenfold.formatting import nearest
 
