@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 from hypothesis.extra import numpy as hn
 
-from tenfold.errors import BadInput, Corrupt
+from tenfold.errors import BadInput, Corrupt, RunFailed
 from tenfold.store import Run, check
 from tenfold.store.blobs import DTYPES, pack_arrays, unpack_arrays
 from tenfold.store.database import Database
@@ -319,3 +319,22 @@ def test_opening_deletes_nothing_outside_of_the_run(tmp_path: Path) -> None:
 def test_the_store_loads_no_torch() -> None:
     code = "import sys, tenfold.store; assert 'torch' not in sys.modules and 'pickle' not in vars(tenfold.store)"
     subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONPATH": ":".join(filter(None, sys.path))})
+
+
+def test_a_commit_that_the_disk_refused_but_kept_loses_no_blob(tmp_path, monkeypatch):
+    execute = Database._execute
+
+    def refused(self, statement, values=()):
+        found = execute(self, statement, values)
+        if statement == "COMMIT":
+            raise RunFailed("the disk is full")  # as when the log was written and could not be synchronized
+        return found
+
+    with Run.create(tmp_path / "run") as run:
+        run.put_arrays("checkpoint", "a", {"x": np.arange(3.0)})
+        with monkeypatch.context() as patch, pytest.raises(RunFailed):
+            patch.setattr(Database, "_execute", refused)
+            run.put_arrays("checkpoint", "a", {"x": np.arange(4.0)})
+    with Run.open(tmp_path / "run") as run:
+        assert run.get_arrays("checkpoint", "a")[0]["x"].tolist() == [0, 1, 2, 3]
+        assert len(list((tmp_path / "run" / "blobs").iterdir())) == 1

@@ -115,6 +115,7 @@ class Database:
 
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
         self.path, self.tables, self.format, self.depth = path, TABLES, FORMAT, 0
+        self.in_doubt = False  # whether the disk refused the last commit, which may be there all the same
         self._connection = connection
         self._changes: dict[str, int] = {}  # of the sums, by the open transaction
 
@@ -174,7 +175,9 @@ class Database:
             yield
             if self.depth == 1:
                 self._write_tally()
+                self.in_doubt = True
                 self._execute("COMMIT")
+                self.in_doubt = False
         except BaseException:
             if self.depth == 1:
                 self._changes = {}

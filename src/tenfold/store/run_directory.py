@@ -129,8 +129,11 @@ class Run:
                 yield
         finally:
             # After the commit, never before: until then the rows on the disk name the older blobs. After a rollback it
-            # is the new blobs that no row names.
-            if self._database.depth == 0:
+            # is the new blobs that no row names. A commit that the disk refused may be there at the next opening all
+            # the same, which then knows what no row names.
+            if self._database.in_doubt:
+                self._maybe_unused = set()
+            elif self._database.depth == 0:
                 self._delete_unused_blobs()
 
     def put(self, name: str, value: JSON) -> None:
