@@ -321,20 +321,23 @@ def test_the_store_loads_no_torch() -> None:
     subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONPATH": ":".join(filter(None, sys.path))})
 
 
-def test_a_commit_that_the_disk_refused_but_kept_loses_no_blob(tmp_path, monkeypatch):
+def test_a_commit_that_the_disk_refused_deletes_no_blob_because_it_may_be_there_at_the_next_opening(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     execute = Database._execute
 
-    def refused(self, statement, values=()):
-        found = execute(self, statement, values)
+    def refused(self: Database, statement: str, values: tuple[object, ...] = ()) -> sqlite3.Cursor:
         if statement == "COMMIT":
             raise RunFailed("the disk is full")  # as when the log was written and could not be synchronized
-        return found
+        return execute(self, statement, values)
 
+    blobs = tmp_path / "run" / "blobs"
     with Run.create(tmp_path / "run") as run:
         run.put_arrays("checkpoint", "a", {"x": np.arange(3.0)})
         with monkeypatch.context() as patch, pytest.raises(RunFailed):
             patch.setattr(Database, "_execute", refused)
             run.put_arrays("checkpoint", "a", {"x": np.arange(4.0)})
+        assert len(list(blobs.iterdir())) == 2
     with Run.open(tmp_path / "run") as run:
-        assert run.get_arrays("checkpoint", "a")[0]["x"].tolist() == [0, 1, 2, 3]
-        assert len(list((tmp_path / "run" / "blobs").iterdir())) == 1
+        assert run.get_arrays("checkpoint", "a")[0]["x"].tolist() == [0, 1, 2]
+        assert len(list(blobs.iterdir())) == 1
