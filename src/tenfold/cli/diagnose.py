@@ -55,10 +55,10 @@ def diagnose_command(
     drop: DropOption = None,
     header_row: HeaderRowOption = None,
     no_header: NoHeaderOption = False,
-    skip_rows: SkipRowsOption = None,
+    skip_rows: SkipRowsOption = ReadOptions.skip_rows,
     missing: MissingOption = None,
     kind: KindOption = None,
-    bad_rows: BadRowsOption = "refuse",
+    bad_rows: BadRowsOption = ReadOptions.bad_rows,
     holdout: Annotated[
         float, typer.Option(parser=parse_number, help="Share of the rows that fit would seal as test rows; 0: none.")
     ] = Settings.holdout,
@@ -85,7 +85,7 @@ def diagnose_command(
     settings = Settings(
         data=data, target=target, recipe=found, folds=folds, repeats=repeats, drop=tuple(drop or ()),
         holdout=holdout, task=task, metric=metric, device=device, seed=seed, time_limit=parse_seconds(time_limit),
-        reading=ReadOptions(header_row, no_header, skip_rows or "", missing, asked_kinds(kind), bad_rows),
+        reading=ReadOptions(header_row, no_header, skip_rows, missing, asked_kinds(kind), bad_rows),
     )  # fmt: skip
     prepared = prepare(settings)
     prepared.problem.check_recipes([found])

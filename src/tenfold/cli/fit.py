@@ -82,10 +82,10 @@ def fit(
     drop: DropOption = None,
     header_row: HeaderRowOption = None,
     no_header: NoHeaderOption = False,
-    skip_rows: SkipRowsOption = None,
+    skip_rows: SkipRowsOption = ReadOptions.skip_rows,
     missing: MissingOption = None,
     kind: KindOption = None,
-    bad_rows: BadRowsOption = "refuse",
+    bad_rows: BadRowsOption = ReadOptions.bad_rows,
     holdout: Annotated[
         float, typer.Option(parser=parse_number, help="Share of the rows to seal as a test set; 0: none.")
     ] = Settings.holdout,
@@ -124,7 +124,7 @@ def fit(
     options = {name: value for name, value in locals().items() if name in Settings.__dataclass_fields__}
     if out is not None:
         _check_place(out)
-    options["reading"] = ReadOptions(header_row, no_header, skip_rows or "", missing, asked_kinds(kind), bad_rows)
+    options["reading"] = ReadOptions(header_row, no_header, skip_rows, missing, asked_kinds(kind), bad_rows)
     options |= {"recipe": _recipe(recipe), "space": _space(space), "drop": tuple(drop or ())}
     settings = Settings(**{**options, "time_limit": parse_seconds(time_limit)})
     _fit(settings, out, begun, dry_run=dry_run, as_json=as_json)

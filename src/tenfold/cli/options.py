@@ -67,7 +67,7 @@ NoHeaderOption = Annotated[
     bool, typer.Option("--no-header", help="The text file has no column names: column 1, column 2, ...")
 ]
 SkipRowsOption = Annotated[
-    str | None, typer.Option(metavar="LINES", help="Lines to leave out: 3 (the first three), 60- or 5-5,12-14.")
+    str, typer.Option(metavar="LINES", help="Lines to leave out: 3 (the first three), 60- or 5-5,12-14.")
 ]
 MissingOption = Annotated[
     str | None,

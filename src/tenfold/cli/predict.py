@@ -53,9 +53,9 @@ def predict(
     ] = None,
     header_row: HeaderRowOption = None,
     no_header: NoHeaderOption = False,
-    skip_rows: SkipRowsOption = None,
+    skip_rows: SkipRowsOption = ReadOptions.skip_rows,
     missing: MissingOption = None,
-    bad_rows: BadRowsOption = "refuse",
+    bad_rows: BadRowsOption = ReadOptions.bad_rows,
     safe_csv: Annotated[
         bool,
         typer.Option("--safe-csv", help="Put a ' before text that a spreadsheet would take for a formula."),
@@ -74,7 +74,7 @@ def predict(
         _check_output(output, data)
     if as_json and output is None:
         raise BadInput("--json without an output file", do="-o predictions.csv")
-    options = ReadOptions(header_row, no_header, skip_rows or "", missing, bad_rows=bad_rows)
+    options = ReadOptions(header_row, no_header, skip_rows, missing, bad_rows=bad_rows)
     if safe_csv and output is not None and output.suffix != ".csv":
         raise BadInput("--safe-csv with a Parquet file", expected="a file name that ends in .csv",
                        do="leave --safe-csv out: a Parquet file holds no formulas")  # fmt: skip

@@ -124,10 +124,10 @@ def space(
     task: TaskOption = None,
     header_row: HeaderRowOption = None,
     no_header: NoHeaderOption = False,
-    skip_rows: SkipRowsOption = None,
+    skip_rows: SkipRowsOption = ReadOptions.skip_rows,
     missing: MissingOption = None,
     kind: KindOption = None,
-    bad_rows: BadRowsOption = "refuse",
+    bad_rows: BadRowsOption = ReadOptions.bad_rows,
     as_json: JsonOption = False,
 ) -> None:
     """Print the default space for this data as YAML, to edit and give to `fit --space`."""
@@ -135,7 +135,7 @@ def space(
     from tenfold.problem.from_file import prepare
     from tenfold.problem.settings import Settings
 
-    reading = ReadOptions(header_row, no_header, skip_rows or "", missing, asked_kinds(kind), bad_rows)
+    reading = ReadOptions(header_row, no_header, skip_rows, missing, asked_kinds(kind), bad_rows)
     settings = Settings(data=data, target=target, drop=tuple(drop or ()), task=task, reading=reading)
     problem = prepare(settings).problem
     found = default_space(problem.size, rows=problem.inputs.rows, task=problem.task)

@@ -98,7 +98,7 @@ def _prepare(settings: Settings) -> Prepared:
     problem, notes = make_problem(inputs, y, target.classes, metric, splits.take(development))
     if isinstance(data, Table):  # the card has the doubts about the inputs only
         named = (data.column(name) for name in (target.name, settings.groups) if name is not None)
-        notes += [f"column '{column.name}': {column.doubt}" for column in named if column.doubt]
+        notes += [column.doubted for column in named if column.doubt]
     if settings.drop:
         notes.append("left out, as asked: " + ", ".join(f"'{name}'" for name in settings.drop))
     lost = len(target.values) - len(development) - len(test)
@@ -269,8 +269,7 @@ def _reading(data: Table | Images, settings: Settings) -> dict[str, Any]:
     """What was decided about the file, as JSON: what was noticed, what later files are read by, what was asked for."""
     if isinstance(data, Images):
         return {}
-    notes = [*data.notes, *(f"column '{column.name}': {column.doubt}" for column in data.columns if column.doubt)]
-    return {"notes": notes, "contract": asdict(data.reading), "options": settings.reading.to_dict()}
+    return {"notes": list(data.remarks), "contract": asdict(data.reading), "options": settings.reading.to_dict()}
 
 
 def _reason(target: Target, *, table: bool) -> str:

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from tenfold.data.columns.bad_rows import bad_rows_note, refuse_too_many
 from tenfold.data.columns.cells import (
     Cells,
     TextTable,
@@ -70,16 +71,8 @@ def _check_bad(table: TextTable, bad: dict[int, str]) -> list[str]:
     rows = len(table.lines)
     if not new:
         return []
-    share = len(bad) / rows
-    if share > table.most_bad:
-        raise BadInput(
-            f"{len(bad)} of {rows} rows cannot be read ({share:.1%}), the first: {bad[min(bad)]}",
-            where=table.source,
-            expected=f"at most {table.most_bad:.1%} bad rows to drop",
-            do=f"mend the file, or --bad-rows drop:{np.ceil(share * 1000) / 10:g}%",
-        )
-    named = listed((f"line {int(table.lines[row])} ({bad[row]})" for row in new), 3)
-    return [f"{len(new)} of {rows} rows ({len(new) / rows:.1%}) cannot be read and have no prediction: {named}"]
+    refuse_too_many(len(bad), rows, table.most_bad, first=bad[min(bad)], where=table.source)
+    return [bad_rows_note(((int(table.lines[row]), bad[row]) for row in new), rows, "have no prediction")]
 
 
 def conform_numbers(table: Table, trained: Column) -> Table:

@@ -51,6 +51,11 @@ class Column:
             raise BadInput(f"column '{self.name}' of kind {self.kind} has values of type {self.values.dtype}")
 
     @property
+    def doubted(self) -> str:
+        """The doubt as a sentence that names the column; "" for none."""
+        return f"column '{self.name}': {self.doubt}" if self.doubt else ""
+
+    @property
     def missing(self) -> Array:
         """Boolean (rows,): which cells are missing."""
         if self.kind == "text":
@@ -124,6 +129,11 @@ class Table:
     @property
     def names(self) -> tuple[str, ...]:
         return tuple(column.name for column in self.columns)
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What was noticed on reading, and the doubts about columns."""
+        return (*self.notes, *(column.doubted for column in self.columns if column.doubt))
 
     def column(self, name: str) -> Column:
         """The column of that name; BadInput with the nearest name when there is none."""

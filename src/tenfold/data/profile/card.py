@@ -216,7 +216,7 @@ def _column_warnings(table: Table, schema: Schema) -> list[str]:
     for column in schema.columns:
         values = table.column(column.name)
         if values.doubt:
-            warnings.append(f"column '{column.name}': {values.doubt}")
+            warnings.append(values.doubted)
         apart = leaks.placeholder(values) if column.used else ""
         if apart:
             warnings.append(f"column '{column.name}': {apart}; if it means missing, leave those cells empty")

@@ -59,8 +59,7 @@ class DataRead:
     @property
     def notes(self) -> tuple[str, ...]:
         """What was noticed and decided about the file, in sentences."""
-        doubts = (f"column '{column.name}': {column.doubt}" for column in self.table.columns if column.doubt)
-        return (*self.table.notes, *doubts)
+        return self.table.remarks
 
     @cached_property
     def kinds(self) -> dict[str, str]:

@@ -14,6 +14,7 @@ from itertools import chain, islice
 
 import numpy as np
 
+from tenfold.data.columns.bad_rows import bad_rows_note, refuse_too_many
 from tenfold.data.columns.cells import TextTable, cells_of_texts
 from tenfold.data.columns.characters import composed
 from tenfold.data.columns.numbers import is_number
@@ -26,7 +27,6 @@ from tenfold.data.read.records import RawRow, TextFile
 from tenfold.data.read.text import to_utf8
 from tenfold.data.read.unquoted import LEAST_BYTES, NamedColumn, cut_unquoted, read_unquoted
 from tenfold.errors import BadInput
-from tenfold.formatting import listed
 
 Array = np.ndarray
 ROWS_A_COLUMN = 4  # from which on DuckDB pays: what it costs grows with the square of the columns
@@ -128,9 +128,8 @@ def _has_end(file: TextFile, layout: TableLayout) -> bool:
     tail = file.text[-262_144:]
     lines = tail[tail.find(b"\n") + 1 :]
     last = TextFile(lines, replace(file.dialect, skip=0, header_comment=False), file.source, file.options)
-    records = list(last.records())
     try:
-        table = _collect(last, layout, iter(records))
+        table = _collect(last, layout, last.records())
         rows = table.rows
         return bool(leave_out(last, table, layout.columns)) or table.rows < rows
     except BadInput:
@@ -204,18 +203,10 @@ def _bad_rows(
     if not file.options.drops:
         raise errors[0][1]
     total = table.rows + len(errors)
-    share = len(errors) / total
-    if share > file.options.most_bad:
-        least = np.ceil(share * 1000) / 10
-        raise BadInput(
-            f"{len(errors)} of {total} rows cannot be read ({share:.1%}), the first: {errors[0][1].found}",
-            where=errors[0][1].where,
-            expected=f"at most {file.options.most_bad:.1%} bad rows to drop",
-            do=f"mend the file, or --bad-rows drop:{least:g}%",
-        )
-    named = listed((f"line {line} ({error.found})" for line, error in errors), 3)
-    what = "have no prediction" if keep else "are dropped"
-    notes.append(f"{len(errors)} of {total} rows ({share:.1%}) cannot be read and {what}: {named}")
+    first = errors[0][1]
+    refuse_too_many(len(errors), total, file.options.most_bad, first=first.found, where=first.where)
+    words = ((line, error.found) for line, error in errors)
+    notes.append(bad_rows_note(words, total, "have no prediction" if keep else "are dropped"))
     if not keep:
         return (), notes
     lines = np.array([line for line, _ in errors], np.int64)

@@ -16,7 +16,7 @@ from tenfold.data.columns.characters import composed
 from tenfold.data.columns.schema import ID_NAME
 from tenfold.data.read.evidence import Look, against, column_looks, looks, looks_like_unit, plain_value
 from tenfold.data.read.name_fit import misfits
-from tenfold.data.read.records import INCHES, RawRow, TextFile
+from tenfold.data.read.records import INCHES, RawRow, TextFile, in_one_line, lines_in_words
 from tenfold.errors import BadInput
 from tenfold.formatting import listed
 
@@ -29,9 +29,10 @@ FEW_LEVELS = 0.5  # share of distinct cells up to which a column of text holds l
 
 @dataclass(frozen=True)
 class TableLayout:
-    """titles: the column names, "" for none, one more than columns where a delimiter ends every row. line: of the
-    header (the last of them), 0 for none. width: cells of a row. rest: number of records of the head before the first
-    row. columns: what each column looks like. ends: every row so far ends with a delimiter that the header lacks.
+    """titles: a name for each cell of a row, "" for none. line: of the header (the last of them), 0 for none. width:
+    cells of a row. rest: number of records of the head before the first row. columns: what each column looks like.
+    ends: an empty cell without a name ends every row of the head. notes: what is left out or joined. header: the cells
+    of the header line as they stand, [] for none.
     """
 
     titles: list[str]
@@ -54,10 +55,11 @@ def find_table(file: TextFile, head: Sequence[RawRow], expected: Collection[str]
         raise BadInput("there is no header", where=file.place(1, 1), expected="a header line and data rows")
     notes = _above(head[:start])
     after = [record for record in head[start:] if not record.blank]
-    if options.no_header and not _named(after[0], expected):
+    named = _named(after[0], expected)
+    if options.no_header and not named:
         return _headless(file, head, start, width, notes, asked=True)
     above = any(not record.blank for record in head[:start]) and options.header_row is None
-    data = options.header_row is None and not _named(after[0], expected) and _is_data(file, after, width)
+    data = options.header_row is None and not named and _is_data(file, after, width)
     if data and above:
         title = next(record for record in head[:start] if not record.blank)
         raise BadInput(
@@ -70,8 +72,7 @@ def find_table(file: TextFile, head: Sequence[RawRow], expected: Collection[str]
         return _headless(file, head, start, width, notes, asked=False)
     rows = [record.cells for record in after[1 : _sample(width) + 1] if not record.empty]
     count, columns = _headers(after, rows, width, file)
-    rows = rows[count - 1 :] if count > 1 else rows
-    titles, line = _titles(after[:count], width, notes)
+    titles, line = _titles(after[:count], notes)
     if file.dialect.header_comment:
         titles[0] = titles[0].lstrip("# ")
     rest = head.index(after[count - 1]) + 1
@@ -113,8 +114,7 @@ def _first(file: TextFile, head: Sequence[RawRow], width: int, expected: Collect
         return _first_of_two(file, head, present)
     for place in present:
         if not _is_title(head[place], width) or place == present[-1]:
-            # A line above that is as wide as no title, such as a header with two names too many, is no preamble.
-            return present[0] if width == 1 else place
+            return place
     return None
 
 
@@ -143,8 +143,8 @@ def _is_title(record: RawRow, width: int) -> bool:
 
 
 def _short(record: RawRow) -> str:
-    """The filled cells of a record, for a message."""
-    text = " ".join(" ".join(cell.split()) for cell in record.cells if cell.strip())
+    """The filled cells of a record, for a message, cut where they are long."""
+    text = in_one_line(record.cells)
     return text[:50] + ("..." if len(text) > 50 else "")
 
 
@@ -153,8 +153,8 @@ def _above(head: Sequence[RawRow]) -> list[str]:
     titles = [record for record in head if not record.blank and not record.empty]
     if not titles:
         return []
-    lines = f"line {titles[0].line}" if len(titles) == 1 else f"{len(titles)} lines from line {titles[0].line} on"
-    return [f"{lines} above the header left out: '{_short(titles[0])}'"]
+    lines = [record.line for record in titles]
+    return [f"{lines_in_words(lines)} above the header left out: '{_short(titles[0])}'"]
 
 
 def _is_data(file: TextFile, records: Sequence[RawRow], width: int) -> bool:
@@ -262,7 +262,7 @@ def _complete(cells: Sequence[str]) -> bool:
     return all(names) and len(set(names)) == len(names)
 
 
-def _titles(headers: Sequence[RawRow], width: int, notes: list[str]) -> tuple[list[str], int]:
+def _titles(headers: Sequence[RawRow], notes: list[str]) -> tuple[list[str], int]:
     """The names in the header lines, and the line of the last of them."""
     rows = [[" ".join(cell.split()) for cell in record.cells] for record in headers]
     line = headers[-1].line

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from tenfold.data.read.evidence import NOTE, TOTAL, Look, against, looks, plain_value
-from tenfold.data.read.records import RawRow, TextFile
+from tenfold.data.read.records import RawRow, TextFile, in_one_line, lines_in_words
 from tenfold.errors import BadInput
 
 Array = np.ndarray
@@ -62,7 +62,7 @@ def leave_out(file: TextFile, table: Collected, looks_like: Sequence[Look]) -> l
     if width > 2:
         _refuse_tables(file, table, looks_like, out)
     end = table.rows
-    while end and end > table.rows - TAIL and (what := _below(table, end - 1, end in table.blanks, looks_like, out)):
+    while end and end > table.rows - TAIL and (what := _below(table, end - 1, looks_like, out)):
         end -= 1
         out[end] = what
     for number in _totals(table, looks_like, end, out):
@@ -148,7 +148,7 @@ def _unlike(table: Collected, looks_like: Sequence[Look]) -> list[int]:
     return found
 
 
-def _below(table: Collected, number: int, gap: bool, looks_like: Sequence[Look], out: dict[int, str]) -> str:
+def _below(table: Collected, number: int, looks_like: Sequence[Look], out: dict[int, str]) -> str:
     """What a row at the end is, if it is no data: "empty", "note", or ""."""
     if number in out:
         return out[number]
@@ -156,16 +156,15 @@ def _below(table: Collected, number: int, gap: bool, looks_like: Sequence[Look],
         return "empty"
     cells = table.row(number)
     filled = [j for j, cell in enumerate(cells) if cell]
-    if len(cells) < 3 or len(filled) != 1:
-        differ, agree = against(cells, looks_like)
-        apart = number in table.blanks or number - 1 in table.bare
-        return (
-            "note" if apart and differ and not agree and not TOTAL.fullmatch(cells[filled[0]] if filled else "") else ""
-        )
-    cell, look = cells[filled[0]], looks_like[filled[0]]
-    apart = gap or number in table.blanks or number - 1 in table.bare or number + 1 in out
-    strange = look in ("number", "date") and looks(cell) == "text"
-    return "note" if apart or strange or NOTE.match(cell) else ""
+    apart = number in table.blanks or number - 1 in table.bare
+    if len(cells) > 2 and len(filled) == 1:
+        cell, look = cells[filled[0]], looks_like[filled[0]]
+        apart = apart or number + 1 in table.blanks or number + 1 in out
+        strange = look in ("number", "date") and looks(cell) == "text"
+        return "note" if apart or strange or NOTE.match(cell) else ""
+    differ, agree = against(cells, looks_like)
+    total = bool(filled) and TOTAL.fullmatch(cells[filled[0]])
+    return "note" if apart and differ and not agree and not total else ""
 
 
 def _totals(table: Collected, looks_like: Sequence[Look], end: int, out: dict[int, str]) -> list[int]:
@@ -246,6 +245,5 @@ def _said(
     if not lines:
         return []
     cells = table.row(rows[0]) if rows else odd[0].cells
-    text = " ".join(" ".join(cell.split()) for cell in cells if cell.strip())[:50]
-    where = f"line {min(lines)}" if len(lines) == 1 else f"{len(lines)} lines from line {min(lines)} on"
-    return [f"{where} left out, {words}" + (f": '{text}'" if show and text else "")]
+    text = in_one_line(cells)[:50]
+    return [f"{lines_in_words(lines)} left out, {words}" + (f": '{text}'" if show and text else "")]

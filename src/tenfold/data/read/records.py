@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -21,6 +21,16 @@ from tenfold.errors import BadInput
 INCHES = re.compile(r"""(?:[^"]|(?<=\d)"(?=$|[\sx×)'-]))*""")
 LETTER = re.compile(r"[^\W\d_]")
 FEW_INCHES = 3  # cells below which a number with such a mark is a stray quote
+
+
+def in_one_line(cells: Sequence[str]) -> str:
+    """The filled cells of a row, for a message."""
+    return " ".join(" ".join(cell.split()) for cell in cells if cell.strip())
+
+
+def lines_in_words(lines: Sequence[int]) -> str:
+    """Lines of a file, for a message."""
+    return f"line {min(lines)}" if len(lines) == 1 else f"{len(lines)} lines from line {min(lines)} on"
 
 
 class RawRow(NamedTuple):
