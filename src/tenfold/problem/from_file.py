@@ -66,7 +66,8 @@ def prepare(settings: Settings) -> Prepared:
         if old != new:
             do = "wait until it is written, then start again"
             raise BadInput("the file changed while it was read", where=str(source), do=do)
-    return replace(prepared, shas=before)
+    sealed = replace(prepared.sealed, source_sha=before[0] if settings.test is None else before[1])
+    return replace(prepared, shas=before, sealed=sealed)
 
 
 def _shas(settings: Settings) -> tuple[str, str]:

@@ -21,13 +21,14 @@ Array = np.ndarray
 @dataclass(frozen=True)
 class Sealed:
     """Test rows, which no statistic has seen. schema: of the development rows, None for images; whole: the rows with
-    all that was read of them, the target and the columns left out too."""
+    all that was read of them, the target and the columns left out too. source_sha: of their file, "" for none."""
 
     _rows: Table | Images
     _y: Array
     schema: Schema | None
     whole: Table | Images
     target: str = ""
+    source_sha: str = ""
 
     @property
     def rows(self) -> int:
@@ -56,8 +57,8 @@ class Sealed:
 
     @cached_property
     def fingerprint(self) -> RowFingerprint:
-        """What recognizes the rows in another run, whatever columns are used there."""
-        return RowFingerprint.of(self.whole, self.target)
+        """What recognizes the rows in another run, whatever columns are used there, and however the file is read."""
+        return RowFingerprint.of(self.whole, self.target, self.source_sha)
 
     def unseal(self) -> Array:
         """Their labels. To be called once the intent to open the lockbox is on the ledger."""

@@ -250,3 +250,8 @@ def test_two_names_that_look_alike_are_refused_with_their_columns(tmp_path: Path
     path.write_text("caf\u00e9,cafe\u0301\n1,2\n3,4\n", "utf-8")
     with pytest.raises(BadInput, match=r"line 1, column 2: two columns are named 'caf\u00e9' \(columns 1 and 2\)"):
         read_table(path)
+
+
+def test_of_numbers_with_a_unit_the_word_among_them_is_named(tmp_path: Path) -> None:
+    content = "w,y\n" + "3.3 kg,a\n4 kg,b\nunknown,a\n" * 5
+    assert "'unknown' is not a number" in refusal(tmp_path, content, kind=(("w", "number"),))

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from tenfold.data.columns.table import Column, Table
+from tenfold.data.read.options import ReadOptions
 from tenfold.data.read.read import read_table
 from tenfold.data.split.row_fingerprint import RowFingerprint
 from tenfold.problem.from_file import prepare
@@ -123,3 +124,19 @@ def test_sealed_rows_are_the_same_whatever_is_dropped(tmp_path: Path) -> None:
     assert all_columns == dropped
     assert all_columns.same_rows(more)
     assert not all_columns.same_rows(other)
+
+
+@pytest.mark.parametrize("reading", [{"missing": "+unknown"}, {"kind": (("a", "category"), ("b", "category"))}])
+def test_rows_of_one_file_are_the_same_rows_however_it_is_read(tmp_path: Path, reading: dict[str, object]) -> None:
+    path = tmp_path / "data.csv"
+    cells = [f"{i % 7 if i % 9 else 'unknown'},{i % 5 if i % 8 else 'unknown'},{'ab'[i % 2]}\n" for i in range(60)]
+    path.write_text("a,b,y\n" + "".join(cells))
+    plain = Settings(str(path), target="y")
+    other = replace(plain, reading=ReadOptions(**reading))  # pyright: ignore[reportArgumentType]
+    prints = [prepare(settings).sealed.fingerprint for settings in (plain, other)]
+    assert prints[0].cells != prints[1].cells or reading.get("kind")
+    assert prints[0].same_rows(RowFingerprint.from_dict(prints[1].to_dict()))
+    seed = prepare(replace(other, seed=5)).sealed.fingerprint
+    assert not prints[0].same_rows(seed)
+    path.write_text("a,b,y\n" + "".join(cells[::-1]))
+    assert prepare(plain).sealed.fingerprint.place != prints[0].place

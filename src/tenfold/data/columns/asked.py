@@ -12,6 +12,7 @@ from tenfold.data.columns.characters import composed
 from tenfold.data.columns.dates import parse_dates
 from tenfold.data.columns.numbers import decide_mark, is_number, parse_numbers
 from tenfold.data.columns.table import Column, Table, missing_column
+from tenfold.data.columns.units import dressed
 from tenfold.data.columns.writing import Writing
 from tenfold.errors import BadInput
 
@@ -41,7 +42,9 @@ def _asked(table: Table, column: Column, kind: str) -> Column:
         if numbers is not None:
             values, picture = cells.spread("number", numbers.values), Writing(mark, numbers.group).picture
             return Column(column.name, "number", values, cells.spelled, picture, asked=kind)
-        odd = next(cell for cell in cells.texts if not is_number(cell, mark))
+        odd = [cell for cell in cells.texts if not is_number(cell, mark)]
+        # A number with a unit is rather right than a word among such.
+        odd = next((cell for cell in odd if dressed(cell) is None), odd[0])
         raise _not(table, column, cells, odd, "number")
     if kind == "date":
         dates = parse_dates(cells.texts)

@@ -209,7 +209,7 @@ def _without_unit(cell: str, writing: Writing) -> str:
         raise NotOfKind(cell)
     if found.unit != known.unit:
         why = f"has another unit than training ({writing.around})"
-        raise NotOfKind(cell, why, f"convert it, and write it as in training, such as '{example}'")
+        raise NotOfKind(cell, why, f"convert it, and write it with {writing.around}")
     return found.number
 
 

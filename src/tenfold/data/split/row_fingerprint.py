@@ -28,15 +28,18 @@ MOST_COLUMNS = 256  # that are remembered: those with the smallest hashes, in ev
 class RowFingerprint:
     """rows: how many. cells: a hash of all cells, whatever the order of rows and columns. columns: a hash of the values
     of each column that tells something, whatever their order, with the bits of evidence that an equal one is; a column
-    of fixed values, or one that only counts, is none of these."""
+    of fixed values, or one that only counts, is none of these. place: a hash of the file and of the lines on which the
+    rows stand, "" where they have no lines: it stays when the file is read in another way."""
 
     rows: int
     cells: str
     columns: Mapping[str, float] = field(default_factory=dict)
+    place: str = ""
 
     @staticmethod
-    def of(rows: Table | Images, target: str = "") -> RowFingerprint:
-        """Of rows with everything that was read of them. target: the column whose values the division has balanced."""
+    def of(rows: Table | Images, target: str = "", source_sha: str = "") -> RowFingerprint:
+        """Of rows with everything that was read of them. target: the column whose values the division has balanced.
+        source_sha: the hash of their file, where it is known."""
         if isinstance(rows, Images):
             images = sorted(hashlib.sha256(np.ascontiguousarray(image).tobytes()).digest() for image in rows.pixels)
             return RowFingerprint(len(images), hashlib.sha256(b"".join(images)).hexdigest())
@@ -48,14 +51,17 @@ class RowFingerprint:
             if bits > 0:
                 found[f"{int(_mixed(cells).sum()):016x}"] = round(bits, 1)
         kept = {key: found[key] for key in sorted(found)[:MOST_COLUMNS]}
-        return RowFingerprint(rows.rows, hashlib.sha256(np.sort(every).tobytes()).hexdigest(), kept)
+        place = ""
+        if source_sha and rows.lines is not None:
+            place = hashlib.sha256(source_sha.encode() + np.sort(rows.lines).astype("<i8").tobytes()).hexdigest()
+        return RowFingerprint(rows.rows, hashlib.sha256(np.sort(every).tobytes()).hexdigest(), kept, place)
 
     def same_rows(self, other: RowFingerprint) -> bool:
-        """Whether these are the same rows: all cells are equal, or more than half of the columns are, and that can be
-        no coincidence."""
+        """Whether these are the same rows: they stand on the same lines of the same file, or all cells are equal, or
+        more than half of the columns are, and that can be no coincidence."""
         if self.rows != other.rows:
             return False
-        if self.cells == other.cells:
+        if self.cells == other.cells or (self.place and self.place == other.place):
             return True
         common = self.columns.keys() & other.columns.keys()
         most = 2 * len(common) > min(len(self.columns), len(other.columns))
@@ -63,12 +69,12 @@ class RowFingerprint:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON."""
-        return {"rows": self.rows, "cells": self.cells, "columns": dict(self.columns)}
+        return {"rows": self.rows, "cells": self.cells, "columns": dict(self.columns), "place": self.place}
 
     @staticmethod
     def from_dict(value: Mapping[str, Any]) -> RowFingerprint:
         """The inverse of `to_dict`."""
-        return RowFingerprint(value["rows"], value["cells"], value["columns"])
+        return RowFingerprint(value["rows"], value["cells"], value["columns"], value.get("place", ""))
 
 
 def _cells(column: Column) -> Array:
