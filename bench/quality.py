@@ -206,7 +206,8 @@ def main(arguments: list[str] | None = None) -> None:
     against = ("against", "tables", "errors by its errors, geometric mean", "won", "our processor s", "its processor s")
     text = "\n\n".join([
         "Command: `python -m bench.quality --data DIR --contestants tenfold lightgbm catboost scikit_trees`",
-        describe(machine), markdown(lines, head).strip(), markdown(summary_lines(stored["tables"], asked.label), against),
+        describe(machine), markdown(lines, head).strip(),
+        markdown(summary_lines(stored["tables"], asked.label), against),
     ])  # fmt: skip
     asked.out.with_suffix(".md").write_text(text, "utf-8")
     print(text)
