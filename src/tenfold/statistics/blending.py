@@ -47,22 +47,22 @@ def greedy_counts(
     counts, total = np.zeros(len(values), np.int64), np.zeros(values.shape[1])
     best, least, size = counts, math.inf, 0.0
     for step in range(1, steps + 1):
-        means = (total + values) / step  # (members, rows), of the blend with each member
+        full = most is not None and (counts > 0).sum() >= most
+        allowed = np.flatnonzero(counts) if full else np.arange(len(values))
+        means = (total + values[allowed]) / step  # (allowed, rows), of the blend with each of them
         if metric.task == "classification":
             loss = -np.log(np.maximum(means, LEAST)).mean(1)
         else:
             loss = np.abs(means).mean(1) if metric.name == "mae" else (means**2).mean(1)
         size = size or float(loss.max()) or 1.0
         loss = np.round(loss / size, DIGITS)
-        if most is not None and (counts > 0).sum() >= most:
-            loss[counts == 0] = np.inf
-        equal = np.flatnonzero(loss == loss.min())
+        equal = allowed[loss == loss.min()]
         inside = equal[counts[equal] > 0]
         taken = int((inside if len(inside) else equal)[0])
         counts, total = counts.copy(), total + values[taken]
         counts[taken] += 1
-        if loss[taken] < least:
-            best, least = counts, float(loss[taken])
+        if loss.min() < least:
+            best, least = counts, float(loss.min())
     return best
 
 
