@@ -250,9 +250,9 @@ class Fit:
 
     def _fit_baseline(self, name: str, left: float | None) -> Any:
         """One baseline, as JSON. left: seconds of the baselines' part of a time limit, None without a limit."""
-        budget = max(self.plan.seconds, 20.0)
         seed, limited = self.prepared.settings.seed, left is not None
-        budget = budget if left is None else min(budget, left)
+        # Without a limit none is cut short: how far it gets would depend on what else the machine does.
+        budget = np.inf if left is None else min(max(self.plan.seconds, 20.0), left)
         problem, idle = self.prepared.problem, self.stop.check
         result = run_baseline(problem, name, seed=seed, budget=budget, strict=limited, idle=idle)
         return jsonable({"scores": result.scores, "seconds": result.seconds})
