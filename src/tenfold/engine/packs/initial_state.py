@@ -44,7 +44,7 @@ def initial_parameters(
             if value is not None:
                 block[:, : slot.size[1]] = value
             elif not (slot.output and rule.zero_last and slot.kind == "weight"):
-                real = _real(slot, widths[lane.fold])
+                real = real_slot(slot, widths[lane.fold])
                 key = (lane.fold, slot.kind, layer, rule.draw)
                 if key not in base:
                     rng = derive(fold.seed, "init" if slot.kind == "weight" else "bias", fold.number, layer)
@@ -54,7 +54,24 @@ def initial_parameters(
     return out
 
 
-def _real(slot: Slot, width: int) -> Slot:
+def rate_factors(lanes: Sequence[Lane], widths: Sequence[int], layout: Layout) -> np.ndarray | None:
+    """The factor of the rate of every parameter of every lane, (lanes, slots) float64; None where all are 1.
+
+    widths: as `initial_parameters` has them: a unit's inputs are those that its fold really has.
+    """
+    if not any(lane.recipe.rate_factors.active for lane in lanes):
+        return None
+    first = layout.slots[layout.weights[0]].op
+    slots = {width: [real_slot(slot, width) for slot in layout.slots] for width in set(widths)}
+
+    def factor(lane: Lane, slot: Slot) -> float:
+        fan_in = None if slot.fans is None else slot.fans.fan_in
+        return lane.recipe.rate_factors.of(slot.kind, fan_in=fan_in, first_layer=slot.op == first)
+
+    return np.array([[factor(lane, slot) for slot in slots[widths[lane.fold]]] for lane in lanes])
+
+
+def real_slot(slot: Slot, width: int) -> Slot:
     """A slot whose rows are input columns, cut to those that the fold really has."""
     if not slot.first or slot.fans is None:
         return slot
