@@ -42,7 +42,8 @@ FOREIGN = ("python -m bench", ".venv/bin/python")  # lines of other programs beg
 FAMILIES = {name: kind for record in (Recipe, MLP) for name, kind in kinds(record).items() if isinstance(kind, Family)}
 RULES = [(family, name, rule) for family, kind in FAMILIES.items() for name, rule in kind.members.items()]
 PAGE_OF = {
-    "preprocess": "preprocessing.md", "activation": "activations.md", "embedding": "embeddings.md", "normalization": "normalization.md",
+    "preprocess": "preprocessing.md", "activation": "activations.md", "embedding": "embeddings.md",
+    "normalization": "normalization.md",
     "init": "initialization.md", "loss": "losses.md", "optimizer": "optimizers.md", "decay": "decay.md",
 }  # fmt: skip
 

@@ -20,7 +20,8 @@ from tenfold.rules.record import SECTIONS, numbers, preset, rule_name, sections
 
 FAMILIES = {
     "activation": activations.Activation, "init": initialization.Initialization, "loss": losses.Loss,
-    "normalization": normalization.Normalization, "embedding": embeddings.Embedding, "preprocess": preprocessing.Preprocessing,
+    "normalization": normalization.Normalization, "embedding": embeddings.Embedding,
+    "preprocess": preprocessing.Preprocessing,
     "decay": schedules.Decay, "optimizer": Optimizer, "layers": layers.Layer,
 }  # fmt: skip
 RULES = [(family, rule) for family, union in FAMILIES.items() for rule in typing.get_args(union)]

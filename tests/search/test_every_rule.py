@@ -163,7 +163,9 @@ def images():
             {"conv": 8}, "relu",
             {"residual": [{"conv": {"channels": 12, "stride": 2}}, "batch_norm", "relu", {"conv": 12}]}, "relu",
         ],
-        "dense residual": ["flatten", "scale", {"dense": 24}, "relu", {"residual": [{"dense": 24}, "relu", {"dense": 24}]}],
+        "dense residual": [
+            "flatten", "scale", {"dense": 24}, "relu", {"residual": [{"dense": 24}, "relu", {"dense": 24}]},
+        ],
     }  # fmt: skip
     found |= {
         f"{next(iter(norm))} in a convolution": [{"conv": 8}, norm, "relu", {"max_pool": 2}]

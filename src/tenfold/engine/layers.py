@@ -61,7 +61,7 @@ class ScaleLayer(nn.Module):
 
 
 class WavesLayer(nn.Module):
-    """The first columns become numbers and their cosines with a phase, or, without phases, cosines and sines; the others
+    """The first columns become numbers and their cosines with a phase, or without phases cosines and sines; the others
     pass by."""
 
     def __init__(self, frequency: Array, phase: Array | None) -> None:

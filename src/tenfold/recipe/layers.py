@@ -172,12 +172,12 @@ class Scale:
 
     Formula: y_i = s_i x_i.
     Shapes: x and y (rows, numbers), s (numbers,); an image is flattened first.
-    Convention: s = 1 at the start; no weight decay acts on it. RealMLP has it behind the embedding and gives it six times
-    the rate: rate_factors: {scale: 6}.
+    Convention: s = 1 at the start; no weight decay acts on it. RealMLP has it behind the embedding and gives it six
+    times the rate: rate_factors: {scale: 6}.
     Claim: without it the same functions can be learned; with it a column that matters gets a larger share of the first
     layer in fewer updates, and one that does not is turned down: a soft choice of columns.
-    Choose: in front of the first layer on tables, with rate_factors: {scale: 6}; RealMLP without it has 1.4 % more error
-    for classes, 1.0 % for numbers as targets.
+    Choose: in front of the first layer on tables, with rate_factors: {scale: 6}; RealMLP without it has 1.4 % more
+    error for classes, 1.0 % for numbers as targets.
     Source: Holzmueller, Grinsztajn & Steinwart 2024, section 3.
     """
 

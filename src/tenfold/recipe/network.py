@@ -24,7 +24,8 @@ class MLP(RecipePart):
     comes before (the default) or after the activation. dropout: probability of dropping a hidden unit in training, in
     [0, 1), default 0; input_dropout: the same for the inputs. Rules are given as records or by name
     (`activation="relu"`). embedding: what each numeric column of a table becomes in front of the first layer; scale:
-    whether a learned factor for each number that enters the first layer comes behind it. Raises `BadInput` that names the field.
+    whether a learned factor for each number that enters the first layer comes behind it. Raises `BadInput` that names
+    the field.
     """
 
     hidden: Annotated[tuple[int, ...], Within(ge=1)] | Written = (128, 128)

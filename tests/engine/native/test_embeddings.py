@@ -65,7 +65,9 @@ def test_a_part_of_a_turn(level, dtype):
 @pytest.mark.parametrize(("name", "function"), [("cosine_of_a_turn", np.cos), ("sine_of_a_turn", np.sin)])
 def test_waves_of_a_turn(level, dtype, name, function):
     rng = np.random.default_rng(1)
-    t = np.concatenate([rng.uniform(-0.5, 0.5, 4000), [0, 0.25, -0.25, 0.5, -0.5], rng.normal(size=100) / 1e6]).astype(dtype)
+    t = np.concatenate([rng.uniform(-0.5, 0.5, 4000), [0, 0.25, -0.25, 0.5, -0.5], rng.normal(size=100) / 1e6]).astype(
+        dtype
+    )
     got = level.function(name, level.aligned(t, dtype))[: len(t)]
     off = np.abs(got - function(2 * np.longdouble("3.14159265358979323846264338327950288") * t.astype(np.longdouble)))
     assert off.max() < 2 * np.finfo(dtype).eps

@@ -64,7 +64,9 @@ NETWORKS = {
     "plr": {"hidden": [12], "embedding": {"plr": {"frequencies": 19, "size": 18, "sigma": 0.3}}},
     "linear_relu": {"hidden": [12], "embedding": "linear_relu", "dropout": 0.1, "input_dropout": 0.1},
     "embedding behind a scale": {"layers": ["scale", {"pbld": 3}, {"dense": 7}, "relu"]},
-    "waves behind a scale": {"layers": ["scale", {"plr": {"frequencies": 2, "size": 3}}, "scale", {"dense": 7}, "relu"]},
+    "waves behind a scale": {
+        "layers": ["scale", {"plr": {"frequencies": 2, "size": 3}}, "scale", {"dense": 7}, "relu"]
+    },
     "lines behind a scale": {"layers": ["scale", {"linear_relu": 3}, {"dense": 7}, "tanh"]},
     "residual in residual": {
         "layers": [{"dense": 6}, {"residual": [{"dense": 6}, {"residual": ["relu", {"dense": 6}]}, {"dropout": 0.1}]}]

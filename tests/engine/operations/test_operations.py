@@ -23,9 +23,9 @@ from tenfold.engine.operations.normalization import NormalizeOp
 from tenfold.engine.operations.operation import Operands, padded
 from tenfold.engine.operations.periodic import PeriodicOp
 from tenfold.engine.operations.pooling import PoolOp
-from tenfold.engine.operations.scale import ScaleOp
 from tenfold.engine.operations.prelu import PReLUOp
 from tenfold.engine.operations.residual import ResidualBegin, ResidualEnd
+from tenfold.engine.operations.scale import ScaleOp
 from tenfold.recipe.layers import Dropout, Layer, Scale
 from tenfold.rules.activations import ELU, Maxout, PReLU, Tanh
 from tenfold.rules.activations.base import ActivationRule

@@ -103,7 +103,7 @@ def lane_rows(pack, i, rows):
 @networks
 def test_a_pack_equals_a_twin_in_plain_torch(name):
     inputs, y, folds = table()
-    found = [recipe for recipe in recipes(NETWORKS[name])]
+    found = recipes(NETWORKS[name])
     if "layers" in NETWORKS[name]:  # without its dropout, whose masks are the product's
         found = recipes({"layers": NETWORKS[name]["layers"][1:]})
     pack = make_pack(found, inputs, y, folds, torch.float64)

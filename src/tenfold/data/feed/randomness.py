@@ -10,7 +10,18 @@ from typing import Literal
 
 import numpy as np
 
-Purpose = Literal["init", "order", "dropout", "folds", "holdout", "bias", "augment", "lsuv", "kept", "audit", "doctor",
+Purpose = Literal[
+    "init",
+    "order",
+    "dropout",
+    "folds",
+    "holdout",
+    "bias",
+    "augment",
+    "lsuv",
+    "kept",
+    "audit",
+    "doctor",
     "embedding",
 ]
 _PURPOSES: dict[str, int] = {

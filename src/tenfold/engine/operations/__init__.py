@@ -19,7 +19,18 @@ from tenfold.engine.operations.pooling import PoolOp
 from tenfold.engine.operations.prelu import PReLUOp
 from tenfold.engine.operations.residual import ResidualBegin
 from tenfold.engine.operations.scale import ScaleOp
-from tenfold.recipe.layers import AvgPool, ChannelDropout, Conv, Dense, Dropout, Flatten, GlobalPool, MaxPool, Residual, Scale
+from tenfold.recipe.layers import (
+    AvgPool,
+    ChannelDropout,
+    Conv,
+    Dense,
+    Dropout,
+    Flatten,
+    GlobalPool,
+    MaxPool,
+    Residual,
+    Scale,
+)
 from tenfold.rules.activations import Maxout, PReLU
 from tenfold.rules.activations.base import ActivationRule
 from tenfold.rules.embeddings import PBLD, PL, PLR, LinearReLU

@@ -82,7 +82,9 @@ def columns_of(layer: Any, site: Site) -> tuple[int, int]:
     """The numeric columns of what enters an embedding, and the others. Raises `BadInput` where it cannot stand."""
     name = rule_name(layer)
     if site.entering.image is not None:
-        raise misfit(site.path, f"{name} embeds the numeric columns of a table; here are images", "a table, or no embedding")
+        raise misfit(
+            site.path, f"{name} embeds the numeric columns of a table; here are images", "a table, or no embedding"
+        )
     others: Sequence[Any] = [other for other in site.before if not isinstance(other, Dropout | Scale)]
     if len(site.path) > 1 or others:
         behind = f"behind {rule_name(others[0])}" if others else "in a residual block"
