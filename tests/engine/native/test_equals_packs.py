@@ -91,6 +91,27 @@ OTHERS = {
     "full batch": {"batch_size": "full"},
     "batches of one": {"batch_size": 1, "optimizer": {"sgd": {"lr": 1e-3}}},
     "unit variance": {"init": "lsuv"},
+    "rates by kind": {
+        "network": {"hidden": [12, 9], "activation": "prelu"},
+        "rate_factors": {"bias": 0.1, "parametric": 0.3, "first_layer": 0.5, "fan_in": True},
+    },
+    "decoupled, with rates and a schedule": {
+        "optimizer": {"adamw": {"lr": 0.02}},
+        "weight_decay": 0.05,
+        "weight_decay_schedule": "flat_cos",
+        "rate_factors": {"bias": 0.1, "fan_in": True},
+        "decay": "coslog",
+    },
+    "l2 with a schedule": {"weight_decay": 0.01, "weight_decay_schedule": {"linear": 0.1}},
+    "dropout with a schedule": {
+        "network": {"hidden": [12, 9], "dropout": 0.3},
+        "dropout_schedule": {"flat_cos": 0.1},
+        "epochs": 6,
+    },
+    "what is reported, with rates": {
+        "optimizer": {"nesterov": {"lr": 0.02, "form": "look_ahead"}},
+        "rate_factors": {"bias": 0.1, "fan_in": True},
+    },
     "zeros": {"init": "zeros"},
 }
 REGRESSION = [{"loss": loss} for loss in ("squared", "absolute", {"huber": {"delta": 0.5}}, "poisson")]
@@ -202,6 +223,11 @@ def test_optimizers(optimizer):
 @pytest.mark.parametrize("activation", ACTIVATIONS, ids=name_of)
 def test_activations_with_optimizers(activation, optimizer):
     compare(recipe_of(network={"hidden": [12, 9], "activation": activation}, optimizer=optimizer), updates=LONG)
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=name_of)
+def test_optimizers_with_rates_by_kind(optimizer):
+    compare(recipe_of(optimizer=optimizer, rate_factors={"bias": 0.1, "first_layer": 2, "fan_in": True}))
 
 
 @pytest.mark.parametrize("network", NETWORKS.values(), ids=NETWORKS.keys())

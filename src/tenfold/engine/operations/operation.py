@@ -32,6 +32,7 @@ Block = tuple[int, Callable[..., Any]]  # so many neighbouring lanes, and the fu
 Arrays = Mapping[str, np.ndarray]  # of one network, by kind
 Needs = Literal["image", "row"] | None  # what a layer must get; None where it takes both
 Columns = Literal["ignored", "kept", "changed"]
+EMBEDDED = "embed_"  # begins the kinds of the parameters of embeddings
 Walk = Callable[[Sequence[Any], FlowSize, tuple[int, ...], Size], "tuple[list[PlannedOp], FlowSize]"]
 
 

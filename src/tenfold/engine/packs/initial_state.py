@@ -12,7 +12,7 @@ from torch import Tensor
 from tenfold.data.feed.batches import align
 from tenfold.data.feed.randomness import derive
 from tenfold.data.split.folds import Fold
-from tenfold.engine.operations.operation import BatchContext, Flow, Slot
+from tenfold.engine.operations.operation import EMBEDDED, BatchContext, Flow, Slot
 from tenfold.engine.packs.forward import Forward
 from tenfold.engine.packs.lanes import Lane, LaneValues
 from tenfold.engine.plan.shape import Layout, Shape
@@ -41,8 +41,9 @@ def initial_parameters(
             step = steps[slot.op]
             real = slot.cut(layout.inputs - widths[lane.fold])
             value = step.op.initial_value(slot.kind, step.layer)
-            if value is None:
-                rng = derive(fold.seed, "embedding", fold.number, slot.op, slot.start)
+            if slot.kind.startswith(EMBEDDED):
+                place = [other.kind for other in step.op.slots()].index(slot.kind)
+                rng = derive(fold.seed, "embedding", fold.number, slot.op, place)
                 value = step.op.draw(slot.kind, step.layer, rng)
             if value is not None:
                 block[:, : real.size[1]] = value
@@ -54,6 +55,23 @@ def initial_parameters(
                     base[key] = base_draw(rule.draw, rng, rows if slot.kind == "weight" else 1, columns)
                 _fill(block, real, rule, base[key], step.gain)
     return out
+
+
+def rate_factors(lanes: Sequence[Lane], widths: Sequence[int], layout: Layout) -> np.ndarray | None:
+    """The factor of the rate of every parameter of every lane, (lanes, slots) float64; None where all are 1.
+
+    widths: as `initial_parameters` has them: a unit's inputs are those that its fold really has.
+    """
+    if not any(lane.recipe.rate_factors.active for lane in lanes):
+        return None
+    first = layout.slots[layout.weights[0]].op
+    slots = {width: [slot.cut(layout.inputs - width) for slot in layout.slots] for width in set(widths)}
+
+    def factor(lane: Lane, slot: Slot) -> float:
+        fan_in = None if slot.fans is None else slot.fans.fan_in
+        return lane.recipe.rate_factors.of(slot.kind, fan_in=fan_in, first_layer=slot.op == first)
+
+    return np.array([[factor(lane, slot) for slot in slots[widths[lane.fold]]] for lane in lanes])
 
 
 def _fill(block: np.ndarray, slot: Slot, rule: Any, base: np.ndarray, gain: float) -> None:
