@@ -53,7 +53,7 @@ def test_names_are_found_however_they_are_spelled():
     for name in ("leaky_relu", "LeakyReLU", "leaky relu", "leaky-relu", "LEAKY_RELU"):
         assert [entry.rule for entry in explain(name)] == [LeakyReLU]
     assert [entry.rule for entry in explain("batch_norm")] == [BatchNorm] == [entry.rule for entry in explain("batch")]
-    assert [entry.place for entry in explain("none")] == ["preprocess", "normalization", "decay"]
+    assert [entry.place for entry in explain("none")] == ["preprocess", "normalization", "embedding", "decay"]
 
 
 def test_the_order_and_the_heading():

@@ -27,6 +27,8 @@ MEANINGS = {  # `comment` adds the names of a family and the range of a number
     "normalize": "before or after the activation",
     "dropout": "share of hidden units dropped in training",
     "input_dropout": "share of inputs dropped in training",
+    "embedding": "what each numeric column of a table becomes in front of the first layer",
+    "scale": "whether a learned factor for each number that enters the first layer comes in front of it",
     "init": "initial weights",
     "loss": "auto decides by the task",
     "optimizer": "update rule; lr is its learning rate",
