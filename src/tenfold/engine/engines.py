@@ -46,7 +46,7 @@ def make_lanes(
     a core. scored, ahead: see `SoloLanes`.
     """
     feed = feed.of(lanes[0].recipe)
-    size = Size(shape.inputs, shape.outputs, shape.image)
+    size = shape.size
     recipes = dict.fromkeys(lane.recipe for lane in lanes)
     if all(
         engine_of(r, size, classification=feed.classification, engine=engine, device=feed.device.type) == "compiled"

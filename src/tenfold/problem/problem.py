@@ -65,7 +65,8 @@ class Problem:
     @property
     def size(self) -> Size:
         more = max((e.width for e in self.wide_encodings), default=0) - self.width if self.integers else 0
-        return Size(self.width, self.outputs, self.inputs.image, integers=more)
+        numbers = self.inputs.numbers.shape[1]
+        return Size(self.width, self.outputs, self.inputs.image, numbers, more)
 
     @cached_property
     def ratio(self) -> float:
