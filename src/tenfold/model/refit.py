@@ -168,7 +168,8 @@ def _model(
     members = tuple(
         Member(
             recipe=recipe,
-            encoding=problem.encodings[fold],
+            encoding=problem.encodings_of(recipe)[fold],
+            integers=problem.integers_of(recipe),
             affine=recipe.preprocess.fit(moments[fold]),
             target_scale=problem.scale(fold),
             weights=weights,
