@@ -49,6 +49,7 @@ from .rules.activations import (
     LeakyReLU as LeakyReLU,
     Maxout as Maxout,
     Mish as Mish,
+    Parametric as Parametric,
     PReLU as PReLU,
     ReLU as ReLU,
     Sigmoid as Sigmoid,
@@ -60,6 +61,7 @@ from .rules.augmentation import Augmentation as Augmentation
 from .rules.initialization import (
     LSUV as LSUV,
     Constant as Constant,
+    DataDriven as DataDriven,
     He as He,
     LeCun as LeCun,
     Normal as Normal,

@@ -13,11 +13,12 @@ from tenfold.engine.operations.global_pooling import GlobalPoolOp
 from tenfold.engine.operations.maxout import MaxoutOp
 from tenfold.engine.operations.normalization import NormalizeOp
 from tenfold.engine.operations.operation import NetworkOperation
+from tenfold.engine.operations.parametric import ParametricOp
 from tenfold.engine.operations.pooling import PoolOp
 from tenfold.engine.operations.prelu import PReLUOp
 from tenfold.engine.operations.residual import ResidualBegin
 from tenfold.recipe.layers import AvgPool, ChannelDropout, Conv, Dense, Dropout, Flatten, GlobalPool, MaxPool, Residual
-from tenfold.rules.activations import Maxout, PReLU
+from tenfold.rules.activations import Maxout, Parametric, PReLU
 from tenfold.rules.activations.base import ActivationRule
 from tenfold.rules.normalization import BatchNorm, GroupNorm, LayerNorm
 
@@ -36,6 +37,7 @@ OPERATIONS: dict[type, type[NetworkOperation]] = {
     GroupNorm: NormalizeOp,
     Maxout: MaxoutOp,
     PReLU: PReLUOp,
+    Parametric: ParametricOp,
     Residual: ResidualBegin,
 }
 

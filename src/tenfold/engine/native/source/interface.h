@@ -14,6 +14,7 @@ enum OperationKind {
     MAXOUT = 6,
     RESIDUAL_BEGIN = 7,
     RESIDUAL_END = 8,
+    PARAMETRIC = 9,
 };
 
 enum Phase { GRADIENT = 1, MOVE = 2 };
@@ -21,7 +22,7 @@ enum Phase { GRADIENT = 1, MOVE = 2 };
 enum Failure { NO_MEMORY = -1, STOPPED = -2 };
 
 // One operation of a network. in, out: units that enter and leave; slot: the first of its parameters (-1: none), slots:
-// how many; option: of an activation its number, of a group normalization its groups, of maxout its pieces, of PReLU its
+// how many; option: of an activation, parametric or not, its number, of a group normalization its groups, of maxout its pieces, of PReLU its
 // slopes, of dropout its place in `Draws`; stored: how many numbers a dropout draws for each row; mean, var: where its
 // running moments begin; numbers: eps, then keep (-1: cumulative), unbiased; or the slope of an activation, or the rate
 // of a dropout.
