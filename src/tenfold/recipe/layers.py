@@ -12,6 +12,7 @@ from typing import Annotated, ClassVar, Literal
 from tenfold.recipe.grammar.field_kinds import Written
 from tenfold.recipe.grammar.reader import RecipePart
 from tenfold.rules.activations import Activation
+from tenfold.rules.embeddings import EmbeddingLayer
 from tenfold.rules.fields import Count, Share, Within
 from tenfold.rules.normalization import NormLayer
 from tenfold.rules.record import require
@@ -166,6 +167,22 @@ class ChannelDropout(RecipePart):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Scale:
+    """A learned factor for each number of a row.
+
+    Formula: y_i = s_i x_i.
+    Shapes: x and y (rows, numbers), s (numbers,); an image is flattened first.
+    Convention: s = 1 at the start; no weight decay acts on it. RealMLP has it behind the embedding and gives it six
+    times the rate: rate_factors: {scale: 6}.
+    Claim: without it the same functions can be learned; with it a column that matters gets a larger share of the first
+    layer in fewer updates, and one that does not is turned down: a soft choice of columns.
+    Choose: in front of the first layer on tables, with rate_factors: {scale: 6}; RealMLP without it has 1.4 % more
+    error for classes, 1.0 % for numbers as targets.
+    Source: Holzmueller, Grinsztajn & Steinwart 2024, section 3.
+    """
+
+
+@dataclass(frozen=True, kw_only=True)
 class Residual(RecipePart):
     """Layers with a shortcut: their input is added to their output.
 
@@ -184,4 +201,4 @@ class Residual(RecipePart):
 
 
 Spatial = Conv | MaxPool | AvgPool | GlobalPool | Flatten | ChannelDropout
-Layer = Dense | Spatial | Dropout | Residual | Activation | NormLayer
+Layer = Dense | Spatial | Dropout | Scale | Residual | EmbeddingLayer | Activation | NormLayer

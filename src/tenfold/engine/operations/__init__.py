@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tenfold.engine.operations.activation import ActivationOp
+from tenfold.engine.operations.column_map import ColumnMapOp
 from tenfold.engine.operations.convolution import ConvOp
 from tenfold.engine.operations.dense import DenseOp
 from tenfold.engine.operations.dropout import DropoutOp
@@ -14,12 +15,26 @@ from tenfold.engine.operations.maxout import MaxoutOp
 from tenfold.engine.operations.normalization import NormalizeOp
 from tenfold.engine.operations.operation import NetworkOperation
 from tenfold.engine.operations.parametric import ParametricOp
+from tenfold.engine.operations.periodic import PeriodicOp
 from tenfold.engine.operations.pooling import PoolOp
 from tenfold.engine.operations.prelu import PReLUOp
 from tenfold.engine.operations.residual import ResidualBegin
-from tenfold.recipe.layers import AvgPool, ChannelDropout, Conv, Dense, Dropout, Flatten, GlobalPool, MaxPool, Residual
+from tenfold.engine.operations.scale import ScaleOp
+from tenfold.recipe.layers import (
+    AvgPool,
+    ChannelDropout,
+    Conv,
+    Dense,
+    Dropout,
+    Flatten,
+    GlobalPool,
+    MaxPool,
+    Residual,
+    Scale,
+)
 from tenfold.rules.activations import Maxout, Parametric, PReLU
 from tenfold.rules.activations.base import ActivationRule
+from tenfold.rules.embeddings import PBLD, PL, PLR, LinearReLU
 from tenfold.rules.normalization import BatchNorm, GroupNorm, LayerNorm
 
 # A new operation is its file and its line here. Activations that are not here have no parameters.
@@ -39,6 +54,11 @@ OPERATIONS: dict[type, type[NetworkOperation]] = {
     PReLU: PReLUOp,
     Parametric: ParametricOp,
     Residual: ResidualBegin,
+    Scale: ScaleOp,
+    PBLD: PeriodicOp,
+    PL: PeriodicOp,
+    PLR: PeriodicOp,
+    LinearReLU: ColumnMapOp,
 }
 
 

@@ -10,14 +10,14 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
 from tenfold.data.feed.batches import align
-from tenfold.engine.plan.size import Image
+from tenfold.engine.plan.size import Image, Size
 from tenfold.errors import BadInput
 from tenfold.rules.initialization import Fans
 from tenfold.rules.record import numbers, rule_name
@@ -32,7 +32,8 @@ Block = tuple[int, Callable[..., Any]]  # so many neighbouring lanes, and the fu
 Arrays = Mapping[str, np.ndarray]  # of one network, by kind
 Needs = Literal["image", "row"] | None  # what a layer must get; None where it takes both
 Columns = Literal["ignored", "kept", "changed"]
-Walk = Callable[[Sequence[Any], FlowSize, tuple[int, ...]], "tuple[list[PlannedOp], FlowSize]"]
+EMBEDDED = "embed_"  # begins the kinds of the parameters of embeddings
+Walk = Callable[[Sequence[Any], FlowSize, tuple[int, ...], Size], "tuple[list[PlannedOp], FlowSize]"]
 
 
 def count(size: FlowSize) -> int:
@@ -71,6 +72,9 @@ class Slot:
     lane's row, which `Layout` fills in.
 
     A dense weight is (inputs, units), a convolution's (channels, channels in, kernel, kernel), all others (1, units).
+
+    by_column: it has a number for each unit that enters. learned: whether it is learned, or fitted to the training rows
+    when a lane starts (`NetworkOperation.fit`) and stays as it is.
     """
 
     kind: str
@@ -80,7 +84,9 @@ class Slot:
     output: bool = False
     op: int = 0
     start: int = 0
-    first: bool = False  # its rows are the network's input columns
+    first: bool = False  # its rows, or where it is no weight its numbers, are the network's input columns
+    by_column: bool = False
+    learned: bool = True
 
     @property
     def stop(self) -> int:
@@ -91,6 +97,14 @@ class Slot:
     def matrix(self) -> tuple[int, int]:
         """(rows, columns) that an initialization draws: inputs of a unit, units."""
         return (self.size[0], self.size[1]) if len(self.size) == 2 else (math.prod(self.size[1:]), self.size[0])
+
+    def cut(self, lacking: int) -> Slot:
+        """The same where a fold lacks so many of the input columns, the last ones."""
+        if not self.first or not lacking:
+            return self
+        rows, columns = self.size
+        size = (rows - lacking, columns) if self.kind == "weight" else (rows, columns - lacking)
+        return replace(self, size=size, fans=self.fans and self.fans._replace(fan_in=size[0]))
 
     def real(self, view: Any) -> Any:
         """A view (lanes, *stored) without its padding, (lanes, *size)."""
@@ -139,13 +153,15 @@ class CompiledOp(NamedTuple):
 
 class Site(NamedTuple):
     """Where a layer is: the size of what enters it, the layers before and behind it in its block, its path of numbers
-    from the outermost list of layers; walk: plans the layers of a block that begins with such a size."""
+    from the outermost list of layers; walk: plans the layers of a block that begins with such a size; entering: the
+    size of what enters the network."""
 
     size: FlowSize
     before: Sequence[Any]
     behind: Sequence[Any]
     path: tuple[int, ...]
     walk: Walk
+    entering: Size
 
     def image(self, layer: Any) -> Image:
         """The size of the image that enters. Raises `BadInput` where a row of numbers does."""
@@ -229,7 +245,12 @@ class NetworkOperation(ABC):
     @property
     def parameter_count(self) -> int:
         """Its learned numbers."""
-        return sum(math.prod(slot.size) for slot in self.slots())
+        return sum(math.prod(slot.size) for slot in self.slots() if slot.learned)
+
+    @property
+    def more_columns(self) -> int:
+        """By how many columns it widens a row of a table, in front of those that pad a narrower fold's."""
+        return 0
 
     @property
     def moment_width(self) -> int:
@@ -238,6 +259,11 @@ class NetworkOperation(ABC):
 
     def initial_value(self, kind: str, layer: Any) -> float | None:
         """Where its parameter of that kind starts; None if the recipe's initialization draws it."""
+        return None
+
+    def draw(self, kind: str, layer: Any, rng: np.random.Generator) -> np.ndarray | None:
+        """Where its parameter of that kind starts, drawn from a generator that all recipes of a fold share, (units,);
+        None if it is not drawn so."""
         return None
 
     def work(self, layer: Any) -> Work:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,7 @@ from torch import Tensor
 from tenfold.data.feed.batches import align
 from tenfold.data.feed.randomness import derive
 from tenfold.data.split.folds import Fold
-from tenfold.engine.operations.operation import BatchContext, Flow, Slot
+from tenfold.engine.operations.operation import EMBEDDED, BatchContext, Flow, Slot
 from tenfold.engine.packs.forward import Forward
 from tenfold.engine.packs.lanes import Lane, LaneValues
 from tenfold.engine.plan.shape import Layout, Shape
@@ -41,11 +40,16 @@ def initial_parameters(
             layer += slot.kind == "weight"
             block = row[slot.start : slot.stop].reshape(slot.stored)
             step = steps[slot.op]
+            real = slot.cut(layout.inputs - widths[lane.fold])
             value = step.op.initial_value(slot.kind, step.layer)
+            if slot.kind.startswith(EMBEDDED):
+                place = [other.kind for other in step.op.slots()].index(slot.kind)
+                rng = derive(fold.seed, "embedding", fold.number, slot.op, place)
+                value = step.op.draw(slot.kind, step.layer, rng)
             if value is not None:
-                block[:, : slot.size[1]] = value
+                block[:, : real.size[1]] = value
             elif not rule.silent(slot.kind, output=slot.output):
-                real, draw = real_slot(slot, widths[lane.fold]), rule.draw_of(slot.kind)
+                draw = rule.draw_of(slot.kind)
                 key = (lane.fold, slot.kind, layer, draw)
                 if key not in base:
                     rng = derive(fold.seed, "init" if slot.kind == "weight" else "bias", fold.number, layer)
@@ -63,20 +67,13 @@ def rate_factors(lanes: Sequence[Lane], widths: Sequence[int], layout: Layout) -
     if not any(lane.recipe.rate_factors.active for lane in lanes):
         return None
     first = layout.slots[layout.weights[0]].op
-    slots = {width: [real_slot(slot, width) for slot in layout.slots] for width in set(widths)}
+    slots = {width: [slot.cut(layout.inputs - width) for slot in layout.slots] for width in set(widths)}
 
     def factor(lane: Lane, slot: Slot) -> float:
         fan_in = None if slot.fans is None else slot.fans.fan_in
         return lane.recipe.rate_factors.of(slot.kind, fan_in=fan_in, first_layer=slot.op == first)
 
     return np.array([[factor(lane, slot) for slot in slots[widths[lane.fold]]] for lane in lanes])
-
-
-def real_slot(slot: Slot, width: int) -> Slot:
-    """A slot whose rows are input columns, cut to those that the fold really has."""
-    if not slot.first or slot.fans is None:
-        return slot
-    return replace(slot, size=(width, slot.size[1]), fans=slot.fans._replace(fan_in=width))
 
 
 def _fill(block: np.ndarray, slot: Slot, rule: Any, base: np.ndarray, gain: float) -> None:

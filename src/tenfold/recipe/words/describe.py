@@ -7,9 +7,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from tenfold.recipe.grammar.field_kinds import kinds
-from tenfold.recipe.layers import ChannelDropout, Conv, Dense, Dropout, Residual
+from tenfold.recipe.layers import ChannelDropout, Conv, Dense, Dropout, Residual, Scale
 from tenfold.recipe.network import MLP, Network
 from tenfold.rules.activations import Activation, Parametric
+from tenfold.rules.embeddings import EmbeddingLayer
 from tenfold.rules.normalization import NormLayer
 from tenfold.rules.rate_factors import RateFactors
 from tenfold.rules.record import main_field, rule_name
@@ -49,6 +50,17 @@ def describe_shape(network: Network) -> str:
 def _activation(rule: Activation) -> str:
     """Its name in Python: "ReLU", "parametric Mish"."""
     return f"parametric {type(rule.mixed).__name__}" if isinstance(rule, Parametric) else type(rule).__name__
+
+
+def describe_columns(network: Network) -> list[str]:
+    """What stands in front of the first layer: ["PBLD 4 embedding", "scaling layer"]."""
+    found: list[str] = []
+    for layer in network.sequence():
+        if isinstance(layer, EmbeddingLayer):
+            found.append(f"{describe_values(layer)} embedding")
+        elif isinstance(layer, Scale):
+            found.append("scaling layer")
+    return list(dict.fromkeys(found))
 
 
 def describe_norms(network: Network) -> list[str]:
