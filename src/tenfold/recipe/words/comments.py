@@ -14,8 +14,8 @@ from tenfold.rules.augmentation import Augmentation
 from tenfold.rules.fields import Number, Words
 from tenfold.rules.rate_factors import RateFactors
 
-# `comment` adds the names of a family and the range of a number. A field that two records have is named with the place of
-# the second one.
+# `comment` adds the names of a family and the range of a number. A field that two records have is named with the place
+# of the second one.
 MEANINGS = {
     "preprocess": "numeric inputs, fitted on the training rows",
     "augment": "training images, drawn anew in every epoch",
