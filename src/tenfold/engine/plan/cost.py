@@ -55,7 +55,7 @@ COMPILED = CostModel(
 
 def network_work(recipe: Recipe, size: Size) -> Work:
     """The work of a recipe's network: that of its operations."""
-    steps = plan_network(recipe.network, size)
+    steps = plan_network(recipe.network, size.of(recipe))
     return sum((step.op.work(step.layer) for step in steps), start=Work())
 
 

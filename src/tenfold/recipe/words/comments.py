@@ -18,6 +18,7 @@ from tenfold.rules.rate_factors import RateFactors
 # of the second one.
 MEANINGS = {
     "preprocess": "numeric inputs, fitted on the training rows",
+    "integers": "whole numbers of 3 to 50 values: as numbers alone, or as categories too",
     "augment": "training images, drawn anew in every epoch",
     "flip": "mirror left and right with probability 1/2",
     "shift": "move by up to so many pixels in each direction",
