@@ -177,7 +177,7 @@ def test_pbld_of_the_authors(rng):
         torch.from_numpy(rng.normal(size=shape)).float()
         for shape in ((ROWS, n), (n, 1, k), (n, 1, k), (n, k, d), (n, 1, d))
     )
-    layer = PLREmbeddingsLayerCosBias(Fitter(), *map(Variable, (f, w, p, b)), "linear", True)
+    layer = PLREmbeddingsLayerCosBias(Fitter(), *map(Variable, (f, p, w, b)), "linear", True)
     expected = layer.forward_cont(x).detach()
     waved = shifted_waves(x, f[:, 0], p[:, 0])
     made = column_map(waved[..., 1:], w, b[:, 0], relu=False)
