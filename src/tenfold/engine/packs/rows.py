@@ -122,7 +122,10 @@ class Feed:
         for first in range(0, count, width):
             part = slice(first, first + width)
             numbers = self.numbers[:, part].cpu().numpy()[rows]
-            own = affine if affine.rotation is not None else Affine(*(x if x is None else x[part] for x in affine))
+            own = affine
+            if affine.rotation is None:
+                limit = None if affine.limit is None else affine.limit[part]
+                own = Affine(affine.shift[part], affine.scale[part], None, limit)
             yield from apply_affine(own, np.where(np.isnan(numbers), medians[part], numbers)).T
 
     def fitted(self, key: Any, make: Callable[[], np.ndarray]) -> np.ndarray:
