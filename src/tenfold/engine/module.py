@@ -24,8 +24,8 @@ def lane_arrays(layout: Layout, width: int, w: Tensor, moments: Tensor) -> dict[
     arrays: dict[str, np.ndarray] = {}
     for slot, view in zip(layout.slots, layout.views(w), strict=True):
         array = slot.real(view)[0].cpu().numpy().copy()  # without the padding
-        array = array[:width] if slot.first else array
-        arrays[f"{slot.op}.{slot.kind}"] = array if slot.kind == "weight" else array[0]
+        array = array[:width] if slot.first else array[:, :width] if slot.first_columns else array
+        arrays[f"{slot.op}.{slot.kind}"] = array[0] if slot.is_vector else array
     row = moments.cpu().numpy()
     for number, (mean, var, _) in layout.moments.items():
         units = arrays[f"{number}.gamma"].size

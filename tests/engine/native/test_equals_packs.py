@@ -57,6 +57,18 @@ NETWORKS = {
             {"residual": [{"dense": 6}, "tanh"]},
         ]
     },
+    "views": {"hidden": [12, 9], "views": 5},
+    "views, batch, dropout": {
+        "hidden": [12, 9], "views": 3, "normalization": "batch", "dropout": 0.3, "input_dropout": 0.1
+    },
+    "views of a linear model": {"hidden": [], "views": 2},
+    "views behind a layer": {
+        "layers": [
+            {"dropout": 0.1}, {"dense": 20}, "batch_norm", "tanh", {"views": 4}, {"residual": [{"dense": 20}, "relu"]},
+            {"dropout": 0.2}, "layer_norm", {"dense": 6}, "prelu",
+        ]
+    },
+    "one view": {"layers": [{"views": 1}, {"dense": 9}, "relu"]},
     "residual in residual": {
         "layers": [{"dense": 6}, {"residual": [{"dense": 6}, {"residual": ["relu", {"dense": 6}]}, {"dropout": 0.1}]}]
     },
@@ -81,6 +93,7 @@ OTHERS = {
     "unit variance": {"init": "lsuv"},
     "zeros": {"init": "zeros"},
 }
+VIEWS = {"network": {"hidden": [12, 9], "views": 4}}
 REGRESSION = [{"loss": loss} for loss in ("squared", "absolute", {"huber": {"delta": 0.5}}, "poisson")]
 
 
@@ -205,3 +218,10 @@ def test_everything_else_of_a_recipe(changes):
 @pytest.mark.parametrize("changes", REGRESSION, ids=name_of)
 def test_losses_of_numbers(changes):
     compare(recipe_of(**changes), classes=0)
+    compare(recipe_of(**changes, **VIEWS), classes=0)
+
+
+@pytest.mark.parametrize("name", ["smoothing", "hinge", "clipped norm", "max norm", "full batch", "unit variance"])
+def test_everything_else_of_views(name):
+    changes = {**OTHERS[name], **VIEWS, "optimizer": {"sgd": {"lr": 0.05}}}
+    compare(recipe_of(**changes), classes=11 if name == "smoothing" else 3)

@@ -16,7 +16,19 @@ from tenfold.engine.operations.operation import NetworkOperation
 from tenfold.engine.operations.pooling import PoolOp
 from tenfold.engine.operations.prelu import PReLUOp
 from tenfold.engine.operations.residual import ResidualBegin
-from tenfold.recipe.layers import AvgPool, ChannelDropout, Conv, Dense, Dropout, Flatten, GlobalPool, MaxPool, Residual
+from tenfold.engine.operations.views import ViewsOp
+from tenfold.recipe.layers import (
+    AvgPool,
+    ChannelDropout,
+    Conv,
+    Dense,
+    Dropout,
+    Flatten,
+    GlobalPool,
+    MaxPool,
+    Residual,
+    Views,
+)
 from tenfold.rules.activations import Maxout, PReLU
 from tenfold.rules.activations.base import ActivationRule
 from tenfold.rules.normalization import BatchNorm, GroupNorm, LayerNorm
@@ -37,6 +49,7 @@ OPERATIONS: dict[type, type[NetworkOperation]] = {
     Maxout: MaxoutOp,
     PReLU: PReLUOp,
     Residual: ResidualBegin,
+    Views: ViewsOp,
 }
 
 

@@ -32,6 +32,7 @@ Block = tuple[int, Callable[..., Any]]  # so many neighbouring lanes, and the fu
 Arrays = Mapping[str, np.ndarray]  # of one network, by kind
 Needs = Literal["image", "row"] | None  # what a layer must get; None where it takes both
 Columns = Literal["ignored", "kept", "changed"]
+MATRICES = "weight", "view"  # the kinds of slots that are not one vector
 Walk = Callable[[Sequence[Any], FlowSize, tuple[int, ...]], "tuple[list[PlannedOp], FlowSize]"]
 
 
@@ -70,7 +71,8 @@ class Slot:
     what lies outside `size` is 0 and stays 0. Then where it is: its operation (a number) and where it starts in the
     lane's row, which `Layout` fills in.
 
-    A dense weight is (inputs, units), a convolution's (channels, channels in, kernel, kernel), all others (1, units).
+    A dense weight is (inputs, units), a convolution's (channels, channels in, kernel, kernel), the factors of views are
+    (views, units), all others (1, units).
     """
 
     kind: str
@@ -81,6 +83,7 @@ class Slot:
     op: int = 0
     start: int = 0
     first: bool = False  # its rows are the network's input columns
+    first_columns: bool = False  # its columns are
 
     @property
     def stop(self) -> int:
@@ -91,6 +94,11 @@ class Slot:
     def matrix(self) -> tuple[int, int]:
         """(rows, columns) that an initialization draws: inputs of a unit, units."""
         return (self.size[0], self.size[1]) if len(self.size) == 2 else (math.prod(self.size[1:]), self.size[0])
+
+    @property
+    def is_vector(self) -> bool:
+        """Whether it is a number for each unit or channel, (1, units): among arrays by name it is (units,)."""
+        return self.kind not in MATRICES
 
     def real(self, view: Any) -> Any:
         """A view (lanes, *stored) without its padding, (lanes, *size)."""
@@ -108,6 +116,10 @@ class Work:
     normalized: int = 0  # numbers that are normalized
     dropped: int = 0  # numbers that can be dropped
     weights: int = 0  # learned numbers
+
+    def of_views(self, count: int) -> Work:
+        """The same for that many views of a row, which learn the same numbers."""
+        return Work(**{name: value * (1 if name == "weights" else count) for name, value in vars(self).items()})
 
     def __add__(self, other: Work) -> Work:
         return Work(*(mine + more for mine, more in zip(vars(self).values(), vars(other).values(), strict=True)))
@@ -240,8 +252,22 @@ class NetworkOperation(ABC):
         """Where its parameter of that kind starts; None if the recipe's initialization draws it."""
         return None
 
+    def first_numbers(self, kind: str, draw: Callable[[], np.random.Generator], width: int) -> np.ndarray | None:
+        """What its parameter of that kind starts as where the operation itself draws it. draw: makes the generator;
+        width: the columns of the parameter that are real, where they are input columns those of the fold."""
+        return None
+
+    @property
+    def views(self) -> int:
+        """The rows that it makes of one."""
+        return 1
+
+    def batch_behind(self, batch: BatchContext) -> BatchContext:
+        """The batch as the operations behind it have it."""
+        return batch
+
     def work(self, layer: Any) -> Work:
-        """What it does for one row."""
+        """What it does for one row that enters it."""
         return Work(weights=self.parameter_count)
 
     def compiled(self, layer: Any) -> CompiledOp | None:
@@ -275,6 +301,14 @@ class Sized(NetworkOperation):
     @property
     def output_size(self) -> FlowSize:
         return self.size
+
+
+def views_before(ops: Sequence[NetworkOperation]) -> list[int]:
+    """Of how many views what enters each operation is, and at the end what leaves the last one in training."""
+    counts = [1]
+    for op in ops:
+        counts.append(counts[-1] * op.views)
+    return counts
 
 
 def rule_blocks(rules: Sequence[Any]) -> list[Block]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -41,7 +42,11 @@ def initial_parameters(
             block = row[slot.start : slot.stop].reshape(slot.stored)
             step = steps[slot.op]
             value = step.op.initial_value(slot.kind, step.layer)
-            if value is not None:
+            width = widths[lane.fold] if slot.first_columns else slot.size[1]
+            own = step.op.first_numbers(slot.kind, partial(derive, fold.seed, "views", fold.number, slot.op), width)
+            if own is not None:
+                block[: slot.size[0], :width] = own
+            elif value is not None:
                 block[:, : slot.size[1]] = value
             elif not (slot.output and rule.zero_last and slot.kind == "weight"):
                 real = _real(slot, widths[lane.fold])

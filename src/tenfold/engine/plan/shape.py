@@ -8,8 +8,8 @@ from typing import Any
 
 from tenfold.data.feed.batches import ALIGN, Dealing, align
 from tenfold.data.split.folds import Fold
-from tenfold.engine.operations.operation import NetworkOperation, PlannedOp, Slot
-from tenfold.engine.plan.network import entering_image, plan_network
+from tenfold.engine.operations.operation import NetworkOperation, PlannedOp, Slot, views_before
+from tenfold.engine.plan.network import entering_image, plan_network, plan_recipe
 from tenfold.engine.plan.size import Image, Size
 from tenfold.recipe.recipe import Recipe
 
@@ -42,9 +42,14 @@ class Shape:
         enters = entering_image(recipe.network, size)
         return Shape(size.inputs, enters, size.outputs, tuple(step.op for step in steps), dealing, second)
 
+    @property
+    def views(self) -> tuple[int, ...]:
+        """See `views_before`."""
+        return tuple(views_before(self.ops))
+
     def steps(self, recipe: Recipe) -> tuple[PlannedOp, ...]:
         """The operations with the values of a recipe of this shape."""
-        return plan_network(recipe.network, Size(self.inputs, self.outputs, self.image))
+        return plan_recipe(recipe, Size(self.inputs, self.outputs, self.image))
 
 
 @dataclass(frozen=True)
@@ -80,7 +85,9 @@ class Layout:
                 # rows of numbers enter the first weight of all; that of a convolution has no rows of input columns
                 first = slot.kind == "weight" and not seen_weight and slot.size[0] == shape.inputs
                 seen_weight = seen_weight or slot.kind == "weight"
-                slots.append(replace(slot, op=number, start=start, first=first and len(slot.size) == 2))
+                columns = slot.kind == "view" and not seen_weight and slot.size[1] == shape.inputs
+                first = first and len(slot.size) == 2
+                slots.append(replace(slot, op=number, start=start, first=first, first_columns=columns))
                 start = align(slots[-1].stop)  # a kernel may choose its path by how its operands are aligned
             width = op.moment_width
             if width:

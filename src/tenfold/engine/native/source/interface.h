@@ -14,6 +14,8 @@ enum OperationKind {
     MAXOUT = 6,
     RESIDUAL_BEGIN = 7,
     RESIDUAL_END = 8,
+    VIEWS = 9,
+    HEADS = 10,
 };
 
 enum Phase { GRADIENT = 1, MOVE = 2 };
@@ -22,9 +24,10 @@ enum Failure { NO_MEMORY = -1, STOPPED = -2 };
 
 // One operation of a network. in, out: units that enter and leave; slot: the first of its parameters (-1: none), slots:
 // how many; option: of an activation its number, of a group normalization its groups, of maxout its pieces, of PReLU its
-// slopes, of dropout its place in `Draws`; stored: how many numbers a dropout draws for each row; mean, var: where its
-// running moments begin; numbers: eps, then keep (-1: cumulative), unbiased; or the slope of an activation, or the rate
-// of a dropout.
+// slopes, of dropout its place in `Draws`, of views and heads how many; stored: how many numbers a dropout draws for each
+// row; mean, var: where its running moments begin; numbers: eps, then keep (-1: cumulative), unbiased; or the slope of an
+// activation, or the rate of a dropout, or of heads what their mean is (see views.h). The heads' weights lie side by side:
+// (in, option * out).
 struct Operation {
     int64_t kind, in, out, slot, slots, option, stored, mean, var;
     double numbers[4];
