@@ -108,6 +108,7 @@ from .rules.preprocessing import (
     CenterImage as CenterImage,
     MinMax as MinMax,
     NoPreprocessing as NoPreprocessing,
+    RobustClip as RobustClip,
     Standardize as Standardize,
     StandardizeChannel as StandardizeChannel,
     WhitenPCA as WhitenPCA,

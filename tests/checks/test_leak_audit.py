@@ -16,7 +16,9 @@ X, Y = X[:160], Y[:160]
 SMALL = {"network": {"hidden": [8], "normalization": "batch", "dropout": 0.2}, "batch_size": 32, "epochs": 2}
 
 
-@pytest.mark.parametrize("preprocess", ["none", "center", "standardize", "min_max", "pca", "whiten_pca", "whiten_zca"])
+@pytest.mark.parametrize(
+    "preprocess", ["none", "center", "standardize", "min_max", "robust_clip", "pca", "whiten_pca", "whiten_zca"]
+)
 def test_no_preprocessing_leaks(preprocess):
     found = tenfold.audit(Recipe.from_dict(SMALL | {"preprocess": preprocess}), X[:, :6], Y, folds=3)
     assert found.clean, found.report()

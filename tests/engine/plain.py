@@ -11,7 +11,7 @@ from torch import nn
 
 from tenfold.data.feed.batches import deal
 from tenfold.data.feed.encode import Inputs, fit_encoding, matrix_inputs
-from tenfold.data.feed.moments import target_scale, training_moments
+from tenfold.data.feed.moments import target_scale, training_moments, training_quantiles
 from tenfold.data.feed.randomness import derive
 from tenfold.data.split.folds import Fold
 from tenfold.engine.layers import HeadsLayer
@@ -66,6 +66,7 @@ def make_feed(x, y, folds, dtype, device="cpu", scatter=False):
     inputs = as_inputs(x)
     encodings = [fit_encoding(inputs, fold.train) for fold in folds]
     moments = training_moments(inputs, folds, encodings, scatter=scatter)
+    moments = [m._replace(quantiles=q) for m, q in zip(moments, training_quantiles(inputs, folds), strict=True)]
     scale = [(0.0, 1.0) if y.dtype.kind == "i" else target_scale(y, fold) for fold in folds]
     parts = [FoldInputs(f, e, m, *s) for f, e, m, s in zip(folds, encodings, moments, scale, strict=True)]
     return Feed(inputs, y, parts, torch.device(device), dtype)
@@ -134,6 +135,7 @@ def train_plain(recipe: Recipe, x, y, fold: Fold, updates: int, *, shape: Shape,
     inputs, dealing = as_inputs(x), shape.dealing
     parts = [fold]
     moments = training_moments(inputs, parts, [fit_encoding(inputs, fold.train)], scatter=True)[0]
+    moments = moments._replace(quantiles=training_quantiles(inputs, parts)[0])
     z = torch.from_numpy(apply_affine(recipe.preprocess.fit(moments), inputs.values(slice(None)))).to(dtype)
     criterion = LOSSES[type(loss_of(recipe, y.dtype.kind == "i")).__name__](loss_of(recipe, y.dtype.kind == "i"))
     if y.dtype.kind == "i":

@@ -54,6 +54,7 @@ def recipe(**fields):
 NEIGHBOURS = [  # like a search: the recipe stands among others, of which one needs the products of columns
     recipe(preprocess="whiten_pca"), recipe(),
     recipe(network={"hidden": [8], "activation": "tanh", "dropout": 0.3}, epochs=3), recipe(decay="cosine"),
+    recipe(preprocess="robust_clip"),
 ]  # fmt: skip
 NORMALIZED = recipe(network={"hidden": [8], "normalization": "batch", "dropout": 0.2}, weight_average=0.9)
 

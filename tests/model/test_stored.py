@@ -167,6 +167,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "group norm": {"network": {"hidden": [6, 4], "normalization": {"group": {"groups": 2}}}},
     "linear": {"network": {"hidden": []}},
     "components": {"preprocess": "whiten_pca"},
+    "limits": {"preprocess": "robust_clip"},
     "as it is": {"preprocess": "none"},
     "hinge": {"loss": "hinge"},
     "second order": {"optimizer": "lbfgs"},

@@ -9,9 +9,9 @@ from scipy.linalg import fractional_matrix_power
 from sklearn import decomposition
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
-from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, StandardScaler
+from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, RobustScaler, StandardScaler
 
-from tenfold.data.feed.moments import column_moments
+from tenfold.data.feed.moments import column_moments, quantiles_of
 from tenfold.errors import BadInput
 from tenfold.rules.preprocessing import (
     PCA,
@@ -23,6 +23,7 @@ from tenfold.rules.preprocessing import (
     Moments,
     NoPreprocessing,
     Preprocessing,
+    RobustClip,
     Standardize,
     StandardizeChannel,
     WhitenPCA,
@@ -59,6 +60,15 @@ def by_matrix_power(rule, train, rest):
     return (rest - train.mean(0)) / scale @ fractional_matrix_power(cov, -0.5)
 
 
+def by_quartiles(rule, train, rest):
+    """scikit-learn's RobustScaler, and the limit; as RealMLP's, half the range where the quartiles are equal."""
+    scaler = RobustScaler().fit(train)
+    same = np.subtract(*np.quantile(train, [0.75, 0.25], axis=0)) == 0
+    half = np.where(np.ptp(train, axis=0) > 0, np.ptp(train, axis=0) / 2, 1.0)
+    z = (rest - scaler.center_) / np.where(same, half, scaler.scale_)
+    return z / np.sqrt(1 + (z / rule.limit) ** 2)
+
+
 def by_axes(axes, *, std):
     """Moments of images (rows, height, width, channels) over these axes."""
 
@@ -74,6 +84,7 @@ ORACLES = {
     Center: sklearn(lambda r: StandardScaler(with_std=False)),
     Standardize: sklearn(lambda r: StandardScaler()),
     MinMax: sklearn(lambda r: MinMaxScaler((r.low, r.high))),
+    RobustClip: by_quartiles,
     PCA: by_components,
     WhitenPCA: by_components,
     WhitenZCA: by_matrix_power,
@@ -85,6 +96,8 @@ RULES = [
     *(member() for member in typing.get_args(Preprocessing)),
     MinMax(low=0.0, high=1.0),
     MinMax(low=2, high=7),
+    RobustClip(limit=0.5),
+    RobustClip(limit=1e4),
     PCA(variance=0.8),
     PCA(components=5),
     PCA(variance=None),
@@ -102,7 +115,9 @@ ALONE = [rule for rule in RULES if not rule.needs_scatter and not rule.images_on
 
 
 def moments(x, image=None):
-    return column_moments(x, scatter=True)._replace(image=image)
+    ordered = np.sort(x, axis=0)
+    quantiles = np.stack([quantiles_of(column) for column in ordered.T], 1) if x.size else np.zeros((1001, x.shape[1]))
+    return column_moments(x, scatter=True)._replace(image=image, quantiles=quantiles)
 
 
 def table(rows=200, seed=0):
@@ -171,6 +186,48 @@ def test_what_it_does_to_its_own_rows(rule):
         np.testing.assert_allclose(z[:, varies].min(0), rule.low, rtol=1e-9)
         np.testing.assert_allclose(z[:, varies].max(0), rule.high, rtol=1e-9)
         np.testing.assert_allclose(z[:, ~varies], rule.low, rtol=1e-9)
+
+
+# The limit
+
+
+def test_a_limit_bounds_every_input_and_keeps_the_order():
+    x = np.random.default_rng(2).standard_cauchy((500, 3)) * [1e-3, 1.0, 1e6]
+    affine = RobustClip().fit(moments(x))
+    far = np.concatenate([x, [[1e300] * 3, [-1e300] * 3, [3e38] * 3]])
+    z = apply_affine(affine, far)
+    assert (np.abs(z) <= 3).all()
+    np.testing.assert_array_equal(z[500:502], [[3.0] * 3, [-3.0] * 3])
+    assert (np.diff(np.sort(far, axis=0), axis=0) >= 0).all()
+    for column in range(3):
+        assert (np.diff(z[np.argsort(far[:, column]), column]) >= 0).all()
+
+
+def test_a_quarter_of_outliers_does_not_move_the_scale_of_the_others():
+    x = np.random.default_rng(2).standard_normal((400, 1))
+    moved = x.copy()
+    moved[np.argsort(x[:, 0])[-80:]] *= 1e6
+    for one, two in zip(RobustClip().fit(moments(x)), RobustClip().fit(moments(moved)), strict=True):
+        np.testing.assert_array_equal(one, two)
+
+
+def test_a_third_of_the_limit_is_bent_by_five_percent():
+    affine = Affine(np.zeros(1), np.ones(1), limit=np.full(1, 3.0))
+    assert apply_affine(affine, np.array([[1.0]]))[0, 0] == pytest.approx(0.9487, abs=1e-4)
+
+
+def test_a_column_with_equal_quartiles_is_divided_by_half_its_range():
+    x = np.zeros((100, 2))
+    x[:3, 0], x[3:5, 0] = 5.0, -1.0
+    affine = RobustClip().fit(moments(x))
+    np.testing.assert_array_equal(affine.shift, [0.0, 0.0])
+    np.testing.assert_array_equal(affine.scale, [3.0, 1.0])
+
+
+def test_a_rule_of_quantiles_needs_them():
+    for rule in [rule for rule in RULES if rule.needs_quantiles]:
+        with pytest.raises(ValueError, match="quantiles"):
+            rule.fit(column_moments(mixed()))
 
 
 def test_mean_and_std_of_the_training_rows_are_exact():
@@ -490,6 +547,7 @@ def test_merged_moments_are_those_of_all_rows(parts):
 
 def test_an_empty_part_is_neutral():
     some, none = moments(table(), (2, 2, 2)), moments(np.zeros((0, 8)))
+    some = some._replace(quantiles=None)  # of two parts together they are others
     for merged in (merge(some, none), merge(none, some)):
         for one, two in zip(merged, some, strict=True):
             np.testing.assert_array_equal(one, two)

@@ -159,3 +159,12 @@ def test_what_is_refused(monkeypatch):
     with pytest.raises(BadInput, match=r"optuna.*\n.*pip install 'tenfold\[model\]'"):
         proposer("model", SPACE, 9, 0)
     assert proposer("sobol", SPACE, 9, 0).rounds == 1
+
+
+@pytest.mark.parametrize("name", PROPOSERS)
+def test_recipes_that_a_space_names_come_first_and_may_lie_outside_of_its_sets(name):
+    outside = Recipe(epochs=77, weight_decay=0.123)
+    space = Space(SPACE.tree, (outside,))
+    tried, _ = run(proposer(name, space, 24, 1), lambda recipe: 1.0 if recipe == outside else 1 / recipe.epochs)
+    assert tried[0].recipe == outside
+    assert len({one.recipe for one in tried}) == 24

@@ -72,7 +72,12 @@ def _check_preprocess(settings: Any, arrays: Mapping[str, Array], where: str) ->
         raise Corrupt(f"the scale of the target is {scale!r:.60}", file=where)
     slots = sorted((name for name in arrays if name.startswith("slots")), key=lambda name: (len(name), name))
     wanted = {"medians", "indicators", "shift", "scale"}
-    if slots != [f"slots{j}" for j in range(len(slots))] or not wanted <= set(arrays) <= {*wanted, *slots, "rotation"}:
+    if slots != [f"slots{j}" for j in range(len(slots))] or not wanted <= set(arrays) <= {
+        *wanted,
+        *slots,
+        "rotation",
+        "limit",
+    }:
         raise Corrupt("the arrays of the preprocessing are others", file=where)
     for name in ("medians", "shift", "scale"):
         _check_array(arrays[name], name, "f", (None,), where)
@@ -88,6 +93,10 @@ def _check_preprocess(settings: Any, arrays: Mapping[str, Array], where: str) ->
         raise Corrupt(f"the preprocessing does not fit {width} inputs", file=where)
     if "rotation" in arrays:
         _check_array(arrays["rotation"], "rotation", "f", (columns, columns), where)
+    if "limit" in arrays:
+        _check_array(arrays["limit"], "limit", "f", (columns,), where)
+        if (arrays["limit"] <= 0).any():
+            raise Corrupt("a limit of the preprocessing is not positive", file=where)
     return width
 
 

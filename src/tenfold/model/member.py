@@ -74,7 +74,7 @@ def read_member(
     return Member(
         recipe=Recipe.from_dict(spec["recipe"]),
         encoding=Encoding(arrays["medians"], arrays["indicators"], tuple(slots), preprocess["width"]),
-        affine=Affine(arrays["shift"], arrays["scale"], arrays.get("rotation")),
+        affine=Affine(arrays["shift"], arrays["scale"], arrays.get("rotation"), arrays.get("limit")),
         target_scale=(mean, std),
         weights=dict(weights),
         epochs=spec["epochs"],

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tenfold.data.feed.encode import Encoding, Inputs, fit_encodings
-from tenfold.data.feed.moments import target_scale, training_moments
+from tenfold.data.feed.moments import target_scale, training_moments, training_quantiles
 from tenfold.data.split.folds import Fold, divide_again, divide_rows
 from tenfold.data.split.request import Splits
 from tenfold.engine.operations.operation import PlannedOp
@@ -108,9 +108,17 @@ class Problem:
         """The same with the products of every two columns, for principal components and whitening."""
         return tuple(training_moments(self.inputs, self.folds, self.encodings, scatter=True))
 
+    @cached_property
+    def quantiles(self) -> tuple[Array, ...]:
+        """Of the numeric columns of every training part, see `training_quantiles`."""
+        return tuple(training_quantiles(self.inputs, self.folds))
+
     def moments_for(self, recipes: Sequence[Recipe]) -> tuple[Moments, ...]:
         """The moments that the preprocessing of these recipes needs."""
-        return self.scatters if any(recipe.preprocess.needs_scatter for recipe in recipes) else self.moments
+        moments = self.scatters if any(recipe.preprocess.needs_scatter for recipe in recipes) else self.moments
+        if not any(recipe.preprocess.needs_quantiles for recipe in recipes):
+            return moments
+        return tuple(m._replace(quantiles=q) for m, q in zip(moments, self.quantiles, strict=True))
 
     @property
     def width(self) -> int:

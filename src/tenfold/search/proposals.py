@@ -128,7 +128,8 @@ class CoarseToFine:
         first = _untried(coarse, tried)
         if first or self.rounds == 1:
             return first
-        stage = set(coarse)
+        # A recipe that the space names to be tried first may lie outside of its sets, which are what is narrowed.
+        stage = {recipe for recipe in coarse if locate(self.space, recipe) is not None}
         leaders = _leaders([trial for trial in tried if trial.recipe in stage])
         fine = narrow(self.space, leaders).sample(self.trials, _derived(self.seed, FINE)) if leaders else []
         more = [*fine, *sobol(self.space, 2 * self.trials, self.seed)]

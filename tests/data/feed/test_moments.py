@@ -10,7 +10,7 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from tenfold.data.feed import moments as module
 from tenfold.data.feed.encode import fit_encoding, matrix_inputs, pixel_inputs
-from tenfold.data.feed.moments import block_moments, row_blocks, target_scale, training_moments
+from tenfold.data.feed.moments import block_moments, row_blocks, target_scale, training_moments, training_quantiles
 from tenfold.data.split.folds import Fold, make_folds
 from tenfold.rules.preprocessing import (
     PCA,
@@ -70,7 +70,9 @@ def fitted(x, splitter, *, scatter=False):
     inputs = matrix_inputs(x) if x.ndim == 2 else pixel_inputs(x)
     folds = make_folds(np.zeros(len(x)), splitter, classification=False)
     encodings = [fit_encoding(inputs, fold.train) for fold in folds]
-    return folds, encodings, training_moments(inputs, folds, encodings, scatter=scatter)
+    moments = training_moments(inputs, folds, encodings, scatter=scatter)
+    quantiles = training_quantiles(inputs, folds)
+    return folds, encodings, [m._replace(quantiles=q) for m, q in zip(moments, quantiles, strict=True)]
 
 
 @splitters
@@ -94,7 +96,7 @@ def test_maps_equal_scikit_learns_scalers(splitter):
     for fold, _, moments in zip(*fitted(x, splitter), strict=True):
         part, _ = imputed(x, fold)
         for rule, scaler in ((Standardize(), StandardScaler()), (MinMax(), MinMaxScaler((-1, 1)))):
-            shift, scale, _ = rule.fit(moments)
+            shift, scale = rule.fit(moments)[:2]
             expected = scaler.fit(part).transform(part)
             varies = np.ptp(part, axis=0) > 0
             np.testing.assert_allclose(((part - shift) / scale)[:, varies], expected[:, varies], rtol=1e-6, atol=1e-6)
@@ -204,6 +206,42 @@ def test_no_scatter_unless_asked_for():
     assert all(moments.scatter is None for moments in fitted(complete(), SPLITTERS["k-fold"])[2])
 
 
+# Quantiles
+
+
+@splitters
+@pytest.mark.parametrize("x", [table(), pixels()], ids=["table", "pixels"])
+def test_quantiles_equal_numpys_on_the_cells_of_each_training_part(splitter, x):
+    values = x.reshape(ROWS, -1) / 255 if x.dtype == np.uint8 else x
+    for fold, _, moments in zip(*fitted(x, splitter), strict=True):
+        for column, found in enumerate(moments.quantiles.T):
+            cells = values[fold.train, column]
+            cells = cells[~np.isnan(cells)]
+            expected = np.quantile(cells, np.arange(1001) / 1000) if len(cells) else np.zeros(1001)
+            np.testing.assert_allclose(found, expected, rtol=1e-13, atol=1e-13 * np.abs(expected).max())
+            assert found[0] == min(cells, default=0.0)
+            assert found[-1] == max(cells, default=0.0)
+
+
+def test_a_column_is_sorted_once_for_all_folds(monkeypatch):
+    sorts = []
+    argsort = np.argsort
+    monkeypatch.setattr(np, "argsort", lambda *given, **how: sorts.append(given) or argsort(*given, **how))
+    inputs = matrix_inputs(complete())
+    folds = make_folds(np.zeros(ROWS), KFold(5), classification=False)
+    sorts.clear()
+    training_quantiles(inputs, folds)
+    assert len(sorts) == 8
+
+
+@pytest.mark.parametrize("share", [0.0, 0.0004, 0.25, 0.3333, 0.5, 1.0])
+def test_a_quantile_at_any_share_lies_between_its_neighbours(share):
+    x = np.random.default_rng(0).standard_normal((2001, 1))
+    (_, _, moments) = fitted(x, KFold(2))
+    for fold, m in zip(make_folds(np.zeros(2001), KFold(2), classification=False), moments, strict=True):
+        assert m.quantile(share)[0] == pytest.approx(np.quantile(x[fold.train], share), abs=1e-3)
+
+
 # Images
 
 
@@ -219,7 +257,7 @@ def test_moments_of_bytes_are_those_of_their_values(splitter):
         np.testing.assert_allclose(moments.scatter, np.cov(part.T, bias=True) * len(part), rtol=1e-10, atol=1e-10)
         np.testing.assert_array_equal(moments.minimum, part.min(0))
         np.testing.assert_array_equal(moments.maximum, part.max(0))
-        shift, scale, _ = StandardizeChannel().fit(moments)
+        shift, scale = StandardizeChannel().fit(moments)[:2]
         channels = part.reshape(-1, 2)
         np.testing.assert_allclose(shift, np.tile(channels.mean(0), 6), rtol=1e-12)
         np.testing.assert_allclose(scale, np.tile(channels.std(0), 6), rtol=1e-12)
@@ -231,7 +269,7 @@ def test_moments_do_not_depend_on_the_size_of_chunks(monkeypatch, size):
     whole = block_moments(inputs, rows, scatter=True)
     scatter = module.imputed_scatter(inputs, rows, np.zeros(12), whole.mean)
     monkeypatch.setattr(module, "CHUNK", size)
-    for one, two in zip(block_moments(inputs, rows, scatter=True), whole, strict=True):
+    for one, two in zip(block_moments(inputs, rows, scatter=True)[:7], whole[:7], strict=True):
         np.testing.assert_allclose(one, two, rtol=1e-12, atol=1e-13)
     np.testing.assert_allclose(module.imputed_scatter(inputs, rows, np.zeros(12), whole.mean), scatter, atol=1e-12)
     np.testing.assert_allclose(scatter, whole.scatter, rtol=1e-12, atol=1e-12)

@@ -88,6 +88,7 @@ OTHERS = {
     "one cycle": {"decay": "one_cycle"},
     "cosine": {"decay": {"cosine": {"warmup": 0.1}}},
     "whitened": {"preprocess": "whiten_pca"},
+    "clipped inputs": {"preprocess": {"robust_clip": {"limit": 1.5}}},
     "full batch": {"batch_size": "full"},
     "batches of one": {"batch_size": 1, "optimizer": {"sgd": {"lr": 1e-3}}},
     "unit variance": {"init": "lsuv"},

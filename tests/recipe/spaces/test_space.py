@@ -286,3 +286,42 @@ def test_a_space_with_a_pair_that_no_recipe_may_have_is_refused_when_it_is_built
 def test_a_space_prints_as_what_builds_it():
     space = Space.from_yaml(MIXED)
     assert eval(repr(space), {"Space": Space}) == space
+
+
+FIRST = {"epochs": 7, "network": {"hidden": [3]}}, {"epochs": 8, "optimizer": {"adam": {"lr": 0.25}}}
+WITH_FIRST = {"first": list(FIRST), "epochs": {"int_log_uniform": [10, 20]}}
+
+
+def test_recipes_to_be_tried_first_come_first_and_once():
+    space = Space.from_dict(WITH_FIRST)
+    assert list(space.first) == [Recipe.from_dict(recipe) for recipe in FIRST]
+    drawn = space.sample(6, seed=3)
+    assert drawn[:2] == list(space.first)
+    assert len(set(drawn)) == 6
+    assert drawn[2:] == Space.from_dict({"epochs": {"int_log_uniform": [10, 20]}}).sample(4, seed=3)
+    assert space.sample(1, seed=3) == drawn[:1]
+    assert [r.epochs for r in space.sample(100)[2:]].count(7) == 0
+    assert len(space.sample(100)) == space.size == 13
+
+
+def test_a_space_with_first_recipes_comes_back_from_its_text():
+    space = Space.from_dict(WITH_FIRST)
+    assert Space.from_yaml(space.to_yaml()) == space
+    assert Space.from_dict(space.to_dict()) == space
+    assert "# recipes that are tried before any other" in space.to_yaml()
+    inside = Space.from_dict({"first": [{"epochs": 12}], "epochs": [12, 13]})
+    assert inside.size == 2
+    assert len(inside.sample(5)) == 2
+
+
+@pytest.mark.parametrize(
+    ("first", "message"),
+    [
+        ({"epochs": 3}, "first: found a mapping"),
+        ([{"epoch": 3}], r"first\[0\].epoch: unknown field; nearest: epochs"),
+        ([{}, {"epochs": [3, 4]}], r"first\[1\].epochs: found a list, a choice that only a space may hold"),
+    ],
+)
+def test_a_wrong_first_recipe_is_named(first, message):
+    with pytest.raises(BadInput, match=message):
+        Space.from_dict({"first": first, "epochs": 5})

@@ -121,7 +121,9 @@ class SharedSource:
             np.ascontiguousarray(part, np.float64)
             for part in (feed.folds[fold].encoding.medians, affine.shift, affine.scale)
         )
-        rotation = None if affine.rotation is None else np.ascontiguousarray(affine.rotation, np.float64)
+        rotation, limit = (
+            None if part is None else np.ascontiguousarray(part, np.float64) for part in (affine.rotation, affine.limit)
+        )
         none = np.zeros(0, np.int64)
         gaps = none if feed.gaps is None else feed.gaps.numpy()
         flags = none if feed.gaps is None else np.ascontiguousarray(feed.flag[fold, 0].numpy())
@@ -131,12 +133,12 @@ class SharedSource:
             table=None, table_row=0, columns=self.numbers.shape[1], width=feed.width, behind=feed.extra,
             numbers=None if pixels else address(self.numbers), pixels=address(self.numbers) if pixels else None,
             medians=address(medians), shift=address(shift), scale=address(scale),
-            rotation=None if rotation is None else address(rotation),
+            rotation=None if rotation is None else address(rotation), limit=None if limit is None else address(limit),
             gap_count=len(gaps), gaps=address(gaps), flags=address(flags),
             code_count=0 if feed.codes is None else feed.codes.shape[1], codes=address(codes),
             code_columns=address(columns),
         )  # fmt: skip
-        return RowSource(record, (self.numbers, medians, shift, scale, rotation, gaps, flags, codes, columns))
+        return RowSource(record, (self.numbers, medians, shift, scale, rotation, limit, gaps, flags, codes, columns))
 
 
 _sharing = threading.Lock()

@@ -57,7 +57,7 @@ class SourceRecord(Structure):
         ("pixels", c_void_p),
         ("columns", c_int64),
         ("width", c_int64),
-        *((name, c_void_p) for name in ("medians", "shift", "scale", "rotation")),
+        *((name, c_void_p) for name in ("medians", "shift", "scale", "rotation", "limit")),
         ("gap_count", c_int64),
         ("gaps", c_void_p),
         ("flags", c_void_p),

@@ -20,6 +20,7 @@ from tenfold.data.split.folds import Fold
 from tenfold.engine.operations.operation import padded
 from tenfold.rules.augmentation import Augmentation, augment, draws
 from tenfold.rules.preprocessing import Affine, Moments, Preprocessing
+from tenfold.rules.preprocessing.moments import FAR
 
 # Numbers of inputs that are made at once, at most (a megabyte in float64): starting an operation costs 2 to 3
 # microseconds, whatever its size, so small batches are made together.
@@ -43,13 +44,15 @@ class FoldInputs:
 
 class Groups(NamedTuple):
     """What turns rows into inputs for each group of lanes. fold_of (G,): its fold, None where group g is fold g;
-    shift and scale (G, 1, N); rotations: (N, N) of each group, None where it has none; augment: of each group."""
+    shift and scale (G, 1, N); rotations: (N, N) of each group, limits: (N,), None where it has none; augment: of each
+    group."""
 
     folds: tuple[int, ...]
     fold_of: Tensor | None
     shift: Tensor
     scale: Tensor
     rotations: tuple[Tensor | None, ...]
+    limits: tuple[Tensor | None, ...]
     augment: tuple[Augmentation, ...]
 
 
@@ -113,10 +116,12 @@ class Feed:
         fold_of = None if folds == tuple(range(len(self.folds))) else torch.tensor(folds, device=self.device)
         shift = self._stack([part.shift for part in maps])[:, None]
         scale = self._stack([part.scale for part in maps])[:, None]
-        rotations = tuple(
-            None if part.rotation is None else torch.from_numpy(part.rotation).to(self.device) for part in maps
+        rotations, limits = (
+            tuple(None if part is None else torch.from_numpy(part).to(self.device) for part in parts)
+            for parts in ([part.rotation for part in maps], [part.limit for part in maps])
         )
-        return Groups(folds, fold_of, shift, scale, rotations, tuple(augmentation for _, _, augmentation in keys))
+        augment = tuple(augmentation for _, _, augmentation in keys)
+        return Groups(folds, fold_of, shift, scale, rotations, limits, augment)
 
     def inputs(self, rows: Tensor, groups: Groups, update: int | None = None) -> Tensor:
         """Inputs (G, B, width) of rows (F, B), the rows of each fold, for these groups; augmented where `update`, the
@@ -148,6 +153,10 @@ class Feed:
         for g, rotation in enumerate(groups.rotations):
             if rotation is not None:
                 numbers[g] = numbers[g] @ rotation
+        for g, limit in enumerate(groups.limits):
+            if limit is not None:
+                far = (numbers[g] / limit).clamp(-FAR, FAR)  # the square of a larger one is infinite
+                numbers[g] = limit * (far / (1 + far * far).sqrt())
         out = torch.zeros(len(shift), batch, self.width, dtype=self.dtype, device=self.device)
         count = numbers.shape[2]
         out[..., :count] = numbers

@@ -63,17 +63,18 @@ class Reader:
             case Either():
                 return self._record(kind, value, path)
 
-    def _fault(self, path: FieldPath, what: str) -> None:
+    def fault(self, path: FieldPath, what: str) -> None:
+        """Note what is wrong at a path."""
         self.faults.append(Fault(path, what))
 
     def _unexpected(self, kind: FieldKind, value: Any, path: FieldPath) -> None:
-        self._fault(path, f"found {in_words(value)}; expected {kind}")
+        self.fault(path, f"found {in_words(value)}; expected {kind}")
 
     def _choice(self, kind: FieldKind, options: list[Any], path: FieldPath) -> Node | None:
         if not self.sets:
-            return self._fault(path, f"found a list, a choice that only a space may hold; expected {kind}")
+            return self.fault(path, f"found a list, a choice that only a space may hold; expected {kind}")
         if not options:
-            return self._fault(path, f"found an empty list; a choice needs an option; expected {kind}")
+            return self.fault(path, f"found an empty list; a choice needs an option; expected {kind}")
         return self._all(kind, options, path)
 
     def _all(self, kind: FieldKind, options: list[Any], path: FieldPath) -> Node | None:
@@ -93,17 +94,17 @@ class Reader:
         name: RangeName | None = next((name for name in RANGES if list(value) == [name]), None)
         if name is None:
             expected = f"{kind}, or one of {', '.join(RANGES)}: [low, high]" if self.sets else str(kind)
-            return self._fault(path, f"found {in_words(value)}; expected {expected}")
+            return self.fault(path, f"found {in_words(value)}; expected {expected}")
         if not self.sets:
-            return self._fault(path, f"found a range, which only a space may hold; expected {kind}")
+            return self.fault(path, f"found a range, which only a space may hold; expected {kind}")
         ends = value[name]
         numbers_ = [as_number(end) for end in ends] if isinstance(ends, list | tuple) else []
         if len(numbers_) != 2 or numbers_[0] is None or numbers_[1] is None:
-            return self._fault(path, f"{name}: found {in_words(ends)}; expected two numbers, [low, high]")
+            return self.fault(path, f"{name}: found {in_words(ends)}; expected two numbers, [low, high]")
         low, high = numbers_[0], numbers_[1]
         wrong = range_fault(name, low, high, integer=kind.integer)
         if wrong:
-            return self._fault(path, f"{name}: {wrong}; got [{low:g}, {high:g}]")
+            return self.fault(path, f"{name}: {wrong}; got [{low:g}, {high:g}]")
         return Range(name, int(low), int(high)) if name == "int_log_uniform" else Range(name, float(low), float(high))
 
     def _list(self, kind: SizeList | LayerList, value: Any, path: FieldPath) -> Node | None:
@@ -122,7 +123,7 @@ class Reader:
             item, example = (
                 ("a layer", LAYERS_CHOICE) if isinstance(kind, LayerList) else ("a whole number", SIZES_CHOICE)
             )
-            return self._fault(path, f"found a list; expected {item} (a choice is a list of lists: {example})")
+            return self.fault(path, f"found a list; expected {item} (a choice is a list of lists: {example})")
         if isinstance(kind, LayerList):
             return self._rule(kind.layer, value, path)
         return self._number(Number(integer=True), value, path)
@@ -144,9 +145,9 @@ class Reader:
                 nodes[name] = self.read(fields[name], item, (*path, name))
             elif listed and name in listed:
                 others = ", ".join(other for other in fields if other in value)
-                self._fault((*path, name), f"does not go with {others}; leave one out")
+                self.fault((*path, name), f"does not go with {others}; leave one out")
             else:
-                self._fault((*path, str(name)), unknown(name, listed or fields).replace("name", "field", 1))
+                self.fault((*path, str(name)), unknown(name, listed or fields).replace("name", "field", 1))
         return self._group(record, nodes, path, faults_before)
 
     def _group(
@@ -156,7 +157,7 @@ class Reader:
         in_order = ((name, nodes.get(name)) for name in kinds(record))
         group = Group(record, tuple((name, node) for name, node in in_order if node is not None))
         for field, reason in group_faults(group):
-            self._fault((*path, field), reason)
+            self.fault((*path, field), reason)
         return group if len(self.faults) == faults_before else None
 
     def _rule(self, kind: Family, value: Any, path: FieldPath) -> Node | None:
@@ -166,17 +167,17 @@ class Reader:
             if value in kind.words:
                 return Fixed(value)
             if value not in kind.members:
-                return self._fault((*path, value), unknown(value, kind.names))
+                return self.fault((*path, value), unknown(value, kind.names))
             return Group(kind.members[value], ())
         if not isinstance(value, Mapping):
             return self._unexpected(kind, value, path)
         if len(value) != 1:
-            return self._fault(
+            return self.fault(
                 path, f"found {in_words(value)}; expected one name with its fields: {{name: {{field: value}}}}"
             )
         name, inside = next(iter(value.items()))
         if name not in kind.members:
-            return self._fault((*path, str(name)), unknown(name, kind.members))
+            return self.fault((*path, str(name)), unknown(name, kind.members))
         return self._inside(kind.members[name], inside, (*path, name))
 
     def _inside(self, rule: type, inside: Any, path: FieldPath) -> Node | None:
@@ -195,7 +196,7 @@ class Reader:
             faults_before = len(self.faults)
             return self._group(rule, {main: self.read(fields[main], inside, path)}, path, faults_before)
         expected = f"its fields, {', '.join(fields)}" if fields else "nothing here: it has no fields"
-        return self._fault(path, f"found {in_words(inside)}; expected {expected}")
+        return self.fault(path, f"found {in_words(inside)}; expected {expected}")
 
     def _with_preset(self, rule: type, inside: Mapping[str, Any], path: FieldPath) -> Node | None:
         """The fields of a rule; `preset` fills in the defaults of a library first (in a space of one of several)."""
@@ -207,7 +208,7 @@ class Reader:
         if isinstance(library, list | tuple) and library and self.sets:
             return one_of([self._with_preset(rule, {**fields, "preset": option}, path) for option in library])
         if not isinstance(library, str) or library not in presets:
-            return self._fault((*path, "preset"), f"found {in_words(library)}; expected one of {', '.join(presets)}")
+            return self.fault((*path, "preset"), f"found {in_words(library)}; expected one of {', '.join(presets)}")
         return self._fields(rule, {**presets[library], **fields}, path)
 
 

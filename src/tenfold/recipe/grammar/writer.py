@@ -15,6 +15,17 @@ def plain_record(record: Any) -> dict[str, Any]:
     return {name: _value(kind, getattr(record, name)) for name, kind in kinds(type(record)).items()}
 
 
+def plain_changes(record: Any) -> dict[str, Any]:
+    """The fields of a recipe or a network that are not at their defaults."""
+    default = type(record)()
+    names = [name for name in kinds(type(record)) if getattr(record, name) != getattr(default, name)]
+    return {name: _changes(kinds(type(record))[name], getattr(record, name)) for name in names}
+
+
+def _changes(kind: FieldKind, value: Any) -> Any:
+    return plain_changes(value) if isinstance(kind, Fields | Either) else _value(kind, value)
+
+
 def _value(kind: FieldKind, value: Any) -> Any:
     match kind:
         case Fields() | Either():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,15 +11,16 @@ from typing import Any
 import numpy as np
 
 from tenfold.errors import check_whole
-from tenfold.recipe.grammar.faults import Source
+from tenfold.recipe.grammar.faults import Source, in_words, raise_all
 from tenfold.recipe.grammar.field_kinds import Fields
 from tenfold.recipe.grammar.files import load_yaml, write_text
-from tenfold.recipe.grammar.nodes import COUNTED, Node, draw, recipe_count, values
-from tenfold.recipe.grammar.reader import read_tree
-from tenfold.recipe.grammar.writer import plain_node
+from tenfold.recipe.grammar.nodes import COUNTED, Node, draw, only, recipe_count, values
+from tenfold.recipe.grammar.reader import Reader, read_tree
+from tenfold.recipe.grammar.writer import plain_changes, plain_node
 from tenfold.recipe.recipe import Recipe
 from tenfold.recipe.words.comments import commented_space
 
+FIRST = "first"
 MOST_RECIPES = 100_000  # that are drawn at once: each is in memory from then on
 PATIENCE = 300  # repeats in a row after which a small space is listed and no longer drawn from
 GIVE_UP = 10_000  # repeats in a row after which a space that is too large to list counts as exhausted
@@ -33,9 +34,13 @@ class Space:
     option); where the field is a list itself (`hidden`), a list of lists is. `{uniform: [a, b]}`,
     `{log_uniform: [a, b]}` and, for whole numbers, `{int_log_uniform: [a, b]}` are ranges. Every option and both
     ends of every range are checked when the space is built; `BadInput` lists all faults with their paths.
+
+    first: recipes that are tried before any other, in their order, whatever the proposals; beside the fields of a
+    recipe they are written as `first: [{...}, {...}]`. They need not be among those of the sets.
     """
 
     tree: Node
+    first: tuple[Recipe, ...] = ()
 
     def __repr__(self) -> str:
         """The fields that were given."""
@@ -44,18 +49,32 @@ class Space:
     @classmethod
     def from_dict(cls, data: Any) -> Space:
         """The space that plain data describes (a mapping, or a list of them); raises `BadInput` with all faults."""
-        return cls(read_tree(Recipe, data, Source(), sets=True))
+        return cls._read(data, Source())
 
     @classmethod
     def from_yaml(cls, source: str | Path) -> Space:
         """The space of a YAML file (a path) or of YAML text (empty: the one recipe of all defaults); raises `BadInput`
         with all faults, lines and columns, and for an empty file."""
         data, origin = load_yaml(source, made_by="tenfold space DATA --target COL > space.yaml")
-        return cls(read_tree(Recipe, data, origin, sets=True))
+        return cls._read(data, origin)
+
+    @classmethod
+    def _read(cls, data: Any, origin: Source) -> Space:
+        if not isinstance(data, Mapping) or FIRST not in data:
+            return cls(read_tree(Recipe, data, origin, sets=True))
+        listed, reader = data[FIRST], Reader(sets=False)
+        if not isinstance(listed, list | tuple):
+            reader.fault((FIRST,), f"found {in_words(listed)}; expected a list of recipes, [{{...}}, {{...}}]")
+            listed = []
+        nodes = [reader.read(Fields(Recipe), recipe, (FIRST, i)) for i, recipe in enumerate(listed)]
+        raise_all(reader.faults, origin)
+        tree = read_tree(Recipe, {name: item for name, item in data.items() if name != FIRST}, origin, sets=True)
+        return cls(tree, tuple(dict.fromkeys(only(node) for node in nodes if node is not None)))
 
     def to_dict(self) -> Any:
         """The fields that were given, as JSON-able data that `from_dict` reads back."""
-        return plain_node(self.tree, Fields(Recipe))
+        fields = plain_node(self.tree, Fields(Recipe))
+        return {FIRST: [plain_changes(recipe) for recipe in self.first], **fields} if self.first else fields
 
     def to_yaml(self, path: str | Path | None = None) -> str:
         """`to_dict` as commented YAML text; written to `path` too when given."""
@@ -64,10 +83,14 @@ class Space:
     @property
     def size(self) -> int | None:
         """The number of recipes, None when infinite. A choice among over 20,000 values counts overlaps twice."""
-        return recipe_count(self.tree)
+        count = recipe_count(self.tree)
+        if not self.first or count is None or count > COUNTED:
+            return count
+        return len({*self.first, *values(self.tree)})
 
     def sample(self, n: int, seed: int = 0) -> list[Recipe]:
-        """n distinct recipes at random, or all of a smaller space; the first k of them are `sample(k, seed)`.
+        """n distinct recipes, those of `first` and then others at random, or all of a smaller space; the first k of
+        them are `sample(k, seed)`.
 
         Draw i has its own stream, `SeedSequence(seed, spawn_key=(i,))`; repeats are skipped.
         Raises `BadInput` when n or the seed is negative.
@@ -86,8 +109,9 @@ class Space:
             yield draw(self.tree, np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(i,))))
 
     def _distinct(self, draws: Iterator[Recipe], seed: int) -> Iterator[Recipe]:
-        seen: set[Recipe] = set()
+        seen = set(self.first)
         repeats, size = 0, self.size
+        yield from self.first
         while repeats < GIVE_UP and len(seen) != size:
             if repeats >= PATIENCE and size is not None and size <= COUNTED:
                 yield from self._not_drawn(seen, seed)

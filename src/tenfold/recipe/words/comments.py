@@ -44,6 +44,7 @@ SPACE_HEADER = """\
 # option); {uniform: [a, b]}, {log_uniform: [a, b]} and {int_log_uniform: [a, b]} are ranges. A field that is
 # absent keeps its default.
 """
+FIRST_RECIPES = "recipes that are tried before any other, in this order; their absent fields have their defaults"
 RECIPE_HEADER = """\
 # A bare name is a rule at its defaults; {name: {field: value}} sets its fields, {name: value} its main field.
 """
@@ -109,7 +110,12 @@ def commented_space(data: Any) -> str:
     """A space's plain data as YAML text: a header on sets, and each field under a comment."""
     if not isinstance(data, Mapping) or not data:
         return SPACE_HEADER + dump_yaml(data)
-    parts = [f"\n# {comment(name)}\n{_space_field(name, value)}" for name, value in data.items()]
+    parts = [
+        f"\n# {FIRST_RECIPES}\n{dump_yaml({name: value})}"
+        if name == "first"
+        else f"\n# {comment(name)}\n{_space_field(name, value)}"
+        for name, value in data.items()
+    ]
     return SPACE_HEADER + "".join(parts)
 
 

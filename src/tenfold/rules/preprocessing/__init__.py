@@ -1,10 +1,10 @@
-"""Preprocessing of numeric inputs as x -> ((x - shift) / scale) @ rotation, fitted on the training rows of a fold.
+"""Preprocessing of numeric inputs as x -> bend(((x - shift) / scale) @ rotation), fitted on the training rows of a fold.
 
 `rule.fit(moments)` takes the moments of the training rows (never the rows that are scored) and returns an `Affine`;
 `apply` maps rows with it, `undo` maps them back. Divisors are population moments (ddof 0, as scikit-learn's scalers).
 """
 
-from tenfold.rules.preprocessing.columns import Center, MinMax, NoPreprocessing, Standardize
+from tenfold.rules.preprocessing.columns import Center, MinMax, NoPreprocessing, RobustClip, Standardize
 from tenfold.rules.preprocessing.components import PCA, WhitenPCA, WhitenZCA
 from tenfold.rules.preprocessing.images import CenterChannel, CenterImage, StandardizeChannel
 from tenfold.rules.preprocessing.moments import Affine, Moments, apply_affine, merge, undo
@@ -14,6 +14,7 @@ Preprocessing = (
     | Center
     | Standardize
     | MinMax
+    | RobustClip
     | PCA
     | WhitenPCA
     | WhitenZCA
@@ -24,5 +25,5 @@ Preprocessing = (
 
 __all__ = [
     "PCA", "Affine", "Center", "CenterChannel", "CenterImage", "MinMax", "Moments", "NoPreprocessing", "Preprocessing",
-    "Standardize", "StandardizeChannel", "WhitenPCA", "WhitenZCA", "apply_affine", "merge", "undo",
+    "RobustClip", "Standardize", "StandardizeChannel", "WhitenPCA", "WhitenZCA", "apply_affine", "merge", "undo",
 ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""Preprocessing column by column: shift and scale."""
+"""Preprocessing column by column: shift and scale, and a limit."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from tenfold.rules.fields import Positive
 from tenfold.rules.preprocessing.moments import Affine, AffineRule, Moments
 from tenfold.rules.record import require
 
@@ -98,3 +99,32 @@ class MinMax(AffineRule):
         """scale = range / (high - low), shift = minimum - low * scale."""
         scale = moments.nonzero((moments.maximum - moments.minimum) / (self.high - self.low))
         return Affine(moments.minimum - self.low * scale, scale)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RobustClip(AffineRule):
+    """Each column by its median and the width of its middle half, and then bent so that it stays within a limit.
+
+    Formula: z = (x - median) / (q75 - q25); the input is z / sqrt(1 + (z / limit)^2).
+    Shapes: x and z (rows, columns), median and quartiles (columns,) over the training rows without missing cells.
+    Options: limit - no input is larger, whatever the cell; well inside it the inputs are nearly z itself (at a third
+    of the limit they are 5 % less).
+    Convention: quartiles between two values by a straight line, as numpy's default. A column whose quartiles are equal is
+    divided by half its range, and a constant one by 1. A missing cell becomes the median, so its input is 0.
+    Claim: every input is in [-limit, limit], so that no cell, however far out, blows up an activation; the order of the
+    rows in a column stays; outliers that are fewer than a quarter of the rows do not change how the others are scaled.
+    Choose: for tables with heavy tails or outliers, and with networks tuned for it (RealMLP): on its authors' tables
+    standardize instead of it made 2 % more errors in classes and 9 % more error in numbers. Not where values far
+    outside the training range must be extrapolated.
+    Source: Holzmueller, Grinsztajn & Steinwart 2024, section 3.1 and table B.2.
+    """
+
+    limit: Positive = 3.0
+
+    needs_quantiles: ClassVar[bool] = True
+
+    def fit(self, moments: Moments) -> Affine:
+        """shift median, scale the width of the middle half, and the limit."""
+        width = moments.quantile(0.75) - moments.quantile(0.25)
+        width = np.where(width > 0, width, (moments.maximum - moments.minimum) / 2)
+        return Affine(moments.quantile(0.5), moments.nonzero(width), limit=np.full_like(moments.mean, self.limit))

@@ -1,4 +1,4 @@
-"""Moments of rows, how the moments of two parts are merged, and the affine map that a preprocessing rule fits."""
+"""Moments of rows, how the moments of two parts are merged, and the map that a preprocessing rule fits."""
 
 from __future__ import annotations
 
@@ -9,13 +9,16 @@ import numpy as np
 from tenfold.rules.record import Rule
 
 Array = np.ndarray
+INTERVALS = 1000  # of equal shares of the rows, between the quantiles that are kept of a column
+FAR = 1e8  # limits: in float64 a bounded value this far out is the limit itself
 
 
 class Moments(NamedTuple):
     """Moments of the rows of one part, each of shape (columns,): count, mean, centred sum of squares, range.
 
     scatter (columns, columns), where a rule needs it: sum over the rows of (x - mean) (x - mean)^T. image: height,
-    width and channels where the columns are pixels, channel last.
+    width and channels where the columns are pixels, channel last. quantiles (INTERVALS + 1, columns), where a rule needs
+    them: of the cells that are not missing, at shares 0, 1 / INTERVALS, ..., 1, between two values by a straight line.
     """
 
     count: Array  # pyright: ignore[reportIncompatibleMethodOverride]  # of rows; tuple.count has no use here
@@ -25,6 +28,16 @@ class Moments(NamedTuple):
     maximum: Array
     scatter: Array | None = None
     image: tuple[int, int, int] | None = None
+    quantiles: Array | None = None
+
+    def quantile(self, share: float) -> Array:
+        """The quantile of each column (columns,) at a share of the rows in [0, 1]."""
+        if self.quantiles is None:
+            raise ValueError("the moments have no quantiles: see training_quantiles")
+        place = share * INTERVALS
+        below = min(int(place), INTERVALS - 1)
+        low, high = self.quantiles[below], self.quantiles[below + 1]
+        return low if place == below else low + (place - below) * (high - low)
 
     @property
     def varies(self) -> Array:
@@ -43,15 +56,17 @@ class Moments(NamedTuple):
 
 
 class Affine(NamedTuple):
-    """x -> ((x - shift) / scale) @ rotation; without a rotation the last step is left out.
+    """x -> bend(((x - shift) / scale) @ rotation); what is None is left out.
 
     shift, scale (columns,); rotation (columns, columns), with columns of zeros after the kept components, so that
-    the width of the inputs, and with it the shape of a network, is the same for every preprocessing.
+    the width of the inputs, and with it the shape of a network, is the same for every preprocessing. limit (columns,):
+    the bend is z / sqrt(1 + (z / limit)^2), which lies between -limit and limit.
     """
 
     shift: Array
     scale: Array
     rotation: Array | None = None
+    limit: Array | None = None
 
     @property
     def kept(self) -> int:
@@ -63,17 +78,26 @@ class AffineRule(Rule):
     """What every preprocessing rule states besides `fit(moments) -> Affine`."""
 
     needs_scatter: ClassVar[bool] = False  # fit reads moments.scatter
+    needs_quantiles: ClassVar[bool] = False  # fit reads moments.quantiles
     images_only: ClassVar[bool] = False  # fit reads moments.image
 
 
 def apply_affine(affine: Affine, x: Array) -> Array:
     """The preprocessed rows (rows, columns) of rows x (rows, columns)."""
     z = (x - affine.shift) / affine.scale
-    return z if affine.rotation is None else z @ affine.rotation
+    if affine.rotation is not None:
+        z = z @ affine.rotation
+    if affine.limit is not None:
+        far = np.clip(z / affine.limit, -FAR, FAR)  # the square of a larger one is infinite
+        z = affine.limit * (far / np.sqrt(1 + far * far))
+    return z
 
 
 def undo(affine: Affine, z: Array) -> Array:
     """The rows x that z was made of, or their projection where components were dropped."""
+    if affine.limit is not None:
+        bent = z / affine.limit
+        z = z / np.sqrt((1 - bent) * (1 + bent))
     if affine.rotation is not None:
         z = z @ np.linalg.pinv(affine.rotation, rcond=1e-10)
     return z * affine.scale + affine.shift

@@ -53,7 +53,7 @@ struct Source {
     const double* numbers;
     const uint8_t* pixels;
     int64_t columns, width;
-    const double *medians, *shift, *scale, *rotation;
+    const double *medians, *shift, *scale, *rotation, *limit;
     int64_t gap_count;
     const int64_t *gaps, *flags;
     int64_t code_count;

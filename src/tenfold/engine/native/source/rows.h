@@ -42,7 +42,7 @@ public:
         }
     }
 
-    // One row: numbers with what is missing filled in, shifted, scaled and rotated; then flags and categories.
+    // One row: numbers with what is missing filled in, shifted, scaled, rotated and bent; then flags and categories.
     void encode(int64_t number, T* to) {
         const int64_t columns = source.columns;
         for (int64_t i = 0; i < columns; i++)
@@ -66,10 +66,17 @@ public:
                 for (int64_t j = 0; j < columns; j++) turned[j] += numbers[i] * source.rotation[i * columns + j];
         }
         const double* done = source.rotation ? turned : numbers;
-        for (int64_t i = 0; i < columns; i++) to[i] = T(done[i]);
+        for (int64_t i = 0; i < columns; i++) to[i] = T(source.limit ? bent(done[i], source.limit[i]) : done[i]);
     }
 
 private:
+    // Between -limit and limit. The square of what is further out than FAR is infinite; there it is the limit.
+    static double bent(double z, double limit) {
+        constexpr double FAR = 1e8;
+        const double ratio = z / limit, far = ratio > FAR ? FAR : ratio < -FAR ? -FAR : ratio;
+        return limit * (far / sqrt(1 + far * far));
+    }
+
     const int64_t row, entering;  // numbers of a row and those of it that enter, with what fills their last vector
     const Source& source;
     T* made;
