@@ -39,6 +39,7 @@ from .recipe.layers import (
     GlobalPool as GlobalPool,
     MaxPool as MaxPool,
     Residual as Residual,
+    Views as Views,
 )
 from .repair.repair_recipe import Repair as Repair, diagnose_recipe as diagnose_recipe, repair as repair
 from .rules.activations import (

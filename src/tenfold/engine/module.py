@@ -20,11 +20,10 @@ __all__ = ["ActivationLayer", "build_module", "lane_arrays", "with_dropout"]
 
 def lane_arrays(layout: Layout, width: int, w: Tensor, moments: Tensor) -> dict[str, np.ndarray]:
     """One lane's parameters by name, as `Pack.parameters` says. w: its row (1, layout.total); moments: its running
-    moments (layout.moment_total,); width: the input columns of its fold."""
+    moments (layout.moment_total,); width: the input columns of its fold, of those that the layout has."""
     arrays: dict[str, np.ndarray] = {}
     for slot, view in zip(layout.slots, layout.views(w), strict=True):
-        array = slot.real(view)[0].cpu().numpy().copy()  # without the padding
-        array = array[:width] if slot.first else array[:, :width] if slot.first_columns else array
+        array = slot.cut(layout.inputs - width).real(view)[0].cpu().numpy().copy()  # without the padding
         arrays[f"{slot.op}.{slot.kind}"] = array[0] if slot.is_vector else array
     row = moments.cpu().numpy()
     for number, (mean, var, _) in layout.moments.items():

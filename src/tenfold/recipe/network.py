@@ -34,6 +34,7 @@ class MLP(RecipePart):
     input_dropout: Share = 0.0
     views: Count = 1
 
+    LATER: ClassVar[tuple[str, ...]] = ("views",)
     BY_FIELDS: ClassVar[bool] = True  # written as a mapping of its fields, without a name
 
     def sequence(self) -> tuple[Layer, ...]:

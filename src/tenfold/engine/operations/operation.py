@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, TypeAlias
 
@@ -73,6 +73,8 @@ class Slot:
 
     A dense weight is (inputs, units), a convolution's (channels, channels in, kernel, kernel), the factors of views are
     (views, units), all others (1, units).
+
+    by_column: it has a number for each unit that enters.
     """
 
     kind: str
@@ -82,8 +84,8 @@ class Slot:
     output: bool = False
     op: int = 0
     start: int = 0
-    first: bool = False  # its rows are the network's input columns
-    first_columns: bool = False  # its columns are
+    first: bool = False  # its rows, or where it is no weight its numbers, are the network's input columns
+    by_column: bool = False
 
     @property
     def stop(self) -> int:
@@ -94,6 +96,14 @@ class Slot:
     def matrix(self) -> tuple[int, int]:
         """(rows, columns) that an initialization draws: inputs of a unit, units."""
         return (self.size[0], self.size[1]) if len(self.size) == 2 else (math.prod(self.size[1:]), self.size[0])
+
+    def cut(self, lacking: int) -> Slot:
+        """The same where a fold lacks so many of the input columns, the last ones."""
+        if not self.first or not lacking:
+            return self
+        rows, columns = self.size
+        size = (rows - lacking, columns) if self.kind == "weight" else (rows, columns - lacking)
+        return replace(self, size=size, fans=self.fans and self.fans._replace(fan_in=size[0]))
 
     @property
     def is_vector(self) -> bool:
@@ -252,9 +262,9 @@ class NetworkOperation(ABC):
         """Where its parameter of that kind starts; None if the recipe's initialization draws it."""
         return None
 
-    def first_numbers(self, kind: str, draw: Callable[[], np.random.Generator], width: int) -> np.ndarray | None:
-        """What its parameter of that kind starts as where the operation itself draws it. draw: makes the generator;
-        width: the columns of the parameter that are real, where they are input columns those of the fold."""
+    def draw(self, kind: str, layer: Any, rng: np.random.Generator) -> np.ndarray | None:
+        """Where its parameter of that kind starts, drawn from a generator that all recipes of a fold share, (..., units);
+        None if it is not drawn so."""
         return None
 
     @property

@@ -66,10 +66,11 @@ class ViewsOp(Sized):
 
     def slots(self) -> list[Slot]:
         assert not isinstance(self.size, tuple)
-        return [Slot("view", (self.count, self.size), (self.count, padded(self.size)))]
+        return [Slot("view", (self.count, self.size), (self.count, padded(self.size)), by_column=True)]
 
-    def first_numbers(self, kind: str, draw: Callable[[], np.random.Generator], width: int) -> np.ndarray | None:
-        return draw().integers(0, 2, (self.count, width)) * 2.0 - 1.0  # random signs
+    def draw(self, kind: str, layer: Any, rng: np.random.Generator) -> np.ndarray:
+        # column by column: those of a fold do not depend on how many others have
+        return rng.integers(0, 2, (self.size, self.count)).T * 2.0 - 1.0
 
     def work(self, layer: Any) -> Work:
         return Work(units=self.count * self.output_count, weights=self.parameter_count)
@@ -119,10 +120,6 @@ class HeadsOp(NetworkOperation):
     @property
     def output_size(self) -> int:
         return self.units
-
-    @property
-    def output_count(self) -> int:
-        return self.count * self.units
 
     def slots(self) -> list[Slot]:
         columns, fans = self.count * self.units, Fans(self.inputs, self.units, 1.0)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -41,15 +39,14 @@ def initial_parameters(
             layer += slot.kind == "weight"
             block = row[slot.start : slot.stop].reshape(slot.stored)
             step = steps[slot.op]
+            real = slot.cut(layout.inputs - widths[lane.fold])
             value = step.op.initial_value(slot.kind, step.layer)
-            width = widths[lane.fold] if slot.first_columns else slot.size[1]
-            own = step.op.first_numbers(slot.kind, partial(derive, fold.seed, "views", fold.number, slot.op), width)
-            if own is not None:
-                block[: slot.size[0], :width] = own
-            elif value is not None:
-                block[:, : slot.size[1]] = value
+            if value is None and slot.fans is None:
+                rng = derive(fold.seed, "embedding", fold.number, slot.op, slot.start)
+                value = step.op.draw(slot.kind, step.layer, rng)
+            if value is not None:
+                block[: real.size[0], : real.size[1]] = value if np.isscalar(value) else value[..., : real.size[1]]
             elif not (slot.output and rule.zero_last and slot.kind == "weight"):
-                real = _real(slot, widths[lane.fold])
                 key = (lane.fold, slot.kind, layer, rule.draw)
                 if key not in base:
                     rng = derive(fold.seed, "init" if slot.kind == "weight" else "bias", fold.number, layer)
@@ -57,13 +54,6 @@ def initial_parameters(
                     base[key] = base_draw(rule.draw, rng, rows if slot.kind == "weight" else 1, columns)
                 _fill(block, real, rule, base[key], step.gain)
     return out
-
-
-def _real(slot: Slot, width: int) -> Slot:
-    """A slot whose rows are input columns, cut to those that the fold really has."""
-    if not slot.first or slot.fans is None:
-        return slot
-    return replace(slot, size=(width, slot.size[1]), fans=slot.fans._replace(fan_in=width))
 
 
 def _fill(block: np.ndarray, slot: Slot, rule: Any, base: np.ndarray, gain: float) -> None:

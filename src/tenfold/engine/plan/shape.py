@@ -56,6 +56,7 @@ class Shape:
 class Layout:
     """All parameters of a lane in one row of `total` numbers, each starting at a multiple of ALIGN.
 
+    inputs: columns that enter, of the widest fold.
     moments: for each batch normalization (by the number of its operation) the start of its running mean and of its
     running variance, and their length, in a row of `moment_total` numbers.
     """
@@ -64,6 +65,7 @@ class Layout:
     total: int
     moments: dict[int, tuple[int, int, int]]
     moment_total: int
+    inputs: int
 
     @property
     def weights(self) -> list[int]:
@@ -83,17 +85,16 @@ class Layout:
         for number, op in enumerate(shape.ops):
             for slot in op.slots():
                 # rows of numbers enter the first weight of all; that of a convolution has no rows of input columns
-                first = slot.kind == "weight" and not seen_weight and slot.size[0] == shape.inputs
+                of_columns = (slot.kind == "weight" and slot.size[0] == shape.inputs) or slot.by_column
+                first = of_columns and not seen_weight and len(slot.size) == 2
                 seen_weight = seen_weight or slot.kind == "weight"
-                columns = slot.kind == "view" and not seen_weight and slot.size[1] == shape.inputs
-                first = first and len(slot.size) == 2
-                slots.append(replace(slot, op=number, start=start, first=first, first_columns=columns))
+                slots.append(replace(slot, op=number, start=start, first=first))
                 start = align(slots[-1].stop)  # a kernel may choose its path by how its operands are aligned
             width = op.moment_width
             if width:
                 moments[number] = (moment_start, moment_start + align(width), width)
                 moment_start += 2 * align(width)
-        return Layout(tuple(slots), max(start, ALIGN), moments, moment_start)
+        return Layout(tuple(slots), max(start, ALIGN), moments, moment_start, shape.inputs)
 
 
 def as_column(column: Any, like: Any) -> Any:

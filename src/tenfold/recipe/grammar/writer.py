@@ -42,9 +42,15 @@ def _value(kind: FieldKind, value: Any) -> Any:
 
 def plain_in_full(record: Any) -> Any:
     """Every value of a record and of its rules. Defaults are included, so that the key of a recipe does not change
-    when a later version has other defaults."""
+    when a later version has other defaults; but for fields that the record calls `LATER`, so that it does not change
+    when a later version has more fields."""
     if dataclasses.is_dataclass(record) and not isinstance(record, type):
-        inside = {field.name: plain_in_full(getattr(record, field.name)) for field in dataclasses.fields(record)}
+        later = getattr(type(record), "LATER", ())
+        inside = {
+            field.name: plain_in_full(getattr(record, field.name))
+            for field in dataclasses.fields(record)
+            if field.name not in later or getattr(record, field.name) != field.default
+        }
         return {rule_name(record): inside}
     return [plain_in_full(item) for item in record] if isinstance(record, tuple) else record
 

@@ -26,6 +26,7 @@ MEANINGS = {  # `comment` adds the names of a family and the range of a number
     "normalize": "before or after the activation",
     "dropout": "share of hidden units dropped in training",
     "input_dropout": "share of inputs dropped in training",
+    "views": "of every row, each with an output layer of its own; 1 for none",
     "init": "initial weights",
     "loss": "auto decides by the task",
     "optimizer": "update rule; lr is its learning rate",
