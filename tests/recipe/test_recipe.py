@@ -39,6 +39,7 @@ def test_defaults_are_the_documented_ones():
             "normalize": "before",
             "dropout": 0.0,
             "input_dropout": 0.0,
+            "views": 1,
         },
         "init": "he",
         "loss": "auto",

@@ -58,6 +58,7 @@ def table():
     found |= {
         "dropout": {"network": {**NET, "dropout": 0.2}},
         "input_dropout": {"network": {**NET, "input_dropout": 0.1}},
+        "views": {"network": {**NET, "views": 4}},
         "weight_decay": {"weight_decay": 1e-3},
         "l1": {"l1": 1e-4},
         "elastic": {"l1": 1e-4, "weight_decay": 1e-4},
@@ -161,6 +162,7 @@ def images():
             {"conv": 8}, "relu",
             {"residual": [{"conv": {"channels": 12, "stride": 2}}, "batch_norm", "relu", {"conv": 12}]}, "relu",
         ],
+        "views": ["flatten", {"views": 4}, {"dense": 24}, "relu"],
         "dense residual": ["flatten", {"dense": 24}, "relu", {"residual": [{"dense": 24}, "relu", {"dense": 24}]}],
     }  # fmt: skip
     found |= {

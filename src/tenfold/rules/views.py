@@ -15,8 +15,8 @@ NATIVE_MEANS: dict[Link, int] = {"identity": 0, "scores": 0, "softmax": 1, "exp"
 def view_mean(outputs: Any, link: Link) -> Any:
     """One output for the k views of each row: outputs (..., k, B, C) -> (..., B, C).
 
-    softmax: the logarithm of the mean of the views' probabilities, which are logits of just that mean. exp: the logarithm
-    of the mean of their rates. identity and scores: the mean.
+    softmax: the logarithm of the mean of the views' probabilities, which are logits of just that mean. exp: the
+    logarithm of the mean of their rates. identity and scores: the mean.
     """
     if link not in ("softmax", "exp"):
         return outputs.mean(-3)

@@ -59,13 +59,25 @@ NETWORKS = {
     },
     "views": {"hidden": [12, 9], "views": 5},
     "views, batch, dropout": {
-        "hidden": [12, 9], "views": 3, "normalization": "batch", "dropout": 0.3, "input_dropout": 0.1
+        "hidden": [12, 9],
+        "views": 3,
+        "normalization": "batch",
+        "dropout": 0.3,
+        "input_dropout": 0.1,
     },
     "views of a linear model": {"hidden": [], "views": 2},
     "views behind a layer": {
         "layers": [
-            {"dropout": 0.1}, {"dense": 20}, "batch_norm", "tanh", {"views": 4}, {"residual": [{"dense": 20}, "relu"]},
-            {"dropout": 0.2}, "layer_norm", {"dense": 6}, "prelu",
+            {"dropout": 0.1},
+            {"dense": 20},
+            "batch_norm",
+            "tanh",
+            {"views": 4},
+            {"residual": [{"dense": 20}, "relu"]},
+            {"dropout": 0.2},
+            "layer_norm",
+            {"dense": 6},
+            "prelu",
         ]
     },
     "one view": {"layers": [{"views": 1}, {"dense": 9}, "relu"]},

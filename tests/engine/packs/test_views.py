@@ -121,7 +121,7 @@ def test_a_training_on_numbers_equals_one_by_hand(loss):
 def test_the_network_and_its_gradient_are_the_authors():
     """tabm.TabM of the same parameters: its outputs to 1e-6 in float32, to 1e-12 in float64 with the gradients."""
     tabm = pytest.importorskip("tabm")
-    pack, x, y, folds = lanes_of([recipe_of()])
+    pack, x, y, _ = lanes_of([recipe_of()])
     arrays = pack.parameters(0)
     theirs = tabm.TabM.make(
         n_num_features=COLUMNS, d_out=CLASSES, arch_type="tabm-mini", k=VIEWS, n_blocks=2, d_block=9, dropout=0.0

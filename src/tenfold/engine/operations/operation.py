@@ -263,8 +263,8 @@ class NetworkOperation(ABC):
         return None
 
     def draw(self, kind: str, layer: Any, rng: np.random.Generator) -> np.ndarray | None:
-        """Where its parameter of that kind starts, drawn from a generator that all recipes of a fold share, (..., units);
-        None if it is not drawn so."""
+        """Where its parameter of that kind starts, drawn from a generator that all recipes of a fold share, (...,
+        units); None if it is not drawn so."""
         return None
 
     @property

@@ -20,7 +20,6 @@ from tenfold.engine.operations.operation import (
     Operands,
     PlannedOp,
     Site,
-    Sized,
     Slot,
     Work,
     misfit,
@@ -37,9 +36,10 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class ViewsOp(Sized):
-    """`count` views of every row: B rows become count B, those of the first view in front."""
+class ViewsOp(NetworkOperation):
+    """`count` views of every row of `units` numbers: B rows become count B, those of the first view in front."""
 
+    units: int
     count: int
 
     name: ClassVar[str] = "views"
@@ -61,23 +61,25 @@ class ViewsOp(Sized):
         return [PlannedOp(cls(site.size, layer.count), layer)]
 
     @property
+    def output_size(self) -> int:
+        return self.units
+
+    @property
     def views(self) -> int:
         return self.count
 
     def slots(self) -> list[Slot]:
-        assert not isinstance(self.size, tuple)
-        return [Slot("view", (self.count, self.size), (self.count, padded(self.size)), by_column=True)]
+        return [Slot("view", (self.count, self.units), (self.count, padded(self.units)), by_column=True)]
 
     def draw(self, kind: str, layer: Any, rng: np.random.Generator) -> np.ndarray:
         # column by column: those of a fold do not depend on how many others have
-        return rng.integers(0, 2, (self.size, self.count)).T * 2.0 - 1.0
+        return rng.integers(0, 2, (self.units, self.count)).T * 2.0 - 1.0
 
     def work(self, layer: Any) -> Work:
         return Work(units=self.count * self.output_count, weights=self.parameter_count)
 
     def compiled(self, layer: Any) -> CompiledOp | None:
-        assert not isinstance(self.size, tuple)
-        return CompiledOp("views", self.size, self.size, self.count)
+        return CompiledOp("views", self.units, self.units, self.count)
 
     def batch_behind(self, batch: BatchContext) -> BatchContext:
         weight = batch.weight.repeat(1, 1, self.count) / self.count  # (L, 1, count B)
@@ -162,4 +164,5 @@ class HeadsOp(NetworkOperation):
 
         weight = arrays["weight"].reshape(self.inputs, self.count, self.units).transpose(1, 0, 2)
         bias = arrays["bias"].reshape(self.count, 1, self.units)
-        return [HeadsLayer(*(torch.from_numpy(np.ascontiguousarray(part)) for part in (weight, bias)), layer)]
+        own: list[nn.Module] = [HeadsLayer(torch.from_numpy(weight.copy()), torch.from_numpy(bias), layer)]
+        return own

@@ -85,7 +85,11 @@ class PackBatches:
         real = [int(counts[fold]) for fold in self.folds]
         scales = self._dropout.scales(update, rows.shape[1], real)
         x = self.inputs(self._ahead(plan.rows, step, update), real)
-        context, target, views = BatchContext(weight[:, None], real, update + 1, scales), self._targets(plan, step), self._views
+        context, target, views = (
+            BatchContext(weight[:, None], real, update + 1, scales),
+            self._targets(plan, step),
+            self._views,
+        )
         if views > 1:
             target, weight = target.repeat(1, views), weight.repeat(1, views) / views
         return Batch(x, target, weight, context)

@@ -45,7 +45,7 @@ def initial_parameters(
                 rng = derive(fold.seed, "embedding", fold.number, slot.op, slot.start)
                 value = step.op.draw(slot.kind, step.layer, rng)
             if value is not None:
-                block[: real.size[0], : real.size[1]] = value if np.isscalar(value) else value[..., : real.size[1]]
+                block[: real.size[0], : real.size[1]] = np.atleast_1d(value)[..., : real.size[1]]
             elif not (slot.output and rule.zero_last and slot.kind == "weight"):
                 key = (lane.fold, slot.kind, layer, rule.draw)
                 if key not in base:
