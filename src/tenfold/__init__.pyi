@@ -115,10 +115,13 @@ from .rules.preprocessing import (
     WhitenPCA as WhitenPCA,
     WhitenZCA as WhitenZCA,
 )
+from .rules.rate_factors import RateFactors as RateFactors
 from .rules.record import preset as preset
 from .rules.schedules import (
     Cosine as Cosine,
+    CosLog as CosLog,
     Exponential as Exponential,
+    FlatCos as FlatCos,
     InverseTime as InverseTime,
     Linear as Linear,
     NoDecay as NoDecay,

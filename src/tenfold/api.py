@@ -16,6 +16,7 @@ from tenfold.problem.from_arrays import Labelled, understand
 from tenfold.recipe.recipe import Recipe
 from tenfold.recipe.spaces.range_edges import border_warnings
 from tenfold.recipe.spaces.space import Space
+from tenfold.search.blended import blend_parts
 from tenfold.search.context import SearchContext, device_named
 from tenfold.search.leaderboard import frame_row, leaderboard_row, printed_row
 from tenfold.search.nested import Nested, nested
@@ -136,8 +137,9 @@ class Search:
         return _frame([frame_row(row) for row in self.table])
 
     def refit(self, keep: str = "refit") -> Any:
-        """The best recipe as a fitted model: trained on all rows for the updates that the folds chose (refit), or
-        the mean of the folds' models (ensemble), or whichever of the two predicts better out of fold (both)."""
+        """The best recipe as a fitted model: trained on all rows for the updates that the folds chose (refit), the mean
+        of five such networks (refits), or the mean of the folds' models (ensemble), or the better of refit and ensemble
+        out of fold (both); or the weighted mean of the fold models of up to three recipes (blend)."""
         return self.keep(keep).model
 
     @undisturbed
@@ -145,7 +147,10 @@ class Search:
         """As `refit`, with what the comparison of "both" measured."""
         schema, classes = self.data.schema, self.data.labels
         device = device_named(self.device)
-        return final_model(self.trained.winner(), keep, seed=self.seed, schema=schema, classes=classes, device=device)
+        parts = blend_parts(self.trained, self.trained.blend) if keep == "blend" else ()
+        return final_model(
+            self.trained.winner(), keep, seed=self.seed, parts=parts, schema=schema, classes=classes, device=device
+        )
 
 
 @undisturbed

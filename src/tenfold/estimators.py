@@ -193,7 +193,8 @@ class Classifier(ClassifierMixin, _Network):
     recipe: a `Recipe`, a `Space` to search, or None (the default space for the data). trials: number of recipes from
     a space; folds, repeats: see `cross_validate`; strategy (halving, hyperband, racing, exhaustive), rule (best,
     one-se), time_limit (seconds of training): see `search`; keep: what predicts, the winner trained on all rows
-    (refit), the mean of its folds' models (ensemble), or the better of the two (both); metric (default accuracy);
+    (refit), five times (refits), the mean of its folds' models (ensemble), the better of refit and ensemble (both), or
+    a blend of the folds' models of several recipes (blend); metric (default accuracy);
     random_state: seed. After `fit`: classes_, best_recipe_, model_ (the fitted model), search_ (the table of all
     recipes), corrected_score_, n_iter_ (the winner's epochs). X: numeric array, NaN for missing; a frame with any
     columns; a sparse matrix whose dense form fits into memory; or images (rows, height, width) or (rows, height, width,

@@ -13,6 +13,13 @@ def number(value: float) -> str:
     return f"{value:.4f}" if 1e-3 < abs(value) < 10 else f"{value:.4g}"
 
 
+def byte_size(count: int) -> str:
+    """ "0.8 kB", "12 kB", "1.2 MB": two digits."""
+    kilo = count / 1000
+    size, unit = (kilo, "kB") if kilo < 999.5 else (kilo / 1000, "MB")
+    return f"{size:.1f} {unit}" if size < 9.95 else f"{size:,.0f} {unit}"
+
+
 def listed(items: Iterable[object], most: int, *, quoted: bool = False) -> str:
     """ "a, b and 3 more": at most that many items."""
     texts = [f"'{item}'" if quoted else str(item) for item in items]

@@ -1,10 +1,12 @@
 """How a run ends that was short of time, or in which nothing succeeded: what is said, and what verbs make of it."""
 
 import json
+import math
 import time
 
 import pytest
 
+from tenfold.checks.baselines import run_baseline
 from tenfold.cli import fit as commands
 from tenfold.run import fit as fitting
 from tenfold.search import deadline
@@ -36,6 +38,18 @@ def test_baselines_take_only_a_part_of_a_time_limit(folder, tmp_path, monkeypatc
     assert summary["baselines"]["boosting"] is None
     assert any("boosting baseline was cut short: 0 of 2 folds" in line for line in summary["warnings"])
     assert "The boosting baseline ran 0 of 2 folds." in (tmp_path / "run" / "report.html").read_text()
+
+
+def test_without_a_limit_no_baseline_is_cut_short(folder, tmp_path, monkeypatch):
+    def noted(problem, name, *, budget, strict, **options):
+        asked.append((name, budget, strict))
+        return run_baseline(problem, name, budget=budget, strict=strict, **options)
+
+    asked = []
+    monkeypatch.setattr(fitting, "run_baseline", noted)
+    done = fit(folder, tmp_path / "run", "--space", folder / "space.yaml", "--trials", 2)
+    assert done.code == 0, done.err
+    assert asked == [(name, math.inf, False) for name in ("dummy", "linear", "boosting")]
 
 
 def test_a_limit_that_leaves_nothing_says_what_took_the_time(folder, tmp_path):

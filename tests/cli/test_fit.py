@@ -285,6 +285,10 @@ def test_classes_that_are_numbers_could_be_a_regression(folder):
     assert f"{said}; numbers in order? --task regression\n" in done.out
     assert "numbers in order?" not in tenfold("fit", folder / "stars.csv", *ask, "--task", "regression").out
     assert "numbers in order?" not in tenfold("fit", folder / "churn.csv", *ask).out
+    write(folder / "flag.csv", [f"{line.rsplit(',', 1)[0]},{i % 2}" for i, line in enumerate(rows())])
+    done = tenfold("fit", folder / "flag.csv", *ask)
+    assert "the target is integers with 2 distinct values" in done.out
+    assert "--task" not in done.out
     assert "numbers in order?" not in tenfold("fit", "sklearn:digits", "--dry-run").out
 
 

@@ -33,7 +33,8 @@ network |= {"normalization": ["none", "batch"], "dropout": [0.0, 0.3]}
 optimizer = [{"adam": {"lr": {"log_uniform": [1e-3, 1e-1]}}}, "nesterov"]
 space = {"network": network, "optimizer": optimizer, "decay": ["none", "cosine"], "batch_size": 32,
          "epochs": int(sys.argv[3])}
-settings = Settings("sklearn:breast_cancer", space=Space.from_dict(space), trials=int(sys.argv[2]), folds=3)
+settings = Settings("sklearn:breast_cancer", space=Space.from_dict(space), trials=int(sys.argv[2]), folds=3,
+                    keep=sys.argv[5])
 try:
     run, prepared, plan = reopen(out)
 except BadInput as error:  # killed before anything was acknowledged: it does what the message says
@@ -52,15 +53,19 @@ print("finished", flush=True)
 """
 
 
-def launch(out: Path, engine: str = "", trials: int = 8, epochs: int = 40, workers: int = 2) -> subprocess.Popen[str]:
+def launch(
+    out: Path, engine: str = "", trials: int = 8, epochs: int = 40, workers: int = 2, keep: str = "refit"
+) -> subprocess.Popen[str]:
     """engine: "packs", or "" for the best there is."""
-    command = [sys.executable, "-c", PROGRAM, str(out), str(trials), str(epochs), str(workers)]
+    command = [sys.executable, "-c", PROGRAM, str(out), str(trials), str(epochs), str(workers), keep]
     environment = os.environ | ({"TENFOLD_ENGINE": engine} if engine else {})
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
 
 
-def finish(out: Path, engine: str = "", trials: int = 8, epochs: int = 40, workers: int = 2) -> None:
-    process = launch(out, engine, trials, epochs, workers)
+def finish(
+    out: Path, engine: str = "", trials: int = 8, epochs: int = 40, workers: int = 2, keep: str = "refit"
+) -> None:
+    process = launch(out, engine, trials, epochs, workers, keep)
     said = process.communicate(timeout=240)[0]
     assert process.returncode == 0, said
     assert said.endswith("finished\n")
@@ -73,18 +78,20 @@ def fingerprint(out: Path) -> dict[str, str]:
     return {name: hashlib.sha256((out / name).read_bytes()).hexdigest() for name in files}
 
 
-def test_one_kill_amid_training_and_then_the_same_bits(tmp_path: Path) -> None:
-    finish(tmp_path / "whole", trials=4, epochs=20)
+@pytest.mark.parametrize(("keep", "share"), [("refit", 0.3), pytest.param("blend", 0.999, marks=pytest.mark.slow)])
+def test_one_kill_amid_training_and_then_the_same_bits(tmp_path: Path, keep: str, share: float) -> None:
+    """The blend: killed where its members are chosen, or trained."""
+    finish(tmp_path / "whole", trials=4, epochs=20, keep=keep)
     out = tmp_path / "killed"
-    process = launch(out, trials=4, epochs=20)
+    process = launch(out, trials=4, epochs=20, keep=keep)
     assert process.stdout is not None
     for line in process.stdout:
-        if line.startswith("progress") and float(line.split()[1]) > 0.3:
+        if line.startswith("progress") and float(line.split()[1]) > share:
             break
     process.send_signal(signal.SIGKILL)
     process.communicate()
     assert not (out / "leaderboard.csv").exists(), "the kill came too late"
-    finish(out, trials=4, epochs=20)
+    finish(out, trials=4, epochs=20, keep=keep)
     assert fingerprint(out) == fingerprint(tmp_path / "whole")
     assert check(out) == []
 

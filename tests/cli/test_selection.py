@@ -108,6 +108,37 @@ def test_an_ensemble_predicts(folder, tmp_path):
     assert len(done.out.splitlines()) == 161
 
 
+def test_a_blend_predicts_and_is_described(folder, tmp_path):
+    run, space = tmp_path / "run", folder / "space.yaml"
+    done = tenfold(
+        "fit", "sklearn:diabetes", "--space", space, "--folds", 3, "--trials", 6, "--keep", "blend", "--out", run
+    )
+    assert done.code == 0, done.err
+    summary = json.loads((run / "summary.json").read_text())
+    model = summary["best"]["model"]
+    assert summary["best"]["kept"] == "blend"
+    assert model["networks"] == 3 * len(model["recipes"]) > 3
+    assert sum(part["share"] for part in model["recipes"]) == pytest.approx(1)
+    assert model["gain"] > 0
+    assert model["corrected"] > summary["best"]["corrected"]
+    assert f"What predicts: a blend of {len(model['recipes'])} recipes on 3 folds" in done.out
+    assert f"{model['networks']} networks" in done.out
+    assert len(load(run).members) == model["networks"]
+    done = tenfold("predict", run, "sklearn:diabetes")
+    assert done.code == 0, done.err
+    assert len(done.out.splitlines()) == 443
+    assert tenfold("check", run).code == 0
+
+
+@SLOW
+def test_refits_predict_and_a_short_time_is_kept(folder, tmp_path):
+    done, summary = fit(folder, tmp_path / "run", "--trials", 2, "--keep", "refits")
+    assert summary["best"]["model"]["networks"] == 5
+    assert "with several seeds, 5 networks" in done.out
+    done, summary = fit(folder, tmp_path / "short", "--trials", 8, "--keep", "blend", "--time-limit", "20s")
+    assert summary["seconds"]["total"] < 22
+
+
 @SLOW
 def test_the_lockbox_stays_shut_and_every_opening_is_on_the_ledger(folder, tmp_path):
     first, second = tmp_path / "runs" / "first", tmp_path / "runs" / "second"

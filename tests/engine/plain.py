@@ -110,10 +110,10 @@ def module_of(steps, arrays, image):
     return model.train(), found
 
 
-def masks_for(steps, dropouts, fold, update, rows, count, dtype):
+def masks_for(steps, dropouts, fold, update, rows, count, dtype, trend=1.0):
     """rows: that a batch is padded to; count: its real ones."""
     for number, layer in dropouts.items():
-        op, rate = steps[number].op, torch.tensor(steps[number].layer.rate, dtype=dtype)
+        op, rate = steps[number].op, torch.tensor(steps[number].layer.rate * trend, dtype=dtype)
         shape, views = op.draws, math.prod(step.layer.count for step in steps[:number] if isinstance(step.layer, Views))
         block = updates_per_draw(views * rows * math.prod(shape))
         stream = derive(fold.seed, "dropout", fold.number, update // block, number)
@@ -146,19 +146,25 @@ def train_plain(recipe: Recipe, x, y, fold: Fold, updates: int, *, shape: Shape,
     steps = shape.steps(recipe)
     model, dropouts = module_of(steps, layers, shape.image)
     weights = [m.weight for m in model.modules() if isinstance(m, nn.Linear | nn.Conv2d | HeadsLayer)]
-    others = [p for p in model.parameters() if not any(p is w for w in weights)]
-    make = OPTIMIZERS[type(recipe.optimizer).__name__]
-    optimizers = [make(weights, recipe.optimizer, recipe.weight_decay)]
-    optimizers += [make(others, recipe.optimizer, 0.0)] if others else []
+    make, own = OPTIMIZERS[type(recipe.optimizer).__name__], own_factors(model, recipe.rate_factors)
+    optimizers = [make([p], recipe.optimizer, 0.0) for p in model.parameters()]
     total = dealing.updates * recipe.epochs
-    factor = lambda u: float(recipe.decay.factor(np.array([u]), dealing.updates, total)[0])  # noqa: E731
-    schedules = [torch.optim.lr_scheduler.LambdaLR(o, factor) for o in optimizers]
+    factor = lambda u: factor_at(recipe.decay, u, dealing.updates, total)  # noqa: E731
+    schedules = [
+        torch.optim.lr_scheduler.LambdaLR(o, lambda u, p=p: factor(u) * own[p])
+        for o, p in zip(optimizers, model.parameters(), strict=True)
+    ]
     for update in range(updates):
         epoch, step = divmod(update, dealing.updates)
         rows, weight = deal(fold, dealing, epoch)
         real = weight[step] > 0
         batch = torch.from_numpy(rows[step][real])
-        masks_for(steps, dropouts, fold, update, len(real), len(batch), dtype)
+        drops = factor_at(recipe.dropout_schedule, update, dealing.updates, total)
+        masks_for(steps, dropouts, fold, update, len(real), len(batch), dtype, drops)
+        strength = recipe.weight_decay * factor_at(recipe.weight_decay_schedule, update, dealing.updates, total)
+        for o, p in zip(optimizers, model.parameters(), strict=True):
+            of_lr = 1 / own[p] if recipe.optimizer.decoupled else 1.0  # torch multiplies it by the parameter's own rate
+            o.param_groups[0]["weight_decay"] = strength * of_lr if any(p is w for w in weights) else 0.0
         loss = mean_loss(criterion, model(z[batch]), t[batch])
         for o in optimizers:
             o.zero_grad()
@@ -177,6 +183,24 @@ def train_plain(recipe: Recipe, x, y, fold: Fold, updates: int, *, shape: Shape,
         for s in schedules:
             s.step()
     return model.eval(), z[torch.from_numpy(fold.validation)]
+
+
+def factor_at(schedule, update, per_epoch, total):
+    return float(schedule.factor(np.array([update]), per_epoch, total)[0])
+
+
+def own_factors(model, factors):
+    """The factor of the rate of every parameter."""
+    own, first = {}, None
+    for layer in model.modules():
+        for name, p in layer.named_parameters(recurse=False):
+            if isinstance(layer, nn.Linear | nn.Conv2d | HeadsLayer):
+                first = first or layer
+                kind, fan_in = name, layer.weight.shape[1] if layer.weight.dim() == 3 else layer.weight[0].numel()
+                own[p] = factors.of(kind, fan_in=fan_in, first_layer=layer is first)
+            else:
+                own[p] = factors.of("slope" if isinstance(layer, nn.PReLU) else "gamma")
+    return own
 
 
 @torch.no_grad()

@@ -13,6 +13,7 @@ from tenfold.recipe.layers import Dense, Residual
 from tenfold.recipe.network import Layers
 from tenfold.rules.augmentation import Augmentation
 from tenfold.rules.fields import Flag, Number, SizeList, Words
+from tenfold.rules.rate_factors import RateFactors
 
 
 def _families(record, above=()):
@@ -26,7 +27,7 @@ def _families(record, above=()):
 FAMILIES = dict(_families(Recipe))
 MEMBERS = [(path, rule) for path, rules in FAMILIES.items() for rule in rules]
 LAYER = kinds(Layers)["layers"].layer  # the family of layers
-RULES = list(dict.fromkeys([rule for _, rule in MEMBERS] + list(LAYER.rules) + [Augmentation]))
+RULES = list(dict.fromkeys([rule for _, rule in MEMBERS] + list(LAYER.rules) + [Augmentation, RateFactors]))
 
 MIXED = """
 optimizer:
@@ -138,11 +139,16 @@ blocks = st.builds(Residual, layers=st.lists(layers, max_size=3))
 networks = mlps | st.builds(Layers, layers=st.lists(layers | blocks, max_size=6))
 
 
+NO_GRADIENT = {
+    "l1": 0.0, "clip_norm": None, "clip_value": None, "rate_factors": RateFactors(), "weight_decay_schedule": "none",
+}  # fmt: skip
+
+
 def _recipe(**fields):
     try:
         return Recipe(**fields)
     except BadInput:  # a second-order optimizer on a minibatch, or with what acts on gradients
-        return Recipe(**{**fields, "batch_size": "full", "l1": 0.0, "clip_norm": None, "clip_value": None})
+        return Recipe(**{**fields, "batch_size": "full", **NO_GRADIENT})
 
 
 recipes = st.builds(
@@ -154,7 +160,10 @@ recipes = st.builds(
     loss=st.just("auto") | rules("loss"),
     optimizer=rules("optimizer"),
     decay=rules("decay"),
+    rate_factors=st.builds(RateFactors, bias=unit(min_value=0), fan_in=st.booleans()),
     weight_decay=unit(min_value=0),
+    weight_decay_schedule=rules("weight_decay_schedule"),
+    dropout_schedule=rules("dropout_schedule"),
     l1=unit(min_value=0),
     max_norm=limit(),
     clip_norm=limit(),

@@ -12,8 +12,10 @@ from torch.optim import lr_scheduler
 from tenfold.rules.record import preset
 from tenfold.rules.schedules import (
     Cosine,
+    CosLog,
     Decay,
     Exponential,
+    FlatCos,
     InverseTime,
     Linear,
     NoDecay,
@@ -62,6 +64,12 @@ ORACLES = {
     Linear: lambda o, r: lr_scheduler.LinearLR(o, 1.0, r.end, left(r)),
     Cosine: cosine,
     OneCycle: one_cycle,
+    FlatCos: lambda o, r: lr_scheduler.SequentialLR(
+        o,
+        [lr_scheduler.ConstantLR(o, 1.0), lr_scheduler.CosineAnnealingLR(o, left(r) - flat(r), eta_min=r.end)],
+        [flat(r)],
+    ),
+    CosLog: lambda o, r: lr_scheduler.LambdaLR(o, lambda u: valley(u / left(r), r.base, r.cycles)),
 }
 MEMBERS = typing.get_args(Decay)
 RULES = [member() for member in MEMBERS] + [member(warmup=0.2) for member in MEMBERS]
@@ -69,6 +77,7 @@ RULES += [kind(time=time) for kind in (Exponential, InverseTime, Step) for time 
 RULES += [Exponential(k=0.0), Exponential(k=1.5), InverseTime(k=2.0), Step(drop=0.5, every=3), Step(drop=1.0, every=1)]
 RULES += [Cosine(warmup=0.0), Cosine(warmup=0.3, end=0.1), Cosine(warmup=0.0, end=1.0), Cosine(warmup=0.99)]
 RULES += [Cosine(warmup=0.0, restarts=2), Cosine(warmup=1 / 3, end=0.2, restarts=2, stretch=2), Linear(end=0.3)]
+RULES += [FlatCos(flat=0.2, end=0.3), FlatCos(flat=0.0), CosLog(cycles=3, base=3.0), CosLog(cycles=1, base=1.5)]
 RULES += [OneCycle(rise=0.5, start=10.0, end=100.0, momentum_low=0.5, momentum_high=0.9)]
 MOVES_MOMENTUM = (OneCycle,)  # the others leave the optimizer's momentum alone
 rules = pytest.mark.parametrize("rule", list(dict.fromkeys(RULES)), ids=repr)
@@ -99,6 +108,16 @@ def torchs(rule):
         follow(lambda o: lr_scheduler.LinearLR(o, 1 / (rise + 1), 1.0, rise), rise)
     follow(lambda o: ORACLES[type(rule)](o, rule), TOTAL - rise)
     return np.array(rates), np.array(momenta), rise
+
+
+def flat(rule):
+    """Updates that a flat_cos stays at 1."""
+    return round(rule.flat * left(rule))
+
+
+def valley(t, base, cycles):
+    """RealMLP's coslog at t, in plain words of math."""
+    return 0.5 * (1 - math.cos(2 * math.pi * math.log(1 + (base**cycles - 1) * t, base)))
 
 
 def test_every_schedule_has_an_oracle():
@@ -155,10 +174,10 @@ def test_one_update_or_many_are_the_same(rule):
 @rules
 def test_bounds_and_direction(rule):
     factor, rise = rule.factor(UPDATES, PER, TOTAL), TOTAL - left(rule)
-    assert (factor > 0).all()
+    assert (factor >= 0).all() if isinstance(rule, CosLog) else (factor > 0).all()  # a cycle begins at 0
     assert factor.max() <= 1
     assert (np.diff(factor[:rise]) > 0).all()
-    if not isinstance(rule, OneCycle):
+    if not isinstance(rule, OneCycle | CosLog):
         assert factor[rise] == 1
         ups = np.flatnonzero(np.diff(factor[rise:]) > 1e-15) + 1 + rise
         assert len(ups) == getattr(rule, "restarts", 0)
@@ -166,6 +185,12 @@ def test_bounds_and_direction(rule):
     beyond = rule.factor(np.arange(TOTAL, TOTAL + 20), PER, TOTAL)
     assert ((beyond >= 0) & (beyond <= 1)).all()
     assert (beyond <= factor[-1] + 1e-15).all()
+
+
+def test_a_coslog_has_so_many_cycles():
+    for rule in (CosLog(), CosLog(cycles=3, base=3.0), CosLog(cycles=1, base=1.5)):
+        factor = rule.factor(np.arange(10_000), 1, 10_000)
+        assert (np.diff(np.sign(np.diff(factor))) < 0).sum() == rule.cycles
 
 
 def at(rule, epoch):
@@ -204,7 +229,7 @@ def test_the_same_number_in_updates_is_off_by_the_updates_of_an_epoch(kind):
 def test_short_trainings_give_rates(rule, total):
     factor = rule.factor(np.arange(total), 1, total)
     assert np.isfinite(factor).all()
-    assert (factor > 0).all()
+    assert (factor >= 0).all() if isinstance(rule, CosLog) else (factor > 0).all()
     momentum = rule.momentum(np.arange(total), 1, total)
     assert (momentum is not None) == isinstance(rule, MOVES_MOMENTUM)
     if momentum is not None:
@@ -301,3 +326,39 @@ def test_behind_a_warm_up_the_rule_runs_on_the_rest(member, warmup):
     np.testing.assert_allclose(factor[:rise], np.arange(1, rise + 1) / (rise + 1), rtol=1e-15)
     rest = member(warmup=0.0).factor(np.arange(TOTAL - rise), PER, TOTAL - rise)
     np.testing.assert_array_equal(factor[rise:], rest)
+
+
+def test_coslog_is_cool_where_its_docstring_says():
+    for rule, zeros, total in (
+        (CosLog(), [0, 1 / 15, 3 / 15, 7 / 15, 1], 15),
+        (CosLog(cycles=3, base=3.0), [0, 1 / 13, 4 / 13, 1], 13),
+    ):
+        factor = rule.factor(np.array(zeros) * total, 1, total)
+        np.testing.assert_allclose(factor, 0, atol=1e-12)
+        tops = (rule.base ** (np.arange(rule.cycles) + 0.5) - 1) / (rule.base**rule.cycles - 1)
+        np.testing.assert_allclose(rule.factor(tops * total, 1, total), 1, rtol=1e-12)
+
+
+def test_many_cycles_do_not_overflow():
+    factor = CosLog(cycles=500, base=2.0).factor(UPDATES, PER, TOTAL)
+    assert np.isfinite(factor).all()
+
+
+def test_flat_cos_is_flat_and_half_way_down():
+    rule = FlatCos(flat=0.5, end=0.2)
+    assert (rule.factor(np.arange(50), 10, 100) == 1).all()
+    assert rule.factor(np.array([75]), 10, 100)[0] == pytest.approx(0.6)
+    assert rule.factor(np.array([100]), 10, 100)[0] == pytest.approx(0.2)
+    assert preset(FlatCos, "fastai").flat == 0.75
+
+
+def test_flat_cos_and_coslog_are_those_of_realmlp():
+    """RealMLP's package; not installed, the closed forms above stand alone."""
+    scheduling = pytest.importorskip("pytabkit.models.training.scheduling")
+    t = np.linspace(0, 0.999, 57)
+    theirs = np.array([scheduling.CoslogFunc(4)(x) for x in t])
+    np.testing.assert_allclose(CosLog().factor(t * 1000, 1, 1000), theirs, atol=1e-12)
+    half = scheduling.combine_scheds(
+        [0.5, 0.5], [scheduling.ConstantSchedule(1.0), scheduling.get_cos_sched().scaled(1.0, 0.0)]
+    )
+    np.testing.assert_allclose(FlatCos().factor(t * 1000, 1, 1000), [half.call_time_(x) for x in t], atol=1e-12)

@@ -107,7 +107,10 @@ def fit(
     ] = Settings.rule,
     keep: Annotated[
         str,
-        typer.Option(help="Final model: refit, ensemble (of the fold models), or both, to keep the better."),
+        typer.Option(
+            help="Final model: refit, refits (the mean of five), ensemble (of the fold models), blend (of the fold "
+            "models of several recipes), or both, to keep the better of refit and ensemble."
+        ),
     ] = Settings.keep,
     task: TaskOption = Settings.task,
     metric: MetricOption = Settings.metric,

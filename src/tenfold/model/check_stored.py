@@ -26,7 +26,7 @@ RUNNING = ("running_mean", "running_var")
 def check_spec(spec: Any, schema: Schema | None, where: str) -> None:
     """Raise `Corrupt` unless `spec` has classes that fit the schema, and counts."""
     wanted = {"recipe", "classes", "epochs", "updates"}
-    if not isinstance(spec, dict) or not wanted <= set(spec) <= wanted | {"images", "members"}:
+    if not isinstance(spec, dict) or not wanted <= set(spec) <= wanted | {"images", "members", "parts"}:
         raise Corrupt("the fields are not those of a model", file=where)
     classes = spec["classes"]
     labels = isinstance(classes, list) and all(isinstance(label, str | int | float) for label in classes)
@@ -36,6 +36,30 @@ def check_spec(spec: Any, schema: Schema | None, where: str) -> None:
         raise Corrupt(f"{len(classes)} classes, where the schema says {schema.task}", file=where)
     if schema is not None and schema.classes and len(schema.classes) != len(classes):
         raise Corrupt(f"{len(classes)} classes, where the schema has {len(schema.classes)}", file=where)
+    _check_trained(spec, where)
+
+
+def check_parts(spec: Any, members: int, where: str) -> list[dict[str, Any]]:
+    """For each member what it has of a model with that spec: `recipe`, `epochs`, `updates`, and in a blend its `share`.
+    Raises `Corrupt` unless the parts of a blend are as many members as there are."""
+    if "parts" not in spec:
+        return [spec] * members
+    wanted, parts = {"members", "share", "recipe", "epochs", "updates"}, spec["parts"]
+    if not isinstance(parts, list) or not all(isinstance(part, dict) and set(part) == wanted for part in parts):
+        raise Corrupt("the parts of the blend have other fields", file=where)
+    for part in parts:
+        _check_trained(part, where)
+        if not _is_number(part["share"]) or part["share"] <= 0:
+            raise Corrupt(f"the share of a part is {part['share']!r:.40}", file=where)
+        if type(part["members"]) is not int or part["members"] < 1:
+            raise Corrupt(f"a part has {part['members']!r:.40} members", file=where)
+    found = [part for part in parts for _ in range(min(part["members"], members + 1))]
+    if len(found) != members:
+        raise Corrupt(f"the parts of the blend are not of {members} members", file=where)
+    return found
+
+
+def _check_trained(spec: Any, where: str) -> None:
     for name in ("epochs", "updates"):
         if not _is_number(spec[name]) or spec[name] < 0:
             raise Corrupt(f"{name} is {spec[name]!r:.40}", file=where)

@@ -1,8 +1,9 @@
-"""What predicts after a search: the winner refitted on all rows, its fold ensemble, or the better of the two."""
+"""What predicts after a search: the winner refitted on all rows, once or several times, its fold ensemble, the better
+of refit and ensemble, or a blend of the fold models of several recipes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from tenfold.model.refit_or_ensemble import RefitVersusEnsemble
 
 
+REFITS = 5  # networks of "refits"
+
+
 class Winner(NamedTuple):
     """The recipe that a search chose, the epoch on its fold-mean curve, and the scores of its folds there."""
 
@@ -27,6 +31,14 @@ class Winner(NamedTuple):
     recipe: Recipe
     epoch: int
     scores: np.ndarray
+
+
+class BlendPart(NamedTuple):
+    """A recipe of a blend: trained to that epoch on each fold; share: its weight in the mean, against the others'."""
+
+    recipe: Recipe
+    epoch: int
+    share: float
 
 
 @dataclass(frozen=True)
@@ -49,6 +61,7 @@ def final_model(
     kind: str = "refit",
     *,
     seed: int,
+    parts: Sequence[BlendPart] = (),
     schema: Schema | None = None,
     classes: tuple[Any, ...] | None = None,
     device: Any = None,
@@ -58,11 +71,12 @@ def final_model(
     """The winner as a model. engine: that trains it, default the best there is. idle: called about ten
     times a second; what it raises stops the training.
 
-    refit: trained on all rows for the updates that the folds chose. ensemble: the mean of the networks of its folds,
-    as they were scored. both: the ensemble if it predicts significantly better out of fold (see
+    refit: trained on all rows for the updates that the folds chose. refits: the mean of several such networks with
+    other seeds. ensemble: the mean of the networks of its folds, as they were scored. blend: the weighted mean of such
+    ensembles, those of `parts`. both: the ensemble if it predicts significantly better out of fold (see
     `compare_refit_and_ensemble`).
     """
-    from tenfold.model.refit import fold_ensemble, refit
+    from tenfold.model.refit import fold_blend, fold_ensemble, refit
     from tenfold.model.refit_or_ensemble import compare_refit_and_ensemble
 
     problem, recipe, epoch, scores = winner
@@ -73,8 +87,11 @@ def final_model(
             problem, recipe, epoch, seed=seed, trained_scores=scores, device=device, engine=engine, idle=idle
         )
         kind = comparison.choice
-    if kind == "ensemble":
+    if kind == "blend":
+        model = fold_blend(problem, parts, schema=schema, **how)
+    elif kind == "ensemble":
         model = fold_ensemble(problem, recipe, epoch, schema=schema, **how)
     else:
-        model = refit(problem, recipe, epoch, seed=seed, schema=schema, **how)
+        networks = REFITS if kind == "refits" else 1
+        model = refit(problem, recipe, epoch, seed=seed, networks=networks, schema=schema, **how)
     return FinalModel(model, comparison)

@@ -79,4 +79,5 @@ def read_member(
         weights=dict(weights),
         epochs=spec["epochs"],
         updates=spec["updates"],
+        share=spec.get("share", 1.0),
     )

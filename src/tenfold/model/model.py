@@ -6,6 +6,7 @@ import operator
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, reduce
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,8 @@ from tenfold.data.read.read import read_as, read_images
 from tenfold.data.read.sparse import dense, is_sparse
 from tenfold.engine.undisturbed import own_random_state, plain_torch
 from tenfold.errors import BadInput, Corrupt
-from tenfold.model.check_stored import check_member, check_spec
+from tenfold.formatting import byte_size
+from tenfold.model.check_stored import check_member, check_parts, check_spec
 from tenfold.model.member import Member, read_member
 from tenfold.problem.from_arrays import with_gaps
 from tenfold.problem.outputs import in_unit
@@ -41,9 +43,10 @@ class Model:
     `inputs`), a matrix of as many columns, or images of the same size (an array, an npz file, or image files in a
     folder). Raises `BadInput` where the schema or the contract of the images is not met.
 
-    members: one network that was trained on all rows, or one for each fold. The prediction is the mean of the members'
-    readable outputs, weighted by their shares: probabilities, or numbers in the target's unit (Breiman 1996). For a
-    squared loss it is never worse than the members are on average, by exactly their spread (Krogh & Vedelsby 1995).
+    members: one network that was trained on all rows, or several with other seeds, or one for each fold, of one recipe
+    or of several. The prediction is the mean of the members' readable outputs, weighted by their shares: probabilities,
+    or numbers in the target's unit (Breiman 1996). For a squared loss it is never worse than the members are on
+    average, by exactly their spread (Krogh & Vedelsby 1995).
     """
 
     members: tuple[Member, ...]
@@ -56,13 +59,32 @@ class Model:
             raise BadInput("a model without members", expected="at least one network")
 
     def __repr__(self) -> str:
-        """The recipe, and how long it was trained."""
+        """The recipe, or those of a blend with their shares, and how long they were trained."""
         size = f" of {len(self.members)} networks" if len(self.members) > 1 else ""
-        return f"Model{size}: {self.recipe.describe()}, {self.epochs:g} epochs ({self.updates} updates)"
+        size += f" and {byte_size(self.size)}" if len(self.members) > 1 else ""
+        groups, whole = self.alike, sum(member.share for member in self.members)
+        lines: list[str] = []
+        for members in groups:
+            first = members[0]
+            line = f"{first.recipe.describe()}, {first.epochs:g} epochs ({first.updates} updates)"
+            lines.append(f"{sum(member.share for member in members) / whole:.0%} {line}" if len(groups) > 1 else line)
+        return f"Model{size}: " + "; ".join(lines)
+
+    @property
+    def alike(self) -> list[list[Member]]:
+        """The members, those together that have one recipe, trained alike: one list, or several for a blend."""
+        return [
+            list(group) for _, group in groupby(self.members, key=lambda m: (m.recipe, m.epochs, m.updates, m.share))
+        ]
+
+    @property
+    def size(self) -> int:
+        """Bytes of all weights."""
+        return sum(array.nbytes for member in self.members for array in member.weights.values())
 
     @property
     def recipe(self) -> Recipe:
-        """The recipe of the first member, and of all that were trained on folds."""
+        """The recipe of the first member, and of all but those of a blend."""
         return self.members[0].recipe
 
     @property
@@ -224,11 +246,8 @@ class Model:
 
     def parts(self, card: str = "", meta: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """What a bundle holds: the arguments of `write_bundle`. Of several members the arrays of member i are named
-        "mi.NAME". Raises `BadInput` where members differ in what the format has one place for."""
-        for name in ("recipe", "epochs", "updates", "share"):
-            if any(getattr(member, name) != getattr(self.members[0], name) for member in self.members):
-                raise BadInput(f"members of a model differ in {name}", expected="one recipe, trained alike")
-        count = len(self.members)
+        "mi.NAME"; `parts` tells which recipes a blend's members have."""
+        count, groups = len(self.members), self.alike
         spec = {
             "recipe": self.recipe.to_dict(),
             "classes": [c.item() if isinstance(c, np.generic) else c for c in self.classes],
@@ -241,7 +260,15 @@ class Model:
         about = f"# {self.recipe.describe()}\n"
         if count > 1:
             spec["members"] = count
-            about += f"\nThe mean of {count} models, one a fold.\n"
+            about += f"\nThe mean of {count} networks.\n"
+        if len(groups) > 1:
+            spec["parts"] = [
+                {
+                    "members": len(members), "share": members[0].share, "recipe": members[0].recipe.to_dict(),
+                    "epochs": members[0].epochs, "updates": members[0].updates,
+                }
+                for members in groups
+            ]  # fmt: skip
         return {
             "spec": spec,
             "arrays": weights[0] if count == 1 else _join(weights),
@@ -340,12 +367,14 @@ def _read_model(bundle: Bundle, where: str) -> Model:
     schema = Schema.from_dict(bundle.schema) if bundle.schema is not None else None
     check_spec(spec, schema, where)
     contract = ImageContract.from_dict(spec["images"]) if spec.get("images") is not None else None
-    recipe, outputs = Recipe.from_dict(spec["recipe"]), len(spec["classes"]) or 1
+    outputs = len(spec["classes"]) or 1
     stored = list(_stored_members(bundle, where))
-    for member in stored:
+    parts = check_parts(spec, len(stored), where)
+    for part, member in zip(parts, stored, strict=True):
+        recipe = Recipe.from_dict(part["recipe"])
         check_member(recipe, outputs, contract.image if contract else None, schema, member, where)
     return Model(
-        members=tuple(read_member(spec, *member) for member in stored),
+        members=tuple(read_member(part, *member) for part, member in zip(parts, stored, strict=True)),
         classes=tuple(spec["classes"]),
         schema=schema,
         contract=contract,

@@ -1,8 +1,11 @@
-"""The winner trained again: on all development rows (refit), or on each fold's training part (fold ensemble)."""
+"""The winner trained again: on all development rows (refit), or on each fold's training part (fold ensemble); and the
+blend of the fold models of several recipes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
 
 import torch
 
@@ -18,6 +21,7 @@ from tenfold.engine.plan.shape import Shape
 from tenfold.errors import RunFailed
 from tenfold.executors.choose import executor_in_this_process
 from tenfold.executors.protocol import Emit, JobOrder
+from tenfold.model.final import BlendPart
 from tenfold.model.member import Member
 from tenfold.model.model import Model
 from tenfold.problem.problem import Problem
@@ -30,20 +34,22 @@ def refit(
     epoch: int,
     *,
     seed: int,
+    networks: int = 1,
     schema: Schema | None = None,
     classes: tuple[object, ...] | None = None,
     device: torch.device | None = None,
     engine: Engine | None = None,
     idle: Callable[[], None] = lambda: None,
 ) -> Model:
-    """The recipe trained on every development row: a model of one network.
+    """The recipe trained on every development row: a model of one network, or the mean of several, the first with this
+    seed, the others with seeds that derive from it.
 
     The folds chose an epoch of their training parts; the refit makes the same number of UPDATES, epoch times the
     folds' updates an epoch, under the same learning-rate schedule, so it sees its larger set slightly fewer times.
     Raises `RunFailed` if the training diverges.
     """
     per_epoch = Dealing.of(problem.folds, recipe.batch_size).updates
-    whole = problem.whole(seed)
+    whole = problem.whole(seed, networks)
     feed = whole.feed([recipe], device or torch.device("cpu"), torch.float32)
     pack = train_lanes(whole, recipe, feed, epoch * per_epoch, schedule=per_epoch, engine=engine, idle=idle)
     return _model(whole, pack, schema, classes, rows="all development rows")
@@ -70,6 +76,25 @@ def fold_ensemble(
     per_epoch = Dealing.of(problem.folds, recipe.batch_size).updates
     pack = train_lanes(problem, recipe, feed, epoch * per_epoch, engine=engine, idle=idle)
     return _model(problem, pack, schema, classes, rows="the training part of a fold")
+
+
+def fold_blend(
+    problem: Problem,
+    parts: Sequence[BlendPart],
+    *,
+    schema: Schema | None = None,
+    classes: tuple[object, ...] | None = None,
+    device: torch.device | None = None,
+    engine: Engine | None = None,
+    idle: Callable[[], None] = lambda: None,
+) -> Model:
+    """The fold ensembles of several recipes (see `fold_ensemble`) as one model, weighted by their shares."""
+    how: Any = {"schema": schema, "classes": classes, "device": device, "engine": engine, "idle": idle}
+    models = [fold_ensemble(problem, part.recipe, part.epoch, **how) for part in parts]
+    members = [
+        replace(member, share=part.share) for part, model in zip(parts, models, strict=True) for member in model.members
+    ]
+    return replace(models[0], members=tuple(members))
 
 
 def train_lanes(

@@ -280,6 +280,7 @@ def _reason(target: Target, *, table: bool) -> str:
         if target.task == "regression" and "boolean" in target.reason
         else ""
     )
-    integers = table and target.task == "classification" and target.reason.startswith("integers")
+    several = target.task == "classification" and len(target.classes) > 2
+    integers = table and several and target.reason.startswith("integers")
     hint = "; numbers in order? --task regression" if integers else ""
     return f"{target.task}: the target is {target.reason}{read}{hint}"

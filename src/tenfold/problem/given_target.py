@@ -8,7 +8,7 @@ import numpy as np
 
 from tenfold.data.columns.codes import are_whole
 from tenfold.data.columns.objects import as_float, is_absent, is_integer, sort_of
-from tenfold.data.columns.target import MOST_CLASSES, unusable_numbers
+from tenfold.data.columns.target import MOST_CLASSES, are_amounts, unusable_numbers
 from tenfold.errors import BadInput
 
 Array = np.ndarray
@@ -84,7 +84,8 @@ def read_given(y: Any, task: str | None) -> tuple[Array, tuple[Any, ...]]:
     y = one_value_a_row(y)
     if task is None:
         number = y.dtype.kind in "iuf" or (y.dtype.kind == "O" and not isinstance(y[0], str))
-        few = number and (y.dtype.kind != "f" or are_whole(y)) and len(np.unique(y)) <= MOST_CLASSES
+        distinct = np.unique(y) if number and (y.dtype.kind != "f" or are_whole(y)) else y
+        few = number and len(distinct) <= MOST_CLASSES and not are_amounts(distinct)
         task = "classification" if few or not number else "regression"
     if task == "regression":
         return regression_values(y), ()

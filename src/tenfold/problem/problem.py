@@ -11,6 +11,7 @@ import numpy as np
 
 from tenfold.data.feed.encode import Encoding, Inputs, fit_encodings
 from tenfold.data.feed.moments import target_scale, training_moments, training_quantiles
+from tenfold.data.feed.randomness import derive_int
 from tenfold.data.split.folds import Fold, divide_again, divide_rows
 from tenfold.data.split.request import Splits
 from tenfold.engine.operations.operation import PlannedOp
@@ -139,10 +140,12 @@ class Problem:
         )
         return [(rows[train], rows[validation]) for train, validation in parts]
 
-    def whole(self, seed: int) -> Problem:
-        """The same rows as one part that is trained on and scores nothing: for the refit."""
-        rows = np.arange(self.inputs.rows)
-        return replace(self, folds=(Fold(rows, rows[:0], len(self.folds), seed),))
+    def whole(self, seed: int, networks: int = 1) -> Problem:
+        """The same rows as a part that is trained on and scores nothing: for the refit. networks: so many such parts,
+        with the given seed and others that derive from it."""
+        rows, number = np.arange(self.inputs.rows), len(self.folds)
+        seeds = [seed, *(derive_int(seed, "refit", i) for i in range(1, networks))]
+        return replace(self, folds=tuple(Fold(rows, rows[:0], number, one) for one in seeds))
 
     def feed(
         self,

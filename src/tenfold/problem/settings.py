@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 STRATEGIES = ("exhaustive", "halving", "hyperband", "racing")
 PROPOSALS = ("random", "sobol", "coarse-to-fine", "model")
 RULES = ("best", "one-se")
-WAYS = ("refit", "ensemble", "both")
+WAYS = ("refit", "refits", "ensemble", "blend", "both")
 MOST_REPEATS, MOST_TRIALS = 100, 100_000
 MOST_ROWS = 10**12  # that folds and gaps are counted in
 LONGEST = 366 * 86400.0  # seconds of a time limit

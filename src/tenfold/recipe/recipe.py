@@ -20,10 +20,12 @@ from tenfold.recipe.layers import Dense, Flatten, GlobalPool, Residual
 from tenfold.recipe.network import MLP, Layers
 from tenfold.recipe.words.describe import (
     describe_dropout,
+    describe_factors,
     describe_norms,
     describe_rule,
     describe_shape,
     describe_values,
+    with_schedule,
 )
 from tenfold.rules.augmentation import Augmentation
 from tenfold.rules.fields import Count, NotNegative, Positive, Share
@@ -32,8 +34,9 @@ from tenfold.rules.losses import CrossEntropy, Loss, Squared
 from tenfold.rules.normalization import BatchNorm
 from tenfold.rules.optimizers import Adam, HessianFree, Optimizer
 from tenfold.rules.preprocessing import NoPreprocessing, Preprocessing, Standardize
+from tenfold.rules.rate_factors import RateFactors
 from tenfold.rules.record import require, rule_name
-from tenfold.rules.schedules import Decay, NoDecay
+from tenfold.rules.schedules import Decay, NoDecay, Trend
 
 BATCH = 64
 
@@ -46,12 +49,13 @@ class Recipe(RecipePart):
     `{name: value}` sets its only or main field. Raises `BadInput` that names each wrong field.
 
     augment: of training images; off by default. loss: "auto" is cross-entropy for classification and squared error
-    for regression. weight_decay: >= 0, decoupled for AdamW, Lion and Muon, an L2 gradient for the others, never on
-    biases and normalization; l1: the same for absolute values. max_norm: the largest norm of the weights into a unit,
-    or None. clip_norm, clip_value: the largest norm of the gradient, the largest of its numbers, or None.
-    weight_average: decay of the average of the weights that is used for predictions, in [0, 1); 0 is off.
-    batch_size: rows, or "full"; by default 64, and "full" for second-order optimizers. epochs: passes over the
-    training rows.
+    for regression. rate_factors: of the learning rate, by kind of parameter. weight_decay: >= 0, decoupled for AdamW,
+    Lion and Muon, an L2 gradient for the others, never on biases and normalization; l1: the same for absolute values.
+    weight_decay_schedule, dropout_schedule: what multiplies the weight decay and the rates of dropout. max_norm: the
+    largest norm of the weights into a unit, or None. clip_norm, clip_value: the largest norm of the gradient, the
+    largest of its numbers, or None. weight_average: decay of the average of the weights that is used for predictions,
+    in [0, 1); 0 is off. batch_size: rows, or "full"; by default 64, and "full" for second-order optimizers. epochs:
+    passes over the training rows.
     """
 
     preprocess: Preprocessing | Written = Standardize()
@@ -61,7 +65,10 @@ class Recipe(RecipePart):
     loss: Literal["auto"] | Loss | Written = "auto"
     optimizer: Optimizer | Written = Adam()
     decay: Decay | Written = NoDecay()
+    rate_factors: RateFactors | Written = RateFactors()
     weight_decay: NotNegative = 0.0
+    weight_decay_schedule: Trend | Written = NoDecay()
+    dropout_schedule: Trend | Written = NoDecay()
     l1: NotNegative = 0.0
     max_norm: Positive | None = None
     clip_norm: Positive | None = None
@@ -74,8 +81,12 @@ class Recipe(RecipePart):
         tuple[tuple[str, ...], ...]
     ] = (  # pairs of fields that exclude each other's values, see `__post_init__`
         *(("optimizer", field) for field in ("batch_size", "l1", "clip_norm", "clip_value")),
+        ("optimizer", "rate_factors"),
+        ("optimizer", "weight_decay_schedule"),
         ("network", "batch_size"),
     )
+    # Fields that are younger than recipes which runs have stored: at their defaults they are left out of the key.
+    LATER: ClassVar[tuple[str, ...]] = ("rate_factors", "weight_decay_schedule", "dropout_schedule")
 
     def __post_init__(self) -> None:
         by_default = self.batch_size is None
@@ -91,6 +102,9 @@ class Recipe(RecipePart):
         for field in ("l1", "clip_norm", "clip_value"):
             unused = second_order and getattr(self, field)
             require(not unused, self, field, f"absent with {name}, which does not follow the gradient")
+        for field in ("rate_factors", "weight_decay_schedule"):
+            unused = second_order and getattr(self, field) != getattr(Recipe, field)
+            require(not unused, self, field, f"absent with {name}, which has one step for all parameters")
         one_row = self.batch_size == 1 and _normalizes_rows(self.network.sequence())
         require(not one_row, self, "batch_size", ">= 2 with batch norm on dense layers, which compares the rows")
 
@@ -127,8 +141,10 @@ class Recipe(RecipePart):
         decays = "warm-up" if isinstance(self.decay, NoDecay) else describe_rule(self.decay)
         parts += [decays] if self.decay != NoDecay() else []
         parts += [f"{describe_rule(self.loss)} loss"] if self.loss != "auto" else []
-        parts += describe_dropout(self.network)
-        parts += [f"weight decay {self.weight_decay:.2g}"] if self.weight_decay else []
+        parts += [describe_factors(self.rate_factors)] if self.rate_factors.active else []
+        parts += with_schedule(describe_dropout(self.network), self.dropout_schedule)
+        decay = [f"weight decay {self.weight_decay:.2g}"] if self.weight_decay else []
+        parts += with_schedule(decay, self.weight_decay_schedule)
         parts += [f"L1 {self.l1:.2g}"] if self.l1 else []
         parts += [f"norms up to {self.max_norm:.3g}"] if self.max_norm is not None else []
         clips = [clip for clip in (self.clip_norm, self.clip_value) if clip is not None]

@@ -28,13 +28,14 @@ from tenfold.problem.from_file import Prepared, prepare
 from tenfold.problem.settings import Settings
 from tenfold.recipe.recipe import Recipe
 from tenfold.repair.failures import failures, findings
-from tenfold.run.fit_result import RunResult, run_tables, test_summary
+from tenfold.run.fit_result import RunResult, run_tables, test_summary, what_predicts
 from tenfold.run.lockbox import TestScore, ledger, open_lockbox
 from tenfold.run.plan import RunPlan, by_engine, make_plan
 from tenfold.run.report_data import report_data
 from tenfold.run.verdict import no_score, test_lines
+from tenfold.search.blended import BLENDED, Blend, blend_parts, choose_blend
 from tenfold.search.context import SearchContext, device_named
-from tenfold.search.deadline import Deadline, seconds_after_training
+from tenfold.search.deadline import REPORT_SECONDS, Deadline, seconds_after_training, seconds_of_folds
 from tenfold.search.leaderboard import leaderboard_row
 from tenfold.search.nested import Nested, nested_result
 from tenfold.search.racing import Rung
@@ -189,10 +190,11 @@ class Fit:
         """begun: when this session began, by the monotonic clock, where that was before now: reading takes time too."""
         self.run, self.prepared, self.plan, self.listener, self.stop = run, prepared, plan, listener, stop
         self._begun, self._before = time.monotonic() if begun is None else begun, run.get("seconds")["total"]
-        settings, used = prepared.settings, self._before + time.monotonic() - self._begun
+        settings, used, self._set_aside = prepared.settings, self._before + time.monotonic() - self._begun, 0.0
         if settings.time_limit is not None:
             compiled = by_engine(plan.recipes, prepared, plan.engine)[0]
-            used += seconds_after_training(prepared.problem, plan.recipes, settings.keep, compiled=compiled)
+            self._set_aside = seconds_after_training(prepared.problem, plan.recipes, settings.keep, compiled=compiled)
+            used += self._set_aside
         self.deadline = Deadline(settings.time_limit, used=used)
 
     def advance(self) -> RunResult:
@@ -248,9 +250,9 @@ class Fit:
 
     def _fit_baseline(self, name: str, left: float | None) -> Any:
         """One baseline, as JSON. left: seconds of the baselines' part of a time limit, None without a limit."""
-        budget = max(self.plan.seconds, 20.0)
         seed, limited = self.prepared.settings.seed, left is not None
-        budget = budget if left is None else min(budget, left)
+        # Without a limit none is cut short: how far it gets would depend on what else the machine does.
+        budget = np.inf if left is None else min(max(self.plan.seconds, 20.0), left)
         problem, idle = self.prepared.problem, self.stop.check
         result = run_baseline(problem, name, seed=seed, budget=budget, strict=limited, idle=idle)
         return jsonable({"scores": result.scores, "seconds": result.seconds})
@@ -323,16 +325,22 @@ class Fit:
         """Train and store the model that predicts; gives the fields of the result that are about it."""
         trained_before = self.run.get("model")
         if trained_before is not None and self._model_is_whole():
-            return {"comparison": self.run.get("comparison")}
+            return {"comparison": self.run.get("comparison"), "model": self.run.get("what_predicts")}
         settings = self.prepared.settings
-        what = {"refit": "training the winner on all development rows", "ensemble": "training the winner's ensemble"}
+        what = {
+            "refit": "training the winner on all development rows", "ensemble": "training the winner's ensemble",
+            "refits": "training the winner on all development rows, with several seeds",
+            "blend": "choosing a blend of recipes, and training it",
+        }  # fmt: skip
         self.listener.step(what.get(settings.keep, "comparing the refit with an ensemble, and training the better"))
+        blend = self._choose_blend(trained) if settings.keep == "blend" else None
 
         device, schema, seed = device_named(settings.device), self.prepared.schema, settings.seed
         final = final_model(
             trained.winner(),
             settings.keep,
             seed=seed,
+            parts=() if blend is None else blend_parts(trained, blend),
             schema=schema,
             device=device,
             engine=self.plan.engine,
@@ -346,11 +354,31 @@ class Fit:
                 file=str(self.run.path / "model"),
                 expected=trained_before,
             )
+        predicts = jsonable(what_predicts(final.model, trained, blend))
         sha = self.run.write_model(**parts)
         with self.run.transaction():
             self.run.put("comparison", comparison)
+            self.run.put("what_predicts", predicts)
             self.run.put("model", sha)
-        return {"comparison": comparison}
+        return {"comparison": comparison, "model": predicts}
+
+    def _choose_blend(self, trained: SearchResults) -> Blend:
+        """The blend that is kept; under a time limit one of so many recipes as can be trained once more in it. What is
+        chosen is committed: the clock of a resumed run says something else."""
+        problem, fast = trained.problem, by_engine(trained.recipes, self.prepared, self.plan.engine)[0]
+
+        def make() -> Blend:
+            left = self.deadline.left() + self._set_aside - REPORT_SECONDS
+            for most in range(BLENDED, 1, -1):
+                blend = choose_blend(trained, most)
+                parts = blend_parts(trained, blend)
+                if sum(seconds_of_folds(problem, part, compiled=part.recipe in fast) for part in parts) <= left:
+                    return blend
+            return choose_blend(trained, 1)
+
+        from tenfold.run.checkpoint_journal import RunJournal
+
+        return RunJournal(self.run, {}).once("blend", make, write=Blend.to_dict, read=Blend.of)
 
     def _model_is_whole(self) -> bool:
         """Whether the model that an earlier session trained is still there, with all its bits."""

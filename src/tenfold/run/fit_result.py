@@ -8,7 +8,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -27,14 +27,18 @@ from tenfold.statistics.intervals import mean_interval
 from tenfold.statistics.metrics import all_scores
 from tenfold.statistics.rate_interval import binomial_interval
 
+if TYPE_CHECKING:
+    from tenfold.model.model import Model
+    from tenfold.search.blended import Blend
+
 LEVEL = 0.05  # below this p-value a difference is called significant
 
 
 @dataclass(frozen=True)
 class RunResult:
     """Everything that a run found. apart: scores of the linear baseline on rows divided at random and as asked for;
-    nested: of a nested cross-validation; comparison: of the ways to keep the winner; findings: of recipes that failed;
-    test: None without sealed rows, without a winner, or while they stay sealed."""
+    nested: of a nested cross-validation; comparison: of the ways to keep the winner; model: see `what_predicts`;
+    findings: of recipes that failed; test: None without sealed rows, without a winner, or while they stay sealed."""
 
     prepared: Prepared
     plan: RunPlan
@@ -44,6 +48,7 @@ class RunResult:
     apart: dict[str, float | None] | None = None
     nested: Nested | None = None
     comparison: dict[str, Any] | None = None
+    model: dict[str, Any] | None = None
     findings: list[dict[str, Any]] = field(default_factory=list)
     test: TestScore | None = None
     ledger: Ledger = field(default_factory=Ledger)
@@ -145,7 +150,7 @@ class RunResult:
             "corrected_interval": self._corrected_interval(),
             "spread": {"folds": spread.folds, "seeds": spread.seeds, "resolution": spread.resolution},
             "epochs": row["epochs"], "scores": self.winner_scores(), "not_distinguishable": len(self.ties),
-            "borders": self.borders, "kept": self.kept,
+            "borders": self.borders, "kept": self.kept, "model": self.model,
         }  # fmt: skip
 
     def _corrected_interval(self) -> list[float] | None:
@@ -158,8 +163,10 @@ class RunResult:
 
     @property
     def kept(self) -> str:
-        """The final model: refit or ensemble."""
+        """The final model: refit, refits, ensemble or blend."""
         keep = self.prepared.settings.keep
+        if keep == "blend" and self.model and len(self.model["recipes"]) == 1:
+            return "ensemble"
         return str(self.comparison["choice"]) if keep == "both" and self.comparison else keep
 
     def _second(self) -> dict[str, Any] | None:
@@ -201,6 +208,26 @@ class RunResult:
             "seconds": self.seconds,
         }
         return jsonable(value)
+
+
+def what_predicts(model: Model, trained: SearchResults, blend: Blend | None) -> dict[str, Any]:
+    """Of the final model: how many networks of which recipes, each with its share, and their size in bytes; the mean
+    score over the folds and the corrected score of what is kept: of a blend, else of the winner alone. gain: see
+    `Blend`."""
+    best = trained.best()
+    numbers, shares = ((best,), (1.0,)) if blend is None else (blend.numbers, blend.shares)
+    corrected = trained.correction if blend is None else blend.corrected
+    return {
+        "networks": len(model.members), "bytes": model.size,
+        "recipes": [
+            {"number": n, "share": share, "epochs": trained.records[n].epoch, "recipe": trained.recipes[n].to_dict()}
+            for n, share in zip(numbers, shares, strict=True)
+        ],
+        "cv_mean": trained.mean(best) if blend is None else blend.mean,
+        "corrected": corrected.score if corrected else None,
+        "corrected_interval": list(corrected.interval) if corrected else None,
+        "gain": blend.gain if blend is not None and len(numbers) > 1 else None,
+    }  # fmt: skip
 
 
 def test_summary(test: TestScore | None, ledger: Ledger) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tenfold.formatting import listed, number
+from tenfold.formatting import byte_size, listed, number
 from tenfold.repair.failures import failure_sentence
 from tenfold.run.fit_result import LEVEL, RunResult
 from tenfold.search.leaderboard import leaderboard_row
@@ -140,12 +140,30 @@ def _nested_line(result: RunResult) -> list[str]:
 
 
 def _keep_line(result: RunResult) -> list[str]:
-    if result.comparison is None:
-        return ["Kept: the mean of the models of the folds."] if result.kept == "ensemble" else []
-    found, other = result.comparison, {"refit": "ensemble", "ensemble": "refit"}[result.kept]
-    scores = {way: float(np.mean([np.nan if s is None else s for s in found[way]])) for way in ("refit", "ensemble")}
-    p = "" if found["p_value"] is None else f", p = {found['p_value']:.2g}"
-    return [f"Kept: the {result.kept}, {number(scores[result.kept])} out of fold; {other} {number(scores[other])}{p}."]
+    """What predicts, where it is more than one network, and why."""
+    lines, model = list[str](), result.model
+    if result.comparison is not None:
+        found, other = result.comparison, {"refit": "ensemble", "ensemble": "refit"}[result.kept]
+        scores = {way: float(np.mean([np.nan if s is None else s for s in found[way]])) for way in (result.kept, other)}
+        p = "" if found["p_value"] is None else f", p = {found['p_value']:.2g}"
+        lines.append(
+            f"Kept: the {result.kept}, {number(scores[result.kept])} out of fold; {other} {number(scores[other])}{p}."
+        )
+    if model is None or model["networks"] == 1:
+        return lines
+    folds, size = len(result.trained.problem.folds), f"{model['networks']} networks, {byte_size(model['bytes'])}"
+    if result.kept == "refits":
+        return [*lines, f"What predicts: the winner trained on all development rows with several seeds, {size}."]
+    if result.kept == "ensemble":
+        asked = result.prepared.settings.keep == "blend"
+        why = "; a blend with other recipes scored no better on rows that did not choose it" if asked else ""
+        return [*lines, f"What predicts: the winner on {folds} folds, {size}{why}."]
+    parts = listed((f"{part['share']:.0%} recipe {part['number']}" for part in model["recipes"]), len(model["recipes"]))
+    word, corrected = result.trained.problem.metric.words, model["corrected"]
+    score = f"{word} {number(model['cv_mean'])} out of fold"
+    score += "" if corrected is None else f"; corrected for having chosen the blend, too: {number(corrected)}"
+    what = f"a blend of {len(model['recipes'])} recipes on {folds} folds ({parts}), {size}"
+    return [*lines, f"What predicts: {what}: {score}."]
 
 
 def _racing_line(result: RunResult) -> list[str]:

@@ -14,8 +14,10 @@ from collections.abc import Callable, Collection, Sequence
 
 from tenfold.engine.native.speed import core_speed
 from tenfold.engine.plan.cost import COMPILED, MODEL, recipe_seconds
+from tenfold.model.final import REFITS, BlendPart
 from tenfold.problem.problem import Problem
 from tenfold.recipe.recipe import Recipe
+from tenfold.search.blended import BLENDED
 
 NEVER = 100 * 366 * 86400.0  # seconds
 TRAINING_SHARE = 0.6  # of a limit, in plans; the others are for baselines, the refit and the report
@@ -92,12 +94,20 @@ def seconds_after_training(
     Which recipe wins is not known yet: the one at four fifths of the costs is taken, so that a costly winner is not
     a surprise, and one single costly recipe does not take the time from all others.
     """
-    fast, lanes = set(map(id, compiled)), COMPILED.at_speed(core_speed()) if compiled else MODEL
-
-    def seconds(recipe: Recipe) -> float:
-        model, longer = (lanes, 1.0) if id(recipe) in fast else (MODEL, ALONE)
-        return longer * recipe_seconds(recipe, problem.size, rows=problem.inputs.rows, folds=1, model=model)
-
-    once = sorted(map(seconds, recipes))
-    networks = {"refit": 1, "ensemble": len(problem.folds), "both": len(problem.folds) ** 2}[keep]
+    fast = set(map(id, compiled))
+    once = sorted(_seconds_of_one(problem, recipe, id(recipe) in fast) for recipe in recipes)
+    folds = len(problem.folds)
+    networks = {"refit": 1, "refits": REFITS, "ensemble": folds, "blend": BLENDED * folds, "both": folds**2}[keep]
     return REPORT_SECONDS + networks * once[int(0.8 * (len(once) - 1))]
+
+
+def seconds_of_folds(problem: Problem, part: BlendPart, *, compiled: bool) -> float:
+    """Seconds that a recipe of a blend is likely to take once more on all folds. compiled: by compiled code."""
+    whole = len(problem.folds) * _seconds_of_one(problem, part.recipe, compiled)
+    return whole * part.epoch / part.recipe.epochs
+
+
+def _seconds_of_one(problem: Problem, recipe: Recipe, compiled: bool) -> float:
+    """Seconds that one network of a recipe takes to its end on one core."""
+    model, longer = (COMPILED.at_speed(core_speed()), 1.0) if compiled else (MODEL, ALONE)
+    return longer * recipe_seconds(recipe, problem.size, rows=problem.inputs.rows, folds=1, model=model)

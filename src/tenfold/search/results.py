@@ -14,6 +14,7 @@ from tenfold.errors import RunFailed
 from tenfold.model.final import Winner
 from tenfold.problem.problem import Problem
 from tenfold.recipe.recipe import Recipe
+from tenfold.search.blended import Blend, choose_blend
 from tenfold.search.corrected_winner import correct_winner
 from tenfold.search.racing import Rung
 from tenfold.search.trial_outcome import Outcome
@@ -157,6 +158,11 @@ class SearchResults:
     def correction(self) -> CorrectedScore | None:
         """The winner's score corrected for having been picked (see `correct_winner`); None without a winner."""
         return correct_winner(self)
+
+    @cached_property
+    def blend(self) -> Blend:
+        """The best blend of recipes, or the winner alone (see `choose_blend`)."""
+        return choose_blend(self)
 
     def spread(self, number: int) -> Spread:
         """The winner's spread over the folds and over the repeats, apart."""

@@ -10,6 +10,7 @@ from tenfold.data.columns.target import Target, read_labels, read_target
 from tenfold.data.read.options import ReadOptions
 from tenfold.data.read.read import read_table
 from tenfold.errors import BadInput
+from tenfold.problem.given_target import read_given
 
 from ..examples import csv_table
 
@@ -59,6 +60,45 @@ def test_the_task_rule(tmp_path: Path) -> None:
     assert target(tmp_path, twenty, "regression").values.tolist() == [float(v) for v in twenty]
     assert target(tmp_path, more, "classification").classes == tuple(str(i) for i in range(21))
     assert "as asked" in target(tmp_path, more, "classification").reason
+
+
+@pytest.mark.parametrize(
+    ("values", "task"),
+    [
+        (range(0, 110, 10), "regression"),  # a share in steps of ten
+        ([0, 25, 50, 75, 100], "regression"),
+        ([-4, -1, 3, 8, 20], "regression"),
+        ([10, 20, 30, 40], "classification"),  # four are codes as likely
+        ([1, 2, 4, 8, 16, 32], "classification"),  # two of them next to each other
+        ([1, 3], "classification"),
+    ],
+)
+def test_a_few_whole_numbers_far_apart_are_amounts(tmp_path: Path, values: list[int], task: str) -> None:
+    found = target(tmp_path, [str(value) for value in values] * 3)
+    assert found.task == task
+    assert ("none next to another" in found.reason) == (task == "regression")
+    assert (read_given(np.array([*values] * 3), None)[1] == ()) == (task == "regression")
+    assert target(tmp_path, [str(value) for value in values] * 3, "classification").task == "classification"
+
+
+@pytest.mark.parametrize(
+    ("cells", "kind", "task"),
+    [
+        (["1", "2", "3"], "number", "regression"),
+        ([str(number) for number in range(30)], "category", "classification"),
+        (["1", "2", "3"], "category", "classification"),
+        (["0", "1"], "number", "regression"),
+    ],
+)
+def test_the_user_may_say_what_kind_the_target_is(tmp_path: Path, cells: list[str], kind: str, task: str) -> None:
+    path = tmp_path / "data.csv"
+    path.write_text("x,y\n" + "".join(f"{i}.5,{cell}\n" for i, cell in enumerate(cells * 2)))
+    table = read_table(path, ReadOptions(kind=(("y", kind),)))
+    found = read_target(table, "y")
+    assert (found.task, found.reason) == (task, f"a {kind}, as asked")
+    other = "classification" if task == "regression" else "regression"
+    if kind == "number":
+        assert read_target(table, "y", other).task == other
 
 
 REFUSED = {

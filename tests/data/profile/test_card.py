@@ -53,6 +53,18 @@ def test_a_clean_table_has_no_warnings() -> None:
             text("plan", ["Pro", "pro ", "basic", "P ro"] * (N // 4)),
             "'plan': 'P ro' and 'Pro' and 'pro ' differ in capitals, blanks or punctuation only",
         ),
+        (
+            number("months", np.where(np.arange(N) % 9, np.arange(N) % 17, -1)),
+            "'months': -1 (45 cells) is its only negative number; if it means never, unknown or missing, leave",
+        ),
+        (
+            number("score", np.where(np.arange(N) % 9, np.arange(N) % 17, -7 - np.arange(N) % 2)),
+            "'score': -8 (22 cells), -7 (23 cells) are its only negative numbers; if they mean never",
+        ),
+        (
+            number("fahrenheit", 1.8 * NOISE + 32),
+            "columns that say the same: 'a' and 'fahrenheit' (a straight line)",
+        ),
         (number("top", np.where(np.arange(N) % 9, NOISE, 9999)), "'top': 9999 (45 cells) stands apart"),
         (
             text("note", [f"a long remark about case {i}" for i in range(N)]),
@@ -65,6 +77,33 @@ def test_what_is_suspicious_is_named(column: Column, words: str) -> None:
     found = warnings(card(number("a", NOISE), column))
     assert words in found
     assert found.count("\n") == 0
+
+
+def test_columns_that_match_value_by_value_are_named() -> None:
+    code = RNG.integers(0, 12, N)
+    land, other = text("land", [f"l{c}" for c in code]), number("other", code * 3 % 13)
+    found = card(number("a", NOISE), land, other, text("more", [f"m{(c + 1) // 2}" for c in code]))
+    assert warnings(found) == "columns that say the same: 'land' and 'other' (one to one)"
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        number("signed", RNG.integers(-1, 2, N)),  # -1, 0 and 1 are values of their own
+        number("degrees", RNG.integers(-3, 20, N)),
+        number("decimals", np.r_[-1.0, np.abs(NOISE[1:])]),  # once, among numbers with decimals
+        number("almost", NOISE + 1e-3 * RNG.normal(size=N)),
+        number("twice", Y * 0 + np.arange(N) % 2 * 5),
+    ],
+    ids=lambda column: column.name,
+)
+def test_what_may_well_be_a_value_is_not_named(column: Column) -> None:
+    assert warnings(card(number("a", NOISE), column)) == ""
+
+
+def test_groups_are_suggested_for_names_alone() -> None:
+    assert "--groups close" not in warnings(card(number("a", NOISE), number("close", Y + 0.1 * NOISE)))
+    assert "--groups who" in warnings(card(number("a", NOISE), number("who", 7.0 + 3 * Y)))
 
 
 def test_a_column_that_names_groups_of_rows_is_a_leak_and_random_labels_are_not() -> None:

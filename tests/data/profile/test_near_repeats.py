@@ -113,6 +113,12 @@ def test_what_does_not_name_groups():
     often = np.r_[np.arange(100), of[:300] + 100]  # most values have one row
     x = RNG.normal(size=(140, 6))[often] * 3 + RNG.normal(size=(400, 6))
     assert group_share(text("who", [f"p{n}" for n in often]), matrix_inputs(x)) == 0
+    counts = RNG.geometric(0.1, rows)  # the larger, the rarer
+    drawn = np.sort(counts)
+    centres = RNG.normal(size=(drawn.max() + 1, 6)) * 3
+    alike = centres[drawn] + RNG.normal(size=(rows, 6))
+    assert group_share(text("who", [f"p{n}" for n in drawn]), matrix_inputs(alike)) > 0.5
+    assert group_share(number("pixels", drawn * 1.0), matrix_inputs(alike)) == 0
     year = number("year", 1980.0 + of)
     trend = of[:, None] * np.linspace(0.5, 1.5, 6) + RNG.normal(size=(rows, 6))
     assert group_share(year, matrix_inputs(trend)) == 0

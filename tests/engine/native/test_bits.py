@@ -34,9 +34,17 @@ OF_ONE_SHAPE = {
     "look ahead": {"optimizer": {"nesterov": {"lr": 0.02, "form": "look_ahead"}}, "weight_decay": 0.01},
     "diverges": {"optimizer": {"sgd": {"lr": 1e200}}},
     "lion, cosine": {"optimizer": {"lion": {"lr": 1e-3}}, "decay": {"cosine": {"warmup": 0.2}}, "weight_decay": 0.1},
+    "rates and schedules": {
+        "rate_factors": {"bias": 0.1, "fan_in": True},
+        "dropout_schedule": "flat_cos",
+        "weight_decay": 0.1,
+        "weight_decay_schedule": {"linear": 0.1},
+        "decay": "coslog",
+        "optimizer": {"adamw": {"lr": 0.04}},
+    },
 }
 NETWORK = {"hidden": [13, 9], "normalization": "batch", "dropout": 0.3}
-ACTIVATIONS = ["relu", "tanh", "gelu", "elu", "sigmoid", "relu", "mish"]
+ACTIVATIONS = ["relu", "tanh", "gelu", "elu", "sigmoid", "relu", "mish", "selu"]
 KINDS = ["numbers", "gaps and categories", "pixels"]
 DTYPES = [torch.float64, torch.float32]
 

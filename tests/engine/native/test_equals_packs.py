@@ -104,6 +104,27 @@ OTHERS = {
     "full batch": {"batch_size": "full"},
     "batches of one": {"batch_size": 1, "optimizer": {"sgd": {"lr": 1e-3}}},
     "unit variance": {"init": "lsuv"},
+    "rates by kind": {
+        "network": {"hidden": [12, 9], "activation": "prelu"},
+        "rate_factors": {"bias": 0.1, "parametric": 0.3, "first_layer": 0.5, "fan_in": True},
+    },
+    "decoupled, with rates and a schedule": {
+        "optimizer": {"adamw": {"lr": 0.02}},
+        "weight_decay": 0.05,
+        "weight_decay_schedule": "flat_cos",
+        "rate_factors": {"bias": 0.1, "fan_in": True},
+        "decay": "coslog",
+    },
+    "l2 with a schedule": {"weight_decay": 0.01, "weight_decay_schedule": {"linear": 0.1}},
+    "dropout with a schedule": {
+        "network": {"hidden": [12, 9], "dropout": 0.3},
+        "dropout_schedule": {"flat_cos": 0.1},
+        "epochs": 6,
+    },
+    "what is reported, with rates": {
+        "optimizer": {"nesterov": {"lr": 0.02, "form": "look_ahead"}},
+        "rate_factors": {"bias": 0.1, "fan_in": True},
+    },
     "zeros": {"init": "zeros"},
 }
 VIEWS = {"network": {"hidden": [12, 9], "views": 4}}
@@ -218,6 +239,11 @@ def test_activations_with_optimizers(activation, optimizer):
     compare(recipe_of(network={"hidden": [12, 9], "activation": activation}, optimizer=optimizer), updates=LONG)
 
 
+@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=name_of)
+def test_optimizers_with_rates_by_kind(optimizer):
+    compare(recipe_of(optimizer=optimizer, rate_factors={"bias": 0.1, "first_layer": 2, "fan_in": True}))
+
+
 @pytest.mark.parametrize("network", NETWORKS.values(), ids=NETWORKS.keys())
 def test_networks(network):
     compare(recipe_of(network=network))
@@ -234,7 +260,15 @@ def test_losses_of_numbers(changes):
     compare(recipe_of(**changes, **VIEWS), classes=0)
 
 
-@pytest.mark.parametrize("name", ["smoothing", "hinge", "clipped norm", "max norm", "full batch", "unit variance"])
+OF_VIEWS = [
+    "smoothing", "hinge", "clipped norm", "max norm", "full batch", "unit variance", "dropout with a schedule",
+    "what is reported, with rates",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OF_VIEWS)
 def test_everything_else_of_views(name):
-    changes = {**OTHERS[name], **VIEWS, "optimizer": {"sgd": {"lr": 0.05}}}
+    changes = {"optimizer": {"sgd": {"lr": 0.05}}, **OTHERS[name]}
+    changes["network"] = {**changes.get("network", {}), **VIEWS["network"]}
+    changes["optimizer"] = {"sgd": {"lr": 0.05}} if name == "hinge" else changes["optimizer"]
     compare(recipe_of(**changes), classes=11 if name == "smoothing" else 3)

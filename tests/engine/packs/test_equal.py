@@ -25,7 +25,7 @@ OPTIMIZERS = [
     {"rmsprop": {"lr": 1e-3}}, {"adam": {"lr": 1e-3}}, {"adamw": {"lr": 1e-3}},
 ]  # fmt: skip
 ACTIVATIONS = ["relu", "tanh", "sigmoid", {"leaky_relu": {"slope": 0.1}}, {"elu": {"alpha": 0.7}}]
-DECAYS = ["none", {"cosine": {"warmup": 0.1}}, "exponential", {"step": {"every": 4}}, "inverse_time"]
+DECAYS = ["none", {"cosine": {"warmup": 0.1}}, "exponential", {"step": {"every": 4}}, "coslog"]
 PREPROCESS = ["standardize", "min_max"]
 
 
@@ -40,6 +40,9 @@ def mixed_recipes(normalization: str, dropout: float) -> list[Recipe]:
                 "optimizer": optimizer,
                 "decay": DECAYS[i % 5],
                 "weight_decay": [0.0, 1e-3, 1e-2][i % 3],
+                "rate_factors": [{}, {"bias": 0.1, "first_layer": 2.0, "fan_in": True}][i % 4 == 3],
+                "weight_decay_schedule": ["none", "flat_cos"][i % 2],
+                "dropout_schedule": ["none", {"linear": 0.5}, "flat_cos"][i % 5 % 3],
                 "clip_norm": [None, 0.5][i % 2],
                 "preprocess": PREPROCESS[i % 2],
                 "init": ["he", "xavier", "lecun"][i % 3],

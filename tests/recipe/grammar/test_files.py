@@ -10,6 +10,7 @@ from tenfold.recipe.words.comments import MEANINGS
 from tenfold.recipe.words.explain import catalogue
 from tenfold.rules.augmentation import Augmentation
 from tenfold.rules.optimizers import Adam, AdamW
+from tenfold.rules.rate_factors import RateFactors
 from tenfold.rules.record import rule_name
 
 from ..examples import LAYER, refusal
@@ -144,8 +145,9 @@ def test_commented_default_parses_back_and_names_every_rule():
     text = commented_default()
     assert Recipe.from_yaml(text) == Recipe()
     lines = {line.split(":")[0].strip(): line.split("#")[1] for line in text.splitlines() if not line.startswith("#")}
-    assert set(lines) == {*kinds(Recipe), *kinds(MLP), *kinds(Augmentation)}
-    for record in (Recipe, MLP, Augmentation):
+    records = Recipe, MLP, Augmentation, RateFactors
+    assert set(lines) == {name for record in records for name in kinds(record)}
+    for record in records:
         for name, kind in kinds(record).items():
             assert MEANINGS[name] in lines[name]
             for word in (*getattr(kind, "names", ()), *getattr(kind, "words", ())):
@@ -164,7 +166,7 @@ def test_commented_rules_with_fields_are_recipes():
         assert recipe != Recipe() or line.split("{")[1].startswith(("adam:", "he:", "none:"))
         seen.add(line.split("{")[1].split(":")[0])
     assert {entry.name for entry in catalogue() if entry.defaults} - seen == {
-        "augment", *(LAYER.name(rule) for rule in LAYER.rules if LAYER.name(rule) != rule_name(rule))
+        "augment", "rate_factors", *(LAYER.name(rule) for rule in LAYER.rules if LAYER.name(rule) != rule_name(rule))
     }  # fmt: skip
 
 

@@ -16,12 +16,17 @@ from ..examples import LAYER, MEMBERS, RULES
 ENTRIES = catalogue()
 
 
+OF_OTHERS = {"weight_decay_schedule", "dropout_schedule"}  # whose rules are those of `decay`
+
+
 def test_the_catalogue_holds_every_rule_and_layer():
     assert {entry.rule for entry in ENTRIES} == set(RULES)
     assert {(entry.place, entry.name) for entry in ENTRIES if entry.place == "layer"} == {
         ("layer", name) for name in LAYER.names
     }
-    assert {entry.place for entry in ENTRIES} == {"augment", "layer", *(path[-1] for path, _ in MEMBERS)}
+    assert {entry.place for entry in ENTRIES} == {
+        "augment", "rate_factors", "layer", *(path[-1] for path, _ in MEMBERS if path[-1] not in OF_OTHERS)
+    }  # fmt: skip
     assert len({(entry.place, entry.name) for entry in ENTRIES}) == len(ENTRIES)
 
 

@@ -22,6 +22,7 @@ Array = np.ndarray
 TASKS = ("classification", "regression")
 MANY_ALONE = 0.5  # share of rows whose class no other row has, from which a target looks like an ID
 MOST_CLASSES = 20  # distinct integers up to which an integer target is classes
+FEW_AMOUNTS = 5  # distinct integers, none next to another, from which they are amounts (0, 10, ..., 100)
 SPELLINGS = 3  # groups of labels that are named
 
 
@@ -56,7 +57,8 @@ class Target:
 def read_target(table: Table, name: str | None, task: str | None = None) -> Target:
     """The target column `name` of a table (None: the one that the source itself declares).
 
-    task None: text, booleans and integers of at most 20 distinct values are classes; other numbers are a regression.
+    task None: what the user says the column is (a number, a category), else text, booleans and integers of at most 20
+    distinct values are classes, but for amounts (see `are_amounts`); other numbers are a regression.
     BadInput: no such column (with the nearest name), every value missing, one class or value only, a class with a
     single member, a date, text for a regression.
     """
@@ -186,17 +188,30 @@ def _refuse(table: Table, name: str, found: str, expected: str, do: str) -> BadI
     return BadInput(found, where=f"{table.source}, target '{name}'", expected=expected, do=do)
 
 
+def are_amounts(distinct: Array) -> bool:
+    """Whether these whole numbers, distinct and in rising order, count something in steps (0, 10, ..., 100) rather than
+    number classes: at least five, none next to another."""
+    return len(distinct) >= FEW_AMOUNTS and bool((np.diff(distinct) > 1).all())
+
+
 def _task(column: Column, keep: Array) -> tuple[Task, str]:
+    if column.asked == "number":
+        return "regression", "a number, as asked"
+    if column.asked == "category":
+        return "classification", "a category, as asked"
     if column.kind == "text":
         return "classification", "text"
     if column.kind == "boolean":
         return "classification", "boolean"
     values = column.values[keep]
-    distinct = len(np.unique(values))
+    found = np.unique(values)
+    distinct = len(found)
     if not are_whole(values):
         return "regression", "numbers with decimals"
     if distinct > MOST_CLASSES:
         return "regression", f"integers with {distinct} distinct values, more than {MOST_CLASSES}"
+    if are_amounts(found):
+        return "regression", f"integers with {distinct} distinct values, none next to another"
     return "classification", f"integers with {distinct} distinct values, at most {MOST_CLASSES}"
 
 

@@ -11,11 +11,24 @@ from typing import Literal
 import numpy as np
 
 Purpose = Literal[
-    "init", "order", "dropout", "folds", "holdout", "bias", "augment", "lsuv", "kept", "audit", "doctor", "embedding"
+    "init",
+    "order",
+    "dropout",
+    "folds",
+    "holdout",
+    "bias",
+    "augment",
+    "lsuv",
+    "kept",
+    "audit",
+    "doctor",
+    "refit",
+    "blend",
+    "embedding",
 ]
 _PURPOSES: dict[str, int] = {
     "init": 1, "order": 2, "dropout": 3, "folds": 4, "holdout": 5, "bias": 6, "augment": 7, "lsuv": 8,
-    "kept": 9, "audit": 10, "doctor": 11, "embedding": 12,
+    "kept": 9, "audit": 10, "doctor": 11, "refit": 12, "blend": 13, "embedding": 14,
 }  # fmt: skip
 
 

@@ -21,6 +21,7 @@ from tenfold.data.columns.table import Table
 from tenfold.data.feed.encode import Inputs, make_inputs
 from tenfold.data.profile import leaks, near_repeats
 from tenfold.data.profile.outliers import far_values
+from tenfold.data.profile.same_columns import same_in_words
 from tenfold.errors import BadInput
 from tenfold.formatting import listed, visible
 
@@ -220,13 +221,20 @@ def _column_warnings(table: Table, schema: Schema) -> list[str]:
         apart = leaks.placeholder(values) if column.used else ""
         if apart:
             warnings.append(f"column '{column.name}': {apart}; if it means missing, leave those cells empty")
+        codes = leaks.negative_codes(values) if column.used and not apart else ""
+        if codes:
+            meaning = "if they mean" if " are " in codes else "if it means"
+            warnings.append(
+                f"column '{column.name}': {codes}; {meaning} never, unknown or missing, leave those cells empty"
+            )
         far = far_values(table, values) if column.used and not apart else ""
         if far:
             warnings.append(f"column '{column.name}': {far}")
         twice = alike_in_words(column.levels, leaks.SPELLINGS) if column.used else ""
         if twice:
             warnings.append(f"column '{column.name}': {twice}; if they mean the same, write them alike")
-    return warnings
+    same = same_in_words([table.column(column.name) for column in schema.used], LISTED)
+    return warnings + ([same] if same else [])
 
 
 def _leaks(table: Table, schema: Schema, target: Array, names: set[str]) -> dict[str, str]:
@@ -238,10 +246,11 @@ def _leaks(table: Table, schema: Schema, target: Array, names: set[str]) -> dict
     how_much = partial(leaks.gives_away, target=target, classification=classification, ranks=ranks)
     for column, much in zip(columns, for_each(how_much, columns, table.rows), strict=True):
         if much:
+            name = shlex.quote(column.name)
+            groups = f"; if it names groups of rows, --groups {name}" if near_repeats.may_name(column) else ""
             warnings[column.name] = (
                 f"column '{column.name}' alone predicts {much} of the target: "
-                f"if it is known only after the target, give --drop {shlex.quote(column.name)}; if it names groups "
-                f"of rows, --groups {shlex.quote(column.name)}"
+                f"if it is known only after the target, give --drop {name}{groups}"
             )
     return warnings
 

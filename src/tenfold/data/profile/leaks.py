@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from tenfold.data.columns.codes import average_ranks, codes_in_order, value_codes
+from tenfold.data.columns.codes import are_whole, average_ranks, codes_in_order, value_codes
 from tenfold.data.columns.numbers import spell_number
 from tenfold.data.columns.table import Column, Table
 from tenfold.data.split.together import cell_columns, row_labels
+from tenfold.formatting import listed
 
 Array = np.ndarray
 PLACEHOLDERS = {sign * size for sign in (-1.0, 1.0) for size in (99.0, 999.0, 9999.0, 99999.0, 999999.0)}
+# What stands for never, unknown or missing where nothing else is negative.
+NEGATIVE_CODES = {-1.0, -7.0, -8.0, -9.0, -77.0, -88.0, -99.0, -999.0, -9999.0, -99999.0}
 PREDICTIVE = 0.97  # share of what is uncertain about the target that one column alone predicts
 BINS, BIN_ROWS = 200, 5  # a number with many values falls into so many quantile bins, of at least so many rows
 SPELLINGS = 3  # groups of levels of a category that are named as alike
@@ -176,6 +179,25 @@ def placeholder(column: Column) -> str:
         if values[end] in PLACEHOLDERS and gap >= max(others[-1] - others[0], 1.0) / 2:
             return f"{spell_number(values[end])} ({counts[end]} cells) stands apart from the other values"
     return ""
+
+
+def negative_codes(column: Column) -> str:
+    """Values such as -1 that are the only negative ones of a column, in words; "" for none. Of numbers with decimals
+    only where such a value is repeated."""
+    if column.kind != "number":
+        return ""
+    present = column.present
+    negative = present[present < 0]
+    values, counts = np.unique(negative, return_counts=True)
+    if not len(values) or not set(values.tolist()) <= NEGATIVE_CODES:
+        return ""
+    others = present[present >= 0]
+    if len(np.unique(others)) < 3 or (counts.min() < 2 and not are_whole(others)):
+        return ""
+    each = listed(
+        (f"{spell_number(v)} ({n} cell{'s' * (n > 1)})" for v, n in zip(values, counts.tolist(), strict=True)), 3
+    )
+    return f"{each} {'are its only negative numbers' if len(values) > 1 else 'is its only negative number'}"
 
 
 def rare_classes(target: Array, classes: tuple[str, ...]) -> list[tuple[str, int]]:

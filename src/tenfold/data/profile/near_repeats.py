@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from tenfold.data.columns.codes import are_whole
+from tenfold.data.columns.codes import are_whole, average_ranks, value_codes
 from tenfold.data.columns.table import Column
 from tenfold.data.feed.encode import Inputs
 from tenfold.data.split.together import copy_labels
@@ -18,6 +18,7 @@ MOST_ROWS = 100_000  # the first ones, among which they are looked up
 LEAST_NAMES, LEAST_EACH = 10, 2  # values of a column that names groups, and rows of the median one
 LEAST_COLUMNS = 3  # that vary, for rows to resemble each other in
 ALIKE = 0.3  # share of the variance of a middling column that the groups explain
+FALLING = -0.5  # correlation of ranks of a number and of how often it occurs, up to which it counts something
 SMOOTH = 0.6  # of that share, explained by groups of four neighbouring values too: an order, not names
 
 
@@ -73,12 +74,10 @@ def group_share(column: Column, inputs: Inputs) -> float:
     """How much the rows with one value of this column resemble each other: the share of the variance of the median
     other numeric column that its values explain (adjusted R squared), 0 where the column cannot name groups.
 
-    It can if it holds text or whole numbers, at least 10 distinct values and at least 2 rows of the median one, and
-    if a number's neighbouring values are not alike too.
+    It can if it can name something (see `may_name`), has at least 10 distinct values and at least 2 rows of the median
+    one, and if a number's neighbouring values are not alike too.
     """
-    if column.kind not in ("text", "number"):
-        return 0.0
-    if column.kind == "number" and not are_whole(column.present):
+    if not may_name(column):
         return 0.0
     codes = column.codes
     sizes = np.bincount(codes)
@@ -93,6 +92,21 @@ def group_share(column: Column, inputs: Inputs) -> float:
         order = float(np.median([_explained(codes // 4, values) for values in columns]))
         share = share if order < SMOOTH * share else 0.0
     return max(0.0, share)
+
+
+def may_name(column: Column) -> bool:
+    """Whether the values of a column can be names of something: text, or whole numbers that are no counts. Counts are
+    not negative, and the larger they are, the rarer."""
+    if column.kind == "text":
+        return True
+    present = column.present
+    if column.kind != "number" or not len(present) or not are_whole(present):
+        return False
+    _, rows = np.unique(present, return_counts=True)  # in order of value
+    if present.min() < 0 or len(rows) < 3 or rows.min() == rows.max():
+        return True
+    often = average_ranks(value_codes(rows.astype(np.float64)))
+    return bool(np.corrcoef(np.arange(len(rows)), often)[0, 1] > FALLING)
 
 
 def _others(name: str, inputs: Inputs) -> Iterator[Array]:

@@ -80,7 +80,8 @@ class RuleRecord(Structure):
     _fields_ = [
         ("family", c_int64),
         ("coefficients", c_void_p),
-        *((name, c_double) for name in ("l2", "l1", "clip_norm", "clip_value", "max_norm", "average")),
+        ("rate_factors", c_void_p),
+        *((name, c_double) for name in ("l1", "clip_norm", "clip_value", "max_norm", "average")),
         ("decoupled", c_int64),
     ]
 
@@ -102,6 +103,7 @@ class TrainingRecord(Structure):
         ("loss", c_int64),
         ("loss_numbers", c_double * 2),
         ("draws", POINTER(DrawsRecord)),
+        ("dropout_trend", c_void_p),
         ("orders", POINTER(c_void_p)),
         *((name, c_int64) for name in ("batch", "train_rows", "per_epoch", "first", "last", "phases")),
         *(

@@ -35,12 +35,13 @@ from tenfold.engine.operations.dropout import DropoutOp
 from tenfold.engine.packs.dropout_masks import updates_per_draw
 from tenfold.engine.packs.first_order import add_optimizer_rows, reported_share, reported_weights
 from tenfold.engine.packs.lane_states import LaneStates
-from tenfold.engine.packs.lanes import Lane, coefficient_table
+from tenfold.engine.packs.lanes import Lane, coefficient_table, trend
 from tenfold.engine.packs.observer import Observer
 from tenfold.engine.packs.rows import Feed
 from tenfold.engine.plan.shape import Shape
 from tenfold.recipe.recipe import Recipe, loss_of
 from tenfold.rules.optimizers.base import FIRST_MOMENT, LARGEST_SECOND_MOMENT, SECOND_MOMENT, STEP_MOMENT
+from tenfold.rules.schedules import NoDecay
 
 AHEAD_SECONDS = 0.2  # that lanes are trained before their results are looked at, about
 AHEAD_EPOCHS, AHEAD_GROWTH = 64, 4  # at most so many epochs, and so many times as much as the last time
@@ -220,10 +221,10 @@ class SoloLanes(LaneStates):
 
     def _reported(self) -> Tensor:
         self._check_settled()
-        return reported_weights(self.lanes, self.rows, self.update, self.schedule_updates, self._factors)
+        return reported_weights(self.lanes, self.rows, self.update, self.schedule_updates, self._factors, self.rates)
 
     def coefficients(self, lane: Lane, i: int, first: int, stop: int) -> np.ndarray:
-        """The coefficients of updates first .. stop - 1 of a lane, (updates, 10); all folds of a recipe share them."""
+        """The coefficients of updates first .. stop - 1 of a lane, (updates, 11); all folds of a recipe share them."""
         factor = float(self._factors[i])
 
         def make() -> np.ndarray:
@@ -231,6 +232,14 @@ class SoloLanes(LaneStates):
             return np.ascontiguousarray(table[:, :, 0])
 
         return self.known((lane.number, factor), make)
+
+    def dropout_trend(self, lane: Lane, first: int, stop: int) -> np.ndarray | None:
+        """What multiplies the rates of dropout at updates first .. stop - 1 of a lane; None where that is always 1."""
+        schedule = lane.recipe.dropout_schedule
+        if schedule == NoDecay():
+            return None
+        key = "trend", lane.number
+        return self.known(key, lambda: trend(lane, schedule, first, stop - first, self.schedule_updates))
 
     def known(self, key: Any, make: Callable[[], Any]) -> Any:
         """Something that several lanes need for the updates under way, made for the first of them."""
@@ -327,12 +336,13 @@ class LaneWork:
         self._train, self._double = compiled.function("train"), int(lanes.double)
         self._dtype = np.float64 if lanes.double else np.float32
         self._kept: tuple[Any, ...] = ()  # what the record points to
-        coupled = 0.0 if recipe.optimizer.decoupled else recipe.weight_decay
+        self._rate_factors = None if lanes.slot_factors is None else np.ascontiguousarray(lanes.slot_factors[i])
         self.record = TrainingRecord(
             network=self._network.record,
             target=lanes.shared.target_record(lane.fold, rates=loss.link == "exp"),
             rule=RuleRecord(
-                compiled.number("family", recipe.optimizer.family), None, coupled, recipe.l1,
+                compiled.number("family", recipe.optimizer.family), None,
+                None if self._rate_factors is None else address(self._rate_factors), recipe.l1,
                 _limit(recipe.clip_norm), _limit(recipe.clip_value), _limit(recipe.max_norm), recipe.weight_average,
                 bool(recipe.optimizer.decoupled and recipe.weight_decay),
             ),
@@ -359,14 +369,16 @@ class LaneWork:
         orders, addresses = lanes.known(
             ("orders", lane.fold), lambda: _addressed([shared.order(lane.fold, dealing, epoch) for epoch in made_in])
         )
-        coefficients = lanes.coefficients(lane, i, first, stop)  # (updates, 10)
+        coefficients = lanes.coefficients(lane, i, first, stop)  # (updates, 11)
+        dropout_trend = lanes.dropout_trend(lane, first, stop)
         reported = lanes.reported(lane, i, [(begun + 1 + epoch) * per_epoch for epoch in range(epochs)])
         draws, states = lanes.known(
             ("draws", lane.fold, self._network.dropping), lambda: self._draw_records(first, stop)
         )
-        self._kept = rows, gradient, source, orders, coefficients, reported, states
+        self._kept = rows, gradient, source, orders, coefficients, dropout_trend, reported, states
         record.source, record.rule.coefficients, record.draws = source.record, address(coefficients), draws
         record.orders = addresses
+        record.dropout_trend = None if dropout_trend is None else address(dropout_trend)
         record.first, record.last, record.phases = first, stop, phases
         for field, name in self._rows.items():
             setattr(record, field, _row(rows[name], i))

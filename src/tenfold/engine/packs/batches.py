@@ -41,10 +41,13 @@ class Batch(NamedTuple):
 class PackBatches:
     """The batches of the lanes that a pack has now; made anew when lanes leave.
 
-    group_list, group_of: the group of each lane, in `groups`, whose inputs it shares.
+    group_list, group_of: the group of each lane, in `groups`, whose inputs it shares. schedule_updates: what schedules
+    call an epoch.
     """
 
-    def __init__(self, lanes: Sequence[Lane], shape: Shape, feed: Feed, values: LaneValues) -> None:
+    def __init__(
+        self, lanes: Sequence[Lane], shape: Shape, feed: Feed, values: LaneValues, schedule_updates: int
+    ) -> None:
         device = feed.device
         self.shape, self.feed, self.folds = shape, feed, [lane.fold for lane in lanes]
         keys = [(lane.fold, lane.recipe.preprocess, lane.recipe.augment) for lane in lanes]
@@ -58,7 +61,7 @@ class PackBatches:
         self._losses = rule_blocks(losses)
         rated = torch.tensor([loss.link == "exp" for loss in losses], device=device)
         self._rated = rated[:, None] if bool(rated.any()) else None  # (L, 1), lanes whose target is a rate
-        self._dropout = DropoutMasks(lanes, shape, values, feed)
+        self._dropout = DropoutMasks(lanes, shape, values, feed, schedule_updates)
         self._views = shape.views[-1]
         self._epoch: tuple[int, EpochPlan] | None = None
         self._ahead = Ahead(feed, self.groups)

@@ -13,13 +13,15 @@ from tenfold.data.feed.randomness import derive
 from tenfold.data.split.folds import Fold
 from tenfold.engine.operations.dropout import DropoutOp
 from tenfold.engine.operations.operation import Flow
-from tenfold.engine.packs.lanes import Lane, LaneValues
+from tenfold.engine.packs.lanes import Lane, LaneValues, trend
 from tenfold.engine.packs.rows import Feed
 from tenfold.engine.plan.shape import Shape
+from tenfold.rules.schedules import NoDecay
 
 # Numbers that one generator draws at once, at most: making a generator costs 20 microseconds, as much as drawing some
 # thousand numbers, and five folds with two layers need ten for each update.
 DRAWN = 1 << 16
+TRENDS = 64  # updates that schedules are asked for at once
 
 
 def updates_per_draw(numbers: int) -> int:
@@ -48,9 +50,13 @@ class Draws:
 
 
 class DropoutMasks:
-    """The factors of a pack's dropout operations."""
+    """The factors of a pack's dropout operations. schedule_updates: what schedules call an epoch."""
 
-    def __init__(self, lanes: Sequence[Lane], shape: Shape, values: LaneValues, feed: Feed) -> None:
+    def __init__(
+        self, lanes: Sequence[Lane], shape: Shape, values: LaneValues, feed: Feed, schedule_updates: int
+    ) -> None:
+        self.lanes, self.values, self.schedule_updates = lanes, values, schedule_updates
+        self._trends: tuple[int, np.ndarray] = 0, np.zeros((0, 0))  # of updates from the first number on
         self.dtype, self.folds = feed.dtype, [lane.fold for lane in lanes]
         self.index = torch.tensor(self.folds, device=feed.device)
         # the operations that drop something, their rates (L, 1, 1), and the views of a row that enter, by number
@@ -59,15 +65,31 @@ class DropoutMasks:
             for number, (op, views) in enumerate(zip(shape.ops, shape.views, strict=False))
             if isinstance(op, DropoutOp) and values.of_op[number] is not None
         }
+        self.scheduled = any(lane.recipe.dropout_schedule != NoDecay() for lane in lanes)
         self._draws = Draws([part.fold for part in feed.folds], feed.device)
 
     def scales(self, update: int, batch: int, counts: Sequence[int]) -> dict[int, Flow]:
         """By operation, the factors of an update's `batch` rows, of which counts (L,) are real."""
         factors: dict[int, Flow] = {}
         for number, (op, rates, views) in self.dropping.items():
+            if self.scheduled:
+                rates = self._rates(number, update).to(rates)
             uniform = self._draws(number, update, (views * batch, *op.draws))  # (F, B, units), or (F, B, H, W, C)
             if isinstance(op.size, tuple):
                 factors[number] = op.image_factors(uniform, rates, self.folds, counts, self.dtype)
             else:
                 factors[number] = op.row_factors(uniform.index_select(0, self.index), rates, self.dtype)
         return factors
+
+    def _rates(self, number: int, update: int) -> Tensor:
+        """The rates of an operation at an update, (L, 1, 1) float64: rounded once, as the compiled lanes have them."""
+        base = np.array([steps[number].layer.rate for steps in self.values.steps])
+        return torch.from_numpy(base * self._trend(update))[:, None, None]
+
+    def _trend(self, update: int) -> np.ndarray:
+        """What the schedules multiply the rates of each lane by, (L,)."""
+        first, known = self._trends
+        if not 0 <= update - first < len(known):
+            columns = [trend(x, x.recipe.dropout_schedule, update, TRENDS, self.schedule_updates) for x in self.lanes]
+            first, known = self._trends = update, np.stack(columns, 1)
+        return known[update - first]

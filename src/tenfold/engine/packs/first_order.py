@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from tenfold.engine.operations.operation import Slot
-from tenfold.engine.packs.lanes import Lane, LaneValues, by_update, coefficient_table, times
+from tenfold.engine.packs.lanes import Lane, LaneValues, UpdateNumbers, by_update, coefficient_table, times
 from tenfold.engine.packs.step import BatchLoss
 from tenfold.engine.plan.shape import Layout
 from tenfold.rules.optimizers.base import FIRST_MOMENT
@@ -38,6 +38,7 @@ class FirstOrderStep:
     """The gradient of every lane, and what is done with it; an `UpdateStep`.
 
     rows: the pack's state: "w", of which `leaves` are one view (L, *stored) a slot, and what the optimizers keep.
+    rates: the factors of the rates (L, layout.total), None where all are 1.
     """
 
     def __init__(
@@ -47,13 +48,15 @@ class FirstOrderStep:
         values: LaneValues,
         rows: dict[str, Tensor],
         leaves: Sequence[Tensor],
+        rates: Tensor | None = None,
     ) -> None:
         self.lanes, self.layout, self.values, self.rows, self.leaves = lanes, layout, values, rows, leaves
-        self._first, self._numbers = 0, list[list[tuple[Coefficients, Tensor]]]()  # by chunk and update
+        self.rates = rates
+        self._first, self._numbers = 0, list[list[UpdateNumbers]]()  # by chunk and update
         self._needs: list[Need] = []  # by chunk
         w = rows["w"]
         add_optimizer_rows(lanes, rows)
-        # Numbers between the slots must be 0 and stay 0: clipping takes the norm over the whole row.
+        # UpdateNumbers between the slots must be 0 and stay 0: clipping takes the norm over the whole row.
         self.g = torch.zeros_like(w)
         scratch = torch.empty_like(w)
         self._gradients = [slot.real(v) for v, slot in zip(layout.views(self.g), layout.slots, strict=True)]
@@ -66,7 +69,9 @@ class FirstOrderStep:
         for part in chunks(lanes, max(1, CHUNK_BYTES // (5 * w.element_size() * layout.total))):
             rules = [lane.optimizer for lane in lanes[part]]
             state = {name: rows[name][part] for rule in rules for name in rule.state()}
-            self.chunks.append(Chunk(part, rules[0].family, Flat(w[part], self.g[part], state, scratch[part])))
+            factors = None if rates is None else rates[part]
+            flat = Flat(w[part], self.g[part], state, scratch[part], factors)
+            self.chunks.append(Chunk(part, rules[0].family, flat))
 
     @property
     def gradient(self) -> Tensor:
@@ -83,11 +88,11 @@ class FirstOrderStep:
         left = min(recipe.epochs for recipe in recipes) - epoch
         count = per_epoch * (1 if watched else max(1, min(left, UPDATES_AHEAD // per_epoch)))
         table = coefficient_table(self.lanes, first, count, schedule_updates, factors)
-        columns = torch.from_numpy(table).to(self.g)[..., None]  # (updates, 10, L, 1)
+        columns = torch.from_numpy(table).to(self.g)[..., None]  # (updates, 11, L, 1)
         self._first = first
         self._numbers = [by_update(columns[:, :, chunk.part]) for chunk in self.chunks]
-        # (updates, 10, lanes) -> one array a coefficient; the last column is the decoupled decay
-        by_name = [Coefficients(*np.moveaxis(table[:, :-1, chunk.part], 1, 0)) for chunk in self.chunks]
+        # (updates, 11, lanes) -> one array a coefficient; the last two columns are the decays
+        by_name = [Coefficients(*np.moveaxis(table[:, :-2, chunk.part], 1, 0)) for chunk in self.chunks]
         self._needs = [Need.of(k, self._matrices) for k in by_name]
 
     def step(self, update: int, batch: BatchLoss, note: Callable[[Tensor], None]) -> None:
@@ -112,41 +117,47 @@ class FirstOrderStep:
         if values.clip is not None:
             self.g.mul_(clip_factor(self.g.norm(dim=1, keepdim=True), values.clip))
         for chunk, numbers, need in zip(self.chunks, self._numbers, self._needs, strict=True):
-            k, decay = numbers[update - self._first]
-            self._shrink(chunk, decay)
-            UPDATES[chunk.family](chunk.state, k, need)
+            now = numbers[update - self._first]
+            self._shrink(chunk, now)
+            UPDATES[chunk.family](chunk.state, now.k, need)
 
     def shown(self, update: int, schedule_updates: int, factors: np.ndarray) -> Tensor:
         """The weights, or for a rule that reports another iterate that one."""
-        return reported_weights(self.lanes, self.rows, update, schedule_updates, factors)
+        return reported_weights(self.lanes, self.rows, update, schedule_updates, factors, self.rates)
 
-    def _shrink(self, chunk: Chunk, decay: Tensor) -> None:
-        """Penalties and decoupled decay, of weights and not of biases; decay (lanes, 1): rate times strength."""
+    def _shrink(self, chunk: Chunk, now: UpdateNumbers) -> None:
+        """Penalties and decoupled decay, of weights and not of biases."""
         values, w, g = self.values, chunk.state.w, chunk.state.g
         if values.l2 is None and values.l1 is None and not values.decoupled:
             return
         weights = torch.mul(w, self.penalized, out=chunk.state.scratch)
         if values.l2 is not None:
-            l2_gradient_(g, weights, values.l2[chunk.part])
+            l2_gradient_(g, weights, now.l2)
         if values.l1 is not None:
             l1_gradient_(g, weights, values.l1[chunk.part])
         if values.decoupled:
-            decoupled_decay_(w, weights, decay)
+            decoupled_decay_(w, weights, now.decay)
 
 
 def reported_weights(
-    lanes: Sequence[Lane], rows: Mapping[str, Tensor], update: int, schedule_updates: int, factors: np.ndarray
+    lanes: Sequence[Lane],
+    rows: Mapping[str, Tensor],
+    update: int,
+    schedule_updates: int,
+    factors: np.ndarray,
+    rates: Tensor | None,
 ) -> Tensor:
     """The weights after so many updates, or for a rule that reports another iterate that one, (L, layout.total).
 
-    rows: the state; factors (L,): of plateau schedules.
+    rows: the state; factors (L,): of plateau schedules; rates (L, layout.total): factors of the rates, if any is not 1.
     """
     w = rows["w"]
     if not update or not any(lane.optimizer.reports for lane in lanes):
         return w
     pairs = zip(lanes, factors.tolist(), strict=True)
     share = np.array([[reported_share(lane, update, schedule_updates, factor)] for lane, factor in pairs])
-    return w + torch.from_numpy(share).to(w) * rows[FIRST_MOMENT]
+    ahead = torch.from_numpy(share).to(w) * rows[FIRST_MOMENT]
+    return w + (ahead if rates is None else ahead * rates)
 
 
 def reported_share(lane: Lane, update: int, schedule_updates: int, factor: float) -> float:

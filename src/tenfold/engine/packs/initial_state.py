@@ -56,6 +56,23 @@ def initial_parameters(
     return out
 
 
+def rate_factors(lanes: Sequence[Lane], widths: Sequence[int], layout: Layout) -> np.ndarray | None:
+    """The factor of the rate of every parameter of every lane, (lanes, slots) float64; None where all are 1.
+
+    widths: as `initial_parameters` has them: a unit's inputs are those that its fold really has.
+    """
+    if not any(lane.recipe.rate_factors.active for lane in lanes):
+        return None
+    first = layout.slots[layout.weights[0]].op
+    slots = {width: [slot.cut(layout.inputs - width) for slot in layout.slots] for width in set(widths)}
+
+    def factor(lane: Lane, slot: Slot) -> float:
+        fan_in = None if slot.fans is None else slot.fans.fan_in
+        return lane.recipe.rate_factors.of(slot.kind, fan_in=fan_in, first_layer=slot.op == first)
+
+    return np.array([[factor(lane, slot) for slot in slots[widths[lane.fold]]] for lane in lanes])
+
+
 def _fill(block: np.ndarray, slot: Slot, rule: Any, base: np.ndarray, gain: float) -> None:
     """Initial values of one weight or bias."""
     assert slot.fans is not None

@@ -18,6 +18,7 @@ from tenfold.engine.packs.initial_state import (
     initial_moments,
     initial_parameters,
     lsuv_rows,
+    rate_factors,
     renamed_state,
     unit_variance,
 )
@@ -78,12 +79,28 @@ class LaneStates(ABC):
     @cached_property
     def batches(self) -> PackBatches:
         """The batches of the lanes, as tensors."""
-        return PackBatches(self.lanes, self.shape, self.feed, self.values)
+        return PackBatches(self.lanes, self.shape, self.feed, self.values, self.schedule_updates)
 
     @cached_property
     def leaves(self) -> list[Tensor]:
         """Views of the rows of w, one a slot: an update in place on a whole row moves the weights of the network."""
         return [view.detach().requires_grad_() for view in self.layout.views(self.w)]
+
+    @cached_property
+    def slot_factors(self) -> np.ndarray | None:
+        """The factor of the rate of every parameter, (L, slots) float64; None where all are 1."""
+        widths = [part.encoding.width for part in self.feed.folds]
+        return rate_factors(self.lanes, widths, self.layout)
+
+    @cached_property
+    def rates(self) -> Tensor | None:
+        """The same number by number, (L, layout.total)."""
+        if self.slot_factors is None:
+            return None
+        rates = torch.ones_like(self.w)
+        for slot, column in zip(self.layout.slots, self.slot_factors.T, strict=True):
+            rates[:, slot.start : slot.stop] = torch.from_numpy(column).to(rates)[:, None]
+        return rates
 
     @abstractmethod
     def _begin(self) -> None:
@@ -91,7 +108,7 @@ class LaneStates(ABC):
 
     def _arrange(self) -> None:
         """The lanes or their rows have changed."""
-        for name in ("values", "forward", "batches", "leaves", "_watched"):
+        for name in ("values", "forward", "batches", "leaves", "slot_factors", "rates", "_watched"):
             vars(self).pop(name, None)
         self._begin()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from tenfold.recipe.recipe import Recipe
 from tenfold.rules.optimizers.base import keeps_moments
 from tenfold.rules.optimizers.update import Coefficients, Time
 from tenfold.rules.record import numbers, rule_name
+from tenfold.rules.schedules import Trend
 
 
 @dataclass(frozen=True)
@@ -85,10 +86,11 @@ def times(
 
 
 def coefficient_table(lanes: Sequence[Lane], first: int, count: int, per_epoch: int, factors: np.ndarray) -> np.ndarray:
-    """Coefficients of updates first .. first + count - 1 for every lane: (count, 10, lanes) float64.
+    """Coefficients of updates first .. first + count - 1 for every lane: (count, 11, lanes) float64.
 
-    The first nine are `Coefficients` with the decayed rate inside; the last is rate * weight_decay for decoupled
-    decay, else 0. Each recipe's column is computed by itself. factors (lanes,): of plateau schedules.
+    The first nine are `Coefficients` with the decayed rate inside; then rate * weight_decay for decoupled decay, else
+    0; then weight_decay where it enters the gradient, else 0. Each recipe's column is computed by itself. factors
+    (lanes,): of plateau schedules.
     """
     columns: dict[tuple[int, float], np.ndarray] = {}
     for lane, factor in zip(lanes, factors, strict=True):
@@ -96,13 +98,29 @@ def coefficient_table(lanes: Sequence[Lane], first: int, count: int, per_epoch: 
             continue
         rate, time = times(lane, first, count, per_epoch, factor)
         k = lane.optimizer.coefficients(time)
-        decay = rate * lane.recipe.weight_decay if lane.optimizer.decoupled else 0 * rate
-        columns[lane.number, factor] = np.stack([*k, decay], 1)
+        strength = lane.recipe.weight_decay * trend(lane, lane.recipe.weight_decay_schedule, first, count, per_epoch)
+        decoupled = lane.optimizer.decoupled
+        shrinking = (rate * strength, 0 * rate) if decoupled else (0 * rate, strength)
+        columns[lane.number, factor] = np.stack([*k, *shrinking], 1)
     return np.stack([columns[lane.number, factor] for lane, factor in zip(lanes, factors, strict=True)], 2)
 
 
-def by_update(table: Tensor) -> list[tuple[Coefficients, Tensor]]:
-    """For each update of a table (updates, 10, lanes, 1): its coefficients, each (lanes, 1), and its decoupled decay.
+def trend(lane: Lane, schedule: Trend, first: int, count: int, per_epoch: int) -> np.ndarray:
+    """What a schedule of the recipe's dropout or weight decay gives for updates first .. first + count - 1."""
+    return schedule.factor(np.arange(first, first + count), per_epoch, per_epoch * lane.recipe.epochs)
+
+
+class UpdateNumbers(NamedTuple):
+    """The numbers of one update of some lanes, (lanes, 1) each: coefficients, decoupled decay, and the strength of the
+    penalty that enters the gradient."""
+
+    k: Coefficients
+    decay: Tensor
+    l2: Tensor
+
+
+def by_update(table: Tensor) -> list[UpdateNumbers]:
+    """For each update of a table (updates, 11, lanes, 1) its numbers.
 
     A column that is the same at every update is one tensor for all: most are, and unbinding costs an operation each.
     """
@@ -111,4 +129,4 @@ def by_update(table: Tensor) -> list[tuple[Coefficients, Tensor]]:
         [first[i]] * len(table) if bool((column == column[0]).all()) else column.unbind(0)
         for i, column in enumerate(table.unbind(1))
     ]
-    return [(Coefficients(*row[:-1]), row[-1]) for row in zip(*columns, strict=True)]
+    return [UpdateNumbers(Coefficients(*row[:-2]), *row[-2:]) for row in zip(*columns, strict=True)]

@@ -40,7 +40,7 @@ class Pack(LaneStates):
         rule = self.shape.second_order
         self._step: UpdateStep
         if rule is None:
-            self._step = FirstOrderStep(self.lanes, self.layout, self.values, self.rows, self.leaves)
+            self._step = FirstOrderStep(self.lanes, self.layout, self.values, self.rows, self.leaves, self.rates)
         else:
             self._step = SecondOrderStep(rule, self.lanes, self.layout, self.values.l2, self.rows, self.leaves)
 

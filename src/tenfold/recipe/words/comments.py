@@ -12,6 +12,7 @@ from tenfold.recipe.recipe import Recipe
 from tenfold.recipe.words.explain import catalogue, yaml_fields
 from tenfold.rules.augmentation import Augmentation
 from tenfold.rules.fields import Number, Words
+from tenfold.rules.rate_factors import RateFactors
 
 MEANINGS = {  # `comment` adds the names of a family and the range of a number
     "preprocess": "numeric inputs, fitted on the training rows",
@@ -31,7 +32,16 @@ MEANINGS = {  # `comment` adds the names of a family and the range of a number
     "loss": "auto decides by the task",
     "optimizer": "update rule; lr is its learning rate",
     "decay": "of the learning rate",
+    "rate_factors": "what multiplies the learning rate of each kind of parameter",
+    "bias": "of biases of layers",
+    "scale": "of scaling layers",
+    "embedding": "of embeddings",
+    "parametric": "of what activations learn",
+    "first_layer": "of the first layer, times the others",
+    "fan_in": "weights have 1 / sqrt(inputs of a unit)",
     "weight_decay": "decoupled for adamw, lion, muon, an L2 gradient for the others",
+    "weight_decay_schedule": "what multiplies weight_decay",
+    "dropout_schedule": "what multiplies the rates of dropout",
     "l1": "strength of the L1 penalty",
     "max_norm": "largest norm of the weights into a unit, null for no limit",
     "clip_norm": "largest norm of the gradient, null for no limit",
@@ -49,7 +59,7 @@ FIRST_RECIPES = "recipes that are tried before any other, in this order; their a
 RECIPE_HEADER = """\
 # A bare name is a rule at its defaults; {name: {field: value}} sets its fields, {name: value} its main field.
 """
-RECORDS = (Recipe, MLP, Layers, Augmentation)  # whose fields are written without the record's name
+RECORDS = (Recipe, MLP, Layers, Augmentation, RateFactors)  # whose fields are written without the record's name
 
 
 def comment(name: str) -> str:

@@ -11,7 +11,9 @@ from tenfold.recipe.layers import ChannelDropout, Conv, Dense, Dropout, Residual
 from tenfold.recipe.network import MLP, Network
 from tenfold.rules.activations import Activation
 from tenfold.rules.normalization import NormLayer
+from tenfold.rules.rate_factors import RateFactors
 from tenfold.rules.record import main_field, rule_name
+from tenfold.rules.schedules import NoDecay
 
 
 def describe_rule(rule: Any) -> str:
@@ -61,6 +63,21 @@ def describe_dropout(network: Network) -> list[str]:
         return [f"{name} {rate:.2g}" for name, rate in rates.items() if rate]
     drops = (layer for layer in _inner(network.layers) if isinstance(layer, Dropout | ChannelDropout) and layer.rate)
     return list(dict.fromkeys(f"{describe_rule(drop)} {drop.rate:.2g}" for drop in drops))
+
+
+def describe_factors(factors: RateFactors) -> str:
+    """What has another rate: "rates bias 0.1, fan in"."""
+    default = RateFactors()
+    named = [(field, getattr(factors, field)) for field in kinds(RateFactors)]
+    differing = [(field.replace("_", " "), value) for field, value in named if value != getattr(default, field)]
+    return "rates " + ", ".join(words if value is True else f"{words} {value:.3g}" for words, value in differing)
+
+
+def with_schedule(parts: list[str], schedule: Any) -> list[str]:
+    """What is scheduled, if anything, with the schedule: ["dropout 0.15 flat cos"]."""
+    constant = schedule == NoDecay()
+    words = "warm-up" if isinstance(schedule, NoDecay) else describe_rule(schedule)
+    return parts if constant else [f"{part} {words}" for part in parts]
 
 
 def _inner(layers: Sequence[Any]) -> Iterator[Any]:

@@ -57,8 +57,11 @@ def catalogue() -> list[Entry]:
 
 
 def _entries(record: type) -> Iterator[Entry]:
+    families = [kind for kind in kinds(record).values() if isinstance(kind, Family)]
     for field, kind in kinds(record).items():
         match kind:
+            case Family(rules) if any(set(rules) < set(other.rules) for other in families):
+                pass  # schedules of other things than the rate are those of `decay`
             case Family():
                 yield from (Entry(field, name, rule) for name, rule in kind.members.items())
             case LayerList(family):

@@ -74,13 +74,15 @@ class Flat(NamedTuple):
     """Parameters, gradients and the optimizers' rows of state, by name, of some lanes, each (lanes, parameters). A row
     that no lane keeps is missing.
 
-    g and scratch may be overwritten.
+    g and scratch may be overwritten. rates: what multiplies the step of each number, where any has another factor
+    than 1.
     """
 
     w: Any
     g: Any
     rows: Mapping[str, Any]
     scratch: Any
+    rates: Any = None
 
 
 class Need(NamedTuple):

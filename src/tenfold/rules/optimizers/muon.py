@@ -132,7 +132,8 @@ def _choose(state: Flat, matrix: Matrix, c: MuonCoefficients, before: tuple[Any,
 
     w, m, g = before
     other = Matrix(0, matrix.stop - matrix.start, matrix.shape, matrix.size, True, matrix.rows_are_units)
-    _orthogonal(Flat(w, g, {FIRST_MOMENT: m}, None), other, c)
+    rates = None if state.rates is None else state.rates[:, matrix.start : matrix.stop]
+    _orthogonal(Flat(w, g, {FIRST_MOMENT: m}, None, rates), other, c)
     for row, new in ((state.w, w), (state.rows[FIRST_MOMENT], m)):
         part = row[:, matrix.start : matrix.stop]
         part.copy_(torch.where(c.output > 0, new, part))
@@ -146,7 +147,10 @@ def _adam(state: Flat, part: slice, c: MuonCoefficients) -> None:
     w, g, m, v, scratch = (row[:, part] for row in (state.w, state.g, first, second, state.scratch))
     m.lerp_(g, c.adam_take)
     v.lerp_(g.square_(), c.adam_take_square)
-    w.addcdiv_(torch.mul(m, c.adam_rate, out=g), torch.sqrt(v, out=scratch).add_(c.eps), value=-1)
+    step = torch.mul(m, c.adam_rate, out=g)
+    if state.rates is not None:
+        step.mul_(state.rates[:, part])
+    w.addcdiv_(step, torch.sqrt(v, out=scratch).add_(c.eps), value=-1)
 
 
 def _orthogonal(state: Flat, matrix: Matrix, c: MuonCoefficients) -> None:
@@ -157,7 +161,10 @@ def _orthogonal(state: Flat, matrix: Matrix, c: MuonCoefficients) -> None:
     direction = m.lerp(g, c.newest).view(len(w), *matrix.shape)
     inputs, units = matrix.size[::-1] if matrix.rows_are_units else matrix.size
     rate = c.spectral_rate * math.sqrt(max(1.0, units / inputs)) + c.rms_rate * (0.2 * math.sqrt(max(units, inputs)))
-    w.sub_(orthogonalize(direction).flatten(1).mul_(rate))
+    step = orthogonalize(direction).flatten(1).mul_(rate)
+    if state.rates is not None:
+        step.mul_(state.rates[:, part])
+    w.sub_(step)
 
 
 def orthogonalize(x: Any) -> Any:

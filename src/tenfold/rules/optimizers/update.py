@@ -1,6 +1,7 @@
 """The updates themselves, one a family of optimizers: in place, on rows of (lanes, parameters).
 
-`UPDATES[family](state, k, need)` makes one update; k holds (lanes, 1) tensors. Leaving out what is zero gives the same
+`UPDATES[family](state, k, need)` makes one update; k holds (lanes, 1) tensors. Where `state.rates` is there it
+multiplies what is taken off w. Leaving out what is zero gives the same
 bits as doing it, so a lane's result never depends on its neighbours. Gradients and scratch are overwritten.
 """
 
@@ -50,23 +51,23 @@ def adadelta_update(state: Flat, k: Coefficients, need: Need) -> None:
     """v <- c v + d g^2; x = g sqrt(u + inside) / sqrt(v + inside); u <- c u + d x^2; w <- w - f x."""
     import torch
 
-    w, g, rows, scratch = state
+    w, g, rows, scratch, _ = state
     v, u = rows[SECOND_MOMENT], rows[STEP_MOMENT]
     _square(state, k)
     g.div_(torch.add(v, k.inside, out=scratch).sqrt_()).mul_(torch.add(u, k.inside, out=scratch).sqrt_())
     u.mul_(k.c).addcmul_(torch.mul(g, k.d, out=scratch), g)
-    w.sub_(g.mul_(k.f))
+    w.sub_(_rated(g.mul_(k.f), state))
 
 
 def lion_update(state: Flat, k: Coefficients, need: Need) -> None:
     """w <- w - s sign(e m + f g); then m <- a m + b g. What is not a number shows in w too, whose sign would be 0."""
     import torch
 
-    w, g, rows, scratch = state
+    w, g, rows, scratch, _ = state
     m = rows[FIRST_MOMENT]
     torch.mul(m, k.e, out=scratch).addcmul_(g, k.f)
     m.mul_(k.a).addcmul_(g, k.b)
-    w.sub_(scratch.sign_().mul_(k.s)).add_(m, alpha=0.0)
+    w.sub_(_rated(scratch.sign_().mul_(k.s), state)).add_(m, alpha=0.0)
 
 
 def _square(state: Flat, k: Coefficients) -> None:
@@ -79,18 +80,24 @@ def _square(state: Flat, k: Coefficients) -> None:
 
 
 def _direction(state: Flat, k: Coefficients, need: Need) -> None:
-    """m <- a m + b g, and e m + f g into g."""
+    """m <- a m + b g, and e m + f g into g, times the factors of the rates."""
     import torch
 
     g, m = state.g, state.rows.get(FIRST_MOMENT)
     if m is None:
-        g.mul_(k.f)
+        _rated(g.mul_(k.f), state)
         return
     m.mul_(k.a).addcmul_(g, k.b)
     if need.plain:
         g.mul_(k.f).addcmul_(m, k.e)
     else:
         torch.mul(m, k.e, out=g)
+    _rated(g, state)
+
+
+def _rated(step: Any, state: Flat) -> Any:
+    """A step times the factors of the rates, in place."""
+    return step if state.rates is None else step.mul_(state.rates)
 
 
 def _root(v: Any, scratch: Any, k: Coefficients, need: Need) -> Any:

@@ -1,4 +1,4 @@
-"""Preprocessing of numeric inputs as x -> bend(((x - shift) / scale) @ rotation), fitted on the training rows of a fold.
+"""Preprocessing of numeric inputs, x -> bend(((x - shift) / scale) @ rotation), fitted on a fold's training rows.
 
 `rule.fit(moments)` takes the moments of the training rows (never the rows that are scored) and returns an `Affine`;
 `apply` maps rows with it, `undo` maps them back. Divisors are population moments (ddof 0, as scikit-learn's scalers).

@@ -109,8 +109,8 @@ class RobustClip(AffineRule):
     Shapes: x and z (rows, columns), median and quartiles (columns,) over the training rows without missing cells.
     Options: limit - no input is larger, whatever the cell; well inside it the inputs are nearly z itself (at a third
     of the limit they are 5 % less).
-    Convention: quartiles between two values by a straight line, as numpy's default. A column whose quartiles are equal is
-    divided by half its range, and a constant one by 1. A missing cell becomes the median, so its input is 0.
+    Convention: quartiles between two values by a straight line, as numpy's default. A column whose quartiles are equal
+    is divided by half its range, and a constant one by 1. A missing cell becomes the median, so its input is 0.
     Claim: every input is in [-limit, limit], so that no cell, however far out, blows up an activation; the order of the
     rows in a column stays; outliers that are fewer than a quarter of the rows do not change how the others are scaled.
     Choose: for tables with heavy tails or outliers, and with networks tuned for it (RealMLP): on its authors' tables

@@ -17,8 +17,9 @@ class Moments(NamedTuple):
     """Moments of the rows of one part, each of shape (columns,): count, mean, centred sum of squares, range.
 
     scatter (columns, columns), where a rule needs it: sum over the rows of (x - mean) (x - mean)^T. image: height,
-    width and channels where the columns are pixels, channel last. quantiles (INTERVALS + 1, columns), where a rule needs
-    them: of the cells that are not missing, at shares 0, 1 / INTERVALS, ..., 1, between two values by a straight line.
+    width and channels where the columns are pixels, channel last. quantiles (INTERVALS + 1, columns), where a rule
+    needs them: of the cells that are not missing, at shares 0, 1 / INTERVALS, ..., 1, between two values by a straight
+    line.
     """
 
     count: Array  # pyright: ignore[reportIncompatibleMethodOverride]  # of rows; tuple.count has no use here

@@ -68,11 +68,12 @@ struct Target {
     double mean, scale;
 };
 
-// How weights are moved. family: see optimizers.h; coefficients: ten for each update (see `coefficient_table`).
+// How weights are moved. family: see optimizers.h; coefficients: eleven for each update (see `coefficient_table`);
+// rate_factors: what multiplies the steps of each slot, or null.
 struct Rule {
     int64_t family;
-    const double* coefficients;
-    double l2, l1, clip_norm, clip_value, max_norm, average;
+    const double *coefficients, *rate_factors;
+    double l1, clip_norm, clip_value, max_norm, average;
     int64_t decoupled;
 };
 
@@ -93,6 +94,7 @@ struct Training {
     int64_t loss;
     double loss_numbers[2];
     const Draws* draws;
+    const double* dropout_trend;   // of each update: what multiplies the rates of dropout; or null
     const int64_t* const* orders;  // of each epoch from that of update `first` on: rows (updates, batch)
     int64_t batch, train_rows, per_epoch;
     int64_t first, last;           // updates to make: first .. last - 1

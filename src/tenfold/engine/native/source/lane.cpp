@@ -237,7 +237,8 @@ private:
                 stream.start(draws.states + 4 * (block - draws.first));
                 stream.skip(place * numbers);
             }
-            const T rate = T(op.numbers[0]), kept = rate < T(1) ? T(1) / (T(1) - rate) : T(0);
+            const double trend = training.dropout_trend ? training.dropout_trend[update - training.first] : 1.0;
+            const T rate = T(op.numbers[0] * trend), kept = rate < T(1) ? T(1) / (T(1) - rate) : T(0);
             const int64_t row = round_up(stored, WIDTH<T>);
             for (int64_t p = 0; p < views * panels && !order.stopped(); p++) {
                 const T* places[PANEL<T>];
@@ -248,9 +249,9 @@ private:
                     places[r] = to;
                 }
                 // panels behind the last real row of a view do not flow
-                const int64_t place = p / panels * used + p % panels;
+                const int64_t at = p / panels * used + p % panels;
                 if (p % panels < used)
-                    panel_of_rows(round_up(op.out, WIDTH<T>), places, flow.of(i).factors + place * op.out * PANEL<T>);
+                    panel_of_rows(round_up(op.out, WIDTH<T>), places, flow.of(i).factors + at * op.out * PANEL<T>);
             }
         }
     }
@@ -274,20 +275,30 @@ private:
 
     void move(int64_t update_number) {
         const Rule& rule = training.rule;
-        const Numbers<T> numbers(rule.coefficients + 10 * (update_number - training.first));
+        const Numbers<T> numbers(rule.coefficients + COEFFICIENTS * (update_number - training.first));
         if (isfinite(rule.clip_value)) clip_values(g, storage.count, T(rule.clip_value));
         if (isfinite(rule.clip_norm)) clip_norm(g, storage.count, T(rule.clip_norm));
         const T decay = rule.decoupled ? numbers.decay : T(0);
         for (int64_t i = 0; i < network.slot_count; i++)
             if (network.slots[i].weight) {
                 const Place& place = storage.places[i];
-                penalize(w + place.start, g + place.start, place.size(), T(rule.l2), T(rule.l1), decay);
+                penalize(w + place.start, g + place.start, place.size(), numbers.l2, T(rule.l1), decay);
             }
-        update(rule.family, Parameters<T>{w, g, m, v, u, storage.count}, numbers);
+        if (rule.rate_factors)
+            for (int64_t i = 0; i < network.slot_count; i++)
+                update(rule.family, part(storage.places[i]), times(rule.family, numbers, T(rule.rate_factors[i])));
+        else
+            update(rule.family, Parameters<T>{w, g, m, v, u, storage.count}, numbers);
         if (isfinite(rule.max_norm))
             for (int64_t i = 0; i < network.slot_count; i++)
                 if (network.slots[i].weight) limit_norms(storage.places[i], T(rule.max_norm));
         if (average) move_average(average, w, storage.count, T(rule.average));
+    }
+
+    // The numbers of one slot.
+    Parameters<T> part(const Place& place) const {
+        const auto from = [&](T* row) { return row ? row + place.start : nullptr; };
+        return {from(w), from(g), from(m), from(v), from(u), place.size()};
     }
 
     // The weights into each unit get at most this norm: w <- w min(1, limit / |w|).
@@ -313,8 +324,12 @@ private:
             for (int64_t i = 0; i < storage.count; i++) shown[i] = average[i] * correction;
             weights = shown;
         } else if (training.reported && m) {
-            const T share = T(training.reported[epoch]);
-            for (int64_t i = 0; i < storage.count; i++) shown[i] = w[i] + share * m[i];
+            const double share = training.reported[epoch], *factors = training.rule.rate_factors;
+            for (int64_t i = 0; i < network.slot_count; i++) {
+                const Place& place = storage.places[i];
+                const T own = T(factors ? share * factors[i] : share);
+                for (int64_t j = place.start; j < place.start + place.size(); j++) shown[j] = w[j] + own * m[j];
+            }
             weights = shown;
         }
         T* to = (T*)training.outputs + epoch * training.validation_rows * network.outputs;

@@ -22,14 +22,16 @@ inline int family_number(const char* name) {
     return -1;
 }
 
-// The numbers of one update; see `Coefficients` in rules/optimizers/base.py.
+constexpr int64_t COEFFICIENTS = 11;  // of an update
+
+// The numbers of one update; see `Coefficients` in rules/optimizers/base.py, and `coefficient_table`.
 template <typename T>
 struct Numbers {
-    T a, b, c, d, e, f, eps, inside, s, decay;
+    T a, b, c, d, e, f, eps, inside, s, decay, l2;
 
     explicit Numbers(const double* row)
         : a(T(row[0])), b(T(row[1])), c(T(row[2])), d(T(row[3])), e(T(row[4])), f(T(row[5])), eps(T(row[6])),
-          inside(T(row[7])), s(T(row[8])), decay(T(row[9])) {}
+          inside(T(row[7])), s(T(row[8])), decay(T(row[9])), l2(T(row[10])) {}
 };
 
 // Rows of `count` numbers, a multiple of WIDTH; m, v, u may be null.
@@ -118,6 +120,19 @@ void update(int64_t family, const Parameters<T>& p, const Numbers<T>& k) {
             if (p.v) return shared_update<T, false, true>(p, k);
             return shared_update<T, false, false>(p, k);
     }
+}
+
+// The numbers of a family for steps that are `factor` times as large. Of lion e and f stand inside a sign; of amsgrad s
+// stands in v.
+template <typename T>
+Numbers<T> times(int64_t family, Numbers<T> k, T factor) {
+    if (family == LION) {
+        k.s *= factor;
+    } else {
+        k.e *= factor;
+        k.f *= factor;
+    }
+    return k;
 }
 
 template <typename T>
