@@ -44,7 +44,8 @@ for name in ("weight_decay_schedule", "dropout_schedule"):
     del FAMILIES[name]  # their rules are those of `decay`
 RULES = [(family, name, rule) for family, kind in FAMILIES.items() for name, rule in kind.members.items()]
 PAGE_OF = {
-    "preprocess": "preprocessing.md", "activation": "activations.md", "normalization": "normalization.md",
+    "preprocess": "preprocessing.md", "activation": "activations.md", "embedding": "embeddings.md",
+    "normalization": "normalization.md",
     "init": "initialization.md", "loss": "losses.md", "optimizer": "optimizers.md", "decay": "decay.md",
 }  # fmt: skip
 
@@ -188,7 +189,9 @@ def test_every_field_of_a_recipe_is_described_with_its_default():
     plain = {**Recipe().to_dict(), **Recipe().to_dict()["network"]}
     assert set(table) == set(plain)
     for name, value in plain.items():
-        if name not in ("network", "augment", "rate_factors"):
+        if isinstance(value, bool):
+            assert table[name][2] == spelled(value), name
+        elif name not in ("network", "augment", "rate_factors"):
             said = table[name][2].strip("`")
             assert said == {None: "null", 0.0: "0"}.get(value if not isinstance(value, list) else "", str(value)), name
 

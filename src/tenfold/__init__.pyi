@@ -39,6 +39,7 @@ from .recipe.layers import (
     GlobalPool as GlobalPool,
     MaxPool as MaxPool,
     Residual as Residual,
+    Scale as Scale,
     Views as Views,
 )
 from .repair.repair_recipe import Repair as Repair, diagnose_recipe as diagnose_recipe, repair as repair
@@ -58,6 +59,13 @@ from .rules.activations import (
     Tanh as Tanh,
 )
 from .rules.augmentation import Augmentation as Augmentation
+from .rules.embeddings import (
+    PBLD as PBLD,
+    PL as PL,
+    PLR as PLR,
+    LinearReLU as LinearReLU,
+    NoEmbedding as NoEmbedding,
+)
 from .rules.initialization import (
     LSUV as LSUV,
     Constant as Constant,

@@ -77,7 +77,7 @@ def make_pack(recipes, x, y, folds, dtype=torch.float32, keep=None, device="cpu"
     feed = make_feed(x, y, folds, dtype, device, any(recipe.preprocess.needs_scatter for recipe in recipes))
     outputs = int(y.max()) + 1 if y.dtype.kind == "i" else 1
     width = max(fold.encoding.width for fold in feed.folds)
-    size = Size(width, outputs, as_inputs(x).image)
+    size = Size(width, outputs, as_inputs(x).image, as_inputs(x).numbers.shape[1])
     shape = Shape.of(recipes[0], size, folds)
     assert all(Shape.of(recipe, size, folds) == shape for recipe in recipes)
     lanes = [Lane(recipe, n, f) for n, recipe in enumerate(recipes) for f in range(len(folds))]

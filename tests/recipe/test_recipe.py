@@ -39,6 +39,8 @@ def test_defaults_are_the_documented_ones():
             "normalize": "before",
             "dropout": 0.0,
             "input_dropout": 0.0,
+            "embedding": "none",
+            "scale": False,
             "views": 1,
         },
         "init": "he",

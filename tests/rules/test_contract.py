@@ -11,7 +11,7 @@ import torch
 
 from tenfold.doctor.measure.watching.trace import operations
 from tenfold.recipe import Recipe, layers
-from tenfold.rules import activations, initialization, losses, normalization, preprocessing, schedules
+from tenfold.rules import activations, embeddings, initialization, losses, normalization, preprocessing, schedules
 from tenfold.rules.initialization import Fans, base_draw
 from tenfold.rules.optimizers import Optimizer
 from tenfold.rules.optimizers.update import UPDATES, Flat, Matrix, Need, Time
@@ -20,7 +20,8 @@ from tenfold.rules.record import SECTIONS, numbers, preset, rule_name, sections
 
 FAMILIES = {
     "activation": activations.Activation, "init": initialization.Initialization, "loss": losses.Loss,
-    "normalization": normalization.Normalization, "preprocess": preprocessing.Preprocessing,
+    "normalization": normalization.Normalization, "embedding": embeddings.Embedding,
+    "preprocess": preprocessing.Preprocessing,
     "decay": schedules.Decay, "optimizer": Optimizer, "layers": layers.Layer,
 }  # fmt: skip
 RULES = [(family, rule) for family, union in FAMILIES.items() for rule in typing.get_args(union)]
@@ -53,7 +54,7 @@ def test_a_rule_can_be_written_in_a_recipe(family, rule):
     name = getattr(rule, "LAYER", rule_name(rule)) if family == "layers" else rule_name(rule)
     if family == "layers":
         data = {"network": {"layers": [{"conv": 4}, name]}}
-    elif family in ("activation", "normalization"):
+    elif family in ("activation", "normalization", "embedding"):
         data = {"network": {family: name}}
     else:
         data = {family: name}

@@ -7,13 +7,14 @@ import typing
 
 import pytest
 
-from tenfold.rules import activations, initialization, losses, normalization, preprocessing, schedules
+from tenfold.rules import activations, embeddings, initialization, losses, normalization, preprocessing, schedules
 from tenfold.rules.fields import Number, Within, value_kinds
 from tenfold.rules.optimizers import LBFGS, Optimizer
 from tenfold.rules.record import BadField, numbers, rule_name
 
 UNIONS = (
     activations.Activation, initialization.Initialization, losses.Loss, normalization.Normalization,
+    embeddings.Embedding,
     preprocessing.Preprocessing, schedules.Decay, Optimizer,
 )  # fmt: skip
 MEMBERS = [member for union in UNIONS for member in typing.get_args(union)]

@@ -9,7 +9,7 @@ from sklearn.datasets import load_diabetes, load_digits, load_iris
 
 import tenfold
 from tenfold.recipe import layers
-from tenfold.rules import activations, initialization, losses, normalization, preprocessing, schedules
+from tenfold.rules import activations, embeddings, initialization, losses, normalization, preprocessing, schedules
 from tenfold.rules.optimizers import Optimizer
 from tenfold.rules.record import rule_name
 
@@ -55,7 +55,9 @@ def table():
     found |= {
         f"loss {name}": {"loss": name} for name, rule in members(losses.Loss).items() if rule.task == "classification"
     }
+    found |= {f"embedding {name}": {"network": {**NET, "embedding": name}} for name in members(embeddings.Embedding)}
     found |= {
+        "scale": {"network": {**NET, "scale": True}},
         "dropout": {"network": {**NET, "dropout": 0.2}},
         "input_dropout": {"network": {**NET, "input_dropout": 0.1}},
         "views": {"network": {**NET, "views": 4}},
@@ -162,8 +164,10 @@ def images():
             {"conv": 8}, "relu",
             {"residual": [{"conv": {"channels": 12, "stride": 2}}, "batch_norm", "relu", {"conv": 12}]}, "relu",
         ],
+        "dense residual": [
+            "flatten", "scale", {"dense": 24}, "relu", {"residual": [{"dense": 24}, "relu", {"dense": 24}]},
+        ],
         "views": ["flatten", {"views": 4}, {"dense": 24}, "relu"],
-        "dense residual": ["flatten", {"dense": 24}, "relu", {"residual": [{"dense": 24}, "relu", {"dense": 24}]}],
     }  # fmt: skip
     found |= {
         f"{next(iter(norm))} in a convolution": [{"conv": 8}, norm, "relu", {"max_pool": 2}]
@@ -216,7 +220,7 @@ def test_a_layer_trains_on_images(on_images, label):
 
 
 def test_every_kind_of_layer_is_tried():
-    tried = str([recipe["network"] for recipe in images().values()])
+    tried = str([recipe["network"] for recipe in (*images().values(), *table().values())])
     union = typing.get_args(layers.Layer)
     for rule in union:
         name = getattr(rule, "LAYER", rule_name(rule))

@@ -45,7 +45,7 @@ def make_lanes(
     schedule_updates: what the schedules call an epoch, default the feed's. threads: of the compiled lanes, default one
     a core. scored, ahead: see `SoloLanes`.
     """
-    size = Size(shape.inputs, shape.outputs, shape.image)
+    size = shape.size
     recipes = dict.fromkeys(lane.recipe for lane in lanes)
     if all(
         engine_of(r, size, classification=feed.classification, engine=engine, device=feed.device.type) == "compiled"

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+import torch
 from torch import Tensor, nn
 
 from tenfold.engine.operations.convolution import convolve
 from tenfold.engine.plan.size import Image
 from tenfold.rules.activations import maxout, maxout_channels
+from tenfold.rules.embeddings.column_map import column_map
+from tenfold.rules.embeddings.periodic import shifted_waves, waves
 from tenfold.rules.record import numbers
 from tenfold.rules.views import ViewMean, view_mean
+
+Array = np.ndarray
 
 
 class ActivationLayer(nn.Module):
@@ -41,6 +47,65 @@ class MaxoutLayer(nn.Module):
 
     def extra_repr(self) -> str:
         return f"pieces={self.pieces}"
+
+
+class ScaleLayer(nn.Module):
+    """A factor for each number of a row."""
+
+    def __init__(self, scale: Array) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.from_numpy(scale))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(rows, units) -> (rows, units)."""
+        return x * self.scale
+
+
+class WavesLayer(nn.Module):
+    """The first columns become numbers and their cosines with a phase, or without phases cosines and sines; the others
+    pass by."""
+
+    def __init__(self, frequency: Array, phase: Array | None) -> None:
+        super().__init__()
+        self.frequency = nn.Parameter(torch.from_numpy(frequency))  # (columns, frequencies)
+        self.phase = None if phase is None else nn.Parameter(torch.from_numpy(phase))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(rows, columns and others) -> (rows, columns numbers and others)."""
+        columns = len(self.frequency)
+        numbers, others = x[:, :columns], x[:, columns:]
+        if self.phase is None:
+            made = waves(numbers, self.frequency)
+        else:
+            made = shifted_waves(numbers, self.frequency, self.phase)
+        return torch.cat([made.flatten(1), others], 1)
+
+    def extra_repr(self) -> str:
+        columns, frequencies = self.frequency.shape
+        return f"{columns}, frequencies={frequencies}, phases={self.phase is not None}"
+
+
+class ColumnMapLayer(nn.Module):
+    """A linear map of its own for the numbers of each of the first columns; the first `kept` of each stay as they are,
+    and what is behind the columns passes by."""
+
+    def __init__(self, weight: Array, bias: Array, *, kept: int, relu: bool) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.from_numpy(weight))  # (columns, inside, outside)
+        self.bias = nn.Parameter(torch.from_numpy(bias))  # (columns, outside)
+        self.kept, self.relu = kept, relu
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(rows, columns (kept + inside) and others) -> (rows, columns (kept + outside) and others)."""
+        columns, inside, _ = self.weight.shape
+        wide = columns * (self.kept + inside)
+        g = x[:, :wide].unflatten(1, (columns, self.kept + inside))
+        made = column_map(g[..., self.kept :], self.weight, self.bias, relu=self.relu)
+        return torch.cat([torch.cat([g[..., : self.kept], made], -1).flatten(1), x[:, wide:]], 1)
+
+    def extra_repr(self) -> str:
+        columns, inside, outside = self.weight.shape
+        return f"{columns}, {inside} -> {outside}, kept={self.kept}, relu={self.relu}"
 
 
 class ImageLayer(nn.Module):

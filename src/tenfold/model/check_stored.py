@@ -82,7 +82,8 @@ def check_member(
         raise Corrupt("categories without a schema of their columns", file=where)
     if image is not None and (width != math.prod(image) or len(arrays["medians"]) != width):
         raise Corrupt(f"{width} inputs, where the images have {math.prod(image)} numbers", file=where)
-    _check_weights(weights, _shapes(recipe, Size(width, outputs, image)), where)
+    numbers = len(arrays["medians"])
+    _check_weights(weights, _shapes(recipe, Size(width, outputs, image, numbers)), where)
 
 
 def _check_preprocess(settings: Any, arrays: Mapping[str, Array], where: str) -> int:

@@ -41,11 +41,15 @@ class Member:
         out[:, :count] = apply_affine(self.affine, out[:, :count])
         return out.astype(next(iter(self.weights.values())).dtype)
 
+    def size(self, outputs: int, image: tuple[int, int, int] | None) -> Size:
+        """What enters and leaves the network."""
+        return Size(self.encoding.width, outputs, image, len(self.encoding.medians))
+
     def network(self, outputs: int, image: tuple[int, int, int] | None) -> Any:
         """The network as a torch `nn.Sequential` in evaluation mode: (rows, width) -> (rows, outputs)."""
         from tenfold.engine.module import build_module
 
-        size = Size(self.encoding.width, outputs, image)
+        size = self.size(outputs, image)
         steps = plan_recipe(self.recipe, size)
         return build_module(steps, self.weights, entering_image(self.recipe.network, size))
 
@@ -53,7 +57,7 @@ class Member:
         """The network by compiled code, (rows, width) -> (rows, outputs); None where there is none of it."""
         from tenfold.engine.native.predict import compiled_predictor
 
-        return compiled_predictor(self.recipe, Size(self.encoding.width, outputs, image), self.weights)
+        return compiled_predictor(self.recipe, self.size(outputs, image), self.weights)
 
     def preprocess(self) -> tuple[dict[str, Any], dict[str, Array]]:
         """Encoding, preprocessing and target scale as a bundle holds them: a JSON value, and arrays by name."""

@@ -63,7 +63,7 @@ class Problem:
 
     @property
     def size(self) -> Size:
-        return Size(self.width, self.outputs, self.inputs.image)
+        return Size(self.width, self.outputs, self.inputs.image, self.inputs.numbers.shape[1])
 
     @cached_property
     def ratio(self) -> float:

@@ -12,6 +12,7 @@ from typing import Annotated, ClassVar, Literal
 from tenfold.recipe.grammar.field_kinds import Written
 from tenfold.recipe.grammar.reader import RecipePart
 from tenfold.rules.activations import Activation
+from tenfold.rules.embeddings import EmbeddingLayer
 from tenfold.rules.fields import Count, Share, Within
 from tenfold.rules.normalization import NormLayer
 from tenfold.rules.record import require
@@ -166,6 +167,22 @@ class ChannelDropout(RecipePart):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Scale:
+    """A learned factor for each number of a row.
+
+    Formula: y_i = s_i x_i.
+    Shapes: x and y (rows, numbers), s (numbers,); an image is flattened first.
+    Convention: s = 1 at the start; no weight decay acts on it. RealMLP has it behind the embedding and gives it six
+    times the rate: rate_factors: {scale: 6}.
+    Claim: without it the same functions can be learned; with it a column that matters gets a larger share of the first
+    layer in fewer updates, and one that does not is turned down: a soft choice of columns.
+    Choose: in front of the first layer on tables, with rate_factors: {scale: 6}; RealMLP without it has 1.4 % more
+    error for classes, 1.0 % for numbers as targets.
+    Source: Holzmueller, Grinsztajn & Steinwart 2024, section 3.
+    """
+
+
+@dataclass(frozen=True, kw_only=True)
 class Residual(RecipePart):
     """Layers with a shortcut: their input is added to their output.
 
@@ -192,11 +209,12 @@ class Views(RecipePart):
     mean of the losses of all o[j]; the prediction is the mean of their probabilities, or of their numbers.
     Shapes: x (rows, columns), r (count, columns), views (count rows, columns), V (count, units, outputs).
     Options: count - of views.
-    Convention: r starts as random signs; r is a parameter like a bias, which no decay or penalty reaches. Batch
-    normalization takes its moments over all views; dropout draws for each view.
+    Convention: r starts as random signs; behind an embedding from the normal distribution, with one number for all that
+    a column has become. It is a parameter like a bias, which no decay or penalty reaches. Batch normalization takes its
+    moments over all views; dropout behind them draws for each view.
     Claim: with count 1 and r = 1 it is the network without it. Each view alone is a network on rows whose columns have
     other signs. All costs but those of the update are count times as high.
-    Choose: for tables, 8 in front of all other layers but embeddings; 16 or 32 for wide networks where time does not
+    Choose: for tables, 8 in front of the first dense layer and behind an embedding; 16 or 32 for wide networks where time does not
     matter.
     Source: Gorishniy, Kotelnikov & Babenko 2025 (TabM); Wen, Tran & Ba 2020.
     """
@@ -205,4 +223,4 @@ class Views(RecipePart):
 
 
 Spatial = Conv | MaxPool | AvgPool | GlobalPool | Flatten | ChannelDropout
-Layer = Dense | Spatial | Dropout | Residual | Views | Activation | NormLayer
+Layer = Dense | Spatial | Dropout | Scale | Residual | Views | EmbeddingLayer | Activation | NormLayer

@@ -8,8 +8,9 @@ from typing import Annotated, ClassVar, Literal
 
 from tenfold.recipe.grammar.field_kinds import Written
 from tenfold.recipe.grammar.reader import RecipePart
-from tenfold.recipe.layers import Dense, Dropout, Layer, Views
+from tenfold.recipe.layers import Dense, Dropout, Layer, Scale, Views
 from tenfold.rules.activations import Activation, ReLU
+from tenfold.rules.embeddings import Embedding, NoEmbedding
 from tenfold.rules.fields import Count, Share, Within
 from tenfold.rules.normalization import NoNormalization, Normalization
 
@@ -21,9 +22,10 @@ class MLP(RecipePart):
 
     hidden: units of each hidden layer, default (128, 128); () is a linear model. normalize: whether the normalization
     comes before (the default) or after the activation. dropout: probability of dropping a hidden unit in training, in
-    [0, 1), default 0; input_dropout: the same for the inputs. views: of every row, each with an output layer of its
-    own (see `Views`); 1, the default, is off. Rules are given as records or by name
-    (`activation="relu"`). Raises `BadInput` that names the field.
+    [0, 1), default 0; input_dropout: the same for the inputs. Rules are given as records or by name
+    (`activation="relu"`). embedding: what each numeric column of a table becomes in front of the first layer; scale:
+    whether a learned factor for each number that enters the first layer comes behind it. views: of every row, each
+    with an output layer of its own (see `Views`); 1, the default, is off. Raises `BadInput` that names the field.
     """
 
     hidden: Annotated[tuple[int, ...], Within(ge=1)] | Written = (128, 128)
@@ -32,9 +34,11 @@ class MLP(RecipePart):
     normalize: Literal["before", "after"] = "before"
     dropout: Share = 0.0
     input_dropout: Share = 0.0
+    embedding: Embedding | Written = NoEmbedding()
+    scale: bool = False
     views: Count = 1
 
-    LATER: ClassVar[tuple[str, ...]] = ("views",)
+    LATER: ClassVar[tuple[str, ...]] = ("embedding", "scale", "views")
     BY_FIELDS: ClassVar[bool] = True  # written as a mapping of its fields, without a name
 
     def sequence(self) -> tuple[Layer, ...]:
@@ -42,8 +46,10 @@ class MLP(RecipePart):
         of the structure, so networks that differ in it alone can be trained together."""
         norm = () if isinstance(self.normalization, NoNormalization) else (self.normalization,)
         inner = (*norm, self.activation) if self.normalize == "before" else (self.activation, *norm)
-        layers: list[Layer] = [Views(count=self.views)] if self.views > 1 else []
-        layers.append(Dropout(rate=self.input_dropout))
+        layers: list[Layer] = [Dropout(rate=self.input_dropout)]
+        layers += () if isinstance(self.embedding, NoEmbedding) else (self.embedding,)
+        layers += (Scale(),) if self.scale else ()
+        layers += (Views(count=self.views),) if self.views > 1 else ()
         for units in self.hidden:
             layers += [Dense(units=units), *inner, Dropout(rate=self.dropout)]
         return tuple(layers)

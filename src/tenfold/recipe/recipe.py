@@ -19,6 +19,7 @@ from tenfold.recipe.grammar.writer import plain_in_full, plain_record
 from tenfold.recipe.layers import Dense, Flatten, GlobalPool, Residual
 from tenfold.recipe.network import MLP, Layers
 from tenfold.recipe.words.describe import (
+    describe_columns,
     describe_dropout,
     describe_factors,
     describe_norms,
@@ -136,7 +137,8 @@ class Recipe(RecipePart):
 
     def describe(self) -> str:
         """The recipe in words: "128-128 ReLU, He, batch norm, Adam at 0.001, cosine"; what is off is left out."""
-        parts = [describe_shape(self.network), describe_values(self.init), *describe_norms(self.network)]
+        parts = [describe_shape(self.network), *describe_columns(self.network), describe_values(self.init)]
+        parts += describe_norms(self.network)
         parts.append(f"{type(self.optimizer).__name__} at {self.optimizer.lr:.3g}")
         decays = "warm-up" if isinstance(self.decay, NoDecay) else describe_rule(self.decay)
         parts += [decays] if self.decay != NoDecay() else []

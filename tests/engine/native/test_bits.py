@@ -287,8 +287,9 @@ def test_each_engine_goes_on_from_a_checkpoint_of_the_other(kind, order):
 
 
 def test_lanes_with_views(monkeypatch):
-    """On folds of different widths, by either engine."""
+    """Behind an embedding, on folds of different widths, by either engine."""
     monkeypatch.setitem(NETWORK, "views", 3)
+    monkeypatch.setitem(NETWORK, "embedding", {"linear_relu": 3})
     kind, dtype = "gaps and categories", torch.float32
     lanes = lanes_of(feed_of(kind, dtype), threads=1)
     seen, _ = go_on(lanes)

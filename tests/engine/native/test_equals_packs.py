@@ -57,6 +57,17 @@ NETWORKS = {
             {"residual": [{"dense": 6}, "tanh"]},
         ]
     },
+    "scale": {"hidden": [12], "scale": True},
+    "scale inside": {"layers": [{"dense": 9}, "tanh", "scale", {"dense": 5}, "relu"]},
+    "pbld": {"hidden": [12, 9], "embedding": "pbld", "scale": True, "activation": "mish"},
+    "pl": {"hidden": [12], "embedding": {"pl": {"frequencies": 3, "size": 5}}},
+    "plr": {"hidden": [12], "embedding": {"plr": {"frequencies": 19, "size": 18, "sigma": 0.3}}},
+    "linear_relu": {"hidden": [12], "embedding": "linear_relu", "dropout": 0.1, "input_dropout": 0.1},
+    "embedding behind a scale": {"layers": ["scale", {"pbld": 3}, {"dense": 7}, "relu"]},
+    "waves behind a scale": {
+        "layers": ["scale", {"plr": {"frequencies": 2, "size": 3}}, "scale", {"dense": 7}, "relu"]
+    },
+    "lines behind a scale": {"layers": ["scale", {"linear_relu": 3}, {"dense": 7}, "tanh"]},
     "views": {"hidden": [12, 9], "views": 5},
     "views, batch, dropout": {
         "hidden": [12, 9],
@@ -80,6 +91,7 @@ NETWORKS = {
             "prelu",
         ]
     },
+    "views behind an embedding": {"hidden": [12], "embedding": "pbld", "scale": True, "views": 3, "input_dropout": 0.1},
     "one view": {"layers": [{"views": 1}, {"dense": 9}, "relu"]},
     "residual in residual": {
         "layers": [{"dense": 6}, {"residual": [{"dense": 6}, {"residual": ["relu", {"dense": 6}]}, {"dropout": 0.1}]}]

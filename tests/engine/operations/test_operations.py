@@ -12,6 +12,7 @@ from torch import nn
 
 from tenfold.engine.operations import OPERATIONS
 from tenfold.engine.operations.activation import ActivationOp, PooledActivationOp
+from tenfold.engine.operations.column_map import ColumnMapOp
 from tenfold.engine.operations.convolution import ConvOp
 from tenfold.engine.operations.dense import DenseOp
 from tenfold.engine.operations.dropout import DropoutOp
@@ -20,13 +21,16 @@ from tenfold.engine.operations.global_pooling import GlobalPoolOp
 from tenfold.engine.operations.maxout import MaxoutOp
 from tenfold.engine.operations.normalization import NormalizeOp
 from tenfold.engine.operations.operation import MATRICES, Operands, padded
+from tenfold.engine.operations.periodic import PeriodicOp
 from tenfold.engine.operations.pooling import PoolOp
 from tenfold.engine.operations.prelu import PReLUOp
 from tenfold.engine.operations.residual import ResidualBegin, ResidualEnd
+from tenfold.engine.operations.scale import ScaleOp
 from tenfold.engine.operations.views import HeadsOp, ViewsOp
-from tenfold.recipe.layers import Dropout, Layer, Views
+from tenfold.recipe.layers import Dropout, Layer, Scale, Views
 from tenfold.rules.activations import ELU, Maxout, PReLU, Tanh
 from tenfold.rules.activations.base import ActivationRule
+from tenfold.rules.embeddings import PBLD, PL, LinearReLU
 from tenfold.rules.normalization import BatchNorm, GroupNorm, LayerNorm
 from tenfold.rules.views import ViewMean
 
@@ -55,6 +59,11 @@ EXAMPLES = {
     "global average": (IMAGE, [(GlobalPoolOp(IMAGE, "average"), None)]),
     "global max": (IMAGE, [(GlobalPoolOp(IMAGE, "max"), None)]),
     "flatten": (IMAGE, [(FlattenOp(IMAGE), None)]),
+    "scale": (7, [(ScaleOp(7), Scale())]),
+    "waves with phases": (9, [(PeriodicOp(5, 1, 4, 4, 3, True), PBLD(frequencies=3))]),
+    "waves": (9, [(PeriodicOp(5, 1, 6, 4, 3, False), PL(frequencies=3))]),
+    "map of columns": (17, [(ColumnMapOp(5, 3, 2, 2, 1, False), PBLD(frequencies=2, size=2))]),
+    "rectified map of columns": (5, [(ColumnMapOp(5, 1, 6, 0, 0, True), LinearReLU(size=6))]),
     "views": (7, [(ViewsOp(7, 2), Views()), (HeadsOp(7, 3, 2), ViewMean("softmax"))]),
     "views of rates": (5, [(ViewsOp(5, 3), Views()), (HeadsOp(5, 1, 3), ViewMean("exp"))]),
     "residual": (7, [(ResidualBegin(7), None), (DenseOp(7, 7, True), None), (ResidualEnd(None, 7), None)]),

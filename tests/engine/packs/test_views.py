@@ -48,10 +48,10 @@ class ByHand(nn.Module):
 
     def __init__(self, arrays, hidden=2):
         super().__init__()
-        self.factors = nn.Parameter(torch.from_numpy(arrays["0.view"]))  # (views, columns)
+        self.factors = nn.Parameter(torch.from_numpy(arrays["1.view"]))  # (views, columns)
         self.weights = nn.ParameterList(torch.from_numpy(arrays[f"{2 + 3 * i}.weight"]) for i in range(hidden))
         self.biases = nn.ParameterList(torch.from_numpy(arrays[f"{2 + 3 * i}.bias"]) for i in range(hidden))
-        last, views = 2 + 3 * hidden, len(arrays["0.view"])
+        last, views = 2 + 3 * hidden, len(arrays["1.view"])
         of_heads = np.split(arrays[f"{last}.weight"], views, 1), np.split(arrays[f"{last}.bias"], views)
         self.heads, self.head_biases = (nn.ParameterList(map(torch.from_numpy, part)) for part in of_heads)
 
@@ -130,7 +130,7 @@ def test_the_network_and_its_gradient_are_the_authors():
     blocks[1][0] = nn.Linear(9, 7).double()  # theirs are all of one width
     theirs.output.weight = nn.Parameter(torch.zeros(VIEWS, 7, CLASSES, dtype=torch.float64))
     with torch.no_grad():
-        theirs.backbone.affine.weight.copy_(torch.from_numpy(arrays["0.view"]))
+        theirs.backbone.affine.weight.copy_(torch.from_numpy(arrays["1.view"]))
         for block, number in zip(blocks, (2, 5), strict=True):
             block[0].weight.copy_(torch.from_numpy(arrays[f"{number}.weight"].T))
             block[0].bias.copy_(torch.from_numpy(arrays[f"{number}.bias"]))
@@ -186,7 +186,7 @@ def test_factors_start_as_signs_that_recipes_share_and_are_0_for_columns_that_a_
     pack = make_pack(recipes, inputs, y, folds, torch.float64)
     widths = [part.encoding.width for part in pack.feed.folds]
     assert len(set(widths)) > 1
-    views = {(lane.number, lane.fold): pack.parameters(i)["0.view"] for i, lane in enumerate(pack.lanes)}
+    views = {(lane.number, lane.fold): pack.parameters(i)["1.view"] for i, lane in enumerate(pack.lanes)}
     for (_, fold), factors in views.items():
         assert factors.shape == (VIEWS, widths[fold])
         assert set(np.unique(factors)) == {-1.0, 1.0}
@@ -200,6 +200,30 @@ def test_factors_start_as_signs_that_recipes_share_and_are_0_for_columns_that_a_
         rows = torch.from_numpy(folds[lane.fold].validation)[None].repeat(len(folds), 1)
         entered = pack.feed.inputs(rows, pack.batches.groups)[pack.batches.group_list[i]][:, : widths[lane.fold]]
         np.testing.assert_allclose(module(entered).detach(), pack.evaluate()[i], rtol=0, atol=1e-12)
+
+
+def test_behind_an_embedding_the_numbers_of_a_column_start_with_one_normal_factor():
+    x, y = data()
+    folds = make_folds(y, 3, classification=True, seed=0)
+    codes = np.random.default_rng(1).integers(0, 3, (ROWS, 1))
+    codes[folds[0].validation] = 3
+    inputs = Inputs(x, codes, tuple("abcde"), (5,), ("f",), np.ones(COLUMNS, bool))
+    network = {"embedding": {"pbld": {"size": 3}}, "scale": True, "views": 200}
+    pack = make_pack([recipe_of(network=network)], inputs, y, folds, torch.float64)
+    for i, lane in enumerate(pack.lanes):
+        width = pack.feed.folds[lane.fold].encoding.width
+        [factors] = [array for name, array in pack.parameters(i).items() if name.endswith(".view")]
+        assert factors.shape == (200, 3 * COLUMNS + width - COLUMNS)
+        of_columns, others = factors[:, : 3 * COLUMNS].reshape(200, COLUMNS, 3), factors[:, 3 * COLUMNS :]
+        assert (of_columns == of_columns[:, :, :1]).all()
+        assert abs(np.std(of_columns[:, :, 0]) - 1) < 0.1
+        assert abs(np.std(others) - 1) < 0.1
+        assert len(np.unique(factors)) == 200 * width
+    inside = [{"views": 2}, {"dense": 4}]
+    behind = [{"pbld": 3}, {"dense": 9}, "relu", {"views": 2}, {"dense": 4}]
+    for layers in (inside, behind):
+        steps = plan_network(Layers(layers=layers), Size(COLUMNS, 2, None, COLUMNS))
+        assert [step.op.embedded for step in steps if isinstance(step.op, ViewsOp)] == [0]
 
 
 @pytest.mark.parametrize("optimizer", ["lbfgs", "gauss_newton", "muon"])
@@ -224,7 +248,7 @@ def test_a_module_can_be_exported_for_any_number_of_rows():
 def test_plans():
     size = Size(COLUMNS, CLASSES)
     steps = plan_network(MLP(hidden=(8,), views=VIEWS), size)
-    assert steps[0].op == ViewsOp(COLUMNS, VIEWS)
+    assert steps[1].op == ViewsOp(COLUMNS, VIEWS)
     assert steps[-1].op == HeadsOp(8, CLASSES, VIEWS)
     assert steps[-1].layer == ViewMean("softmax")
     assert plan_recipe(recipe_of(loss="hinge"), size)[-1].layer == ViewMean("scores")

@@ -53,7 +53,7 @@ def test_names_are_found_however_they_are_spelled():
     for name in ("leaky_relu", "LeakyReLU", "leaky relu", "leaky-relu", "LEAKY_RELU"):
         assert [entry.rule for entry in explain(name)] == [LeakyReLU]
     assert [entry.rule for entry in explain("batch_norm")] == [BatchNorm] == [entry.rule for entry in explain("batch")]
-    assert [entry.place for entry in explain("none")] == ["preprocess", "normalization", "decay"]
+    assert [entry.place for entry in explain("none")] == ["preprocess", "normalization", "embedding", "decay"]
 
 
 def test_the_order_and_the_heading():
@@ -75,7 +75,7 @@ def test_an_unknown_name_is_refused_with_all_there_are():
         explain("adma")
     lines = str(caught.value).splitlines()
     assert lines[0] == "unknown name 'adma'; nearest: adam; there are"
-    assert len(lines) <= 11
+    assert len(lines) <= 12
     assert any(line.startswith("  optimizer: sgd, momentum, ") for line in lines)
     assert any(line.startswith("  layer: dense, conv, ") and "relu" not in line for line in lines)
     with pytest.raises(BadInput, match="unknown name '';"):

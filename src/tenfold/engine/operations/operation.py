@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, TypeAlias
 import numpy as np
 
 from tenfold.data.feed.batches import align
-from tenfold.engine.plan.size import Image
+from tenfold.engine.plan.size import Image, Size
 from tenfold.errors import BadInput
 from tenfold.rules.initialization import Fans
 from tenfold.rules.record import numbers, rule_name
@@ -33,7 +33,7 @@ Arrays = Mapping[str, np.ndarray]  # of one network, by kind
 Needs = Literal["image", "row"] | None  # what a layer must get; None where it takes both
 Columns = Literal["ignored", "kept", "changed"]
 MATRICES = "weight", "view"  # the kinds of slots that are not one vector
-Walk = Callable[[Sequence[Any], FlowSize, tuple[int, ...]], "tuple[list[PlannedOp], FlowSize]"]
+Walk = Callable[[Sequence[Any], FlowSize, tuple[int, ...], Size], "tuple[list[PlannedOp], FlowSize]"]
 
 
 def count(size: FlowSize) -> int:
@@ -74,7 +74,8 @@ class Slot:
     A dense weight is (inputs, units), a convolution's (channels, channels in, kernel, kernel), the factors of views are
     (views, units), all others (1, units).
 
-    by_column: it has a number for each unit that enters.
+    by_column: it has a number for each unit that enters. learned: whether it is learned, or fitted to the training rows
+    when a lane starts (`NetworkOperation.fit`) and stays as it is.
     """
 
     kind: str
@@ -86,6 +87,7 @@ class Slot:
     start: int = 0
     first: bool = False  # its rows, or where it is no weight its numbers, are the network's input columns
     by_column: bool = False
+    learned: bool = True
 
     @property
     def stop(self) -> int:
@@ -161,13 +163,15 @@ class CompiledOp(NamedTuple):
 
 class Site(NamedTuple):
     """Where a layer is: the size of what enters it, the layers before and behind it in its block, its path of numbers
-    from the outermost list of layers; walk: plans the layers of a block that begins with such a size."""
+    from the outermost list of layers; walk: plans the layers of a block that begins with such a size; entering: the
+    size of what enters the network."""
 
     size: FlowSize
     before: Sequence[Any]
     behind: Sequence[Any]
     path: tuple[int, ...]
     walk: Walk
+    entering: Size
 
     def image(self, layer: Any) -> Image:
         """The size of the image that enters. Raises `BadInput` where a row of numbers does."""
@@ -251,7 +255,12 @@ class NetworkOperation(ABC):
     @property
     def parameter_count(self) -> int:
         """Its learned numbers."""
-        return sum(math.prod(slot.size) for slot in self.slots())
+        return sum(math.prod(slot.size) for slot in self.slots() if slot.learned)
+
+    @property
+    def more_columns(self) -> int:
+        """By how many columns it widens a row of a table, in front of those that pad a narrower fold's."""
+        return 0
 
     @property
     def moment_width(self) -> int:

@@ -38,7 +38,7 @@ class ResidualBegin(Sized):
     @classmethod
     def plan(cls, layer: Any, site: Site) -> list[PlannedOp]:
         """All operations of the block."""
-        steps, after = site.walk(layer.layers, site.size, site.path)
+        steps, after = site.walk(layer.layers, site.size, site.path, site.entering)
         if isinstance(site.size, tuple) != isinstance(after, tuple):
             raise misfit(site.path, "its layers turn an image into a row of numbers", "the same kind at both ends")
         end = ResidualEnd(_shortcut(site.size, after, site.path), after)

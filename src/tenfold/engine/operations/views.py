@@ -27,7 +27,8 @@ from tenfold.engine.operations.operation import (
     rule_blocks,
     size_in_words,
 )
-from tenfold.recipe.layers import Views
+from tenfold.recipe.layers import Dropout, Scale, Views
+from tenfold.rules.embeddings import EmbeddingLayer
 from tenfold.rules.initialization import Fans
 from tenfold.rules.views import NATIVE_MEANS
 
@@ -37,10 +38,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ViewsOp(NetworkOperation):
-    """`count` views of every row of `units` numbers: B rows become count B, those of the first view in front."""
+    """`count` views of every row of `units` numbers: B rows become count B, those of the first view in front. embedded:
+    of that many columns, the first ones, each has become several numbers, which start with one factor."""
 
     units: int
     count: int
+    embedded: int = 0
+    size: int = 0  # that each has become
 
     name: ClassVar[str] = "views"
     columns: ClassVar[Columns] = "kept"  # the factors of padding columns are 0
@@ -58,6 +62,10 @@ class ViewsOp(NetworkOperation):
             raise misfit(site.path, "views inside a residual block", "views in front of it")
         if any(isinstance(other, Views) for other in site.before):
             raise misfit(site.path, "views of views", "one layer of views in a network")
+        numbers, passing = site.entering.numeric, site.entering.inputs - site.entering.numeric
+        others = [layer for layer in site.before if not isinstance(layer, Dropout | Scale)]
+        if numbers and others and all(isinstance(layer, EmbeddingLayer) for layer in others):
+            return [PlannedOp(cls(site.size, layer.count, numbers, (site.size - passing) // numbers), layer)]
         return [PlannedOp(cls(site.size, layer.count), layer)]
 
     @property
@@ -73,7 +81,11 @@ class ViewsOp(NetworkOperation):
 
     def draw(self, kind: str, layer: Any, rng: np.random.Generator) -> np.ndarray:
         # column by column: those of a fold do not depend on how many others have
-        return rng.integers(0, 2, (self.units, self.count)).T * 2.0 - 1.0
+        if not self.embedded:
+            return rng.integers(0, 2, (self.units, self.count)).T * 2.0 - 1.0
+        columns = self.embedded + self.units - self.embedded * self.size
+        times = [self.size] * self.embedded + [1] * (columns - self.embedded)
+        return np.repeat(rng.normal(size=(columns, self.count)), times, 0).T
 
     def work(self, layer: Any) -> Work:
         return Work(units=self.count * self.output_count, weights=self.parameter_count)

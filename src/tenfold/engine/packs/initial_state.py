@@ -42,7 +42,8 @@ def initial_parameters(
             real = slot.cut(layout.inputs - widths[lane.fold])
             value = step.op.initial_value(slot.kind, step.layer)
             if value is None and slot.fans is None:
-                rng = derive(fold.seed, "embedding", fold.number, slot.op, slot.start)
+                place = [other.kind for other in step.op.slots()].index(slot.kind)
+                rng = derive(fold.seed, "embedding", fold.number, slot.op, place)
                 value = step.op.draw(slot.kind, step.layer, rng)
             if value is not None:
                 block[: real.size[0], : real.size[1]] = np.atleast_1d(value)[..., : real.size[1]]

@@ -34,7 +34,7 @@ def plan_network(network: Network, size: Size) -> tuple[PlannedOp, ...]:
     flow: FlowSize = entering_image(network, size) or size.inputs
     if not isinstance(flow, tuple):
         _check_first(layers)
-    steps, flow = _walk(layers, flow, ())
+    steps, flow = _walk(layers, flow, (), size)
     steps += flattened(flow)
     views = views_before([step.op for step in steps])[-1]
     if any(isinstance(step.op, ViewsOp) for step in steps):
@@ -81,11 +81,15 @@ def _check_first(layers: Sequence[Layer]) -> None:
             raise misfit((place,), found, "dense first (and preprocess to scale the inputs)")
 
 
-def _walk(layers: Sequence[Layer], size: FlowSize, path: tuple[int, ...]) -> tuple[list[PlannedOp], FlowSize]:
-    """The operations of layers that such a size enters, and the size that leaves them."""
+def _walk(
+    layers: Sequence[Layer], size: FlowSize, path: tuple[int, ...], entering: Size
+) -> tuple[list[PlannedOp], FlowSize]:
+    """The operations of layers that such a size enters, and the size that leaves them; entering: what enters the
+    network."""
     steps: list[PlannedOp] = []
     for i, layer in enumerate(layers):
-        planned = operation_of(layer).plan(layer, Site(size, layers[:i], layers[i + 1 :], (*path, i), _walk))
+        site = Site(size, layers[:i], layers[i + 1 :], (*path, i), _walk, entering)
+        planned = operation_of(layer).plan(layer, site)
         for step in planned:
             size = step.op.output_size or size
         steps += planned

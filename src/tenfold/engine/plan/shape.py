@@ -18,7 +18,8 @@ from tenfold.recipe.recipe import Recipe
 class Shape:
     """The structure that all lanes of a pack share; everything else about a trial is a value.
 
-    image: the size of what enters the network where that is an image, None where it is a row of numbers.
+    image: the size of what enters the network where that is an image, None where it is a row of numbers, of which the
+    first `numbers` are no indicators or levels.
     second_order: the optimizer where it is of second order, None for all others, which mix freely.
     """
 
@@ -28,6 +29,12 @@ class Shape:
     ops: tuple[NetworkOperation, ...]
     dealing: Dealing
     second_order: Any = None
+    numbers: int | None = None
+
+    @property
+    def size(self) -> Size:
+        """What enters and leaves the network."""
+        return Size(self.inputs, self.outputs, self.image, self.numbers)
 
     @staticmethod
     def of(recipe: Recipe, size: Size, folds: Sequence[Fold]) -> Shape:
@@ -40,7 +47,8 @@ class Shape:
         steps = plan_network(recipe.network, size)
         second = recipe.optimizer if recipe.optimizer.family == "second_order" else None
         enters = entering_image(recipe.network, size)
-        return Shape(size.inputs, enters, size.outputs, tuple(step.op for step in steps), dealing, second)
+        ops = tuple(step.op for step in steps)
+        return Shape(size.inputs, enters, size.outputs, ops, dealing, second, size.numbers)
 
     @property
     def views(self) -> tuple[int, ...]:
@@ -49,7 +57,7 @@ class Shape:
 
     def steps(self, recipe: Recipe) -> tuple[PlannedOp, ...]:
         """The operations with the values of a recipe of this shape."""
-        return plan_recipe(recipe, Size(self.inputs, self.outputs, self.image))
+        return plan_recipe(recipe, self.size)
 
 
 @dataclass(frozen=True)
@@ -81,15 +89,16 @@ class Layout:
         """Operation by operation: the weight and its bias, gamma and beta, slopes."""
         slots: list[Slot] = []
         moments: dict[int, tuple[int, int, int]] = {}
-        start, moment_start, seen_weight = 0, 0, False
+        start, moment_start, seen_weight, entering = 0, 0, False, shape.inputs
         for number, op in enumerate(shape.ops):
             for slot in op.slots():
                 # rows of numbers enter the first weight of all; that of a convolution has no rows of input columns
-                of_columns = (slot.kind == "weight" and slot.size[0] == shape.inputs) or slot.by_column
+                of_columns = (slot.kind == "weight" and slot.size[0] == entering) or slot.by_column
                 first = of_columns and not seen_weight and len(slot.size) == 2
                 seen_weight = seen_weight or slot.kind == "weight"
                 slots.append(replace(slot, op=number, start=start, first=first))
                 start = align(slots[-1].stop)  # a kernel may choose its path by how its operands are aligned
+            entering += op.more_columns
             width = op.moment_width
             if width:
                 moments[number] = (moment_start, moment_start + align(width), width)

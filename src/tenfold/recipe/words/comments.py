@@ -14,7 +14,9 @@ from tenfold.rules.augmentation import Augmentation
 from tenfold.rules.fields import Number, Words
 from tenfold.rules.rate_factors import RateFactors
 
-MEANINGS = {  # `comment` adds the names of a family and the range of a number
+# `comment` adds the names of a family and the range of a number. A field that two records have is named with the place of
+# the second one.
+MEANINGS = {
     "preprocess": "numeric inputs, fitted on the training rows",
     "augment": "training images, drawn anew in every epoch",
     "flip": "mirror left and right with probability 1/2",
@@ -27,6 +29,8 @@ MEANINGS = {  # `comment` adds the names of a family and the range of a number
     "normalize": "before or after the activation",
     "dropout": "share of hidden units dropped in training",
     "input_dropout": "share of inputs dropped in training",
+    "embedding": "what each numeric column of a table becomes in front of the first layer",
+    "scale": "whether a learned factor for each number that enters the first layer comes in front of it",
     "views": "of every row, each with an output layer of its own; 1 for none",
     "init": "initial weights",
     "loss": "auto decides by the task",
@@ -34,8 +38,8 @@ MEANINGS = {  # `comment` adds the names of a family and the range of a number
     "decay": "of the learning rate",
     "rate_factors": "what multiplies the learning rate of each kind of parameter",
     "bias": "of biases of layers",
-    "scale": "of scaling layers",
-    "embedding": "of embeddings",
+    "rate_factors.scale": "of scaling layers",
+    "rate_factors.embedding": "of embeddings",
     "parametric": "of what activations learn",
     "first_layer": "of the first layer, times the others",
     "fan_in": "weights have 1 / sqrt(inputs of a unit)",
@@ -62,18 +66,21 @@ RECIPE_HEADER = """\
 RECORDS = (Recipe, MLP, Layers, Augmentation, RateFactors)  # whose fields are written without the record's name
 
 
-def comment(name: str) -> str:
-    """What a field means, with every name of a family of rules, or the range of a number."""
-    kind = _kind(name)
+def comment(name: str, inside: str = "") -> str:
+    """What a field means, with every name of a family of rules, or the range of a number. inside: the field of a recipe
+    whose record it belongs to."""
+    kind = _kind(name, inside)
+    meaning = MEANINGS.get(f"{inside}.{name}", MEANINGS.get(name, ""))
     family = kind.layer if isinstance(kind, LayerList) else kind
     if isinstance(family, Family):
-        return f"{MEANINGS[name]}: {' | '.join(family.names)}"
+        return f"{meaning}: {' | '.join(family.names)}"
     within = getattr(kind, "within", None)
-    return f"{MEANINGS[name]}; {within}" if within else MEANINGS[name]
+    return f"{meaning}; {within}" if within else meaning
 
 
-def _kind(name: str) -> FieldKind:
-    return next(kinds(record)[name] for record in RECORDS if name in kinds(record))
+def _kind(name: str, inside: str = "") -> FieldKind:
+    records = (RateFactors,) if inside == "rate_factors" else RECORDS
+    return next(kinds(record)[name] for record in records if name in kinds(record))
 
 
 def _rules_with_fields() -> list[str]:
@@ -109,7 +116,7 @@ def commented_default() -> str:
     for name, value in Recipe().to_dict().items():
         if isinstance(value, Mapping):
             rows.append((f"{name}:", comment(name)))
-            rows += [(f"  {dump_yaml({key: item}).rstrip()}", comment(key)) for key, item in value.items()]
+            rows += [(f"  {dump_yaml({key: item}).rstrip()}", comment(key, name)) for key, item in value.items()]
         else:
             rows.append((dump_yaml({name: value}).rstrip(), comment(name)))
     width = max(len(line) for line, _ in rows)
@@ -132,11 +139,13 @@ def commented_space(data: Any) -> str:
 
 def _space_field(name: str, value: Any) -> str:
     """One field of a space; the fields of a network or augmentation each have a comment line."""
-    one_record = isinstance(value, Mapping) and value and set(value) <= set(MEANINGS)
+    one_record = (
+        isinstance(value, Mapping) and value and all(key in MEANINGS or f"{name}.{key}" in MEANINGS for key in value)
+    )
     if not one_record or isinstance(_kind(name), Family):
         return dump_yaml({name: value})
     lines = [f"{name}:\n"]
     for key, item in value.items():
         indented = "".join(f"  {line}\n" for line in dump_yaml({key: item}).splitlines())
-        lines.append(f"  # {comment(key)}\n{indented}")
+        lines.append(f"  # {comment(key, name)}\n{indented}")
     return "".join(lines)

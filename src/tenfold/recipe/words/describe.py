@@ -7,9 +7,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from tenfold.recipe.grammar.field_kinds import kinds
-from tenfold.recipe.layers import ChannelDropout, Conv, Dense, Dropout, Residual, Views
+from tenfold.recipe.layers import ChannelDropout, Conv, Dense, Dropout, Residual, Scale, Views
 from tenfold.recipe.network import MLP, Network
 from tenfold.rules.activations import Activation
+from tenfold.rules.embeddings import EmbeddingLayer
 from tenfold.rules.normalization import NormLayer
 from tenfold.rules.rate_factors import RateFactors
 from tenfold.rules.record import main_field, rule_name
@@ -47,6 +48,17 @@ def describe_shape(network: Network) -> str:
         type(layer).__name__ for layer in _inner(network.layers) if isinstance(layer, Activation)
     )
     return ", ".join([*_weights(network.layers), *activations]) or "linear"
+
+
+def describe_columns(network: Network) -> list[str]:
+    """What stands in front of the first layer: ["PBLD 4 embedding", "scaling layer"]."""
+    found: list[str] = []
+    for layer in network.sequence():
+        if isinstance(layer, EmbeddingLayer):
+            found.append(f"{describe_values(layer)} embedding")
+        elif isinstance(layer, Scale):
+            found.append("scaling layer")
+    return list(dict.fromkeys(found))
 
 
 def describe_norms(network: Network) -> list[str]:

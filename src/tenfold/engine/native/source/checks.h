@@ -20,7 +20,10 @@ namespace {
     each(logarithm_1_plus_0_to_1)      \
     each(hyperbolic_tangent)           \
     each(sigmoid)                      \
-    each(error_function)
+    each(error_function)               \
+    each(part_of_a_turn)               \
+    each(sine_of_a_turn)               \
+    each(cosine_of_a_turn)
 
 template <typename T>
 inline int apply_function(const char* name, const T* x, T* out, int64_t count) {

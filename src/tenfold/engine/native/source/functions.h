@@ -338,4 +338,37 @@ ALWAYS_INLINE Vector<T> error_function(Vector<T> x) {
     return error_function_given<T>(x, exponential_up_to_60<T>(-(x * x)));
 }
 
+// A number of turns without the whole ones: r - n, n the nearest whole number. Beyond where numbers have a fraction it is
+// 0, of infinity NaN.
+template <typename T>
+ALWAYS_INLINE Vector<T> part_of_a_turn(Vector<T> r) {
+    const T rounder = T(1.5) * T(int64_t(1) << Format<T>::FRACTION);
+    constexpr T WHOLE_FROM = T(int64_t(1) << (Format<T>::FRACTION - 1));
+    const Vector<T> nearest = (r + rounder) - rounder;
+    return absolute<T>(r) >= WHOLE_FROM ? r - r : r - nearest;
+}
+
+// sin(2 pi s) for |s| <= 1/4, as s P(s^2): off by 2^-61.8 and 2^-27.5 of itself.
+template <typename T>
+ALWAYS_INLINE Vector<T> sine_of_a_quarter(Vector<T> s) {
+    const Vector<T> square = s * s;
+    if constexpr (IS_DOUBLE<T>)
+        return s * polynomial<T>(square, 6.2831853071795865, -41.341702240399756, 81.605249276073403,
+                                 -76.705859752798245, 42.058693923774789, -15.094641620295744, 3.8199270486237247,
+                                 -0.71772358020525138, 0.10085639472002903);
+    else
+        return s * polynomial<T>(square, 6.28318527, -41.3416774, 81.6022292, -76.5749803, 39.7110432);
+}
+
+// sin(2 pi t) and cos(2 pi t) for |t| <= 1/2.
+template <typename T>
+ALWAYS_INLINE Vector<T> sine_of_a_turn(Vector<T> t) {
+    return sine_of_a_quarter<T>(absolute<T>(t) > T(0.25) ? with_sign_of<T>(splat<T>(T(0.5)), t) - t : t);
+}
+
+template <typename T>
+ALWAYS_INLINE Vector<T> cosine_of_a_turn(Vector<T> t) {
+    return sine_of_a_quarter<T>(T(0.25) - absolute<T>(t));
+}
+
 }  // namespace

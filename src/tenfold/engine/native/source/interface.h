@@ -14,8 +14,11 @@ enum OperationKind {
     MAXOUT = 6,
     RESIDUAL_BEGIN = 7,
     RESIDUAL_END = 8,
-    VIEWS = 9,
-    HEADS = 10,
+    SCALE = 9,
+    WAVES = 10,
+    COLUMN_MAP = 11,
+    VIEWS = 12,
+    HEADS = 13,
 };
 
 enum Phase { GRADIENT = 1, MOVE = 2 };
@@ -27,7 +30,9 @@ enum Failure { NO_MEMORY = -1, STOPPED = -2 };
 // slopes, of dropout its place in `Draws`, of views and heads how many; stored: how many numbers a dropout draws for each
 // row; mean, var: where its running moments begin; numbers: eps, then keep (-1: cumulative), unbiased; or the slope of an
 // activation, or the rate of a dropout, or of heads what their mean is (see views.h). The heads' weights lie side by side:
-// (in, option * out).
+// (in, option * out). WAVES and COLUMN_MAP act on the first columns of a row, `option` of them. numbers of WAVES:
+// frequencies, and whether there are phases, and the column itself in front; of COLUMN_MAP: numbers of a column that enter
+// and that leave, how many of them are kept, the first ones, and whether the others are rectified.
 struct Operation {
     int64_t kind, in, out, slot, slots, option, stored, mean, var;
     double numbers[4];

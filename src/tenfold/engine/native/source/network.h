@@ -157,6 +157,28 @@ struct Remembered {
     T* factors = nullptr;  // a dropout: like an edge
     T* skipped = nullptr;  // the gradient that goes around a residual block; its own or another edge's
     T* own = nullptr;
+    T* sums = nullptr;     // a map of columns: the gradient of one column's weights
+};
+
+// The columns that an operation acts on, each `in` numbers when they enter and `out` when they leave, of which the first
+// `kept` stay as they are; and the units behind them, which pass.
+struct ColumnsOf {
+    int64_t count, in, out, kept, passing;
+
+    explicit ColumnsOf(const Operation& op) {
+        count = op.option;
+        if (op.kind == WAVES) {
+            const bool phases = op.numbers[1] != 0;
+            in = 1;
+            out = int64_t(op.numbers[0]) * (phases ? 1 : 2) + phases;
+            kept = phases;
+        } else {
+            in = int64_t(op.numbers[0]);
+            out = int64_t(op.numbers[1]);
+            kept = int64_t(op.numbers[2]);
+        }
+        passing = op.in - count * in;
+    }
 };
 
 // The rows of a batch on their way through a network.
@@ -203,6 +225,10 @@ public:
                 own.moments = memory.take<T>(2 * op.out);
             }
             if (op.kind == DROPOUT && !passes(op)) own.factors = memory.take<T>(size * round_up(op.out, WIDTH<T>));
+            if (op.kind == COLUMN_MAP) {
+                const ColumnsOf columns(op);
+                own.sums = memory.take<T>((columns.in - columns.kept) * round_up(columns.out - columns.kept, PANEL<T>));
+            }
             if (op.kind == RESIDUAL_END && op.slots) own.own = memory.take<T>(size * op.in);
         }
         gradients[count] = training ? memory.take<T>(size * of.outputs) : nullptr;
@@ -272,6 +298,15 @@ public:
                 case RESIDUAL_END:
                     residual(op, w, from, open[--open_count], to, panels);
                     break;
+                case SCALE:
+                    scale(op, w, from, to, panels);
+                    break;
+                case WAVES:
+                    waves(op, w, from, to, panels);
+                    break;
+                case COLUMN_MAP:
+                    map_columns(op, w, from, to, panels);
+                    break;
                 case VIEWS:
                     look(op, w, from, to, panels);
                     if (weight) {
@@ -331,6 +366,15 @@ public:
                     break;
                 case MAXOUT:
                     if (on) maxout_back(op, values[i], values[i + 1], from, to, panels);
+                    break;
+                case SCALE:
+                    scale_back(op, w, g, values[i], from, to, panels);
+                    break;
+                case WAVES:
+                    waves_back(op, w, g, values[i], from, to, panels);
+                    break;
+                case COLUMN_MAP:
+                    map_columns_back(op, kept[i], w, g, values[i], values[i + 1], gradients[i + 1], to, panels);
                     break;
                 case RESIDUAL_END:
                     begin[open_count++] = i;
@@ -644,6 +688,167 @@ private:
                 for (int64_t j = 0; j < op.option; j++)
                     store(to + at + j * PANEL<T>, load(z + at + j * PANEL<T>) == most ? above / ties : nothing);
             }
+    }
+
+    void scale(const Operation& op, const T* w, const T* from, T* to, int64_t panels) {
+        const T* factors = w + place(op.slot).start;
+        for (int64_t p = 0; p < panels && !order.stopped(); p++)
+            for (int64_t u = 0; u < op.out; u++)
+                for (int64_t k = 0; k < PANEL<T>; k += WIDTH<T>) {
+                    const int64_t at = (p * op.out + u) * PANEL<T> + k;
+                    store(to + at, load(from + at) * splat(factors[u]));
+                }
+    }
+
+    void scale_back(const Operation& op, const T* w, T* g, const T* x, const T* from, T* to, int64_t panels) {
+        const T* factors = w + place(op.slot).start;
+        T* of_factors = g + place(op.slot).start;
+        for (int64_t u = 0; u < op.out && !order.stopped(); u++) {
+            Vector<T> sum = splat(T(0));
+            for (int64_t p = 0; p < panels; p++)
+                for (int64_t k = 0; k < PANEL<T>; k += WIDTH<T>) {
+                    const int64_t at = (p * op.out + u) * PANEL<T> + k;
+                    const Vector<T> above = load(from + at);
+                    sum += load(x + at) * above;
+                    if (to) store(to + at, above * splat(factors[u]));
+                }
+            of_factors[u] = sum_of<T>(sum);
+        }
+    }
+
+    // The units behind the columns that an operation acts on, from a row of `in` units to one of `out`.
+    void pass(int64_t count, const T* from, int64_t in, T* to, int64_t out, int64_t panels) const {
+        for (int64_t p = 0; count && p < panels && !order.stopped(); p++)
+            memcpy(to + ((p + 1) * out - count) * PANEL<T>, from + ((p + 1) * in - count) * PANEL<T>,
+                   size_t(count * PANEL<T>) * sizeof(T));
+    }
+
+    static constexpr double TURN = 6.283185307179586476925;
+
+    // Of each column cos(2 pi f x + phase), and x in front; or without phases cos(2 pi f x), then sin(2 pi f x).
+    void waves(const Operation& op, const T* w, const T* from, T* to, int64_t panels) {
+        const ColumnsOf columns(op);
+        const int64_t count = int64_t(op.numbers[0]);
+        const bool phases = op.numbers[1] != 0;
+        const T* frequencies = w + place(op.slot).start;
+        const T* shifts = phases ? w + place(op.slot + 1).start : nullptr;
+        for (int64_t p = 0; p < panels && !order.stopped(); p++)
+            for (int64_t c = 0; c < columns.count; c++)
+                for (int64_t k = 0; k < PANEL<T>; k += WIDTH<T>) {
+                    const Vector<T> x = load(from + (p * op.in + c) * PANEL<T> + k);
+                    T* made = to + (p * op.out + c * columns.out) * PANEL<T> + k;
+                    if (phases) store(made, x);
+                    for (int64_t i = 0; i < count; i++) {
+                        const Vector<T> t = turns(x, frequencies[c * count + i], phases ? shifts[c * count + i] : T(0));
+                        store(made + (columns.kept + i) * PANEL<T>, cosine_of_a_turn<T>(t));
+                        if (!phases) store(made + (count + i) * PANEL<T>, sine_of_a_turn<T>(t));
+                    }
+                }
+        pass(columns.passing, from, op.in, to, op.out, panels);
+    }
+
+    // (2 pi f x + phase) / (2 pi), without whole turns.
+    static ALWAYS_INLINE Vector<T> turns(Vector<T> x, T frequency, T phase) {
+        const Vector<T> t = part_of_a_turn<T>(x * splat(frequency));
+        return phase == T(0) ? t : part_of_a_turn<T>(t + splat(T(phase * (1 / TURN))));
+    }
+
+    void waves_back(const Operation& op, const T* w, T* g, const T* x, const T* from, T* to, int64_t panels) {
+        const ColumnsOf columns(op);
+        const int64_t count = int64_t(op.numbers[0]);
+        const bool phases = op.numbers[1] != 0;
+        const T* frequencies = w + place(op.slot).start;
+        const T* shifts = phases ? w + place(op.slot + 1).start : nullptr;
+        T* of_frequencies = g + place(op.slot).start;
+        T* of_shifts = phases ? g + place(op.slot + 1).start : nullptr;
+        for (int64_t c = 0; c < columns.count && !order.stopped(); c++) {
+            if (to)
+                for (int64_t p = 0; p < panels; p++)
+                    for (int64_t k = 0; k < PANEL<T>; k += WIDTH<T>) {
+                        const T* above = from + (p * op.out + c * columns.out) * PANEL<T> + k;
+                        store(to + (p * op.in + c) * PANEL<T> + k, phases ? load(above) : splat(T(0)));
+                    }
+            for (int64_t i = 0; i < count; i++) {
+                const T frequency = frequencies[c * count + i], phase = phases ? shifts[c * count + i] : T(0);
+                Vector<T> sum = splat(T(0)), with_x = splat(T(0));
+                for (int64_t p = 0; p < panels; p++)
+                    for (int64_t k = 0; k < PANEL<T>; k += WIDTH<T>) {
+                        const int64_t at = (p * op.in + c) * PANEL<T> + k;
+                        const T* above = from + (p * op.out + c * columns.out + columns.kept + i) * PANEL<T> + k;
+                        const Vector<T> number = load(x + at), t = turns(number, frequency, phase);
+                        Vector<T> of_angle = -(load(above) * sine_of_a_turn<T>(t));
+                        if (!phases) of_angle += load(above + count * PANEL<T>) * cosine_of_a_turn<T>(t);
+                        sum += of_angle;
+                        with_x += of_angle * number;
+                        if (to) store(to + at, load(to + at) + of_angle * splat(T(TURN * frequency)));
+                    }
+                of_frequencies[c * count + i] = T(TURN) * sum_of<T>(with_x);
+                if (phases) of_shifts[c * count + i] = sum_of<T>(sum);
+            }
+        }
+        if (to) pass(columns.passing, from, op.out, to, op.in, panels);
+    }
+
+    // The numbers of each column times its own weights, (taken, made), plus its own bias.
+    void map_columns(const Operation& op, const T* w, const T* from, T* to, int64_t panels) {
+        const ColumnsOf columns(op);
+        const int64_t taken = columns.in - columns.kept, made = columns.out - columns.kept;
+        const T *weights = w + place(op.slot).start, *bias = w + place(op.slot + 1).start;
+        for (int64_t p = 0; p < panels && !order.stopped(); p++)
+            for (int64_t c = 0; c < columns.count; c++) {
+                const T* entering = from + (p * op.in + c * columns.in) * PANEL<T>;
+                T* leaving = to + (p * op.out + c * columns.out) * PANEL<T>;
+                for (int64_t i = 0; i < columns.kept * PANEL<T>; i += WIDTH<T>) store(leaving + i, load(entering + i));
+                leaving += columns.kept * PANEL<T>;
+                panel_product(made, taken, weights + c * taken * made, int64_t(1), made,
+                              entering + columns.kept * PANEL<T>, leaving, bias + c * made);
+                if (op.numbers[3] != 0)
+                    for (int64_t i = 0; i < made * PANEL<T>; i += WIDTH<T>) {
+                        const Vector<T> z = load(leaving + i);
+                        store(leaving + i, z < T(0) ? splat(T(0)) : z);
+                    }
+            }
+        pass(columns.passing, from, op.in, to, op.out, panels);
+    }
+
+    // above: the gradient of what leaves, in which that of sums below 0 is set to 0.
+    void map_columns_back(const Operation& op, const Remembered<T>& own, const T* w, T* g, const T* x, const T* y,
+                          T* above, T* to, int64_t panels) {
+        const ColumnsOf columns(op);
+        const int64_t taken = columns.in - columns.kept, made = columns.out - columns.kept;
+        const int64_t row = round_up(made, PANEL<T>), in_panel = op.in * PANEL<T>, out_panel = op.out * PANEL<T>;
+        const T* weights = w + place(op.slot).start;
+        T *of_weights = g + place(op.slot).start, *of_bias = g + place(op.slot + 1).start;
+        for (int64_t c = 0; c < columns.count && !order.stopped(); c++) {
+            const int64_t entering = (c * columns.in + columns.kept) * PANEL<T>;
+            const int64_t leaving = (c * columns.out + columns.kept) * PANEL<T>;
+            if (op.numbers[3] != 0)
+                for (int64_t p = 0; p < panels; p++)
+                    for (int64_t i = 0; i < made * PANEL<T>; i += WIDTH<T>) {
+                        const int64_t at = p * out_panel + leaving + i;
+                        store(above + at, load(y + at) > T(0) ? load(above + at) : splat(T(0)));
+                    }
+            for (int64_t first = 0; first < panels; first += chunk) {
+                const int64_t some = panels - first < chunk ? panels - first : chunk;
+                for (int64_t p = 0; p < some; p++)
+                    transpose_panel(made, above + (first + p) * out_panel + leaving, p, some, turned);
+                gradient_product(taken, made, some, x + first * in_panel + entering, in_panel, turned, own.sums, row,
+                                 first > 0);
+            }
+            for (int64_t i = 0; i < taken; i++)
+                memcpy(of_weights + (c * taken + i) * made, own.sums + i * row, size_t(made) * sizeof(T));
+            for (int64_t i = 0; i < made; i++)
+                of_bias[c * made + i] = sum_over_rows(above + leaving + i * PANEL<T>, out_panel, panels);
+            if (!to) continue;
+            for (int64_t p = 0; p < panels; p++) {
+                const T* from = above + p * out_panel + leaving;
+                T* back = to + p * in_panel + entering;
+                panel_product(taken, made, weights + c * taken * made, made, int64_t(1), from, back, (const T*)nullptr);
+                for (int64_t i = 1; i <= columns.kept * PANEL<T> / WIDTH<T>; i++)
+                    store(back - i * WIDTH<T>, load(from - i * WIDTH<T>));
+            }
+        }
+        if (to) pass(columns.passing, above, op.out, to, op.in, panels);
     }
 
     void residual(const Operation& op, const T* w, const T* from, const T* before, T* to, int64_t panels) {
