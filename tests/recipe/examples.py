@@ -154,6 +154,7 @@ def _recipe(**fields):
 recipes = st.builds(
     _recipe,
     preprocess=rules("preprocess"),
+    integers=st.sampled_from(["numbers", "categories"]),
     augment=st.builds(Augmentation, flip=st.booleans(), shift=st.integers(0, 9)),
     network=networks,
     init=rules("init"),

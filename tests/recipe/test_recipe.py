@@ -31,6 +31,7 @@ def faults(data):
 def test_defaults_are_the_documented_ones():
     assert Recipe().to_dict() == {
         "preprocess": "standardize",
+        "integers": "numbers",
         "augment": {"flip": False, "shift": 0},
         "network": {
             "hidden": [128, 128],

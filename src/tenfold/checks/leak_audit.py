@@ -139,7 +139,7 @@ def _fitted(problem: Problem, recipe: Recipe, fold: int) -> dict[str, Array]:
 
     train = problem.folds[fold].train
     fitted = {"the inputs of the training rows": problem.inputs.numbers[train]}
-    encoding, (mean, std) = problem.encodings[fold], problem.scale(fold)
+    encoding, (mean, std) = problem.encodings_of(recipe)[fold], problem.scale(fold)
     fitted["the encoding"] = np.concatenate([encoding.medians, encoding.indicators, *encoding.slots, [encoding.width]])
     affine = recipe.preprocess.fit(problem.moments_for([recipe])[fold])
     for name, part in affine._asdict().items():

@@ -113,7 +113,9 @@ def plan_lines(prepared: Prepared, plan: RunPlan) -> list[str]:
     sealed = f", {test} sealed for the test" if test else ", no test rows sealed"
     gone = f"; {dropped} rows without a target left out" if dropped else ""
     problem = prepared.problem
-    structures = {(tuple(s.op for s in plan_network(r.network, problem.size)), r.batch_size) for r in plan.recipes}
+    structures = {
+        (tuple(s.op for s in plan_network(r.network, problem.size.of(r))), r.batch_size) for r in plan.recipes
+    }
     shapes = f"{len(structures)} shape{'s' * (len(structures) > 1)}"
     recipes = "1 recipe" if plan.trials == 1 else f"{plan.trials} recipes of {shapes}"
     race = "" if plan.search.strategy.name == "exhaustive" else f", {RACES[plan.search.strategy.name]}"

@@ -45,6 +45,7 @@ def make_lanes(
     schedule_updates: what the schedules call an epoch, default the feed's. threads: of the compiled lanes, default one
     a core. scored, ahead: see `SoloLanes`.
     """
+    feed = feed.of(lanes[0].recipe)
     size = shape.size
     recipes = dict.fromkeys(lane.recipe for lane in lanes)
     if all(

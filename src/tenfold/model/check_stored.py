@@ -6,7 +6,7 @@ Everything that prediction relies on is compared with what the recipe and the sc
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -78,7 +78,7 @@ def check_member(
     width = _check_preprocess(settings, arrays, where)
     if schema is not None:
         _check_columns(arrays, schema, where)
-    elif "slots0" in arrays:
+    elif "slots0" in arrays and f"slots{len(_integer_values(arrays))}" in arrays:
         raise Corrupt("categories without a schema of their columns", file=where)
     if image is not None and (width != math.prod(image) or len(arrays["medians"]) != width):
         raise Corrupt(f"{width} inputs, where the images have {math.prod(image)} numbers", file=where)
@@ -96,13 +96,9 @@ def _check_preprocess(settings: Any, arrays: Mapping[str, Array], where: str) ->
     if not isinstance(scale, list) or len(scale) != 2 or not all(map(_is_number, scale)):
         raise Corrupt(f"the scale of the target is {scale!r:.60}", file=where)
     slots = sorted((name for name in arrays if name.startswith("slots")), key=lambda name: (len(name), name))
-    wanted = {"medians", "indicators", "shift", "scale"}
-    if slots != [f"slots{j}" for j in range(len(slots))] or not wanted <= set(arrays) <= {
-        *wanted,
-        *slots,
-        "rotation",
-        "limit",
-    }:
+    wanted, values = {"medians", "indicators", "shift", "scale"}, _integer_values(arrays)
+    known = {*wanted, *slots, *values, "rotation", "limit", "integer_columns"}
+    if slots != [f"slots{j}" for j in range(len(slots))] or not wanted <= set(arrays) <= known:
         raise Corrupt("the arrays of the preprocessing are others", file=where)
     for name in ("medians", "shift", "scale"):
         _check_array(arrays[name], name, "f", (None,), where)
@@ -118,6 +114,8 @@ def _check_preprocess(settings: Any, arrays: Mapping[str, Array], where: str) ->
         raise Corrupt(f"the preprocessing does not fit {width} inputs", file=where)
     if "rotation" in arrays:
         _check_array(arrays["rotation"], "rotation", "f", (columns, columns), where)
+    if "integer_columns" in arrays:
+        _check_integers(arrays, slots, where)
     if "limit" in arrays:
         _check_array(arrays["limit"], "limit", "f", (columns,), where)
         if (arrays["limit"] <= 0).any():
@@ -130,8 +128,31 @@ def _check_columns(arrays: Mapping[str, Array], schema: Schema, where: str) -> N
     blank = tuple(blank_column(column.name, column.cell_kind, 0) for column in schema.used)
     inputs = make_inputs(Table("none", where, blank), schema)
     sizes = [len(arrays[f"slots{j}"]) for j in range(len(arrays)) if f"slots{j}" in arrays]
+    sizes = sizes[: len(sizes) - len(_integer_values(arrays))]  # those are categories beside their numbers
     if len(arrays["medians"]) != inputs.numbers.shape[1] or sizes != list(inputs.sizes):
         raise Corrupt("the preprocessing is not for the columns of the schema", file=where)
+
+
+def _integer_values(arrays: Mapping[str, Array]) -> list[str]:
+    """The names of the arrays that hold the values of integers which are categories too, in order."""
+    count = arrays["integer_columns"].size if "integer_columns" in arrays else 0
+    return [f"integer_values{i}" for i in range(min(count, len(arrays)))]
+
+
+def _check_integers(arrays: Mapping[str, Array], slots: Sequence[str], where: str) -> None:
+    """What integers that are categories too are stored as: columns, and of each its values, in rising order."""
+    columns, values = arrays["integer_columns"], _integer_values(arrays)
+    _check_array(columns, "integer_columns", "iu", (None,), where)
+    if not values or len(values) != len(columns) or len(set(columns.tolist())) < len(columns):
+        raise Corrupt("the integers that are categories are no list of columns", file=where)
+    if columns.min() < 0 or columns.max() >= len(arrays["medians"]) or len(values) > len(slots):
+        raise Corrupt("integers of no column are categories", file=where)
+    for name, slot in zip(values, slots[-len(values) :], strict=True):
+        if name not in arrays:
+            raise Corrupt(f"{name} is missing", file=where)
+        _check_array(arrays[name], name, "f", (None,), where)
+        if len(arrays[slot]) != len(arrays[name]) + 2 or not (np.diff(arrays[name]) > 0).all():
+            raise Corrupt(f"{name} does not fit its category", file=where)
 
 
 def _shapes(recipe: Recipe, size: Size) -> dict[str, tuple[int, ...]]:

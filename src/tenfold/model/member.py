@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from tenfold.data.feed.encode import Encoding, Inputs
+from tenfold.data.feed.integers import FewIntegers, with_categories
 from tenfold.engine.plan.network import entering_image, plan_recipe
 from tenfold.engine.plan.size import Size
 from tenfold.recipe.recipe import Recipe
@@ -33,9 +34,12 @@ class Member:
     epochs: float
     updates: int
     share: float = 1.0
+    integers: tuple[FewIntegers, ...] = ()  # that are categories too
 
     def encode(self, inputs: Inputs, rows: slice = slice(None)) -> Array:
         """Encoded and preprocessed rows (rows, width), in the dtype of the weights."""
+        if self.integers:
+            inputs, rows = with_categories(inputs.take(rows), self.integers), slice(None)
         out = self.encoding.matrix(inputs, rows)
         count = len(self.affine.shift)
         out[:, :count] = apply_affine(self.affine, out[:, :count])
@@ -64,6 +68,9 @@ class Member:
         arrays = {"medians": self.encoding.medians, "indicators": self.encoding.indicators}
         arrays |= {f"slots{j}": slots for j, slots in enumerate(self.encoding.slots)}
         arrays |= {name: part for name, part in self.affine._asdict().items() if part is not None}
+        if self.integers:
+            arrays["integer_columns"] = np.array([column for column, _ in self.integers], np.int64)
+            arrays |= {f"integer_values{i}": values for i, (_, values) in enumerate(self.integers)}
         return {"width": self.encoding.width, "target_scale": list(self.target_scale)}, arrays
 
 
@@ -75,6 +82,7 @@ def read_member(
     while f"slots{len(slots)}" in arrays:
         slots.append(arrays[f"slots{len(slots)}"])
     mean, std = preprocess["target_scale"]
+    columns = arrays.get("integer_columns", np.zeros(0, np.int64)).tolist()
     return Member(
         recipe=Recipe.from_dict(spec["recipe"]),
         encoding=Encoding(arrays["medians"], arrays["indicators"], tuple(slots), preprocess["width"]),
@@ -83,5 +91,6 @@ def read_member(
         weights=dict(weights),
         epochs=spec["epochs"],
         updates=spec["updates"],
+        integers=tuple(FewIntegers(column, arrays[f"integer_values{i}"]) for i, column in enumerate(columns)),
         share=spec.get("share", 1.0),
     )

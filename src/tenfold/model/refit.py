@@ -146,7 +146,8 @@ def _model(
             )
         members[lane.fold] = Member(
             recipe=lane.recipe,
-            encoding=problem.encodings[lane.fold],
+            encoding=problem.encodings_of(lane.recipe)[lane.fold],
+            integers=problem.integers_of(lane.recipe),
             affine=lane.recipe.preprocess.fit(moments[lane.fold]),
             target_scale=problem.scale(lane.fold),
             weights=pack.parameters(i),

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tenfold.data.feed.encode import Encoding, Inputs, fit_encodings
+from tenfold.data.feed.encode import Encoding, Inputs, fit_encodings, with_more_categories
+from tenfold.data.feed.integers import FewIntegers, few_integers, with_categories
 from tenfold.data.feed.moments import target_scale, training_moments, training_quantiles
 from tenfold.data.feed.randomness import derive_int
 from tenfold.data.split.folds import Fold, divide_again, divide_rows
@@ -63,7 +64,9 @@ class Problem:
 
     @property
     def size(self) -> Size:
-        return Size(self.width, self.outputs, self.inputs.image, self.inputs.numbers.shape[1])
+        more = max((e.width for e in self.wide_encodings), default=0) - self.width if self.integers else 0
+        numbers = self.inputs.numbers.shape[1]
+        return Size(self.width, self.outputs, self.inputs.image, numbers, more)
 
     @cached_property
     def ratio(self) -> float:
@@ -99,6 +102,29 @@ class Problem:
     @cached_property
     def encodings(self) -> tuple[Encoding, ...]:
         return fit_encodings(self.inputs, [fold.train for fold in self.folds])
+
+    @cached_property
+    def integers(self) -> tuple[FewIntegers, ...]:
+        """The numeric columns that recipes may take as categories too."""
+        return few_integers(self.inputs)
+
+    @cached_property
+    def wide_inputs(self) -> Inputs:
+        """The inputs with integers of few values as categories too."""
+        return with_categories(self.inputs, self.integers)
+
+    @cached_property
+    def wide_encodings(self) -> tuple[Encoding, ...]:
+        """Of `wide_inputs`."""
+        return with_more_categories(self.encodings, self.wide_inputs, [fold.train for fold in self.folds])
+
+    def integers_of(self, recipe: Recipe) -> tuple[FewIntegers, ...]:
+        """The columns that a recipe takes as categories too."""
+        return self.integers if recipe.integers == "categories" else ()
+
+    def encodings_of(self, recipe: Recipe) -> tuple[Encoding, ...]:
+        """The encodings of what enters a recipe's network."""
+        return self.wide_encodings if self.integers_of(recipe) else self.encodings
 
     @cached_property
     def moments(self) -> tuple[Moments, ...]:
@@ -158,9 +184,15 @@ class Problem:
         encoded and scaled as the problem's training parts decide."""
         from tenfold.engine.packs.rows import Feed, FoldInputs
 
-        fitted = zip(folds or self.folds, self.encodings, self.moments_for(recipes), strict=True)
-        parts = [FoldInputs(fold, e, moments, *self.scale(f)) for f, (fold, e, moments) in enumerate(fitted)]
-        return Feed(self.inputs, self.y, parts, device, dtype)
+        def made(inputs: Inputs, encodings: Sequence[Encoding]) -> Feed:
+            fitted = zip(folds or self.folds, encodings, self.moments_for(recipes), strict=True)
+            parts = [FoldInputs(fold, e, moments, *self.scale(f)) for f, (fold, e, moments) in enumerate(fitted)]
+            return Feed(inputs, self.y, parts, device, dtype)
+
+        feed = made(self.inputs, self.encodings)
+        if any(map(self.integers_of, recipes)):
+            feed.wide = made(self.wide_inputs, self.wide_encodings)
+        return feed
 
     def readable(self, outputs: Array, fold: int, link: Link) -> Array:
         """Outputs (..., rows, C) of a network trained on that fold: see `readable_outputs`."""
@@ -173,7 +205,7 @@ class Problem:
             if wrong is not None:
                 found, do = wrong
                 raise BadInput(f"recipe {number}: {found}", do=do)
-            steps = plan_network(recipe.network, self.size)
+            steps = plan_network(recipe.network, self.size.of(recipe))
             too_large = size_refusal(recipe, steps)
             if too_large:
                 raise BadInput(f"recipe {number}: {too_large}", do="a smaller network, or lbfgs, or adam")
@@ -192,6 +224,8 @@ class Problem:
         images = self.inputs.image is not None
         if recipe.preprocess.images_only and not images:
             return f"preprocess {rule_name(recipe.preprocess)} is for images; these are rows of columns", "standardize"
+        if recipe.integers == "categories" and images:
+            return "integers: categories is for the columns of a table; these are images", "leave integers out"
         if recipe.augment.active and not images:
             return "augment is for images; these are rows of columns", "leave augment out"
         return None

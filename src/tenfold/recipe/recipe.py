@@ -49,17 +49,19 @@ class Recipe(RecipePart):
     Each rule may be given as its record (`Adam(lr=1e-2)`), its bare name (`"adam"`), or `{name: {field: value}}`;
     `{name: value}` sets its only or main field. Raises `BadInput` that names each wrong field.
 
-    augment: of training images; off by default. loss: "auto" is cross-entropy for classification and squared error
-    for regression. rate_factors: of the learning rate, by kind of parameter. weight_decay: >= 0, decoupled for AdamW,
-    Lion and Muon, an L2 gradient for the others, never on biases and normalization; l1: the same for absolute values.
-    weight_decay_schedule, dropout_schedule: what multiplies the weight decay and the rates of dropout. max_norm: the
-    largest norm of the weights into a unit, or None. clip_norm, clip_value: the largest norm of the gradient, the
-    largest of its numbers, or None. weight_average: decay of the average of the weights that is used for predictions,
-    in [0, 1); 0 is off. batch_size: rows, or "full"; by default 64, and "full" for second-order optimizers. epochs:
-    passes over the training rows.
+    integers: whole numbers of few values, as numbers alone or as categories too. augment: of training images; off by
+    default. loss: "auto" is cross-entropy for classification and squared error for regression. rate_factors: of the
+    learning rate, by kind of parameter. weight_decay: >= 0, decoupled for AdamW, Lion and Muon, an L2 gradient for the
+    others, never on biases and normalization; l1: the same for absolute values. weight_decay_schedule,
+    dropout_schedule: what multiplies the weight decay and the rates of dropout. max_norm: the largest norm of the
+    weights into a unit, or None. clip_norm, clip_value: the largest norm of the gradient, the largest of its numbers,
+    or None. weight_average: decay of the average of the weights that is used for predictions, in [0, 1); 0 is off.
+    batch_size: rows, or "full"; by default 64, and "full" for second-order optimizers. epochs: passes over the training
+    rows.
     """
 
     preprocess: Preprocessing | Written = Standardize()
+    integers: Literal["numbers", "categories"] = "numbers"
     augment: Augmentation | Written = Augmentation()
     network: MLP | Layers | Written = MLP()
     init: Initialization | Written = He()
@@ -87,7 +89,7 @@ class Recipe(RecipePart):
         ("network", "batch_size"),
     )
     # Fields that are younger than recipes which runs have stored: at their defaults they are left out of the key.
-    LATER: ClassVar[tuple[str, ...]] = ("rate_factors", "weight_decay_schedule", "dropout_schedule")
+    LATER: ClassVar[tuple[str, ...]] = ("integers", "rate_factors", "weight_decay_schedule", "dropout_schedule")
 
     def __post_init__(self) -> None:
         by_default = self.batch_size is None
@@ -156,6 +158,7 @@ class Recipe(RecipePart):
         parts += [f"shifts up to {self.augment.shift}"] if self.augment.shift else []
         inputs = "raw" if isinstance(self.preprocess, NoPreprocessing) else describe_rule(self.preprocess)
         parts += [f"{inputs} inputs"] if self.preprocess != Standardize() else []
+        parts += ["integers as categories"] if self.integers == "categories" else []
         return ", ".join(parts)
 
 

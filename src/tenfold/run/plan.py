@@ -16,6 +16,7 @@ from tenfold.engine.plan.cost import COMPILED, START_SECONDS, network_work, plan
 from tenfold.engine.plan.network import plan_network
 from tenfold.errors import BadInput
 from tenfold.executors.choose import gain
+from tenfold.formatting import listed
 from tenfold.problem.default_space import default_space
 from tenfold.problem.from_file import Prepared
 from tenfold.problem.problem import Problem
@@ -35,6 +36,7 @@ RACED = 16  # recipes from which on a search is a race by default
 STARTED_BYTES = 430_000_000  # of a process that has loaded everything
 FINALISTS = 3  # packs of a race that train to the end
 LOADING_SECONDS = 4.0  # of all that is imported
+NAMED = 12  # columns in one note
 LANE_BYTES = 16  # that a learned number takes while it is trained: itself, its slope, and what its optimizer keeps
 STATE_BYTES = 12  # that a learned number takes in a checkpoint: itself and what its optimizer keeps of it
 WRITTEN_BYTES = 1.5e8  # a second, of checkpoints that are hashed and synchronized
@@ -85,6 +87,7 @@ def make_plan(prepared: Prepared, workers: int) -> RunPlan:
 
         inner_folds(problem, settings.seed)  # raises here, not after the search, if there can be none
     notes += _image_note(problem)
+    notes += _integers_note(problem, recipes)
     strategy = _strategy(settings, trials)
     longest = max(recipe.epochs for recipe in recipes)
     share = strategy.work(problem.folds, trials, longest) / (trials * longest * len(problem.folds))
@@ -154,7 +157,7 @@ def _starting_seconds(recipes: Sequence[Recipe], problem: Problem, *, raced: boo
     found: dict[Any, int] = {}  # most updates of any recipe, by shape
     train = problem.inputs.rows * (problem.divisions - 1) // problem.divisions
     for recipe in recipes:
-        steps = plan_network(recipe.network, problem.size)
+        steps = plan_network(recipe.network, problem.size.of(recipe))
         batch = train if recipe.batch_size == "full" else min(recipe.batch_size, train)
         updates = math.ceil(train / max(1, batch)) * recipe.epochs
         key = tuple(step.op for step in steps), recipe.batch_size
@@ -199,6 +202,16 @@ def _image_note(problem: Problem) -> list[str]:
         return []
     height, width, _ = coarse_size(image)
     return [f"the linear and the boosting baseline see the images averaged down to {height} x {width} pixels"]
+
+
+def _integers_note(problem: Problem, recipes: Sequence[Recipe]) -> list[str]:
+    """Which columns of whole numbers are taken as what, where a recipe takes them as categories."""
+    ways = {recipe.integers for recipe in recipes}
+    if "categories" not in ways or not problem.integers:
+        return []
+    found = (f"{problem.inputs.names[column]} ({len(values)})" for column, values in problem.integers)
+    how = "are tried as numbers and as categories" if len(ways) > 1 else "are taken as categories"
+    return [f"whole numbers of few values {how}: {listed(found, NAMED)}"]
 
 
 def _trials(space: Space, settings: Settings, problem: Problem, workers: int) -> int:

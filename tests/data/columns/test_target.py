@@ -93,7 +93,7 @@ def test_a_few_whole_numbers_far_apart_are_amounts(tmp_path: Path, values: list[
 def test_the_user_may_say_what_kind_the_target_is(tmp_path: Path, cells: list[str], kind: str, task: str) -> None:
     path = tmp_path / "data.csv"
     path.write_text("x,y\n" + "".join(f"{i}.5,{cell}\n" for i, cell in enumerate(cells * 2)))
-    table = read_table(path, ReadOptions(kind=(("y", kind),)))
+    table = read_table(path, options=ReadOptions(kind=(("y", kind),)))
     found = read_target(table, "y")
     assert (found.task, found.reason) == (task, f"a {kind}, as asked")
     other = "classification" if task == "regression" else "regression"

@@ -95,7 +95,7 @@ class Inputs:
         numbers = self.numbers[rows]
         return numbers / 255.0 if numbers.dtype == np.uint8 else numbers
 
-    def take(self, rows: Array) -> Inputs:
+    def take(self, rows: Array | slice) -> Inputs:
         """The same columns for some rows."""
         return replace(self, numbers=self.numbers[rows], codes=self.codes[rows])
 
@@ -247,9 +247,24 @@ def _encoding(inputs: Inputs, train: Array, medians: Array, gaps: Array) -> Enco
     count = len(medians)
     indicators = np.flatnonzero(gaps & inputs.own_flag)
     width = count + len(indicators)
+    slots, width = _slots(inputs, train, 0, width)
+    return Encoding(medians, indicators, slots, width)
+
+
+def with_more_categories(encodings: Sequence[Encoding], inputs: Inputs, parts: Sequence[Array]) -> tuple[Encoding, ...]:
+    """The encodings of inputs that have more categories, the last ones, than those that were encoded."""
+    result: list[Encoding] = []
+    for encoding, train in zip(encodings, parts, strict=True):
+        slots, width = _slots(inputs, train, len(encoding.slots), encoding.width)
+        result.append(replace(encoding, slots=(*encoding.slots, *slots), width=width))
+    return tuple(result)
+
+
+def _slots(inputs: Inputs, train: Array, first: int, width: int) -> tuple[tuple[Array, ...], int]:
+    """The slots of the categories from number `first` on, behind so many input columns; and how many there are then."""
     least = max(2, min(10, round(0.005 * len(train))))
     slots: list[Array] = []
-    for category, size in enumerate(inputs.sizes):
+    for category, size in list(enumerate(inputs.sizes))[first:]:
         seen = np.bincount(inputs.codes[train, category], minlength=size)
         seen[-1] = 0  # values outside the schema have no column of their own
         frequent = np.flatnonzero(seen >= least)
@@ -258,4 +273,4 @@ def _encoding(inputs: Inputs, train: Array, medians: Array, gaps: Array) -> Enco
         slot[frequent] = width + np.arange(len(frequent))
         slots.append(slot)
         width += len(frequent) + 1
-    return Encoding(medians, indicators, tuple(slots), width)
+    return tuple(slots), width

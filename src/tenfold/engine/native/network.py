@@ -36,7 +36,7 @@ def unknown_network(recipe: Recipe, size: Size) -> str:
     if entering_image(recipe.network, size) is not None:
         return "convolutions"
     depth = 0
-    for step in plan_network(recipe.network, size):
+    for step in plan_network(recipe.network, size.of(recipe)):
         op = step.op.compiled(step.layer)
         if op is None:
             return step.op.name

@@ -18,6 +18,7 @@ from tenfold.data.feed.encode import Encoding, Inputs
 from tenfold.data.feed.randomness import derive
 from tenfold.data.split.folds import Fold
 from tenfold.engine.operations.operation import padded
+from tenfold.recipe.recipe import Recipe
 from tenfold.rules.augmentation import Augmentation, augment, draws
 from tenfold.rules.preprocessing import Affine, Moments, Preprocessing
 from tenfold.rules.preprocessing.moments import FAR
@@ -71,6 +72,7 @@ class Feed:
         self._fitted: dict[tuple[int, Preprocessing], Affine] = {}
         self._fitting = Lock()
         self.shared: Any = None  # what compiled lanes share of it
+        self.wide: Feed | None = None  # of the same rows, with integers of few values as categories too
         self.width: int = padded(max(1, *(fold.encoding.width for fold in folds)))
         self.numbers: Tensor = torch.from_numpy(inputs.numbers).to(device)  # (rows, N) float64, or uint8 pixels
         self.image: tuple[int, int, int] | None = inputs.image
@@ -98,6 +100,10 @@ class Feed:
             [fold.target_mean for fold in folds], dtype=torch.float64, device=device
         )
         self.target_std: Tensor = torch.tensor([fold.target_std for fold in folds], dtype=torch.float64, device=device)
+
+    def of(self, recipe: Recipe) -> Feed:
+        """The feed of a recipe's network."""
+        return self.wide if recipe.integers == "categories" and self.wide is not None else self
 
     def affine(self, f: int, preprocessing: Preprocessing) -> Affine:
         """The preprocessing of fold f, fitted once for all packs: an eigenvalue problem of all pixels takes seconds."""

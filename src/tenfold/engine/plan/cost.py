@@ -55,7 +55,7 @@ COMPILED = CostModel(
 
 def network_work(recipe: Recipe, size: Size) -> Work:
     """The work of a recipe's network: that of its operations."""
-    steps = plan_network(recipe.network, size)
+    steps = plan_network(recipe.network, size.of(recipe))
     views = views_before([step.op for step in steps])
     return sum((step.op.work(step.layer).of_views(k) for step, k in zip(steps, views, strict=False)), start=Work())
 

@@ -44,6 +44,7 @@ class Shape:
     @staticmethod
     def of_network(recipe: Recipe, size: Size, dealing: Dealing) -> Shape:
         """The shape of a recipe that is trained on batches dealt so."""
+        size = size.of(recipe)
         steps = plan_network(recipe.network, size)
         second = recipe.optimizer if recipe.optimizer.family == "second_order" else None
         enters = entering_image(recipe.network, size)

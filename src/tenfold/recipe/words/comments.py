@@ -14,10 +14,11 @@ from tenfold.rules.augmentation import Augmentation
 from tenfold.rules.fields import Number, Words
 from tenfold.rules.rate_factors import RateFactors
 
-# `comment` adds the names of a family and the range of a number. A field that two records have is named with the place of
-# the second one.
+# `comment` adds the names of a family and the range of a number. A field that two records have is named with the place
+# of the second one.
 MEANINGS = {
     "preprocess": "numeric inputs, fitted on the training rows",
+    "integers": "whole numbers of 3 to 50 values: as numbers alone, or as categories too",
     "augment": "training images, drawn anew in every epoch",
     "flip": "mirror left and right with probability 1/2",
     "shift": "move by up to so many pixels in each direction",
