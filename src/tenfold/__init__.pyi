@@ -51,6 +51,7 @@ from .rules.activations import (
     LeakyReLU as LeakyReLU,
     Maxout as Maxout,
     Mish as Mish,
+    Parametric as Parametric,
     PReLU as PReLU,
     ReLU as ReLU,
     Sigmoid as Sigmoid,
@@ -69,6 +70,7 @@ from .rules.embeddings import (
 from .rules.initialization import (
     LSUV as LSUV,
     Constant as Constant,
+    DataDriven as DataDriven,
     He as He,
     LeCun as LeCun,
     Normal as Normal,

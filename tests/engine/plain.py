@@ -14,7 +14,7 @@ from tenfold.data.feed.encode import Inputs, fit_encoding, matrix_inputs
 from tenfold.data.feed.moments import target_scale, training_moments, training_quantiles
 from tenfold.data.feed.randomness import derive
 from tenfold.data.split.folds import Fold
-from tenfold.engine.layers import HeadsLayer
+from tenfold.engine.layers import HeadsLayer, ParametricLayer
 from tenfold.engine.module import build_module
 from tenfold.engine.operations.dropout import DropoutOp
 from tenfold.engine.packs.dropout_masks import updates_per_draw
@@ -199,7 +199,7 @@ def own_factors(model, factors):
                 kind, fan_in = name, layer.weight.shape[1] if layer.weight.dim() == 3 else layer.weight[0].numel()
                 own[p] = factors.of(kind, fan_in=fan_in, first_layer=layer is first)
             else:
-                own[p] = factors.of("slope" if isinstance(layer, nn.PReLU) else "gamma")
+                own[p] = factors.of("slope" if isinstance(layer, nn.PReLU | ParametricLayer) else "gamma")
     return own
 
 

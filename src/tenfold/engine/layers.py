@@ -34,6 +34,22 @@ class ActivationLayer(nn.Module):
         return repr(self.rule)
 
 
+class ParametricLayer(nn.Module):
+    """A parametric activation as a layer; mix: one number for every unit or channel."""
+
+    def __init__(self, rule: Any, mix: Tensor) -> None:
+        super().__init__()
+        self.rule, self.mix = rule, nn.Parameter(mix)
+
+    def forward(self, z: Tensor) -> Tensor:
+        """(rows, units) or (rows, channels, H, W), of the same shape."""
+        own = self.mix[:, None, None] if z.dim() == 4 else self.mix
+        return type(self.rule).formula(z, own, *numbers(self.rule))
+
+    def extra_repr(self) -> str:
+        return repr(self.rule)
+
+
 class MaxoutLayer(nn.Module):
     """The largest of each `pieces` neighbouring units or channels."""
 

@@ -214,8 +214,8 @@ class Views(RecipePart):
     moments over all views; dropout behind them draws for each view.
     Claim: with count 1 and r = 1 it is the network without it. Each view alone is a network on rows whose columns have
     other signs. All costs but those of the update are count times as high.
-    Choose: for tables, 8 in front of the first dense layer and behind an embedding; 16 or 32 for wide networks where time does not
-    matter.
+    Choose: for tables, 8 in front of the first dense layer and behind an embedding; 16 or 32 for wide networks where
+    time does not matter.
     Source: Gorishniy, Kotelnikov & Babenko 2025 (TabM); Wen, Tran & Ba 2020.
     """
 

@@ -25,7 +25,7 @@ ROWS, COLUMNS, LONG = 130, 7, (200, 200)
 ACTIVATIONS = [
     "sigmoid", "tanh", "relu", {"leaky_relu": {"slope": 0.2}}, "prelu", {"prelu": {"per": "channel"}}, "elu",
     {"maxout": {"pieces": 3}}, "gelu", {"gelu": {"approximate": "tanh"}}, "silu", "selu", "mish", "softplus",
-    "identity",
+    "parametric", {"parametric": "selu"}, {"parametric": "leaky_relu"}, "identity",
 ]  # fmt: skip
 OPTIMIZERS = [
     {"sgd": {"lr": 0.05}}, {"momentum": {"lr": 0.01}}, {"nesterov": {"lr": 0.02}},
@@ -138,6 +138,7 @@ OTHERS = {
         "rate_factors": {"bias": 0.1, "fan_in": True},
     },
     "zeros": {"init": "zeros"},
+    "data driven": {"init": "data_driven"},
 }
 VIEWS = {"network": {"hidden": [12, 9], "views": 4}}
 REGRESSION = [{"loss": loss} for loss in ("squared", "absolute", {"huber": {"delta": 0.5}}, "poisson")]

@@ -21,6 +21,7 @@ from tenfold.engine.operations.global_pooling import GlobalPoolOp
 from tenfold.engine.operations.maxout import MaxoutOp
 from tenfold.engine.operations.normalization import NormalizeOp
 from tenfold.engine.operations.operation import MATRICES, Operands, padded
+from tenfold.engine.operations.parametric import ParametricOp
 from tenfold.engine.operations.periodic import PeriodicOp
 from tenfold.engine.operations.pooling import PoolOp
 from tenfold.engine.operations.prelu import PReLUOp
@@ -28,7 +29,7 @@ from tenfold.engine.operations.residual import ResidualBegin, ResidualEnd
 from tenfold.engine.operations.scale import ScaleOp
 from tenfold.engine.operations.views import HeadsOp, ViewsOp
 from tenfold.recipe.layers import Dropout, Layer, Scale, Views
-from tenfold.rules.activations import ELU, Maxout, PReLU, Tanh
+from tenfold.rules.activations import ELU, Maxout, Parametric, PReLU, Tanh
 from tenfold.rules.activations.base import ActivationRule
 from tenfold.rules.embeddings import PBLD, PL, LinearReLU
 from tenfold.rules.normalization import BatchNorm, GroupNorm, LayerNorm
@@ -50,6 +51,8 @@ EXAMPLES = {
     "activation of images": (IMAGE, [(ActivationOp(IMAGE), Tanh())]),
     "prelu": (7, [(PReLUOp(7, 1), PReLU(start=0.1))]),
     "prelu by channel": (IMAGE, [(PReLUOp(IMAGE, 6), PReLU(per="channel"))]),
+    "parametric": (7, [(ParametricOp(7), Parametric())]),
+    "parametric by channel": (IMAGE, [(ParametricOp(IMAGE), Parametric(of="selu"))]),
     "maxout": (14, [(MaxoutOp(7, 2), Maxout())]),
     "maxout of images": (IMAGE, [(MaxoutOp((9, 8, 2), 3), Maxout(pieces=3))]),
     "dropout": (7, [(DropoutOp(7, False), Dropout(rate=0.5))]),

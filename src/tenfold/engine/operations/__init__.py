@@ -14,6 +14,7 @@ from tenfold.engine.operations.global_pooling import GlobalPoolOp
 from tenfold.engine.operations.maxout import MaxoutOp
 from tenfold.engine.operations.normalization import NormalizeOp
 from tenfold.engine.operations.operation import NetworkOperation
+from tenfold.engine.operations.parametric import ParametricOp
 from tenfold.engine.operations.periodic import PeriodicOp
 from tenfold.engine.operations.pooling import PoolOp
 from tenfold.engine.operations.prelu import PReLUOp
@@ -33,7 +34,7 @@ from tenfold.recipe.layers import (
     Scale,
     Views,
 )
-from tenfold.rules.activations import Maxout, PReLU
+from tenfold.rules.activations import Maxout, Parametric, PReLU
 from tenfold.rules.activations.base import ActivationRule
 from tenfold.rules.embeddings import PBLD, PL, PLR, LinearReLU
 from tenfold.rules.normalization import BatchNorm, GroupNorm, LayerNorm
@@ -53,6 +54,7 @@ OPERATIONS: dict[type, type[NetworkOperation]] = {
     GroupNorm: NormalizeOp,
     Maxout: MaxoutOp,
     PReLU: PReLUOp,
+    Parametric: ParametricOp,
     Residual: ResidualBegin,
     Scale: ScaleOp,
     PBLD: PeriodicOp,

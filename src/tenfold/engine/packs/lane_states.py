@@ -12,14 +12,18 @@ import torch
 from torch import Tensor
 
 from tenfold.engine.module import lane_arrays
+from tenfold.engine.operations.operation import Flow
 from tenfold.engine.packs.batches import PackBatches
 from tenfold.engine.packs.forward import Forward
 from tenfold.engine.packs.initial_state import (
+    DEVIATION_ROWS,
+    LSUV_ROWS,
     initial_moments,
     initial_parameters,
-    lsuv_rows,
     rate_factors,
     renamed_state,
+    rows_to_measure,
+    unit_deviation,
     unit_variance,
 )
 from tenfold.engine.packs.lanes import Lane, LaneValues
@@ -59,7 +63,7 @@ class LaneStates(ABC):
         moments = initial_moments(self.values, self.layout) if self.layout.moments else np.zeros((len(lanes), 0))
         self.rows["moments"] = self._tensor(moments)
         self._begin()
-        self._unit_variance()
+        self._fit_to_rows()
 
     def _tensor(self, array: np.ndarray) -> Tensor:
         return torch.from_numpy(array).to(self.feed.device, self.feed.dtype)
@@ -171,13 +175,22 @@ class LaneStates(ABC):
             state[i] = torch.tensor(after, dtype=torch.float64)
 
     @torch.no_grad()
-    def _unit_variance(self) -> None:
-        """Scale the weights of the lanes whose initialization asks for unit variance, on their training rows."""
+    def _fit_to_rows(self) -> None:
+        """Fit the weights of the lanes whose initialization asks for it to their training rows."""
+        folds = [part.fold for part in self.feed.folds]
         if any(lane.recipe.init.unit_variance for lane in self.lanes):
-            folds = [f.fold for f in self.feed.folds]
-            rows = torch.from_numpy(lsuv_rows(folds)).to(self.feed.device)
-            x = self.batches.inputs(self.feed.inputs(rows, self.batches.groups))
-            unit_variance(self.forward, self.lanes, x, self.leaves, self.rows["moments"])
+            rows = rows_to_measure(folds, LSUV_ROWS)
+            unit_variance(self.forward, self.lanes, self._inputs_of(rows), self.leaves, self.rows["moments"])
+        if any(lane.recipe.init.unit_deviation for lane in self.lanes):
+            rows = rows_to_measure(folds, DEVIATION_ROWS)
+            real = [min(rows.shape[1], len(folds[lane.fold].train)) for lane in self.lanes]
+            x = self._inputs_of(rows, real)
+            unit_deviation(self.forward, self.lanes, folds, x, real, self.leaves, self.rows["moments"])
+
+    def _inputs_of(self, rows: np.ndarray, real: Sequence[int] | None = None) -> Flow:
+        """The inputs of rows (folds, rows), for every lane; real: how many of them an image network takes."""
+        inputs = self.feed.inputs(torch.from_numpy(rows).to(self.feed.device), self.batches.groups)
+        return self.batches.inputs(inputs, real)
 
     def shown(self) -> Tensor:
         """The parameters that predict, (L, total): the weights, their average, or the iterate that the optimizer

@@ -9,7 +9,7 @@ from typing import Any
 from tenfold.recipe.grammar.field_kinds import kinds
 from tenfold.recipe.layers import ChannelDropout, Conv, Dense, Dropout, Residual, Scale, Views
 from tenfold.recipe.network import MLP, Network
-from tenfold.rules.activations import Activation
+from tenfold.rules.activations import Activation, Parametric
 from tenfold.rules.embeddings import EmbeddingLayer
 from tenfold.rules.normalization import NormLayer
 from tenfold.rules.rate_factors import RateFactors
@@ -43,11 +43,14 @@ def describe_shape(network: Network) -> str:
     if isinstance(network, MLP):
         widths = "-".join(map(str, network.hidden))
         views = f"{network.views} views of " if network.views > 1 else ""
-        return views + (f"{widths} {type(network.activation).__name__}" if widths else "linear")
-    activations = dict.fromkeys(
-        type(layer).__name__ for layer in _inner(network.layers) if isinstance(layer, Activation)
-    )
+        return views + (f"{widths} {_activation(network.activation)}" if widths else "linear")
+    activations = dict.fromkeys(_activation(layer) for layer in _inner(network.layers) if isinstance(layer, Activation))
     return ", ".join([*_weights(network.layers), *activations]) or "linear"
+
+
+def _activation(rule: Activation) -> str:
+    """Its name in Python: "ReLU", "parametric Mish"."""
+    return f"parametric {type(rule.mixed).__name__}" if isinstance(rule, Parametric) else type(rule).__name__
 
 
 def describe_columns(network: Network) -> list[str]:

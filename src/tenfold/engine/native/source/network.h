@@ -151,7 +151,7 @@ struct Order {
 // What an operation remembers of a training batch.
 template <typename T>
 struct Remembered {
-    T* normal = nullptr;   // a normalization: standardized units, like an edge
+    T* normal = nullptr;   // a normalization: standardized units, like an edge; a parametric activation: what it mixes
     T* spread = nullptr;   // 1 / sqrt(var + eps): of each unit; or of each group, (panels, groups, PANEL)
     T* moments = nullptr;  // mean and variance of the batch, (2, units)
     T* factors = nullptr;  // a dropout: like an edge
@@ -224,6 +224,7 @@ public:
                 own.spread = memory.take<T>(op.kind == BATCH_NORMALIZATION ? op.out : size * op.option);
                 own.moments = memory.take<T>(2 * op.out);
             }
+            if (op.kind == PARAMETRIC) own.normal = memory.take<T>(size * op.out);
             if (op.kind == DROPOUT && !passes(op)) own.factors = memory.take<T>(size * round_up(op.out, WIDTH<T>));
             if (op.kind == COLUMN_MAP) {
                 const ColumnsOf columns(op);
@@ -288,6 +289,9 @@ public:
                     break;
                 case PRELU:
                     prelu(op, w, from, to, panels);
+                    break;
+                case PARAMETRIC:
+                    parametric(op, kept[i], w, from, to, panels);
                     break;
                 case MAXOUT:
                     maxout(op, from, to, panels);
@@ -363,6 +367,9 @@ public:
                     break;
                 case PRELU:
                     prelu_back(op, w, g, values[i], from, to, panels);
+                    break;
+                case PARAMETRIC:
+                    parametric_back(op, kept[i], w, g, values[i], from, to, panels);
                     break;
                 case MAXOUT:
                     if (on) maxout_back(op, values[i], values[i + 1], from, to, panels);
@@ -660,6 +667,49 @@ private:
                 of_slopes[0] += sum_of<T>(sum);
             else
                 of_slopes[u] = sum_of<T>(sum);
+        }
+    }
+
+    // y = a f(z) + (1 - a) z, f an activation and a the unit's own number.
+    void parametric(const Operation& op, Remembered<T>& own, const T* w, const T* from, T* to, int64_t panels) {
+        const T* mix = w + place(op.slot).start;
+        const int64_t panel = op.out * PANEL<T>;
+        for (int64_t p = 0; p < panels && !order.stopped(); p++) {
+            T* mixed = own.normal ? own.normal + p * panel : other;
+            activate<T>(int(op.option), from + p * panel, mixed, panel, T(op.numbers[0]));
+            for (int64_t u = 0; u < op.out; u++)
+                for (int64_t k = 0; k < PANEL<T>; k += WIDTH<T>) {
+                    const int64_t at = u * PANEL<T> + k;
+                    const Vector<T> z = load(from + p * panel + at);
+                    store(to + p * panel + at, load(mixed + at) * splat(mix[u]) + z * splat(T(1) - mix[u]));
+                }
+        }
+    }
+
+    void parametric_back(const Operation& op, const Remembered<T>& own, const T* w, T* g, const T* z, const T* from, T* to,
+                         int64_t panels) {
+        const T* mix = w + place(op.slot).start;
+        T* of_mix = g + place(op.slot).start;
+        const int64_t panel = op.out * PANEL<T>;
+        for (int64_t u = 0; u < op.out && !order.stopped(); u++) {
+            Vector<T> sum = splat(T(0));
+            for (int64_t p = 0; p < panels; p++)
+                for (int64_t k = 0; k < PANEL<T>; k += WIDTH<T>) {
+                    const int64_t at = p * panel + u * PANEL<T> + k;
+                    sum += load(from + at) * (load(own.normal + at) - load(z + at));
+                }
+            of_mix[u] = sum_of<T>(sum);
+        }
+        if (!to) return;
+        for (int64_t p = 0; p < panels && !order.stopped(); p++) {
+            activate_back<T>(int(op.option), z + p * panel, own.normal + p * panel, from + p * panel, other, panel,
+                             T(op.numbers[0]));
+            for (int64_t u = 0; u < op.out; u++)
+                for (int64_t k = 0; k < PANEL<T>; k += WIDTH<T>) {
+                    const int64_t at = u * PANEL<T> + k;
+                    const Vector<T> above = load(from + p * panel + at);
+                    store(to + p * panel + at, load(other + at) * splat(mix[u]) + above * splat(T(1) - mix[u]));
+                }
         }
     }
 
