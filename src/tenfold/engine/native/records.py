@@ -112,7 +112,7 @@ class TrainingRecord(Structure):
         ),
         *((name, c_void_p) for name in ("losses", "loss_sum", "bad", "validation")),
         ("validation_rows", c_int64),
-        *((name, c_void_p) for name in ("reported", "outputs", "epoch_losses")),
+        *((name, c_void_p) for name in ("reported", "outputs", "epoch_losses", "epoch_w", "epoch_moments")),
         ("stop", POINTER(c_int32)),
     ]
 

@@ -115,6 +115,7 @@ struct Training {
     const double* reported;        // of each epoch: the share of the first moment that is added to what is reported; or null
     void* outputs;                 // (epochs, validation_rows, outputs), or null
     double* epoch_losses;          // (epochs,)
+    void *epoch_w, *epoch_moments; // of each epoch: the parameters and the running moments after it; or null
     const int32_t* stop;
 };
 

@@ -127,6 +127,10 @@ public:
                 const int64_t epoch = made / training.per_epoch - training.first / training.per_epoch;
                 if (!evaluate(made, epoch)) return STOPPED;
                 training.epoch_losses[epoch] = loss_sum / double(training.per_epoch);
+                if (training.epoch_w) write(w, (T*)training.epoch_w + epoch * network.total);
+                if (training.epoch_moments)
+                    memcpy((T*)training.epoch_moments + epoch * network.moment_total, moments,
+                           size_t(network.moment_total) * sizeof(T));
             }
         }
         *training.loss_sum = loss_sum;
