@@ -150,6 +150,7 @@ def _model(
             integers=problem.integers_of(lane.recipe),
             affine=lane.recipe.preprocess.fit(moments[lane.fold]),
             target_scale=problem.scale(lane.fold),
+            target_bounds=problem.bounds(lane.fold, clip=lane.recipe.clip_predictions),
             weights=pack.parameters(i),
             epochs=pack.update / pack.per_epoch,
             updates=pack.update,
