@@ -61,14 +61,14 @@ class Model:
     def __repr__(self) -> str:
         """The recipe, or those of a blend with their shares, and how long they were trained."""
         size = f" of {len(self.members)} networks" if len(self.members) > 1 else ""
-        size += f" and {byte_size(self.size)}" if len(self.members) > 1 else ""
         groups, whole = self.alike, sum(member.share for member in self.members)
         lines: list[str] = []
         for members in groups:
             first = members[0]
             line = f"{first.recipe.describe()}, {first.epochs:g} epochs ({first.updates} updates)"
             lines.append(f"{sum(member.share for member in members) / whole:.0%} {line}" if len(groups) > 1 else line)
-        return f"Model{size}: " + "; ".join(lines)
+        weights = [f"{byte_size(self.size)} of weights"] if len(self.members) > 1 else []
+        return f"Model{size}: " + "; ".join([*lines, *weights])
 
     @property
     def alike(self) -> list[list[Member]]:

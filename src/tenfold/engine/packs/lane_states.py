@@ -33,6 +33,7 @@ from tenfold.engine.plan.shape import Layout, Shape
 from tenfold.rules.penalties import ema_correction
 from tenfold.rules.schedules import Plateau, PlateauState, plateau_next
 
+Snapshot = tuple[np.ndarray, np.ndarray]  # of one lane: the parameters (total,) that predict, and the running moments
 LaneRows = tuple[int, dict[str, np.ndarray]]  # updates made, and one lane's row of every array of the state
 
 
@@ -257,8 +258,18 @@ class LaneStates(ABC):
         """One lane as arrays by name, "OP.KIND" with OP the number of the operation: weight (in, out), the first cut
         to its fold's input columns, or (channels, channels in, kernel, kernel); bias, gamma, beta, slope (units,);
         running_mean and running_var (units,) of batch normalization."""
-        width = self.feed.folds[self.lanes[lane].fold].encoding.width
-        return lane_arrays(self.layout, width, self.shown().detach()[lane, None], self.rows["moments"][lane])
+        return self.arrays_of(self.lanes[lane], (self.shown().detach()[lane], self.rows["moments"][lane]))
+
+    def snapshots(self) -> Sequence[Snapshot | None]:
+        """What each lane predicts with after the epoch that `run_epoch` has come to, see `arrays_of`; None where it
+        cannot be had any more. The arrays may change with the next epoch."""
+        return list(zip(self.shown().detach().cpu().numpy(), self.rows["moments"].cpu().numpy(), strict=True))
+
+    def arrays_of(self, lane: Lane, snapshot: Snapshot | tuple[Tensor, Tensor]) -> dict[str, np.ndarray]:
+        """One of `snapshots` as `parameters` gives it."""
+        w, moments = map(torch.as_tensor, snapshot)
+        width = self.feed.folds[lane.fold].encoding.width
+        return lane_arrays(self.layout, width, w[None], moments)
 
 
 def lane_rows(state: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> dict[tuple[int, int], LaneRows]:
