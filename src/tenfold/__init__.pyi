@@ -40,6 +40,7 @@ from .recipe.layers import (
     MaxPool as MaxPool,
     Residual as Residual,
     Scale as Scale,
+    Views as Views,
 )
 from .repair.repair_recipe import Repair as Repair, diagnose_recipe as diagnose_recipe, repair as repair
 from .rules.activations import (

@@ -42,6 +42,7 @@ def test_defaults_are_the_documented_ones():
             "input_dropout": 0.0,
             "embedding": "none",
             "scale": False,
+            "views": 1,
         },
         "init": "he",
         "loss": "auto",

@@ -160,7 +160,7 @@ def _shapes(recipe: Recipe, size: Size) -> dict[str, tuple[int, ...]]:
     shapes: dict[str, tuple[int, ...]] = {}
     for number, step in enumerate(plan_network(recipe.network, size)):
         for slot in step.op.slots():
-            shapes[f"{number}.{slot.kind}"] = slot.size if slot.kind == "weight" else slot.size[1:]
+            shapes[f"{number}.{slot.kind}"] = slot.size[1:] if slot.is_vector else slot.size
         if step.op.moment_width:
             shapes |= {f"{number}.{name}": shapes[f"{number}.gamma"] for name in RUNNING}
     return shapes

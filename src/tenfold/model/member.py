@@ -10,7 +10,7 @@ import numpy as np
 
 from tenfold.data.feed.encode import Encoding, Inputs
 from tenfold.data.feed.integers import FewIntegers, with_categories
-from tenfold.engine.plan.network import entering_image, plan_network
+from tenfold.engine.plan.network import entering_image, plan_recipe
 from tenfold.engine.plan.size import Size
 from tenfold.recipe.recipe import Recipe
 from tenfold.rules.preprocessing import Affine, apply_affine
@@ -54,7 +54,7 @@ class Member:
         from tenfold.engine.module import build_module
 
         size = self.size(outputs, image)
-        steps = plan_network(self.recipe.network, size)
+        steps = plan_recipe(self.recipe, size)
         return build_module(steps, self.weights, entering_image(self.recipe.network, size))
 
     def compiled(self, outputs: int, image: tuple[int, int, int] | None) -> Any:

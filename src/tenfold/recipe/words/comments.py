@@ -32,6 +32,7 @@ MEANINGS = {
     "input_dropout": "share of inputs dropped in training",
     "embedding": "what each numeric column of a table becomes in front of the first layer",
     "scale": "whether a learned factor for each number that enters the first layer comes in front of it",
+    "views": "of every row, each with an output layer of its own; 1 for none",
     "init": "initial weights",
     "loss": "auto decides by the task",
     "optimizer": "update rule; lr is its learning rate",
