@@ -56,7 +56,7 @@ class Settings:
     nested: bool = False
     audit: bool = False
     rule: str = "best"
-    keep: str = "refit"
+    keep: str = "blend"
     task: str | None = None
     metric: str | None = None
     device: str = "auto"
