@@ -51,6 +51,21 @@ class ParametricLayer(nn.Module):
         return repr(self.rule)
 
 
+class ClipLayer(nn.Module):
+    """Numbers cut to [low, high]."""
+
+    def __init__(self, low: float, high: float) -> None:
+        super().__init__()
+        self.low, self.high = low, high
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Of the same shape."""
+        return x.clamp(self.low, self.high)
+
+    def extra_repr(self) -> str:
+        return f"{self.low:g}, {self.high:g}"
+
+
 class MaxoutLayer(nn.Module):
     """The largest of each `pieces` neighbouring units or channels."""
 
