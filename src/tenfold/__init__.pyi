@@ -40,7 +40,9 @@ from .recipe.layers import (
     MaxPool as MaxPool,
     Residual as Residual,
     Scale as Scale,
+    Views as Views,
 )
+from .recipe.presets import recipe_preset as recipe_preset
 from .repair.repair_recipe import Repair as Repair, diagnose_recipe as diagnose_recipe, repair as repair
 from .rules.activations import (
     ELU as ELU,

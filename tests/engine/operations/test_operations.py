@@ -21,18 +21,20 @@ from tenfold.engine.operations.flatten import FlattenOp
 from tenfold.engine.operations.global_pooling import GlobalPoolOp
 from tenfold.engine.operations.maxout import MaxoutOp
 from tenfold.engine.operations.normalization import NormalizeOp
-from tenfold.engine.operations.operation import Operands, padded
+from tenfold.engine.operations.operation import MATRICES, Operands, padded
 from tenfold.engine.operations.parametric import ParametricOp
 from tenfold.engine.operations.periodic import PeriodicOp
 from tenfold.engine.operations.pooling import PoolOp
 from tenfold.engine.operations.prelu import PReLUOp
 from tenfold.engine.operations.residual import ResidualBegin, ResidualEnd
 from tenfold.engine.operations.scale import ScaleOp
-from tenfold.recipe.layers import Dropout, Layer, Scale
+from tenfold.engine.operations.views import HeadsOp, ViewsOp
+from tenfold.recipe.layers import Dropout, Layer, Scale, Views
 from tenfold.rules.activations import ELU, Maxout, Parametric, PReLU, Tanh
 from tenfold.rules.activations.base import ActivationRule
 from tenfold.rules.embeddings import PBLD, PL, PLE, LinearReLU
 from tenfold.rules.normalization import BatchNorm, GroupNorm, LayerNorm
+from tenfold.rules.views import ViewMean
 
 IMAGE = (9, 8, 6)
 LANES, ROWS = 3, 32
@@ -67,6 +69,8 @@ EXAMPLES = {
     "bins": (9, [(BinsOp(5, 1, 6, 4), PLE(bins=6))]),
     "map of columns": (17, [(ColumnMapOp(5, 3, 2, 2, 1, False), PBLD(frequencies=2, size=2))]),
     "rectified map of columns": (5, [(ColumnMapOp(5, 1, 6, 0, 0, True), LinearReLU(size=6))]),
+    "views": (7, [(ViewsOp(7, 2), Views()), (HeadsOp(7, 3, 2), ViewMean("softmax"))]),
+    "views of rates": (5, [(ViewsOp(5, 3), Views()), (HeadsOp(5, 1, 3), ViewMean("exp"))]),
     "residual": (7, [(ResidualBegin(7), None), (DenseOp(7, 7, True), None), (ResidualEnd(None, 7), None)]),
     "residual with a shortcut": (IMAGE, [
         (ResidualBegin(IMAGE), None), (PoolOp(IMAGE, (5, 4, 6), "average", 1, 2), None),
@@ -82,7 +86,7 @@ def test_every_layer_is_planned_as_an_operation():
 
 def test_every_operation_has_an_example():
     shown = {type(op) for _, steps in EXAMPLES.values() for op, _ in steps}
-    assert shown == {*OPERATIONS.values(), ActivationOp, ResidualEnd}
+    assert shown == {*OPERATIONS.values(), ActivationOp, ResidualEnd, HeadsOp}
 
 
 def drawn(op, rng):
@@ -101,7 +105,7 @@ def drawn(op, rng):
 def kinds(op, parameters, moments, lane):
     """One lane's arrays by kind, as `build_module` takes them."""
     arrays = {slot.kind: slot.real(p)[lane].numpy() for slot, p in zip(op.slots(), parameters, strict=True)}
-    arrays = {kind: array if kind == "weight" else array[0] for kind, array in arrays.items()}
+    arrays = {kind: array if kind in MATRICES else array[0] for kind, array in arrays.items()}
     if moments is not None:
         count = arrays["gamma"].size
         mean, var = (moment[lane, 0, :count].numpy() for moment in moments)

@@ -52,6 +52,8 @@ NETWORKS = {
         {"conv": {"channels": 5, "kernel": 4, "stride": 2, "padding": 1}}, "silu",
         {"max_pool": {"size": 3, "stride": 1}},
     ],
+    "views": ["flatten", {"views": 3}, {"dropout": 0.1}, {"dense": 20}, "batch_norm", "relu", {"dropout": 0.3}],
+    "views behind an image": [{"conv": 4}, "relu", {"max_pool": 2}, "flatten", {"views": 2}, {"dense": 9}, "relu"],
     "dropout": [{"conv": 8}, "relu", {"channel_dropout": 0.3}, {"conv": 6}, "relu", {"dropout": 0.2}, {"max_pool": 2},
                 {"dense": 16}, "relu", {"dropout": 0.4}],
 }  # fmt: skip

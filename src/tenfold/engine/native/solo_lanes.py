@@ -91,7 +91,8 @@ class SoloLanes(LaneStates):
         self._known: dict[Any, Any] = {}  # what lanes share of the updates under way
         self.double = feed.dtype == torch.float64
         self.shared = shared_source(feed)
-        weights = sum(int(np.prod(slot.size)) for slot in shape.ops for slot in slot.slots())
+        products = zip(shape.ops, shape.views, strict=False)
+        weights = sum(views * int(np.prod(slot.size)) for op, views in products for slot in op.slots())
         # of a lane: seconds of compiled code that an update takes, at first a guess
         self.pace = 6 * weights * shape.dealing.rows / FIRST_PACE
         super().__init__(lanes, shape, feed, schedule_updates=schedule_updates)
@@ -421,7 +422,8 @@ class LaneWork:
         for place, number in enumerate(self._network.dropping):
             op = self.lanes.shape.ops[number]
             assert isinstance(op, DropoutOp)
-            updates = updates_per_draw(self.lanes.shape.dealing.rows * op.draws[0])
+            shape = self.lanes.shape
+            updates = updates_per_draw(shape.views[number] * shape.dealing.rows * op.draws[0])
             blocks = first // updates, (stop - 1) // updates + 1
             states.append(self.lanes.shared.draw_states(self.lane.fold, number, *blocks))
             records[place] = DrawsRecord(address(states[-1]), updates, blocks[0])

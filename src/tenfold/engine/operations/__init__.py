@@ -21,6 +21,7 @@ from tenfold.engine.operations.pooling import PoolOp
 from tenfold.engine.operations.prelu import PReLUOp
 from tenfold.engine.operations.residual import ResidualBegin
 from tenfold.engine.operations.scale import ScaleOp
+from tenfold.engine.operations.views import ViewsOp
 from tenfold.recipe.layers import (
     AvgPool,
     ChannelDropout,
@@ -32,6 +33,7 @@ from tenfold.recipe.layers import (
     MaxPool,
     Residual,
     Scale,
+    Views,
 )
 from tenfold.rules.activations import Maxout, Parametric, PReLU
 from tenfold.rules.activations.base import ActivationRule
@@ -61,6 +63,7 @@ OPERATIONS: dict[type, type[NetworkOperation]] = {
     PL: PeriodicOp,
     PLR: PeriodicOp,
     LinearReLU: ColumnMapOp,
+    Views: ViewsOp,
 }
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from tenfold.data.feed.batches import align
 from tenfold.data.feed.randomness import derive
 from tenfold.data.split.folds import Fold
-from tenfold.engine.operations.operation import EMBEDDED, BatchContext, Flow, PlannedOp, Slot
+from tenfold.engine.operations.operation import BatchContext, Flow, PlannedOp, Slot
 from tenfold.engine.packs.forward import Forward
 from tenfold.engine.packs.lanes import Lane, LaneValues
 from tenfold.engine.packs.rows import Feed
@@ -45,12 +45,12 @@ def initial_parameters(
             step = steps[slot.op]
             real = slot.cut(layout.inputs - widths[lane.fold])
             value = step.op.initial_value(slot.kind, step.layer)
-            if slot.kind.startswith(EMBEDDED):
+            if value is None and slot.fans is None:
                 place = [other.kind for other in step.op.slots()].index(slot.kind)
                 rng = derive(fold.seed, "embedding", fold.number, slot.op, place)
                 value = step.op.draw(slot.kind, step.layer, rng)
             if value is not None:
-                block[:, : real.size[1]] = value
+                block[: real.size[0], : real.size[1]] = np.atleast_1d(value)[..., : real.size[1]]
             elif not rule.silent(slot.kind, output=slot.output):
                 draw = rule.draw_of(slot.kind)
                 key = (lane.fold, slot.kind, layer, draw)

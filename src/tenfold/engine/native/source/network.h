@@ -10,6 +10,7 @@
 #include "activations.h"
 #include "interface.h"
 #include "product.h"
+#include "views.h"
 
 namespace {
 
@@ -197,7 +198,7 @@ public:
         gradients = memory.take<T*>(count + 1);
         kept = memory.take<Remembered<T>>(count);
         if (!values || !gradients || !kept) return;
-        const int64_t size = capacity * PANEL<T>;
+        int64_t size = capacity * PANEL<T>, most = capacity;  // numbers of a unit on an edge; panels
         int64_t widest = of.inputs;
         values[0] = memory.take<T>(size * round_up(of.inputs, WIDTH<T>));
         wanted = count;
@@ -205,11 +206,23 @@ public:
             const Operation& op = of.operations[i];
             widest = op.in > widest ? op.in : widest;
             widest = op.out > widest ? op.out : widest;
-            if (wanted == count && op.slots > 0 && op.kind != BINS) wanted = i;  // before the first parameter no gradient is needed
+            // before the first parameter that is learned no gradient is needed
+            if (wanted == count && op.slots > 0 && op.kind != BINS) wanted = i;
+            const int64_t entering = size;
+            if (op.kind == VIEWS) {
+                views = op.option;
+                size *= views;
+                most *= views;
+                if (training) weights = memory.take<T>(size);
+            }
             values[i + 1] = passes(op) ? values[i] : memory.take<T>(size * op.out);
+            if (op.kind == HEADS) {
+                all = memory.take<T>(PANEL<T> * op.option * op.out);
+                if (training) turned_heads = memory.take<T>(op.out * row_length<T>(op.in));
+            }
             if (!training) continue;
             const bool alias = i > wanted && (op.kind == RESIDUAL_END || (passes(op) && op.kind != RESIDUAL_BEGIN));
-            if (i > wanted) gradients[i] = alias ? nullptr : memory.take<T>(size * op.in);
+            if (i > wanted) gradients[i] = alias ? nullptr : memory.take<T>(entering * op.in);
             Remembered<T>& own = kept[i];
             if (op.kind == BATCH_NORMALIZATION || op.kind == GROUP_NORMALIZATION) {
                 own.normal = memory.take<T>(size * op.out);
@@ -230,7 +243,7 @@ public:
         // edges that share what flows share its gradient too
         for (int64_t i = count - 1; i >= 0; i--)
             if (i > wanted && !gradients[i]) gradients[i] = gradients[i + 1];
-        chunk = capacity < MOST_ROWS / PANEL<T> ? capacity : MOST_ROWS / PANEL<T>;
+        chunk = most < MOST_ROWS / PANEL<T> ? most : MOST_ROWS / PANEL<T>;
         chunk = chunk < 1 ? 1 : chunk;
         turned = memory.take<T>(round_up(widest, PANEL<T>) * chunk * PANEL<T>);
     }
@@ -239,6 +252,9 @@ public:
     const T* output() const { return values[network.operation_count]; }
     T* output_gradient() { return gradients[network.operation_count]; }
     Remembered<T>& of(int64_t number) { return kept[number]; }
+
+    // Views of a row: the panels of the first one are in front. In training outputs are those of every view.
+    int64_t view_count() const { return views; }
 
     // w: parameters as `storage` has them; moments: running ones of batch normalization. weight: of each row of the batch
     // in training, null in evaluation. Returns false if it was stopped.
@@ -303,6 +319,19 @@ public:
                 case BINS:
                     bins(op, w, from, to, panels);
                     break;
+                case VIEWS:
+                    look(op, w, from, to, panels);
+                    if (weight) {
+                        for (int64_t j = 0; j < views; j++)
+                            for (int64_t i = 0; i < panels * PANEL<T>; i++)
+                                weights[j * panels * PANEL<T> + i] = weight[i] / T(views);
+                        weight = weights;
+                    }
+                    panels *= views;
+                    break;
+                case HEADS:
+                    heads(op, w, from, to, panels / op.option, weight != nullptr);
+                    break;
             }
         }
         return !order.stopped();
@@ -312,6 +341,9 @@ public:
     bool back(const T* w, T* g, int64_t panels, const T* weight) {
         int64_t begin[MOST_OPEN];  // the ends of the blocks that are open, from behind
         int64_t open_count = 0;
+        const T* of_rows = weight;
+        panels *= views;
+        if (views > 1) weight = weights;
         for (int64_t i = network.operation_count - 1; i >= 0; i--) {
             if (order.stopped()) return false;
             const Operation& op = network.operations[i];
@@ -377,6 +409,14 @@ public:
                     if (on) add(from, around, to, panels * op.out * PANEL<T>);
                     break;
                 }
+                case VIEWS:
+                    panels /= views;
+                    weight = of_rows;
+                    look_back(op, w, g, values[i], from, to, panels);
+                    break;
+                case HEADS:
+                    heads_back(op, w, g, values[i], from, to, panels / op.option);
+                    break;
             }
         }
         return !order.stopped();
@@ -397,10 +437,11 @@ private:
     const Network& network;
     const Storage<T>& storage;
     const Order order;
-    int64_t capacity, wanted, chunk = 1;
+    int64_t capacity, wanted, chunk = 1, views = 1;
     T **values, **gradients;
     Remembered<T>* kept;
     T *other, *turned = nullptr;
+    T *weights = nullptr, *all = nullptr, *turned_heads = nullptr;  // of views: see `look` and `heads`
 
     const Place& place(int64_t slot) const { return storage.places[slot]; }
 
@@ -930,6 +971,74 @@ private:
         for (int64_t p = 0; p < panels && !order.stopped(); p++) {
             dense.forward(1, w, nullptr, before + p * op.in * PANEL<T>, other);
             add(from + p * op.out * PANEL<T>, other, to + p * op.out * PANEL<T>, op.out * PANEL<T>);
+        }
+    }
+
+    // Every view of the rows in so many panels: the units times its own factors.
+    void look(const Operation& op, const T* w, const T* from, T* to, int64_t panels) {
+        const Place& at = place(op.slot);
+        for (int64_t j = 0; j < op.option && !order.stopped(); j++)
+            for (int64_t p = 0; p < panels; p++)
+                for (int64_t u = 0; u < op.out; u++, to += PANEL<T>) {
+                    const Vector<T> factor = splat(w[at.start + j * at.row + u]);
+                    const T* x = from + (p * op.out + u) * PANEL<T>;
+                    for (int64_t k = 0; k < PANEL<T>; k += WIDTH<T>) store(to + k, load(x + k) * factor);
+                }
+    }
+
+    void look_back(const Operation& op, const T* w, T* g, const T* x, const T* from, T* to, int64_t panels) {
+        const Place& at = place(op.slot);
+        const int64_t panel = op.out * PANEL<T>;
+        for (int64_t u = 0; u < op.out && !order.stopped(); u++)
+            for (int64_t j = 0; j < op.option; j++) {
+                Vector<T> sum = splat(T(0));
+                const Vector<T> factor = splat(w[at.start + j * at.row + u]);
+                for (int64_t p = 0; p < panels; p++)
+                    for (int64_t k = 0; k < PANEL<T>; k += WIDTH<T>) {
+                        const int64_t entered = p * panel + u * PANEL<T> + k;
+                        const Vector<T> above = load(from + j * panels * panel + entered);
+                        sum += above * load(x + entered);
+                        if (to) store(to + entered, j ? load(to + entered) + above * factor : above * factor);
+                    }
+                g[at.start + j * at.row + u] = sum_of<T>(sum);
+            }
+    }
+
+    // The heads of all views, `panels` a view: their outputs in training, else what these come to.
+    void heads(const Operation& op, const T* w, const T* from, T* to, int64_t panels, bool training) {
+        const Dense<T> dense(place(op.slot), op.in, op.out);
+        const T *weights_of = w + dense.place.start, *bias = w + place(op.slot + 1).start;
+        const int64_t view = panels * op.in * PANEL<T>, units = op.out * PANEL<T>;
+        for (int64_t p = 0; p < panels && !order.stopped(); p++) {
+            for (int64_t j = 0; j < op.option; j++)
+                panels_product(1, op.out, op.in, weights_of + j * op.out * dense.of_unit, dense.of_unit, dense.of_input,
+                               from + j * view + p * op.in * PANEL<T>,
+                               training ? to + (j * panels + p) * units : all + j * units, bias + j * op.out);
+            if (!training) view_mean(ViewMean(int(op.numbers[0])), op.option, op.out, all, to + p * units);
+        }
+    }
+
+    void heads_back(const Operation& op, const T* w, T* g, const T* x, const T* from, T* to, int64_t panels) {
+        const Dense<T> dense(place(op.slot), op.in, op.out);
+        const T* weights_of = w + dense.place.start;
+        const int64_t row = row_length<T>(op.in), in = op.in * PANEL<T>, out = op.out * PANEL<T>;
+        T *gradient = g + dense.place.start, *of_bias = g + place(op.slot + 1).start;
+        for (int64_t j = 0; j < op.option && !order.stopped(); j++, x += panels * in, from += panels * out) {
+            for (int64_t first = 0; first < panels && !order.stopped(); first += chunk) {
+                const int64_t some = panels - first < chunk ? panels - first : chunk;
+                for (int64_t p = 0; p < some; p++) transpose_panel(op.in, x + (first + p) * in, p, some, turned);
+                // (units, inputs), whichever way round the weights lie: those of one head need not begin at a vector
+                gradient_product(op.out, op.in, some, from + first * out, out, turned, turned_heads, row, first > 0);
+            }
+            for (int64_t u = 0; u < op.out; u++) {
+                T* own = gradient + (j * op.out + u) * dense.of_unit;
+                for (int64_t i = 0; i < op.in; i++) own[i * dense.of_input] = turned_heads[u * row + i];
+                of_bias[j * op.out + u] = sum_over_rows(from + u * PANEL<T>, out, panels);
+            }
+            if (to)
+                for (int64_t p = 0; p < panels && !order.stopped(); p++)
+                    panels_product(1, op.in, op.out, weights_of + j * op.out * dense.of_unit, dense.of_input,
+                                   dense.of_unit, from + p * out, to + (j * panels + p) * in, (const T*)nullptr);
         }
     }
 };
