@@ -122,7 +122,8 @@ class BinsLayer(nn.Module):
 
     def __init__(self, edges: Array) -> None:
         super().__init__()
-        self.edges = nn.Parameter(torch.from_numpy(edges), requires_grad=False)  # (columns, bins + 1)
+        self.edges: Tensor
+        self.register_buffer("edges", torch.from_numpy(edges))  # (columns, bins + 1)
 
     def forward(self, x: Tensor) -> Tensor:
         """(rows, columns and others) -> (rows, columns bins and others)."""

@@ -184,8 +184,10 @@ def _place(lanes: Sequence[Lane], lane: Lane) -> int | None:
 
 
 def slot_norms(layout: Layout, flat: Tensor) -> Tensor:
-    """Euclidean norm of every parameter of every lane: (slots, L) of rows (L, layout.total), whose padding is 0."""
-    return torch.stack([torch.linalg.vector_norm(flat[:, slot.start : slot.stop], dim=1) for slot in layout.slots])
+    """Euclidean norm of every learned parameter of every lane: (slots, L) of rows (L, layout.total), whose padding is
+    0."""
+    learned = [slot for slot in layout.slots if slot.learned]
+    return torch.stack([torch.linalg.vector_norm(flat[:, slot.start : slot.stop], dim=1) for slot in learned])
 
 
 class HingeLoss(nn.Module):
