@@ -134,8 +134,8 @@ def unit_variance(
 
 
 def sums_of_units(z: Tensor, shape: Shape, number: int, real: int) -> Tensor:
-    """The sums of each unit of a dense map, (rows, units), of those that it puts out for a lane's batch, of which so many
-    rows are real: of all views, or where views have heads of their own side by side."""
+    """The sums of each unit of a dense map, (rows, units), of those that it puts out for a lane's batch, of which so
+    many rows are real: of all views, or where views have heads of their own side by side."""
     z = z.unflatten(0, (shape.views[number], -1))[:, :real]  # (views, rows, units)
     return z.transpose(0, 1).flatten(1) if isinstance(shape.ops[number], HeadsOp) else z.flatten(0, 1)
 
