@@ -53,6 +53,7 @@ class Model:
     classes: tuple[Any, ...]  # labels in the order of the probabilities; () for regression
     schema: Schema | None  # the contract of the columns; None for a matrix or images
     contract: ImageContract | None = None  # the contract of the images; None for columns
+    temperature: float = 1.0  # that logits are divided by before they become probabilities
 
     def __post_init__(self) -> None:
         if not self.members:
@@ -125,11 +126,13 @@ class Model:
         One network is an `nn.Sequential` that returns logits or standardized numbers. Several return `outputs`, because
         it is these that are averaged.
         """
-        if len(self.members) == 1:
-            return self._networks[0]
-        from tenfold.model.mean_module import MeanModule
+        from tenfold.model.mean_module import MeanModule, TemperatureLayer
 
-        return MeanModule(self.members, self._networks, bool(self.classes)).eval()
+        if len(self.members) > 1:
+            return MeanModule(self.members, self._networks, bool(self.classes), self.temperature).eval()
+        if self.temperature == 1:
+            return self._networks[0]
+        return type(self._networks[0])(*self._networks[0], TemperatureLayer(self.temperature)).eval()
 
     def inputs(self, x: Any) -> tuple[Inputs, list[str]]:
         """The columns that the model uses, checked against the schema, and what was noticed on the way."""
@@ -220,7 +223,11 @@ class Model:
         size = CHUNK if self.image is None else CHUNK_IMAGES
         for first in range(0, inputs.rows, size):
             out = predictor(member.encode(inputs, slice(first, first + size)))
-            yield softmax(out) if self.classes else in_unit(out, link, *member.target_scale)
+            yield (
+                softmax(out / out.dtype.type(self.temperature))
+                if self.classes
+                else in_unit(out, link, *member.target_scale)
+            )
 
     def labels(self, outputs: Array) -> Array:
         """From `outputs` to predictions (rows,)."""
@@ -261,6 +268,8 @@ class Model:
         if count > 1:
             spec["members"] = count
             about += f"\nThe mean of {count} networks.\n"
+        if self.temperature != 1:
+            spec["temperature"] = self.temperature
         if len(groups) > 1:
             spec["parts"] = [
                 {
@@ -378,6 +387,7 @@ def _read_model(bundle: Bundle, where: str) -> Model:
         classes=tuple(spec["classes"]),
         schema=schema,
         contract=contract,
+        temperature=float(spec.get("temperature", 1.0)),
     )
 
 
