@@ -42,6 +42,7 @@ from .recipe.layers import (
     Scale as Scale,
     Views as Views,
 )
+from .recipe.presets import recipe_preset as recipe_preset
 from .repair.repair_recipe import Repair as Repair, diagnose_recipe as diagnose_recipe, repair as repair
 from .rules.activations import (
     ELU as ELU,
@@ -63,6 +64,7 @@ from .rules.augmentation import Augmentation as Augmentation
 from .rules.embeddings import (
     PBLD as PBLD,
     PL as PL,
+    PLE as PLE,
     PLR as PLR,
     LinearReLU as LinearReLU,
     NoEmbedding as NoEmbedding,

@@ -64,6 +64,7 @@ def test_defaults_are_the_documented_ones():
         "clip_norm": None,
         "clip_value": None,
         "weight_average": 0.0,
+        "clip_predictions": False,
         "batch_size": 64,
         "epochs": 40,
     }

@@ -91,13 +91,16 @@ def check_member(
 
 def _check_preprocess(settings: Any, arrays: Mapping[str, Array], where: str) -> int:
     """The number of inputs of the network."""
-    if not isinstance(settings, dict) or set(settings) != {"width", "target_scale"}:
+    if not isinstance(settings, dict) or set(settings) - {"target_bounds"} != {"width", "target_scale"}:
         raise Corrupt("the settings of the preprocessing have other fields", file=where)
     width, scale = settings["width"], settings["target_scale"]
     if type(width) is not int or width < 1:
         raise Corrupt(f"the width is {width!r:.40}", file=where)
     if not isinstance(scale, list) or len(scale) != 2 or not all(map(_is_number, scale)):
         raise Corrupt(f"the scale of the target is {scale!r:.60}", file=where)
+    bounds = settings.get("target_bounds", [0, 0])
+    if not isinstance(bounds, list) or len(bounds) != 2 or not all(map(_is_number, bounds)) or bounds[0] > bounds[1]:
+        raise Corrupt(f"the bounds of the target are {bounds!r:.60}", file=where)
     slots = sorted((name for name in arrays if name.startswith("slots")), key=lambda name: (len(name), name))
     wanted, values = {"medians", "indicators", "shift", "scale"}, _integer_values(arrays)
     known = {*wanted, *slots, *values, "rotation", "limit", "integer_columns"}

@@ -23,7 +23,8 @@ class Member:
     """A network, and what the rows that it was trained on decided: the encoding, the preprocessing, the target's scale.
 
     target_scale: mean and standard deviation of the target, (0, 1) for classes. weights: arrays by name, see
-    `Pack.parameters`. share: its weight in the mean of a model's members.
+    `Pack.parameters`. share: its weight in the mean of a model's members. target_bounds: what predicted numbers are cut
+    to, if to anything.
     """
 
     recipe: Recipe
@@ -35,6 +36,7 @@ class Member:
     updates: int
     share: float = 1.0
     integers: tuple[FewIntegers, ...] = ()  # that are categories too
+    target_bounds: tuple[float, float] | None = None
 
     def encode(self, inputs: Inputs, rows: slice = slice(None)) -> Array:
         """Encoded and preprocessed rows (rows, width), in the dtype of the weights."""
@@ -71,7 +73,10 @@ class Member:
         if self.integers:
             arrays["integer_columns"] = np.array([column for column, _ in self.integers], np.int64)
             arrays |= {f"integer_values{i}": values for i, (_, values) in enumerate(self.integers)}
-        return {"width": self.encoding.width, "target_scale": list(self.target_scale)}, arrays
+        settings: dict[str, Any] = {"width": self.encoding.width, "target_scale": list(self.target_scale)}
+        if self.target_bounds is not None:
+            settings["target_bounds"] = list(self.target_bounds)
+        return settings, arrays
 
 
 def read_member(
@@ -82,6 +87,7 @@ def read_member(
     while f"slots{len(slots)}" in arrays:
         slots.append(arrays[f"slots{len(slots)}"])
     mean, std = preprocess["target_scale"]
+    bounds = preprocess.get("target_bounds")
     columns = arrays.get("integer_columns", np.zeros(0, np.int64)).tolist()
     return Member(
         recipe=Recipe.from_dict(spec["recipe"]),
@@ -93,4 +99,5 @@ def read_member(
         updates=spec["updates"],
         integers=tuple(FewIntegers(column, arrays[f"integer_values{i}"]) for i, column in enumerate(columns)),
         share=spec.get("share", 1.0),
+        target_bounds=None if bounds is None else (bounds[0], bounds[1]),
     )

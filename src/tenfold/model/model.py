@@ -126,12 +126,12 @@ class Model:
         One network is an `nn.Sequential` that returns logits or standardized numbers. Several return `outputs`, because
         it is these that are averaged.
         """
-        from tenfold.model.mean_module import MeanModule, TemperatureLayer
+        from tenfold.model.mean_module import MeanModule, TemperatureLayer, clipped_network
 
         if len(self.members) > 1:
             return MeanModule(self.members, self._networks, bool(self.classes), self.temperature).eval()
         if self.temperature == 1:
-            return self._networks[0]
+            return clipped_network(self._networks[0], self.members[0], bool(self.classes))
         return type(self._networks[0])(*self._networks[0], TemperatureLayer(self.temperature)).eval()
 
     def inputs(self, x: Any) -> tuple[Inputs, list[str]]:
@@ -223,11 +223,10 @@ class Model:
         size = CHUNK if self.image is None else CHUNK_IMAGES
         for first in range(0, inputs.rows, size):
             out = predictor(member.encode(inputs, slice(first, first + size)))
-            yield (
-                softmax(out / out.dtype.type(self.temperature))
-                if self.classes
-                else in_unit(out, link, *member.target_scale)
-            )
+            if self.classes:
+                yield softmax(out / out.dtype.type(self.temperature))
+            else:
+                yield in_unit(out, link, *member.target_scale, member.target_bounds)
 
     def labels(self, outputs: Array) -> Array:
         """From `outputs` to predictions (rows,)."""

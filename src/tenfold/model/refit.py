@@ -172,6 +172,7 @@ def _model(
             integers=problem.integers_of(recipe),
             affine=recipe.preprocess.fit(moments[fold]),
             target_scale=problem.scale(fold),
+            target_bounds=problem.bounds(fold, clip=recipe.clip_predictions),
             weights=weights,
             epochs=updates / per_epoch,
             updates=updates,

@@ -52,6 +52,7 @@ MEANINGS = {
     "clip_norm": "largest norm of the gradient, null for no limit",
     "clip_value": "largest number of the gradient, null for no limit",
     "weight_average": "decay of the average of the weights that predicts, 0 for none",
+    "clip_predictions": "predicted numbers are cut to the range of the training targets",
     "batch_size": "full, or rows",
     "epochs": "passes over the training rows",
 }
