@@ -64,6 +64,7 @@ from .rules.augmentation import Augmentation as Augmentation
 from .rules.embeddings import (
     PBLD as PBLD,
     PL as PL,
+    PLE as PLE,
     PLR as PLR,
     LinearReLU as LinearReLU,
     NoEmbedding as NoEmbedding,

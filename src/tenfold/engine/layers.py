@@ -13,6 +13,7 @@ from tenfold.engine.plan.size import Image
 from tenfold.rules.activations import maxout, maxout_channels
 from tenfold.rules.embeddings.column_map import column_map
 from tenfold.rules.embeddings.periodic import shifted_waves, waves
+from tenfold.rules.embeddings.ple import encode_bins
 from tenfold.rules.record import numbers
 from tenfold.rules.views import ViewMean, view_mean
 
@@ -114,6 +115,22 @@ class WavesLayer(nn.Module):
     def extra_repr(self) -> str:
         columns, frequencies = self.frequency.shape
         return f"{columns}, frequencies={frequencies}, phases={self.phase is not None}"
+
+
+class BinsLayer(nn.Module):
+    """The first columns become numbers for their bins; the others pass by."""
+
+    def __init__(self, edges: Array) -> None:
+        super().__init__()
+        self.edges = nn.Parameter(torch.from_numpy(edges), requires_grad=False)  # (columns, bins + 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(rows, columns and others) -> (rows, columns bins and others)."""
+        columns = len(self.edges)
+        return torch.cat([encode_bins(x[:, :columns], self.edges).flatten(1), x[:, columns:]], 1)
+
+    def extra_repr(self) -> str:
+        return f"{len(self.edges)}, bins={self.edges.shape[1] - 1}"
 
 
 class ColumnMapLayer(nn.Module):

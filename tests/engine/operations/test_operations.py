@@ -12,6 +12,7 @@ from torch import nn
 
 from tenfold.engine.operations import OPERATIONS
 from tenfold.engine.operations.activation import ActivationOp, PooledActivationOp
+from tenfold.engine.operations.bins import BinsOp
 from tenfold.engine.operations.column_map import ColumnMapOp
 from tenfold.engine.operations.convolution import ConvOp
 from tenfold.engine.operations.dense import DenseOp
@@ -31,7 +32,7 @@ from tenfold.engine.operations.views import HeadsOp, ViewsOp
 from tenfold.recipe.layers import Dropout, Layer, Scale, Views
 from tenfold.rules.activations import ELU, Maxout, Parametric, PReLU, Tanh
 from tenfold.rules.activations.base import ActivationRule
-from tenfold.rules.embeddings import PBLD, PL, LinearReLU
+from tenfold.rules.embeddings import PBLD, PL, PLE, LinearReLU
 from tenfold.rules.normalization import BatchNorm, GroupNorm, LayerNorm
 from tenfold.rules.views import ViewMean
 
@@ -65,6 +66,7 @@ EXAMPLES = {
     "scale": (7, [(ScaleOp(7), Scale())]),
     "waves with phases": (9, [(PeriodicOp(5, 1, 4, 4, 3, True), PBLD(frequencies=3))]),
     "waves": (9, [(PeriodicOp(5, 1, 6, 4, 3, False), PL(frequencies=3))]),
+    "bins": (9, [(BinsOp(5, 1, 6, 4), PLE(bins=6))]),
     "map of columns": (17, [(ColumnMapOp(5, 3, 2, 2, 1, False), PBLD(frequencies=2, size=2))]),
     "rectified map of columns": (5, [(ColumnMapOp(5, 1, 6, 0, 0, True), LinearReLU(size=6))]),
     "views": (7, [(ViewsOp(7, 2), Views()), (HeadsOp(7, 3, 2), ViewMean("softmax"))]),
@@ -142,7 +144,7 @@ def test_the_module_computes_what_the_lanes_compute(name):
         h = op.forward(h, Operands(parameters, values, moments, None, None, remembered))
         size = op.output_size or size
         modules = nn.Sequential(*op.modules(layer, kinds(op, parameters, moments, 0)))
-        assert op.parameter_count == sum(p.numel() for p in modules.parameters())
+        assert op.parameter_count == sum(p.numel() for p in modules.parameters() if p.requires_grad)
     for lane, stack in enumerate(stacks):
         expected = nn.Sequential(*stack[0]).double().eval()(alone[lane])
         assert expected.shape[1:] == shape_of(size)
@@ -156,7 +158,7 @@ def test_counts_and_costs(op, layer):
     assert op.name.replace(" ", "").isalpha()
     assert op.output_count == (0 if op.output_size is None else math.prod(shape_of(op.output_size)))
     work = op.work(layer)
-    assert work.weights == op.parameter_count == sum(math.prod(slot.size) for slot in op.slots())
+    assert work.weights == op.parameter_count == sum(math.prod(slot.size) for slot in op.slots() if slot.learned)
     assert all(value >= 0 for value in vars(work).values())
     assert all(op.initial_value(slot.kind, layer) is None or slot.fans is None for slot in op.slots())
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tenfold.engine.operations.activation import ActivationOp
+from tenfold.engine.operations.bins import BinsOp
 from tenfold.engine.operations.column_map import ColumnMapOp
 from tenfold.engine.operations.convolution import ConvOp
 from tenfold.engine.operations.dense import DenseOp
@@ -36,7 +37,7 @@ from tenfold.recipe.layers import (
 )
 from tenfold.rules.activations import Maxout, Parametric, PReLU
 from tenfold.rules.activations.base import ActivationRule
-from tenfold.rules.embeddings import PBLD, PL, PLR, LinearReLU
+from tenfold.rules.embeddings import PBLD, PL, PLE, PLR, LinearReLU
 from tenfold.rules.normalization import BatchNorm, GroupNorm, LayerNorm
 
 # A new operation is its file and its line here. Activations that are not here have no parameters.
@@ -57,6 +58,7 @@ OPERATIONS: dict[type, type[NetworkOperation]] = {
     Parametric: ParametricOp,
     Residual: ResidualBegin,
     Scale: ScaleOp,
+    PLE: BinsOp,
     PBLD: PeriodicOp,
     PL: PeriodicOp,
     PLR: PeriodicOp,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, TypeAlias
@@ -274,6 +274,11 @@ class NetworkOperation(ABC):
     def draw(self, kind: str, layer: Any, rng: np.random.Generator) -> np.ndarray | None:
         """Where its parameter of that kind starts, drawn from a generator that all recipes of a fold share, (...,
         units); None if it is not drawn so."""
+        return None
+
+    def fit(self, kind: str, layer: Any, columns: Iterable[np.ndarray], target: np.ndarray) -> np.ndarray | None:
+        """Where its parameter of that kind starts, (units,), decided by the training rows: by their numeric columns,
+        each (rows,) as they enter, and the target (rows,), classes or numbers; None for one that is learned."""
         return None
 
     @property

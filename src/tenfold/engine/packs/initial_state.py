@@ -12,9 +12,10 @@ from torch import Tensor
 from tenfold.data.feed.batches import align
 from tenfold.data.feed.randomness import derive
 from tenfold.data.split.folds import Fold
-from tenfold.engine.operations.operation import BatchContext, Flow, Slot
+from tenfold.engine.operations.operation import BatchContext, Flow, PlannedOp, Slot
 from tenfold.engine.packs.forward import Forward
 from tenfold.engine.packs.lanes import Lane, LaneValues
+from tenfold.engine.packs.rows import Feed
 from tenfold.engine.plan.shape import Layout, Shape
 from tenfold.rules.initialization import base_draw, bias_draw, deviation_factor, lsuv_factor
 from tenfold.rules.optimizers.base import FIRST_MOMENT, LARGEST_SECOND_MOMENT, SECOND_MOMENT, STEP_MOMENT
@@ -38,6 +39,8 @@ def initial_parameters(
         layer = -1
         for slot in layout.slots:
             layer += slot.kind == "weight"
+            if not slot.learned:  # see `fit_parameters`
+                continue
             block = row[slot.start : slot.stop].reshape(slot.stored)
             step = steps[slot.op]
             real = slot.cut(layout.inputs - widths[lane.fold])
@@ -57,6 +60,23 @@ def initial_parameters(
                     base[key] = base_draw(draw, rng, rows if slot.kind == "weight" else 1, columns)
                 _fill(block, real, rule, base[key], step.gain)
     return out
+
+
+def fit_parameters(lanes: Sequence[Lane], feed: Feed, shape: Shape, layout: Layout, start: np.ndarray) -> None:
+    """Put what is fitted and not learned into the initial parameters (lanes, layout.total), in place."""
+    fitted = [slot for slot in layout.slots if not slot.learned]
+    for row, lane in zip(start, lanes, strict=True):
+        f, preprocess = lane.fold, lane.recipe.preprocess
+        for slot in fitted:
+            step = shape.steps(lane.recipe)[slot.op]
+
+            def decide(slot: Slot = slot, step: PlannedOp = step, f: int = f, by: Any = preprocess) -> np.ndarray:
+                target = feed.target.cpu().numpy()[feed.folds[f].fold.train]
+                value = step.op.fit(slot.kind, step.layer, feed.training_columns(f, by), target)
+                assert value is not None
+                return value
+
+            row[slot.start : slot.start + slot.size[1]] = feed.fitted((f, preprocess, slot.kind, step.layer), decide)
 
 
 def rate_factors(lanes: Sequence[Lane], widths: Sequence[int], layout: Layout) -> np.ndarray | None:

@@ -18,6 +18,7 @@ from tenfold.engine.packs.forward import Forward
 from tenfold.engine.packs.initial_state import (
     DEVIATION_ROWS,
     LSUV_ROWS,
+    fit_parameters,
     initial_moments,
     initial_parameters,
     rate_factors,
@@ -54,6 +55,7 @@ class LaneStates(ABC):
         folds = [f.fold for f in feed.folds]
         widths = [f.encoding.width for f in feed.folds]
         start = initial_parameters(self.lanes, folds, widths, shape, self.layout)
+        fit_parameters(self.lanes, feed, shape, self.layout, start)
         self.rows: dict[str, Tensor] = {"w": self._tensor(start)}  # all state by lane, (L, ...)
         if any(lane.recipe.weight_average for lane in self.lanes):
             self.rows["average"] = torch.zeros_like(self.rows["w"])
@@ -199,7 +201,11 @@ class LaneStates(ABC):
         w, average = self._reported(), self.values.average
         if average is None or not self.update:
             return w
-        return torch.where(average > 0, self.rows["average"] * ema_correction(average, self.update), w)
+        shown = torch.where(average > 0, self.rows["average"] * ema_correction(average, self.update), w)
+        for slot in self.layout.slots:
+            if not slot.learned:
+                shown[:, slot.start : slot.stop] = w[:, slot.start : slot.stop]
+        return shown
 
     @abstractmethod
     def _reported(self) -> Tensor:

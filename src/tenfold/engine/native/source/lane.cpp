@@ -326,6 +326,11 @@ private:
         if (average) {
             const T correction = T(1.0 / (1.0 - pow(training.rule.average, double(update_number + 1))));
             for (int64_t i = 0; i < storage.count; i++) shown[i] = average[i] * correction;
+            for (int64_t i = 0; i < network.operation_count; i++)
+                if (network.operations[i].kind == BINS) {  // its edges are not learned
+                    const Place& place = storage.places[network.operations[i].slot];
+                    memcpy(shown + place.start, w + place.start, size_t(place.size()) * sizeof(T));
+                }
             weights = shown;
         } else if (training.reported && m) {
             const double share = training.reported[epoch], *factors = training.rule.rate_factors;

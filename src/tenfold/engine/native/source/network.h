@@ -172,6 +172,10 @@ struct ColumnsOf {
             in = 1;
             out = int64_t(op.numbers[0]) * (phases ? 1 : 2) + phases;
             kept = phases;
+        } else if (op.kind == BINS) {
+            in = 1;
+            out = int64_t(op.numbers[0]);
+            kept = 0;
         } else {
             in = int64_t(op.numbers[0]);
             out = int64_t(op.numbers[1]);
@@ -202,7 +206,8 @@ public:
             const Operation& op = of.operations[i];
             widest = op.in > widest ? op.in : widest;
             widest = op.out > widest ? op.out : widest;
-            if (wanted == count && op.slots > 0) wanted = i;  // before the first parameter no gradient is needed
+            // before the first parameter that is learned no gradient is needed
+            if (wanted == count && op.slots > 0 && op.kind != BINS) wanted = i;
             const int64_t entering = size;
             if (op.kind == VIEWS) {
                 views = op.option;
@@ -311,6 +316,9 @@ public:
                 case COLUMN_MAP:
                     map_columns(op, w, from, to, panels);
                     break;
+                case BINS:
+                    bins(op, w, from, to, panels);
+                    break;
                 case VIEWS:
                     look(op, w, from, to, panels);
                     if (weight) {
@@ -379,6 +387,9 @@ public:
                     break;
                 case WAVES:
                     waves_back(op, w, g, values[i], from, to, panels);
+                    break;
+                case BINS:
+                    if (on) bins_back(op, w, values[i], from, to, panels);
                     break;
                 case COLUMN_MAP:
                     map_columns_back(op, kept[i], w, g, values[i], values[i + 1], gradients[i + 1], to, panels);
@@ -837,6 +848,59 @@ private:
             }
         }
         if (to) pass(columns.passing, from, op.out, to, op.in, panels);
+    }
+
+    // A bin from one edge to the next: what of it a number has come through is (x - low) * share, within these bounds.
+    struct Bin {
+        T low, share, least, most;
+
+        // edges: of a column, the first and the last of them, and those of this bin.
+        Bin(T first, T from, T to, T last) : low(from) {
+            share = to > from ? T(1) / (to - from) : T(0);
+            least = from > first ? T(0) : -INFINITE<T>;
+            most = to < last ? T(1) : INFINITE<T>;
+        }
+    };
+
+    static Bin bin_of(const T* edges, int64_t bins, int64_t number) {
+        return Bin(edges[0], edges[number], edges[number + 1], edges[bins]);
+    }
+
+    void bins(const Operation& op, const T* w, const T* from, T* to, int64_t panels) {
+        const ColumnsOf columns(op);
+        const T* edges = w + place(op.slot).start;
+        for (int64_t c = 0; c < columns.count && !order.stopped(); c++)
+            for (int64_t b = 0; b < columns.out; b++) {
+                const Bin bin = bin_of(edges + c * (columns.out + 1), columns.out, b);
+                for (int64_t p = 0; p < panels; p++)
+                    for (int64_t k = 0; k < PANEL<T>; k += WIDTH<T>) {
+                        const Vector<T> x = load(from + (p * op.in + c) * PANEL<T> + k);
+                        const Vector<T> come = (x - splat(bin.low)) * splat(bin.share);
+                        store(to + (p * op.out + c * columns.out + b) * PANEL<T> + k,
+                              at_most<T>(at_least<T>(come, bin.least), bin.most));
+                    }
+            }
+        pass(columns.passing, from, op.in, to, op.out, panels);
+    }
+
+    void bins_back(const Operation& op, const T* w, const T* x, const T* from, T* to, int64_t panels) {
+        const ColumnsOf columns(op);
+        const T* edges = w + place(op.slot).start;
+        for (int64_t c = 0; c < columns.count && !order.stopped(); c++)
+            for (int64_t b = 0; b < columns.out; b++) {
+                const Bin bin = bin_of(edges + c * (columns.out + 1), columns.out, b);
+                for (int64_t p = 0; p < panels; p++)
+                    for (int64_t k = 0; k < PANEL<T>; k += WIDTH<T>) {
+                        const int64_t at = (p * op.in + c) * PANEL<T> + k;
+                        const Vector<T> come = (load(x + at) - splat(bin.low)) * splat(bin.share);
+                        const Vector<T> above = load(from + (p * op.out + c * columns.out + b) * PANEL<T> + k);
+                        Vector<T> slope = above * splat(bin.share);
+                        slope = come < bin.least ? splat(T(0)) : slope;
+                        slope = come > bin.most ? splat(T(0)) : slope;
+                        store(to + at, b ? load(to + at) + slope : slope);
+                    }
+            }
+        pass(columns.passing, from, op.out, to, op.in, panels);
     }
 
     // The numbers of each column times its own weights, (taken, made), plus its own bias.
