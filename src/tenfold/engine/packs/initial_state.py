@@ -153,7 +153,7 @@ def unit_variance(
 
 
 def _own_sums(z: Tensor, rows: int, real: int, units: int) -> Tensor:
-    """The sums (rows, units) of the rows that are not repeated, of `rows` in all; of all their views, if there are any."""
+    """The sums (rows, units) of the rows that are not repeated, of `rows` in all, and of all their views."""
     z = z.unflatten(0, (-1, rows))[:, :real]  # (views, rows, units of a layer or of a head)
     heads = units > z.shape[2]
     return z.movedim(1, 0).flatten(1) if heads else z.flatten(0, 1)[:, :units]
