@@ -136,7 +136,6 @@ def _model(
     problem: Problem, pack: LaneStates, schema: Schema | None, classes: tuple[object, ...] | None, *, rows: str
 ) -> Model:
     """The pack's lanes as members, in the order of the folds. rows: in words, what they were trained on."""
-    moments = problem.moments_for([lane.recipe for lane in pack.lanes])
     members: dict[int, Member] = {}
     for i, lane in enumerate(pack.lanes):
         if int(pack.bad[i]) >= 0 or not bool(pack.w[i].isfinite().all()):
@@ -144,11 +143,13 @@ def _model(
                 f"the winner diverged at update {int(pack.bad[i])} when trained on {rows}; "
                 "lower its learning rate or add clip_norm: 1.0"
             )
+        view = problem.view(lane.recipe)
         members[lane.fold] = Member(
             recipe=lane.recipe,
-            encoding=problem.encodings_of(lane.recipe)[lane.fold],
-            integers=problem.integers_of(lane.recipe),
-            affine=lane.recipe.preprocess.fit(moments[lane.fold]),
+            encoding=view.encodings[lane.fold],
+            integers=view.integers,
+            means=view.means_of(lane.fold),
+            affine=lane.recipe.preprocess.fit(view.moments_for([lane.recipe])[lane.fold]),
             target_scale=problem.scale(lane.fold),
             weights=pack.parameters(i),
             epochs=pack.update / pack.per_epoch,
