@@ -55,7 +55,7 @@ def test_it_is_the_search_and_its_refit(fitted):
     search = tenfold.search(SPACE, X, LABELS, trials=3, folds=3, strategy="halving", seed=seed)
     assert fitted.best_recipe_ == search.best
     assert fitted.search_.table == search.table
-    np.testing.assert_array_equal(fitted.predict_proba(X), search.refit().predict_proba(X))
+    np.testing.assert_array_equal(fitted.predict_proba(X), search.refit("blend").predict_proba(X))
     np.testing.assert_array_equal(fitted.predict_proba(X), fitted.model_.predict_proba(X))
     assert fitted.classes_.tolist() == ["setosa", "versicolor", "virginica"]
     assert fitted.predict(X).tolist() == fitted.classes_[fitted.predict_proba(X).argmax(1)].tolist()

@@ -40,7 +40,9 @@ from .recipe.layers import (
     MaxPool as MaxPool,
     Residual as Residual,
     Scale as Scale,
+    Views as Views,
 )
+from .recipe.presets import recipe_preset as recipe_preset
 from .repair.repair_recipe import Repair as Repair, diagnose_recipe as diagnose_recipe, repair as repair
 from .rules.activations import (
     ELU as ELU,
@@ -50,6 +52,7 @@ from .rules.activations import (
     LeakyReLU as LeakyReLU,
     Maxout as Maxout,
     Mish as Mish,
+    Parametric as Parametric,
     PReLU as PReLU,
     ReLU as ReLU,
     Sigmoid as Sigmoid,
@@ -61,6 +64,7 @@ from .rules.augmentation import Augmentation as Augmentation
 from .rules.embeddings import (
     PBLD as PBLD,
     PL as PL,
+    PLE as PLE,
     PLR as PLR,
     LinearReLU as LinearReLU,
     NoEmbedding as NoEmbedding,
@@ -68,6 +72,7 @@ from .rules.embeddings import (
 from .rules.initialization import (
     LSUV as LSUV,
     Constant as Constant,
+    DataDriven as DataDriven,
     He as He,
     LeCun as LeCun,
     Normal as Normal,

@@ -14,6 +14,7 @@ from tenfold.data.feed.encode import Inputs, fit_encoding, matrix_inputs
 from tenfold.data.feed.moments import target_scale, training_moments, training_quantiles
 from tenfold.data.feed.randomness import derive
 from tenfold.data.split.folds import Fold
+from tenfold.engine.layers import HeadsLayer, ParametricLayer
 from tenfold.engine.module import build_module
 from tenfold.engine.operations.dropout import DropoutOp
 from tenfold.engine.packs.dropout_masks import updates_per_draw
@@ -22,6 +23,7 @@ from tenfold.engine.packs.pack import Pack
 from tenfold.engine.packs.rows import Feed, FoldInputs
 from tenfold.engine.plan.shape import Shape
 from tenfold.engine.plan.size import Size
+from tenfold.recipe.layers import Views
 from tenfold.recipe.recipe import Recipe, loss_of
 from tenfold.rules.dropout import dropout_scale
 from tenfold.rules.preprocessing import apply_affine
@@ -108,15 +110,23 @@ def module_of(steps, arrays, image):
     return model.train(), found
 
 
-def masks_for(steps, dropouts, fold, update, rows, dtype, trend=1.0):
+def masks_for(steps, dropouts, fold, update, rows, count, dtype, trend=1.0):
+    """rows: that a batch is padded to; count: its real ones."""
     for number, layer in dropouts.items():
         op, rate = steps[number].op, torch.tensor(steps[number].layer.rate * trend, dtype=dtype)
-        shape = op.draws
-        block = updates_per_draw(rows * math.prod(shape))
+        shape, views = op.draws, math.prod(step.layer.count for step in steps[:number] if isinstance(step.layer, Views))
+        block = updates_per_draw(views * rows * math.prod(shape))
         stream = derive(fold.seed, "dropout", fold.number, update // block, number)
-        uniform = stream.random((block, rows, *shape), np.float32)[update % block]
-        mask = dropout_scale(torch.from_numpy(uniform), rate).to(dtype)
+        uniform = stream.random((block, views, rows, *shape), np.float32)[update % block][:, :count]
+        mask = dropout_scale(torch.from_numpy(uniform), rate).to(dtype).flatten(0, 1)
         layer.mask = mask[:, : op.size] if len(shape) == 1 else mask.permute(0, 3, 1, 2)
+
+
+def mean_loss(criterion, output, target):
+    """Of the outputs of all views (rows, views, C) the mean of their losses."""
+    if output.dim() == 2:
+        return criterion(output, target)
+    return torch.stack([criterion(view, target) for view in output.unbind(1)]).mean()
 
 
 def train_plain(recipe: Recipe, x, y, fold: Fold, updates: int, *, shape: Shape, layers, dtype):
@@ -135,7 +145,7 @@ def train_plain(recipe: Recipe, x, y, fold: Fold, updates: int, *, shape: Shape,
         t = torch.from_numpy((y - part.mean()) / part.std()).to(dtype)[:, None]
     steps = shape.steps(recipe)
     model, dropouts = module_of(steps, layers, shape.image)
-    weights = [m.weight for m in model.modules() if isinstance(m, nn.Linear | nn.Conv2d)]
+    weights = [m.weight for m in model.modules() if isinstance(m, nn.Linear | nn.Conv2d | HeadsLayer)]
     make, own = OPTIMIZERS[type(recipe.optimizer).__name__], own_factors(model, recipe.rate_factors)
     optimizers = [make([p], recipe.optimizer, 0.0) for p in model.parameters()]
     total = dealing.updates * recipe.epochs
@@ -150,14 +160,12 @@ def train_plain(recipe: Recipe, x, y, fold: Fold, updates: int, *, shape: Shape,
         real = weight[step] > 0
         batch = torch.from_numpy(rows[step][real])
         drops = factor_at(recipe.dropout_schedule, update, dealing.updates, total)
-        masks_for(steps, dropouts, fold, update, len(real), dtype, drops)
+        masks_for(steps, dropouts, fold, update, len(real), len(batch), dtype, drops)
         strength = recipe.weight_decay * factor_at(recipe.weight_decay_schedule, update, dealing.updates, total)
         for o, p in zip(optimizers, model.parameters(), strict=True):
             of_lr = 1 / own[p] if recipe.optimizer.decoupled else 1.0  # torch multiplies it by the parameter's own rate
             o.param_groups[0]["weight_decay"] = strength * of_lr if any(p is w for w in weights) else 0.0
-        for layer in dropouts.values():
-            layer.mask = layer.mask[: len(batch)]
-        loss = criterion(model(z[batch]), t[batch])
+        loss = mean_loss(criterion, model(z[batch]), t[batch])
         for o in optimizers:
             o.zero_grad()
         loss.backward()
@@ -186,18 +194,20 @@ def own_factors(model, factors):
     own, first = {}, None
     for layer in model.modules():
         for name, p in layer.named_parameters(recurse=False):
-            if isinstance(layer, nn.Linear | nn.Conv2d):
+            if isinstance(layer, nn.Linear | nn.Conv2d | HeadsLayer):
                 first = first or layer
-                kind, fan_in = name, layer.weight[0].numel()
+                kind, fan_in = name, layer.weight.shape[1] if layer.weight.dim() == 3 else layer.weight[0].numel()
                 own[p] = factors.of(kind, fan_in=fan_in, first_layer=layer is first)
             else:
-                own[p] = factors.of("slope" if isinstance(layer, nn.PReLU) else "gamma")
+                own[p] = factors.of("slope" if isinstance(layer, nn.PReLU | ParametricLayer) else "gamma")
     return own
 
 
 @torch.no_grad()
 def limit_norms(weights, limit):
-    """Scale the inputs of each unit (rows of a Linear's weight, channels of a Conv2d's) down to the limit."""
+    """Scale the inputs of each unit (rows of a Linear's weight, channels of a Conv2d's) down to the limit; heads are
+    (views, inputs, units)."""
     for w in weights:
-        norm = w.flatten(1).norm(dim=1).view(-1, *[1] * (w.dim() - 1))
+        heads = w.dim() == 3
+        norm = w.norm(dim=1, keepdim=True) if heads else w.flatten(1).norm(dim=1).view(-1, *[1] * (w.dim() - 1))
         w.mul_((limit / norm).clamp(max=1))

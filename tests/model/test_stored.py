@@ -162,6 +162,7 @@ def test_models_as_they_were_written_are_loaded(tmp_path: Path, name: str) -> No
 KINDS: dict[str, dict[str, Any]] = {
     "plain": {},
     "prelu": {"network": {"hidden": [5, 3], "activation": {"prelu": {"per": "channel"}}}},
+    "parametric": {"network": {"hidden": [5, 3], "activation": {"parametric": "selu"}}},
     "maxout": {"network": {"hidden": [5, 3], "activation": "maxout"}},
     "batch norm": {"network": {"hidden": [5, 3], "normalization": "batch"}},
     "group norm": {"network": {"hidden": [6, 4], "normalization": {"group": {"groups": 2}}}},

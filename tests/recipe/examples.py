@@ -171,6 +171,7 @@ recipes = st.builds(
     clip_norm=limit(),
     clip_value=limit(),
     weight_average=shares,
+    clip_predictions=st.booleans(),
     batch_size=st.none() | st.just("full") | st.integers(1, 10**9),
     epochs=st.integers(1, 10**6),
 )

@@ -43,6 +43,7 @@ def test_defaults_are_the_documented_ones():
             "input_dropout": 0.0,
             "embedding": "none",
             "scale": False,
+            "views": 1,
         },
         "init": "he",
         "loss": "auto",
@@ -64,6 +65,7 @@ def test_defaults_are_the_documented_ones():
         "clip_norm": None,
         "clip_value": None,
         "weight_average": 0.0,
+        "clip_predictions": False,
         "batch_size": 64,
         "epochs": 40,
     }

@@ -19,6 +19,7 @@ from tenfold.rules.activations import (
     LeakyReLU,
     Maxout,
     Mish,
+    Parametric,
     PReLU,
     ReLU,
     Sigmoid,
@@ -27,9 +28,12 @@ from tenfold.rules.activations import (
     Tanh,
     maxout,
     maxout_channels,
+    parametric,
     prelu,
 )  # fmt: skip
-from tenfold.rules.record import numbers
+from tenfold.rules.activations.parametric import MIXED
+from tenfold.rules.fields import value_kinds
+from tenfold.rules.record import numbers, rule_name
 
 F64 = torch.float64
 GRID = np.delete(np.linspace(-20, 20, 4001), 2000)  # without 0, where libraries differ
@@ -93,6 +97,7 @@ CLOSED = {  # value and derivative
     ),
     Mish: (lambda r, x: x * np.tanh(np.logaddexp(0, x)), mish_slope),
     Softplus: (lambda r, x: np.logaddexp(0, x), lambda r, x: expit(x)),
+    Parametric: (lambda r, x: CLOSED[type(r.mixed)][0](r.mixed, x), lambda r, x: CLOSED[type(r.mixed)][1](r.mixed, x)),
     Identity: (lambda r, x: 1.0 * x, lambda r, x: np.ones_like(x)),
 }
 TORCH = {
@@ -107,6 +112,7 @@ TORCH = {
     SELU: lambda r: functional.selu,
     Mish: lambda r: functional.mish,
     Softplus: lambda r: functional.softplus,
+    Parametric: lambda r: TORCH[type(r.mixed)](r.mixed),
     Identity: lambda r: torch.nn.Identity(),
 }
 JAX = {  # its name in jax.nn and its options
@@ -121,6 +127,7 @@ JAX = {  # its name in jax.nn and its options
     SELU: lambda r: ("selu", {}),
     Mish: lambda r: ("mish", {}),
     Softplus: lambda r: ("softplus", {}),
+    Parametric: lambda r: JAX[type(r.mixed)](r.mixed),
     Identity: lambda r: ("identity", {}),
 }
 TORCH_GAIN = {Sigmoid: "sigmoid", Tanh: "tanh", ReLU: "relu", LeakyReLU: "leaky_relu", Identity: "linear"}
@@ -128,6 +135,7 @@ MEMBERS = typing.get_args(Activation)
 RULES = [member() for member in MEMBERS if member is not Maxout]
 RULES += [LeakyReLU(slope=0.3), LeakyReLU(slope=1.5), LeakyReLU(slope=-0.5), LeakyReLU(slope=0), PReLU(start=1.5)]
 RULES += [ELU(alpha=0.4), ELU(alpha=2.0), GELU(approximate="tanh")]
+RULES += [Parametric(of=name) for name in MIXED]
 rules = pytest.mark.parametrize("rule", RULES, ids=repr)
 every = pytest.mark.parametrize("rule", [*RULES, Maxout(), Maxout(pieces=5)], ids=repr)
 
@@ -135,7 +143,9 @@ every = pytest.mark.parametrize("rule", [*RULES, Maxout(), Maxout(pieces=5)], id
 def formula(rule):
     """The formula of a rule as a function of z alone, a learned slope at its start."""
     if rule.learned:
-        return lambda z: prelu(z, torch.full((1,), rule.start, dtype=z.dtype))
+        return lambda z: type(rule).formula(
+            z, torch.full((1,), rule.start, dtype=z.dtype), *([rule.of] if isinstance(rule, Parametric) else [])
+        )
     return lambda z: rule.formula(z, *numbers(rule))
 
 
@@ -191,7 +201,9 @@ def test_float32_is_the_rounded_float64(rule):
     got, gradient = value_and_gradient(formula(rule), x, np.float32)
     expected, expected_gradient = apply(rule, x)
     assert got.dtype == gradient.dtype == np.float32
-    absolute = 1e-6 if isinstance(rule, GELU) else 1e-7  # z (1 + erf(..)) cancels to the left, in every library
+    absolute = (
+        1e-6 if isinstance(getattr(rule, "mixed", rule), GELU) else 1e-7
+    )  # z (1 + erf(..)) cancels to the left, in every library
     np.testing.assert_allclose(got, expected, rtol=2e-6, atol=absolute)
     np.testing.assert_allclose(gradient, expected_gradient, rtol=2e-6, atol=absolute)
 
@@ -214,7 +226,7 @@ def test_stated_gain_is_torchs_or_keeps_the_second_moment(rule):
         name = TORCH_GAIN[type(rule)]
         options = (rule.slope,) if name == "leaky_relu" else ()
         assert rule.gain == pytest.approx(torch.nn.init.calculate_gain(name, *options), rel=1e-12)
-    if not isinstance(rule, Sigmoid | Tanh):  # torch's gains of these two are conventions
+    if not isinstance(getattr(rule, "mixed", rule), Sigmoid | Tanh):  # torch's gains of these two are conventions
         assert rule.gain == pytest.approx(1 / math.sqrt(rule.second_moment), rel=1e-12)
 
 
@@ -222,7 +234,8 @@ def test_stated_gain_is_torchs_or_keeps_the_second_moment(rule):
 def test_bounds_hold_and_are_tight(rule):
     y = apply(rule, np.concatenate([np.linspace(-1e4, 1e4, 20001), np.linspace(-5, 5, 100001)]))[0]
     low, high = rule.bounds
-    slope = getattr(rule, "slope", getattr(rule, "start", 1.0))
+    of = getattr(rule, "mixed", rule)
+    slope = getattr(of, "slope", getattr(of, "start", 1.0))
     assert low - 1e-9 <= y.min()
     assert y.max() <= high
     assert y.min() <= min(-9000 * slope, -50) if math.isinf(low) else y.min() == pytest.approx(low, abs=1e-8)
@@ -275,6 +288,38 @@ def test_prelu_learns_one_slope_a_channel_like_torch(shape):
     expected = (upstream * z.detach().clamp(max=0)).transpose(0, 1).flatten(1).sum(1)  # sum of min(0, z)
     assert (gradients[0][1] - expected).abs().max() <= 1e-12
     assert torch.autograd.gradcheck(lambda z, s: prelu(z, s.view(6, *[1] * (len(shape) - 2))), (z[:3], slope))
+
+
+@pytest.mark.parametrize("of", list(MIXED))
+@pytest.mark.parametrize("shape", [(40, 6), (5, 6, 4, 3)], ids=["rows", "images"])
+def test_a_parametric_activation_learns_its_share(of, shape):
+    """Value, gradient of z and of the mix by the closed form of what it mixes."""
+    generator = torch.Generator().manual_seed(0)
+    z = torch.randn(shape, dtype=F64, generator=generator).requires_grad_()
+    mix = torch.randn(6, dtype=F64, generator=generator).requires_grad_()
+    upstream = torch.randn(shape, dtype=F64, generator=generator)
+    own = mix.view(6, *[1] * (len(shape) - 2))
+    y = parametric(z, own, of)
+    value, slope = (part(MIXED[of], z.detach().numpy()) for part in CLOSED[type(MIXED[of])])
+    x, a, up = z.detach().numpy(), own.detach().numpy(), upstream.numpy()
+    np.testing.assert_allclose(y.detach().numpy(), x + (value - x) * a, atol=1e-12)
+    of_z, of_mix = torch.autograd.grad((y * upstream).sum(), (z, mix))
+    np.testing.assert_allclose(of_z.numpy(), up * (1 + (slope - 1) * a), atol=1e-12)
+    np.testing.assert_allclose(of_mix.numpy(), np.moveaxis(up * (value - x), 1, 0).reshape(6, -1).sum(1), atol=1e-12)
+
+
+def test_all_that_may_be_mixed_is_known_by_its_name():
+    assert list(MIXED) == list(value_kinds(Parametric)["of"].words)
+    assert all(rule_name(rule) == name for name, rule in MIXED.items())
+
+
+def test_realmlp_has_the_same_parametric_activation():
+    theirs = pytest.importorskip("pytabkit.models.nn_models.activations")
+    z, mix = torch.randn(30, 6, dtype=F64), torch.randn(6, dtype=F64)
+    for of, function in (("selu", torch.selu), ("mish", theirs.mish)):
+        layer = type("Layer", (), {"f": staticmethod(function), "weight": mix})()
+        out = theirs.ParametricActivationLayer.forward_cont(layer, z)
+        assert (out - parametric(z, mix, of)).abs().max() <= 1e-12
 
 
 def test_prelu_slopes_of_lanes_broadcast():

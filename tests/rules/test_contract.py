@@ -78,7 +78,8 @@ def formula_inputs(rule, rng, *, pieces=1):
 def call(rule, z):
     record = rule()
     if getattr(rule, "learned", False):
-        return rule.formula(z, torch.full((1,), record.start, dtype=z.dtype))
+        others = (record.of,) if isinstance(record, activations.Parametric) else ()
+        return rule.formula(z, torch.full((1,), record.start, dtype=z.dtype), *others)
     return rule.formula(z, *numbers(record))
 
 
@@ -103,7 +104,7 @@ FACTS = {  # what every activation states of itself, and its type
     "torch_layer_name": str | None, "suited_init": initialization.Initialization, "native": str | None,
     "native_number": float,
 }  # fmt: skip
-UNSEEN = {"identity", "maxout"}  # without a function of torch that a trace could see
+UNSEEN = {"identity", "maxout", "parametric"}  # without a function of torch that a trace could see
 OWN_LAYERS = {*UNSEEN, "prelu"}  # without a layer of torch, or built by their network operation
 
 

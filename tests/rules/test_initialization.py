@@ -16,6 +16,7 @@ from tenfold.rules.fields import value_kinds
 from tenfold.rules.initialization import (
     LSUV,
     Constant,
+    DataDriven,
     Fans,
     He,
     Initialization,
@@ -27,6 +28,8 @@ from tenfold.rules.initialization import (
     Xavier,
     Zeros,
     base_draw,
+    bias_draw,
+    deviation_factor,
     lsuv_factor,
 )  # fmt: skip
 from tenfold.rules.record import SECTIONS, BadField, main_field, preset, sections
@@ -47,6 +50,7 @@ ORACLES = {
     Orthogonal: (lambda r, f: f.gain**2 / max(f.fan_in, f.fan_out), NORMAL),
     Sparse: (lambda r, f: r.std**2 * min(r.connections, f.fan_in) / f.fan_in, None),
     LSUV: (lambda r, f: 1 / max(f.fan_in, f.fan_out), NORMAL),
+    DataDriven: (lambda r, f: 1 / f.fan_in, NORMAL),
 }
 RULES = [member() for member in MEMBERS] + [
     Normal(std=0.3), Constant(value=-2.5), UniformWithin(bound=2.0), Sparse(connections=15, std=1.0),
@@ -85,7 +89,7 @@ def test_every_initialization_has_an_oracle():
 def test_variance_and_distribution_are_the_claim(rule, size):
     fans = Fans(*size, 1.5)
     variance, shape = ORACLES[type(rule)]
-    if not isinstance(rule, Orthogonal | LSUV):
+    if not isinstance(rule, Orthogonal | LSUV | DataDriven):
         assert rule.variance(fans) == pytest.approx(variance(rule, fans), rel=1e-12)
     w, b = draw(rule, fans)
     assert w.shape == size
@@ -291,8 +295,9 @@ def test_biases_are_a_constant_or_like_the_weights(member):
     fans = Fans(200, 30000, 1.5)
     row = base_draw(member().draw, np.random.default_rng(1), 1, 30000)[0]
     assert (member().biases(row, fans) == 0).all()
-    assert (member(bias=0.1).biases(row, fans) == 0.1).all()
-    b = member(bias="like_weights").biases(row, fans)
+    others = {"bias_rows": 0} if member is DataDriven else {}  # else the rows decide
+    assert (member(bias=0.1, **others).biases(row, fans) == 0.1).all()
+    b = member(bias="like_weights", **others).biases(row, fans)
     sigma = {Zeros: 0.0, Constant: 0.0, Sparse: 0.01}.get(member, math.sqrt(ORACLES[member][0](member(), fans)))
     assert b.std() == pytest.approx(sigma, rel=5 / math.sqrt(60000))
     assert b.mean() == pytest.approx(0.1 if member is Constant else 0, abs=5 * sigma / math.sqrt(30000) + 1e-15)
@@ -356,3 +361,34 @@ def test_short_forms():
     short = {Normal: "std", Constant: "value", UniformWithin: "bound", Sparse: "connections", Orthogonal: "gain"}
     assert {member: main_field(member) for member in short} == short
     assert {main_field(member) for member in (LeCun, Xavier, He)} == {"distribution"}
+
+
+def test_only_data_driven_asks_for_unit_deviations():
+    assert [member for member in MEMBERS if member.unit_deviation] == [DataDriven]
+
+
+def test_deviation_factors_of_arrays_and_tensors():
+    np.testing.assert_array_equal(deviation_factor(np.array([2.0, 0.0, 0.25])), [0.5, 1, 4])
+    assert torch.equal(deviation_factor(torch.tensor([2.0, 0.0, 0.25])), torch.tensor([0.5, 1, 4]))
+
+
+def test_bias_draws_are_convex_shares_of_exponentials():
+    chosen, shares = bias_draw(np.random.default_rng(0), 7, 5, 4000)
+    assert chosen.shape == shares.shape == (5, 4000)
+    assert set(np.unique(chosen)) == set(range(7))
+    np.testing.assert_allclose(shares.sum(0), 1, rtol=1e-12)
+    # Exp(1) over their sum: uniform on the simplex, each share Beta(1, 4)
+    assert shares.mean() == pytest.approx(0.2, abs=1e-12)
+    assert shares.var() == pytest.approx(4 / (25 * 6), rel=0.05)
+
+
+def test_biases_may_be_normal_of_size_one():
+    fans, base = Fans(400, 30), np.random.default_rng(0).normal(size=30)
+    for rule in (LeCun(bias="normal"), Xavier(bias="normal"), DataDriven(bias="normal", bias_rows=0)):
+        np.testing.assert_array_equal(rule.biases(base, fans), base)
+        assert rule.draw_of("bias") == "normal"
+        assert rule.draw_of("weight") == rule.draw
+        assert not rule.silent("bias", output=True)
+    assert LeCun(bias="normal", zero_last=True).silent("bias", output=True)
+    assert not LeCun(bias="normal", zero_last=True).silent("bias", output=False)
+    assert not LeCun(bias="like_weights", zero_last=True).silent("bias", output=True)

@@ -60,6 +60,7 @@ def table():
         "scale": {"network": {**NET, "scale": True}},
         "dropout": {"network": {**NET, "dropout": 0.2}},
         "input_dropout": {"network": {**NET, "input_dropout": 0.1}},
+        "views": {"network": {**NET, "views": 4}},
         "weight_decay": {"weight_decay": 1e-3},
         "l1": {"l1": 1e-4},
         "elastic": {"l1": 1e-4, "weight_decay": 1e-4},
@@ -166,6 +167,7 @@ def images():
         "dense residual": [
             "flatten", "scale", {"dense": 24}, "relu", {"residual": [{"dense": 24}, "relu", {"dense": 24}]},
         ],
+        "views": ["flatten", {"views": 4}, {"dense": 24}, "relu"],
     }  # fmt: skip
     found |= {
         f"{next(iter(norm))} in a convolution": [{"conv": 8}, norm, "relu", {"max_pool": 2}]

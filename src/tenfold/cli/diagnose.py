@@ -26,6 +26,7 @@ from tenfold.cli.options import (
     parse_number,
     parse_seconds,
     print_json,
+    recipe_options,
     say,
     shell_path,
 )
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
 
 def diagnose_command(
     data: DataOption,
-    recipe: Annotated[Path, typer.Option(metavar="FILE", help="The recipe (YAML).")],
+    recipe: Annotated[Path, typer.Option(metavar="FILE", help="The recipe (YAML), or a preset.")],
     target: TargetOption = None,
     repair: Annotated[bool, typer.Option("--repair", help="Test and apply fixes, write the repaired recipe.")] = False,
     output: Annotated[
@@ -76,18 +77,18 @@ def diagnose_command(
     With --repair, fixes are tested and applied until the recipe is healthy, and the repaired recipe is written.
     """
     from tenfold.problem.from_file import prepare
-    from tenfold.recipe import Recipe
 
     path = _output(recipe, output) if repair else None
     if output is not None and not repair:
         raise BadInput("--output without --repair", do="--repair, which writes the repaired recipe")
-    found = Recipe.from_yaml(recipe)
     settings = Settings(
-        data=data, target=target, recipe=found, folds=folds, repeats=repeats, drop=tuple(drop or ()),
+        data=data, target=target, **recipe_options(recipe), folds=folds, repeats=repeats, drop=tuple(drop or ()),
         holdout=holdout, task=task, metric=metric, device=device, seed=seed, time_limit=parse_seconds(time_limit),
         reading=ReadOptions(header_row, no_header, skip_rows, missing, asked_kinds(kind), bad_rows),
     )  # fmt: skip
     prepared = prepare(settings)
+    found = prepared.settings.recipe
+    assert found is not None
     prepared.problem.check_recipes([found])
     if not as_json:
         say(*_opening(found, prepared), "")

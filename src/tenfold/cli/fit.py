@@ -35,6 +35,7 @@ from tenfold.cli.options import (
     parse_number,
     parse_seconds,
     print_json,
+    recipe_options,
     shell_path,
 )
 from tenfold.data.read.options import ReadOptions, asked_kinds
@@ -44,7 +45,7 @@ from tenfold.problem.settings import Settings
 if TYPE_CHECKING:
     from tenfold.cli.screen import Screen
     from tenfold.problem.from_file import Prepared
-    from tenfold.recipe import Recipe, Space
+    from tenfold.recipe import Space
     from tenfold.run.fit import Stop
     from tenfold.run.plan import RunPlan
     from tenfold.store.run_directory import Run
@@ -58,7 +59,11 @@ def fit(
         typer.Option(parser=parse_integer, help="Number of recipes to try; default: 8 to 48, by their cost."),
     ] = Settings.trials,
     recipe: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Cross-validate this one recipe (YAML) instead of searching.")
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Cross-validate this one recipe (YAML, or a preset: realmlp, realmlp_s) instead of searching.",
+        ),
     ] = None,
     space: Annotated[Path | None, typer.Option(metavar="FILE", help="Search this space (YAML).")] = None,
     strategy: Annotated[
@@ -128,7 +133,7 @@ def fit(
     if out is not None:
         _check_place(out)
     options["reading"] = ReadOptions(header_row, no_header, skip_rows, missing, asked_kinds(kind), bad_rows)
-    options |= {"recipe": _recipe(recipe), "space": _space(space), "drop": tuple(drop or ())}
+    options |= {**recipe_options(recipe), "space": _space(space), "drop": tuple(drop or ())}
     settings = Settings(**{**options, "time_limit": parse_seconds(time_limit)})
     _fit(settings, out, begun, dry_run=dry_run, as_json=as_json)
 
@@ -183,14 +188,6 @@ def resume(run: RunDirectory, as_json: JsonOption = False) -> None:
                 raise Corrupt(damage.what, file=str(run / damage.file), expected=damage.expected, found=damage.found)
 
 
-def _recipe(path: Path | None) -> Recipe | None:
-    if path is None:
-        return None
-    from tenfold.recipe import Recipe
-
-    return Recipe.from_yaml(path)
-
-
 def _space(path: Path | None) -> Space | None:
     if path is None:
         return None
@@ -218,7 +215,7 @@ def _fit(settings: Settings, out: Path | None, begun: float, *, dry_run: bool = 
             print_json(plan_dict(prepared, plan))
         return
     path = out or next_directory(prepared.name)
-    with _signals(path) as stop, create_run(settings, path, prepared, plan) as run:
+    with _signals(path) as stop, create_run(prepared.settings, path, prepared, plan) as run:
         _work(run, prepared, plan, screen, stop, begun, as_json)
 
 

@@ -46,6 +46,22 @@ def parse_seconds(text: str | None) -> float | None:
     return float(match[1]) * _UNITS[match[2]]
 
 
+def recipe_options(named: Path | None) -> dict[str, Any]:
+    """The settings of --recipe: the recipe of a file, or a preset. A name without a suffix that is that of a preset is
+    the preset, whatever files there are: a file of that name needs its full path."""
+    if named is None:
+        return {}
+    from tenfold.recipe import Recipe
+    from tenfold.recipe.presets import RECIPE_PRESETS
+
+    if str(named) in RECIPE_PRESETS:
+        return {"preset": str(named)}
+    if not named.suffix and not named.exists() and named.parent == Path():
+        expected = f"a YAML file, or one of the presets: {', '.join(RECIPE_PRESETS)}"
+        raise BadInput(f"--recipe {named}: there is no such file or preset", expected=expected)
+    return {"recipe": Recipe.from_yaml(named)}
+
+
 JsonOption = Annotated[bool, typer.Option("--json", help="Print only one JSON object on standard output.")]
 DataOption = Annotated[
     str, typer.Argument(help="A .csv, .tsv (also gzipped), .parquet or .npz file, a folder of images, or sklearn:NAME.")

@@ -94,14 +94,19 @@ def check_command(run: RunDirectory, as_json: JsonOption = False) -> None:
 
 
 def recipes(
+    preset: Annotated[
+        str | None, typer.Argument(metavar="[PRESET]", help="Print this recipe of a paper instead: realmlp, realmlp_s.")
+    ] = None,
     explain: Annotated[
         str | None,
         typer.Option(metavar="NAME", help="Explain one rule or layer: formula, claim, when to choose it."),
     ] = None,
+    task: Annotated[str, typer.Option(help="classification or regression, for a preset.")] = "classification",
     as_json: JsonOption = False,
 ) -> None:
     """Print the default recipe as YAML, with a comment on every line, to edit and give to `fit --recipe`."""
     from tenfold.recipe import Recipe, commented_default
+    from tenfold.recipe.presets import recipe_preset
     from tenfold.recipe.words.explain import explain as find, explanation
 
     if explain is not None:
@@ -111,6 +116,12 @@ def recipes(
         else:
             width = shutil.get_terminal_size().columns
             print("\n".join(explanation(entry, width=width) for entry in found), end="")
+    elif preset is not None:
+        made = recipe_preset(preset, task)
+        if as_json:
+            print_json({"recipe": made.to_dict()})
+        else:
+            print(f"# {preset} for {task}: {made.describe()}\n{made.to_yaml()}", end="")
     elif as_json:
         print_json({"recipe": Recipe().to_dict()})
     else:

@@ -37,13 +37,13 @@ def engine_of(recipe: Recipe, size: Size, *, classification: bool, engine: Engin
 
 def make_lanes(
     lanes: Sequence[Lane], shape: Shape, feed: Feed, *, engine: Engine, schedule_updates: int | None = None,
-    threads: int | None = None, scored: bool = True, ahead: bool = False,
+    threads: int | None = None, scored: bool = True, ahead: bool = False, with_snapshots: bool = False,
 ) -> LaneStates:  # fmt: skip
     """Lanes of one shape, to be trained by compiled code if the run uses it and it knows all of their recipes, else as
     a pack.
 
     schedule_updates: what the schedules call an epoch, default the feed's. threads: of the compiled lanes, default one
-    a core. scored, ahead: see `SoloLanes`.
+    a core. scored, ahead, with_snapshots: see `SoloLanes`.
     """
     feed = feed.of(lanes[0].recipe)
     size = shape.size
@@ -55,8 +55,9 @@ def make_lanes(
         from tenfold.engine.native.solo_lanes import SoloLanes
 
         return SoloLanes(
-            lanes, shape, feed, schedule_updates=schedule_updates, threads=threads, scored=scored, ahead=ahead
-        )
+            lanes, shape, feed, schedule_updates=schedule_updates, threads=threads, scored=scored, ahead=ahead,
+            with_snapshots=with_snapshots,
+        )  # fmt: skip
     from tenfold.engine.packs.pack import Pack
 
     return Pack(lanes, shape, feed, schedule_updates=schedule_updates)

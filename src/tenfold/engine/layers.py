@@ -13,7 +13,9 @@ from tenfold.engine.plan.size import Image
 from tenfold.rules.activations import maxout, maxout_channels
 from tenfold.rules.embeddings.column_map import column_map
 from tenfold.rules.embeddings.periodic import shifted_waves, waves
+from tenfold.rules.embeddings.ple import encode_bins
 from tenfold.rules.record import numbers
+from tenfold.rules.views import ViewMean, view_mean
 
 Array = np.ndarray
 
@@ -31,6 +33,37 @@ class ActivationLayer(nn.Module):
 
     def extra_repr(self) -> str:
         return repr(self.rule)
+
+
+class ParametricLayer(nn.Module):
+    """A parametric activation as a layer; mix: one number for every unit or channel."""
+
+    def __init__(self, rule: Any, mix: Tensor) -> None:
+        super().__init__()
+        self.rule, self.mix = rule, nn.Parameter(mix)
+
+    def forward(self, z: Tensor) -> Tensor:
+        """(rows, units) or (rows, channels, H, W), of the same shape."""
+        own = self.mix[:, None, None] if z.dim() == 4 else self.mix
+        return type(self.rule).formula(z, own, *numbers(self.rule))
+
+    def extra_repr(self) -> str:
+        return repr(self.rule)
+
+
+class ClipLayer(nn.Module):
+    """Numbers cut to [low, high]."""
+
+    def __init__(self, low: float, high: float) -> None:
+        super().__init__()
+        self.low, self.high = low, high
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Of the same shape."""
+        return x.clamp(self.low, self.high)
+
+    def extra_repr(self) -> str:
+        return f"{self.low:g}, {self.high:g}"
 
 
 class MaxoutLayer(nn.Module):
@@ -82,6 +115,22 @@ class WavesLayer(nn.Module):
     def extra_repr(self) -> str:
         columns, frequencies = self.frequency.shape
         return f"{columns}, frequencies={frequencies}, phases={self.phase is not None}"
+
+
+class BinsLayer(nn.Module):
+    """The first columns become numbers for their bins; the others pass by."""
+
+    def __init__(self, edges: Array) -> None:
+        super().__init__()
+        self.edges = nn.Parameter(torch.from_numpy(edges), requires_grad=False)  # (columns, bins + 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(rows, columns and others) -> (rows, columns bins and others)."""
+        columns = len(self.edges)
+        return torch.cat([encode_bins(x[:, :columns], self.edges).flatten(1), x[:, columns:]], 1)
+
+    def extra_repr(self) -> str:
+        return f"{len(self.edges)}, bins={self.edges.shape[1] - 1}"
 
 
 class ColumnMapLayer(nn.Module):
@@ -150,3 +199,36 @@ class ResidualLayer(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """f(x) + s(x)."""
         return self.body(x) + self.shortcut(x)
+
+
+class ViewsLayer(nn.Module):
+    """Views of every row, each times its own factors (views, columns)."""
+
+    def __init__(self, factors: Tensor) -> None:
+        super().__init__()
+        self.factors = nn.Parameter(factors)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(rows, columns) -> (views rows, columns), the first view of all rows in front."""
+        return (x * self.factors[:, None]).flatten(0, 1)
+
+    def extra_repr(self) -> str:
+        return f"views={len(self.factors)}, columns={self.factors.shape[1]}"
+
+
+class HeadsLayer(nn.Module):
+    """A dense map for each view, weight (views, inputs, units) and bias (views, 1, units)."""
+
+    def __init__(self, weight: Tensor, bias: Tensor, mean: ViewMean) -> None:
+        super().__init__()
+        self.weight, self.bias, self.mean = nn.Parameter(weight), nn.Parameter(bias), mean
+
+    def forward(self, h: Tensor) -> Tensor:
+        """(views rows, inputs) -> in training (rows, views, units), else the mean over the views (rows, units)."""
+        h = h.unflatten(0, (len(self.weight), -1))  # (views, rows, inputs)
+        out = h @ self.weight + self.bias
+        return out.transpose(0, 1) if self.training else view_mean(out, self.mean.link)
+
+    def extra_repr(self) -> str:
+        views, inputs, units = self.weight.shape
+        return f"views={views}, inputs={inputs}, units={units}"

@@ -24,7 +24,7 @@ def lane_arrays(layout: Layout, width: int, w: Tensor, moments: Tensor) -> dict[
     arrays: dict[str, np.ndarray] = {}
     for slot, view in zip(layout.slots, layout.views(w), strict=True):
         array = slot.cut(layout.inputs - width).real(view)[0].cpu().numpy().copy()  # without the padding
-        arrays[f"{slot.op}.{slot.kind}"] = array if slot.kind == "weight" else array[0]
+        arrays[f"{slot.op}.{slot.kind}"] = array[0] if slot.is_vector else array
     row = moments.cpu().numpy()
     for number, (mean, var, _) in layout.moments.items():
         units = arrays[f"{number}.gamma"].size

@@ -88,13 +88,16 @@ def check_member(
 
 def _check_preprocess(settings: Any, arrays: Mapping[str, Array], where: str) -> int:
     """The number of inputs of the network."""
-    if not isinstance(settings, dict) or set(settings) != {"width", "target_scale"}:
+    if not isinstance(settings, dict) or set(settings) - {"target_bounds"} != {"width", "target_scale"}:
         raise Corrupt("the settings of the preprocessing have other fields", file=where)
     width, scale = settings["width"], settings["target_scale"]
     if type(width) is not int or width < 1:
         raise Corrupt(f"the width is {width!r:.40}", file=where)
     if not isinstance(scale, list) or len(scale) != 2 or not all(map(_is_number, scale)):
         raise Corrupt(f"the scale of the target is {scale!r:.60}", file=where)
+    bounds = settings.get("target_bounds", [0, 0])
+    if not isinstance(bounds, list) or len(bounds) != 2 or not all(map(_is_number, bounds)) or bounds[0] > bounds[1]:
+        raise Corrupt(f"the bounds of the target are {bounds!r:.60}", file=where)
     slots = sorted((name for name in arrays if name.startswith("slots")), key=lambda name: (len(name), name))
     wanted = {"medians", "indicators", "shift", "scale"}
     more = {"rotation", "limit", "integer_columns", "mean_categories", *_integer_values(arrays), *_mean_tables(arrays)}
@@ -187,7 +190,7 @@ def _shapes(recipe: Recipe, size: Size) -> dict[str, tuple[int, ...]]:
     shapes: dict[str, tuple[int, ...]] = {}
     for number, step in enumerate(plan_network(recipe.network, size)):
         for slot in step.op.slots():
-            shapes[f"{number}.{slot.kind}"] = slot.size if slot.kind == "weight" else slot.size[1:]
+            shapes[f"{number}.{slot.kind}"] = slot.size[1:] if slot.is_vector else slot.size
         if step.op.moment_width:
             shapes |= {f"{number}.{name}": shapes[f"{number}.gamma"] for name in RUNNING}
     return shapes

@@ -21,24 +21,29 @@ if TYPE_CHECKING:
     from tenfold.model.refit_or_ensemble import RefitVersusEnsemble
 
 
+FoldWeights = Sequence[dict[str, np.ndarray]]  # a network a fold, as `LaneStates.parameters` gives it
 REFITS = 5  # networks of "refits"
 
 
 class Winner(NamedTuple):
-    """The recipe that a search chose, the epoch on its fold-mean curve, and the scores of its folds there."""
+    """The recipe that a search chose, the epoch on its fold-mean curve, the scores of its folds there, and the weights
+    of their networks, where they are still known."""
 
     problem: Problem
     recipe: Recipe
     epoch: int
     scores: np.ndarray
+    weights: FoldWeights | None = None
 
 
 class BlendPart(NamedTuple):
-    """A recipe of a blend: trained to that epoch on each fold; share: its weight in the mean, against the others'."""
+    """A recipe of a blend: trained to that epoch on each fold; share: its weight in the mean, against the others';
+    weights: of the networks of the folds, where they are still known."""
 
     recipe: Recipe
     epoch: int
     share: float
+    weights: FoldWeights | None = None
 
 
 @dataclass(frozen=True)
@@ -79,7 +84,7 @@ def final_model(
     from tenfold.model.refit import fold_blend, fold_ensemble, refit
     from tenfold.model.refit_or_ensemble import compare_refit_and_ensemble
 
-    problem, recipe, epoch, scores = winner
+    problem, recipe, epoch, scores, weights = winner
     comparison = None
     how: Any = {"classes": classes, "device": device, "engine": engine, "idle": idle}
     if check_kind(kind) == "both":
@@ -90,7 +95,7 @@ def final_model(
     if kind == "blend":
         model = fold_blend(problem, parts, schema=schema, **how)
     elif kind == "ensemble":
-        model = fold_ensemble(problem, recipe, epoch, schema=schema, **how)
+        model = fold_ensemble(problem, recipe, epoch, schema=schema, weights=weights, **how)
     else:
         networks = REFITS if kind == "refits" else 1
         model = refit(problem, recipe, epoch, seed=seed, networks=networks, schema=schema, **how)

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from tenfold.engine.layers import ClipLayer
 from tenfold.model.member import Member
-from tenfold.problem.outputs import MOST_LOG_RATE
+from tenfold.problem.outputs import MOST_LOG_RATE, output_bounds
 from tenfold.recipe.recipe import loss_of
 
 
@@ -20,6 +21,7 @@ class MeanModule(nn.Module):
         self.networks = nn.ModuleList(networks)
         self.widths = [member.encoding.width for member in members]
         self.scales = [member.target_scale for member in members]
+        self.bounds = [member.target_bounds for member in members]
         self.shares = [member.share for member in members]
         self.classification = classification
         self.rates = [loss_of(member.recipe, classification).link == "exp" for member in members]
@@ -35,4 +37,15 @@ class MeanModule(nn.Module):
         mean, std = self.scales[member]
         if self.classification:
             return out.softmax(-1)
-        return out.clamp(max=MOST_LOG_RATE).exp() * mean if self.rates[member] else out * std + mean
+        found = out.clamp(max=MOST_LOG_RATE).exp() * mean if self.rates[member] else out * std + mean
+        bounds = self.bounds[member]
+        return found if bounds is None else found.clamp(*bounds)
+
+
+def clipped_network(network: nn.Sequential, member: Member, classification: bool) -> nn.Sequential:
+    """A member's network; where its predictions are cut to bounds, with the layer that cuts its outputs to them."""
+    if member.target_bounds is None:
+        return network
+    link = loss_of(member.recipe, classification).link
+    low, high = output_bounds(member.target_bounds, link, *member.target_scale)
+    return nn.Sequential(*network, ClipLayer(low, high)).eval()

@@ -11,7 +11,7 @@ import numpy as np
 from tenfold.data.feed.encode import Encoding, Inputs
 from tenfold.data.feed.integers import FewIntegers, with_categories
 from tenfold.data.feed.target_means import TargetMeans, mean_columns, with_columns
-from tenfold.engine.plan.network import entering_image, plan_network
+from tenfold.engine.plan.network import entering_image, plan_recipe
 from tenfold.engine.plan.size import Size
 from tenfold.recipe.recipe import Recipe
 from tenfold.rules.preprocessing import Affine, apply_affine
@@ -24,7 +24,8 @@ class Member:
     """A network, and what the rows that it was trained on decided: the encoding, the preprocessing, the target's scale.
 
     target_scale: mean and standard deviation of the target, (0, 1) for classes. weights: arrays by name, see
-    `Pack.parameters`. share: its weight in the mean of a model's members.
+    `Pack.parameters`. share: its weight in the mean of a model's members. target_bounds: what predicted numbers are cut
+    to, if to anything.
     """
 
     recipe: Recipe
@@ -37,6 +38,7 @@ class Member:
     share: float = 1.0
     integers: tuple[FewIntegers, ...] = ()  # that are categories too
     means: tuple[TargetMeans, ...] = ()  # of levels
+    target_bounds: tuple[float, float] | None = None
 
     @property
     def numbers(self) -> int:
@@ -63,7 +65,7 @@ class Member:
         from tenfold.engine.module import build_module
 
         size = self.size(outputs, image)
-        steps = plan_network(self.recipe.network, size)
+        steps = plan_recipe(self.recipe, size)
         return build_module(steps, self.weights, entering_image(self.recipe.network, size))
 
     def compiled(self, outputs: int, image: tuple[int, int, int] | None) -> Any:
@@ -83,7 +85,10 @@ class Member:
         if self.means:
             arrays["mean_categories"] = np.array([category for category, _ in self.means], np.int64)
             arrays |= {f"means{i}": table for i, (_, table) in enumerate(self.means)}
-        return {"width": self.encoding.width, "target_scale": list(self.target_scale)}, arrays
+        settings: dict[str, Any] = {"width": self.encoding.width, "target_scale": list(self.target_scale)}
+        if self.target_bounds is not None:
+            settings["target_bounds"] = list(self.target_bounds)
+        return settings, arrays
 
 
 def read_member(
@@ -94,6 +99,7 @@ def read_member(
     while f"slots{len(slots)}" in arrays:
         slots.append(arrays[f"slots{len(slots)}"])
     mean, std = preprocess["target_scale"]
+    bounds = preprocess.get("target_bounds")
     none = np.zeros(0, np.int64)
     columns, categories = (arrays.get(name, none).tolist() for name in ("integer_columns", "mean_categories"))
     return Member(
@@ -107,4 +113,5 @@ def read_member(
         integers=tuple(FewIntegers(column, arrays[f"integer_values{i}"]) for i, column in enumerate(columns)),
         means=tuple(TargetMeans(category, arrays[f"means{i}"]) for i, category in enumerate(categories)),
         share=spec.get("share", 1.0),
+        target_bounds=None if bounds is None else (bounds[0], bounds[1]),
     )

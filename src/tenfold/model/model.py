@@ -61,14 +61,14 @@ class Model:
     def __repr__(self) -> str:
         """The recipe, or those of a blend with their shares, and how long they were trained."""
         size = f" of {len(self.members)} networks" if len(self.members) > 1 else ""
-        size += f" and {byte_size(self.size)}" if len(self.members) > 1 else ""
         groups, whole = self.alike, sum(member.share for member in self.members)
         lines: list[str] = []
         for members in groups:
             first = members[0]
             line = f"{first.recipe.describe()}, {first.epochs:g} epochs ({first.updates} updates)"
             lines.append(f"{sum(member.share for member in members) / whole:.0%} {line}" if len(groups) > 1 else line)
-        return f"Model{size}: " + "; ".join(lines)
+        weights = [f"{byte_size(self.size)} of weights"] if len(self.members) > 1 else []
+        return f"Model{size}: " + "; ".join([*lines, *weights])
 
     @property
     def alike(self) -> list[list[Member]]:
@@ -125,9 +125,10 @@ class Model:
         One network is an `nn.Sequential` that returns logits or standardized numbers. Several return `outputs`, because
         it is these that are averaged.
         """
+        from tenfold.model.mean_module import MeanModule, clipped_network
+
         if len(self.members) == 1:
-            return self._networks[0]
-        from tenfold.model.mean_module import MeanModule
+            return clipped_network(self._networks[0], self.members[0], bool(self.classes))
 
         return MeanModule(self.members, self._networks, bool(self.classes)).eval()
 
@@ -220,7 +221,7 @@ class Model:
         size = CHUNK if self.image is None else CHUNK_IMAGES
         for first in range(0, inputs.rows, size):
             out = predictor(member.encode(inputs, slice(first, first + size)))
-            yield softmax(out) if self.classes else in_unit(out, link, *member.target_scale)
+            yield softmax(out) if self.classes else in_unit(out, link, *member.target_scale, member.target_bounds)
 
     def labels(self, outputs: Array) -> Array:
         """From `outputs` to predictions (rows,)."""

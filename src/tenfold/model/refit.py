@@ -3,10 +3,11 @@ blend of the fold models of several recipes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import torch
 
 from tenfold.data.columns.schema import Schema
@@ -21,11 +22,13 @@ from tenfold.engine.plan.shape import Shape
 from tenfold.errors import RunFailed
 from tenfold.executors.choose import executor_in_this_process
 from tenfold.executors.protocol import Emit, JobOrder
-from tenfold.model.final import BlendPart
+from tenfold.model.final import BlendPart, FoldWeights
 from tenfold.model.member import Member
 from tenfold.model.model import Model
 from tenfold.problem.problem import Problem
 from tenfold.recipe.recipe import Recipe
+
+Array = np.ndarray
 
 
 def refit(
@@ -52,7 +55,8 @@ def refit(
     whole = problem.whole(seed, networks)
     feed = whole.feed([recipe], device or torch.device("cpu"), torch.float32)
     pack = train_lanes(whole, recipe, feed, epoch * per_epoch, schedule=per_epoch, engine=engine, idle=idle)
-    return _model(whole, pack, schema, classes, rows="all development rows")
+    found = _networks(pack, rows="all development rows")
+    return _model(whole, found, pack.update, pack.per_epoch, schema, classes)
 
 
 def fold_ensemble(
@@ -62,6 +66,7 @@ def fold_ensemble(
     *,
     schema: Schema | None = None,
     classes: tuple[object, ...] | None = None,
+    weights: FoldWeights | None = None,
     device: torch.device | None = None,
     engine: Engine | None = None,
     idle: Callable[[], None] = lambda: None,
@@ -69,13 +74,18 @@ def fold_ensemble(
     """The recipe trained to an epoch on every fold's training part: a model of the networks that were scored, in the
     order of the folds.
 
-    Their weights have the bits of the search's on the same device, because a lane's numbers do not depend on the lanes
-    next to it. Raises `RunFailed` if a training diverges.
+    weights: those that the search had there, if they are still known; without them the networks are trained again. They
+    then have the same bits on the same device, because a lane's numbers do not depend on the lanes next to it. Raises
+    `RunFailed` if a training diverges.
     """
-    feed = problem.feed([recipe], device or torch.device("cpu"), torch.float32)
     per_epoch = Dealing.of(problem.folds, recipe.batch_size).updates
+    if weights is not None:
+        networks = {fold: (recipe, arrays) for fold, arrays in enumerate(weights)}
+        return _model(problem, networks, epoch * per_epoch, per_epoch, schema, classes)
+    feed = problem.feed([recipe], device or torch.device("cpu"), torch.float32)
     pack = train_lanes(problem, recipe, feed, epoch * per_epoch, engine=engine, idle=idle)
-    return _model(problem, pack, schema, classes, rows="the training part of a fold")
+    networks = _networks(pack, rows="the training part of a fold")
+    return _model(problem, networks, pack.update, pack.per_epoch, schema, classes)
 
 
 def fold_blend(
@@ -90,7 +100,7 @@ def fold_blend(
 ) -> Model:
     """The fold ensembles of several recipes (see `fold_ensemble`) as one model, weighted by their shares."""
     how: Any = {"schema": schema, "classes": classes, "device": device, "engine": engine, "idle": idle}
-    models = [fold_ensemble(problem, part.recipe, part.epoch, **how) for part in parts]
+    models = [fold_ensemble(problem, part.recipe, part.epoch, weights=part.weights, **how) for part in parts]
     members = [
         replace(member, share=part.share) for part, model in zip(parts, models, strict=True) for member in model.members
     ]
@@ -132,31 +142,46 @@ def train_lanes(
     return packs[0]
 
 
-def _model(
-    problem: Problem, pack: LaneStates, schema: Schema | None, classes: tuple[object, ...] | None, *, rows: str
-) -> Model:
-    """The pack's lanes as members, in the order of the folds. rows: in words, what they were trained on."""
-    members: dict[int, Member] = {}
+def _networks(pack: LaneStates, *, rows: str) -> dict[int, tuple[Recipe, dict[str, Array]]]:
+    """The recipe and the weights of each lane, by the place of its fold. rows: in words, what they were trained on."""
+    found: dict[int, tuple[Recipe, dict[str, Array]]] = {}
     for i, lane in enumerate(pack.lanes):
         if int(pack.bad[i]) >= 0 or not bool(pack.w[i].isfinite().all()):
             raise RunFailed(
                 f"the winner diverged at update {int(pack.bad[i])} when trained on {rows}; "
                 "lower its learning rate or add clip_norm: 1.0"
             )
-        view = problem.view(lane.recipe)
-        members[lane.fold] = Member(
-            recipe=lane.recipe,
-            encoding=view.encodings[lane.fold],
-            integers=view.integers,
-            means=view.means_of(lane.fold),
-            affine=lane.recipe.preprocess.fit(view.moments_for([lane.recipe])[lane.fold]),
-            target_scale=problem.scale(lane.fold),
-            weights=pack.parameters(i),
-            epochs=pack.update / pack.per_epoch,
-            updates=pack.update,
+        found[lane.fold] = lane.recipe, pack.parameters(i)
+    return found
+
+
+def _model(
+    problem: Problem,
+    networks: Mapping[int, tuple[Recipe, dict[str, Array]]],
+    updates: int,
+    per_epoch: int,
+    schema: Schema | None,
+    classes: tuple[object, ...] | None,
+) -> Model:
+    """Networks after so many updates as members, in the order of their folds."""
+    views = {recipe: problem.view(recipe) for recipe, _ in networks.values()}
+    members = tuple(
+        Member(
+            recipe=recipe,
+            encoding=views[recipe].encodings[fold],
+            integers=views[recipe].integers,
+            means=views[recipe].means_of(fold),
+            affine=recipe.preprocess.fit(views[recipe].moments_for([recipe])[fold]),
+            target_scale=problem.scale(fold),
+            target_bounds=problem.bounds(fold, clip=recipe.clip_predictions),
+            weights=weights,
+            epochs=updates / per_epoch,
+            updates=updates,
         )
+        for fold, (recipe, weights) in sorted(networks.items())
+    )
     return Model(
-        members=tuple(members[fold] for fold in sorted(members)),
+        members=members,
         classes=tuple(problem.classes if classes is None else classes),
         schema=schema,
         contract=ImageContract.of(problem.inputs),

@@ -145,7 +145,9 @@ def _readable(inner: Problem, recipe: Recipe, pack: LaneStates) -> dict[int, Arr
     outputs: dict[int, Array] = {}
     for i, (lane, raw) in enumerate(zip(pack.lanes, pack.evaluate(), strict=True)):
         diverged = bad[i] >= 0 or not np.isfinite(raw).all()
-        outputs[lane.fold] = np.full(raw.shape, np.nan) if diverged else inner.readable(raw, lane.fold, link)
+        outputs[lane.fold] = np.full(raw.shape, np.nan)
+        if not diverged:
+            outputs[lane.fold] = inner.readable(raw, lane.fold, link, clip=recipe.clip_predictions)
     return outputs
 
 

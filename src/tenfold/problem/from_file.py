@@ -27,6 +27,7 @@ from tenfold.errors import BadInput
 from tenfold.problem.problem import Problem, make_problem
 from tenfold.problem.sealed_test_rows import Sealed, row_inputs
 from tenfold.problem.settings import Settings
+from tenfold.recipe.presets import recipe_preset
 from tenfold.statistics.metrics import metric_for
 
 Array = np.ndarray
@@ -115,6 +116,8 @@ def _prepare(settings: Settings) -> Prepared:
         warnings += _copies(inputs, sealed.inputs)
     counts = len(target.values), len(development), sealed.rows, target.dropped
     folds = replace(splits, folds=problem.divisions) if isinstance(splits.folds, int) else splits
+    if settings.preset is not None:
+        settings = replace(settings, recipe=recipe_preset(settings.preset, target.task))
     return Prepared(
         settings, data.name, data.source, target.name, schema, card, problem, tuple(notes),
         _reason(target, table=isinstance(data, Table)), counts, sealed,

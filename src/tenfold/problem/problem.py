@@ -203,9 +203,15 @@ class Problem:
                 feed.ways[way] = made(view)
         return feed
 
-    def readable(self, outputs: Array, fold: int, link: Link) -> Array:
-        """Outputs (..., rows, C) of a network trained on that fold: see `readable_outputs`."""
-        return readable_outputs(outputs, link, *self.scale(fold))
+    def bounds(self, fold: int, *, clip: bool) -> tuple[float, float] | None:
+        """The smallest and the largest target of a training part, where predictions are to be cut to them."""
+        part = self.y[self.folds[fold].train]
+        return (float(part.min()), float(part.max())) if clip and not self.classes else None
+
+    def readable(self, outputs: Array, fold: int, link: Link, *, clip: bool = False) -> Array:
+        """Outputs (..., rows, C) of a network trained on that fold: see `readable_outputs`. clip: whether numbers are
+        cut to the range of the training part."""
+        return readable_outputs(outputs, link, *self.scale(fold), self.bounds(fold, clip=clip))
 
     def check_recipes(self, recipes: Sequence[Recipe]) -> None:
         """Refuse a recipe that does not fit the task, the target or the inputs."""
@@ -239,6 +245,8 @@ class Problem:
             return f"categories: {recipe.categories} is for the columns of a table; these are images", "leave it out"
         if recipe.augment.active and not images:
             return "augment is for images; these are rows of columns", "leave augment out"
+        if recipe.clip_predictions and self.classes:
+            return "clip_predictions is for numbers; the target has classes", "leave clip_predictions out"
         return None
 
 

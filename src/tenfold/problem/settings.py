@@ -29,7 +29,8 @@ DEVICE = re.compile(r"auto|cpu|(cuda|mps|xpu)(:\d+)?")
 class Settings:
     """What `fit` was asked for.
 
-    recipe, space: None for the default space of the data. time_limit: seconds. groups, time: names of columns. drop:
+    recipe, space: None for the default space of the data. preset: the name of a recipe that depends on the task; the
+    recipe itself is beside it once the task is known. time_limit: seconds. groups, time: names of columns. drop:
     names of columns that are left out. test: a file of test rows instead of a held-out share. no_test: leave the test
     rows sealed. strategy None: halving from 16 recipes on or under a time limit, else exhaustive. reading: how files
     are read.
@@ -39,6 +40,7 @@ class Settings:
     target: str | None = None
     trials: int | None = None
     recipe: Recipe | None = None
+    preset: str | None = None
     space: Space | None = None
     strategy: str | None = None
     proposals: str = "random"
@@ -54,7 +56,7 @@ class Settings:
     nested: bool = False
     audit: bool = False
     rule: str = "best"
-    keep: str = "refit"
+    keep: str = "blend"
     task: str | None = None
     metric: str | None = None
     device: str = "auto"
@@ -67,10 +69,11 @@ class Settings:
             value = getattr(self, name)
             object.__setattr__(self, name, None if value is None else composed(value))
         object.__setattr__(self, "drop", tuple(map(composed, self.drop)))
-        if self.recipe is not None and self.space is not None:
+        one = self.recipe is not None or self.preset is not None
+        if one and self.space is not None:
             raise BadInput("both a recipe and a space are given", do="--recipe FILE or --space FILE, not both")
-        if self.trials is not None and (not 1 <= self.trials <= MOST_TRIALS or self.recipe is not None):
-            found = f"--trials {clipped(self.trials)}" + (" together with --recipe" if self.recipe is not None else "")
+        if self.trials is not None and (not 1 <= self.trials <= MOST_TRIALS or one):
+            found = f"--trials {clipped(self.trials)}" + (" together with --recipe" if one else "")
             most = f"at least 1, at most {MOST_TRIALS}"
             raise BadInput(found, expected=f"a number of recipes to sample, {most}, from a space")
         if not 0 <= self.holdout < 1:

@@ -200,5 +200,27 @@ class Residual(RecipePart):
     layers: tuple[Layer, ...] | Written = ()
 
 
+@dataclass(frozen=True, kw_only=True)
+class Views(RecipePart):
+    """Several views of every row that share all layers behind, each with an output layer of its own: an ensemble that
+    is trained as one network (TabM-mini).
+
+    Formula: view j of x is r[j] * x; all views run through the layers behind; o[j] = h[j] V[j] + c[j]. The loss is the
+    mean of the losses of all o[j]; the prediction is the mean of their probabilities, or of their numbers.
+    Shapes: x (rows, columns), r (count, columns), views (count rows, columns), V (count, units, outputs).
+    Options: count - of views.
+    Convention: r starts as random signs; behind an embedding from the normal distribution, with one number for all that
+    a column has become. It is a parameter like a bias, which no decay or penalty reaches. Batch normalization takes its
+    moments over all views; dropout behind them draws for each view.
+    Claim: with count 1 and r = 1 it is the network without it. Each view alone is a network on rows whose columns have
+    other signs. All costs but those of the update are count times as high.
+    Choose: for tables, 8 in front of the first dense layer and behind an embedding; 16 or 32 for wide networks where
+    time does not matter.
+    Source: Gorishniy, Kotelnikov & Babenko 2025 (TabM); Wen, Tran & Ba 2020.
+    """
+
+    count: Count = 8
+
+
 Spatial = Conv | MaxPool | AvgPool | GlobalPool | Flatten | ChannelDropout
-Layer = Dense | Spatial | Dropout | Scale | Residual | EmbeddingLayer | Activation | NormLayer
+Layer = Dense | Spatial | Dropout | Scale | Residual | Views | EmbeddingLayer | Activation | NormLayer

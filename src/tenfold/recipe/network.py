@@ -8,10 +8,10 @@ from typing import Annotated, ClassVar, Literal
 
 from tenfold.recipe.grammar.field_kinds import Written
 from tenfold.recipe.grammar.reader import RecipePart
-from tenfold.recipe.layers import Dense, Dropout, Layer, Scale
+from tenfold.recipe.layers import Dense, Dropout, Layer, Scale, Views
 from tenfold.rules.activations import Activation, ReLU
 from tenfold.rules.embeddings import Embedding, NoEmbedding
-from tenfold.rules.fields import Share, Within
+from tenfold.rules.fields import Count, Share, Within
 from tenfold.rules.normalization import NoNormalization, Normalization
 
 
@@ -24,8 +24,8 @@ class MLP(RecipePart):
     comes before (the default) or after the activation. dropout: probability of dropping a hidden unit in training, in
     [0, 1), default 0; input_dropout: the same for the inputs. Rules are given as records or by name
     (`activation="relu"`). embedding: what each numeric column of a table becomes in front of the first layer; scale:
-    whether a learned factor for each number that enters the first layer comes behind it. Raises `BadInput` that names
-    the field.
+    whether a learned factor for each number that enters the first layer comes behind it. views: of every row, each
+    with an output layer of its own (see `Views`); 1, the default, is off. Raises `BadInput` that names the field.
     """
 
     hidden: Annotated[tuple[int, ...], Within(ge=1)] | Written = (128, 128)
@@ -36,8 +36,9 @@ class MLP(RecipePart):
     input_dropout: Share = 0.0
     embedding: Embedding | Written = NoEmbedding()
     scale: bool = False
+    views: Count = 1
 
-    LATER: ClassVar[tuple[str, ...]] = ("embedding", "scale")
+    LATER: ClassVar[tuple[str, ...]] = ("embedding", "scale", "views")
     BY_FIELDS: ClassVar[bool] = True  # written as a mapping of its fields, without a name
 
     def sequence(self) -> tuple[Layer, ...]:
@@ -48,6 +49,7 @@ class MLP(RecipePart):
         layers: list[Layer] = [Dropout(rate=self.input_dropout)]
         layers += () if isinstance(self.embedding, NoEmbedding) else (self.embedding,)
         layers += (Scale(),) if self.scale else ()
+        layers += (Views(count=self.views),) if self.views > 1 else ()
         for units in self.hidden:
             layers += [Dense(units=units), *inner, Dropout(rate=self.dropout)]
         return tuple(layers)

@@ -57,8 +57,8 @@ class Recipe(RecipePart):
     dropout_schedule: what multiplies the weight decay and the rates of dropout. max_norm: the largest norm of the
     weights into a unit, or None. clip_norm, clip_value: the largest norm of the gradient, the largest of its numbers,
     or None. weight_average: decay of the average of the weights that is used for predictions, in [0, 1); 0 is off.
-    batch_size: rows, or "full"; by default 64, and "full" for second-order optimizers. epochs: passes over the training
-    rows.
+    clip_predictions: whether predicted numbers are cut to the range of the training targets. batch_size: rows, or
+    "full"; by default 64, and "full" for second-order optimizers. epochs: passes over the training rows.
     """
 
     preprocess: Preprocessing | Written = Standardize()
@@ -79,6 +79,7 @@ class Recipe(RecipePart):
     clip_norm: Positive | None = None
     clip_value: Positive | None = None
     weight_average: Share = 0.0
+    clip_predictions: bool = False
     batch_size: Count | Literal["full"] | Written = None
     epochs: Count = 40
 
@@ -97,6 +98,7 @@ class Recipe(RecipePart):
         "rate_factors",
         "weight_decay_schedule",
         "dropout_schedule",
+        "clip_predictions",
     )
 
     def __post_init__(self) -> None:
@@ -162,6 +164,7 @@ class Recipe(RecipePart):
         clips = [clip for clip in (self.clip_norm, self.clip_value) if clip is not None]
         parts += [f"gradients clipped at {' and '.join(f'{clip:.3g}' for clip in clips)}"] if clips else []
         parts += [f"weights averaged at {self.weight_average:.4g}"] if self.weight_average else []
+        parts += ["clipped predictions"] if self.clip_predictions else []
         parts += ["mirror images"] if self.augment.flip else []
         parts += [f"shifts up to {self.augment.shift}"] if self.augment.shift else []
         inputs = "raw" if isinstance(self.preprocess, NoPreprocessing) else describe_rule(self.preprocess)

@@ -50,7 +50,7 @@ def skill_of(problem: Problem, outputs: Array, rows: Array, fold: int, recipe: R
     if not np.isfinite(outputs).all():
         return WORST
     if not problem.classes:
-        predicted = problem.readable(outputs, fold, loss_of(recipe, False).link)[:, 0]
+        predicted = problem.readable(outputs, fold, loss_of(recipe, False).link, clip=recipe.clip_predictions)[:, 0]
         return number_skill(float(((y - predicted) ** 2).sum()), float(((y - y.mean()) ** 2).sum()))
     value = class_skill(float((outputs.argmax(1) == y).mean()), float(np.bincount(y).max()) / len(y))
     return None if value is None else max(WORST, value)
@@ -284,7 +284,8 @@ def lane_scores(problem: Problem, pack: LaneStates) -> list[float]:
     """The metric of every lane on its validation rows; NaN where its outputs are not finite."""
     found: list[float] = []
     for lane, outputs in zip(pack.lanes, pack.evaluate(), strict=True):
-        readable = problem.readable(outputs, lane.fold, loss_of(lane.recipe, bool(problem.classes)).link)
+        link, clip = loss_of(lane.recipe, bool(problem.classes)).link, lane.recipe.clip_predictions
+        readable = problem.readable(outputs, lane.fold, link, clip=clip)
         finite = bool(np.isfinite(outputs).all() and np.isfinite(readable).all())
         y = problem.y[problem.folds[lane.fold].validation]
         found.append(float(problem.metric.score(y, readable[None])[0]) if finite else math.nan)

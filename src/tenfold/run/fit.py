@@ -40,7 +40,7 @@ from tenfold.search.leaderboard import leaderboard_row
 from tenfold.search.nested import Nested, nested_result
 from tenfold.search.racing import Rung
 from tenfold.search.results import SearchResults
-from tenfold.search.search import Given, SearchPlan, train_all
+from tenfold.search.search import Given, SearchPlan, keeps_weights, train_all
 from tenfold.store.bundle import bundle_sha
 from tenfold.store.database import remains
 from tenfold.store.other_runs import SEALED
@@ -193,7 +193,11 @@ class Fit:
         settings, used, self._set_aside = prepared.settings, self._before + time.monotonic() - self._begun, 0.0
         if settings.time_limit is not None:
             compiled = by_engine(plan.recipes, prepared, plan.engine)[0]
-            self._set_aside = seconds_after_training(prepared.problem, plan.recipes, settings.keep, compiled=compiled)
+            # What an earlier session trained is not kept in memory, and its fold models are trained again.
+            kept = not self._before and keeps_weights(prepared.problem, plan.recipes, plan.trials)
+            self._set_aside = seconds_after_training(
+                prepared.problem, plan.recipes, settings.keep, compiled=compiled, kept=kept
+            )
             used += self._set_aside
         self.deadline = Deadline(settings.time_limit, used=used)
 
@@ -372,7 +376,8 @@ class Fit:
             for most in range(BLENDED, 1, -1):
                 blend = choose_blend(trained, most)
                 parts = blend_parts(trained, blend)
-                if sum(seconds_of_folds(problem, part, compiled=part.recipe in fast) for part in parts) <= left:
+                again = [part for part in parts if part.weights is None]
+                if sum(seconds_of_folds(problem, part, compiled=part.recipe in fast) for part in again) <= left:
                     return blend
             return choose_blend(trained, 1)
 

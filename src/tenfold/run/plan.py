@@ -27,7 +27,7 @@ from tenfold.search.deadline import planned_training, seconds_after_training
 from tenfold.search.nested import inner_problem
 from tenfold.search.proposals import Proposer, proposer
 from tenfold.search.racing import Strategy
-from tenfold.search.search import FEWER_LANES, Given, SearchPlan
+from tenfold.search.search import FEWER_LANES, Given, SearchPlan, keeps_weights
 from tenfold.statistics.metrics import Metric
 
 TRAINING_SECONDS = 75.0  # that a default search is planned to train for
@@ -97,7 +97,8 @@ def make_plan(prepared: Prepared, workers: int) -> RunPlan:
     seconds += _compiled_seconds(compiled, problem, share, workers)
     seconds *= trials / len(recipes) * settings.repeats * nested
     whole = LOADING_SECONDS + seconds + baseline_seconds(problem) + _saving_seconds(recipes, problem)
-    whole += seconds_after_training(problem, recipes, settings.keep, compiled=compiled)
+    kept = keeps_weights(problem, recipes, trials)
+    whole += seconds_after_training(problem, recipes, settings.keep, compiled=compiled, kept=kept)
     why = "the default for " + problem.task if settings.metric is None else "asked for"
     data = problem.inputs.numbers.nbytes + problem.inputs.codes.nbytes
     memory = 2 * data + 4 * rows * size.outputs * trials + STARTED_BYTES

@@ -155,7 +155,7 @@ def _keep_line(result: RunResult) -> list[str]:
     if result.kept == "refits":
         return [*lines, f"What predicts: the winner trained on all development rows with several seeds, {size}."]
     if result.kept == "ensemble":
-        asked = result.prepared.settings.keep == "blend"
+        asked = result.prepared.settings.keep == "blend" and len(result.trained.begun) > 1
         why = "; a blend with other recipes scored no better on rows that did not choose it" if asked else ""
         return [*lines, f"What predicts: the winner on {folds} folds, {size}{why}."]
     parts = listed((f"{part['share']:.0%} recipe {part['number']}" for part in model["recipes"]), len(model["recipes"]))

@@ -101,7 +101,10 @@ def choose_blend(results: SearchResults, most: int = BLENDED) -> Blend:
 def blend_parts(results: SearchResults, blend: Blend) -> tuple[BlendPart, ...]:
     """The recipes of a blend as they are trained."""
     pairs = zip(blend.numbers, blend.counts, strict=True)
-    return tuple(BlendPart(results.recipes[n], results.records[n].epoch, float(count)) for n, count in pairs)
+    return tuple(
+        BlendPart(results.recipes[n], results.records[n].epoch, float(count), results.weights_of(n))
+        for n, count in pairs
+    )
 
 
 def _usable(results: SearchResults, number: int) -> bool:

@@ -86,10 +86,15 @@ def planned_training(limit: float | None) -> float:
 
 
 def seconds_after_training(
-    problem: Problem, recipes: Sequence[Recipe], keep: str, *, compiled: Collection[Recipe] = ()
+    problem: Problem,
+    recipes: Sequence[Recipe],
+    keep: str,
+    *,
+    compiled: Collection[Recipe] = (),
+    kept: bool = False,
 ) -> float:
     """Seconds that training the final model and writing the report are likely to take. compiled: those of the recipes
-    that compiled lanes train.
+    that compiled lanes train. kept: whether the networks of the folds are there and need no training.
 
     Which recipe wins is not known yet: the one at four fifths of the costs is taken, so that a costly winner is not
     a surprise, and one single costly recipe does not take the time from all others.
@@ -98,6 +103,7 @@ def seconds_after_training(
     once = sorted(_seconds_of_one(problem, recipe, id(recipe) in fast) for recipe in recipes)
     folds = len(problem.folds)
     networks = {"refit": 1, "refits": REFITS, "ensemble": folds, "blend": BLENDED * folds, "both": folds**2}[keep]
+    networks = 0 if kept and keep in ("ensemble", "blend") else networks
     return REPORT_SECONDS + networks * once[int(0.8 * (len(once) - 1))]
 
 

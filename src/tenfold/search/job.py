@@ -11,7 +11,8 @@ import numpy as np
 
 from tenfold.engine.engines import Engine, make_lanes
 from tenfold.engine.out_of_memory import is_out_of_memory
-from tenfold.engine.packs.lane_states import LaneRows, LaneStates
+from tenfold.engine.packs.lane_states import LaneRows, LaneStates, Snapshot
+from tenfold.engine.packs.lanes import Lane
 from tenfold.engine.packs.rows import Feed
 from tenfold.engine.packs.train import train
 from tenfold.engine.plan.packing import PackPlan
@@ -24,13 +25,16 @@ from tenfold.search.trial_outcome import Outcome
 Array = np.ndarray
 TOLD_SECONDS = 0.1  # between two looks for the best score so far
 Saved = tuple[dict[str, Array], dict[str, Any]]
+# By recipe number and place of the fold: an epoch, and the network after it as `LaneStates.parameters` gives it.
+KeptWeights = dict[tuple[int, int], tuple[int, dict[str, Array]]]
 
 
 @dataclass(frozen=True)
 class Message:
     """What a pack emits while it trains: an epoch was trained, a checkpoint, or its end (with all its records).
 
-    paused: the state of lanes that are not trained to their end yet, from which the next stage goes on.
+    paused: the state of lanes that are not trained to their end yet, from which the next stage goes on. weights: of
+    lanes whose recipe has its best epoch so far in this stage; they are in memory only.
     """
 
     kind: Literal["epoch", "checkpoint", "done"]
@@ -41,6 +45,7 @@ class Message:
     best: float | None = None  # best fold-mean score of this pack so far
     paused: Saved | None = None
     trials: int = 0  # that trained this epoch
+    weights: KeptWeights = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -49,7 +54,7 @@ class PackJob:
 
     until: the epoch at which it pauses. lanes: the states that lanes go on from that earlier packs trained. records:
     of its recipes, as they are before it. saved: its last checkpoint. every: seconds between checkpoints. engine:
-    of the run. threads: that compiled lanes share.
+    of the run. threads: that compiled lanes share. keep_weights: whether its end brings the weights of best epochs.
     """
 
     key: str
@@ -66,6 +71,7 @@ class PackJob:
     every: float = 15.0
     engine: Engine = "packs"
     threads: int = 1
+    keep_weights: bool = False
 
     def __call__(self, emit: Callable[[Message], None], ordered: Callable[[], JobOrder]) -> None:
         """Train to epoch `until`, to the time limit, or until asked to stop; then the last message is a checkpoint."""
@@ -89,6 +95,7 @@ class PackJob:
             engine=self.engine,
             threads=self.threads,
             ahead=True,
+            with_snapshots=self.keep_weights,
         )
         if self.saved is not None:
             recorder.records = self._restore(pack, self.saved)
@@ -113,11 +120,22 @@ class PackJob:
                 told_at, told = time.monotonic(), recorder.best()
             return told
 
+        best_so_far: dict[tuple[int, int], tuple[int, Lane, Snapshot]] = {}
+
+        def keep_best() -> None:
+            number_of_best = {n for n, record in recorder.records.items() if record.epoch == pack.epoch}
+            if not number_of_best or not self.keep_weights:
+                return
+            for lane, found in zip(pack.lanes, pack.snapshots(), strict=True):
+                if lane.number in number_of_best and found is not None:
+                    best_so_far[lane.number, lane.fold] = pack.epoch, lane, (found[0].copy(), found[1].copy())
+
         def each_epoch() -> None:
             if later := pack.made_ahead():
                 recorder.look_ahead(pack.lanes, {pack.epoch: pack.evaluate(), **later})
             bad, made = pack.bad.cpu().numpy(), len(pack.lanes)
             stay = recorder.record(pack.epoch, pack.lanes, pack.train_loss(), pack.evaluate(), bad)
+            keep_best()
             if not all(stay):
                 pack.keep(stay)
             emit(Message("epoch", self.key, pack.epoch, {}, {}, best(), trials=made))
@@ -129,7 +147,12 @@ class PackJob:
             recorder.cut_short(Outcome.TIMEOUT, pack.epoch)
             pack.keep([False] * len(pack.lanes))
         paused = pack.state() if pack.lanes else None
-        emit(Message("done", self.key, pack.epoch, *recorder.arrays(), recorder.best(), paused))
+        weights = {
+            place: (epoch, pack.arrays_of(lane, found))
+            for place, (epoch, lane, found) in best_so_far.items()
+            if recorder.records[place[0]].epoch == epoch
+        }
+        emit(Message("done", self.key, pack.epoch, *recorder.arrays(), recorder.best(), paused, weights=weights))
 
     def _checkpoint(self, pack: LaneStates, recorder: EpochRecorder) -> Message:
         state, where = pack.state()

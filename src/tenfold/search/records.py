@@ -111,6 +111,17 @@ class RecipeRecord:
         )  # fmt: skip
 
 
+class _Reading(NamedTuple):
+    """How the outputs of a lane are read: the link of its loss, and whether numbers are cut to the training range."""
+
+    link: Link
+    clip: bool
+
+
+def _reading(lane: Lane, problem: Problem) -> _Reading:
+    return _Reading(loss_of(lane.recipe, bool(problem.classes)).link, lane.recipe.clip_predictions)
+
+
 class _LaneScore(NamedTuple):
     """What one lane's outputs come to at one epoch; see `RecipeRecord`."""
 
@@ -162,7 +173,7 @@ class EpochRecorder:
     ) -> list[bool]:
         """Enter epoch (from 1) of these lanes; returns which lanes go on."""
         predictions: dict[tuple[int, int], Array] = {}
-        by_fold: dict[tuple[int, Link], list[int]] = {}
+        by_fold: dict[tuple[int, _Reading], list[int]] = {}
         known = self._ahead.pop(epoch, {})
         for i, lane in enumerate(lanes):
             if bad[i] >= 0 or not ((lane.number, lane.fold) in known or np.isfinite(outputs[i]).all()):
@@ -170,11 +181,11 @@ class EpochRecorder:
             else:
                 self.records[lane.number].curves[0, lane.fold, epoch - 1] = train_loss[i]
                 if (lane.number, lane.fold) not in known:
-                    by_fold.setdefault((lane.fold, self._link(lane)), []).append(i)
-        for (fold, link), members in by_fold.items():
+                    by_fold.setdefault((lane.fold, _reading(lane, self.problem)), []).append(i)
+        for (fold, reading), members in by_fold.items():
             numbers = [lanes[i].number for i in members]
             known |= zip(
-                [(n, fold) for n in numbers], self._scored(fold, link, [outputs[i] for i in members]), strict=True
+                [(n, fold) for n in numbers], self._scored(fold, reading, [outputs[i] for i in members]), strict=True
             )
         for lane in lanes:
             record, found = self.records[lane.number], known.get((lane.number, lane.fold))
@@ -188,23 +199,21 @@ class EpochRecorder:
     def look_ahead(self, lanes: Sequence[Lane], epochs: Mapping[int, Sequence[Array]]) -> None:
         """Score the outputs of these lanes at several epochs (from 1) at once, for `record` to enter epoch by epoch:
         starting the arithmetic takes longer than doing it."""
-        by_fold: dict[tuple[int, Link], list[tuple[int, Lane, Array]]] = {}
+        by_fold: dict[tuple[int, _Reading], list[tuple[int, Lane, Array]]] = {}
         for epoch, outputs in epochs.items():
             self._ahead[epoch] = {}
             for lane, out in zip(lanes, outputs, strict=True):
                 if np.isfinite(out).all():
-                    by_fold.setdefault((lane.fold, self._link(lane)), []).append((epoch, lane, out))
-        for (fold, link), members in by_fold.items():
-            for (epoch, lane, _), found in zip(members, self._scored(fold, link, [m[2] for m in members]), strict=True):
+                    by_fold.setdefault((lane.fold, _reading(lane, self.problem)), []).append((epoch, lane, out))
+        for (fold, reading), members in by_fold.items():
+            scored = self._scored(fold, reading, [m[2] for m in members])
+            for (epoch, lane, _), found in zip(members, scored, strict=True):
                 self._ahead[epoch][lane.number, fold] = found
 
-    def _link(self, lane: Lane) -> Link:
-        return loss_of(lane.recipe, bool(self.problem.classes)).link
-
-    def _scored(self, fold: int, link: Link, outputs: Sequence[Array]) -> list[_LaneScore]:
+    def _scored(self, fold: int, reading: _Reading, outputs: Sequence[Array]) -> list[_LaneScore]:
         """Predictions, loss, score and the rows' contributions of outputs on a fold, (rows, C) each."""
         y, metric = self.problem.y[self.problem.folds[fold].validation], self.problem.metric
-        stack = self.problem.readable(np.stack(outputs), fold, link)
+        stack = self.problem.readable(np.stack(outputs), fold, reading.link, clip=reading.clip)
         loss, score = self._loss.score(y, stack), metric.score(y, stack)
         rows = None if self._recorded is None else metric.rows(y, stack)
         return [

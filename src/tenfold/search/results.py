@@ -24,6 +24,7 @@ from tenfold.statistics.spread import Spread, spread
 from tenfold.statistics.winner_correction import CorrectedScore
 
 if TYPE_CHECKING:
+    from tenfold.search.job import KeptWeights
     from tenfold.search.records import RecipeRecord
 
 Array = np.ndarray
@@ -35,7 +36,7 @@ class SearchResults:
 
     rule: "best", or "one-se": the cheapest recipe within one standard error of the best. recorded_rows: the
     rows whose contributions the records hold. race: the decisions. audit: records of dropped recipes that were trained
-    to the end all the same.
+    to the end all the same. weights: of networks at some epoch, where this session trained them; see `weights_of`.
     """
 
     problem: Problem
@@ -46,6 +47,7 @@ class SearchResults:
     recorded_rows: Array | None = None
     race: tuple[Rung, ...] = ()
     audit: Mapping[int, RecipeRecord] = field(default_factory=dict)
+    weights: KeptWeights = field(default_factory=dict, repr=False)
 
     def scores(self, number: int) -> Array:
         """Score of each fold at the recipe's chosen epoch (NaN where the trial diverged)."""
@@ -113,7 +115,15 @@ class SearchResults:
     def winner(self) -> Winner:
         """What the final model is made of. Raises `RunFailed` if no recipe has a finite score."""
         best = self.best()
-        return Winner(self.problem, self.recipes[best], self.records[best].epoch, self.scores(best))
+        weights = self.weights_of(best)
+        return Winner(self.problem, self.recipes[best], self.records[best].epoch, self.scores(best), weights)
+
+    def weights_of(self, number: int) -> tuple[dict[str, Array], ...] | None:
+        """The networks of all folds at the recipe's chosen epoch, in the order of the folds, as `LaneStates.parameters`
+        gives them; None unless this session trained all of them and kept them. Training again gives the same bits."""
+        found = [self.weights.get((number, fold), (0, {})) for fold in range(len(self.problem.folds))]
+        there = all(epoch == self.records[number].epoch > 0 for epoch, _ in found)
+        return tuple(arrays for _, arrays in found) if there else None
 
     def remedy(self) -> str:
         """What to try when no recipe has a score: against the outcome that most trials had."""

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tenfold.data.feed.randomness import derive
-from tenfold.engine.plan.cost import recipe_seconds
+from tenfold.engine.plan.cost import network_work, recipe_seconds
 from tenfold.engine.plan.shape import Shape
 from tenfold.errors import BadInput
 from tenfold.executors.choose import choose_executor
@@ -36,12 +36,13 @@ if TYPE_CHECKING:
     from tenfold.engine.packs.lane_states import LaneRows
     from tenfold.engine.packs.rows import Feed
     from tenfold.engine.plan.packing import PackPlan
-    from tenfold.search.job import Message, PackJob, Saved
+    from tenfold.search.job import KeptWeights, Message, PackJob, Saved
     from tenfold.search.records import RecipeRecord
 
 Array = np.ndarray
 MOST_RECORDED_ROWS = 4096  # rows whose contributions to every score are recorded, at most
 MOST_RECORDED_NUMBERS = 50_000_000  # and so many numbers, 4 bytes each, over all recipes and epochs
+MOST_KEPT_WEIGHTS = 100_000_000  # numbers of networks at their best epochs that are kept for the final model, at most
 AUDITED = 12  # dropped recipes that an audit trains to the end, at most
 FEWER_LANES = 1.5  # how much more an epoch of a recipe takes when few are left
 
@@ -98,6 +99,8 @@ class SearchRun:
         self.records: dict[int, RecipeRecord] = {}
         self.race: list[Rung] = []
         self.recorded_rows: Array | None = None
+        self.weights: KeptWeights = {}
+        self._keep_weights = False
 
     def run(self) -> SearchResults:
         """All rounds, and the audit."""
@@ -113,7 +116,7 @@ class SearchRun:
         audit = self._audit() if self.plan.audit else {}
         return SearchResults(
             self.problem, tuple(self.recipes), dict(sorted(self.records.items())), time.monotonic() - begun,
-            self.plan.rule, self.recorded_rows, tuple(self.race), audit,
+            self.plan.rule, self.recorded_rows, tuple(self.race), audit, self.weights,
         )  # fmt: skip
 
     def _next_round(self, number: int) -> list[Recipe]:
@@ -135,6 +138,8 @@ class SearchRun:
         """What depends on the whole search, from its first round."""
         longest = max(recipe.epochs for recipe in first)
         trials = max(self.proposer.trials, len(first))
+        single = str(self.context.dtype) == "torch.float32"  # as the final model is
+        self._keep_weights = single and keeps_weights(self.problem, first, trials)
         self.progress.planned = self.plan.strategy.work(self.problem.folds, trials, longest)
         if self.plan.record_rows:
             self.recorded_rows = choose_recorded_rows(self.problem, trials * longest, self.plan.seed)
@@ -193,6 +198,7 @@ class SearchRun:
             if message.kind == "done":
                 self.records |= EpochRecorder.read(message.arrays, message.meta)
                 packs[message.pack] = message.paused
+                self.weights |= message.weights
                 ended += 1
             self.context.journal.receive(message)
             self.progress.advance(message.trials, message.best)
@@ -232,6 +238,7 @@ class SearchRun:
                     until=stage.until, lanes={lane: rows for lane, rows in lanes.items() if lane[0] in pack.numbers},
                     recorded_rows=self.recorded_rows, epoch_fixed=epoch_fixed, saved=journal.checkpoint(key),
                     every=self.context.every, engine=self.context.engine, threads=self.context.workers,
+                    keep_weights=self._keep_weights,
                 )
             )  # fmt: skip
         return jobs, packs
@@ -326,10 +333,17 @@ class SearchRun:
         # A search of its own on the same recipes, under the same deadline: our records and race stay as they are.
         again = copy(self)
         again.records, again.race, again.plan = dict(self.records), [], SearchPlan(seed=self.plan.seed)
+        again.weights, again._keep_weights = {}, False
         self.progress.planned += sum(self.recipes[n].epochs for n in chosen) * len(self.problem.folds)
         again._compete(-1, chosen)  # its packs are named -1.0.0, -1.0.1, ... in the journal
         audit = {n: again.records[n] for n in chosen}
         return {n: record for n, record in audit.items() if record.finished and not record.cut_short}
+
+
+def keeps_weights(problem: Problem, first: Sequence[Recipe], trials: int) -> bool:
+    """Whether a search keeps its networks at their best epochs. first: recipes of its first round; trials: of all."""
+    learned = max(network_work(recipe, problem.size).weights for recipe in first)
+    return trials * len(problem.folds) * learned < MOST_KEPT_WEIGHTS
 
 
 def choose_recorded_rows(problem: Problem, epochs: int, seed: int) -> Array:

@@ -81,7 +81,7 @@ GAIN_BY_ACTIVATION = {"he": {"gain": "activation"}}
 INITS = {
     "sigmoid": "xavier", "tanh": "xavier", "softplus": "xavier", "identity": "xavier", "selu": "lecun",
     "maxout": "lecun", "relu": "he", "leaky_relu": "he", "prelu": "he", "gelu": GAIN_BY_ACTIVATION,
-    "silu": GAIN_BY_ACTIVATION, "mish": GAIN_BY_ACTIVATION, "elu": GAIN_BY_ACTIVATION,
+    "silu": GAIN_BY_ACTIVATION, "mish": GAIN_BY_ACTIVATION, "parametric": GAIN_BY_ACTIVATION, "elu": GAIN_BY_ACTIVATION,
 }  # fmt: skip
 
 

@@ -284,3 +284,18 @@ def test_each_engine_goes_on_from_a_checkpoint_of_the_other(kind, order):
             for found, expected in pairs:
                 scale = max(1.0, float(np.abs(expected).max()))
                 np.testing.assert_allclose(found / scale, expected / scale, rtol=0, atol=1e-10)
+
+
+def test_lanes_with_views(monkeypatch):
+    """Behind an embedding, on folds of different widths, by either engine."""
+    monkeypatch.setitem(NETWORK, "views", 3)
+    monkeypatch.setitem(NETWORK, "embedding", {"linear_relu": 3})
+    kind, dtype = "gaps and categories", torch.float32
+    lanes = lanes_of(feed_of(kind, dtype), threads=1)
+    seen, _ = go_on(lanes)
+    expected = kind, dtype, (seen, state_of(lanes))
+    test_threads(expected, 3)
+    test_neighbours(expected)
+    test_how_far_ahead(expected, 0.01, monkeypatch)
+    test_restored_in_the_middle_of_an_epoch(expected, 21)
+    test_each_engine_goes_on_from_a_checkpoint_of_the_other(kind, (Pack, SoloLanes))

@@ -19,6 +19,9 @@ NETWORKS = {
     "scale": {"hidden": [9], "scale": True},
     "pbld": {"hidden": [9], "embedding": {"pbld": {"frequencies": 3}}, "scale": True},
     "plr": {"hidden": [9], "embedding": {"plr": {"frequencies": 2, "size": 17, "sigma": 0.5}}},
+    "ple": {"hidden": [9], "embedding": {"ple": 6}, "scale": True},
+    "ple with a map": {"hidden": [9], "embedding": {"ple": {"bins": 9, "size": 5}}},
+    "ple behind a scale": {"layers": ["scale", {"ple": {"bins": 4, "size": 3, "relu": False}}, {"dense": 7}, "tanh"]},
     "linear_relu behind a scale": {"layers": ["scale", {"linear_relu": 3}, {"dense": 7}, "tanh"]},
 }
 
@@ -28,7 +31,9 @@ def lanes_of(network, dtype):
     feed = make_feed(x, y, folds, dtype)
     widths = [part.encoding.width for part in feed.folds]
     assert len(set(widths)) > 1
-    recipe = Recipe.from_dict({"network": network, "optimizer": {"adam": {"lr": 3e-3}}, "batch_size": 16, "epochs": 30})
+    recipe = Recipe.from_dict(
+        {"network": network, "optimizer": {"adam": {"lr": 3e-3}}, "batch_size": 16, "epochs": 30, "weight_average": 0.9}
+    )
     shape = Shape.of(recipe, Size(max(widths), int(y.max()) + 1, None, x.numbers.shape[1]), folds)
     lanes = [Lane(recipe, 0, fold) for fold in range(len(folds))]
     return Pack(lanes, shape, feed), SoloLanes(lanes, shape, feed, threads=2)

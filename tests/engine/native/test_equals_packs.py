@@ -25,7 +25,7 @@ ROWS, COLUMNS, LONG = 130, 7, (200, 200)
 ACTIVATIONS = [
     "sigmoid", "tanh", "relu", {"leaky_relu": {"slope": 0.2}}, "prelu", {"prelu": {"per": "channel"}}, "elu",
     {"maxout": {"pieces": 3}}, "gelu", {"gelu": {"approximate": "tanh"}}, "silu", "selu", "mish", "softplus",
-    "identity",
+    "parametric", {"parametric": "selu"}, {"parametric": "leaky_relu"}, "identity",
 ]  # fmt: skip
 OPTIMIZERS = [
     {"sgd": {"lr": 0.05}}, {"momentum": {"lr": 0.01}}, {"nesterov": {"lr": 0.02}},
@@ -60,6 +60,9 @@ NETWORKS = {
     "scale": {"hidden": [12], "scale": True},
     "scale inside": {"layers": [{"dense": 9}, "tanh", "scale", {"dense": 5}, "relu"]},
     "pbld": {"hidden": [12, 9], "embedding": "pbld", "scale": True, "activation": "mish"},
+    "ple": {"hidden": [12], "embedding": {"ple": 7}, "dropout": 0.1, "input_dropout": 0.1},
+    "ple with a map": {"hidden": [12], "embedding": {"ple": {"bins": 20, "size": 3}}, "activation": "tanh"},
+    "ple behind a scale": {"layers": ["scale", {"ple": 5}, {"dense": 7}, "relu"]},
     "pl": {"hidden": [12], "embedding": {"pl": {"frequencies": 3, "size": 5}}},
     "plr": {"hidden": [12], "embedding": {"plr": {"frequencies": 19, "size": 18, "sigma": 0.3}}},
     "linear_relu": {"hidden": [12], "embedding": "linear_relu", "dropout": 0.1, "input_dropout": 0.1},
@@ -68,6 +71,31 @@ NETWORKS = {
         "layers": ["scale", {"plr": {"frequencies": 2, "size": 3}}, "scale", {"dense": 7}, "relu"]
     },
     "lines behind a scale": {"layers": ["scale", {"linear_relu": 3}, {"dense": 7}, "tanh"]},
+    "views": {"hidden": [12, 9], "views": 5},
+    "views, batch, dropout": {
+        "hidden": [12, 9],
+        "views": 3,
+        "normalization": "batch",
+        "dropout": 0.3,
+        "input_dropout": 0.1,
+    },
+    "views of a linear model": {"hidden": [], "views": 2},
+    "views behind a layer": {
+        "layers": [
+            {"dropout": 0.1},
+            {"dense": 20},
+            "batch_norm",
+            "tanh",
+            {"views": 4},
+            {"residual": [{"dense": 20}, "relu"]},
+            {"dropout": 0.2},
+            "layer_norm",
+            {"dense": 6},
+            "prelu",
+        ]
+    },
+    "views behind an embedding": {"hidden": [12], "embedding": "pbld", "scale": True, "views": 3, "input_dropout": 0.1},
+    "one view": {"layers": [{"views": 1}, {"dense": 9}, "relu"]},
     "residual in residual": {
         "layers": [{"dense": 6}, {"residual": [{"dense": 6}, {"residual": ["relu", {"dense": 6}]}, {"dropout": 0.1}]}]
     },
@@ -113,7 +141,9 @@ OTHERS = {
         "rate_factors": {"bias": 0.1, "fan_in": True},
     },
     "zeros": {"init": "zeros"},
+    "data driven": {"init": "data_driven"},
 }
+VIEWS = {"network": {"hidden": [12, 9], "views": 4}}
 REGRESSION = [{"loss": loss} for loss in ("squared", "absolute", {"huber": {"delta": 0.5}}, "poisson")]
 
 
@@ -243,3 +273,18 @@ def test_everything_else_of_a_recipe(changes):
 @pytest.mark.parametrize("changes", REGRESSION, ids=name_of)
 def test_losses_of_numbers(changes):
     compare(recipe_of(**changes), classes=0)
+    compare(recipe_of(**changes, **VIEWS), classes=0)
+
+
+OF_VIEWS = [
+    "smoothing", "hinge", "clipped norm", "max norm", "full batch", "unit variance", "dropout with a schedule",
+    "what is reported, with rates",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OF_VIEWS)
+def test_everything_else_of_views(name):
+    changes = {"optimizer": {"sgd": {"lr": 0.05}}, **OTHERS[name]}
+    changes["network"] = {**changes.get("network", {}), **VIEWS["network"]}
+    changes["optimizer"] = {"sgd": {"lr": 0.05}} if name == "hinge" else changes["optimizer"]
+    compare(recipe_of(**changes), classes=11 if name == "smoothing" else 3)

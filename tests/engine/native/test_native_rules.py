@@ -18,7 +18,8 @@ from tenfold.rules.optimizers import Optimizer
 from tenfold.rules.optimizers.second_order import SecondOrder
 from tenfold.rules.record import numbers, preset
 
-OPERATIONS = {"prelu", "maxout"}  # operations of network.h, not functions of a number: their parameters, their pieces
+# Operations of network.h, not functions of a number: their parameters, their pieces.
+OPERATIONS = {"prelu", "parametric", "maxout"}
 
 
 def variants(rule):

@@ -12,6 +12,7 @@ from torch import nn
 
 from tenfold.engine.operations import OPERATIONS
 from tenfold.engine.operations.activation import ActivationOp, PooledActivationOp
+from tenfold.engine.operations.bins import BinsOp
 from tenfold.engine.operations.column_map import ColumnMapOp
 from tenfold.engine.operations.convolution import ConvOp
 from tenfold.engine.operations.dense import DenseOp
@@ -20,17 +21,20 @@ from tenfold.engine.operations.flatten import FlattenOp
 from tenfold.engine.operations.global_pooling import GlobalPoolOp
 from tenfold.engine.operations.maxout import MaxoutOp
 from tenfold.engine.operations.normalization import NormalizeOp
-from tenfold.engine.operations.operation import Operands, padded
+from tenfold.engine.operations.operation import MATRICES, Operands, padded
+from tenfold.engine.operations.parametric import ParametricOp
 from tenfold.engine.operations.periodic import PeriodicOp
 from tenfold.engine.operations.pooling import PoolOp
 from tenfold.engine.operations.prelu import PReLUOp
 from tenfold.engine.operations.residual import ResidualBegin, ResidualEnd
 from tenfold.engine.operations.scale import ScaleOp
-from tenfold.recipe.layers import Dropout, Layer, Scale
-from tenfold.rules.activations import ELU, Maxout, PReLU, Tanh
+from tenfold.engine.operations.views import HeadsOp, ViewsOp
+from tenfold.recipe.layers import Dropout, Layer, Scale, Views
+from tenfold.rules.activations import ELU, Maxout, Parametric, PReLU, Tanh
 from tenfold.rules.activations.base import ActivationRule
-from tenfold.rules.embeddings import PBLD, PL, LinearReLU
+from tenfold.rules.embeddings import PBLD, PL, PLE, LinearReLU
 from tenfold.rules.normalization import BatchNorm, GroupNorm, LayerNorm
+from tenfold.rules.views import ViewMean
 
 IMAGE = (9, 8, 6)
 LANES, ROWS = 3, 32
@@ -48,6 +52,8 @@ EXAMPLES = {
     "activation of images": (IMAGE, [(ActivationOp(IMAGE), Tanh())]),
     "prelu": (7, [(PReLUOp(7, 1), PReLU(start=0.1))]),
     "prelu by channel": (IMAGE, [(PReLUOp(IMAGE, 6), PReLU(per="channel"))]),
+    "parametric": (7, [(ParametricOp(7), Parametric())]),
+    "parametric by channel": (IMAGE, [(ParametricOp(IMAGE), Parametric(of="selu"))]),
     "maxout": (14, [(MaxoutOp(7, 2), Maxout())]),
     "maxout of images": (IMAGE, [(MaxoutOp((9, 8, 2), 3), Maxout(pieces=3))]),
     "dropout": (7, [(DropoutOp(7, False), Dropout(rate=0.5))]),
@@ -60,8 +66,11 @@ EXAMPLES = {
     "scale": (7, [(ScaleOp(7), Scale())]),
     "waves with phases": (9, [(PeriodicOp(5, 1, 4, 4, 3, True), PBLD(frequencies=3))]),
     "waves": (9, [(PeriodicOp(5, 1, 6, 4, 3, False), PL(frequencies=3))]),
+    "bins": (9, [(BinsOp(5, 1, 6, 4), PLE(bins=6))]),
     "map of columns": (17, [(ColumnMapOp(5, 3, 2, 2, 1, False), PBLD(frequencies=2, size=2))]),
     "rectified map of columns": (5, [(ColumnMapOp(5, 1, 6, 0, 0, True), LinearReLU(size=6))]),
+    "views": (7, [(ViewsOp(7, 2), Views()), (HeadsOp(7, 3, 2), ViewMean("softmax"))]),
+    "views of rates": (5, [(ViewsOp(5, 3), Views()), (HeadsOp(5, 1, 3), ViewMean("exp"))]),
     "residual": (7, [(ResidualBegin(7), None), (DenseOp(7, 7, True), None), (ResidualEnd(None, 7), None)]),
     "residual with a shortcut": (IMAGE, [
         (ResidualBegin(IMAGE), None), (PoolOp(IMAGE, (5, 4, 6), "average", 1, 2), None),
@@ -77,7 +86,7 @@ def test_every_layer_is_planned_as_an_operation():
 
 def test_every_operation_has_an_example():
     shown = {type(op) for _, steps in EXAMPLES.values() for op, _ in steps}
-    assert shown == {*OPERATIONS.values(), ActivationOp, ResidualEnd}
+    assert shown == {*OPERATIONS.values(), ActivationOp, ResidualEnd, HeadsOp}
 
 
 def drawn(op, rng):
@@ -96,7 +105,7 @@ def drawn(op, rng):
 def kinds(op, parameters, moments, lane):
     """One lane's arrays by kind, as `build_module` takes them."""
     arrays = {slot.kind: slot.real(p)[lane].numpy() for slot, p in zip(op.slots(), parameters, strict=True)}
-    arrays = {kind: array if kind == "weight" else array[0] for kind, array in arrays.items()}
+    arrays = {kind: array if kind in MATRICES else array[0] for kind, array in arrays.items()}
     if moments is not None:
         count = arrays["gamma"].size
         mean, var = (moment[lane, 0, :count].numpy() for moment in moments)
@@ -135,7 +144,7 @@ def test_the_module_computes_what_the_lanes_compute(name):
         h = op.forward(h, Operands(parameters, values, moments, None, None, remembered))
         size = op.output_size or size
         modules = nn.Sequential(*op.modules(layer, kinds(op, parameters, moments, 0)))
-        assert op.parameter_count == sum(p.numel() for p in modules.parameters())
+        assert op.parameter_count == sum(p.numel() for p in modules.parameters() if p.requires_grad)
     for lane, stack in enumerate(stacks):
         expected = nn.Sequential(*stack[0]).double().eval()(alone[lane])
         assert expected.shape[1:] == shape_of(size)
@@ -149,7 +158,7 @@ def test_counts_and_costs(op, layer):
     assert op.name.replace(" ", "").isalpha()
     assert op.output_count == (0 if op.output_size is None else math.prod(shape_of(op.output_size)))
     work = op.work(layer)
-    assert work.weights == op.parameter_count == sum(math.prod(slot.size) for slot in op.slots())
+    assert work.weights == op.parameter_count == sum(math.prod(slot.size) for slot in op.slots() if slot.learned)
     assert all(value >= 0 for value in vars(work).values())
     assert all(op.initial_value(slot.kind, layer) is None or slot.fans is None for slot in op.slots())
 

@@ -21,6 +21,13 @@ NETWORKS = {
     "pbld": {"hidden": [9, 5], "embedding": {"pbld": {"frequencies": 5}}, "scale": True, "activation": "tanh"},
     "pl": {"hidden": [9], "embedding": {"pl": {"frequencies": 3, "size": 5, "sigma": 0.4}}, "activation": "tanh"},
     "plr": {"hidden": [9], "embedding": {"plr": {"frequencies": 3, "size": 2, "sigma": 0.4}}, "scale": True},
+    "ple": {"hidden": [9], "embedding": {"ple": 6}, "scale": True},
+    "ple with a map": {"hidden": [9], "embedding": {"ple": {"bins": 9, "size": 3}}, "activation": "tanh"},
+    "ple by the target": {
+        "hidden": [9],
+        "embedding": {"ple": {"bins": 5, "size": 2, "relu": False, "edges": "target"}},
+    },
+    "ple behind a scale": {"layers": [{"dropout": 0.1}, "scale", {"ple": 4}, {"dense": 7}, "relu"]},
     "linear_relu": {"hidden": [9], "embedding": {"linear_relu": 3}},
     "behind a scale": {"layers": [{"dropout": 0.2}, "scale", {"pbld": 3}, "scale", {"dense": 7}, "relu"]},
 }
@@ -53,6 +60,15 @@ class Twin(nn.Module):
             kind = type(layer).__name__
             if kind == "Scale":
                 x = x * take("scale")
+            elif kind == "PLE":
+                edges = take("embed_edge").view(n, -1)
+                z = [torch.cat([encoded(x[:, j], edges[j])], 1) for j in range(n)]
+                if layer.size is not None:
+                    number += 1
+                    bias, weight = take("embed_bias").view(n, -1), take("embed_weight").view(n, z[0].shape[1], -1)
+                    z = [z[j] @ weight[j] + bias[j] for j in range(n)]
+                    z = [torch.relu(m) for m in z] if layer.relu else z
+                x = torch.cat([*z, x[:, n:]], 1)
             elif kind in ("PBLD", "PL", "PLR", "LinearReLU"):
                 parts, rest = x[:, :n], x[:, n:]
                 if kind != "LinearReLU":
@@ -84,9 +100,25 @@ class Twin(nn.Module):
         return x @ take("weight") + take("bias")
 
 
+def encoded(x, edges):
+    """The bins of one column, one by one, as the paper has them."""
+    inner, made = edges.unique(), []
+    for t in range(len(edges) - 1):
+        low, high = edges[t], edges[t + 1]
+        if low == high:
+            made.append(torch.zeros_like(x))
+            continue
+        e = (x - low) / (high - low)
+        e = e if low == inner[0] else torch.where(e < 0, 0.0, e)
+        made.append(e if high == inner[-1] else torch.where(e > 1, 1.0, e))
+    return torch.stack(made, 1)
+
+
 def optimizer(recipe, model):
+    for name, p in model.named_parameters():
+        p.requires_grad_("edge" not in name)
     weights = [p for name, p in model.named_parameters() if name.endswith("_weight") and "embed" not in name]
-    others = [p for p in model.parameters() if not any(p is w for w in weights)]
+    others = [p for p in model.parameters() if p.requires_grad and not any(p is w for w in weights)]
     groups = [{"params": weights, "weight_decay": recipe.weight_decay}, {"params": others, "weight_decay": 0.0}]
     rule = recipe.optimizer
     if type(rule).__name__ == "Momentum":
@@ -177,6 +209,44 @@ def test_what_pads_a_narrower_fold_stays_zero():
                 assert not view[i, 0, slot.size[1] - lacking :].any()
             if slot.first and slot.kind == "weight" and lacking:
                 assert not view[i, slot.size[0] - lacking :].any()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"optimizer": "lion"},
+        {"optimizer": {"adadelta": {"lr": 1.0}}},
+        {"optimizer": "nesterov", "l1": 0.1, "weight_decay": 0.1},
+        {"optimizer": "adamw", "weight_average": 0.9, "weight_decay": 1.0},
+        {"optimizer": "newton", "network": {"hidden": [], "embedding": {"ple": 2}}},
+        {"optimizer": "lbfgs", "network": {"hidden": [3], "embedding": {"ple": {"bins": 3, "size": 2}}}},
+    ],
+    ids=str,
+)
+def test_edges_are_not_learned(changes):
+    inputs, y, folds = table()
+    changes = {"network": NETWORKS["ple"], "epochs": 3, **changes}
+    pack = make_pack([Recipe.from_dict(changes)], inputs, y, folds)
+    (slot,) = [slot for slot in pack.layout.slots if not slot.learned]
+    before = pack.w[:, slot.start : slot.stop].clone()
+    run(pack, 3)
+    assert torch.equal(pack.w[:, slot.start : slot.stop], before)
+    assert torch.equal(pack.shown()[:, slot.start : slot.stop], before)
+    assert not torch.equal(pack.w, make_pack([Recipe.from_dict(changes)], inputs, y, folds).w)
+
+
+def test_edges_are_of_the_training_rows_of_a_fold():
+    """As they enter the network: filled and preprocessed."""
+    inputs, y, folds = table()
+    recipe = recipes(NETWORKS["ple"])[2]
+    pack = make_pack([recipe], inputs, y, folds, torch.float64)
+    for i, lane in enumerate(pack.lanes):
+        rows = lane_rows(pack, i, folds[lane.fold].train)[:, :COLUMNS].numpy()
+        edges = pack.parameters(i)["1.embed_edge"].reshape(COLUMNS, 7)
+        for column, found in zip(rows.T, edges, strict=True):
+            np.testing.assert_allclose(
+                np.unique(found), np.unique(np.quantile(column, np.linspace(0, 1, 7))), atol=1e-12
+            )
 
 
 def test_without_numbers_an_embedding_is_nothing():

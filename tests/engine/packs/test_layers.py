@@ -9,9 +9,12 @@ from plain import init_layers, make_pack, run, train_plain
 from sklearn.datasets import load_digits
 
 from tenfold.data.feed.encode import pixel_inputs
+from tenfold.data.feed.randomness import derive
 from tenfold.data.split.folds import make_folds
 from tenfold.engine.module import build_module
 from tenfold.engine.operations import OPERATIONS
+from tenfold.engine.operations.operation import BatchContext
+from tenfold.engine.packs.initial_state import DEVIATION_ROWS, rows_to_measure
 from tenfold.engine.plan.network import plan_network
 from tenfold.engine.plan.size import Size
 from tenfold.recipe import Layers
@@ -42,11 +45,15 @@ NETWORKS = {
     ],
     "prelu": [{"conv": 6}, "prelu", {"conv": 6}, {"prelu": {"per": "channel"}}, "flatten", {"dense": 9}, "prelu",
               {"dense": 9}, {"prelu": {"per": "channel"}}],
+    "parametric": [{"conv": 6}, {"parametric": "mish"}, {"conv": 6}, {"parametric": "selu"}, "flatten", {"dense": 9},
+                   {"parametric": "silu"}],
     "maxout": [{"conv": 5}, "batch_norm", {"maxout": 3}, {"max_pool": 2}, {"dense": 7}, {"maxout": 2}],
     "odd strides": [
         {"conv": {"channels": 5, "kernel": 4, "stride": 2, "padding": 1}}, "silu",
         {"max_pool": {"size": 3, "stride": 1}},
     ],
+    "views": ["flatten", {"views": 3}, {"dropout": 0.1}, {"dense": 20}, "batch_norm", "relu", {"dropout": 0.3}],
+    "views behind an image": [{"conv": 4}, "relu", {"max_pool": 2}, "flatten", {"views": 2}, {"dense": 9}, "relu"],
     "dropout": [{"conv": 8}, "relu", {"channel_dropout": 0.3}, {"conv": 6}, "relu", {"dropout": 0.2}, {"max_pool": 2},
                 {"dense": 16}, "relu", {"dropout": 0.4}],
 }  # fmt: skip
@@ -176,6 +183,69 @@ def test_lsuv_gives_every_layer_unit_variance(digits):
 
         x = pack.batches.inputs(pack.feed.inputs(rows, pack.batches.groups))
         pack.forward(x, pack.leaves, pack.rows["moments"], None, until=(slot.op, look))
+
+
+@pytest.mark.parametrize("kind", ["rows", "images"])
+def test_data_driven_gives_every_unit_deviation_one_and_a_kink_among_the_rows(digits, kind):
+    """Against the formula in numpy, layer by layer."""
+    x, y, folds = digits
+    layers = [{"dense": 9}, "relu", {"dense": 8}, "batch_norm", "tanh", {"dense": 7}, {"parametric": "mish"}]
+    if kind == "images":
+        layers = [{"conv": 6}, "relu", {"conv": 6}, "relu", {"max_pool": 2}, {"dense": 20}, "tanh"]
+    network, others = {"layers": layers}, {"preprocess": "standardize_channel"}
+    recipe = Recipe.from_dict({"network": network, "init": "data_driven", **others})
+    silent = Recipe.from_dict({"network": network, "init": {"data_driven": {"zero_last": True}}, **others})
+    plain = Recipe.from_dict({"network": network, "init": {"data_driven": {"bias_rows": 0, "bias": 0.5}}, **others})
+    pack = make_pack([recipe, silent, plain], x, y, folds, torch.float64)
+    measured = rows_to_measure(folds, DEVIATION_ROWS)
+    real = [min(measured.shape[1], len(folds[lane.fold].train)) for lane in pack.lanes]
+    inputs = pack.batches.inputs(pack.feed.inputs(torch.from_numpy(measured), pack.batches.groups), real)
+    biases = {slot.op: i for i, slot in enumerate(pack.layout.slots) if slot.kind == "bias"}
+    for layer, number in enumerate(pack.layout.weights):
+        slot = pack.layout.slots[number]
+
+        def look(sums, slot=slot, layer=layer):
+            for i, lane in enumerate(pack.lanes):
+                z = sums[i].detach()
+                z = z.movedim(1, -1).flatten(0, -2) if z.dim() == 4 else z[: real[i], : slot.matrix[1]]
+                z = z.numpy()
+                if lane.number == 1 and slot.output:
+                    assert (z == 0).all()
+                    continue
+                alive = z.std(0) > 0
+                np.testing.assert_allclose(z.std(0)[alive], 1, rtol=1e-9)
+                if slot.op not in biases:
+                    continue
+                bias = pack.leaves[biases[slot.op]][i, 0, : z.shape[1]].detach().numpy()
+                if lane.number == 2:
+                    assert (bias == 0.5).all()
+                    continue
+                fold = folds[lane.fold]
+                rng = derive(fold.seed, "bias", fold.number, layer)
+                chosen = rng.integers(0, len(z), (5, z.shape[1]))
+                shares = rng.exponential(size=(5, z.shape[1]))
+                without = z - bias
+                expected = -(np.take_along_axis(without, chosen, 0) * shares / shares.sum(0)).sum(0)
+                np.testing.assert_allclose(bias, expected, atol=1e-9)
+                assert (z.min(0)[alive] < 0).all()
+                assert (z.max(0)[alive] > 0).all()
+
+        rows = max(len(part) for part in inputs)
+        weight = torch.zeros(len(pack.lanes), 1, rows, dtype=torch.float64)
+        for i, count in enumerate(real):
+            weight[i, :, :count] = 1 / count
+        batch = BatchContext(weight, real, 1, {}, frozen=True)
+        pack.forward(inputs, pack.leaves, pack.rows["moments"], batch, until=(slot.op, look))
+
+
+def test_data_driven_does_not_depend_on_neighbours(digits):
+    x, y, folds = digits
+    recipe = {"network": {"hidden": [12, 9]}, "init": "data_driven"}
+    both = [Recipe.from_dict(recipe), Recipe.from_dict({**recipe, "init": "he"})]
+    together, alone = make_pack(both, x, y, folds), make_pack(both[:1], x, y, folds)
+    rows = {lane.fold: together.w[i] for i, lane in enumerate(together.lanes) if lane.number == 0}
+    for i, lane in enumerate(alone.lanes):
+        assert torch.equal(alone.w[i], rows[lane.fold])
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")

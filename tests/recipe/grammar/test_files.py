@@ -31,7 +31,7 @@ def test_a_file_with_faults_names_file_line_and_column(tmp_path):
         "  1:9 epochs: must be >= 1; got 0",
         "  3:15 network.hidden[1]: found the text 'x'; expected a whole number",
         "  4:9 network.drop: unknown field; nearest: dropout; one of: hidden, activation, normalization, normalize, "
-        "dropout, input_dropout, embedding, scale, layers",
+        "dropout, input_dropout, embedding, scale, views, layers",
     ]
 
 

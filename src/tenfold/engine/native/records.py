@@ -9,7 +9,7 @@ import numpy as np
 # In the order of `OperationKind`, `Phase` and `Failure` in source/interface.h.
 KINDS = (
     "dense", "activation", "batch_normalization", "group_normalization", "dropout", "prelu", "maxout", "residual_begin",
-    "residual_end", "scale", "waves", "column_map",
+    "residual_end", "scale", "waves", "column_map", "parametric", "views", "heads", "bins",
 )  # fmt: skip
 GRADIENT, MOVE = 1, 2
 NO_MEMORY, STOPPED = -1, -2
@@ -112,7 +112,7 @@ class TrainingRecord(Structure):
         ),
         *((name, c_void_p) for name in ("losses", "loss_sum", "bad", "validation")),
         ("validation_rows", c_int64),
-        *((name, c_void_p) for name in ("reported", "outputs", "epoch_losses")),
+        *((name, c_void_p) for name in ("reported", "outputs", "epoch_losses", "epoch_w", "epoch_moments")),
         ("stop", POINTER(c_int32)),
     ]
 

@@ -34,7 +34,7 @@ from tenfold.engine.native.threads import run_side_by_side, usable_cores
 from tenfold.engine.operations.dropout import DropoutOp
 from tenfold.engine.packs.dropout_masks import updates_per_draw
 from tenfold.engine.packs.first_order import add_optimizer_rows, reported_share, reported_weights
-from tenfold.engine.packs.lane_states import LaneStates
+from tenfold.engine.packs.lane_states import LaneStates, Snapshot
 from tenfold.engine.packs.lanes import Lane, coefficient_table, trend
 from tenfold.engine.packs.observer import Observer
 from tenfold.engine.packs.rows import Feed
@@ -52,16 +52,19 @@ THIRD_MOMENTS = LARGEST_SECOND_MOMENT, STEP_MOMENT  # no optimizer keeps both
 
 class EpochResult(NamedTuple):
     """What the lanes had after `update` updates: outputs on their validation rows and mean training losses (L,), None
-    in the middle of an epoch."""
+    in the middle of an epoch; of each lane its parameters and running moments, None where they were not kept."""
 
     update: int
     outputs: list[np.ndarray] | None
     losses: np.ndarray | None
+    snapshots: tuple[Snapshot | None, ...] | None = None
 
     def of(self, places: Sequence[int]) -> EpochResult:
         """The same for some of the lanes."""
         outputs = None if self.outputs is None else [self.outputs[i] for i in places]
-        return self._replace(outputs=outputs, losses=None if self.losses is None else self.losses[list(places)])
+        losses = None if self.losses is None else self.losses[list(places)]
+        snapshots = None if self.snapshots is None else tuple(self.snapshots[i] for i in places)
+        return EpochResult(self.update, outputs, losses, snapshots)
 
 
 class SoloLanes(LaneStates):
@@ -69,14 +72,16 @@ class SoloLanes(LaneStates):
 
     threads: that train them, default all cores. scored: whether every epoch is evaluated on the validation rows. ahead:
     whether several epochs may be made before the first of them is looked at; while others wait, losses and outputs are
-    those of the epoch that `run_epoch` has come to, but state and parameters cannot be asked for.
+    those of the epoch that `run_epoch` has come to, but state and parameters cannot be asked for. with_snapshots:
+    whether `snapshots` of each of these epochs can be.
     """
 
     def __init__(
         self, lanes: Sequence[Lane], shape: Shape, feed: Feed, *, schedule_updates: int | None = None,
-        threads: int | None = None, scored: bool = True, ahead: bool = False,
+        threads: int | None = None, scored: bool = True, ahead: bool = False, with_snapshots: bool = False,
     ) -> None:  # fmt: skip
         self.threads, self.scored, self.ahead = threads or usable_cores(), scored, ahead
+        self.with_snapshots = with_snapshots
         self._last = 0  # updates that were made the last time
         self._ready: deque[EpochResult] = deque()  # epochs that are made, but not looked at yet
         self._told = False  # whether `made_ahead` has told them
@@ -86,7 +91,8 @@ class SoloLanes(LaneStates):
         self._known: dict[Any, Any] = {}  # what lanes share of the updates under way
         self.double = feed.dtype == torch.float64
         self.shared = shared_source(feed)
-        weights = sum(int(np.prod(slot.size)) for slot in shape.ops for slot in slot.slots())
+        products = zip(shape.ops, shape.views, strict=False)
+        weights = sum(views * int(np.prod(slot.size)) for op, views in products for slot in op.slots())
         # of a lane: seconds of compiled code that an update takes, at first a guess
         self.pace = 6 * weights * shape.dealing.rows / FIRST_PACE
         super().__init__(lanes, shape, feed, schedule_updates=schedule_updates)
@@ -138,8 +144,11 @@ class SoloLanes(LaneStates):
             return min(self.update + max(1, some), end)
         ends = [lane.recipe.epochs * self.per_epoch for lane in self.lanes]
         limits = [stop for stop in ends if stop >= end] + ([] if last is None else [last])
-        scored = sum(len(part.fold.validation) for part in self.feed.folds) * self.shape.outputs * self.w.element_size()
-        epochs = AHEAD_BYTES * len(self.feed.folds) // max(1, scored * len(self.lanes))
+        scored = sum(len(part.fold.validation) for part in self.feed.folds) * self.shape.outputs
+        waiting = (
+            scored + self.layout.total * len(self.feed.folds) * self.with_snapshots
+        )  # numbers of an epoch, by lane
+        epochs = AHEAD_BYTES * len(self.feed.folds) // max(1, waiting * self.w.element_size() * len(self.lanes))
         epochs = min(max(1, epochs), AHEAD_EPOCHS)
         later = end + min(epochs - 1, (some - (end - self.update)) // self.per_epoch) * self.per_epoch
         return max(end, min([later, *limits]))
@@ -168,7 +177,8 @@ class SoloLanes(LaneStates):
         for place, epoch in enumerate(epochs):
             outputs = [piece.outputs[place] for piece in work] if self.scored else None
             losses = np.array([piece.epoch_losses[place] for piece in work])
-            self._ready.append(EpochResult(epoch * self.per_epoch, outputs, losses))
+            snapshots = tuple(piece.snapshot(place) for piece in work) if self.with_snapshots else None
+            self._ready.append(EpochResult(epoch * self.per_epoch, outputs, losses, snapshots))
         if stop % self.per_epoch:
             self._ready.append(EpochResult(stop, None, None))
         return True
@@ -265,6 +275,11 @@ class SoloLanes(LaneStates):
             return {}
         return {r.update // self.per_epoch: r.outputs for r in self._ready if r.outputs is not None}
 
+    def snapshots(self) -> Sequence[Snapshot | None]:
+        if not self._ready:
+            return super().snapshots()
+        return self._now.snapshots or [None] * len(self.lanes)
+
     def predict(self, rows: Sequence[np.ndarray]) -> list[np.ndarray]:
         shown = self.shown().contiguous()
         dtype = np.float64 if self.double else np.float32
@@ -331,6 +346,9 @@ class LaneWork:
         self._rows |= dict(zip(["third_moment"], (name for name in THIRD_MOMENTS if name in state), strict=False))
         self._rows |= {"average": "average"} if recipe.weight_average else {}
         self._network = lanes.network(recipe)
+        # What these predict with is computed of more than the parameters, by torch with other bits than here.
+        self._snapshots = lanes.with_snapshots and not (recipe.weight_average or lane.optimizer.reports)
+        self._epoch_w = self._epoch_moments = np.zeros((0, 0))
         self._validation = lanes.validation[lane.fold] if lanes.scored else lanes.validation[lane.fold][:0]
         self._train, self._double = compiled.function("train"), int(lanes.double)
         self._dtype = np.float64 if lanes.double else np.float32
@@ -362,6 +380,9 @@ class LaneWork:
         epochs = stop // per_epoch - begun if gradient is None else 0
         self.losses, self.epoch_losses = np.full(stop - first, np.nan), np.full(max(1, epochs), np.nan)
         self.outputs = np.full((max(1, epochs), len(self._validation), lanes.shape.outputs), np.nan, self._dtype)
+        kept = epochs if self._snapshots else 0
+        self._epoch_w = np.zeros((kept, lanes.layout.total), self._dtype)
+        self._epoch_moments = np.zeros((kept, lanes.layout.moment_total), self._dtype)
         preprocess, shared, dealing = lane.recipe.preprocess, lanes.shared, lanes.shape.dealing
         source = lanes.known(("source", lane.fold, preprocess), lambda: shared.source(lane.fold, preprocess))
         made_in = range(begun, (stop - 1) // per_epoch + 1)
@@ -385,6 +406,14 @@ class LaneWork:
         record.losses, record.epoch_losses = address(self.losses), address(self.epoch_losses)
         record.reported = None if reported is None else address(reported)
         record.outputs = address(self.outputs) if epochs else None
+        record.epoch_w = address(self._epoch_w) if self._epoch_w.size else None
+        record.epoch_moments = address(self._epoch_moments) if self._epoch_moments.size else None
+
+    def snapshot(self, place: int) -> Snapshot | None:
+        """The parameters and running moments after one of the epochs that were made; None where they are not kept."""
+        if not len(self._epoch_w):
+            return None
+        return self._epoch_w[place], self._epoch_moments[place]
 
     def _draw_records(self, first: int, stop: int) -> tuple[Any, list[np.ndarray]]:
         """Where the generators of every dropout begin, and the arrays that hold it."""
@@ -393,7 +422,8 @@ class LaneWork:
         for place, number in enumerate(self._network.dropping):
             op = self.lanes.shape.ops[number]
             assert isinstance(op, DropoutOp)
-            updates = updates_per_draw(self.lanes.shape.dealing.rows * op.draws[0])
+            shape = self.lanes.shape
+            updates = updates_per_draw(shape.views[number] * shape.dealing.rows * op.draws[0])
             blocks = first // updates, (stop - 1) // updates + 1
             states.append(self.lanes.shared.draw_states(self.lane.fold, number, *blocks))
             records[place] = DrawsRecord(address(states[-1]), updates, blocks[0])

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, TypeAlias
@@ -32,7 +32,7 @@ Block = tuple[int, Callable[..., Any]]  # so many neighbouring lanes, and the fu
 Arrays = Mapping[str, np.ndarray]  # of one network, by kind
 Needs = Literal["image", "row"] | None  # what a layer must get; None where it takes both
 Columns = Literal["ignored", "kept", "changed"]
-EMBEDDED = "embed_"  # begins the kinds of the parameters of embeddings
+MATRICES = "weight", "view"  # the kinds of slots that are not one vector
 Walk = Callable[[Sequence[Any], FlowSize, tuple[int, ...], Size], "tuple[list[PlannedOp], FlowSize]"]
 
 
@@ -71,7 +71,8 @@ class Slot:
     what lies outside `size` is 0 and stays 0. Then where it is: its operation (a number) and where it starts in the
     lane's row, which `Layout` fills in.
 
-    A dense weight is (inputs, units), a convolution's (channels, channels in, kernel, kernel), all others (1, units).
+    A dense weight is (inputs, units), a convolution's (channels, channels in, kernel, kernel), the factors of views are
+    (views, units), all others (1, units).
 
     by_column: it has a number for each unit that enters. learned: whether it is learned, or fitted to the training rows
     when a lane starts (`NetworkOperation.fit`) and stays as it is.
@@ -106,6 +107,11 @@ class Slot:
         size = (rows - lacking, columns) if self.kind == "weight" else (rows, columns - lacking)
         return replace(self, size=size, fans=self.fans and self.fans._replace(fan_in=size[0]))
 
+    @property
+    def is_vector(self) -> bool:
+        """Whether it is a number for each unit or channel, (1, units): among arrays by name it is (units,)."""
+        return self.kind not in MATRICES
+
     def real(self, view: Any) -> Any:
         """A view (lanes, *stored) without its padding, (lanes, *size)."""
         return view[:, : self.size[0], : self.size[1]] if len(self.size) == 2 else view
@@ -122,6 +128,10 @@ class Work:
     normalized: int = 0  # numbers that are normalized
     dropped: int = 0  # numbers that can be dropped
     weights: int = 0  # learned numbers
+
+    def of_views(self, count: int) -> Work:
+        """The same for that many views of a row, which learn the same numbers."""
+        return Work(**{name: value * (1 if name == "weights" else count) for name, value in vars(self).items()})
 
     def __add__(self, other: Work) -> Work:
         return Work(*(mine + more for mine, more in zip(vars(self).values(), vars(other).values(), strict=True)))
@@ -262,12 +272,26 @@ class NetworkOperation(ABC):
         return None
 
     def draw(self, kind: str, layer: Any, rng: np.random.Generator) -> np.ndarray | None:
-        """Where its parameter of that kind starts, drawn from a generator that all recipes of a fold share, (units,);
-        None if it is not drawn so."""
+        """Where its parameter of that kind starts, drawn from a generator that all recipes of a fold share, (...,
+        units); None if it is not drawn so."""
         return None
 
+    def fit(self, kind: str, layer: Any, columns: Iterable[np.ndarray], target: np.ndarray) -> np.ndarray | None:
+        """Where its parameter of that kind starts, (units,), decided by the training rows: by their numeric columns,
+        each (rows,) as they enter, and the target (rows,), classes or numbers; None for one that is learned."""
+        return None
+
+    @property
+    def views(self) -> int:
+        """The rows that it makes of one."""
+        return 1
+
+    def batch_behind(self, batch: BatchContext) -> BatchContext:
+        """The batch as the operations behind it have it."""
+        return batch
+
     def work(self, layer: Any) -> Work:
-        """What it does for one row."""
+        """What it does for one row that enters it."""
         return Work(weights=self.parameter_count)
 
     def compiled(self, layer: Any) -> CompiledOp | None:
@@ -301,6 +325,14 @@ class Sized(NetworkOperation):
     @property
     def output_size(self) -> FlowSize:
         return self.size
+
+
+def views_before(ops: Sequence[NetworkOperation]) -> list[int]:
+    """Of how many views what enters each operation is, and at the end what leaves the last one in training."""
+    counts = [1]
+    for op in ops:
+        counts.append(counts[-1] * op.views)
+    return counts
 
 
 def rule_blocks(rules: Sequence[Any]) -> list[Block]:

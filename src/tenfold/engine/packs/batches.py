@@ -29,7 +29,8 @@ class EpochPlan(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """One training batch: inputs, targets (L, B), row weights (L, B), and what the forward pass takes besides."""
+    """One training batch: inputs; targets and row weights (L, B), of a network with k views (L, k B), as its outputs;
+    and what the forward pass takes besides."""
 
     x: Flow
     target: Tensor
@@ -61,6 +62,7 @@ class PackBatches:
         rated = torch.tensor([loss.link == "exp" for loss in losses], device=device)
         self._rated = rated[:, None] if bool(rated.any()) else None  # (L, 1), lanes whose target is a rate
         self._dropout = DropoutMasks(lanes, shape, values, feed, schedule_updates)
+        self._views = shape.views[-1]
         self._epoch: tuple[int, EpochPlan] | None = None
         self._ahead = Ahead(feed, self.groups)
 
@@ -86,7 +88,14 @@ class PackBatches:
         real = [int(counts[fold]) for fold in self.folds]
         scales = self._dropout.scales(update, rows.shape[1], real)
         x = self.inputs(self._ahead(plan.rows, step, update), real)
-        return Batch(x, self._targets(plan, step), weight, BatchContext(weight[:, None], real, update + 1, scales))
+        context, target, views = (
+            BatchContext(weight[:, None], real, update + 1, scales),
+            self._targets(plan, step),
+            self._views,
+        )
+        if views > 1:
+            target, weight = target.repeat(1, views), weight.repeat(1, views) / views
+        return Batch(x, target, weight, context)
 
     def inputs(self, x: Tensor, real: Sequence[int] | None = None) -> Flow:
         """Inputs of the groups (G, B, D) for every lane: (L, B, D), or an image tensor a lane, cut to its real rows."""
@@ -106,7 +115,7 @@ class PackBatches:
         return torch.where(self._rated, plan.rates[step].index_select(0, self.fold_of), target)
 
     def losses(self, output: Tensor, batch: Batch) -> Tensor:
-        """Mean loss of each lane (L,) for outputs (L, B, C)."""
+        """Mean loss of each lane (L,) for outputs (L, B, C), or (L, k B, C) of k views."""
         if len(self._losses) == 1:
             return (self._losses[0][1](output, batch.target) * batch.weight).sum(1)
         sizes = [count for count, _ in self._losses]

@@ -59,10 +59,10 @@ class DropoutMasks:
         self._trends: tuple[int, np.ndarray] = 0, np.zeros((0, 0))  # of updates from the first number on
         self.dtype, self.folds = feed.dtype, [lane.fold for lane in lanes]
         self.index = torch.tensor(self.folds, device=feed.device)
-        # the operations that drop something, and their rates (L, 1, 1), by number
-        self.dropping: dict[int, tuple[DropoutOp, Tensor]] = {
-            number: (op, values.of_op[number])
-            for number, op in enumerate(shape.ops)
+        # the operations that drop something, their rates (L, 1, 1), and the views of a row that enter, by number
+        self.dropping: dict[int, tuple[DropoutOp, Tensor, int]] = {
+            number: (op, values.of_op[number], views)
+            for number, (op, views) in enumerate(zip(shape.ops, shape.views, strict=False))
             if isinstance(op, DropoutOp) and values.of_op[number] is not None
         }
         self.scheduled = any(lane.recipe.dropout_schedule != NoDecay() for lane in lanes)
@@ -71,10 +71,10 @@ class DropoutMasks:
     def scales(self, update: int, batch: int, counts: Sequence[int]) -> dict[int, Flow]:
         """By operation, the factors of an update's `batch` rows, of which counts (L,) are real."""
         factors: dict[int, Flow] = {}
-        for number, (op, rates) in self.dropping.items():
+        for number, (op, rates, views) in self.dropping.items():
             if self.scheduled:
                 rates = self._rates(number, update).to(rates)
-            uniform = self._draws(number, update, (batch, *op.draws))  # (F, B, units), or (F, B, H, W, C)
+            uniform = self._draws(number, update, (views * batch, *op.draws))  # (F, B, units), or (F, B, H, W, C)
             if isinstance(op.size, tuple):
                 factors[number] = op.image_factors(uniform, rates, self.folds, counts, self.dtype)
             else:

@@ -103,7 +103,7 @@ class FirstOrderStep:
         """Take up the gradient of each lane's mean loss over its batch; returns the losses (L,)."""
         loss = batch.losses(batch.outputs(self.leaves))
         # lanes do not see each other, so the gradient of the sum holds each lane's own
-        gradients = torch.autograd.grad(loss.sum(), self.leaves)
+        gradients = torch.autograd.grad(loss.sum(), self.leaves, materialize_grads=True)
         for view, gradient, slot in zip(self._gradients, gradients, self.layout.slots, strict=True):
             view.copy_(slot.real(gradient))
         return loss

@@ -36,9 +36,9 @@ class Forward:
         batch: BatchContext | None,
         until: tuple[int, Callable[[Flow], None]] | None = None,
     ) -> Tensor:
-        """Outputs (L, B, C). x: inputs (L, B, D) or one image tensor a lane; parameters: one view (L, *stored) a
-        slot; moments (L, moment_total): running moments, updated in training; until: a weight operation whose sums
-        are looked at, behind which nothing is computed."""
+        """Outputs (L, B, C), in training of a network with k views (L, k B, C). x: inputs (L, B, D) or one image tensor
+        a lane; parameters: one view (L, *stored) a slot; moments (L, moment_total): running moments, updated in
+        training; until: a weight operation whose sums are looked at, behind which nothing is computed."""
         h, remembered = x, list[Flow]()
         for number, op in self._program:
             lanes = Operands(
@@ -50,6 +50,7 @@ class Forward:
                 remembered,
             )
             h = op.forward(h, lanes)
+            batch = None if batch is None else op.batch_behind(batch)
             if until is not None and until[0] == number and op.is_weight:
                 until[1](h)
                 break

@@ -12,14 +12,16 @@ from torch import Tensor
 from tenfold.data.feed.batches import align
 from tenfold.data.feed.randomness import derive
 from tenfold.data.split.folds import Fold
-from tenfold.engine.operations.operation import EMBEDDED, BatchContext, Flow, Slot
+from tenfold.engine.operations.operation import BatchContext, Flow, PlannedOp, Slot
 from tenfold.engine.packs.forward import Forward
 from tenfold.engine.packs.lanes import Lane, LaneValues
+from tenfold.engine.packs.rows import Feed
 from tenfold.engine.plan.shape import Layout, Shape
-from tenfold.rules.initialization import base_draw, lsuv_factor
+from tenfold.rules.initialization import base_draw, bias_draw, deviation_factor, lsuv_factor
 from tenfold.rules.optimizers.base import FIRST_MOMENT, LARGEST_SECOND_MOMENT, SECOND_MOMENT, STEP_MOMENT
 
 LSUV_ROWS, LSUV_ROUNDS = 256, 3  # training rows that unit variances are measured on, and how often
+DEVIATION_ROWS = 1024  # training rows that the deviations of units are measured on
 
 
 def initial_parameters(
@@ -37,24 +39,44 @@ def initial_parameters(
         layer = -1
         for slot in layout.slots:
             layer += slot.kind == "weight"
+            if not slot.learned:  # see `fit_parameters`
+                continue
             block = row[slot.start : slot.stop].reshape(slot.stored)
             step = steps[slot.op]
             real = slot.cut(layout.inputs - widths[lane.fold])
             value = step.op.initial_value(slot.kind, step.layer)
-            if slot.kind.startswith(EMBEDDED):
+            if value is None and slot.fans is None:
                 place = [other.kind for other in step.op.slots()].index(slot.kind)
                 rng = derive(fold.seed, "embedding", fold.number, slot.op, place)
                 value = step.op.draw(slot.kind, step.layer, rng)
             if value is not None:
-                block[:, : real.size[1]] = value
-            elif not (slot.output and rule.zero_last and slot.kind == "weight"):
-                key = (lane.fold, slot.kind, layer, rule.draw)
+                block[: real.size[0], : real.size[1]] = np.atleast_1d(value)[..., : real.size[1]]
+            elif not rule.silent(slot.kind, output=slot.output):
+                draw = rule.draw_of(slot.kind)
+                key = (lane.fold, slot.kind, layer, draw)
                 if key not in base:
                     rng = derive(fold.seed, "init" if slot.kind == "weight" else "bias", fold.number, layer)
                     rows, columns = real.matrix
-                    base[key] = base_draw(rule.draw, rng, rows if slot.kind == "weight" else 1, columns)
+                    base[key] = base_draw(draw, rng, rows if slot.kind == "weight" else 1, columns)
                 _fill(block, real, rule, base[key], step.gain)
     return out
+
+
+def fit_parameters(lanes: Sequence[Lane], feed: Feed, shape: Shape, layout: Layout, start: np.ndarray) -> None:
+    """Put what is fitted and not learned into the initial parameters (lanes, layout.total), in place."""
+    fitted = [slot for slot in layout.slots if not slot.learned]
+    for row, lane in zip(start, lanes, strict=True):
+        f, preprocess = lane.fold, lane.recipe.preprocess
+        for slot in fitted:
+            step = shape.steps(lane.recipe)[slot.op]
+
+            def decide(slot: Slot = slot, step: PlannedOp = step, f: int = f, by: Any = preprocess) -> np.ndarray:
+                target = feed.target.cpu().numpy()[feed.folds[f].fold.train]
+                value = step.op.fit(slot.kind, step.layer, feed.training_columns(f, by), target)
+                assert value is not None
+                return value
+
+            row[slot.start : slot.start + slot.size[1]] = feed.fitted((f, preprocess, slot.kind, step.layer), decide)
 
 
 def rate_factors(lanes: Sequence[Lane], widths: Sequence[int], layout: Layout) -> np.ndarray | None:
@@ -103,9 +125,9 @@ def renamed_state(arrays: Mapping[str, np.ndarray], names: Collection[str]) -> d
     return {new: array for name, array in arrays.items() for new in letters.get(name, [name]) if new in names}
 
 
-def lsuv_rows(folds: Sequence[Fold]) -> np.ndarray:
-    """Training rows (folds, rows) that unit variances are measured on; a smaller part repeats its own."""
-    size = align(min(LSUV_ROWS, *(len(fold.train) for fold in folds)))
+def rows_to_measure(folds: Sequence[Fold], most: int) -> np.ndarray:
+    """Training rows (folds, rows) that initial weights are measured on; a smaller part repeats its own."""
+    size = align(min(most, *(len(fold.train) for fold in folds)))
     order = [derive(fold.seed, "lsuv", fold.number).permutation(fold.train) for fold in folds]
     return np.stack([np.resize(part, size) for part in order])
 
@@ -128,3 +150,44 @@ def unit_variance(
 
         for _ in range(LSUV_ROUNDS):
             forward(x, parameters, moments, batch, until=(slot.op, rescale))
+
+
+def unit_deviation(
+    forward: Forward, lanes: Sequence[Lane], folds: Sequence[Fold], x: Flow, real: Sequence[int],
+    parameters: Sequence[Tensor], moments: Tensor,
+) -> None:  # fmt: skip
+    """What `DataDriven` says, in place: each unit's weights divided by the standard deviation of its sums, and its bias
+    drawn from them, layer by layer. x: the inputs of `rows_to_measure`, of which the first `real` ones of a lane are
+    not repeated."""
+    rows = max(len(part) for part in x)  # of a lane, repeated ones too
+    weight = torch.zeros(len(lanes), 1, rows, dtype=moments.dtype, device=moments.device)
+    for i, count in enumerate(real):
+        weight[i, :, :count] = 1 / count
+    batch = BatchContext(weight, real, 1, {}, frozen=True)
+    chosen = [i for i, lane in enumerate(lanes) if lane.recipe.init.unit_deviation]
+    slots = forward.layout.slots
+    biases = {slot.op: i for i, slot in enumerate(slots) if slot.kind == "bias"}
+    for layer, number in enumerate(forward.layout.weights):
+        slot, view = slots[number], parameters[number]
+
+        def fit(sums: Flow, layer: int = layer, slot: Slot = slot, view: Tensor = view) -> None:
+            units = slot.matrix[1]
+            for i in chosen:
+                z = sums[i]
+                images = z.dim() == 4  # (rows, channels, H, W), without rows that are repeated
+                z = z.movedim(1, -1).flatten(0, -2) if images else z[: real[i], :units]  # (rows, units)
+                factor = deviation_factor(z.std(0, correction=0))
+                if images:
+                    view[i].mul_(factor[:, None, None, None])
+                else:
+                    view[i][:, :units].mul_(factor)
+                rule: Any = lanes[i].recipe.init
+                if slot.op in biases and rule.bias_rows:
+                    fold = folds[lanes[i].fold]
+                    rng = derive(fold.seed, "bias", fold.number, layer)
+                    rows_of, shares = bias_draw(rng, len(z), rule.bias_rows, units)
+                    at = torch.from_numpy(rows_of).to(z.device)
+                    mean = (z.gather(0, at) * torch.from_numpy(shares).to(z)).sum(0) * factor
+                    parameters[biases[slot.op]][i, 0, :units] = -mean
+
+        forward(x, parameters, moments, batch, until=(slot.op, fit))

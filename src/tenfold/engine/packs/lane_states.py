@@ -12,14 +12,19 @@ import torch
 from torch import Tensor
 
 from tenfold.engine.module import lane_arrays
+from tenfold.engine.operations.operation import Flow
 from tenfold.engine.packs.batches import PackBatches
 from tenfold.engine.packs.forward import Forward
 from tenfold.engine.packs.initial_state import (
+    DEVIATION_ROWS,
+    LSUV_ROWS,
+    fit_parameters,
     initial_moments,
     initial_parameters,
-    lsuv_rows,
     rate_factors,
     renamed_state,
+    rows_to_measure,
+    unit_deviation,
     unit_variance,
 )
 from tenfold.engine.packs.lanes import Lane, LaneValues
@@ -29,6 +34,7 @@ from tenfold.engine.plan.shape import Layout, Shape
 from tenfold.rules.penalties import ema_correction
 from tenfold.rules.schedules import Plateau, PlateauState, plateau_next
 
+Snapshot = tuple[np.ndarray, np.ndarray]  # of one lane: the parameters (total,) that predict, and the running moments
 LaneRows = tuple[int, dict[str, np.ndarray]]  # updates made, and one lane's row of every array of the state
 
 
@@ -49,6 +55,7 @@ class LaneStates(ABC):
         folds = [f.fold for f in feed.folds]
         widths = [f.encoding.width for f in feed.folds]
         start = initial_parameters(self.lanes, folds, widths, shape, self.layout)
+        fit_parameters(self.lanes, feed, shape, self.layout, start)
         self.rows: dict[str, Tensor] = {"w": self._tensor(start)}  # all state by lane, (L, ...)
         if any(lane.recipe.weight_average for lane in self.lanes):
             self.rows["average"] = torch.zeros_like(self.rows["w"])
@@ -59,7 +66,7 @@ class LaneStates(ABC):
         moments = initial_moments(self.values, self.layout) if self.layout.moments else np.zeros((len(lanes), 0))
         self.rows["moments"] = self._tensor(moments)
         self._begin()
-        self._unit_variance()
+        self._fit_to_rows()
 
     def _tensor(self, array: np.ndarray) -> Tensor:
         return torch.from_numpy(array).to(self.feed.device, self.feed.dtype)
@@ -171,13 +178,22 @@ class LaneStates(ABC):
             state[i] = torch.tensor(after, dtype=torch.float64)
 
     @torch.no_grad()
-    def _unit_variance(self) -> None:
-        """Scale the weights of the lanes whose initialization asks for unit variance, on their training rows."""
+    def _fit_to_rows(self) -> None:
+        """Fit the weights of the lanes whose initialization asks for it to their training rows."""
+        folds = [part.fold for part in self.feed.folds]
         if any(lane.recipe.init.unit_variance for lane in self.lanes):
-            folds = [f.fold for f in self.feed.folds]
-            rows = torch.from_numpy(lsuv_rows(folds)).to(self.feed.device)
-            x = self.batches.inputs(self.feed.inputs(rows, self.batches.groups))
-            unit_variance(self.forward, self.lanes, x, self.leaves, self.rows["moments"])
+            rows = rows_to_measure(folds, LSUV_ROWS)
+            unit_variance(self.forward, self.lanes, self._inputs_of(rows), self.leaves, self.rows["moments"])
+        if any(lane.recipe.init.unit_deviation for lane in self.lanes):
+            rows = rows_to_measure(folds, DEVIATION_ROWS)
+            real = [min(rows.shape[1], len(folds[lane.fold].train)) for lane in self.lanes]
+            x = self._inputs_of(rows, real)
+            unit_deviation(self.forward, self.lanes, folds, x, real, self.leaves, self.rows["moments"])
+
+    def _inputs_of(self, rows: np.ndarray, real: Sequence[int] | None = None) -> Flow:
+        """The inputs of rows (folds, rows), for every lane; real: how many of them an image network takes."""
+        inputs = self.feed.inputs(torch.from_numpy(rows).to(self.feed.device), self.batches.groups)
+        return self.batches.inputs(inputs, real)
 
     def shown(self) -> Tensor:
         """The parameters that predict, (L, total): the weights, their average, or the iterate that the optimizer
@@ -185,7 +201,11 @@ class LaneStates(ABC):
         w, average = self._reported(), self.values.average
         if average is None or not self.update:
             return w
-        return torch.where(average > 0, self.rows["average"] * ema_correction(average, self.update), w)
+        shown = torch.where(average > 0, self.rows["average"] * ema_correction(average, self.update), w)
+        for slot in self.layout.slots:
+            if not slot.learned:
+                shown[:, slot.start : slot.stop] = w[:, slot.start : slot.stop]
+        return shown
 
     @abstractmethod
     def _reported(self) -> Tensor:
@@ -244,8 +264,18 @@ class LaneStates(ABC):
         """One lane as arrays by name, "OP.KIND" with OP the number of the operation: weight (in, out), the first cut
         to its fold's input columns, or (channels, channels in, kernel, kernel); bias, gamma, beta, slope (units,);
         running_mean and running_var (units,) of batch normalization."""
-        width = self.feed.folds[self.lanes[lane].fold].encoding.width
-        return lane_arrays(self.layout, width, self.shown().detach()[lane, None], self.rows["moments"][lane])
+        return self.arrays_of(self.lanes[lane], (self.shown().detach()[lane], self.rows["moments"][lane]))
+
+    def snapshots(self) -> Sequence[Snapshot | None]:
+        """What each lane predicts with after the epoch that `run_epoch` has come to, see `arrays_of`; None where it
+        cannot be had any more. The arrays may change with the next epoch."""
+        return list(zip(self.shown().detach().cpu().numpy(), self.rows["moments"].cpu().numpy(), strict=True))
+
+    def arrays_of(self, lane: Lane, snapshot: Snapshot | tuple[Tensor, Tensor]) -> dict[str, np.ndarray]:
+        """One of `snapshots` as `parameters` gives it."""
+        w, moments = map(torch.as_tensor, snapshot)
+        width = self.feed.folds[lane.fold].encoding.width
+        return lane_arrays(self.layout, width, w[None], moments)
 
 
 def lane_rows(state: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> dict[tuple[int, int], LaneRows]:

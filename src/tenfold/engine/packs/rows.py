@@ -5,7 +5,7 @@ A group is a (fold, preprocessing, augmentation) triple: lanes of one group shar
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from threading import Lock
 from typing import Any, NamedTuple
@@ -20,7 +20,7 @@ from tenfold.data.split.folds import Fold
 from tenfold.engine.operations.operation import padded
 from tenfold.recipe.recipe import Recipe
 from tenfold.rules.augmentation import Augmentation, augment, draws
-from tenfold.rules.preprocessing import Affine, Moments, Preprocessing
+from tenfold.rules.preprocessing import Affine, Moments, Preprocessing, apply_affine
 from tenfold.rules.preprocessing.moments import FAR
 
 # Numbers of inputs that are made at once, at most (a megabyte in float64): starting an operation costs 2 to 3
@@ -72,6 +72,7 @@ class Feed:
         self.device: torch.device = device
         self.dtype: torch.dtype = dtype
         self._fitted: dict[tuple[int, Preprocessing], Affine] = {}
+        self._decided: dict[Any, np.ndarray] = {}
         self._fitting = Lock()
         self.shared: Any = None  # what compiled lanes share of it
         # of the same rows, for recipes that take the columns in another way: of integers and of categories
@@ -120,6 +121,35 @@ class Feed:
         """All numbers of fold f, (rows, N), on the host."""
         numbers = self.numbers.cpu().numpy()
         return numbers if self.own is None else np.hstack([numbers, self.own[f].cpu().numpy()])
+
+    def training_columns(self, f: int, preprocessing: Preprocessing) -> Iterator[np.ndarray]:
+        """Each numeric column (rows,) float64 of the training rows of fold f, filled and preprocessed."""
+        rows, affine = self.folds[f].fold.train, self.affine(f, preprocessing)
+        medians, shared = self.folds[f].encoding.medians, self.numbers.shape[1]
+        count = len(medians)
+        # a rotation needs all columns at once; else one after the other takes less memory
+        width = 1 if affine.rotation is None else max(1, count)
+        for first in range(0, count, width):
+            part = slice(first, first + width)
+            numbers = self.numbers[:, part].cpu().numpy()[rows]
+            if self.own is not None and part.stop > shared:
+                columns = slice(max(0, first - shared), part.stop - shared)
+                numbers = np.hstack([numbers, self.own[f][:, columns].cpu().numpy()[rows]])
+            own = affine
+            if affine.rotation is None:
+                limit = None if affine.limit is None else affine.limit[part]
+                own = Affine(affine.shift[part], affine.scale[part], None, limit)
+            yield from apply_affine(own, np.where(np.isnan(numbers), medians[part], numbers)).T
+
+    def fitted(self, key: Any, make: Callable[[], np.ndarray]) -> np.ndarray:
+        """What the training rows decide, made once for all packs."""
+        with self._fitting:
+            found = self._decided.get(key)
+        if found is None:
+            found = make()
+            with self._fitting:
+                self._decided[key] = found
+        return found
 
     def _stack(self, arrays: list[np.ndarray]) -> Tensor:
         return torch.from_numpy(np.stack(arrays)).to(self.device)

@@ -41,7 +41,8 @@ class SecondOrderStep:
         w = rows["w"]
         is_parameter = torch.zeros(1, layout.total)
         for slot, view in zip(layout.slots, layout.views(is_parameter), strict=True):
-            slot.real(view).fill_(1)
+            if slot.learned:
+                slot.real(view).fill_(1)
         self.real = is_parameter[0].nonzero()[:, 0].to(w.device)  # (P,) places in a row
         self.strength = None
         if l2 is not None:
@@ -64,7 +65,8 @@ class SecondOrderStep:
     def step(self, update: int, batch: BatchLoss, note: Callable[[Tensor], None]) -> None:
         with torch.no_grad():
             note(batch.losses(batch.outputs(self.leaves)))  # this one evaluation moves the running moments
-        w, frame = self.rows["w"], torch.zeros_like(self.rows["w"])
+        w = self.rows["w"]
+        frame = w.detach()  # with what is not learned
 
         def outputs_of(parameters: Tensor) -> Tensor:
             return batch.outputs(self.layout.views(frame.index_copy(1, self.real, parameters)), frozen=True)

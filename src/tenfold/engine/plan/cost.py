@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-from tenfold.engine.operations.operation import Work
+from tenfold.engine.operations.operation import Work, views_before
 from tenfold.engine.plan.network import plan_network
 from tenfold.engine.plan.size import Size
 from tenfold.errors import BadInput
@@ -56,7 +56,8 @@ COMPILED = CostModel(
 def network_work(recipe: Recipe, size: Size) -> Work:
     """The work of a recipe's network: that of its operations."""
     steps = plan_network(recipe.network, size.of(recipe))
-    return sum((step.op.work(step.layer) for step in steps), start=Work())
+    views = views_before([step.op for step in steps])
+    return sum((step.op.work(step.layer).of_views(k) for step, k in zip(steps, views, strict=False)), start=Work())
 
 
 def gradient_seconds(work: Work, rows: float, model: CostModel) -> float:

@@ -1,7 +1,7 @@
 """A network on given inputs as a straight list of operations with their sizes: what costs, packs and modules share.
 
-`plan_network` walks the layers once, lets each operation infer its size, appends the output layer, and flattens where
-a layer needs a row. A residual block is `ResidualBegin ... ResidualEnd`.
+`plan_network` walks the layers once, lets each operation infer its size, appends the output layer (of views their
+heads), and flattens where a layer needs a row. A residual block is `ResidualBegin ... ResidualEnd`.
 """
 
 from __future__ import annotations
@@ -14,11 +14,14 @@ from typing import Literal
 from tenfold.engine.operations import operation_of
 from tenfold.engine.operations.dense import DenseOp
 from tenfold.engine.operations.flatten import flattened
-from tenfold.engine.operations.operation import FlowSize, PlannedOp, Site, count, misfit
+from tenfold.engine.operations.operation import FlowSize, PlannedOp, Site, count, misfit, views_before
+from tenfold.engine.operations.views import HeadsOp, ViewsOp
 from tenfold.engine.plan.size import Image, Size
 from tenfold.recipe.layers import Layer, Residual
 from tenfold.recipe.network import Network
+from tenfold.recipe.recipe import Recipe, loss_of
 from tenfold.rules.record import rule_name
+from tenfold.rules.views import ViewMean
 
 
 @lru_cache(1024)
@@ -33,8 +36,22 @@ def plan_network(network: Network, size: Size) -> tuple[PlannedOp, ...]:
         _check_first(layers)
     steps, flow = _walk(layers, flow, (), size)
     steps += flattened(flow)
-    steps.append(PlannedOp(DenseOp(count(flow), size.outputs, bias=True, output=True)))
+    views = views_before([step.op for step in steps])[-1]
+    if any(isinstance(step.op, ViewsOp) for step in steps):
+        mean = ViewMean("softmax" if size.outputs > 1 else "identity")
+        steps.append(PlannedOp(HeadsOp(count(flow), size.outputs, views), mean))
+    else:
+        steps.append(PlannedOp(DenseOp(count(flow), size.outputs, bias=True, output=True)))
     return tuple(_with_gains(steps))
+
+
+def plan_recipe(recipe: Recipe, size: Size) -> tuple[PlannedOp, ...]:
+    """The operations of a recipe's network, with the values that its loss decides."""
+    steps = plan_network(recipe.network, size)
+    if not isinstance(steps[-1].op, HeadsOp):
+        return steps
+    mean = ViewMean(loss_of(recipe, size.outputs > 1).link)
+    return (*steps[:-1], replace(steps[-1], layer=mean))
 
 
 def entering_image(network: Network, size: Size) -> Image | None:
@@ -87,7 +104,7 @@ def _with_gains(steps: Sequence[PlannedOp]) -> list[PlannedOp]:
         if step.op.is_activation:
             gain = step.layer.gain
         if step.op.is_weight:
-            is_output = isinstance(step.op, DenseOp) and step.op.output
+            is_output = isinstance(step.op, HeadsOp) or (isinstance(step.op, DenseOp) and step.op.output)
             step, gain = replace(step, gain=1.0 if is_output else gain), 1.0
         planned.append(step)
     return planned[::-1]

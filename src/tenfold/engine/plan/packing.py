@@ -91,5 +91,5 @@ def _lane_bytes(shape: Shape) -> int:
     rows, total = max(shape.dealing.rows, 512), Layout.of(shape).total
     curvature = getattr(shape.second_order, "MOST_PARAMETERS", None)
     matrices = 3 * total * total if curvature is not None else 0
-    units = shape.inputs + sum(op.output_count for op in shape.ops)
+    units = shape.inputs + sum(k * op.output_count for op, k in zip(shape.ops, shape.views[1:], strict=True))
     return 4 * (6 * total + 6 * rows * units + matrices)

@@ -8,8 +8,8 @@ from typing import Any
 
 from tenfold.data.feed.batches import ALIGN, Dealing, align
 from tenfold.data.split.folds import Fold
-from tenfold.engine.operations.operation import NetworkOperation, PlannedOp, Slot
-from tenfold.engine.plan.network import entering_image, plan_network
+from tenfold.engine.operations.operation import NetworkOperation, PlannedOp, Slot, views_before
+from tenfold.engine.plan.network import entering_image, plan_network, plan_recipe
 from tenfold.engine.plan.size import Image, Size
 from tenfold.recipe.recipe import Recipe
 
@@ -51,9 +51,14 @@ class Shape:
         ops = tuple(step.op for step in steps)
         return Shape(size.inputs, enters, size.outputs, ops, dealing, second, size.numbers)
 
+    @property
+    def views(self) -> tuple[int, ...]:
+        """See `views_before`."""
+        return tuple(views_before(self.ops))
+
     def steps(self, recipe: Recipe) -> tuple[PlannedOp, ...]:
         """The operations with the values of a recipe of this shape."""
-        return plan_network(recipe.network, self.size)
+        return plan_recipe(recipe, self.size)
 
 
 @dataclass(frozen=True)

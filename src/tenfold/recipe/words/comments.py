@@ -33,6 +33,7 @@ MEANINGS = {
     "input_dropout": "share of inputs dropped in training",
     "embedding": "what each numeric column of a table becomes in front of the first layer",
     "scale": "whether a learned factor for each number that enters the first layer comes in front of it",
+    "views": "of every row, each with an output layer of its own; 1 for none",
     "init": "initial weights",
     "loss": "auto decides by the task",
     "optimizer": "update rule; lr is its learning rate",
@@ -52,6 +53,7 @@ MEANINGS = {
     "clip_norm": "largest norm of the gradient, null for no limit",
     "clip_value": "largest number of the gradient, null for no limit",
     "weight_average": "decay of the average of the weights that predicts, 0 for none",
+    "clip_predictions": "predicted numbers are cut to the range of the training targets",
     "batch_size": "full, or rows",
     "epochs": "passes over the training rows",
 }

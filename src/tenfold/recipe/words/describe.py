@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from tenfold.recipe.grammar.field_kinds import kinds
-from tenfold.recipe.layers import ChannelDropout, Conv, Dense, Dropout, Residual, Scale
+from tenfold.recipe.layers import ChannelDropout, Conv, Dense, Dropout, Residual, Scale, Views
 from tenfold.recipe.network import MLP, Network
-from tenfold.rules.activations import Activation
+from tenfold.rules.activations import Activation, Parametric
 from tenfold.rules.embeddings import EmbeddingLayer
 from tenfold.rules.normalization import NormLayer
 from tenfold.rules.rate_factors import RateFactors
@@ -39,14 +39,18 @@ def describe_values(rule: Any) -> str:
 
 
 def describe_shape(network: Network) -> str:
-    """Widths and activations: "128-128 ReLU", "conv 16-32, dense 64, ReLU", "linear"."""
+    """Widths and activations: "128-128 ReLU", "8 views of 128-128 ReLU", "conv 16-32, dense 64, ReLU", "linear"."""
     if isinstance(network, MLP):
         widths = "-".join(map(str, network.hidden))
-        return f"{widths} {type(network.activation).__name__}" if widths else "linear"
-    activations = dict.fromkeys(
-        type(layer).__name__ for layer in _inner(network.layers) if isinstance(layer, Activation)
-    )
+        views = f"{network.views} views of " if network.views > 1 else ""
+        return views + (f"{widths} {_activation(network.activation)}" if widths else "linear")
+    activations = dict.fromkeys(_activation(layer) for layer in _inner(network.layers) if isinstance(layer, Activation))
     return ", ".join([*_weights(network.layers), *activations]) or "linear"
+
+
+def _activation(rule: Activation) -> str:
+    """Its name in Python: "ReLU", "parametric Mish"."""
+    return f"parametric {type(rule.mixed).__name__}" if isinstance(rule, Parametric) else type(rule).__name__
 
 
 def describe_columns(network: Network) -> list[str]:
@@ -106,6 +110,8 @@ def _weights(layers: Sequence[Any]) -> list[str]:
                 sized.append(("dense", str(units)))
             case Conv(channels=channels):
                 sized.append(("conv", str(channels)))
+            case Views(count=views):
+                sized.append(("views", str(views)))
             case Residual(layers=inner):
                 sized.append(("residual", f"({', '.join(_weights(inner))})"))
     groups = itertools.groupby(sized, lambda pair: pair[0])

@@ -14,6 +14,7 @@ lanes that have it.
 
 from tenfold.rules.activations.bounded import Sigmoid, Tanh, sigmoid, tanh
 from tenfold.rules.activations.maxout import Maxout, maxout, maxout_channels
+from tenfold.rules.activations.parametric import Parametric, parametric
 from tenfold.rules.activations.rectified import (
     ELU,
     SELU,
@@ -41,10 +42,12 @@ Activation = (
     | SELU
     | Mish
     | Softplus
+    | Parametric
     | Identity
 )
 
 __all__ = [
-    "ELU", "GELU", "SELU", "Activation", "Identity", "LeakyReLU", "Maxout", "Mish", "PReLU", "ReLU", "SiLU", "Sigmoid",
-    "Softplus", "Tanh", "elu", "leaky_relu", "maxout", "maxout_channels", "prelu", "relu", "sigmoid", "tanh",
+    "ELU", "GELU", "SELU", "Activation", "Identity", "LeakyReLU", "Maxout", "Mish", "PReLU", "Parametric", "ReLU",
+    "SiLU", "Sigmoid", "Softplus", "Tanh", "elu", "leaky_relu", "maxout", "maxout_channels", "parametric", "prelu",
+    "relu", "sigmoid", "tanh",
 ]  # fmt: skip

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from tenfold.rules.initialization import Initialization
 from tenfold.rules.record import Rule, numbers
 
 
 class ActivationRule(Rule):
-    """The facts of an activation that are the same whatever its numbers. A rule also states, as a class variable or
-    as a property of its numbers: `formula`, `monotone`, `gain`, `mean`, `second_moment`, `bounds`, `saturates` and
-    `native`.
+    """What all activations have. A rule states, as a class variable or as a property of its numbers: `formula`,
+    `monotone`, `gain`, `mean`, `second_moment`, `bounds`, `saturates`, `native`, `rectifier`, `suited_init` and
+    `judged_gain`.
 
     rectifier: nearly flat to the left of 0 and linear to the right, so a unit whose sums are all negative may die.
     slope_scale: the size of f' where the activation does not saturate; f' far below it is dead or saturated.
@@ -21,20 +20,18 @@ class ActivationRule(Rule):
     where it learns parameters, which the network operation sets.
     native: its name in the table of engine/native/source/activations.h, where its formula and slope are compiled; None
     where only packs train it.
+
+    Two gains, on purpose. `gain` is what `gain: activation` draws weights with: it keeps the second moment under z
+    ~ N(0, 1), or is torch's convention (5/3 for tanh). `judged_gain` is what the doctor holds the weights of any
+    network against, and draws a right start with: one rounded number for each of torch's functions, since a traced
+    call does not tell the slope or alpha; for tanh 1.1, close to its slope at 0, because with 5/3 the usual weights
+    of gain 1 would look too small. The judge's weights were fitted with these numbers (bench/doctor/calibrate.py).
     """
 
     learned: ClassVar[bool] = False
     slope_scale: ClassVar[float] = 1.0
-    rectifier: ClassVar[bool]
-    suited_init: ClassVar[Initialization]
     torch_functions: ClassVar[tuple[str, ...]]
     torch_layer_name: ClassVar[str | None]
-    # Two gains, on purpose. `gain` is what `gain: activation` draws weights with: it keeps the second moment under
-    # z ~ N(0, 1), or is torch's convention (5/3 for tanh). `judged_gain` is what the doctor holds the weights of any
-    # network against, and draws a right start with: one rounded number for each of torch's functions, since a traced
-    # call does not tell the slope or alpha; for tanh 1.1, close to its slope at 0, because with 5/3 the usual weights
-    # of gain 1 would look too small. The judge's weights were fitted with these numbers (bench/doctor/calibrate.py).
-    judged_gain: ClassVar[float]
 
     @property
     def native_number(self) -> float:

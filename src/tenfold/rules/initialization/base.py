@@ -79,21 +79,33 @@ def sparse(normal: np.ndarray, keys: np.ndarray, connections: int) -> np.ndarray
 class Initial(Rule, ABC):
     """Base of the rules of initialization: the biases, and whether the output layer starts at zero.
 
-    unit_variance: the engine rescales each layer in turn with `lsuv_factor`.
+    unit_variance: the engine rescales each layer in turn with `lsuv_factor`; unit_deviation: it does so unit by unit,
+    as `DataDriven` says.
     """
 
-    bias: float | Literal["like_weights"] = 0.0
+    bias: float | Literal["like_weights", "normal"] = 0.0
     zero_last: bool = False
 
     draw: ClassVar[str] = "normal"
     unit_variance: ClassVar[bool] = False
+    unit_deviation: ClassVar[bool] = False
+
+    def draw_of(self, kind: str) -> str:
+        """The base draw of a weight or of a bias."""
+        return "normal" if kind == "bias" and self.bias == "normal" else self.draw
+
+    def silent(self, kind: str, *, output: bool) -> bool:
+        """Whether a weight or a bias starts at 0 whatever the draw: of the output layer, where that is to be silent."""
+        return output and self.zero_last and (kind == "weight" or self.bias == "normal")
 
     def weights(self, base: np.ndarray, fans: Fans) -> np.ndarray:
         """The weights (rows, columns) from a base draw of that shape."""
         return self.scaled(base, fans)
 
     def biases(self, base: np.ndarray, fans: Fans) -> np.ndarray:
-        """The biases (columns,) from one row of a base draw: a constant, or scaled as the weights are."""
+        """The biases (columns,) from one row of a base draw: a constant, the draw, or scaled as the weights are."""
+        if self.bias == "normal":
+            return base
         return self.scaled(base, fans) if self.bias == "like_weights" else np.full_like(base, self.bias)
 
     @abstractmethod

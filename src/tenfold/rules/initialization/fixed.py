@@ -17,7 +17,7 @@ class Zeros(Initial):
 
     Formula: w = 0.
     Shapes: W (inputs, units).
-    Options: bias - a number, or like_weights (0); zero_last - nothing more here.
+    Options: bias - a number, normal, or like_weights (0); zero_last - nothing more here.
     Convention: the same in every library.
     Claim: a ReLU or tanh network with a hidden layer does not move: the first layer's gradient is exactly 0, and the
     last's too, except its bias. A linear model learns.
@@ -38,8 +38,8 @@ class Constant(Initial):
 
     Formula: w = value.
     Shapes: W (inputs, units).
-    Options: value - of every weight; bias - a number, or like_weights (the value); zero_last - whether the output
-    layer's weights start at 0.
+    Options: value - of every weight; bias - a number, normal, or like_weights (the value); zero_last - whether the
+    output layer's weights start at 0.
     Convention: the same in every library.
     Claim: Var[w] = 0; the units of a layer compute the same and get the same gradient, so they never differ, until
     dropout breaks the symmetry.
@@ -64,8 +64,8 @@ class Normal(Initial):
 
     Formula: w ~ N(0, std^2).
     Shapes: W (inputs, units).
-    Options: std - standard deviation; bias - a number, or like_weights; zero_last - whether the output layer's weights
-    start at 0.
+    Options: std - standard deviation; bias - a number, like_weights or normal; zero_last - whether the output layer's
+    weights start at 0.
     Convention: std is a standard deviation, as in all libraries. Their defaults are 1 (torch's normal_), 0.05 (Keras)
     and 0.01 (jax; small random numbers in lecture notes).
     Claim: Var[w] = std^2. In ten tanh layers of 500 units 0.01 shrinks the outputs to 3e-7 (each layer by 0.22), and 1
@@ -95,8 +95,8 @@ class UniformWithin(Initial):
 
     Formula: w ~ U(-bound, bound).
     Shapes: W (inputs, units).
-    Options: bound - half the width of the interval; bias - a number, or like_weights; zero_last - whether the output
-    layer's weights start at 0.
+    Options: bound - half the width of the interval; bias - a number, like_weights or normal; zero_last - whether the
+    output layer's weights start at 0.
     Convention: Keras' RandomUniform (0.05). torch's uniform_ is on [0, 1) and jax's on [0, 0.01), both off centre.
     Claim: Var[w] = bound^2 / 3, and no weight is beyond the bound.
     Choose: to reproduce older work; else a rule that knows the fans.
@@ -124,7 +124,8 @@ class Sparse(Initial):
     Formula: w ~ N(0, std^2) for `connections` inputs of each unit, chosen at random, else w = 0.
     Shapes: W (inputs, units); of a convolution inputs = channels in * kernel^2. Weights at 0 train like all others.
     Options: connections - of a unit, all inputs where there are fewer; std - standard deviation of a weight that is not
-    0; bias - a number, or like_weights (normal with std); zero_last - whether the output layer's weights start at 0.
+    0; bias - a number, normal, or like_weights (normal with std); zero_last - whether the output layer's weights start
+    at 0.
     Convention: connections are counted for each unit, as in the paper, which has 15 with std 1; torch's sparse_ (std
     0.01) takes the share of zeros, for each input.
     Claim: each unit has exactly k = min(connections, inputs) weights that are not 0; Var[w] = std^2 k / inputs, so the

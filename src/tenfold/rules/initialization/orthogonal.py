@@ -66,8 +66,8 @@ class LSUV(Initial):
 
     Formula: W = Q / sqrt(Var[x Q]), x: the layer's inputs on a batch of training rows, Var over its rows and all units.
     Shapes: Q (inputs, units) as of orthogonal.
-    Options: bias - a number, or like_weights (the scale of an entry of Q, which the data do not change); zero_last -
-    whether the output layer's weights start at 0.
+    Options: bias - a number, normal, or like_weights (the scale of an entry of Q, which the data do not change);
+    zero_last - whether the output layer's weights start at 0.
     Convention: one exact step for each layer, from the first to the last, on the sums before normalization and
     activation; the authors iterate until the variance is within 0.1 of 1, which is the same where biases are constant.
     Claim: every layer's sums x W have variance 1 on that batch, whatever the activations.

@@ -43,7 +43,7 @@ class LeCun(Scaled):
     Shapes: W (inputs, units); of a convolution fan_in = channels in * kernel^2, fan_out = channels * kernel^2.
     Options: distribution - normal, uniform on +-sqrt(3) gain / sqrt(fan), or truncated at two standard deviations and
     rescaled to the same variance; fan - fan_in, fan_out, or their average; gain - a number, or activation for the gain
-    of the activation after the layer; bias - a number, or like_weights; zero_last - whether the output layer's
+    of the activation after the layer; bias - a number, like_weights or normal; zero_last - whether the output layer's
     weights start at 0.
     Convention: the usual lecture summary (randn(n) / sqrt(n)) calls this Xavier. Flax (its default) and Keras truncate
     the normal. torch's default for linear and convolution layers is the uniform with gain 1 / sqrt(3), on
@@ -72,7 +72,7 @@ class Xavier(Scaled):
     Shapes: W (inputs, units); of a convolution fan_in = channels in * kernel^2, fan_out = channels * kernel^2.
     Options: distribution - normal, uniform, or truncated at two standard deviations and rescaled to the same
     variance; fan - fan_in, fan_out, or their average; gain - a number, or activation for the gain of the activation
-    after the layer; bias - a number, or like_weights; zero_last - whether the output layer's weights start at 0.
+    after the layer; bias - a number, like_weights or normal; zero_last - whether the output layer's weights start at 0.
     Convention: Glorot's; Keras' default with biases 0. scikit-learn draws the biases from the same interval, and for
     logistic units takes 2 in place of 6. What the usual lecture summary calls Xavier is lecun.
     Claim: Var[w] = 2 / (fan_in + fan_out); equal to lecun in a square layer, so ten tanh layers end at 0.228.
@@ -100,7 +100,7 @@ class He(Scaled):
     Shapes: W (inputs, units); of a convolution fan_in = channels in * kernel^2, fan_out = channels * kernel^2.
     Options: distribution - normal, uniform on +-sqrt(3) gain / sqrt(fan), or truncated at two standard deviations and
     rescaled to the same variance; fan - fan_in, fan_out, or their average; gain - a number, or activation for the gain
-    of the activation after the layer; bias - a number, or like_weights; zero_last - whether the output layer's
+    of the activation after the layer; bias - a number, like_weights or normal; zero_last - whether the output layer's
     weights start at 0.
     Convention: the output layer has the gain sqrt(2) too; with gain: activation it has 1. torch's kaiming_uniform_
     (a = 0) is uniform, torch's own layers do not use it. Keras' and jax's he_normal truncate.

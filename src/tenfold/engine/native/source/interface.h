@@ -17,6 +17,10 @@ enum OperationKind {
     SCALE = 9,
     WAVES = 10,
     COLUMN_MAP = 11,
+    PARAMETRIC = 12,
+    VIEWS = 13,
+    HEADS = 14,
+    BINS = 15,
 };
 
 enum Phase { GRADIENT = 1, MOVE = 2 };
@@ -24,12 +28,14 @@ enum Phase { GRADIENT = 1, MOVE = 2 };
 enum Failure { NO_MEMORY = -1, STOPPED = -2 };
 
 // One operation of a network. in, out: units that enter and leave; slot: the first of its parameters (-1: none), slots:
-// how many; option: of an activation its number, of a group normalization its groups, of maxout its pieces, of PReLU its
-// slopes, of dropout its place in `Draws`; stored: how many numbers a dropout draws for each row; mean, var: where its
-// running moments begin; numbers: eps, then keep (-1: cumulative), unbiased; or the slope of an activation, or the rate
-// of a dropout. WAVES and COLUMN_MAP act on the first columns of a row, `option` of them. numbers of WAVES: frequencies,
-// and whether there are phases, and the column itself in front; of COLUMN_MAP: numbers of a column that enter and that
-// leave, how many of them are kept, the first ones, and whether the others are rectified.
+// how many; option: of an activation, parametric or not, its number, of a group normalization its groups, of maxout its
+// pieces, of PReLU its slopes, of dropout its place in `Draws`, of views and heads how many; stored: how many numbers a
+// dropout draws for each row; mean, var: where its running moments begin; numbers: eps, then keep (-1: cumulative),
+// unbiased; or the slope of an activation, or the rate of a dropout, or of heads what their mean is (see views.h). The
+// heads' weights lie side by side: (in, option * out). WAVES, COLUMN_MAP and BINS act on the first columns of a row,
+// `option` of them. numbers of WAVES: frequencies, and whether there are phases, and the column itself in front; of
+// COLUMN_MAP: numbers of a column that enter and that leave, how many of them are kept, the first ones, and whether the
+// others are rectified; of BINS: how many a column has.
 struct Operation {
     int64_t kind, in, out, slot, slots, option, stored, mean, var;
     double numbers[4];
@@ -111,6 +117,7 @@ struct Training {
     const double* reported;        // of each epoch: the share of the first moment that is added to what is reported; or null
     void* outputs;                 // (epochs, validation_rows, outputs), or null
     double* epoch_losses;          // (epochs,)
+    void *epoch_w, *epoch_moments; // of each epoch: the parameters and the running moments after it; or null
     const int32_t* stop;
 };
 

@@ -127,6 +127,10 @@ public:
                 const int64_t epoch = made / training.per_epoch - training.first / training.per_epoch;
                 if (!evaluate(made, epoch)) return STOPPED;
                 training.epoch_losses[epoch] = loss_sum / double(training.per_epoch);
+                if (training.epoch_w) write(w, (T*)training.epoch_w + epoch * network.total);
+                if (training.epoch_moments)
+                    memcpy((T*)training.epoch_moments + epoch * network.moment_total, moments,
+                           size_t(network.moment_total) * sizeof(T));
             }
         }
         *training.loss_sum = loss_sum;
@@ -182,7 +186,7 @@ private:
             source.panel(rows + p * PANEL<T>, left < PANEL<T> ? left : PANEL<T>,
                          flow.input() + p * network.inputs * PANEL<T>);
         }
-        draw(update);
+        draw(update, used);
         if (!flow.forward(w, moments, used, weight)) return false;
         loss = lose(rows, count, used);
         if (!flow.back(w, g, used, weight)) return false;
@@ -205,28 +209,33 @@ private:
     template <typename LOSS>
     double lose_by(const int64_t* rows, int64_t count, int64_t used) {
         const T numbers[2] = {T(training.loss_numbers[0]), T(training.loss_numbers[1])};
+        const int64_t views = flow.view_count();
         Vector<T> sum = splat(T(0));
         for (int64_t p = 0; p < used && !order.stopped(); p++)
             for (int64_t k = 0; k < PANEL<T>; k += WIDTH<T>) {
-                const int64_t first = p * PANEL<T> + k, at = p * network.outputs * PANEL<T> + k;
-                const Vector<T> share = load(weight + first);
+                const int64_t first = p * PANEL<T> + k;
+                const Vector<T> share = load(weight + first) / splat(T(views));
                 const Aim<T> aim = aim_of<T>(training.target, rows, first, count);
-                sum += share * LOSS::template loss<T>(flow.output() + at, flow.output_gradient() + at, network.outputs,
-                                                      aim, share, numbers);
+                for (int64_t j = 0; j < views; j++) {
+                    const int64_t at = (j * used + p) * network.outputs * PANEL<T> + k;
+                    sum += share * LOSS::template loss<T>(flow.output() + at, flow.output_gradient() + at,
+                                                          network.outputs, aim, share, numbers);
+                }
             }
         return double(sum_of<T>(sum));
     }
 
-    // The factors of every dropout for an update.
-    void draw(int64_t update) {
-        int64_t number = 0;
+    // The factors of every dropout for an update whose batch has so many panels.
+    void draw(int64_t update, int64_t used) {
+        int64_t number = 0, views = 1;
         for (int64_t i = 0; i < network.operation_count; i++) {
             const Operation& op = network.operations[i];
+            if (op.kind == VIEWS) views = op.option;
             if (op.kind != DROPOUT || Flow<T>::passes(op)) continue;
             const Draws& draws = training.draws[op.option];
             Uniform& stream = uniform[number++];
             // draws are made for every row that a batch can have, and for every unit that it is stored with
-            const int64_t stored = op.stored, numbers = training.batch * stored;
+            const int64_t stored = op.stored, numbers = views * training.batch * stored;
             const int64_t block = update / draws.updates, place = update % draws.updates;
             if (update == training.first || place == 0) {
                 stream.start(draws.states + 4 * (block - draws.first));
@@ -235,7 +244,7 @@ private:
             const double trend = training.dropout_trend ? training.dropout_trend[update - training.first] : 1.0;
             const T rate = T(op.numbers[0] * trend), kept = rate < T(1) ? T(1) / (T(1) - rate) : T(0);
             const int64_t row = round_up(stored, WIDTH<T>);
-            for (int64_t p = 0; p < panels && !order.stopped(); p++) {
+            for (int64_t p = 0; p < views * panels && !order.stopped(); p++) {
                 const T* places[PANEL<T>];
                 for (int64_t r = 0; r < PANEL<T>; r++) {
                     T* to = rows_of_factors + r * row;
@@ -243,7 +252,10 @@ private:
                     for (int64_t unit = 0; unit < stored; unit++) to[unit] = T(drawn[unit]) >= rate ? kept : T(0);
                     places[r] = to;
                 }
-                panel_of_rows(round_up(op.out, WIDTH<T>), places, flow.of(i).factors + p * op.out * PANEL<T>);
+                // panels behind the last real row of a view do not flow
+                const int64_t at = p / panels * used + p % panels;
+                if (p % panels < used)
+                    panel_of_rows(round_up(op.out, WIDTH<T>), places, flow.of(i).factors + at * op.out * PANEL<T>);
             }
         }
     }
@@ -252,6 +264,7 @@ private:
     void remember(int64_t t, int64_t count) {
         for (int64_t i = 0; i < network.operation_count; i++) {
             const Operation& op = network.operations[i];
+            if (op.kind == VIEWS) count *= op.option;
             if (op.kind != BATCH_NORMALIZATION) continue;
             const T keep = T(op.numbers[1] < 0 ? double(t - 1) / double(t) : op.numbers[1]);
             const T unbiased = op.numbers[2] != 0 ? T(count) / T(count > 1 ? count - 1 : 1) : T(1);
@@ -313,6 +326,11 @@ private:
         if (average) {
             const T correction = T(1.0 / (1.0 - pow(training.rule.average, double(update_number + 1))));
             for (int64_t i = 0; i < storage.count; i++) shown[i] = average[i] * correction;
+            for (int64_t i = 0; i < network.operation_count; i++)
+                if (network.operations[i].kind == BINS) {  // its edges are not learned
+                    const Place& place = storage.places[network.operations[i].slot];
+                    memcpy(shown + place.start, w + place.start, size_t(place.size()) * sizeof(T));
+                }
             weights = shown;
         } else if (training.reported && m) {
             const double share = training.reported[epoch], *factors = training.rule.rate_factors;

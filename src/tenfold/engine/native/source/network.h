@@ -10,6 +10,7 @@
 #include "activations.h"
 #include "interface.h"
 #include "product.h"
+#include "views.h"
 
 namespace {
 
@@ -150,7 +151,7 @@ struct Order {
 // What an operation remembers of a training batch.
 template <typename T>
 struct Remembered {
-    T* normal = nullptr;   // a normalization: standardized units, like an edge
+    T* normal = nullptr;   // a normalization: standardized units, like an edge; a parametric activation: what it mixes
     T* spread = nullptr;   // 1 / sqrt(var + eps): of each unit; or of each group, (panels, groups, PANEL)
     T* moments = nullptr;  // mean and variance of the batch, (2, units)
     T* factors = nullptr;  // a dropout: like an edge
@@ -171,6 +172,10 @@ struct ColumnsOf {
             in = 1;
             out = int64_t(op.numbers[0]) * (phases ? 1 : 2) + phases;
             kept = phases;
+        } else if (op.kind == BINS) {
+            in = 1;
+            out = int64_t(op.numbers[0]);
+            kept = 0;
         } else {
             in = int64_t(op.numbers[0]);
             out = int64_t(op.numbers[1]);
@@ -193,7 +198,7 @@ public:
         gradients = memory.take<T*>(count + 1);
         kept = memory.take<Remembered<T>>(count);
         if (!values || !gradients || !kept) return;
-        const int64_t size = capacity * PANEL<T>;
+        int64_t size = capacity * PANEL<T>, most = capacity;  // numbers of a unit on an edge; panels
         int64_t widest = of.inputs;
         values[0] = memory.take<T>(size * round_up(of.inputs, WIDTH<T>));
         wanted = count;
@@ -201,17 +206,30 @@ public:
             const Operation& op = of.operations[i];
             widest = op.in > widest ? op.in : widest;
             widest = op.out > widest ? op.out : widest;
-            if (wanted == count && op.slots > 0) wanted = i;  // before the first parameter no gradient is needed
+            // before the first parameter that is learned no gradient is needed
+            if (wanted == count && op.slots > 0 && op.kind != BINS) wanted = i;
+            const int64_t entering = size;
+            if (op.kind == VIEWS) {
+                views = op.option;
+                size *= views;
+                most *= views;
+                if (training) weights = memory.take<T>(size);
+            }
             values[i + 1] = passes(op) ? values[i] : memory.take<T>(size * op.out);
+            if (op.kind == HEADS) {
+                all = memory.take<T>(PANEL<T> * op.option * op.out);
+                if (training) turned_heads = memory.take<T>(op.out * row_length<T>(op.in));
+            }
             if (!training) continue;
             const bool alias = i > wanted && (op.kind == RESIDUAL_END || (passes(op) && op.kind != RESIDUAL_BEGIN));
-            if (i > wanted) gradients[i] = alias ? nullptr : memory.take<T>(size * op.in);
+            if (i > wanted) gradients[i] = alias ? nullptr : memory.take<T>(entering * op.in);
             Remembered<T>& own = kept[i];
             if (op.kind == BATCH_NORMALIZATION || op.kind == GROUP_NORMALIZATION) {
                 own.normal = memory.take<T>(size * op.out);
                 own.spread = memory.take<T>(op.kind == BATCH_NORMALIZATION ? op.out : size * op.option);
                 own.moments = memory.take<T>(2 * op.out);
             }
+            if (op.kind == PARAMETRIC) own.normal = memory.take<T>(size * op.out);
             if (op.kind == DROPOUT && !passes(op)) own.factors = memory.take<T>(size * round_up(op.out, WIDTH<T>));
             if (op.kind == COLUMN_MAP) {
                 const ColumnsOf columns(op);
@@ -225,7 +243,7 @@ public:
         // edges that share what flows share its gradient too
         for (int64_t i = count - 1; i >= 0; i--)
             if (i > wanted && !gradients[i]) gradients[i] = gradients[i + 1];
-        chunk = capacity < MOST_ROWS / PANEL<T> ? capacity : MOST_ROWS / PANEL<T>;
+        chunk = most < MOST_ROWS / PANEL<T> ? most : MOST_ROWS / PANEL<T>;
         chunk = chunk < 1 ? 1 : chunk;
         turned = memory.take<T>(round_up(widest, PANEL<T>) * chunk * PANEL<T>);
     }
@@ -234,6 +252,9 @@ public:
     const T* output() const { return values[network.operation_count]; }
     T* output_gradient() { return gradients[network.operation_count]; }
     Remembered<T>& of(int64_t number) { return kept[number]; }
+
+    // Views of a row: the panels of the first one are in front. In training outputs are those of every view.
+    int64_t view_count() const { return views; }
 
     // w: parameters as `storage` has them; moments: running ones of batch normalization. weight: of each row of the batch
     // in training, null in evaluation. Returns false if it was stopped.
@@ -274,6 +295,9 @@ public:
                 case PRELU:
                     prelu(op, w, from, to, panels);
                     break;
+                case PARAMETRIC:
+                    parametric(op, kept[i], w, from, to, panels);
+                    break;
                 case MAXOUT:
                     maxout(op, from, to, panels);
                     break;
@@ -292,6 +316,22 @@ public:
                 case COLUMN_MAP:
                     map_columns(op, w, from, to, panels);
                     break;
+                case BINS:
+                    bins(op, w, from, to, panels);
+                    break;
+                case VIEWS:
+                    look(op, w, from, to, panels);
+                    if (weight) {
+                        for (int64_t j = 0; j < views; j++)
+                            for (int64_t i = 0; i < panels * PANEL<T>; i++)
+                                weights[j * panels * PANEL<T> + i] = weight[i] / T(views);
+                        weight = weights;
+                    }
+                    panels *= views;
+                    break;
+                case HEADS:
+                    heads(op, w, from, to, panels / op.option, weight != nullptr);
+                    break;
             }
         }
         return !order.stopped();
@@ -301,6 +341,9 @@ public:
     bool back(const T* w, T* g, int64_t panels, const T* weight) {
         int64_t begin[MOST_OPEN];  // the ends of the blocks that are open, from behind
         int64_t open_count = 0;
+        const T* of_rows = weight;
+        panels *= views;
+        if (views > 1) weight = weights;
         for (int64_t i = network.operation_count - 1; i >= 0; i--) {
             if (order.stopped()) return false;
             const Operation& op = network.operations[i];
@@ -333,6 +376,9 @@ public:
                 case PRELU:
                     prelu_back(op, w, g, values[i], from, to, panels);
                     break;
+                case PARAMETRIC:
+                    parametric_back(op, kept[i], w, g, values[i], from, to, panels);
+                    break;
                 case MAXOUT:
                     if (on) maxout_back(op, values[i], values[i + 1], from, to, panels);
                     break;
@@ -341,6 +387,9 @@ public:
                     break;
                 case WAVES:
                     waves_back(op, w, g, values[i], from, to, panels);
+                    break;
+                case BINS:
+                    if (on) bins_back(op, w, values[i], from, to, panels);
                     break;
                 case COLUMN_MAP:
                     map_columns_back(op, kept[i], w, g, values[i], values[i + 1], gradients[i + 1], to, panels);
@@ -360,6 +409,14 @@ public:
                     if (on) add(from, around, to, panels * op.out * PANEL<T>);
                     break;
                 }
+                case VIEWS:
+                    panels /= views;
+                    weight = of_rows;
+                    look_back(op, w, g, values[i], from, to, panels);
+                    break;
+                case HEADS:
+                    heads_back(op, w, g, values[i], from, to, panels / op.option);
+                    break;
             }
         }
         return !order.stopped();
@@ -380,10 +437,11 @@ private:
     const Network& network;
     const Storage<T>& storage;
     const Order order;
-    int64_t capacity, wanted, chunk = 1;
+    int64_t capacity, wanted, chunk = 1, views = 1;
     T **values, **gradients;
     Remembered<T>* kept;
     T *other, *turned = nullptr;
+    T *weights = nullptr, *all = nullptr, *turned_heads = nullptr;  // of views: see `look` and `heads`
 
     const Place& place(int64_t slot) const { return storage.places[slot]; }
 
@@ -623,6 +681,49 @@ private:
         }
     }
 
+    // y = a f(z) + (1 - a) z, f an activation and a the unit's own number.
+    void parametric(const Operation& op, Remembered<T>& own, const T* w, const T* from, T* to, int64_t panels) {
+        const T* mix = w + place(op.slot).start;
+        const int64_t panel = op.out * PANEL<T>;
+        for (int64_t p = 0; p < panels && !order.stopped(); p++) {
+            T* mixed = own.normal ? own.normal + p * panel : other;
+            activate<T>(int(op.option), from + p * panel, mixed, panel, T(op.numbers[0]));
+            for (int64_t u = 0; u < op.out; u++)
+                for (int64_t k = 0; k < PANEL<T>; k += WIDTH<T>) {
+                    const int64_t at = u * PANEL<T> + k;
+                    const Vector<T> z = load(from + p * panel + at);
+                    store(to + p * panel + at, load(mixed + at) * splat(mix[u]) + z * splat(T(1) - mix[u]));
+                }
+        }
+    }
+
+    void parametric_back(const Operation& op, const Remembered<T>& own, const T* w, T* g, const T* z, const T* from, T* to,
+                         int64_t panels) {
+        const T* mix = w + place(op.slot).start;
+        T* of_mix = g + place(op.slot).start;
+        const int64_t panel = op.out * PANEL<T>;
+        for (int64_t u = 0; u < op.out && !order.stopped(); u++) {
+            Vector<T> sum = splat(T(0));
+            for (int64_t p = 0; p < panels; p++)
+                for (int64_t k = 0; k < PANEL<T>; k += WIDTH<T>) {
+                    const int64_t at = p * panel + u * PANEL<T> + k;
+                    sum += load(from + at) * (load(own.normal + at) - load(z + at));
+                }
+            of_mix[u] = sum_of<T>(sum);
+        }
+        if (!to) return;
+        for (int64_t p = 0; p < panels && !order.stopped(); p++) {
+            activate_back<T>(int(op.option), z + p * panel, own.normal + p * panel, from + p * panel, other, panel,
+                             T(op.numbers[0]));
+            for (int64_t u = 0; u < op.out; u++)
+                for (int64_t k = 0; k < PANEL<T>; k += WIDTH<T>) {
+                    const int64_t at = u * PANEL<T> + k;
+                    const Vector<T> above = load(from + p * panel + at);
+                    store(to + p * panel + at, load(other + at) * splat(mix[u]) + above * splat(T(1) - mix[u]));
+                }
+        }
+    }
+
     // The largest of neighbouring units; ties share the gradient.
     void maxout(const Operation& op, const T* from, T* to, int64_t panels) {
         for (int64_t u = 0; u < panels * op.out && !order.stopped(); u++)
@@ -749,6 +850,59 @@ private:
         if (to) pass(columns.passing, from, op.out, to, op.in, panels);
     }
 
+    // A bin from one edge to the next: what of it a number has come through is (x - low) * share, within these bounds.
+    struct Bin {
+        T low, share, least, most;
+
+        // edges: of a column, the first and the last of them, and those of this bin.
+        Bin(T first, T from, T to, T last) : low(from) {
+            share = to > from ? T(1) / (to - from) : T(0);
+            least = from > first ? T(0) : -INFINITE<T>;
+            most = to < last ? T(1) : INFINITE<T>;
+        }
+    };
+
+    static Bin bin_of(const T* edges, int64_t bins, int64_t number) {
+        return Bin(edges[0], edges[number], edges[number + 1], edges[bins]);
+    }
+
+    void bins(const Operation& op, const T* w, const T* from, T* to, int64_t panels) {
+        const ColumnsOf columns(op);
+        const T* edges = w + place(op.slot).start;
+        for (int64_t c = 0; c < columns.count && !order.stopped(); c++)
+            for (int64_t b = 0; b < columns.out; b++) {
+                const Bin bin = bin_of(edges + c * (columns.out + 1), columns.out, b);
+                for (int64_t p = 0; p < panels; p++)
+                    for (int64_t k = 0; k < PANEL<T>; k += WIDTH<T>) {
+                        const Vector<T> x = load(from + (p * op.in + c) * PANEL<T> + k);
+                        const Vector<T> come = (x - splat(bin.low)) * splat(bin.share);
+                        store(to + (p * op.out + c * columns.out + b) * PANEL<T> + k,
+                              at_most<T>(at_least<T>(come, bin.least), bin.most));
+                    }
+            }
+        pass(columns.passing, from, op.in, to, op.out, panels);
+    }
+
+    void bins_back(const Operation& op, const T* w, const T* x, const T* from, T* to, int64_t panels) {
+        const ColumnsOf columns(op);
+        const T* edges = w + place(op.slot).start;
+        for (int64_t c = 0; c < columns.count && !order.stopped(); c++)
+            for (int64_t b = 0; b < columns.out; b++) {
+                const Bin bin = bin_of(edges + c * (columns.out + 1), columns.out, b);
+                for (int64_t p = 0; p < panels; p++)
+                    for (int64_t k = 0; k < PANEL<T>; k += WIDTH<T>) {
+                        const int64_t at = (p * op.in + c) * PANEL<T> + k;
+                        const Vector<T> come = (load(x + at) - splat(bin.low)) * splat(bin.share);
+                        const Vector<T> above = load(from + (p * op.out + c * columns.out + b) * PANEL<T> + k);
+                        Vector<T> slope = above * splat(bin.share);
+                        slope = come < bin.least ? splat(T(0)) : slope;
+                        slope = come > bin.most ? splat(T(0)) : slope;
+                        store(to + at, b ? load(to + at) + slope : slope);
+                    }
+            }
+        pass(columns.passing, from, op.out, to, op.in, panels);
+    }
+
     // The numbers of each column times its own weights, (taken, made), plus its own bias.
     void map_columns(const Operation& op, const T* w, const T* from, T* to, int64_t panels) {
         const ColumnsOf columns(op);
@@ -817,6 +971,74 @@ private:
         for (int64_t p = 0; p < panels && !order.stopped(); p++) {
             dense.forward(1, w, nullptr, before + p * op.in * PANEL<T>, other);
             add(from + p * op.out * PANEL<T>, other, to + p * op.out * PANEL<T>, op.out * PANEL<T>);
+        }
+    }
+
+    // Every view of the rows in so many panels: the units times its own factors.
+    void look(const Operation& op, const T* w, const T* from, T* to, int64_t panels) {
+        const Place& at = place(op.slot);
+        for (int64_t j = 0; j < op.option && !order.stopped(); j++)
+            for (int64_t p = 0; p < panels; p++)
+                for (int64_t u = 0; u < op.out; u++, to += PANEL<T>) {
+                    const Vector<T> factor = splat(w[at.start + j * at.row + u]);
+                    const T* x = from + (p * op.out + u) * PANEL<T>;
+                    for (int64_t k = 0; k < PANEL<T>; k += WIDTH<T>) store(to + k, load(x + k) * factor);
+                }
+    }
+
+    void look_back(const Operation& op, const T* w, T* g, const T* x, const T* from, T* to, int64_t panels) {
+        const Place& at = place(op.slot);
+        const int64_t panel = op.out * PANEL<T>;
+        for (int64_t u = 0; u < op.out && !order.stopped(); u++)
+            for (int64_t j = 0; j < op.option; j++) {
+                Vector<T> sum = splat(T(0));
+                const Vector<T> factor = splat(w[at.start + j * at.row + u]);
+                for (int64_t p = 0; p < panels; p++)
+                    for (int64_t k = 0; k < PANEL<T>; k += WIDTH<T>) {
+                        const int64_t entered = p * panel + u * PANEL<T> + k;
+                        const Vector<T> above = load(from + j * panels * panel + entered);
+                        sum += above * load(x + entered);
+                        if (to) store(to + entered, j ? load(to + entered) + above * factor : above * factor);
+                    }
+                g[at.start + j * at.row + u] = sum_of<T>(sum);
+            }
+    }
+
+    // The heads of all views, `panels` a view: their outputs in training, else what these come to.
+    void heads(const Operation& op, const T* w, const T* from, T* to, int64_t panels, bool training) {
+        const Dense<T> dense(place(op.slot), op.in, op.out);
+        const T *weights_of = w + dense.place.start, *bias = w + place(op.slot + 1).start;
+        const int64_t view = panels * op.in * PANEL<T>, units = op.out * PANEL<T>;
+        for (int64_t p = 0; p < panels && !order.stopped(); p++) {
+            for (int64_t j = 0; j < op.option; j++)
+                panels_product(1, op.out, op.in, weights_of + j * op.out * dense.of_unit, dense.of_unit, dense.of_input,
+                               from + j * view + p * op.in * PANEL<T>,
+                               training ? to + (j * panels + p) * units : all + j * units, bias + j * op.out);
+            if (!training) view_mean(ViewMean(int(op.numbers[0])), op.option, op.out, all, to + p * units);
+        }
+    }
+
+    void heads_back(const Operation& op, const T* w, T* g, const T* x, const T* from, T* to, int64_t panels) {
+        const Dense<T> dense(place(op.slot), op.in, op.out);
+        const T* weights_of = w + dense.place.start;
+        const int64_t row = row_length<T>(op.in), in = op.in * PANEL<T>, out = op.out * PANEL<T>;
+        T *gradient = g + dense.place.start, *of_bias = g + place(op.slot + 1).start;
+        for (int64_t j = 0; j < op.option && !order.stopped(); j++, x += panels * in, from += panels * out) {
+            for (int64_t first = 0; first < panels && !order.stopped(); first += chunk) {
+                const int64_t some = panels - first < chunk ? panels - first : chunk;
+                for (int64_t p = 0; p < some; p++) transpose_panel(op.in, x + (first + p) * in, p, some, turned);
+                // (units, inputs), whichever way round the weights lie: those of one head need not begin at a vector
+                gradient_product(op.out, op.in, some, from + first * out, out, turned, turned_heads, row, first > 0);
+            }
+            for (int64_t u = 0; u < op.out; u++) {
+                T* own = gradient + (j * op.out + u) * dense.of_unit;
+                for (int64_t i = 0; i < op.in; i++) own[i * dense.of_input] = turned_heads[u * row + i];
+                of_bias[j * op.out + u] = sum_over_rows(from + u * PANEL<T>, out, panels);
+            }
+            if (to)
+                for (int64_t p = 0; p < panels && !order.stopped(); p++)
+                    panels_product(1, op.in, op.out, weights_of + j * op.out * dense.of_unit, dense.of_input,
+                                   dense.of_unit, from + p * out, to + (j * panels + p) * in, (const T*)nullptr);
         }
     }
 };
