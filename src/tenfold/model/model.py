@@ -147,7 +147,7 @@ class Model:
             return pixel_inputs(images.pixels, known), [*images.notes, *outside(images.pixels, known)], {}
         if self.schema is None:
             x = dense(x)[0] if is_sparse(x) else with_gaps(x)
-            matrix, columns = np.asarray(x, np.float64), len(self.members[0].encoding.medians)
+            matrix, columns = np.asarray(x, np.float64), self.members[0].numbers
             if matrix.ndim != 2 or matrix.shape[1] != columns:
                 raise BadInput(f"input has shape {matrix.shape}", expected=f"(rows, {columns}), as in training")
             return matrix_inputs(matrix), [], {}
