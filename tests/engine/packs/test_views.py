@@ -229,7 +229,7 @@ def test_behind_an_embedding_the_numbers_of_a_column_start_with_one_normal_facto
 def test_data_driven_weights_give_every_unit_of_every_head_a_deviation_of_1():
     pack, *_, folds = lanes_of([recipe_of(init="data_driven")])
     names = [f"{slot.op}.{slot.kind}" for slot in pack.layout.slots]
-    for i, lane in enumerate(pack.lanes):
+    for i in range(len(pack.lanes)):
         model = ByHand(pack.parameters(i))
         rows = pack._inputs_of(np.stack([fold.train for fold in folds]))[i, :, :COLUMNS]
         h = torch.stack([rows * factor for factor in model.factors]).flatten(0, 1)

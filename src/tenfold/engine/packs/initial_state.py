@@ -13,7 +13,6 @@ from tenfold.data.feed.batches import align
 from tenfold.data.feed.randomness import derive
 from tenfold.data.split.folds import Fold
 from tenfold.engine.operations.operation import BatchContext, Flow, PlannedOp, Slot
-from tenfold.engine.operations.views import HeadsOp
 from tenfold.engine.packs.forward import Forward
 from tenfold.engine.packs.lanes import Lane, LaneValues
 from tenfold.engine.packs.rows import Feed
@@ -153,11 +152,11 @@ def unit_variance(
             forward(x, parameters, moments, batch, until=(slot.op, rescale))
 
 
-def sums_of_units(z: Tensor, shape: Shape, number: int, real: int) -> Tensor:
-    """The sums of each unit of a dense map, (rows, units), of those that it puts out for a lane's batch, of which so
-    many rows are real: of all views, or where views have heads of their own side by side."""
-    z = z.unflatten(0, (shape.views[number], -1))[:, :real]  # (views, rows, units)
-    return z.transpose(0, 1).flatten(1) if isinstance(shape.ops[number], HeadsOp) else z.flatten(0, 1)
+def _own_sums(z: Tensor, rows: int, real: int, units: int) -> Tensor:
+    """The sums (rows, units) of the rows that are not repeated, of `rows` in all, and of all their views."""
+    z = z.unflatten(0, (-1, rows))[:, :real]  # (views, rows, units of a layer or of a head)
+    heads = units > z.shape[2]
+    return z.movedim(1, 0).flatten(1) if heads else z.flatten(0, 1)[:, :units]
 
 
 def unit_deviation(
@@ -183,10 +182,7 @@ def unit_deviation(
             for i in chosen:
                 z = sums[i]
                 images = z.dim() == 4  # (rows, channels, H, W), without rows that are repeated
-                if images:
-                    z = z.movedim(1, -1).flatten(0, -2)  # (rows, units)
-                else:
-                    z = sums_of_units(z, forward.shape, slot.op, real[i])[:, :units]
+                z = z.movedim(1, -1).flatten(0, -2) if images else _own_sums(z, rows, real[i], units)  # (rows, units)
                 factor = deviation_factor(z.std(0, correction=0))
                 if images:
                     view[i].mul_(factor[:, None, None, None])
