@@ -137,7 +137,7 @@ def train(recipes: Sequence[Recipe], rows: Rows, epochs: int | None = None) -> l
     pack = Pack(lanes, shape, feed)
     for _ in range(recipes[0].epochs if epochs is None else epochs):
         pack.run_epoch()
-    moments = problem.moments_for(recipes)
+    moments = problem.plain.moments_for(recipes)
     found: list[list[Any]] = [[None] * len(rows.folds) for _ in recipes]
     for i, lane in enumerate(pack.lanes):
         module = build_module(shape.steps(lane.recipe), pack.parameters(i), shape.image)

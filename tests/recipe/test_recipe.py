@@ -32,6 +32,7 @@ def test_defaults_are_the_documented_ones():
     assert Recipe().to_dict() == {
         "preprocess": "standardize",
         "integers": "numbers",
+        "categories": "one_hot",
         "augment": {"flip": False, "shift": 0},
         "network": {
             "hidden": [128, 128],

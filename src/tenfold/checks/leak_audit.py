@@ -139,9 +139,14 @@ def _fitted(problem: Problem, recipe: Recipe, fold: int) -> dict[str, Array]:
 
     train = problem.folds[fold].train
     fitted = {"the inputs of the training rows": problem.inputs.numbers[train]}
-    encoding, (mean, std) = problem.encodings_of(recipe)[fold], problem.scale(fold)
+    view, (mean, std) = problem.view(recipe), problem.scale(fold)
+    encoding = view.encodings[fold]
     fitted["the encoding"] = np.concatenate([encoding.medians, encoding.indicators, *encoding.slots, [encoding.width]])
-    affine = recipe.preprocess.fit(problem.moments_for([recipe])[fold])
+    for number, means in enumerate(view.means_of(fold)):
+        fitted[f"the mean targets ({number})"] = means.table
+    if view.columns:
+        fitted["the mean targets of the training rows"] = view.columns[fold][train]
+    affine = recipe.preprocess.fit(view.moments_for([recipe])[fold])
     for name, part in affine._asdict().items():
         if part is not None:
             fitted[f"the preprocessing ({name})"] = part

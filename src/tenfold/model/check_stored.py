@@ -26,7 +26,7 @@ RUNNING = ("running_mean", "running_var")
 def check_spec(spec: Any, schema: Schema | None, where: str) -> None:
     """Raise `Corrupt` unless `spec` has classes that fit the schema, and counts."""
     wanted = {"recipe", "classes", "epochs", "updates"}
-    if not isinstance(spec, dict) or not wanted <= set(spec) <= wanted | {"images", "members", "parts"}:
+    if not isinstance(spec, dict) or not wanted <= set(spec) <= wanted | {"images", "members", "parts", "temperature"}:
         raise Corrupt("the fields are not those of a model", file=where)
     classes = spec["classes"]
     labels = isinstance(classes, list) and all(isinstance(label, str | int | float) for label in classes)
@@ -37,6 +37,9 @@ def check_spec(spec: Any, schema: Schema | None, where: str) -> None:
     if schema is not None and schema.classes and len(schema.classes) != len(classes):
         raise Corrupt(f"{len(classes)} classes, where the schema has {len(schema.classes)}", file=where)
     _check_trained(spec, where)
+    temperature = spec.get("temperature", 1.0)
+    if not _is_number(temperature) or not 1e-3 < temperature < 1e3 or ("temperature" in spec and not classes):
+        raise Corrupt(f"the temperature is {temperature!r:.40}", file=where)
 
 
 def check_parts(spec: Any, members: int, where: str) -> list[dict[str, Any]]:
@@ -99,8 +102,9 @@ def _check_preprocess(settings: Any, arrays: Mapping[str, Array], where: str) ->
     if not isinstance(bounds, list) or len(bounds) != 2 or not all(map(_is_number, bounds)) or bounds[0] > bounds[1]:
         raise Corrupt(f"the bounds of the target are {bounds!r:.60}", file=where)
     slots = sorted((name for name in arrays if name.startswith("slots")), key=lambda name: (len(name), name))
-    wanted, values = {"medians", "indicators", "shift", "scale"}, _integer_values(arrays)
-    known = {*wanted, *slots, *values, "rotation", "limit", "integer_columns"}
+    wanted = {"medians", "indicators", "shift", "scale"}
+    more = {"rotation", "limit", "integer_columns", "mean_categories", *_integer_values(arrays), *_mean_tables(arrays)}
+    known = {*wanted, *slots, *more}
     if slots != [f"slots{j}" for j in range(len(slots))] or not wanted <= set(arrays) <= known:
         raise Corrupt("the arrays of the preprocessing are others", file=where)
     for name in ("medians", "shift", "scale"):
@@ -119,6 +123,8 @@ def _check_preprocess(settings: Any, arrays: Mapping[str, Array], where: str) ->
         _check_array(arrays["rotation"], "rotation", "f", (columns, columns), where)
     if "integer_columns" in arrays:
         _check_integers(arrays, slots, where)
+    if "mean_categories" in arrays:
+        _check_means(arrays, slots, where)
     if "limit" in arrays:
         _check_array(arrays["limit"], "limit", "f", (columns,), where)
         if (arrays["limit"] <= 0).any():
@@ -132,14 +138,24 @@ def _check_columns(arrays: Mapping[str, Array], schema: Schema, where: str) -> N
     inputs = make_inputs(Table("none", where, blank), schema)
     sizes = [len(arrays[f"slots{j}"]) for j in range(len(arrays)) if f"slots{j}" in arrays]
     sizes = sizes[: len(sizes) - len(_integer_values(arrays))]  # those are categories beside their numbers
-    if len(arrays["medians"]) != inputs.numbers.shape[1] or sizes != list(inputs.sizes):
+    means = sum(arrays[name].shape[1] for name in _mean_tables(arrays))
+    if len(arrays["medians"]) - means != inputs.numbers.shape[1] or sizes != list(inputs.sizes):
         raise Corrupt("the preprocessing is not for the columns of the schema", file=where)
 
 
 def _integer_values(arrays: Mapping[str, Array]) -> list[str]:
     """The names of the arrays that hold the values of integers which are categories too, in order."""
-    count = arrays["integer_columns"].size if "integer_columns" in arrays else 0
-    return [f"integer_values{i}" for i in range(min(count, len(arrays)))]
+    return _numbered("integer_values", "integer_columns", arrays)
+
+
+def _mean_tables(arrays: Mapping[str, Array]) -> list[str]:
+    """The names of the arrays that hold the mean targets of levels, in order."""
+    return _numbered("means", "mean_categories", arrays)
+
+
+def _numbered(name: str, of: str, arrays: Mapping[str, Array]) -> list[str]:
+    count = arrays[of].size if of in arrays else 0
+    return [f"{name}{i}" for i in range(min(count, len(arrays)))]
 
 
 def _check_integers(arrays: Mapping[str, Array], slots: Sequence[str], where: str) -> None:
@@ -156,6 +172,20 @@ def _check_integers(arrays: Mapping[str, Array], slots: Sequence[str], where: st
         _check_array(arrays[name], name, "f", (None,), where)
         if len(arrays[slot]) != len(arrays[name]) + 2 or not (np.diff(arrays[name]) > 0).all():
             raise Corrupt(f"{name} does not fit its category", file=where)
+
+
+def _check_means(arrays: Mapping[str, Array], slots: Sequence[str], where: str) -> None:
+    """What mean targets of levels are stored as: categories, and of each the means of its codes."""
+    categories, tables = arrays["mean_categories"], _mean_tables(arrays)
+    _check_array(categories, "mean_categories", "iu", (None,), where)
+    if not tables or len(tables) != len(categories) or categories.min() < 0 or categories.max() >= len(slots):
+        raise Corrupt("mean targets are of no category", file=where)
+    for name, category in zip(tables, categories.tolist(), strict=True):
+        if name not in arrays:
+            raise Corrupt(f"{name} is missing", file=where)
+        _check_array(arrays[name], name, "f", (len(arrays[f"slots{category}"]), None), where)
+    if sum(arrays[name].shape[1] for name in tables) > len(arrays["medians"]):
+        raise Corrupt("there are more mean targets than numbers", file=where)
 
 
 def _shapes(recipe: Recipe, size: Size) -> dict[str, tuple[int, ...]]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from tenfold.data.feed.encode import Encoding, Inputs
 from tenfold.data.feed.integers import FewIntegers, with_categories
+from tenfold.data.feed.target_means import TargetMeans, mean_columns, with_columns
 from tenfold.engine.plan.network import entering_image, plan_recipe
 from tenfold.engine.plan.size import Size
 from tenfold.recipe.recipe import Recipe
@@ -36,12 +37,20 @@ class Member:
     updates: int
     share: float = 1.0
     integers: tuple[FewIntegers, ...] = ()  # that are categories too
+    means: tuple[TargetMeans, ...] = ()  # of levels
     target_bounds: tuple[float, float] | None = None
+
+    @property
+    def numbers(self) -> int:
+        """How many of the numbers are columns of the data."""
+        return len(self.encoding.medians) - sum(table.shape[1] for _, table in self.means)
 
     def encode(self, inputs: Inputs, rows: slice = slice(None)) -> Array:
         """Encoded and preprocessed rows (rows, width), in the dtype of the weights."""
-        if self.integers:
+        if self.integers or self.means:
             inputs, rows = with_categories(inputs.take(rows), self.integers), slice(None)
+        if self.means:
+            inputs = with_columns(inputs, mean_columns(inputs, self.means))
         out = self.encoding.matrix(inputs, rows)
         count = len(self.affine.shift)
         out[:, :count] = apply_affine(self.affine, out[:, :count])
@@ -73,6 +82,9 @@ class Member:
         if self.integers:
             arrays["integer_columns"] = np.array([column for column, _ in self.integers], np.int64)
             arrays |= {f"integer_values{i}": values for i, (_, values) in enumerate(self.integers)}
+        if self.means:
+            arrays["mean_categories"] = np.array([category for category, _ in self.means], np.int64)
+            arrays |= {f"means{i}": table for i, (_, table) in enumerate(self.means)}
         settings: dict[str, Any] = {"width": self.encoding.width, "target_scale": list(self.target_scale)}
         if self.target_bounds is not None:
             settings["target_bounds"] = list(self.target_bounds)
@@ -88,7 +100,8 @@ def read_member(
         slots.append(arrays[f"slots{len(slots)}"])
     mean, std = preprocess["target_scale"]
     bounds = preprocess.get("target_bounds")
-    columns = arrays.get("integer_columns", np.zeros(0, np.int64)).tolist()
+    none = np.zeros(0, np.int64)
+    columns, categories = (arrays.get(name, none).tolist() for name in ("integer_columns", "mean_categories"))
     return Member(
         recipe=Recipe.from_dict(spec["recipe"]),
         encoding=Encoding(arrays["medians"], arrays["indicators"], tuple(slots), preprocess["width"]),
@@ -98,6 +111,7 @@ def read_member(
         epochs=spec["epochs"],
         updates=spec["updates"],
         integers=tuple(FewIntegers(column, arrays[f"integer_values{i}"]) for i, column in enumerate(columns)),
+        means=tuple(TargetMeans(category, arrays[f"means{i}"]) for i, category in enumerate(categories)),
         share=spec.get("share", 1.0),
         target_bounds=None if bounds is None else (bounds[0], bounds[1]),
     )

@@ -164,13 +164,14 @@ def _model(
     classes: tuple[object, ...] | None,
 ) -> Model:
     """Networks after so many updates as members, in the order of their folds."""
-    moments = problem.moments_for([recipe for recipe, _ in networks.values()])
+    views = {recipe: problem.view(recipe) for recipe, _ in networks.values()}
     members = tuple(
         Member(
             recipe=recipe,
-            encoding=problem.encodings_of(recipe)[fold],
-            integers=problem.integers_of(recipe),
-            affine=recipe.preprocess.fit(moments[fold]),
+            encoding=views[recipe].encodings[fold],
+            integers=views[recipe].integers,
+            means=views[recipe].means_of(fold),
+            affine=recipe.preprocess.fit(views[recipe].moments_for([recipe])[fold]),
             target_scale=problem.scale(fold),
             target_bounds=problem.bounds(fold, clip=recipe.clip_predictions),
             weights=weights,

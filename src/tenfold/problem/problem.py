@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tenfold.data.feed.encode import Encoding, Inputs, fit_encodings, with_more_categories
-from tenfold.data.feed.integers import FewIntegers, few_integers, with_categories
-from tenfold.data.feed.moments import target_scale, training_moments, training_quantiles
-from tenfold.data.feed.randomness import derive_int
+from tenfold.data.feed.encode import Encoding, Inputs
+from tenfold.data.feed.integers import few_integers, with_categories
+from tenfold.data.feed.moments import target_scale
+from tenfold.data.feed.randomness import derive, derive_int
+from tenfold.data.feed.target_means import fit_target_means, mean_categories, target_columns
 from tenfold.data.split.folds import Fold, divide_again, divide_rows
 from tenfold.data.split.request import Splits
 from tenfold.engine.operations.operation import PlannedOp
@@ -21,6 +22,7 @@ from tenfold.engine.plan.network import plan_network
 from tenfold.engine.plan.size import Size
 from tenfold.errors import BadInput
 from tenfold.problem.outputs import readable_outputs
+from tenfold.problem.view import View
 from tenfold.recipe.recipe import Recipe
 from tenfold.rules.losses import Link
 from tenfold.rules.optimizers.second_order import SecondOrder
@@ -62,11 +64,14 @@ class Problem:
         """Output units: one a class (two for binary), one for regression."""
         return len(self.classes) or 1
 
-    @property
+    @cached_property
     def size(self) -> Size:
-        more = max((e.width for e in self.wide_encodings), default=0) - self.width if self.integers else 0
-        numbers = self.inputs.numbers.shape[1]
-        return Size(self.width, self.outputs, self.inputs.image, numbers, more)
+        ways: list[tuple[str, str, int, int]] = []
+        for integers, view in (("numbers", self.plain), ("categories", self.wide)):
+            more, means = view.width - self.width, self._mean_columns(view.inputs)
+            ways += [(integers, "one_hot", more, 0)] if more else []
+            ways += [(integers, "target_means", more + means, means)] if more or means else []
+        return Size(self.width, self.outputs, self.inputs.image, self.inputs.numbers.shape[1], tuple(ways))
 
     @cached_property
     def ratio(self) -> float:
@@ -100,57 +105,59 @@ class Problem:
         return network_work(recipe, self.size).weights, seconds * epoch / recipe.epochs
 
     @cached_property
+    def plain(self) -> View:
+        """The columns as most recipes take them: numbers, and one-hot columns of categories."""
+        return View(self.inputs, self.folds)
+
+    @cached_property
+    def wide(self) -> View:
+        """The same with integers of few values as categories too."""
+        integers = few_integers(self.inputs)
+        if not integers:
+            return self.plain
+        return View(with_categories(self.inputs, integers), self.folds, integers, plain=self.plain)
+
+    @cached_property
+    def _views(self) -> dict[tuple[str, str], View]:
+        return {}
+
+    def view(self, recipe: Recipe) -> View:
+        """The columns as a recipe takes them."""
+        view = self.wide if recipe.integers == "categories" else self.plain
+        if recipe.categories == "one_hot" or not self._mean_columns(view.inputs):
+            return view
+        way = recipe.integers, recipe.categories
+        if way not in self._views:
+            self._views[way] = self._with_means(view)
+        return self._views[way]
+
+    def _mean_columns(self, inputs: Inputs) -> int:
+        """How many numbers the mean targets of these inputs' levels are."""
+        return len(mean_categories(inputs)) * (len(self.classes) if len(self.classes) > 2 else 1)
+
+    def _with_means(self, view: View) -> View:
+        targets = target_columns(self.y, len(self.classes))
+        fitted = [
+            fit_target_means(
+                view.inputs, targets, fold.train, self.units, derive(fold.seed, "target_means", fold.number)
+            )
+            for fold in self.folds
+        ]
+        means, columns = zip(*fitted, strict=True)
+        return replace(view, means=means, columns=columns, plain=None)
+
+    @property
     def encodings(self) -> tuple[Encoding, ...]:
-        return fit_encodings(self.inputs, [fold.train for fold in self.folds])
+        return self.plain.encodings
 
-    @cached_property
-    def integers(self) -> tuple[FewIntegers, ...]:
-        """The numeric columns that recipes may take as categories too."""
-        return few_integers(self.inputs)
-
-    @cached_property
-    def wide_inputs(self) -> Inputs:
-        """The inputs with integers of few values as categories too."""
-        return with_categories(self.inputs, self.integers)
-
-    @cached_property
-    def wide_encodings(self) -> tuple[Encoding, ...]:
-        """Of `wide_inputs`."""
-        return with_more_categories(self.encodings, self.wide_inputs, [fold.train for fold in self.folds])
-
-    def integers_of(self, recipe: Recipe) -> tuple[FewIntegers, ...]:
-        """The columns that a recipe takes as categories too."""
-        return self.integers if recipe.integers == "categories" else ()
-
-    def encodings_of(self, recipe: Recipe) -> tuple[Encoding, ...]:
-        """The encodings of what enters a recipe's network."""
-        return self.wide_encodings if self.integers_of(recipe) else self.encodings
-
-    @cached_property
+    @property
     def moments(self) -> tuple[Moments, ...]:
-        return tuple(training_moments(self.inputs, self.folds, self.encodings))
-
-    @cached_property
-    def scatters(self) -> tuple[Moments, ...]:
-        """The same with the products of every two columns, for principal components and whitening."""
-        return tuple(training_moments(self.inputs, self.folds, self.encodings, scatter=True))
-
-    @cached_property
-    def quantiles(self) -> tuple[Array, ...]:
-        """Of the numeric columns of every training part, see `training_quantiles`."""
-        return tuple(training_quantiles(self.inputs, self.folds))
-
-    def moments_for(self, recipes: Sequence[Recipe]) -> tuple[Moments, ...]:
-        """The moments that the preprocessing of these recipes needs."""
-        moments = self.scatters if any(recipe.preprocess.needs_scatter for recipe in recipes) else self.moments
-        if not any(recipe.preprocess.needs_quantiles for recipe in recipes):
-            return moments
-        return tuple(m._replace(quantiles=q) for m, q in zip(moments, self.quantiles, strict=True))
+        return self.plain.moments
 
     @property
     def width(self) -> int:
         """Input columns of the widest fold."""
-        return max(1, *(encoding.width for encoding in self.encodings))
+        return self.plain.width
 
     def scale(self, fold: int) -> tuple[float, float]:
         """Mean and standard deviation of the target over a training part (0 and 1 for classes)."""
@@ -184,14 +191,16 @@ class Problem:
         encoded and scaled as the problem's training parts decide."""
         from tenfold.engine.packs.rows import Feed, FoldInputs
 
-        def made(inputs: Inputs, encodings: Sequence[Encoding]) -> Feed:
-            fitted = zip(folds or self.folds, encodings, self.moments_for(recipes), strict=True)
+        def made(view: View) -> Feed:
+            fitted = zip(folds or self.folds, view.encodings, view.moments_for(recipes), strict=True)
             parts = [FoldInputs(fold, e, moments, *self.scale(f)) for f, (fold, e, moments) in enumerate(fitted)]
-            return Feed(inputs, self.y, parts, device, dtype)
+            return Feed(view.inputs, self.y, parts, device, dtype, view.columns)
 
-        feed = made(self.inputs, self.encodings)
-        if any(map(self.integers_of, recipes)):
-            feed.wide = made(self.wide_inputs, self.wide_encodings)
+        feed = made(self.plain)
+        for recipe in recipes:
+            way, view = (recipe.integers, recipe.categories), self.view(recipe)
+            if view is not self.plain and way not in feed.ways:
+                feed.ways[way] = made(view)
         return feed
 
     def bounds(self, fold: int, *, clip: bool) -> tuple[float, float] | None:
@@ -232,6 +241,8 @@ class Problem:
             return f"preprocess {rule_name(recipe.preprocess)} is for images; these are rows of columns", "standardize"
         if recipe.integers == "categories" and images:
             return "integers: categories is for the columns of a table; these are images", "leave integers out"
+        if recipe.categories != "one_hot" and images:
+            return f"categories: {recipe.categories} is for the columns of a table; these are images", "leave it out"
         if recipe.augment.active and not images:
             return "augment is for images; these are rows of columns", "leave augment out"
         if recipe.clip_predictions and self.classes:

@@ -49,7 +49,8 @@ class Recipe(RecipePart):
     Each rule may be given as its record (`Adam(lr=1e-2)`), its bare name (`"adam"`), or `{name: {field: value}}`;
     `{name: value}` sets its only or main field. Raises `BadInput` that names each wrong field.
 
-    integers: whole numbers of few values, as numbers alone or as categories too. augment: of training images; off by
+    integers: whole numbers of few values, as numbers alone or as categories too. categories: as one-hot columns
+    alone, or those of more than eight levels as the mean target of their level too. augment: of training images; off by
     default. loss: "auto" is cross-entropy for classification and squared error for regression. rate_factors: of the
     learning rate, by kind of parameter. weight_decay: >= 0, decoupled for AdamW, Lion and Muon, an L2 gradient for the
     others, never on biases and normalization; l1: the same for absolute values. weight_decay_schedule,
@@ -62,6 +63,7 @@ class Recipe(RecipePart):
 
     preprocess: Preprocessing | Written = Standardize()
     integers: Literal["numbers", "categories"] = "numbers"
+    categories: Literal["one_hot", "target_means"] = "one_hot"
     augment: Augmentation | Written = Augmentation()
     network: MLP | Layers | Written = MLP()
     init: Initialization | Written = He()
@@ -92,6 +94,7 @@ class Recipe(RecipePart):
     # Fields that are younger than recipes which runs have stored: at their defaults they are left out of the key.
     LATER: ClassVar[tuple[str, ...]] = (
         "integers",
+        "categories",
         "rate_factors",
         "weight_decay_schedule",
         "dropout_schedule",
@@ -167,6 +170,7 @@ class Recipe(RecipePart):
         inputs = "raw" if isinstance(self.preprocess, NoPreprocessing) else describe_rule(self.preprocess)
         parts += [f"{inputs} inputs"] if self.preprocess != Standardize() else []
         parts += ["integers as categories"] if self.integers == "categories" else []
+        parts += ["mean targets of levels"] if self.categories == "target_means" else []
         return ", ".join(parts)
 
 

@@ -240,9 +240,9 @@ def _image_note(problem: Problem) -> list[str]:
 def _integers_note(problem: Problem, recipes: Sequence[Recipe]) -> list[str]:
     """Which columns of whole numbers are taken as what, where a recipe takes them as categories."""
     ways = {recipe.integers for recipe in recipes}
-    if "categories" not in ways or not problem.integers:
+    if "categories" not in ways or not problem.wide.integers:
         return []
-    found = (f"{problem.inputs.names[column]} ({len(values)})" for column, values in problem.integers)
+    found = (f"{problem.inputs.names[column]} ({len(values)})" for column, values in problem.wide.integers)
     how = "are tried as numbers and as categories" if len(ways) > 1 else "are taken as categories"
     return [f"whole numbers of few values {how}: {listed(found, NAMED)}"]
 

@@ -78,9 +78,9 @@ def test_the_codes_are_levels_then_missing_then_unseen():
 
 def test_a_matrix_is_that_of_one_hot_columns_of_pandas():
     found = problem()
-    for encoding, fold in zip(found.encodings_of(recipe()), found.folds, strict=True):
-        matrix = encoding.matrix(found.wide_inputs, fold.train)
-        narrow = found.encodings_of(recipe("numbers"))[fold.number].matrix(found.inputs, fold.train)
+    for encoding, fold in zip(found.view(recipe()).encodings, found.folds, strict=True):
+        matrix = encoding.matrix(found.wide.inputs, fold.train)
+        narrow = found.view(recipe("numbers")).encodings[fold.number].matrix(found.inputs, fold.train)
         np.testing.assert_array_equal(matrix[:, : narrow.shape[1]], narrow)
         frame = pd.DataFrame({"rank": RANK, "file": X[:, 2]}).astype(object).iloc[fold.train]
         expected = pd.get_dummies(frame, columns=["rank", "file"], dummy_na=True).to_numpy(float)
@@ -91,8 +91,8 @@ def test_a_matrix_is_that_of_one_hot_columns_of_pandas():
 
 def test_the_wide_encodings_are_those_of_the_wide_inputs():
     found = problem()
-    again = fit_encodings(found.wide_inputs, [fold.train for fold in found.folds])
-    for one, two in zip(found.wide_encodings, again, strict=True):
+    again = fit_encodings(found.wide.inputs, [fold.train for fold in found.folds])
+    for one, two in zip(found.wide.encodings, again, strict=True):
         assert one.width == two.width
         for mine, other in zip(one.slots, two.slots, strict=True):
             np.testing.assert_array_equal(mine, other)

@@ -238,6 +238,29 @@ def test_data_driven_gives_every_unit_deviation_one_and_a_kink_among_the_rows(di
         pack.forward(inputs, pack.leaves, pack.rows["moments"], batch, until=(slot.op, look))
 
 
+def test_data_driven_takes_all_views_and_every_head_its_own(digits):
+    x, y, folds = digits
+    recipe = Recipe.from_dict({"network": {"hidden": [12, 9], "views": 3}, "init": "data_driven"})
+    pack = make_pack([recipe], x, y, folds, torch.float64)
+    measured = rows_to_measure(folds, DEVIATION_ROWS)
+    inputs = pack.batches.inputs(pack.feed.inputs(torch.from_numpy(measured), pack.batches.groups))
+    real = [min(measured.shape[1], len(folds[lane.fold].train)) for lane in pack.lanes]
+    weight = torch.zeros(len(pack.lanes), 1, measured.shape[1], dtype=torch.float64)
+    for i, count in enumerate(real):
+        weight[i, :, :count] = 1 / count
+    batch = BatchContext(weight, real, 1, {}, frozen=True)
+    for number in pack.layout.weights:
+        slot = pack.layout.slots[number]
+
+        def look(sums, slot=slot):
+            for i, count in enumerate(real):
+                z = sums[i].detach().unflatten(0, (3, -1))[:, :count]  # (views, rows, units)
+                z = z if slot.output else z[..., : slot.size[1]].flatten(0, 1)[None]
+                np.testing.assert_allclose(z.std(1, correction=0).numpy(), 1, rtol=1e-9)
+
+        pack.forward(inputs, pack.leaves, pack.rows["moments"], batch, until=(slot.op, look))
+
+
 def test_data_driven_does_not_depend_on_neighbours(digits):
     x, y, folds = digits
     recipe = {"network": {"hidden": [12, 9]}, "init": "data_driven"}

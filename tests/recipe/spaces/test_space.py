@@ -259,9 +259,9 @@ def test_all_faults_of_all_branches_with_places():
         "3 faults",
         "  2:11 optimizer[0].adam.lr: uniform: low must be below high; got [1, 0]",
         "  3:15 optimizer[1].momentum.momentum: must be in [0, 1); got 1.5",
-        "  4:8 epoch: unknown field; nearest: epochs; one of: preprocess, integers, augment, network, init, loss, "
-        "optimizer, decay, rate_factors, weight_decay, weight_decay_schedule, dropout_schedule, l1, max_norm, "
-        "clip_norm, clip_value, weight_average, clip_predictions, batch_size, epochs",
+        "  4:8 epoch: unknown field; nearest: epochs; one of: preprocess, integers, categories, augment, network, "
+        "init, loss, optimizer, decay, rate_factors, weight_decay, weight_decay_schedule, dropout_schedule, l1, "
+        "max_norm, clip_norm, clip_value, weight_average, clip_predictions, batch_size, epochs",
     ]
 
 

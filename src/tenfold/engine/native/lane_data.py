@@ -116,7 +116,8 @@ class SharedSource:
 
     def _made(self, fold: int, preprocessing: Preprocessing) -> RowSource:
         feed, affine = self.feed, self.feed.affine(fold, preprocessing)
-        pixels = self.numbers.dtype == np.uint8
+        numbers = feed.numbers_of(fold)
+        pixels = numbers.dtype == np.uint8
         medians, shift, scale = (
             np.ascontiguousarray(part, np.float64)
             for part in (feed.folds[fold].encoding.medians, affine.shift, affine.scale)
@@ -130,15 +131,15 @@ class SharedSource:
         codes = none if feed.codes is None else feed.codes.numpy()
         columns = none if feed.codes is None else np.ascontiguousarray(feed.slots[fold].numpy())
         record = SourceRecord(
-            table=None, table_row=0, columns=self.numbers.shape[1], width=feed.width, behind=feed.extra,
-            numbers=None if pixels else address(self.numbers), pixels=address(self.numbers) if pixels else None,
+            table=None, table_row=0, columns=numbers.shape[1], width=feed.width, behind=feed.extra,
+            numbers=None if pixels else address(numbers), pixels=address(numbers) if pixels else None,
             medians=address(medians), shift=address(shift), scale=address(scale),
             rotation=None if rotation is None else address(rotation), limit=None if limit is None else address(limit),
             gap_count=len(gaps), gaps=address(gaps), flags=address(flags),
             code_count=0 if feed.codes is None else feed.codes.shape[1], codes=address(codes),
             code_columns=address(columns),
         )  # fmt: skip
-        return RowSource(record, (self.numbers, medians, shift, scale, rotation, limit, gaps, flags, codes, columns))
+        return RowSource(record, (numbers, medians, shift, scale, rotation, limit, gaps, flags, codes, columns))
 
 
 _sharing = threading.Lock()

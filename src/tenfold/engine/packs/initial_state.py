@@ -152,6 +152,13 @@ def unit_variance(
             forward(x, parameters, moments, batch, until=(slot.op, rescale))
 
 
+def _own_sums(z: Tensor, rows: int, real: int, units: int) -> Tensor:
+    """The sums (rows, units) of the rows that are not repeated, of `rows` in all, and of all their views."""
+    z = z.unflatten(0, (-1, rows))[:, :real]  # (views, rows, units of a layer or of a head)
+    heads = units > z.shape[2]
+    return z.movedim(1, 0).flatten(1) if heads else z.flatten(0, 1)[:, :units]
+
+
 def unit_deviation(
     forward: Forward, lanes: Sequence[Lane], folds: Sequence[Fold], x: Flow, real: Sequence[int],
     parameters: Sequence[Tensor], moments: Tensor,
@@ -175,7 +182,7 @@ def unit_deviation(
             for i in chosen:
                 z = sums[i]
                 images = z.dim() == 4  # (rows, channels, H, W), without rows that are repeated
-                z = z.movedim(1, -1).flatten(0, -2) if images else z[: real[i], :units]  # (rows, units)
+                z = z.movedim(1, -1).flatten(0, -2) if images else _own_sums(z, rows, real[i], units)  # (rows, units)
                 factor = deviation_factor(z.std(0, correction=0))
                 if images:
                     view[i].mul_(factor[:, None, None, None])

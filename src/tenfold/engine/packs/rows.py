@@ -60,12 +60,14 @@ class Groups(NamedTuple):
 class Feed:
     """All rows on the device, once, and the encodings of all folds side by side.
 
-    `width` is that of the widest fold, padded; narrower folds have columns of zeros behind their own.
+    `width` is that of the widest fold, padded; narrower folds have columns of zeros behind their own. own: of each fold
+    numbers (rows, columns) that it alone has, behind those that all share.
     """
 
     def __init__(
-        self, inputs: Inputs, target: np.ndarray, folds: Sequence[FoldInputs], device: torch.device, dtype: torch.dtype
-    ) -> None:
+        self, inputs: Inputs, target: np.ndarray, folds: Sequence[FoldInputs], device: torch.device, dtype: torch.dtype,
+        own: Sequence[np.ndarray] = (),
+    ) -> None:  # fmt: skip
         self.folds: tuple[FoldInputs, ...] = tuple(folds)
         self.device: torch.device = device
         self.dtype: torch.dtype = dtype
@@ -73,13 +75,15 @@ class Feed:
         self._decided: dict[Any, np.ndarray] = {}
         self._fitting = Lock()
         self.shared: Any = None  # what compiled lanes share of it
-        self.wide: Feed | None = None  # of the same rows, with integers of few values as categories too
+        # of the same rows, for recipes that take the columns in another way: of integers and of categories
+        self.ways: dict[tuple[str, str], Feed] = {}
         self.width: int = padded(max(1, *(fold.encoding.width for fold in folds)))
         self.numbers: Tensor = torch.from_numpy(inputs.numbers).to(device)  # (rows, N) float64, or uint8 pixels
         self.image: tuple[int, int, int] | None = inputs.image
         self.classification: bool = target.dtype.kind in "iu"
         self.target: Tensor = torch.from_numpy(target).to(device)  # (rows,) int64 or float64
-        count = inputs.numbers.shape[1]
+        self.own: Tensor | None = self._stack(list(own)) if own else None  # (F, rows, T) float64
+        count = inputs.numbers.shape[1] + (0 if self.own is None else self.own.shape[2])
         pixels = inputs.numbers.dtype == np.uint8  # never missing, and too many to look through
         gaps = np.zeros(0, np.int64) if pixels else np.flatnonzero(np.isnan(inputs.numbers).any(0))
         self.gaps: Tensor | None = torch.from_numpy(gaps).to(device) if len(gaps) else None
@@ -104,7 +108,7 @@ class Feed:
 
     def of(self, recipe: Recipe) -> Feed:
         """The feed of a recipe's network."""
-        return self.wide if recipe.integers == "categories" and self.wide is not None else self
+        return self.ways.get((recipe.integers, recipe.categories), self)
 
     def affine(self, f: int, preprocessing: Preprocessing) -> Affine:
         """The preprocessing of fold f, fitted once for all packs: an eigenvalue problem of all pixels takes seconds."""
@@ -113,15 +117,24 @@ class Feed:
                 self._fitted[f, preprocessing] = self.folds[f].affine(preprocessing)
             return self._fitted[f, preprocessing]
 
+    def numbers_of(self, f: int) -> np.ndarray:
+        """All numbers of fold f, (rows, N), on the host."""
+        numbers = self.numbers.cpu().numpy()
+        return numbers if self.own is None else np.hstack([numbers, self.own[f].cpu().numpy()])
+
     def training_columns(self, f: int, preprocessing: Preprocessing) -> Iterator[np.ndarray]:
         """Each numeric column (rows,) float64 of the training rows of fold f, filled and preprocessed."""
         rows, affine = self.folds[f].fold.train, self.affine(f, preprocessing)
-        medians, count = self.folds[f].encoding.medians, self.numbers.shape[1]
+        medians, shared = self.folds[f].encoding.medians, self.numbers.shape[1]
+        count = len(medians)
         # a rotation needs all columns at once; else one after the other takes less memory
         width = 1 if affine.rotation is None else max(1, count)
         for first in range(0, count, width):
             part = slice(first, first + width)
             numbers = self.numbers[:, part].cpu().numpy()[rows]
+            if self.own is not None and part.stop > shared:
+                columns = slice(max(0, first - shared), part.stop - shared)
+                numbers = np.hstack([numbers, self.own[f][:, columns].cpu().numpy()[rows]])
             own = affine
             if affine.rotation is None:
                 limit = None if affine.limit is None else affine.limit[part]
@@ -162,6 +175,9 @@ class Feed:
         fold_of, shift, scale = groups.fold_of, groups.shift, groups.scale
         flat = rows.reshape(-1)
         numbers = self.numbers.index_select(0, flat).view(folds, batch, -1)  # (F, B, N)
+        if self.own is not None:
+            own = [part.index_select(0, of_fold) for part, of_fold in zip(self.own, rows, strict=True)]
+            numbers = torch.cat([numbers, torch.stack(own)], 2)
         if numbers.dtype == torch.uint8:
             numbers = numbers.double() / 255
         behind = None

@@ -13,14 +13,14 @@ Image = tuple[int, int, int]  # height, width, channels
 class Size(NamedTuple):
     """inputs: encoded columns (of images all pixels of all channels); outputs: units of the output layer; image: the
     size of the images that the columns are, None for a table; numbers: how many of the columns, the first ones, are
-    numbers and no indicators or levels, None for all; integers: how many more columns enter a network whose recipe
-    takes integers of few values as categories."""
+    numbers and no indicators or levels, None for all; ways: where recipes that take the columns in other ways get more
+    of them: what such a recipe says of integers and of categories, how many more columns, and numbers among them."""
 
     inputs: int
     outputs: int
     image: Image | None = None
     numbers: int | None = None
-    integers: int = 0
+    ways: tuple[tuple[str, str, int, int], ...] = ()
 
     @property
     def numeric(self) -> int:
@@ -29,5 +29,7 @@ class Size(NamedTuple):
 
     def of(self, recipe: Recipe) -> Size:
         """What enters and leaves the network of a recipe."""
-        more = self.integers if recipe.integers == "categories" else 0
-        return self._replace(inputs=self.inputs + more, integers=0)
+        for integers, categories, inputs, numbers in self.ways:
+            if (integers, categories) == (recipe.integers, recipe.categories):
+                return self._replace(inputs=self.inputs + inputs, numbers=self.numeric + numbers, ways=())
+        return self._replace(ways=())

@@ -19,6 +19,7 @@ from tenfold.rules.rate_factors import RateFactors
 MEANINGS = {
     "preprocess": "numeric inputs, fitted on the training rows",
     "integers": "whole numbers of 3 to 50 values: as numbers alone, or as categories too",
+    "categories": "one_hot columns alone, or target_means of the levels too, where these are more than 8",
     "augment": "training images, drawn anew in every epoch",
     "flip": "mirror left and right with probability 1/2",
     "shift": "move by up to so many pixels in each direction",

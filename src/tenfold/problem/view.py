@@ -1,0 +1,94 @@
+"""The columns as the networks of some recipes get them: what is encoded, and what the training parts decide of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from tenfold.data.feed.encode import Encoding, Inputs, fit_encoding, fit_encodings, with_more_categories
+from tenfold.data.feed.integers import FewIntegers
+from tenfold.data.feed.moments import training_moments, training_quantiles
+from tenfold.data.feed.target_means import TargetMeans, with_columns
+from tenfold.data.split.folds import Fold
+from tenfold.recipe.recipe import Recipe
+from tenfold.rules.preprocessing import Moments
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class View:
+    """Inputs, and what each fold's training rows decide of them.
+
+    integers: numeric columns that are categories too. means: of each fold the mean targets of levels, and columns: what
+    every row gets of them (rows, columns), the last numbers of that fold. plain: the view that this one adds to.
+    """
+
+    inputs: Inputs
+    folds: tuple[Fold, ...]
+    integers: tuple[FewIntegers, ...] = ()
+    means: tuple[tuple[TargetMeans, ...], ...] = ()
+    columns: tuple[Array, ...] = ()
+    plain: View | None = None
+
+    def of_fold(self, fold: int) -> Inputs:
+        """The inputs of a fold."""
+        return with_columns(self.inputs, self.columns[fold]) if self.columns else self.inputs
+
+    def means_of(self, fold: int) -> tuple[TargetMeans, ...]:
+        """The mean targets of a fold."""
+        return self.means[fold] if self.means else ()
+
+    @cached_property
+    def encodings(self) -> tuple[Encoding, ...]:
+        parts = [fold.train for fold in self.folds]
+        if self.columns:
+            return tuple(fit_encoding(self.of_fold(f), train) for f, train in enumerate(parts))
+        if self.plain is not None:
+            return with_more_categories(self.plain.encodings, self.inputs, parts)
+        return fit_encodings(self.inputs, parts)
+
+    @property
+    def width(self) -> int:
+        """Input columns of the widest fold."""
+        return max(1, *(encoding.width for encoding in self.encodings))
+
+    @cached_property
+    def moments(self) -> tuple[Moments, ...]:
+        return self._same_numbers.moments if self._same_numbers is not self else self._moments(scatter=False)
+
+    @cached_property
+    def scatters(self) -> tuple[Moments, ...]:
+        """The same with the products of every two columns, for principal components and whitening."""
+        return self._same_numbers.scatters if self._same_numbers is not self else self._moments(scatter=True)
+
+    @cached_property
+    def quantiles(self) -> tuple[Array, ...]:
+        """Of the numeric columns of every training part, see `training_quantiles`."""
+        if self._same_numbers is not self:
+            return self._same_numbers.quantiles
+        if not self.columns:
+            return tuple(training_quantiles(self.inputs, self.folds))
+        return tuple(training_quantiles(self.of_fold(f), [fold])[0] for f, fold in enumerate(self.folds))
+
+    def moments_for(self, recipes: Sequence[Recipe]) -> tuple[Moments, ...]:
+        """The moments that the preprocessing of these recipes needs."""
+        moments = self.scatters if any(recipe.preprocess.needs_scatter for recipe in recipes) else self.moments
+        if not any(recipe.preprocess.needs_quantiles for recipe in recipes):
+            return moments
+        return tuple(m._replace(quantiles=q) for m, q in zip(moments, self.quantiles, strict=True))
+
+    @property
+    def _same_numbers(self) -> View:
+        return self if self.columns or self.plain is None else self.plain
+
+    def _moments(self, *, scatter: bool) -> tuple[Moments, ...]:
+        if not self.columns:
+            return tuple(training_moments(self.inputs, self.folds, self.encodings, scatter=scatter))
+        return tuple(
+            training_moments(self.of_fold(f), [fold], [self.encodings[f]], scatter=scatter)[0]
+            for f, fold in enumerate(self.folds)
+        )
