@@ -15,15 +15,16 @@ from tenfold.recipe.recipe import Recipe
 from tenfold.recipe.spaces.space import Space
 
 FOLDS = 5
-FEWEST, MOST = 16, 256  # epochs
+FEWEST, MOST = 12, 256  # epochs
 # Up to so many rows: hidden layers of most recipes, of wider ones, and of those with views, each row of which is many.
 HIDDEN: dict[float, tuple[list[int], list[int], list[int]]] = {
     1_000: ([64, 64], [128, 128], [64, 64]),
     5_000: ([128, 128, 128], [256, 256], [64, 64]),
     math.inf: ([128, 128, 128], [256, 256, 256], [128, 128]),
 }
-BATCH: dict[float, int] = {1_000: 32, 2_500: 64, 10_000: 128, 60_000: 256, math.inf: 512}  # up to so many rows
+BATCH: dict[float, int] = {1_000: 32, 2_500: 64, 25_000: 128, 100_000: 256, math.inf: 512}  # up to so many rows
 VIEWS = 8
+WITHIN = {"clip_predictions": True}
 FEW = 1_000  # rows up to which regularization matters most
 FACTORS = {"bias": 0.1, "scale": 6.0, "embedding": 0.1, "parametric": 0.1, "fan_in": True}
 VALLEYS = {"coslog": {"base": 3, "cycles": 4}}  # at 1/27, 1/9, 1/3 of a training, about, and at its end
@@ -33,16 +34,21 @@ def table_space(size: Size, *, rows: int, task: str, core_seconds: float | None 
     """The space for a table of `rows` development rows.
 
     core_seconds: of compiled training that the mean recipe may take on its folds; by default `recipe_budget(rows)`,
-    which decides the epochs, 16 to 256.
+    which decides the epochs, 12 to 256.
     """
-    recipes = first_recipes(size, rows=rows, task=task)
+    recipes, samples = first_recipes(size, rows=rows, task=task), _samples(size, rows, task)
+    if size.image is not None:
+        recipes, samples = [_of_pixels(recipe) for recipe in recipes if not _has_views(recipe)], _of_pixels(samples)
     budget = recipe_budget(rows) if core_seconds is None else core_seconds
-    trial = [Recipe.from_dict({**recipe, "epochs": 1}) for recipe in recipes]
-    fitting = epochs_within(trial, size, rows=rows, folds=FOLDS, core_seconds=budget, model=COMPILED)
+    usual = [Recipe.from_dict(recipe) for recipe in recipes if not _has_views(recipe)]
+    fitting = epochs_within(usual, size, rows=rows, folds=FOLDS, core_seconds=budget, model=COMPILED)
     epochs = min(max(fitting, FEWEST), MOST)
-    return Space.from_dict(
-        {"first": [{**recipe, "epochs": epochs} for recipe in recipes], **_samples(rows, task), "epochs": epochs}
-    )
+    # An epoch of many views costs as much as many epochs, and needs no valley of a schedule: its views are averaged.
+    few = max(FEWEST, epochs // 4)
+    first = [{**recipe, "epochs": few if _has_views(recipe) else epochs} for recipe in recipes]
+    if task == "regression":
+        first, samples = [{**recipe, **WITHIN} for recipe in first], {**samples, **WITHIN}
+    return Space.from_dict({"first": first, **samples, "epochs": epochs})
 
 
 def recipe_budget(rows: int) -> float:
@@ -56,24 +62,36 @@ def recipe_budget(rows: int) -> float:
 def first_recipes(size: Size, *, rows: int, task: str) -> list[dict[str, Any]]:
     """The recipes that are tried before any sample, without their epochs, best first by bench/quality.py.
 
-    Where integer columns may be categories, some recipes take them so; a linear model is among them.
+    Where integer columns may be categories, or categories have many levels, some recipes take them so; a linear model
+    is among them.
     """
-    numbers, few = task == "regression", rows <= FEW
+    numbers = task == "regression"
     usual, wide, seen = _upto(HIDDEN, rows)
     bent = "mish" if numbers else "selu"
     rate = 0.1 if numbers else 0.04
-    codes: dict[str, Any] = {"integers": "categories"} if size.integers else {}
-    recipes = [
+    codes = {"integers": "categories"} if "integers" in both_ways(size) else {}
+    means = {"categories": "target_means"} if "categories" in both_ways(size) else {}
+    bins = {"ple": {"bins": 32}}
+    return [
         _recipe(rows, usual, bent, rate),
-        _recipe(rows, wide, "mish", rate / 2, dropout=0.3 if few else 0.15, **codes),
-        _recipe(rows, usual, bent, rate, embedding={"ple": {"bins": 32, "size": 8}}, dropout=0.2),
-        _viewed(rows, seen, embedding={"ple": {"bins": 32, "size": 8}}),
+        _recipe(rows, usual, "mish", rate / 2, embedding=bins, dropout=0.25),
+        _recipe(rows, wide, "mish", rate / 2, dropout=0.3, **codes),
+        _viewed(rows, seen, embedding={"ple": {"bins": 16, "size": 8}}),
         _recipe(rows, usual, bent, rate, embedding="none", dropout=0.3, weight_decay=0.05),
+        _recipe(rows, wide, bent, rate / 2, embedding=bins, dropout=0.3, weight_decay=0.05, **means),
         _recipe(rows, usual, "mish", rate / 4, embedding={"pbld": {"sigma": 0.5}}, dropout=0.1, **codes),
         _recipe(rows, wide, bent, rate, embedding={"pbld": {"sigma": 0.05}}, dropout=0.4, weight_decay=0.1),
         _linear(rows),
     ]
-    return recipes
+
+
+def both_ways(size: Size) -> dict[str, list[str]]:
+    """The columns that may be taken in two ways, as the fields of a space: integers of few values, and categories of
+    many levels."""
+    integers = any(way[0] == "categories" for way in size.ways)
+    means = any(way[1] == "target_means" for way in size.ways)
+    found = {"integers": ["numbers", "categories"]} if integers else {}
+    return found | ({"categories": ["one_hot", "target_means"]} if means else {})
 
 
 def _recipe(
@@ -125,23 +143,25 @@ def _linear(rows: int) -> dict[str, Any]:
     }
 
 
-def _samples(rows: int, task: str) -> dict[str, Any]:
+def _samples(size: Size, rows: int, task: str) -> dict[str, Any]:
     """What follows: the same recipe with numbers drawn from ranges, after the authors' own search space."""
     numbers = task == "regression"
     usual, wide, _ = _upto(HIDDEN, rows)
     return {
         "preprocess": "robust_clip",
+        **both_ways(size),
         "network": {
             "hidden": [usual, wide],
             "activation": [{"parametric": "mish"}, {"parametric": "selu"}],
-            "embedding": [{"pbld": {"sigma": {"log_uniform": [0.05, 0.7]}}}, {"ple": {"bins": [16, 48], "size": 8}}],
+            "embedding": [
+                {"pbld": {"sigma": {"log_uniform": [0.05, 0.7]}}},
+                {"ple": {"bins": {"int_log_uniform": [8, 64]}}},
+            ],
             "scale": True,
             "dropout": [0.0, {"uniform": [0.1, 0.5]}],
         },
         "init": "data_driven",
-        "optimizer": {
-            "adamw": {"lr": {"log_uniform": [0.02, 0.3] if numbers else [0.01, 0.1]}, "beta2": [0.95, 0.98]}
-        },
+        "optimizer": {"adamw": {"lr": {"log_uniform": [0.02, 0.3] if numbers else [0.01, 0.1]}, "beta2": [0.95, 0.98]}},
         "decay": VALLEYS,
         "rate_factors": FACTORS,
         "weight_decay": {"log_uniform": [1e-3, 0.1]},
@@ -149,6 +169,15 @@ def _samples(rows: int, task: str) -> dict[str, Any]:
         "dropout_schedule": "flat_cos",
         "batch_size": _upto(BATCH, rows),
     }
+
+
+def _has_views(recipe: dict[str, Any]) -> bool:
+    return "views" in recipe["network"]
+
+
+def _of_pixels(recipe: dict[str, Any]) -> dict[str, Any]:
+    """The same for images that are too small for convolutions: pixels are no columns to embed, and have one unit."""
+    return {**recipe, "preprocess": "standardize", "network": {**recipe["network"], "embedding": "none"}}
 
 
 def _upto(table: dict[Any, Any], rows: int) -> Any:
