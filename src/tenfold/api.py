@@ -16,7 +16,7 @@ from tenfold.problem.from_arrays import Labelled, understand
 from tenfold.recipe.recipe import Recipe
 from tenfold.recipe.spaces.range_edges import border_warnings
 from tenfold.recipe.spaces.space import Space
-from tenfold.search.blended import blend_parts
+from tenfold.search.blended import blend_parts, temperature_of
 from tenfold.search.context import SearchContext, device_named
 from tenfold.search.leaderboard import frame_row, leaderboard_row, printed_row
 from tenfold.search.nested import Nested, nested
@@ -147,9 +147,16 @@ class Search:
         """As `refit`, with what the comparison of "both" measured."""
         schema, classes = self.data.schema, self.data.labels
         device = device_named(self.device)
-        parts = blend_parts(self.trained, self.trained.blend) if keep == "blend" else ()
+        trained, blend = self.trained, self.trained.blend if keep == "blend" else None
         return final_model(
-            self.trained.winner(), keep, seed=self.seed, parts=parts, schema=schema, classes=classes, device=device
+            trained.winner(),
+            keep,
+            seed=self.seed,
+            parts=() if blend is None else blend_parts(trained, blend),
+            temperature=temperature_of(trained, blend),
+            schema=schema,
+            classes=classes,
+            device=device,
         )
 
 

@@ -1,6 +1,7 @@
 """A blend of recipes as one model: its members, its bits, its bundle; and several refits."""
 
 import copy
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -100,6 +101,35 @@ def test_the_parts_of_a_stored_blend_are_checked(case, tmp_path):
     broken(lambda parts: parts[1].update(epochs=-1), "epochs")
     broken(lambda parts: parts[1].pop("recipe"), "other fields")
     broken(lambda parts: parts.reverse(), "weights|preprocessing|type|shape")
+
+
+@pytest.mark.parametrize("members", [1, 3])
+def test_a_temperature_divides_the_logits_of_every_member(members, tmp_path):
+    import torch
+    from scipy.special import softmax
+
+    problem = understand(X, Y).problem(3)
+    plain = fold_ensemble(problem, recipe(), 4)
+    plain = replace(plain, members=plain.members[:members])
+    model = replace(plain, temperature=1.7)
+    each = [replace(plain, members=(member,)).module(torch.from_numpy(member.encode(plain.inputs(X)[0])))
+            for member in plain.members]  # fmt: skip
+    expected = np.mean([softmax(logits.detach().numpy() / 1.7, -1) for logits in each], axis=0)
+    np.testing.assert_allclose(model.predict_proba(X), expected, rtol=1e-5, atol=1e-7)
+    assert (model.predict(X) == plain.predict(X)).mean() > 0.97
+    said = model.module(torch.from_numpy(model.encode(model.inputs(X)[0]))).detach().numpy()
+    np.testing.assert_allclose(softmax(said, -1) if members == 1 else said, expected, rtol=1e-5, atol=1e-7)
+    model.save(tmp_path / "m")
+    loaded = tenfold.load(tmp_path / "m")
+    assert loaded.temperature == 1.7
+    np.testing.assert_array_equal(loaded.predict_proba(X), model.predict_proba(X))
+    assert "temperature" not in plain.parts()["spec"]
+    for wrong in (0, -1, "2", 1e9, True):
+        stored = copy.deepcopy(model.parts())
+        stored["spec"]["temperature"] = wrong
+        write_bundle(tmp_path / "wrong", **stored)
+        with pytest.raises(Corrupt, match="temperature"):
+            tenfold.load(tmp_path / "wrong")
 
 
 def test_samples_are_of_all_members_and_need_dropout_in_each():

@@ -11,6 +11,7 @@ from tenfold import Space
 from tenfold.search.blended import BLENDED, Blend, blend_parts, choose_blend
 from tenfold.search.trial_outcome import Outcome
 from tenfold.statistics.blending import best_blend
+from tenfold.statistics.temperature import best_temperature
 
 X, Y = load_diabetes(return_X_y=True)
 SPACE = Space.from_dict({
@@ -100,6 +101,20 @@ def test_groups_and_repeats_and_classes():
     assert len(model.members) == 6 * len(blend.numbers)
     assert np.isfinite(blend.corrected.score)
     np.testing.assert_allclose(model.predict_proba(x).sum(1), 1, rtol=1e-6)
+
+
+def test_the_temperature_is_that_of_the_predictions_out_of_fold():
+    """Of networks that are far too sure after many epochs: they ask for more than 1, and several for its root."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(150, 5))
+    y = (x[:, 0] + rng.normal(size=150) > 0).astype(int)
+    space = Space.from_dict({"network": {"hidden": [[32]]}, "optimizer": {"adam": {"lr": 0.05}}, "epochs": 30})
+    found = tenfold.search(space, x, y, trials=1, folds=3, device="cpu")
+    predictions = found.trained.out_of_fold(0)[None]
+    temperature = best_temperature(predictions, y, np.ones(1))
+    assert temperature > 1.2
+    assert found.refit("refit").temperature == temperature
+    assert found.refit("ensemble").temperature == found.refit("blend").temperature == temperature**0.5
 
 
 def test_on_random_labels_nothing_is_gained():

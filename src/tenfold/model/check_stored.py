@@ -26,7 +26,7 @@ RUNNING = ("running_mean", "running_var")
 def check_spec(spec: Any, schema: Schema | None, where: str) -> None:
     """Raise `Corrupt` unless `spec` has classes that fit the schema, and counts."""
     wanted = {"recipe", "classes", "epochs", "updates"}
-    if not isinstance(spec, dict) or not wanted <= set(spec) <= wanted | {"images", "members", "parts"}:
+    if not isinstance(spec, dict) or not wanted <= set(spec) <= wanted | {"images", "members", "parts", "temperature"}:
         raise Corrupt("the fields are not those of a model", file=where)
     classes = spec["classes"]
     labels = isinstance(classes, list) and all(isinstance(label, str | int | float) for label in classes)
@@ -37,6 +37,9 @@ def check_spec(spec: Any, schema: Schema | None, where: str) -> None:
     if schema is not None and schema.classes and len(schema.classes) != len(classes):
         raise Corrupt(f"{len(classes)} classes, where the schema has {len(schema.classes)}", file=where)
     _check_trained(spec, where)
+    temperature = spec.get("temperature", 1.0)
+    if not _is_number(temperature) or not 1e-3 < temperature < 1e3 or ("temperature" in spec and not classes):
+        raise Corrupt(f"the temperature is {temperature!r:.40}", file=where)
 
 
 def check_parts(spec: Any, members: int, where: str) -> list[dict[str, Any]]:

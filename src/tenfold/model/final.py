@@ -4,7 +4,7 @@ of refit and ensemble, or a blend of the fold models of several recipes."""
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -13,6 +13,7 @@ from tenfold.errors import BadInput
 from tenfold.problem.problem import Problem
 from tenfold.problem.settings import WAYS
 from tenfold.recipe.recipe import Recipe
+from tenfold.statistics.temperature import after_averaging
 
 if TYPE_CHECKING:
     from tenfold.data.columns.schema import Schema
@@ -67,6 +68,7 @@ def final_model(
     *,
     seed: int,
     parts: Sequence[BlendPart] = (),
+    temperature: float = 1.0,
     schema: Schema | None = None,
     classes: tuple[Any, ...] | None = None,
     device: Any = None,
@@ -79,7 +81,7 @@ def final_model(
     refit: trained on all rows for the updates that the folds chose. refits: the mean of several such networks with
     other seeds. ensemble: the mean of the networks of its folds, as they were scored. blend: the weighted mean of such
     ensembles, those of `parts`. both: the ensemble if it predicts significantly better out of fold (see
-    `compare_refit_and_ensemble`).
+    `compare_refit_and_ensemble`). temperature: of single networks, see `after_averaging`.
     """
     from tenfold.model.refit import fold_blend, fold_ensemble, refit
     from tenfold.model.refit_or_ensemble import compare_refit_and_ensemble
@@ -99,4 +101,6 @@ def final_model(
     else:
         networks = REFITS if kind == "refits" else 1
         model = refit(problem, recipe, epoch, seed=seed, networks=networks, schema=schema, **how)
-    return FinalModel(model, comparison)
+    if len(model.members) > 1:
+        temperature = after_averaging(temperature)
+    return FinalModel(replace(model, temperature=temperature), comparison)

@@ -13,17 +13,31 @@ from tenfold.problem.outputs import MOST_LOG_RATE, output_bounds
 from tenfold.recipe.recipe import loss_of
 
 
+class TemperatureLayer(nn.Module):
+    """The last layer of a classifier with a temperature: its logits, divided by it."""
+
+    def __init__(self, temperature: float) -> None:
+        super().__init__()
+        self.temperature = temperature
+
+    def forward(self, logits: Tensor) -> Tensor:
+        """(rows, classes) -> (rows, classes)."""
+        return logits / self.temperature
+
+
 class MeanModule(nn.Module):
     """The networks of several members, each on columns of its own, and the mean of their readable outputs."""
 
-    def __init__(self, members: Sequence[Member], networks: Sequence[nn.Module], classification: bool) -> None:
+    def __init__(
+        self, members: Sequence[Member], networks: Sequence[nn.Module], classification: bool, temperature: float = 1.0
+    ) -> None:
         super().__init__()
         self.networks = nn.ModuleList(networks)
         self.widths = [member.encoding.width for member in members]
         self.scales = [member.target_scale for member in members]
         self.bounds = [member.target_bounds for member in members]
         self.shares = [member.share for member in members]
-        self.classification = classification
+        self.classification, self.temperature = classification, temperature
         self.rates = [loss_of(member.recipe, classification).link == "exp" for member in members]
 
     def forward(self, x: Tensor) -> Tensor:
@@ -36,7 +50,7 @@ class MeanModule(nn.Module):
     def _readable(self, out: Tensor, member: int) -> Tensor:
         mean, std = self.scales[member]
         if self.classification:
-            return out.softmax(-1)
+            return (out / self.temperature).softmax(-1)
         found = out.clamp(max=MOST_LOG_RATE).exp() * mean if self.rates[member] else out * std + mean
         bounds = self.bounds[member]
         return found if bounds is None else found.clamp(*bounds)

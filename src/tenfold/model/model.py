@@ -53,6 +53,7 @@ class Model:
     classes: tuple[Any, ...]  # labels in the order of the probabilities; () for regression
     schema: Schema | None  # the contract of the columns; None for a matrix or images
     contract: ImageContract | None = None  # the contract of the images; None for columns
+    temperature: float = 1.0  # that logits are divided by before they become probabilities
 
     def __post_init__(self) -> None:
         if not self.members:
@@ -125,12 +126,13 @@ class Model:
         One network is an `nn.Sequential` that returns logits or standardized numbers. Several return `outputs`, because
         it is these that are averaged.
         """
-        from tenfold.model.mean_module import MeanModule, clipped_network
+        from tenfold.model.mean_module import MeanModule, TemperatureLayer, clipped_network
 
-        if len(self.members) == 1:
+        if len(self.members) > 1:
+            return MeanModule(self.members, self._networks, bool(self.classes), self.temperature).eval()
+        if self.temperature == 1:
             return clipped_network(self._networks[0], self.members[0], bool(self.classes))
-
-        return MeanModule(self.members, self._networks, bool(self.classes)).eval()
+        return type(self._networks[0])(*self._networks[0], TemperatureLayer(self.temperature)).eval()
 
     def inputs(self, x: Any) -> tuple[Inputs, list[str]]:
         """The columns that the model uses, checked against the schema, and what was noticed on the way."""
@@ -221,7 +223,10 @@ class Model:
         size = CHUNK if self.image is None else CHUNK_IMAGES
         for first in range(0, inputs.rows, size):
             out = predictor(member.encode(inputs, slice(first, first + size)))
-            yield softmax(out) if self.classes else in_unit(out, link, *member.target_scale, member.target_bounds)
+            if self.classes:
+                yield softmax(out / out.dtype.type(self.temperature))
+            else:
+                yield in_unit(out, link, *member.target_scale, member.target_bounds)
 
     def labels(self, outputs: Array) -> Array:
         """From `outputs` to predictions (rows,)."""
@@ -262,6 +267,8 @@ class Model:
         if count > 1:
             spec["members"] = count
             about += f"\nThe mean of {count} networks.\n"
+        if self.temperature != 1:
+            spec["temperature"] = self.temperature
         if len(groups) > 1:
             spec["parts"] = [
                 {
@@ -379,6 +386,7 @@ def _read_model(bundle: Bundle, where: str) -> Model:
         classes=tuple(spec["classes"]),
         schema=schema,
         contract=contract,
+        temperature=float(spec.get("temperature", 1.0)),
     )
 
 

@@ -33,7 +33,7 @@ from tenfold.run.lockbox import TestScore, ledger, open_lockbox
 from tenfold.run.plan import RunPlan, by_engine, make_plan
 from tenfold.run.report_data import report_data
 from tenfold.run.verdict import no_score, test_lines
-from tenfold.search.blended import BLENDED, Blend, blend_parts, choose_blend
+from tenfold.search.blended import BLENDED, Blend, blend_parts, choose_blend, temperature_of
 from tenfold.search.context import SearchContext, device_named
 from tenfold.search.deadline import REPORT_SECONDS, Deadline, seconds_after_training, seconds_of_folds
 from tenfold.search.leaderboard import leaderboard_row
@@ -345,6 +345,7 @@ class Fit:
             settings.keep,
             seed=seed,
             parts=() if blend is None else blend_parts(trained, blend),
+            temperature=temperature_of(trained, blend),
             schema=schema,
             device=device,
             engine=self.plan.engine,

@@ -211,14 +211,14 @@ class RunResult:
 
 
 def what_predicts(model: Model, trained: SearchResults, blend: Blend | None) -> dict[str, Any]:
-    """Of the final model: how many networks of which recipes, each with its share, and their size in bytes; the mean
-    score over the folds and the corrected score of what is kept: of a blend, else of the winner alone. gain: see
-    `Blend`."""
+    """Of the final model: how many networks of which recipes, each with its share, their size in bytes and the
+    temperature; the mean score over the folds and the corrected score of what is kept: of a blend, else of the winner
+    alone. gain: see `Blend`."""
     best = trained.best()
     numbers, shares = ((best,), (1.0,)) if blend is None else (blend.numbers, blend.shares)
     corrected = trained.correction if blend is None else blend.corrected
     return {
-        "networks": len(model.members), "bytes": model.size,
+        "networks": len(model.members), "bytes": model.size, "temperature": model.temperature,
         "recipes": [
             {"number": n, "share": share, "epochs": trained.records[n].epoch, "recipe": trained.recipes[n].to_dict()}
             for n, share in zip(numbers, shares, strict=True)

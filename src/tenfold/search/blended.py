@@ -14,6 +14,7 @@ from tenfold.model.final import BlendPart
 from tenfold.search.trial_outcome import Outcome
 from tenfold.statistics.blending import blend_or_best, crossed_gain
 from tenfold.statistics.intervals import within
+from tenfold.statistics.temperature import best_temperature
 from tenfold.statistics.winner_correction import CorrectedScore
 
 if TYPE_CHECKING:
@@ -105,6 +106,18 @@ def blend_parts(results: SearchResults, blend: Blend) -> tuple[BlendPart, ...]:
         BlendPart(results.recipes[n], results.records[n].epoch, float(count), results.weights_of(n))
         for n, count in pairs
     )
+
+
+def temperature_of(results: SearchResults, blend: Blend | None = None) -> float:
+    """The temperature of the winner's out-of-fold predictions, or of those of a blend (see `best_temperature`); 1 for
+    numbers."""
+    problem, best = results.problem, results.best()
+    if not problem.classes:
+        return 1.0
+    numbers, shares = ((best,), (1.0,)) if blend is None else (blend.numbers, blend.shares)
+    predictions = np.stack([results.out_of_fold(number) for number in numbers])  # (recipes, rows, classes)
+    rows = np.isfinite(predictions).all((0, 2))
+    return best_temperature(predictions[:, rows], problem.y[rows], np.array(shares))
 
 
 def _usable(results: SearchResults, number: int) -> bool:
