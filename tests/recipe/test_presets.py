@@ -5,6 +5,7 @@ import pytest
 from tenfold.errors import BadInput
 from tenfold.recipe import Recipe
 from tenfold.recipe.presets import RECIPE_PRESETS, TASKS, recipe_preset
+from tenfold.rules.activations import ReLU
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -58,6 +59,16 @@ def test_pytabkit_has_the_same_defaults():
             assert getattr(recipe.loss, "smoothing", None) == params.get("ls_eps")
             assert recipe.clip_predictions == params.get("clamp_output", False)
             assert params["lr_sched"] == f"coslog{recipe.decay.cycles}"
+
+
+def test_tabm_mini_has_what_does_not_depend_on_its_size_from_the_authors():
+    """`TabM.make` and the example of tabm 0.0.3."""
+    recipe = recipe_preset("tabm_mini", "regression")
+    assert recipe == recipe_preset("tabm_mini", "classification")
+    assert (recipe.network.activation, recipe.network.dropout) == (ReLU(), 0.1)
+    assert (recipe.optimizer.lr, recipe.weight_decay, recipe.clip_norm, recipe.batch_size) == (2e-3, 3e-4, 1.0, 256)
+    assert recipe.optimizer.decoupled
+    assert (recipe.network.views, recipe.network.embedding.bins) == (8, 16)
 
 
 def test_an_unknown_name_names_those_there_are():

@@ -135,6 +135,13 @@ def test_a_healthy_recipe_is_healthy():
     assert found.healthy, found.report()
 
 
+def test_a_network_with_views_is_diagnosed():
+    views = {"hidden": [16], "views": 3, "dropout": 0.1}
+    assert diagnose_recipe(recipe(network=views), *cancer(), **QUICK).healthy
+    found = diagnose_recipe(recipe(network=views, **FAULTS["lr_too_low"]), *cancer(), **QUICK)
+    assert found.findings[0].cause == "lr_too_low", found.report()
+
+
 FAULTS = {
     "unscaled_inputs": {"preprocess": "none", "optimizer": {"sgd": {"lr": 0.1}}},
     "lr_too_low": {"optimizer": {"sgd": {"lr": 1e-5}}},

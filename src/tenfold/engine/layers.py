@@ -122,7 +122,8 @@ class BinsLayer(nn.Module):
 
     def __init__(self, edges: Array) -> None:
         super().__init__()
-        self.edges = nn.Parameter(torch.from_numpy(edges), requires_grad=False)  # (columns, bins + 1)
+        self.edges: Tensor
+        self.register_buffer("edges", torch.from_numpy(edges))  # (columns, bins + 1)
 
     def forward(self, x: Tensor) -> Tensor:
         """(rows, columns and others) -> (rows, columns bins and others)."""
@@ -217,17 +218,21 @@ class ViewsLayer(nn.Module):
 
 
 class HeadsLayer(nn.Module):
-    """A dense map for each view, weight (views, inputs, units) and bias (views, 1, units)."""
+    """A dense map for each view, weight (views, inputs, units) and bias (views, 1, units). apart: whether in training
+    the views' outputs stay apart, as their losses need them."""
+
+    apart = True
 
     def __init__(self, weight: Tensor, bias: Tensor, mean: ViewMean) -> None:
         super().__init__()
         self.weight, self.bias, self.mean = nn.Parameter(weight), nn.Parameter(bias), mean
 
     def forward(self, h: Tensor) -> Tensor:
-        """(views rows, inputs) -> in training (rows, views, units), else the mean over the views (rows, units)."""
+        """(views rows, inputs) -> in training (rows, views, units), else the mean over the views (rows,
+        units)."""
         h = h.unflatten(0, (len(self.weight), -1))  # (views, rows, inputs)
         out = h @ self.weight + self.bias
-        return out.transpose(0, 1) if self.training else view_mean(out, self.mean.link)
+        return out.transpose(0, 1) if self.training and self.apart else view_mean(out, self.mean.link)
 
     def extra_repr(self) -> str:
         views, inputs, units = self.weight.shape

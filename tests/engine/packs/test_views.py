@@ -226,6 +226,23 @@ def test_behind_an_embedding_the_numbers_of_a_column_start_with_one_normal_facto
         assert [step.op.embedded for step in steps if isinstance(step.op, ViewsOp)] == [0]
 
 
+def test_data_driven_weights_give_every_unit_of_every_head_a_deviation_of_1():
+    pack, *_, folds = lanes_of([recipe_of(init="data_driven")])
+    names = [f"{slot.op}.{slot.kind}" for slot in pack.layout.slots]
+    for i in range(len(pack.lanes)):
+        model = ByHand(pack.parameters(i))
+        rows = pack._inputs_of(np.stack([fold.train for fold in folds]))[i, :, :COLUMNS]
+        h = torch.stack([rows * factor for factor in model.factors]).flatten(0, 1)
+        for weight, bias in zip(model.weights, model.biases, strict=True):
+            z = h @ weight
+            torch.testing.assert_close(z.std(0, correction=0), torch.ones(z.shape[1], dtype=z.dtype))
+            h = torch.relu(z + bias)
+        for view, head in zip(h.unflatten(0, (VIEWS, -1)), model.heads, strict=True):
+            z = view @ head
+            torch.testing.assert_close(z.std(0, correction=0), torch.ones(CLASSES, dtype=z.dtype))
+    assert names[-2:] == ["8.weight", "8.bias"]
+
+
 @pytest.mark.parametrize("optimizer", ["lbfgs", "gauss_newton", "muon"])
 def test_every_kind_of_optimizer_lowers_the_loss(optimizer):
     changes = {"optimizer": optimizer, "network": {"hidden": [4], "views": 2}, "batch_size": "full"}

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from tenfold.data.feed.batches import deal
 from tenfold.doctor.measure.watching.watched import ObservedBatch, Watched
 from tenfold.doctor.record import CurvePoint, Curves, NonFinite, OptimizerFacts, UpdateSizes
+from tenfold.engine.layers import HeadsLayer
 from tenfold.engine.module import ActivationLayer, build_module, lane_arrays
 from tenfold.engine.packs.lane_states import LaneStates
 from tenfold.engine.packs.lanes import Lane, times
@@ -184,8 +185,10 @@ def _place(lanes: Sequence[Lane], lane: Lane) -> int | None:
 
 
 def slot_norms(layout: Layout, flat: Tensor) -> Tensor:
-    """Euclidean norm of every parameter of every lane: (slots, L) of rows (L, layout.total), whose padding is 0."""
-    return torch.stack([torch.linalg.vector_norm(flat[:, slot.start : slot.stop], dim=1) for slot in layout.slots])
+    """Euclidean norm of every learned parameter of every lane: (slots, L) of rows (L, layout.total), whose padding is
+    0."""
+    learned = [slot for slot in layout.slots if slot.learned]
+    return torch.stack([torch.linalg.vector_norm(flat[:, slot.start : slot.stop], dim=1) for slot in learned])
 
 
 class HingeLoss(nn.Module):
@@ -229,13 +232,16 @@ def lane_inputs(pack: LaneStates, lane: int, rows: np.ndarray, update: int | Non
 
 def lane_module(pack: LaneStates, lane: Lane, w: Tensor, moments: Tensor) -> nn.Module:
     """A lane's network in training mode, with its dropout and batch normalization, for its parameters (1, total) and
-    running moments (moment_total,); activations are torch's own layers where torch has them."""
+    running moments (moment_total,); activations are torch's own layers where torch has them. Of views it gives the mean
+    in training too: what is measured is a row's output and its loss."""
     arrays = lane_arrays(pack.layout, pack.feed.folds[lane.fold].encoding.width, w.detach(), moments)
     module = build_module(pack.shape.steps(lane.recipe), arrays, pack.shape.image)
     for parent in list(module.modules()):
         for name, child in list(parent.named_children()):
             if isinstance(child, ActivationLayer) and (layer := child.rule.torch_layer()) is not None:
                 setattr(parent, name, layer)
+            if isinstance(child, HeadsLayer):
+                child.apart = False
     return module.to(pack.feed.device).train()
 
 
