@@ -24,6 +24,7 @@ HIDDEN: dict[float, tuple[list[int], list[int], list[int]]] = {
 }
 BATCH: dict[float, int] = {1_000: 32, 2_500: 64, 25_000: 128, 100_000: 256, math.inf: 512}  # up to so many rows
 VIEWS = 8
+ENCODED = 640  # numbers that all columns together are encoded as
 WITHIN = {"clip_predictions": True}
 FEW = 1_000  # rows up to which regularization matters most
 FACTORS = {"bias": 0.1, "scale": 6.0, "embedding": 0.1, "parametric": 0.1, "fan_in": True}
@@ -71,18 +72,24 @@ def first_recipes(size: Size, *, rows: int, task: str) -> list[dict[str, Any]]:
     rate = 0.1 if numbers else 0.04
     codes = {"integers": "categories"} if "integers" in both_ways(size) else {}
     means = {"categories": "target_means"} if "categories" in both_ways(size) else {}
-    bins = {"ple": {"bins": 32}}
+    bins = {"ple": {"bins": most_bins(size)}}
     return [
         _recipe(rows, usual, bent, rate),
         _recipe(rows, usual, "mish", rate / 2, embedding=bins, dropout=0.25),
         _recipe(rows, wide, "mish", rate / 2, dropout=0.3, **codes),
-        _viewed(rows, seen, embedding={"ple": {"bins": 16, "size": 8}}),
+        _viewed(rows, seen, embedding={"ple": {"bins": max(4, most_bins(size) // 2), "size": 8}}),
         _recipe(rows, usual, bent, rate, embedding="none", dropout=0.3, weight_decay=0.05),
         _recipe(rows, wide, bent, rate / 2, embedding=bins, dropout=0.3, weight_decay=0.05, **means),
         _recipe(rows, usual, "mish", rate / 4, embedding={"pbld": {"sigma": 0.5}}, dropout=0.1, **codes),
         _recipe(rows, wide, bent, rate, embedding={"pbld": {"sigma": 0.05}}, dropout=0.4, weight_decay=0.1),
         _linear(rows),
     ]
+
+
+def most_bins(size: Size) -> int:
+    """Bins of a piecewise-linear encoding: 32 up to 20 numeric columns, fewer of more columns, so that not all of a
+    training goes into the first layer."""
+    return min(32, max(4, ENCODED // max(1, size.numeric)))
 
 
 def both_ways(size: Size) -> dict[str, list[str]]:
@@ -155,7 +162,7 @@ def _samples(size: Size, rows: int, task: str) -> dict[str, Any]:
             "activation": [{"parametric": "mish"}, {"parametric": "selu"}],
             "embedding": [
                 {"pbld": {"sigma": {"log_uniform": [0.05, 0.7]}}},
-                {"ple": {"bins": {"int_log_uniform": [8, 64]}}},
+                {"ple": {"bins": {"int_log_uniform": [max(4, most_bins(size) // 4), 2 * most_bins(size)]}}},
             ],
             "scale": True,
             "dropout": [0.0, {"uniform": [0.1, 0.5]}],
