@@ -111,10 +111,8 @@ def seconds_after_training(
 
 def seconds_of_part(problem: Problem, part: BlendPart, parts: int, *, compiled: bool) -> float:
     """Seconds that training a recipe of a blend of so many is likely to take. compiled: by compiled code."""
-    if short_folds(problem):
-        networks = refits_of_part(parts)
-    else:
-        networks = 0 if part.weights is not None else len(problem.folds)
+    on_folds = 0 if part.weights is not None else len(problem.folds)
+    networks = refits_of_part(parts) if short_folds(problem) else on_folds
     return networks * _seconds_of_one(problem, part.recipe, compiled) * part.epoch / part.recipe.epochs
 
 
