@@ -25,7 +25,8 @@ HEAD = ("question", "seeds", "found", "demanded", "holds")
 
 
 def random_labels(seeds: int) -> list[dict[str, Any]]:
-    """60 rows, 10 columns, coin labels, 64 recipes: the winner's raw and corrected accuracy, exhaustive and raced."""
+    """60 rows, 10 columns, coin labels, 64 recipes: raw and corrected accuracy of the winner and of what a blend keeps,
+    exhaustive and raced."""
     found = []
     for strategy in ("exhaustive", "halving"):
         scores = []
@@ -33,13 +34,16 @@ def random_labels(seeds: int) -> list[dict[str, Any]]:
             rng = np.random.default_rng(seed)
             x, y = rng.normal(size=(60, 10)), rng.permutation(np.repeat([0, 1], 30))
             won = search(SPACE, x, y, trials=64, seed=seed, strategy=strategy, device="cpu")  # pyright: ignore
-            scores.append((won.table[0]["mean"], won.corrected))
-        raw, corrected = np.array(scores).T
-        error = corrected.std(ddof=1) / len(corrected) ** 0.5
-        found.append(line(
-            f"random labels, 60 rows, 64 recipes, {strategy}: raw {raw.mean():.3f}, corrected", seeds,
-            f"{corrected.mean():.3f} +- {error:.3f}", f"within {NEAR} of 0.5", abs(corrected.mean() - 0.5) <= NEAR,
-        ))  # fmt: skip
+            blend = won.trained.blend
+            corrected = won.corrected if blend.corrected is None else blend.corrected.score
+            scores.append((won.table[0]["mean"], won.corrected, blend.mean, corrected))
+        columns = np.array(scores).T
+        for what, (raw, corrected) in (("", columns[:2]), ("what a blend keeps, ", columns[2:])):
+            error = corrected.std(ddof=1) / len(corrected) ** 0.5
+            found.append(line(
+                f"random labels, 60 rows, 64 recipes, {strategy}: {what}raw {raw.mean():.3f}, corrected", seeds,
+                f"{corrected.mean():.3f} +- {error:.3f}", f"within {NEAR} of 0.5", abs(corrected.mean() - 0.5) <= NEAR,
+            ))  # fmt: skip
     return found
 
 

@@ -121,6 +121,7 @@ from .rules.preprocessing import (
     CenterImage as CenterImage,
     MinMax as MinMax,
     NoPreprocessing as NoPreprocessing,
+    QuantileNormal as QuantileNormal,
     RobustClip as RobustClip,
     Standardize as Standardize,
     StandardizeChannel as StandardizeChannel,

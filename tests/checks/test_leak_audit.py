@@ -17,7 +17,8 @@ SMALL = {"network": {"hidden": [8], "normalization": "batch", "dropout": 0.2}, "
 
 
 @pytest.mark.parametrize(
-    "preprocess", ["none", "center", "standardize", "min_max", "robust_clip", "pca", "whiten_pca", "whiten_zca"]
+    "preprocess",
+    ["none", "center", "standardize", "min_max", "robust_clip", "quantile_normal", "pca", "whiten_pca", "whiten_zca"],
 )
 def test_no_preprocessing_leaks(preprocess):
     found = tenfold.audit(Recipe.from_dict(SMALL | {"preprocess": preprocess}), X[:, :6], Y, folds=3)

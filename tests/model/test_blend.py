@@ -132,7 +132,7 @@ def test_a_temperature_divides_the_logits_of_every_member(members, tmp_path):
             tenfold.load(tmp_path / "wrong")
 
 
-def test_samples_are_of_all_members_and_need_dropout_in_each():
+def test_samples_are_of_all_members_and_need_dropout_in_one():
     problem = understand(X, Y).problem(2)
     dropped = recipe(network={"hidden": [8], "dropout": 0.4})
     parts = [BlendPart(dropped, 3, 1.0), BlendPart(recipe(network={"hidden": [4], "dropout": 0.2}), 2, 2.0)]
@@ -140,6 +140,11 @@ def test_samples_are_of_all_members_and_need_dropout_in_each():
     mean, spread = blend.predict_samples(X, 200)
     assert abs(mean - blend.predict_proba(X)).mean() < 0.05
     assert (spread > 0).any()
+    still = fold_blend(problem, [parts[0], BlendPart(recipe(), 3, 3.0)])
+    inputs = still.inputs(X)[0]
+    drawn, _ = replace(still, members=still.members[:2]).samples(inputs, 20)
+    quiet = replace(still, members=still.members[2:]).outputs(inputs)
+    np.testing.assert_allclose(still.samples(inputs, 20)[0], 0.25 * drawn + 0.75 * quiet, atol=1e-6)
 
 
 def test_several_refits_are_the_refit_and_others_of_other_seeds(tmp_path):

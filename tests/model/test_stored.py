@@ -169,6 +169,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "linear": {"network": {"hidden": []}},
     "components": {"preprocess": "whiten_pca"},
     "limits": {"preprocess": "robust_clip"},
+    "lines": {"preprocess": "quantile_normal"},
     "as it is": {"preprocess": "none"},
     "hinge": {"loss": "hinge"},
     "second order": {"optimizer": "lbfgs"},

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 from scipy.linalg import fractional_matrix_power
+from scipy.stats import norm
 from sklearn import decomposition
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
-from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, RobustScaler, StandardScaler
+from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, QuantileTransformer, RobustScaler, StandardScaler
 
 from tenfold.data.feed.moments import column_moments, quantiles_of
 from tenfold.errors import BadInput
@@ -23,6 +24,7 @@ from tenfold.rules.preprocessing import (
     Moments,
     NoPreprocessing,
     Preprocessing,
+    QuantileNormal,
     RobustClip,
     Standardize,
     StandardizeChannel,
@@ -69,6 +71,17 @@ def by_quartiles(rule, train, rest):
     return z / np.sqrt(1 + (z / rule.limit) ** 2)
 
 
+def by_normal_line(rule, train, rest):
+    """numpy's interpolation between the distinct quantiles of a column at the normal quantiles of their shares."""
+    out = np.zeros_like(rest)
+    for column in range(rest.shape[1]):
+        quantiles = np.quantile(train[:, column], np.arange(1001) / 1000)
+        knots, inverse = np.unique(quantiles, return_inverse=True)
+        share = np.bincount(inverse, np.arange(1001) / 1000) / np.bincount(inverse)
+        out[:, column] = np.interp(rest[:, column], knots, norm.ppf(np.clip(share, 1e-7, 1 - 1e-7)))
+    return out
+
+
 def by_axes(axes, *, std):
     """Moments of images (rows, height, width, channels) over these axes."""
 
@@ -85,6 +98,7 @@ ORACLES = {
     Standardize: sklearn(lambda r: StandardScaler()),
     MinMax: sklearn(lambda r: MinMaxScaler((r.low, r.high))),
     RobustClip: by_quartiles,
+    QuantileNormal: by_normal_line,
     PCA: by_components,
     WhitenPCA: by_components,
     WhitenZCA: by_matrix_power,
@@ -222,6 +236,43 @@ def test_a_column_with_equal_quartiles_is_divided_by_half_its_range():
     affine = RobustClip().fit(moments(x))
     np.testing.assert_array_equal(affine.shift, [0.0, 0.0])
     np.testing.assert_array_equal(affine.scale, [3.0, 1.0])
+
+
+# Ranks
+
+
+def quantile_transformer(train):
+    return QuantileTransformer(n_quantiles=1001, output_distribution="normal", subsample=None).fit(train)
+
+
+def test_ranks_equal_scikit_learns_at_the_quantiles():
+    x = np.random.default_rng(1).standard_cauchy((1001, 3)) * [1e-3, 1.0, 1e5]
+    z = apply_affine(QuantileNormal().fit(moments(x)), x)
+    np.testing.assert_allclose(z, quantile_transformer(x).transform(x), rtol=1e-9, atol=1e-9)
+    assert np.abs(z).max() == pytest.approx(5.199, abs=1e-3)
+    other = np.random.default_rng(2).standard_cauchy((4000, 3)) * [1e-3, 1.0, 1e5]
+    ours, theirs = (f(other) for f in (lambda r: apply_affine(QuantileNormal().fit(moments(x)), r),
+                                       quantile_transformer(x).transform))  # fmt: skip
+    middle = np.abs(theirs) < 2.3  # where their line, drawn in shares, is nearly straight in z
+    np.testing.assert_allclose(ours[middle], theirs[middle], atol=2e-3)
+
+
+def test_equal_values_get_the_middle_of_their_shares():
+    x = np.repeat([0.0, 1.0, 2.0, 7.0], [300, 200, 101, 400])[:, None]
+    affine = QuantileNormal().fit(moments(x))
+    z = apply_affine(affine, np.array([[0.0], [1.0], [2.0], [7.0], [-5.0], [9.0], [4.5]]))[:, 0]
+    expected = norm.ppf([0.1495, 0.3995, 0.55, 0.8005])
+    np.testing.assert_allclose(z[:4], expected, atol=1e-9)
+    np.testing.assert_allclose(z[4:6], expected[[0, 3]], atol=1e-9)
+    np.testing.assert_allclose(z[6], expected[2:].mean(), atol=1e-9)
+    inner = quantile_transformer(x).transform(x)[300:601, 0]
+    np.testing.assert_allclose(apply_affine(affine, x)[300:601, 0], inner, atol=1e-9)
+
+
+def test_a_rising_function_of_a_column_gives_the_same_ranks():
+    x = np.random.default_rng(3).normal(size=(1001, 2))
+    one, two = (apply_affine(QuantileNormal().fit(moments(part)), part) for part in (x, np.exp(3 * x)))
+    np.testing.assert_allclose(one, two, atol=1e-9)
 
 
 def test_a_rule_of_quantiles_needs_them():

@@ -68,6 +68,11 @@ def table():
         "clip_norm": {"clip_norm": 1.0},
         "clip_value": {"clip_value": 0.1},
         "weight_average": {"weight_average": 0.9},
+        "rates by kind": {"rate_factors": {"bias": 0.1, "fan_in": True}, "optimizer": {"adam": {"lr": 0.03}}},
+        "schedules of dropout and decay": {
+            "network": {**NET, "dropout": 0.2}, "dropout_schedule": "flat_cos", "weight_decay": 1e-3,
+            "weight_decay_schedule": {"linear": 0.1},
+        },
         "label smoothing": {"loss": {"cross_entropy": {"smoothing": 0.1}}},
         "one against all": {"loss": {"hinge": {"kind": "one_against_all"}}},
         "prelu a channel": {"network": {**NET, "activation": {"prelu": {"per": "channel"}}}},

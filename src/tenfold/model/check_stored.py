@@ -103,7 +103,16 @@ def _check_preprocess(settings: Any, arrays: Mapping[str, Array], where: str) ->
         raise Corrupt(f"the bounds of the target are {bounds!r:.60}", file=where)
     slots = sorted((name for name in arrays if name.startswith("slots")), key=lambda name: (len(name), name))
     wanted = {"medians", "indicators", "shift", "scale"}
-    more = {"rotation", "limit", "integer_columns", "mean_categories", *_integer_values(arrays), *_mean_tables(arrays)}
+    more = {
+        "rotation",
+        "limit",
+        "knots",
+        "heights",
+        "integer_columns",
+        "mean_categories",
+        *_integer_values(arrays),
+        *_mean_tables(arrays),
+    }
     known = {*wanted, *slots, *more}
     if slots != [f"slots{j}" for j in range(len(slots))] or not wanted <= set(arrays) <= known:
         raise Corrupt("the arrays of the preprocessing are others", file=where)
@@ -125,11 +134,25 @@ def _check_preprocess(settings: Any, arrays: Mapping[str, Array], where: str) ->
         _check_integers(arrays, slots, where)
     if "mean_categories" in arrays:
         _check_means(arrays, slots, where)
+    if "knots" in arrays or "heights" in arrays:
+        _check_lines(arrays, columns, where)
     if "limit" in arrays:
         _check_array(arrays["limit"], "limit", "f", (columns,), where)
         if (arrays["limit"] <= 0).any():
             raise Corrupt("a limit of the preprocessing is not positive", file=where)
     return width
+
+
+def _check_lines(arrays: Mapping[str, Array], columns: int, where: str) -> None:
+    """What the lines of a preprocessing are stored as: of each column its knots, in rising order, and their heights."""
+    if not {"knots", "heights"} <= set(arrays):
+        raise Corrupt("the lines of the preprocessing are not whole", file=where)
+    for name in ("knots", "heights"):
+        _check_array(arrays[name], name, "f", (columns, None), where)
+    if arrays["knots"].shape != arrays["heights"].shape or arrays["knots"].shape[1] < 2:
+        raise Corrupt("the lines of the preprocessing are no points", file=where)
+    if (np.diff(arrays["knots"], axis=1) < 0).any():
+        raise Corrupt("the knots of the preprocessing do not rise", file=where)
 
 
 def _check_columns(arrays: Mapping[str, Array], schema: Schema, where: str) -> None:

@@ -63,3 +63,8 @@ def clipped_network(network: nn.Sequential, member: Member, classification: bool
     link = loss_of(member.recipe, classification).link
     low, high = output_bounds(member.target_bounds, link, *member.target_scale)
     return nn.Sequential(*network, ClipLayer(low, high)).eval()
+
+
+def with_temperature(network: nn.Sequential, temperature: float) -> nn.Sequential:
+    """A classifier's network, whose logits are divided by the temperature."""
+    return nn.Sequential(*network, TemperatureLayer(temperature)).eval()

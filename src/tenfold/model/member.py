@@ -105,7 +105,7 @@ def read_member(
     return Member(
         recipe=Recipe.from_dict(spec["recipe"]),
         encoding=Encoding(arrays["medians"], arrays["indicators"], tuple(slots), preprocess["width"]),
-        affine=Affine(arrays["shift"], arrays["scale"], arrays.get("rotation"), arrays.get("limit")),
+        affine=Affine(arrays["shift"], arrays["scale"], *(arrays.get(name) for name in Affine._fields[2:])),
         target_scale=(mean, std),
         weights=dict(weights),
         epochs=spec["epochs"],

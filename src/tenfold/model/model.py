@@ -126,13 +126,12 @@ class Model:
         One network is an `nn.Sequential` that returns logits or standardized numbers. Several return `outputs`, because
         it is these that are averaged.
         """
-        from tenfold.model.mean_module import MeanModule, TemperatureLayer, clipped_network
+        from tenfold.model.mean_module import MeanModule, clipped_network, with_temperature
 
-        if len(self.members) > 1:
-            return MeanModule(self.members, self._networks, bool(self.classes), self.temperature).eval()
-        if self.temperature == 1:
-            return clipped_network(self._networks[0], self.members[0], bool(self.classes))
-        return type(self._networks[0])(*self._networks[0], TemperatureLayer(self.temperature)).eval()
+        if len(self.members) == 1:
+            network = clipped_network(self._networks[0], self.members[0], bool(self.classes))
+            return network if self.temperature == 1 else with_temperature(network, self.temperature)
+        return MeanModule(self.members, self._networks, bool(self.classes), self.temperature).eval()
 
     def inputs(self, x: Any) -> tuple[Inputs, list[str]]:
         """The columns that the model uses, checked against the schema, and what was noticed on the way."""
@@ -179,15 +178,26 @@ class Model:
 
         Both (rows, classes or 1). Probabilities (not logits) are averaged (Gal & Ghahramani 2016); the deviation is
         how much the prediction depends on which units are there and, with several members, how far these disagree
-        (Lakshminarayanan et al. 2017). Raises `BadInput` for a network without dropout.
+        (Lakshminarayanan et al. 2017). Of a blend, a network without dropout says the same in every pass. Raises
+        `BadInput` where no network has dropout.
         """
+        from tenfold.engine.module import with_dropout
+
         if count < 1:
             raise BadInput(f"{count} samples", expected="at least 1; 50 give the mean to about a seventh of the spread")
         seeds = [derive_int(seed, "dropout", number) for number in range(len(self.members))]
         if len(self.members) == 1:
             seeds = [seed]
-        pairs = zip(self.members, self._networks, seeds, strict=True)
-        moments = [self._sampled(member, network, inputs, count, own) for member, network, own in pairs]
+        dropping = [with_dropout(network) for network in self._networks]
+        if not any(network is not None for network in dropping):
+            raise BadInput("samples of a network without dropout", expected="a recipe with dropout above 0")
+        triples = zip(self.members, dropping, self._networks, seeds, strict=True)
+        moments = [
+            self._still(member, plain, inputs)
+            if network is None
+            else self._sampled(member, network, inputs, count, own)
+            for member, network, plain, own in triples
+        ]
         mean, square = (self._mean(part) for part in zip(*moments, strict=True))
         return mean, np.sqrt(np.maximum(square - mean**2, 0.0))
 
@@ -195,11 +205,6 @@ class Model:
         """Mean of the outputs, and of their squares, over `count` passes with dropout left on."""
         import torch
 
-        from tenfold.engine.module import with_dropout
-
-        network = with_dropout(network)
-        if network is None:
-            raise BadInput("samples of a network without dropout", expected="a recipe with dropout above 0")
         total = square = np.zeros((inputs.rows, len(self.classes) or 1))
         with own_random_state():
             torch.manual_seed(seed)
@@ -207,6 +212,11 @@ class Model:
                 drawn = self._forward(member, by_module(network), inputs).astype(np.float64)
                 total, square = total + drawn, square + drawn**2
         return total / count, square / count
+
+    def _still(self, member: Member, network: Any, inputs: Inputs) -> tuple[Array, Array]:
+        """The same of a network without dropout."""
+        outputs = self._forward(member, by_module(network), inputs).astype(np.float64)
+        return outputs, outputs**2
 
     def _mean(self, parts: Iterable[Array]) -> Array:
         """The mean over the members, weighted by their shares."""

@@ -103,6 +103,9 @@ def make_plan(prepared: Prepared, workers: int) -> RunPlan:
     data = problem.inputs.numbers.nbytes + problem.inputs.codes.nbytes
     memory = 2 * data + 4 * rows * size.outputs * trials + STARTED_BYTES
     memory += workers * LANE_BYTES * _most_learned(recipes, problem)
+    if kept:
+        every = sum(network_work(recipe, size).weights for recipe in recipes)
+        memory += round(4 * len(problem.folds) * every * trials / len(recipes))
     if compiled:
         tables = 4 * rows * size.inputs * problem.divisions * len({recipe.preprocess for recipe in compiled})
         orders = 8 * rows * problem.divisions * longest

@@ -26,7 +26,7 @@ Array = np.ndarray
 BLENDED = 3
 SPLITS = 5  # halvings of the rows that tell whether the blend or the winner is kept, and what that gains
 CHOOSING = 2  # halvings of each half that make this choice there
-MOST_ROWS = 20_000  # that are looked at
+MOST_ROWS = 10_000  # that are looked at
 
 
 @dataclass(frozen=True)

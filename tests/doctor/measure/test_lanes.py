@@ -12,7 +12,15 @@ from torch import nn
 from tenfold.data.feed.encode import matrix_inputs, pixel_inputs
 from tenfold.data.split.folds import Fold
 from tenfold.doctor.measure import lanes as measured
-from tenfold.doctor.measure.lanes import LaneObserver, criterion_of, lane_module, lane_targets, lane_watched, sampled
+from tenfold.doctor.measure.lanes import (
+    LaneObserver,
+    criterion_of,
+    lane_module,
+    lane_targets,
+    lane_watched,
+    optimizer_facts,
+    sampled,
+)
 from tenfold.engine.native.library import compiled_lanes
 from tenfold.engine.native.solo_lanes import SoloLanes
 from tenfold.engine.packs.lanes import Lane
@@ -294,3 +302,13 @@ def test_without_states_there_is_nothing_to_make_a_module_of():
     assert len(observer.losses(pack.lanes[0])) == 3
     with pytest.raises(ValueError, match="no states"):
         lane_watched(pack, observer, 0)
+
+
+def test_the_rate_is_that_of_the_weights():
+    """With factors by kind of parameter: 5 x 7 weights of factor 1 / sqrt(5), 7 x 3 of 1 / sqrt(7)."""
+    pack = pack_of({"optimizer": {"adam": {"lr": 0.04}}, "rate_factors": {"bias": 9.0, "fan_in": True}}, {})
+    expected = (35 / 5**0.5 + 21 / 7**0.5) / 56
+    for i, lane in enumerate(pack.lanes):
+        factor = pack.weight_factor(i)
+        assert factor == pytest.approx(expected if lane.number == 0 else 1.0)
+        assert optimizer_facts(lane, 10, factor).lr == pytest.approx(lane.recipe.optimizer.lr * factor)

@@ -116,6 +116,7 @@ OTHERS = {
     "cosine": {"decay": {"cosine": {"warmup": 0.1}}},
     "whitened": {"preprocess": "whiten_pca"},
     "clipped inputs": {"preprocess": {"robust_clip": {"limit": 1.5}}},
+    "ranks": {"preprocess": "quantile_normal"},
     "full batch": {"batch_size": "full"},
     "batches of one": {"batch_size": 1, "optimizer": {"sgd": {"lr": 1e-3}}},
     "unit variance": {"init": "lsuv"},

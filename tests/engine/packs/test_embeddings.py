@@ -11,7 +11,7 @@ from plain import make_pack, run
 from torch import nn
 
 from tenfold.data.feed.batches import deal
-from tenfold.data.feed.encode import Inputs
+from tenfold.data.feed.encode import Inputs, pixel_inputs
 from tenfold.engine.module import build_module
 from tenfold.errors import BadInput
 from tenfold.recipe.recipe import Recipe
@@ -31,6 +31,7 @@ NETWORKS = {
     "linear_relu": {"hidden": [9], "embedding": {"linear_relu": 3}},
     "behind a scale": {"layers": [{"dropout": 0.2}, "scale", {"pbld": 3}, "scale", {"dense": 7}, "relu"]},
 }
+UPDATES = 15
 networks = pytest.mark.parametrize("name", NETWORKS)
 
 
@@ -141,11 +142,13 @@ def test_a_pack_equals_a_twin_in_plain_torch(name):
     pack = make_pack(found, inputs, y, folds, torch.float64)
     assert len({part.encoding.width for part in pack.feed.folds}) > 1
     twins = [Twin(lane.recipe, pack.parameters(i), COLUMNS) for i, lane in enumerate(pack.lanes)]
-    run(pack, 24)
+    run(pack, UPDATES)
     for i, (lane, outputs) in enumerate(zip(pack.lanes, pack.evaluate(), strict=True)):
+        if (lane.number + lane.fold) % 3:  # each recipe and each fold once
+            continue
         fold, twin = folds[lane.fold], twins[i]
         steps = optimizer(lane.recipe, twin)
-        for update in range(24):
+        for update in range(UPDATES):
             epoch, step = divmod(update, pack.per_epoch)
             rows, weight = deal(fold, pack.shape.dealing, epoch)
             batch = rows[step][weight[step] > 0]
@@ -165,7 +168,7 @@ def test_a_lane_is_bitwise_alone(name):
     found = recipes(NETWORKS[name])
     whole = run(make_pack(found, inputs, y, folds), 12)
     outputs = whole.evaluate()
-    for i, lane in enumerate(whole.lanes):
+    for i, lane in list(enumerate(whole.lanes))[::4]:
         alone = run(make_pack(found, inputs, y, folds, keep={(lane.number, lane.fold)}), 12)
         assert torch.equal(alone.w[0], whole.w[i])
         np.testing.assert_array_equal(alone.evaluate()[0], outputs[i])
@@ -257,6 +260,14 @@ def test_without_numbers_an_embedding_is_nothing():
     embedded = run(make_pack(recipes({"hidden": [5], "embedding": "pbld"}), inputs, y, folds), 6)
     plain = run(make_pack(recipes({"hidden": [5]}), inputs, y, folds), 6)
     assert torch.equal(embedded.w, plain.w)
+
+
+def test_images_are_refused():
+    pixels = pixel_inputs(np.zeros((ROWS, 3, 2, 1), np.uint8))
+    _, y, folds = table()
+    for network in ({"hidden": [4], "embedding": "ple"}, {"layers": ["pbld", {"dense": 4}]}):
+        with pytest.raises(BadInput, match="here are images"):
+            make_pack([Recipe.from_dict({"network": network})], pixels, y, folds)
 
 
 @pytest.mark.parametrize(

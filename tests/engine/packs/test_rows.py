@@ -11,7 +11,7 @@ from tenfold.engine.packs.rows import Ahead
 from tenfold.recipe.recipe import Recipe
 
 
-@pytest.fixture(scope="module", params=["standardize", "whiten_zca", "robust_clip"])
+@pytest.fixture(scope="module", params=["standardize", "whiten_zca", "robust_clip", "quantile_normal"])
 def pack(request):
     x, y = load_digits(return_X_y=True)
     folds = make_folds(y[:400], 3, classification=True, seed=0)

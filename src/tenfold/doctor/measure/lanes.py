@@ -281,7 +281,7 @@ def lane_watched(pack: LaneStates, observer: LaneObserver, lane_index: int) -> W
     return Watched(
         model=model,
         criterion=criterion,
-        optimizers=[optimizer_facts(lane, sum(p.numel() for p in model.parameters()))],
+        optimizers=[optimizer_facts(lane, sum(p.numel() for p in model.parameters()), pack.weight_factor(lane_index))],
         options=[],
         start={name: value.clone() for name, value in model.state_dict().items()},
         snapshots=states,
@@ -292,12 +292,12 @@ def lane_watched(pack: LaneStates, observer: LaneObserver, lane_index: int) -> W
     )
 
 
-def optimizer_facts(lane: Lane, parameters: int) -> OptimizerFacts:
-    """A recipe's optimizer as the doctor knows it."""
+def optimizer_facts(lane: Lane, parameters: int, factor: float) -> OptimizerFacts:
+    """A recipe's optimizer as the doctor knows it: with the rate of its weights. factor: of the rate, for these."""
     rule, recipe = lane.recipe.optimizer, lane.recipe
     return OptimizerFacts(
-        type(rule).__name__.lower(), float(rule.lr), float(getattr(rule, "momentum", 0.0)), float(recipe.weight_decay),
-        getattr(rule, "eps", None), parameters, bool(rule.decoupled),
+        type(rule).__name__.lower(), float(rule.lr) * factor, float(getattr(rule, "momentum", 0.0)),
+        float(recipe.weight_decay), getattr(rule, "eps", None), parameters, bool(rule.decoupled),
     )  # fmt: skip
 
 

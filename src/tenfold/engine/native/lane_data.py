@@ -122,8 +122,9 @@ class SharedSource:
             np.ascontiguousarray(part, np.float64)
             for part in (feed.folds[fold].encoding.medians, affine.shift, affine.scale)
         )
-        rotation, limit = (
-            None if part is None else np.ascontiguousarray(part, np.float64) for part in (affine.rotation, affine.limit)
+        rotation, limit, knots, heights = (
+            None if part is None else np.ascontiguousarray(part, np.float64)
+            for part in (affine.rotation, affine.limit, affine.knots, affine.heights)
         )
         none = np.zeros(0, np.int64)
         gaps = none if feed.gaps is None else feed.gaps.numpy()
@@ -135,11 +136,15 @@ class SharedSource:
             numbers=None if pixels else address(numbers), pixels=address(numbers) if pixels else None,
             medians=address(medians), shift=address(shift), scale=address(scale),
             rotation=None if rotation is None else address(rotation), limit=None if limit is None else address(limit),
+            knots=None if knots is None else address(knots), heights=None if heights is None else address(heights),
+            knot_count=0 if knots is None else knots.shape[1],
             gap_count=len(gaps), gaps=address(gaps), flags=address(flags),
             code_count=0 if feed.codes is None else feed.codes.shape[1], codes=address(codes),
             code_columns=address(columns),
         )  # fmt: skip
-        return RowSource(record, (numbers, medians, shift, scale, rotation, limit, gaps, flags, codes, columns))
+        return RowSource(
+            record, (numbers, medians, shift, scale, rotation, limit, knots, heights, gaps, flags, codes, columns)
+        )
 
 
 _sharing = threading.Lock()

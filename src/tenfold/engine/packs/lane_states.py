@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
@@ -98,6 +99,13 @@ class LaneStates(ABC):
         """The factor of the rate of every parameter, (L, slots) float64; None where all are 1."""
         widths = [part.encoding.width for part in self.feed.folds]
         return rate_factors(self.lanes, widths, self.layout)
+
+    def weight_factor(self, lane: int) -> float:
+        """The factor of the rate of a lane's weights, the mean over all of them."""
+        if self.slot_factors is None:
+            return 1.0
+        counts = [math.prod(self.layout.slots[i].size) for i in self.layout.weights]
+        return float(np.average(self.slot_factors[lane, self.layout.weights], weights=counts))
 
     @cached_property
     def rates(self) -> Tensor | None:

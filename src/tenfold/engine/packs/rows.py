@@ -45,8 +45,8 @@ class FoldInputs:
 
 class Groups(NamedTuple):
     """What turns rows into inputs for each group of lanes. fold_of (G,): its fold, None where group g is fold g;
-    shift and scale (G, 1, N); rotations: (N, N) of each group, limits: (N,), None where it has none; augment: of each
-    group."""
+    shift and scale (G, 1, N); rotations: (N, N), limits: (N,) and lines: knots and heights, each (N, K), of each
+    group, None where it has none; augment: of each group."""
 
     folds: tuple[int, ...]
     fold_of: Tensor | None
@@ -54,6 +54,7 @@ class Groups(NamedTuple):
     scale: Tensor
     rotations: tuple[Tensor | None, ...]
     limits: tuple[Tensor | None, ...]
+    lines: tuple[tuple[Tensor, Tensor] | None, ...]
     augment: tuple[Augmentation, ...]
 
 
@@ -135,10 +136,7 @@ class Feed:
             if self.own is not None and part.stop > shared:
                 columns = slice(max(0, first - shared), part.stop - shared)
                 numbers = np.hstack([numbers, self.own[f][:, columns].cpu().numpy()[rows]])
-            own = affine
-            if affine.rotation is None:
-                limit = None if affine.limit is None else affine.limit[part]
-                own = Affine(affine.shift[part], affine.scale[part], None, limit)
+            own = affine if affine.rotation is not None else affine.columns(part)
             yield from apply_affine(own, np.where(np.isnan(numbers), medians[part], numbers)).T
 
     def fitted(self, key: Any, make: Callable[[], np.ndarray]) -> np.ndarray:
@@ -161,12 +159,15 @@ class Feed:
         fold_of = None if folds == tuple(range(len(self.folds))) else torch.tensor(folds, device=self.device)
         shift = self._stack([part.shift for part in maps])[:, None]
         scale = self._stack([part.scale for part in maps])[:, None]
-        rotations, limits = (
-            tuple(None if part is None else torch.from_numpy(part).to(self.device) for part in parts)
-            for parts in ([part.rotation for part in maps], [part.limit for part in maps])
-        )
+
+        def tensor(array: np.ndarray | None) -> Tensor | None:
+            return None if array is None else torch.from_numpy(np.ascontiguousarray(array)).to(self.device)
+
+        rotations, limits = tuple(tensor(part.rotation) for part in maps), tuple(tensor(part.limit) for part in maps)
+        points = [(tensor(part.knots), tensor(part.heights)) for part in maps]
+        lines = tuple(None if knots is None or heights is None else (knots, heights) for knots, heights in points)
         augment = tuple(augmentation for _, _, augmentation in keys)
-        return Groups(folds, fold_of, shift, scale, rotations, limits, augment)
+        return Groups(folds, fold_of, shift, scale, rotations, limits, lines, augment)
 
     def inputs(self, rows: Tensor, groups: Groups, update: int | None = None) -> Tensor:
         """Inputs (G, B, width) of rows (F, B), the rows of each fold, for these groups; augmented where `update`, the
@@ -201,6 +202,9 @@ class Feed:
         for g, rotation in enumerate(groups.rotations):
             if rotation is not None:
                 numbers[g] = numbers[g] @ rotation
+        for g, line in enumerate(groups.lines):
+            if line is not None:
+                numbers[g] = _on_lines(numbers[g], *line)
         for g, limit in enumerate(groups.limits):
             if limit is not None:
                 far = (numbers[g] / limit).clamp(-FAR, FAR)  # the square of a larger one is infinite
@@ -238,6 +242,16 @@ class Feed:
         if self.classification:
             return y
         return ((y - self.target_mean[:, None]) / self.target_std[:, None]).to(self.dtype)
+
+
+def _on_lines(x: Tensor, knots: Tensor, heights: Tensor) -> Tensor:
+    """The heights at x (B, N) of the line of each column (see `Affine`)."""
+    x = x.T.contiguous()  # (N, B)
+    left = (torch.searchsorted(knots, x, right=True) - 1).clamp(0, knots.shape[1] - 2)
+    from_x, from_z = knots.gather(1, left), heights.gather(1, left)
+    width = knots.gather(1, left + 1) - from_x
+    share = ((x - from_x) / torch.where(width > 0, width, 1.0)).clamp(0.0, 1.0)
+    return (from_z + share * (heights.gather(1, left + 1) - from_z)).T
 
 
 class Ahead:

@@ -1,4 +1,4 @@
-"""Preprocessing column by column: shift and scale, and a limit."""
+"""Preprocessing column by column: shift and scale, a limit, a line."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ import numpy as np
 from tenfold.rules.fields import Positive
 from tenfold.rules.preprocessing.moments import Affine, AffineRule, Moments
 from tenfold.rules.record import require
+
+Array = np.ndarray
+LEAST_SHARE = 1e-7  # of rows, as in scikit-learn: the normal quantile of 0 is infinite
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,3 +131,40 @@ class RobustClip(AffineRule):
         width = moments.quantile(0.75) - moments.quantile(0.25)
         width = np.where(width > 0, width, (moments.maximum - moments.minimum) / 2)
         return Affine(moments.quantile(0.5), moments.nonzero(width), limit=np.full_like(moments.mean, self.limit))
+
+
+@dataclass(frozen=True, kw_only=True)
+class QuantileNormal(AffineRule):
+    """Each column by its ranks, so that the training rows have a normal distribution, whatever they had.
+
+    Formula: z = the normal quantile of the share of training rows below x, along a line through 1,001 quantiles.
+    Shapes: x and z (rows, columns), quantiles (1001, columns) of the training rows without missing cells.
+    Convention: scikit-learn's QuantileTransformer(n_quantiles=1001, output_distribution="normal") at the quantiles; in
+    between it draws the line in shares, this one in z. The least and the largest are -5.2 and 5.2, and so is all beyond
+    them. Equal values get the middle of their shares, also at the ends, where scikit-learn gives -5.2 and 5.2.
+    Claim: z depends on the order of the training rows alone: a rising function of the column, such as its logarithm,
+    gives the same inputs.
+    Choose: for columns of odd shapes and units, where only the order matters; robust_clip keeps more of the sizes, and
+    networks that were tuned for it lose 2 % (classes) and 6 % (numbers) with quantiles.
+    Source: Gorishniy, Rubachev, Khrulkov & Babenko 2021, section 4.3; Holzmueller et al. 2024, table B.2.
+    """
+
+    needs_quantiles: ClassVar[bool] = True
+
+    def fit(self, moments: Moments) -> Affine:
+        """A line for each column; shift 0, scale 1."""
+        quantiles = moments.needed_quantiles
+        lines = [_normal_line(column) for column in quantiles.T]
+        knots, heights = (np.stack([line[i] for line in lines]) if lines else quantiles.T for i in (0, 1))
+        return Affine(np.zeros_like(moments.mean), np.ones_like(moments.mean), knots=knots, heights=heights)
+
+
+def _normal_line(quantiles: Array) -> tuple[Array, Array]:
+    """Knots and heights for the quantiles of a column, as many; what equal ones leave over repeats the last point."""
+    from scipy.special import ndtri
+
+    knots, first, count = np.unique(quantiles, return_index=True, return_counts=True)
+    share = (first + (count - 1) / 2) / (len(quantiles) - 1)
+    heights = ndtri(np.clip(share, LEAST_SHARE, 1 - LEAST_SHARE))
+    more = len(quantiles) - len(knots)
+    return np.pad(knots, (0, more), mode="edge"), np.pad(heights, (0, more), mode="edge")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import ClassVar, NamedTuple
 
 import numpy as np
@@ -31,13 +32,18 @@ class Moments(NamedTuple):
     image: tuple[int, int, int] | None = None
     quantiles: Array | None = None
 
-    def quantile(self, share: float) -> Array:
-        """The quantile of each column (columns,) at a share of the rows in [0, 1]."""
+    @property
+    def needed_quantiles(self) -> Array:
+        """The quantiles; ValueError where nobody asked for them."""
         if self.quantiles is None:
             raise ValueError("the moments have no quantiles: see training_quantiles")
-        place = share * INTERVALS
+        return self.quantiles
+
+    def quantile(self, share: float) -> Array:
+        """The quantile of each column (columns,) at a share of the rows in [0, 1]."""
+        quantiles, place = self.needed_quantiles, share * INTERVALS
         below = min(int(place), INTERVALS - 1)
-        low, high = self.quantiles[below], self.quantiles[below + 1]
+        low, high = quantiles[below], quantiles[below + 1]
         return low if place == below else low + (place - below) * (high - low)
 
     @property
@@ -57,17 +63,26 @@ class Moments(NamedTuple):
 
 
 class Affine(NamedTuple):
-    """x -> bend(((x - shift) / scale) @ rotation); what is None is left out.
+    """x -> bend(line(((x - shift) / scale) @ rotation)); what is None is left out.
 
     shift, scale (columns,); rotation (columns, columns), with columns of zeros after the kept components, so that
-    the width of the inputs, and with it the shape of a network, is the same for every preprocessing. limit (columns,):
-    the bend is z / sqrt(1 + (z / limit)^2), which lies between -limit and limit.
+    the width of the inputs, and with it the shape of a network, is the same for every preprocessing. knots, heights
+    (columns, knots): the line goes from one of these points to the next, and on level at both ends; knots rise, and the
+    last ones may be equal. limit (columns,): the bend is z / sqrt(1 + (z / limit)^2), which lies between -limit and
+    limit.
     """
 
     shift: Array
     scale: Array
     rotation: Array | None = None
     limit: Array | None = None
+    knots: Array | None = None
+    heights: Array | None = None
+
+    def columns(self, part: slice) -> Affine:
+        """The map of some of the columns, which has no rotation."""
+        assert self.rotation is None
+        return Affine(*(None if array is None else array[part] for array in self))  # pyright: ignore[reportArgumentType]
 
     @property
     def kept(self) -> int:
@@ -88,10 +103,27 @@ def apply_affine(affine: Affine, x: Array) -> Array:
     z = (x - affine.shift) / affine.scale
     if affine.rotation is not None:
         z = z @ affine.rotation
+    if affine.knots is not None and affine.heights is not None:
+        z = _by_lines(on_line, z, affine.knots, affine.heights)
     if affine.limit is not None:
         far = np.clip(z / affine.limit, -FAR, FAR)  # the square of a larger one is infinite
         z = affine.limit * (far / np.sqrt(1 + far * far))
     return z
+
+
+def _by_lines(line: Callable[[Array, Array, Array], Array], z: Array, knots: Array, heights: Array) -> Array:
+    out = np.empty_like(z)
+    for column in range(z.shape[1]):
+        out[:, column] = line(z[:, column], knots[column], heights[column])
+    return out
+
+
+def on_line(x: Array, knots: Array, heights: Array) -> Array:
+    """The heights at x of a line through points (knots, heights), level beyond both ends."""
+    left = np.clip(np.searchsorted(knots, x, "right") - 1, 0, len(knots) - 2)
+    width = knots[left + 1] - knots[left]
+    share = np.clip((x - knots[left]) / np.where(width > 0, width, 1.0), 0.0, 1.0)
+    return heights[left] + share * (heights[left + 1] - heights[left])
 
 
 def undo(affine: Affine, z: Array) -> Array:
@@ -99,6 +131,8 @@ def undo(affine: Affine, z: Array) -> Array:
     if affine.limit is not None:
         bent = z / affine.limit
         z = z / np.sqrt((1 - bent) * (1 + bent))
+    if affine.knots is not None and affine.heights is not None:
+        z = _by_lines(np.interp, z, affine.heights, affine.knots)
     if affine.rotation is not None:
         z = z @ np.linalg.pinv(affine.rotation, rcond=1e-10)
     return z * affine.scale + affine.shift

@@ -61,7 +61,8 @@ struct Source {
     const double* numbers;
     const uint8_t* pixels;
     int64_t columns, width;
-    const double *medians, *shift, *scale, *rotation, *limit;
+    const double *medians, *shift, *scale, *rotation, *limit, *knots, *heights;
+    int64_t knot_count;
     int64_t gap_count;
     const int64_t *gaps, *flags;
     int64_t code_count;

@@ -66,10 +66,30 @@ public:
                 for (int64_t j = 0; j < columns; j++) turned[j] += numbers[i] * source.rotation[i * columns + j];
         }
         const double* done = source.rotation ? turned : numbers;
-        for (int64_t i = 0; i < columns; i++) to[i] = T(source.limit ? bent(done[i], source.limit[i]) : done[i]);
+        for (int64_t i = 0; i < columns; i++) {
+            double z = done[i];
+            if (source.knots) z = on_line(z, source.knots + i * source.knot_count, source.heights + i * source.knot_count);
+            to[i] = T(source.limit ? bent(z, source.limit[i]) : z);
+        }
     }
 
 private:
+    // The height at x of the line through the points, level beyond both ends; the last knots may be equal.
+    double on_line(double x, const double* knots, const double* heights) const {
+        int64_t left = 0, right = source.knot_count;  // knots before `left` are not above x, those from `right` on are
+        while (left < right) {
+            const int64_t middle = left + (right - left) / 2;
+            if (knots[middle] <= x)
+                left = middle + 1;
+            else
+                right = middle;
+        }
+        left = left < 1 ? 0 : left - 1 > source.knot_count - 2 ? source.knot_count - 2 : left - 1;
+        const double width = knots[left + 1] - knots[left], share = (x - knots[left]) / (width > 0 ? width : 1.0);
+        const double between = share < 0 ? 0.0 : share > 1 ? 1.0 : share;
+        return heights[left] + between * (heights[left + 1] - heights[left]);
+    }
+
     // Between -limit and limit. The square of what is further out than FAR is infinite; there it is the limit.
     static double bent(double z, double limit) {
         constexpr double FAR = 1e8;
