@@ -45,7 +45,8 @@ def make_lanes(
     schedule_updates: what the schedules call an epoch, default the feed's. threads: of the compiled lanes, default one
     a core. scored, ahead, with_snapshots: see `SoloLanes`.
     """
-    feed = feed.of(lanes[0].recipe)
+    feed, given = feed.of(lanes[0].recipe), feed
+    assert all(given.of(lane.recipe) is feed for lane in lanes), "lanes of one shape take the columns in one way"
     size = shape.size
     recipes = dict.fromkeys(lane.recipe for lane in lanes)
     if all(

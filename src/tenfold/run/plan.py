@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tenfold.checks.baselines import baseline_seconds, coarse_size
+from tenfold.data.feed.target_means import LEAST_LEVELS, mean_categories
 from tenfold.engine.engines import Engine, best_engine, engine_of
 from tenfold.engine.native.records import KEPT_BYTES
 from tenfold.engine.native.speed import core_speed
@@ -87,7 +88,7 @@ def make_plan(prepared: Prepared, workers: int) -> RunPlan:
 
         inner_folds(problem, settings.seed)  # raises here, not after the search, if there can be none
     notes += _image_note(problem)
-    notes += _integers_note(problem, recipes)
+    notes += [*_integers_note(problem, recipes), *_means_note(problem, recipes)]
     strategy = _strategy(settings, trials)
     longest = max(recipe.epochs for recipe in recipes)
     share = strategy.work(problem.folds, trials, longest) / (trials * longest * len(problem.folds))
@@ -211,11 +212,26 @@ def _image_note(problem: Problem) -> list[str]:
 def _integers_note(problem: Problem, recipes: Sequence[Recipe]) -> list[str]:
     """Which columns of whole numbers are taken as what, where a recipe takes them as categories."""
     ways = {recipe.integers for recipe in recipes}
-    if "categories" not in ways or not problem.wide.integers:
+    if "categories" not in ways:
         return []
+    if not problem.wide.integers:
+        return ["no column has 3 to 50 whole numbers, so integers: categories changes nothing"]
     found = (f"{problem.inputs.names[column]} ({len(values)})" for column, values in problem.wide.integers)
     how = "are tried as numbers and as categories" if len(ways) > 1 else "are taken as categories"
     return [f"whole numbers of few values {how}: {listed(found, NAMED)}"]
+
+
+def _means_note(problem: Problem, recipes: Sequence[Recipe]) -> list[str]:
+    """Which categories are numbers too, the mean targets of their levels."""
+    some = [recipe for recipe in recipes if recipe.categories == "target_means"]
+    if not some:
+        return []
+    inputs = (problem.wide if any(recipe.integers == "categories" for recipe in some) else problem.plain).inputs
+    found = [f"{inputs.categories[c]} ({inputs.sizes[c] - 2} levels)" for c in mean_categories(inputs)]
+    if not found:
+        return [f"no category has {LEAST_LEVELS} levels or more, so categories: target_means changes nothing"]
+    how = "are also tried as" if len(some) < len(recipes) else "are also taken as"
+    return [f"categories of many levels {how} mean targets: {listed(found, NAMED)}"]
 
 
 def _trials(space: Space, settings: Settings, problem: Problem, workers: int) -> int:

@@ -199,3 +199,5 @@ def test_the_plan_names_such_columns(tmp_path):
         "whole numbers of few values are taken as categories"
     )
     assert notes(PLAIN) == []
+    (tmp_path / "board.csv").write_text("size,y\n" + "".join(f"{x},{y}\n" for x, y in zip(SIZE, Y, strict=True)))
+    assert notes(both) == ["no column has 3 to 50 whole numbers, so integers: categories changes nothing"]

@@ -22,7 +22,10 @@ from tenfold.engine.native.library import compiled_lanes
 from tenfold.engine.packs.lanes import Lane
 from tenfold.engine.plan.shape import Shape
 from tenfold.problem.from_arrays import understand
+from tenfold.problem.from_file import prepare
+from tenfold.problem.settings import Settings
 from tenfold.recipe.recipe import Recipe
+from tenfold.run.plan import make_plan
 from tenfold.store.bundle import read_bundle, write_bundle
 
 ROWS = 240
@@ -42,6 +45,11 @@ TARGETS = {
 }
 targets = pytest.mark.parametrize("y", TARGETS.values(), ids=TARGETS)
 PLAIN = {"network": {"hidden": [8]}, "optimizer": {"adam": {"lr": 0.02}}, "batch_size": 16, "epochs": 6}
+
+DEEP = {
+    "network": {"hidden": [8], "embedding": "pbld", "scale": True, "activation": "selu"}, "init": "data_driven",
+    "integers": "categories",
+}  # fmt: skip
 
 
 def recipe(**changes):
@@ -150,9 +158,9 @@ def trained(found, chosen, engine):
 @pytest.mark.skipif(bool(compiled_lanes().missing), reason=compiled_lanes().missing)
 @targets
 @pytest.mark.parametrize("preprocess", ["standardize", "robust_clip", "pca"])
-@pytest.mark.parametrize("integers", ["numbers", "categories"])
-def test_both_engines_train_the_same(y, preprocess, integers):
-    chosen = recipe(preprocess=preprocess, integers=integers)
+@pytest.mark.parametrize("changes", [{}, {"integers": "categories"}, DEEP], ids=["plain", "integers", "embedded"])
+def test_both_engines_train_the_same(y, preprocess, changes):
+    chosen = recipe(**{**changes, "preprocess": preprocess})
     for one, two in zip(*(trained(problem(y), chosen, engine) for engine in ("packs", "compiled")), strict=True):
         np.testing.assert_allclose(one, two, rtol=1e-10, atol=1e-10)
 
@@ -218,3 +226,20 @@ def test_images_refuse_it():
     images = RNG.integers(0, 256, (40, 4, 4, 1), dtype=np.uint8)
     with pytest.raises(tenfold.BadInput, match="categories: target_means is for the columns of a table"):
         tenfold.cross_validate([recipe()], images, np.arange(40) % 2, folds=2)
+
+
+def test_the_plan_names_such_categories(tmp_path):
+    FRAME.assign(y=NUMBER).to_csv(tmp_path / "cities.csv", index=False)
+
+    def notes(**space):
+        space = tenfold.Space.from_dict({**PLAIN, **space})
+        settings = Settings(data=str(tmp_path / "cities.csv"), target="y", space=space, trials=4)
+        return [note for note in make_plan(prepare(settings), 1).notes if "target" in note]
+
+    both = ["one_hot", "target_means"]
+    assert notes(categories=both) == ["categories of many levels are also tried as mean targets: city (38 levels)"]
+    wide = notes(categories="target_means", integers="categories")
+    assert wide == ["categories of many levels are also taken as mean targets: city (38 levels), rank (11 levels)"]
+    assert notes() == []
+    FRAME[["size", "few"]].assign(y=NUMBER).to_csv(tmp_path / "cities.csv", index=False)
+    assert notes(categories=both) == ["no category has 9 levels or more, so categories: target_means changes nothing"]

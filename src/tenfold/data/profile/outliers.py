@@ -33,6 +33,6 @@ def far_values(table: Table, column: Column) -> str:
     times = "times the width of the middle half" if high > low else "times the median"
     return (
         f"{spell_number(values[row])} on {line} is {away[row]:.2g} {times} from the median{more}: beside it the others "
-        "are all alike to a network; if it is wrong, leave the cell empty, else scale the column by its median and "
-        "quartiles, or give its logarithm"
+        "are all alike to a network; if it is wrong, leave the cell empty, else preprocess: robust_clip, or give its "
+        "logarithm"
     )
