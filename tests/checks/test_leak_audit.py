@@ -41,6 +41,20 @@ def test_target_scale_medians_indicators_and_categories_do_not_leak():
     assert found.clean, found.report()
 
 
+@pytest.mark.parametrize("embedding", ["pbld", {"ple": {"bins": 6}}, {"ple": {"bins": 4, "edges": "target"}}])
+def test_what_is_fitted_to_the_rows_of_a_table_does_not_leak(embedding):
+    rng = np.random.default_rng(0)
+    x = np.c_[rng.integers(0, 6, 150), rng.normal(size=(150, 2)), np.ones(150)].astype(np.float64)
+    frame = pd.DataFrame(x, columns=list("abcd")).assign(e=rng.choice([f"level {i}" for i in range(12)], 150))
+    recipe = {
+        "preprocess": "robust_clip", "integers": "categories", "categories": "target_means", "init": "data_driven",
+        "network": {"hidden": [8], "embedding": embedding, "scale": True, "activation": {"parametric": "mish"}},
+        "clip_predictions": True, "batch_size": 32, "epochs": 2,
+    }  # fmt: skip
+    found = tenfold.audit(Recipe.from_dict(recipe), frame, x[:, 1] + x[:, 0], folds=3)
+    assert found.clean, found.report()
+
+
 def test_images_do_not_leak():
     x, y = load_digits(return_X_y=True)
     network = {"layers": [{"conv": {"channels": 2, "kernel": 3}}, "batch_norm", "relu", "flatten"]}

@@ -82,6 +82,8 @@ def audit(
     data = understand(X, y, task)
     problem = data.problem(folds, seed=seed, groups=groups)
     problem.check_recipes([recipe])
+    # Which columns may be categories is decided once, by all development rows, as their kinds are.
+    problem = replace(problem, few=problem.wide.integers)
     if step is not None and (data.schema is not None or data.inputs.image is not None):
         raise BadInput("a step of your own on a frame or on images", expected="a numeric matrix X", do="X.to_numpy()")
     leaks: list[Leak] = []

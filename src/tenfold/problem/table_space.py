@@ -70,8 +70,8 @@ def first_recipes(size: Size, *, rows: int, task: str) -> list[dict[str, Any]]:
     usual, wide, seen = _upto(HIDDEN, rows)
     bent = "mish" if numbers else "selu"
     rate = 0.1 if numbers else 0.04
-    codes = {"integers": "categories"} if "integers" in both_ways(size) else {}
-    means = {"categories": "target_means"} if "categories" in both_ways(size) else {}
+    codes: dict[str, Any] = {"integers": "categories"} if "integers" in both_ways(size) else {}
+    means: dict[str, Any] = {"categories": "target_means"} if "categories" in both_ways(size) else {}
     bins = {"ple": {"bins": most_bins(size)}}
     return [
         _recipe(rows, usual, bent, rate),
