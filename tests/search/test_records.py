@@ -40,16 +40,25 @@ def kept(shares, bad=None):
     return book, stays
 
 
-def test_the_first_of_equal_epochs_is_chosen():
+def test_the_last_of_equal_epochs_is_chosen():
     book, stays = kept([(0.2, 0.4), (0.8, 0.6), (0.6, 0.8), (0.4, 0.4)])
     record = book.records[0]
-    assert record.epoch == 2
-    np.testing.assert_allclose(record.scores(), [0.8, 0.6], atol=0.01)
+    assert record.epoch == 3
+    np.testing.assert_allclose(record.scores(), [0.6, 0.8], atol=0.01)
     assert record.outcomes == [Outcome.OK, Outcome.OK]
     assert stays == [[True, True]] * 3 + [[False, False]]
     for fold, part in enumerate(record.out_of_fold):
-        np.testing.assert_allclose(part, PROBLEM.readable(logits(fold, (0.8, 0.6)[fold]), fold, "softmax"))
+        np.testing.assert_allclose(part, PROBLEM.readable(logits(fold, (0.6, 0.8)[fold]), fold, "softmax"))
     assert book.best() == pytest.approx(record.scores().mean())
+
+
+@pytest.mark.parametrize(("change", "epoch"), [(-1e-13, 2), (-1e-6, 1)])
+def test_means_that_differ_by_their_rounding_are_equal(change, epoch):
+    record = kept([(0.8, 0.6), (0.6, 0.8), (0.4, 0.4)])[0].records[0]
+    record.epoch = 1
+    record.curves[2, 0, 1] = record.curves[2, :, 0].sum() - record.curves[2, 1, 1] + change
+    EpochRecorder(PROBLEM, {0: record})._choose(0, 2, {})
+    assert record.epoch == epoch
 
 
 @pytest.mark.parametrize("bad", [None, [-1, 7]], ids=["outputs", "loss"])

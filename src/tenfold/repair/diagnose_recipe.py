@@ -24,6 +24,7 @@ from tenfold.executors.choose import executor_in_this_process
 from tenfold.problem.problem import Problem
 from tenfold.recipe.recipe import Recipe, loss_of
 from tenfold.rules.optimizers import Adam
+from tenfold.rules.rate_factors import RateFactors
 from tenfold.search.context import SearchContext
 from tenfold.search.deadline import Deadline
 
@@ -116,7 +117,8 @@ class ShortTrainings:
         if one_batch:
             rows = min(32, self.recipe.batch_size if self.recipe.batch_size != "full" else 32)
             few = tuple(replace(f, train=scored_rows(f.train, f)[:rows], validation=f.validation[:0]) for f in folds)
-            heart = replace(self.recipe, optimizer=Adam(lr=ONE_BATCH_RATE), batch_size="full", decay="none")
+            own = Adam(lr=ONE_BATCH_RATE)
+            heart = replace(self.recipe, optimizer=own, rate_factors=RateFactors(), batch_size="full", decay="none")
             found += self._train({"one_batch": heart}, few)
         return found
 

@@ -41,10 +41,11 @@ def correct_winner(results: SearchResults) -> CorrectedScore | None:
 
 
 def _contributions(results: SearchResults) -> Array:
-    """Row contributions (candidates, recorded rows) of every (recipe, epoch) that was measured on all folds."""
+    """Row contributions (candidates, recorded rows) of every (recipe, epoch) that was measured on all folds: of a
+    recipe the last epoch first, since that is chosen of equal ones."""
     parts = []
     for record in results.records.values():
         if record.rows is not None and Outcome.DIVERGED not in record.outcomes:
             measured = np.isfinite(record.curves[2]).all(0)
-            parts.append(record.rows[measured[: len(record.rows)]])
+            parts.append(record.rows[measured[: len(record.rows)]][::-1])
     return np.concatenate(parts) if parts else np.zeros((0, 0), np.float32)

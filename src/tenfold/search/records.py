@@ -16,6 +16,7 @@ from tenfold.search.trial_outcome import CURVES, Outcome
 from tenfold.statistics.metrics import METRICS
 
 Array = np.ndarray
+TIE = 1e-10  # scores that differ by less than this share of their size are equal: their sums are rounded
 
 
 @dataclass
@@ -235,7 +236,8 @@ class EpochRecorder:
         record.epoch, record.out_of_fold = 0, None
 
     def _choose(self, number: int, epoch: int, predictions: dict[tuple[int, int], Array]) -> None:
-        """Remember this epoch and its predictions if it is the best so far on the mean over the folds still there."""
+        """Remember this epoch and its predictions if no epoch so far is better on the mean over the folds still there.
+        Of equal ones the last is taken: labels change in steps, and probabilities get better in between."""
         record = self.records[number]
         found = {fold: part for (n, fold), part in predictions.items() if n == number}
         if self.epoch_fixed:
@@ -248,7 +250,8 @@ class EpochRecorder:
         if not np.isfinite(mean[epoch - 1]):
             return
         sign = self.problem.metric.sign
-        if record.epoch == 0 or sign * mean[epoch - 1] > sign * mean[record.epoch - 1]:
+        best = mean[record.epoch - 1] if record.epoch else mean[epoch - 1]
+        if sign * (mean[epoch - 1] - best) >= -TIE * abs(best):
             record.epoch = epoch
             parts = (found.get(fold) for fold in range(len(self.problem.folds)))
             record.out_of_fold = [None if part is None else part.copy() for part in parts]

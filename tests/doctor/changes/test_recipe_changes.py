@@ -192,3 +192,12 @@ def test_a_random_change_is_one_field_at_the_cost_of_the_recipe():
         changed = random_recipe_change(newton, rng)
         assert changed.optimizer == newton.optimizer
         assert changed.network == newton.network
+
+
+def test_another_optimizer_has_its_rate_for_all_parameters():
+    """A factor 1 / sqrt(fan in) belongs to the rate that it came with."""
+    recipe = Recipe.from_dict({"optimizer": {"sgd": {"lr": 5.0}}, "rate_factors": {"bias": 0.1, "fan_in": True}})
+    changed = changed_recipe(recipe, "adam")
+    assert changed is not None
+    assert not changed.rate_factors.active
+    assert changed_recipe(recipe, "lr_d10").rate_factors == recipe.rate_factors

@@ -282,3 +282,12 @@ def test_an_embedding_stands_in_front(layers, message):
     inputs, y, folds = table()
     with pytest.raises(BadInput, match=message):
         make_pack([Recipe.from_dict({"network": {"layers": layers}})], inputs, y, folds)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
+@networks
+def test_gpu_equals_cpu(name):
+    inputs, y, folds = table()
+    cpu, gpu = (run(make_pack(recipes(NETWORKS[name]), inputs, y, folds, device=d), 12) for d in ("cpu", "cuda"))
+    for one, two in zip(cpu.evaluate(), gpu.evaluate(), strict=True):
+        assert np.abs(one - two).max() <= 1e-3 * max(1.0, float(np.abs(one).max()))

@@ -9,6 +9,7 @@ from tenfold.doctor.changes.change import Change, RecipeChange, after_training, 
 from tenfold.doctor.record import Record
 from tenfold.recipe.recipe import BATCH, Recipe
 from tenfold.rules.optimizers import Adam
+from tenfold.rules.rate_factors import RateFactors
 from tenfold.rules.schedules import NoDecay
 
 LARGE_STEPS, SMALL_STEPS = 0.02, 2e-4  # early updates relative to the weights: no larger or smaller rate is tried
@@ -58,7 +59,8 @@ def adam(rate: float) -> Change:
     def recipe(recipe: Recipe) -> Recipe:
         # the full batch of a second-order method would leave Adam with one update an epoch
         full = recipe.optimizer.family == "second_order"
-        return replace(recipe, optimizer=Adam(lr=rate), batch_size=BATCH if full else recipe.batch_size)
+        batch = BATCH if full else recipe.batch_size
+        return replace(recipe, optimizer=Adam(lr=rate), rate_factors=RateFactors(), batch_size=batch)
 
     return Change("adam", "let Adam train it", "Adam", after_training, setting(adam_rate=rate), recipe, preference=4)
 

@@ -702,26 +702,26 @@ private:
         const T* mix = w + place(op.slot).start;
         T* of_mix = g + place(op.slot).start;
         const int64_t panel = op.out * PANEL<T>;
-        for (int64_t u = 0; u < op.out && !order.stopped(); u++) {
-            Vector<T> sum = splat(T(0));
-            for (int64_t p = 0; p < panels; p++)
-                for (int64_t k = 0; k < PANEL<T>; k += WIDTH<T>) {
-                    const int64_t at = p * panel + u * PANEL<T> + k;
-                    sum += load(from + at) * (load(own.normal + at) - load(z + at));
-                }
-            of_mix[u] = sum_of<T>(sum);
-        }
-        if (!to) return;
+        // A vector of sums for each unit: panel by panel, since the same unit of all panels lies a power of two apart.
+        T* sums = turned;
+        memset(sums, 0, size_t(op.out * WIDTH<T>) * sizeof(T));
         for (int64_t p = 0; p < panels && !order.stopped(); p++) {
-            activate_back<T>(int(op.option), z + p * panel, own.normal + p * panel, from + p * panel, other, panel,
-                             T(op.numbers[0]));
-            for (int64_t u = 0; u < op.out; u++)
+            const int64_t first = p * panel;
+            if (to)
+                activate_back<T>(int(op.option), z + first, own.normal + first, from + first, other, panel,
+                                 T(op.numbers[0]));
+            for (int64_t u = 0; u < op.out; u++) {
+                Vector<T> sum = load(sums + u * WIDTH<T>);
                 for (int64_t k = 0; k < PANEL<T>; k += WIDTH<T>) {
                     const int64_t at = u * PANEL<T> + k;
-                    const Vector<T> above = load(from + p * panel + at);
-                    store(to + p * panel + at, load(other + at) * splat(mix[u]) + above * splat(T(1) - mix[u]));
+                    const Vector<T> above = load(from + first + at);
+                    sum += above * (load(own.normal + first + at) - load(z + first + at));
+                    if (to) store(to + first + at, load(other + at) * splat(mix[u]) + above * splat(T(1) - mix[u]));
                 }
+                store(sums + u * WIDTH<T>, sum);
+            }
         }
+        for (int64_t u = 0; u < op.out; u++) of_mix[u] = sum_of<T>(load(sums + u * WIDTH<T>));
     }
 
     // The largest of neighbouring units; ties share the gradient.
