@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 Array = np.ndarray
 FOLDS, ROUNDS, PATIENCE = 5, 2000, 50
-MANY_LEVELS = 0.5  # distinct values by rows of a text column that is left out: names, identifiers
 
 
 class Rows(NamedTuple):
@@ -192,7 +191,8 @@ def mlp(rows: Rows) -> Array:
     scoring = {"number": "neg_root_mean_squared_error", "binary": "roc_auc", "classes": "neg_log_loss"}[rows.table.kind]
     settings = {
         "hidden_layer_sizes": [(64,), (128,), (64, 64), (128, 128), (256, 128)], "alpha": np.logspace(-6, 0, 7),
-        "learning_rate_init": np.logspace(-4, -1.5, 6), "activation": ["relu", "tanh"], "batch_size": [32, 64, 128, 256],
+        "learning_rate_init": np.logspace(-4, -1.5, 6), "activation": ["relu", "tanh"],
+        "batch_size": [32, 64, 128, 256],
     }  # fmt: skip
     end = time.monotonic() + float(os.environ.get("TENFOLD_SECONDS", "60"))
     best: tuple[float, Any] = (-np.inf, None)

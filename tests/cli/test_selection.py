@@ -134,7 +134,7 @@ def test_a_blend_predicts_and_is_described(folder, tmp_path):
 def test_refits_predict_and_a_short_time_is_kept(folder, tmp_path):
     done, summary = fit(folder, tmp_path / "run", "--trials", 2, "--keep", "refits")
     assert summary["best"]["model"]["networks"] == 5
-    assert "with several seeds, 5 networks" in done.out
+    assert "the winner on all development rows, 5 networks" in done.out
     done, summary = fit(folder, tmp_path / "short", "--trials", 8, "--keep", "blend", "--time-limit", "20s")
     assert summary["seconds"]["total"] < 22
 

@@ -9,7 +9,7 @@ from sklearn.datasets import load_diabetes, load_iris
 
 import tenfold
 from tenfold import Corrupt, Recipe
-from tenfold.model.final import BlendPart
+from tenfold.model.final import BlendPart, Winner, final_model, short_folds
 from tenfold.model.refit import fold_blend, fold_ensemble, refit
 from tenfold.problem.from_arrays import understand
 from tenfold.store.bundle import write_bundle
@@ -145,6 +145,21 @@ def test_samples_are_of_all_members_and_need_dropout_in_one():
     drawn, _ = replace(still, members=still.members[:2]).samples(inputs, 20)
     quiet = replace(still, members=still.members[2:]).outputs(inputs)
     np.testing.assert_allclose(still.samples(inputs, 20)[0], 0.25 * drawn + 0.75 * quiet, atol=1e-6)
+
+
+def test_where_folds_are_short_a_blend_is_trained_on_all_rows():
+    """Folds forward in time: the first trains on a quarter of the rows."""
+    problem = understand(X, Y).problem(3, time=np.random.default_rng(0).permutation(150))
+    assert short_folds(problem)
+    assert not short_folds(understand(X, Y).problem(2))
+    winner = Winner(problem, CLASSES[0].recipe, 4, np.zeros(3))
+    model = final_model(winner, "blend", seed=7, parts=CLASSES).model
+    assert [len(group) for group in model.alike] == [3, 3]
+    each = [refit(problem, part.recipe, part.epoch, seed=7, networks=3) for part in CLASSES]
+    inputs = model.inputs(X)[0]
+    expected = np.average([one.outputs(inputs) for one in each], axis=0, weights=[part.share for part in CLASSES])
+    np.testing.assert_allclose(model.outputs(inputs), expected, rtol=1e-6)
+    assert len(final_model(winner, "blend", seed=7, parts=CLASSES[:1]).model.members) == 5
 
 
 def test_several_refits_are_the_refit_and_others_of_other_seeds(tmp_path):

@@ -7,6 +7,7 @@ import pytest
 
 from tenfold.engine.operations.flatten import FlattenOp
 from tenfold.engine.plan.cost import (
+    COMPILED,
     CostModel,
     epochs_within,
     lane_step_seconds,
@@ -19,10 +20,12 @@ from tenfold.engine.plan.network import plan_network
 from tenfold.engine.plan.size import Size
 from tenfold.errors import BadInput
 from tenfold.problem.default_space import default_space
+from tenfold.problem.table_space import recipe_budget
 from tenfold.recipe import MLP, Recipe, Space
 from tenfold.recipe.words.describe import describe_shape
-from tenfold.rules.optimizers import AdamW, HessianFree
-from tenfold.rules.schedules import Cosine
+from tenfold.rules.embeddings import NoEmbedding
+from tenfold.rules.optimizers import HessianFree
+from tenfold.rules.preprocessing import RobustClip
 
 SIZES = [(30, 4), (569, 30), (891, 40), (4_000, 20), (6_000, 12), (16_000, 20), (60_000, 100), (1_000_000, 50)]
 
@@ -35,29 +38,56 @@ def space_for(rows, columns, task="classification"):
 @pytest.mark.parametrize("task", ["classification", "regression"])
 def test_it_is_what_it_says(rows, columns, task):
     space = space_for(rows, columns, task)
-    sample = space.sample(60, seed=0)
-    assert len(set(sample)) == 60
-    shapes = {(r.network.hidden, r.network.normalization, r.batch_size) for r in sample}
-    assert len(shapes) == 4
-    assert 0.3 < sum(isinstance(r.optimizer, AdamW) for r in sample) / 60 < 0.7
-    assert 0.55 < sum(isinstance(r.decay, Cosine) for r in sample) / 60 < 0.95
-    assert len({type(r.network.activation) for r in sample}) == 4
-    assert len({type(r.optimizer) for r in sample}) == 4
+    sample = space.sample(40, seed=0)
+    assert len(set(sample)) == 40
+    first, others = space.first, sample[len(space.first) :]
+    assert tuple(sample[: len(first)]) == first
+    assert sum(recipe.network.views > 1 for recipe in first) == 1
+    assert sum(recipe.network.hidden == () for recipe in first) == 1
+    assert all(isinstance(recipe.preprocess, RobustClip) for recipe in sample)
+    assert {type(recipe.network.embedding).__name__ for recipe in others} == {"PBLD", "PLE"}
+    assert len({recipe.epochs for recipe in others}) == 1
+    assert 12 <= others[0].epochs <= 256
     assert 32 <= sample[0].batch_size <= 512
-    assert 8 <= sample[0].epochs <= 120
     assert Space.from_yaml(space.to_yaml()) == space
 
 
+def test_columns_that_may_be_taken_in_two_ways_are_tried_both_ways():
+    ways = {
+        "integers": (("categories", "one_hot", 12, 0), {"numbers", "categories"}),
+        "categories": (("numbers", "target_means", 2, 2), {"one_hot", "target_means"}),
+    }
+    for field, (way, values) in ways.items():
+        space = default_space(Size(9, 3, ways=(way,)), rows=2_000, task="classification")
+        assert {getattr(recipe, field) for recipe in space.first} == values
+        assert {getattr(recipe, field) for recipe in space.sample(60)[len(space.first) :]} == values
+        plain = default_space(Size(9, 3), rows=2_000, task="classification")
+        assert len({getattr(recipe, field) for recipe in plain.sample(60)}) == 1
+
+
 def test_it_grows_with_the_rows():
-    widest = [max(max(r.network.hidden) for r in space_for(rows, 20).sample(40)) for rows, _ in SIZES]
-    epochs = [space_for(rows, 20).sample(1)[0].epochs for rows, _ in SIZES]
-    batch = [space_for(rows, 20).sample(1)[0].batch_size for rows, _ in SIZES]
+    widest = [max(max(r.network.hidden or (0,)) for r in space_for(rows, 20).first) for rows, _ in SIZES]
+    epochs = [space_for(rows, 20).first[0].epochs for rows, _ in SIZES]
+    batch = [space_for(rows, 20).first[0].batch_size for rows, _ in SIZES]
     assert widest == sorted(widest)
     assert batch == sorted(batch)
-    assert min(epochs[:3]) > max(epochs[3:5]) > epochs[5] > epochs[6] >= epochs[7]
-    assert widest[0] <= 64
-    assert widest[5] >= 256
-    assert max(r.network.dropout for r in space_for(500, 20).sample(60)) > 0.3
+    assert epochs == sorted(epochs, reverse=True)
+    assert epochs[0] == 256
+    assert widest[0] == 128
+    assert widest[5] == 256
+
+
+def test_networks_of_large_tables_have_enough_updates():
+    recipe = space_for(20_000, 20).first[0]
+    assert recipe.epochs * (20_000 * 4 // 5 // recipe.batch_size) >= 5_000
+
+
+def test_less_time_makes_trainings_shorter():
+    size, task = Size(20, 2), "classification"
+    usual, short, long = (
+        default_space(size, rows=10_000, task=task, core_seconds=seconds).first[0].epochs for seconds in (None, 15, 90)
+    )
+    assert 12 <= short < usual < long <= 256
 
 
 def test_every_line_has_a_comment_above():
@@ -65,17 +95,19 @@ def test_every_line_has_a_comment_above():
     for i, line in enumerate(lines):
         if line and not line.startswith((" ", "#", "-")):
             assert lines[i - 1].startswith("# ")
-    assert sum(line.startswith("  # ") for line in lines) == 4
+    # five fields of a network, five rate factors
+    assert sum(line.startswith("  # ") for line in lines) == 10
 
 
-@pytest.mark.parametrize(("rows", "columns"), [(16_000, 20), (16_000, 100), (20_000, 20), (20_000, 60)])
-def test_twenty_thousand_rows_fit_into_the_budget(rows, columns):
+@pytest.mark.parametrize(("rows", "columns"), [(2_000, 20), (10_000, 20), (20_000, 20), (20_000, 60)])
+def test_the_budget_is_kept(rows, columns):
     size, counts = Size(columns, 2), {"rows": rows, "folds": 5}
-    space = space_for(rows, columns)
-    trials = plan_trials(space, size, **counts, budget_seconds=100)
-    assert trials >= 12
-    sample = space.sample(trials)
-    assert sum(recipe_seconds(r, size, **counts) for r in sample) / 2 < 108
+    first = [recipe for recipe in space_for(rows, columns).first if recipe.network.views == 1]
+    mean = sum(recipe_seconds(r, size, **counts, model=COMPILED) for r in first) / len(first)
+    assert mean <= recipe_budget(rows) or first[0].epochs == 12
+    assert recipe_budget(2_000) == 8
+    assert recipe_budget(10_000) == 40
+    assert recipe_budget(20_000) == 50
 
 
 def test_another_task_is_refused():
@@ -205,9 +237,12 @@ def test_a_few_minutes_for_ten_thousand_small_images():
     assert 1 < minutes < 6
 
 
-def test_tiny_images_are_tables():
-    data = {"rows": 500, "task": "classification"}
-    assert default_space(Size(48, 2, (4, 4, 3)), **data) == default_space(Size(48, 2), **data)
+def test_tiny_images_are_tables_without_columns_to_embed():
+    sample = default_space(Size(48, 2, (4, 4, 3)), rows=500, task="classification").sample(40)
+    assert {type(recipe.network.embedding) for recipe in sample} == {NoEmbedding}
+    assert {recipe.network.views for recipe in sample} == {1}
+    for recipe in sample:
+        plan_network(recipe.network, Size(48, 2, (4, 4, 3)))
 
 
 def test_recipe_formula_by_hand():

@@ -46,8 +46,9 @@ network: {layers: [[{conv: {channels: [4, 8]}}, relu], [{dense: {int_log_uniform
 loss: [auto, huber]
 """
 SPACES = {
-    "default": default_space(Size(9, 3), rows=900, task="classification"),
-    "large": default_space(Size(9, 1), rows=90_000, task="regression"),
+    # without the recipes that are tried first, which lie outside of the sets
+    "default": Space(default_space(Size(9, 3), rows=900, task="classification").tree),
+    "large": Space(default_space(Size(9, 1), rows=90_000, task="regression").tree),
     "images": image_space(Size(2352, 10, (28, 28, 3)), rows=5000),
     "MIXED": Space.from_yaml(MIXED),
     "LAYERS": Space.from_yaml(LAYER_LISTS),

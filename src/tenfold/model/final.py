@@ -55,6 +55,17 @@ class FinalModel:
     comparison: RefitVersusEnsemble | None = None
 
 
+def short_folds(problem: Problem) -> bool:
+    """Whether some fold trains on fewer than half of the rows, as the first of folds forward in time does. Then a blend
+    is one of networks that are trained on all rows."""
+    return 2 * min(len(fold.train) for fold in problem.folds) < problem.inputs.rows
+
+
+def refits_of_part(parts: int) -> int:
+    """Networks on all rows of each recipe of a blend of so many: at least five in all."""
+    return -(-REFITS // parts)
+
+
 def check_kind(kind: str) -> str:
     """The kind of final model; refuses an unknown one."""
     if kind not in WAYS:
@@ -80,10 +91,11 @@ def final_model(
 
     refit: trained on all rows for the updates that the folds chose. refits: the mean of several such networks with
     other seeds. ensemble: the mean of the networks of its folds, as they were scored. blend: the weighted mean of such
-    ensembles, those of `parts`. both: the ensemble if it predicts significantly better out of fold (see
-    `compare_refit_and_ensemble`). temperature: of single networks, see `after_averaging`.
+    ensembles, those of `parts`; of refits where the folds are short (see `short_folds`). both: the ensemble if it
+    predicts significantly better out of fold (see `compare_refit_and_ensemble`). temperature: of single networks, see
+    `after_averaging`.
     """
-    from tenfold.model.refit import fold_blend, fold_ensemble, refit
+    from tenfold.model.refit import fold_blend, fold_ensemble, refit, refit_blend
     from tenfold.model.refit_or_ensemble import compare_refit_and_ensemble
 
     problem, recipe, epoch, scores, weights = winner
@@ -94,7 +106,9 @@ def final_model(
             problem, recipe, epoch, seed=seed, trained_scores=scores, device=device, engine=engine, idle=idle
         )
         kind = comparison.choice
-    if kind == "blend":
+    if kind == "blend" and short_folds(problem):
+        model = refit_blend(problem, parts, seed=seed, schema=schema, **how)
+    elif kind == "blend":
         model = fold_blend(problem, parts, schema=schema, **how)
     elif kind == "ensemble":
         model = fold_ensemble(problem, recipe, epoch, schema=schema, weights=weights, **how)

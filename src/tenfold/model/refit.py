@@ -22,7 +22,7 @@ from tenfold.engine.plan.shape import Shape
 from tenfold.errors import RunFailed
 from tenfold.executors.choose import executor_in_this_process
 from tenfold.executors.protocol import Emit, JobOrder
-from tenfold.model.final import BlendPart, FoldWeights
+from tenfold.model.final import BlendPart, FoldWeights, refits_of_part
 from tenfold.model.member import Member
 from tenfold.model.model import Model
 from tenfold.problem.problem import Problem
@@ -101,9 +101,31 @@ def fold_blend(
     """The fold ensembles of several recipes (see `fold_ensemble`) as one model, weighted by their shares."""
     how: Any = {"schema": schema, "classes": classes, "device": device, "engine": engine, "idle": idle}
     models = [fold_ensemble(problem, part.recipe, part.epoch, weights=part.weights, **how) for part in parts]
-    members = [
-        replace(member, share=part.share) for part, model in zip(parts, models, strict=True) for member in model.members
-    ]
+    return _weighted(models, parts)
+
+
+def refit_blend(
+    problem: Problem,
+    parts: Sequence[BlendPart],
+    *,
+    seed: int,
+    schema: Schema | None = None,
+    classes: tuple[object, ...] | None = None,
+    device: torch.device | None = None,
+    engine: Engine | None = None,
+    idle: Callable[[], None] = lambda: None,
+) -> Model:
+    """Several recipes, each trained on every development row with several seeds (see `refit`), as one model, weighted
+    by their shares."""
+    how: Any = {"schema": schema, "classes": classes, "device": device, "engine": engine, "idle": idle}
+    how |= {"seed": seed, "networks": refits_of_part(len(parts))}
+    return _weighted([refit(problem, part.recipe, part.epoch, **how) for part in parts], parts)
+
+
+def _weighted(models: Sequence[Model], parts: Sequence[BlendPart]) -> Model:
+    """One model of the members of several, each with the share of its part."""
+    pairs = zip(parts, models, strict=True)
+    members = [replace(member, share=part.share) for part, model in pairs for member in model.members]
     return replace(models[0], members=tuple(members))
 
 

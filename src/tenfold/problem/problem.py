@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tenfold.data.feed.encode import Encoding, Inputs
-from tenfold.data.feed.integers import few_integers, with_categories
+from tenfold.data.feed.integers import FewIntegers, few_integers, with_categories
 from tenfold.data.feed.moments import target_scale
 from tenfold.data.feed.randomness import derive, derive_int
 from tenfold.data.feed.target_means import fit_target_means, mean_categories, target_columns
@@ -44,7 +44,8 @@ class Problem:
 
     y: class indices (int64) or numbers (float64). units (rows,): rows of one number belong together (a group, copies of
     each other, neighbours in time); None: every row for itself. ordered: training rows lie before validation rows in
-    time.
+    time. integers: columns that recipes may take as categories too, known like a schema before the rows are divided;
+    None: they are looked for among all rows.
     """
 
     inputs: Inputs
@@ -54,6 +55,7 @@ class Problem:
     metric: Metric
     units: Array | None = None
     ordered: bool = False
+    integers: tuple[FewIntegers, ...] | None = None
 
     @property
     def task(self) -> str:
@@ -112,7 +114,7 @@ class Problem:
     @cached_property
     def wide(self) -> View:
         """The same with integers of few values as categories too."""
-        integers = few_integers(self.inputs)
+        integers = few_integers(self.inputs) if self.integers is None else self.integers
         if not integers:
             return self.plain
         return View(with_categories(self.inputs, integers), self.folds, integers, plain=self.plain)

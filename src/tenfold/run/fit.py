@@ -35,7 +35,7 @@ from tenfold.run.report_data import report_data
 from tenfold.run.verdict import no_score, test_lines
 from tenfold.search.blended import BLENDED, Blend, blend_parts, choose_blend, temperature_of
 from tenfold.search.context import SearchContext, device_named
-from tenfold.search.deadline import REPORT_SECONDS, Deadline, seconds_after_training, seconds_of_folds
+from tenfold.search.deadline import REPORT_SECONDS, Deadline, seconds_after_training, seconds_of_part
 from tenfold.search.leaderboard import leaderboard_row
 from tenfold.search.nested import Nested, nested_result
 from tenfold.search.racing import Rung
@@ -368,7 +368,7 @@ class Fit:
         return {"comparison": comparison, "model": predicts}
 
     def _choose_blend(self, trained: SearchResults) -> Blend:
-        """The blend that is kept; under a time limit one of so many recipes as can be trained once more in it. What is
+        """The blend that is kept; under a time limit one of so many recipes as can be trained in it. What is
         chosen is committed: the clock of a resumed run says something else."""
         problem, fast = trained.problem, by_engine(trained.recipes, self.prepared, self.plan.engine)[0]
 
@@ -377,8 +377,8 @@ class Fit:
             for most in range(BLENDED, 1, -1):
                 blend = choose_blend(trained, most)
                 parts = blend_parts(trained, blend)
-                again = [part for part in parts if part.weights is None]
-                if sum(seconds_of_folds(problem, part, compiled=part.recipe in fast) for part in again) <= left:
+                seconds = [seconds_of_part(problem, p, len(parts), compiled=p.recipe in fast) for p in parts]
+                if sum(seconds) <= left:
                     return blend
             return choose_blend(trained, 1)
 

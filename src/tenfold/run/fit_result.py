@@ -14,6 +14,7 @@ import numpy as np
 
 from tenfold.checks.baselines import Baseline
 from tenfold.jsonable import jsonable
+from tenfold.model.final import short_folds
 from tenfold.problem.from_file import Prepared
 from tenfold.recipe.spaces.range_edges import border_warnings
 from tenfold.run.lockbox import Ledger, TestScore
@@ -166,7 +167,7 @@ class RunResult:
         """The final model: refit, refits, ensemble or blend."""
         keep = self.prepared.settings.keep
         if keep == "blend" and self.model and len(self.model["recipes"]) == 1:
-            return "ensemble"
+            return "refits" if short_folds(self.trained.problem) else "ensemble"
         return str(self.comparison["choice"]) if keep == "both" and self.comparison else keep
 
     def _second(self) -> dict[str, Any] | None:

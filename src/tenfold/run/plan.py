@@ -18,10 +18,11 @@ from tenfold.engine.plan.network import plan_network
 from tenfold.errors import BadInput
 from tenfold.executors.choose import gain
 from tenfold.formatting import listed
-from tenfold.problem.default_space import default_space
+from tenfold.problem.default_space import default_space, is_table
 from tenfold.problem.from_file import Prepared
 from tenfold.problem.problem import Problem
 from tenfold.problem.settings import Settings
+from tenfold.problem.table_space import FOLDS, recipe_budget
 from tenfold.recipe.recipe import Recipe
 from tenfold.recipe.spaces.space import Space
 from tenfold.search.deadline import planned_training, seconds_after_training
@@ -33,6 +34,9 @@ from tenfold.statistics.metrics import Metric
 
 TRAINING_SECONDS = 75.0  # that a default search is planned to train for
 DEFAULT_TRIALS, MOST_TRIALS = 48, 400  # at most, without and with a time limit
+TABLE_TRIALS = 16  # recipes of the default space for a table: those that it names, and some samples
+TABLE_EPOCHS = 81  # of a training whose race is counted
+LONGER = 2.0  # times the usual length that a training of the default space may have where there is time
 RACED = 16  # recipes from which on a search is a race by default
 STARTED_BYTES = 430_000_000  # of a process that has loaded everything
 FINALISTS = 3  # packs of a race that train to the end
@@ -133,8 +137,36 @@ def _chosen(settings: Settings, problem: Problem, workers: int) -> tuple[Space |
     """The space that was given, or the default one, and what proposes from it; the one recipe that was given."""
     if settings.recipe is not None:
         return None, Given((settings.recipe,))
-    space = settings.space or default_space(problem.size, rows=problem.inputs.rows, task=problem.task)
-    return space, proposer(settings.proposals, space, _trials(space, settings, problem, workers), settings.seed)
+    if settings.space is None and is_table(problem.size):
+        space, trials = _for_a_table(settings, problem, workers)
+    else:
+        space = settings.space or default_space(problem.size, rows=problem.inputs.rows, task=problem.task)
+        trials = _trials(space, settings, problem, workers)
+    return space, proposer(settings.proposals, space, trials, settings.seed)
+
+
+def _for_a_table(settings: Settings, problem: Problem, workers: int) -> tuple[Space, int]:
+    """The default space for a table, and how many recipes of it. A time limit makes trainings shorter where it is too
+    short for those of `TABLE_TRIALS` recipes, and adds recipes, and longer trainings, where it leaves time for them."""
+    rows, folds = problem.inputs.rows, len(problem.folds) * (problem.divisions if settings.nested else 1)
+    asked = settings.trials or TABLE_TRIALS
+    strategy, usual = _strategy(settings, asked), recipe_budget(rows)
+
+    def whole(recipes: int) -> float:
+        """How many recipes trained to the end cost as much as a race of so many."""
+        return strategy.work(problem.folds, recipes, TABLE_EPOCHS) / (TABLE_EPOCHS * len(problem.folds))
+
+    if settings.time_limit is None:
+        return default_space(problem.size, rows=rows, task=problem.task), asked
+    seconds = planned_training(settings.time_limit) * workers * core_speed() * FOLDS / folds
+    each = min(seconds / whole(asked), LONGER * usual)
+    space = default_space(problem.size, rows=rows, task=problem.task, core_seconds=each)
+    if settings.trials:
+        return space, asked
+    most = asked
+    while most < MOST_TRIALS and whole(most + 1) * each <= seconds:
+        most += 1
+    return space, most
 
 
 def _stacked_seconds(recipes: Sequence[Recipe], problem: Problem, share: float, workers: int, *, raced: bool) -> float:

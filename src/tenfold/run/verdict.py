@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tenfold.formatting import byte_size, listed, number
+from tenfold.model.final import short_folds
 from tenfold.repair.failures import failure_sentence
 from tenfold.run.fit_result import LEVEL, RunResult
 from tenfold.search.leaderboard import leaderboard_row
@@ -152,17 +153,17 @@ def _keep_line(result: RunResult) -> list[str]:
     if model is None or model["networks"] == 1:
         return lines
     folds, size = len(result.trained.problem.folds), f"{model['networks']} networks, {byte_size(model['bytes'])}"
-    if result.kept == "refits":
-        return [*lines, f"What predicts: the winner trained on all development rows with several seeds, {size}."]
-    if result.kept == "ensemble":
+    whole = result.kept == "refits" or (result.kept == "blend" and short_folds(result.trained.problem))
+    where = "all development rows" if whole else f"{folds} folds"
+    if result.kept != "blend":
         asked = result.prepared.settings.keep == "blend" and len(result.trained.begun) > 1
         why = "; a blend with other recipes scored no better on rows that did not choose it" if asked else ""
-        return [*lines, f"What predicts: the winner on {folds} folds, {size}{why}."]
+        return [*lines, f"What predicts: the winner on {where}, {size}{why}."]
     parts = listed((f"{part['share']:.0%} recipe {part['number']}" for part in model["recipes"]), len(model["recipes"]))
     word, corrected = result.trained.problem.metric.words, model["corrected"]
     score = f"{word} {number(model['cv_mean'])} out of fold"
     score += "" if corrected is None else f"; corrected for having chosen the blend, too: {number(corrected)}"
-    what = f"a blend of {len(model['recipes'])} recipes on {folds} folds ({parts}), {size}"
+    what = f"a blend of {len(model['recipes'])} recipes on {where} ({parts}), {size}"
     return [*lines, f"What predicts: {what}: {score}."]
 
 

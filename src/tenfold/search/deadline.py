@@ -14,10 +14,9 @@ from collections.abc import Callable, Collection, Sequence
 
 from tenfold.engine.native.speed import core_speed
 from tenfold.engine.plan.cost import COMPILED, MODEL, recipe_seconds
-from tenfold.model.final import REFITS, BlendPart
+from tenfold.model.final import REFITS, BlendPart, refits_of_part, short_folds
 from tenfold.problem.problem import Problem
 from tenfold.recipe.recipe import Recipe
-from tenfold.search.blended import BLENDED
 
 NEVER = 100 * 366 * 86400.0  # seconds
 TRAINING_SHARE = 0.6  # of a limit, in plans; the others are for baselines, the refit and the report
@@ -102,15 +101,19 @@ def seconds_after_training(
     fast = set(map(id, compiled))
     once = sorted(_seconds_of_one(problem, recipe, id(recipe) in fast) for recipe in recipes)
     folds = len(problem.folds)
-    networks = {"refit": 1, "refits": REFITS, "ensemble": folds, "blend": BLENDED * folds, "both": folds**2}[keep]
-    networks = 0 if kept and keep in ("ensemble", "blend") else networks
+    # A blend makes do with the winner alone if there is no time for more.
+    alone = REFITS if short_folds(problem) else folds
+    networks = {"refit": 1, "refits": REFITS, "ensemble": folds, "blend": alone, "both": folds**2}[keep]
+    if kept and (keep == "ensemble" or (keep == "blend" and not short_folds(problem))):
+        networks = 0
     return REPORT_SECONDS + networks * once[int(0.8 * (len(once) - 1))]
 
 
-def seconds_of_folds(problem: Problem, part: BlendPart, *, compiled: bool) -> float:
-    """Seconds that a recipe of a blend is likely to take once more on all folds. compiled: by compiled code."""
-    whole = len(problem.folds) * _seconds_of_one(problem, part.recipe, compiled)
-    return whole * part.epoch / part.recipe.epochs
+def seconds_of_part(problem: Problem, part: BlendPart, parts: int, *, compiled: bool) -> float:
+    """Seconds that training a recipe of a blend of so many is likely to take. compiled: by compiled code."""
+    on_folds = 0 if part.weights is not None else len(problem.folds)
+    networks = refits_of_part(parts) if short_folds(problem) else on_folds
+    return networks * _seconds_of_one(problem, part.recipe, compiled) * part.epoch / part.recipe.epochs
 
 
 def _seconds_of_one(problem: Problem, recipe: Recipe, compiled: bool) -> float:

@@ -192,5 +192,5 @@ def test_every_recipe_of_the_default_space_can_be_judged():
     space = default_space(Size(9, 3), rows=900, task="classification")
     said = [sentence for recipe in space.sample(200) for sentence in border_warnings(space, recipe)]
     words = {re.split(r" [\d.e-]+ is at the (?:lower|upper) end of its range ", sentence)[0] for sentence in said}
-    assert words == {"learning rate", "weight decay", "dropout", "warmup of cosine", "end of cosine"}
+    assert words == {"learning rate", "weight decay", "dropout", "sigma of pbld", "bins of ple"}
     assert all(re.search(r": try (up|down) to [\d.e-]+$", sentence) for sentence in said)

@@ -111,7 +111,10 @@ def plan_trials(
     return fitting if space.size is None else min(fitting, space.size)
 
 
-def epochs_within(recipes: list[Recipe], size: Size, *, rows: int, folds: int, core_seconds: float) -> int:
+def epochs_within(
+    recipes: list[Recipe], size: Size, *, rows: int, folds: int, core_seconds: float, model: CostModel = MODEL
+) -> int:
     """The epochs (at least 1) for which the mean of the recipes costs at most `core_seconds` of one core."""
-    total = sum(recipe_seconds(replace(recipe, epochs=1), size, rows=rows, folds=folds) for recipe in recipes)
+    once = [replace(recipe, epochs=1) for recipe in recipes]
+    total = sum(recipe_seconds(recipe, size, rows=rows, folds=folds, model=model) for recipe in once)
     return max(1, math.floor(core_seconds * len(recipes) / total))

@@ -1,0 +1,191 @@
+"""The space that is searched for a table when the user gives none: recipes that did best on many tables, then samples.
+
+What RealMLP and TabM do for tables (docs/tables.md) is where it starts: numbers scaled by their quartiles and bent,
+embedded, behind a scaling layer; rates by kind of parameter; a cyclic schedule whose valleys lie where a race decides.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from tenfold.engine.plan.cost import COMPILED, epochs_within
+from tenfold.engine.plan.size import Size
+from tenfold.recipe.recipe import Recipe
+from tenfold.recipe.spaces.space import Space
+
+FOLDS = 5
+FEWEST, MOST = 12, 256  # epochs
+# Up to so many rows: hidden layers of most recipes, of wider ones, and of those with views, each row of which is many.
+HIDDEN: dict[float, tuple[list[int], list[int], list[int]]] = {
+    1_000: ([64, 64], [128, 128], [64, 64]),
+    5_000: ([128, 128, 128], [256, 256], [64, 64]),
+    math.inf: ([128, 128, 128], [256, 256, 256], [128, 128]),
+}
+BATCH: dict[float, int] = {1_000: 32, 2_500: 64, 25_000: 128, 100_000: 256, math.inf: 512}  # up to so many rows
+VIEWS = 8
+ENCODED = 640  # numbers that all columns together are encoded as
+WITHIN = {"clip_predictions": True}
+FEW = 1_000  # rows up to which regularization matters most
+FACTORS = {"bias": 0.1, "scale": 6.0, "embedding": 0.1, "parametric": 0.1, "fan_in": True}
+VALLEYS = {"coslog": {"base": 3, "cycles": 4}}  # at 1/27, 1/9, 1/3 of a training, about, and at its end
+
+
+def table_space(size: Size, *, rows: int, task: str, core_seconds: float | None = None) -> Space:
+    """The space for a table of `rows` development rows.
+
+    core_seconds: of compiled training that the mean recipe may take on its folds; by default `recipe_budget(rows)`,
+    which decides the epochs, 12 to 256.
+    """
+    recipes, samples = first_recipes(size, rows=rows, task=task), _samples(size, rows, task)
+    if size.image is not None:
+        recipes, samples = [_of_pixels(recipe) for recipe in recipes if not _has_views(recipe)], _of_pixels(samples)
+    budget = recipe_budget(rows) if core_seconds is None else core_seconds
+    usual = [Recipe.from_dict(recipe) for recipe in recipes if not _has_views(recipe)]
+    fitting = epochs_within(usual, size, rows=rows, folds=FOLDS, core_seconds=budget, model=COMPILED)
+    epochs = min(max(fitting, FEWEST), MOST)
+    # An epoch of many views costs as much as many epochs, and needs no valley of a schedule: its views are averaged.
+    few = max(FEWEST, epochs // 4)
+    first = [{**recipe, "epochs": few if _has_views(recipe) else epochs} for recipe in recipes]
+    if task == "regression":
+        first, samples = [{**recipe, **WITHIN} for recipe in first], {**samples, **WITHIN}
+    return Space.from_dict({"first": first, **samples, "epochs": epochs})
+
+
+def recipe_budget(rows: int) -> float:
+    """Seconds of one core for one recipe on its folds: 8 up to 2,000 rows, 40 at 10,000, 50 at 20,000. A race of 16
+    trains about five of them whole."""
+    if rows <= 10_000:
+        return max(8.0, 4e-3 * rows)
+    return 40.0 + 1e-3 * (min(rows, 20_000) - 10_000) + 5e-4 * max(rows - 20_000, 0)
+
+
+def first_recipes(size: Size, *, rows: int, task: str) -> list[dict[str, Any]]:
+    """The recipes that are tried before any sample, without their epochs, best first by bench/quality.py.
+
+    Where integer columns may be categories, or categories have many levels, some recipes take them so; a linear model
+    is among them.
+    """
+    numbers = task == "regression"
+    usual, wide, seen = _upto(HIDDEN, rows)
+    bent = "mish" if numbers else "selu"
+    rate = 0.1 if numbers else 0.04
+    codes = {"integers": "categories"} if "integers" in both_ways(size) else {}
+    means = {"categories": "target_means"} if "categories" in both_ways(size) else {}
+    bins = {"ple": {"bins": most_bins(size)}}
+    return [
+        _recipe(rows, usual, bent, rate),
+        _recipe(rows, usual, "mish", rate / 2, embedding=bins, dropout=0.25),
+        _recipe(rows, wide, "mish", rate / 2, dropout=0.3, **codes),
+        _viewed(rows, seen, embedding={"ple": {"bins": max(4, most_bins(size) // 2), "size": 8}}),
+        _recipe(rows, usual, bent, rate, embedding="none", dropout=0.3, weight_decay=0.05),
+        _recipe(rows, wide, bent, rate / 2, embedding=bins, dropout=0.3, weight_decay=0.05, **means),
+        _recipe(rows, usual, "mish", rate / 4, embedding={"pbld": {"sigma": 0.5}}, dropout=0.1, **codes),
+        _recipe(rows, wide, bent, rate, embedding={"pbld": {"sigma": 0.05}}, dropout=0.4, weight_decay=0.1),
+        _linear(rows),
+    ]
+
+
+def most_bins(size: Size) -> int:
+    """Bins of a piecewise-linear encoding: 32 up to 20 numeric columns, fewer of more columns, so that not all of a
+    training goes into the first layer."""
+    return min(32, max(4, ENCODED // max(1, size.numeric)))
+
+
+def both_ways(size: Size) -> dict[str, list[str]]:
+    """The columns that may be taken in two ways, as the fields of a space: integers of few values, and categories of
+    many levels."""
+    integers = any(way[0] == "categories" for way in size.ways)
+    means = any(way[1] == "target_means" for way in size.ways)
+    found = {"integers": ["numbers", "categories"]} if integers else {}
+    return found | ({"categories": ["one_hot", "target_means"]} if means else {})
+
+
+def _recipe(
+    rows: int, hidden: list[int], activation: str, rate: float, *, embedding: Any = "pbld", dropout: float = 0.15,
+    weight_decay: float = 0.02, **more: Any,
+) -> dict[str, Any]:  # fmt: skip
+    """RealMLP's recipe with other numbers."""
+    return {
+        "preprocess": "robust_clip",
+        "network": {
+            "hidden": hidden, "activation": {"parametric": activation}, "embedding": embedding, "scale": True,
+            "dropout": dropout,
+        },
+        "init": "data_driven",
+        "optimizer": {"adamw": {"lr": rate, "beta2": 0.95}},
+        "decay": VALLEYS,
+        "rate_factors": FACTORS,
+        "weight_decay": weight_decay,
+        "weight_decay_schedule": "flat_cos",
+        "dropout_schedule": "flat_cos",
+        "batch_size": _upto(BATCH, rows),
+        **more,
+    }  # fmt: skip
+
+
+def _viewed(rows: int, hidden: list[int], *, embedding: Any) -> dict[str, Any]:
+    """TabM-mini's recipe, with few views."""
+    return {
+        "preprocess": "robust_clip",
+        "network": {
+            "hidden": hidden, "activation": "relu", "embedding": embedding, "views": VIEWS, "dropout": 0.1,
+        },
+        "optimizer": {"adamw": {"lr": 2e-3}},
+        "weight_decay": 3e-4,
+        "clip_norm": 1.0,
+        "batch_size": _upto(BATCH, rows),
+    }  # fmt: skip
+
+
+def _linear(rows: int) -> dict[str, Any]:
+    """A linear model, which networks must not lose to on small tables."""
+    return {
+        "preprocess": "robust_clip",
+        "network": {"hidden": []},
+        "optimizer": {"adamw": {"lr": 3e-3}},
+        "decay": VALLEYS,
+        "weight_decay": 0.1 if rows <= FEW else 0.01,
+        "batch_size": _upto(BATCH, rows),
+    }
+
+
+def _samples(size: Size, rows: int, task: str) -> dict[str, Any]:
+    """What follows: the same recipe with numbers drawn from ranges, after the authors' own search space."""
+    numbers = task == "regression"
+    usual, wide, _ = _upto(HIDDEN, rows)
+    return {
+        "preprocess": "robust_clip",
+        **both_ways(size),
+        "network": {
+            "hidden": [usual, wide],
+            "activation": [{"parametric": "mish"}, {"parametric": "selu"}],
+            "embedding": [
+                {"pbld": {"sigma": {"log_uniform": [0.05, 0.7]}}},
+                {"ple": {"bins": {"int_log_uniform": [max(4, most_bins(size) // 4), 2 * most_bins(size)]}}},
+            ],
+            "scale": True,
+            "dropout": [0.0, {"uniform": [0.1, 0.5]}],
+        },
+        "init": "data_driven",
+        "optimizer": {"adamw": {"lr": {"log_uniform": [0.02, 0.3] if numbers else [0.01, 0.1]}, "beta2": [0.95, 0.98]}},
+        "decay": VALLEYS,
+        "rate_factors": FACTORS,
+        "weight_decay": {"log_uniform": [1e-3, 0.1]},
+        "weight_decay_schedule": "flat_cos",
+        "dropout_schedule": "flat_cos",
+        "batch_size": _upto(BATCH, rows),
+    }
+
+
+def _has_views(recipe: dict[str, Any]) -> bool:
+    return "views" in recipe["network"]
+
+
+def _of_pixels(recipe: dict[str, Any]) -> dict[str, Any]:
+    """The same for images that are too small for convolutions: pixels are no columns to embed, and have one unit."""
+    return {**recipe, "preprocess": "standardize", "network": {**recipe["network"], "embedding": "none"}}
+
+
+def _upto(table: dict[Any, Any], rows: int) -> Any:
+    return next(entry for most, entry in table.items() if rows <= most)
