@@ -1,6 +1,7 @@
 """`--recipe realmlp` and `tenfold recipes realmlp`: recipes by name, whose form the task decides."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from tenfold.cli.options import recipe_options
 from tenfold.errors import BadInput
 from tenfold.problem.from_file import prepare
 from tenfold.problem.settings import Settings
+from tenfold.recipe import Recipe
 from tenfold.recipe.presets import recipe_preset
 
 
@@ -25,6 +27,8 @@ def test_the_task_decides_the_form(tmp_path, numbers):
     prepared = prepare(settings)
     assert prepared.settings.recipe == recipe_preset("realmlp", prepared.problem.task)
     assert prepared.settings.recipe.clip_predictions == numbers
+    mine = replace(prepared.settings, recipe=Recipe(epochs=3))
+    assert prepare(mine).settings.recipe == Recipe(epochs=3)
     assert Settings.of(json.loads(json.dumps(prepared.settings.to_dict()))) == prepared.settings
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from tenfold.data.feed.batches import Dealing
 from tenfold.data.feed.encode import Inputs
+from tenfold.data.feed.integers import few_integers
 from tenfold.errors import BadInput
 from tenfold.problem.from_arrays import Labelled, understand
 from tenfold.problem.problem import Problem
@@ -81,9 +82,9 @@ def audit(
         recipe = replace(recipe, epochs=min(recipe.epochs, epochs))
     data = understand(X, y, task)
     problem = data.problem(folds, seed=seed, groups=groups)
+    # Which columns may be categories is decided before the rows are divided, like a schema: no change of rows moves it.
+    problem = replace(problem, integers=problem.wide.integers)
     problem.check_recipes([recipe])
-    # Which columns may be categories is decided once, by all development rows, as their kinds are.
-    problem = replace(problem, few=problem.wide.integers)
     if step is not None and (data.schema is not None or data.inputs.image is not None):
         raise BadInput("a step of your own on a frame or on images", expected="a numeric matrix X", do="X.to_numpy()")
     leaks: list[Leak] = []
@@ -130,7 +131,7 @@ def _stepped(problem: Problem, data: Labelled, step: PreprocessingStep | None, f
     if x.shape[0] != problem.inputs.rows or x.ndim != 2:
         raise BadInput(f"step gave an array of shape {x.shape}", expected=f"({problem.inputs.rows}, columns)")
     again = understand(x, data.y if not data.labels else np.asarray(data.labels, object)[data.y], data.task)
-    return replace(problem, inputs=again.inputs)
+    return replace(problem, inputs=again.inputs, integers=few_integers(again.inputs.take(problem.folds[fold].train)))
 
 
 def _fitted(problem: Problem, recipe: Recipe, fold: int) -> dict[str, Array]:

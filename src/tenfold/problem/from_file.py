@@ -116,7 +116,8 @@ def _prepare(settings: Settings) -> Prepared:
         warnings += _copies(inputs, sealed.inputs)
     counts = len(target.values), len(development), sealed.rows, target.dropped
     folds = replace(splits, folds=problem.divisions) if isinstance(splits.folds, int) else splits
-    if settings.preset is not None:
+    # A run that is resumed has the recipe already, whatever the preset has become since.
+    if settings.preset is not None and settings.recipe is None:
         settings = replace(settings, recipe=recipe_preset(settings.preset, target.task))
     return Prepared(
         settings, data.name, data.source, target.name, schema, card, problem, tuple(notes),

@@ -44,8 +44,8 @@ class Problem:
 
     y: class indices (int64) or numbers (float64). units (rows,): rows of one number belong together (a group, copies of
     each other, neighbours in time); None: every row for itself. ordered: training rows lie before validation rows in
-    time. few: the columns that may be taken as categories too and their values, where that was decided before, as the
-    kinds of columns are; None: the rows decide.
+    time. integers: columns that recipes may take as categories too, known like a schema before the rows are divided;
+    None: they are looked for among all rows.
     """
 
     inputs: Inputs
@@ -55,7 +55,7 @@ class Problem:
     metric: Metric
     units: Array | None = None
     ordered: bool = False
-    few: tuple[FewIntegers, ...] | None = None
+    integers: tuple[FewIntegers, ...] | None = None
 
     @property
     def task(self) -> str:
@@ -114,7 +114,7 @@ class Problem:
     @cached_property
     def wide(self) -> View:
         """The same with integers of few values as categories too."""
-        integers = few_integers(self.inputs) if self.few is None else self.few
+        integers = few_integers(self.inputs) if self.integers is None else self.integers
         if not integers:
             return self.plain
         return View(with_categories(self.inputs, integers), self.folds, integers, plain=self.plain)
