@@ -28,6 +28,7 @@ ENCODED = 640  # numbers that all columns together are encoded as
 WITHIN = {"clip_predictions": True}
 FEW = 1_000  # rows up to which regularization matters most
 FACTORS = {"bias": 0.1, "scale": 6.0, "embedding": 0.1, "parametric": 0.1, "fan_in": True}
+NORMAL = {"preprocess": "quantile_normal"}
 VALLEYS = {"coslog": {"base": 3, "cycles": 4}}  # at 1/27, 1/9, 1/3 of a training, about, and at its end
 
 
@@ -78,10 +79,10 @@ def first_recipes(size: Size, *, rows: int, task: str) -> list[dict[str, Any]]:
         _recipe(rows, usual, "mish", rate / 2, embedding=bins, dropout=0.25),
         _recipe(rows, wide, "mish", rate / 2, dropout=0.3, **codes),
         _viewed(rows, seen, embedding={"ple": {"bins": max(4, most_bins(size) // 2), "size": 8}}),
-        _recipe(rows, usual, bent, rate, embedding="none", dropout=0.3, weight_decay=0.05),
+        _recipe(rows, usual, bent, rate, embedding="none", dropout=0.3, weight_decay=0.05, **NORMAL),
         _recipe(rows, wide, bent, rate / 2, embedding=bins, dropout=0.3, weight_decay=0.05, **means),
         _recipe(rows, usual, "mish", rate / 4, embedding={"pbld": {"sigma": 0.5}}, dropout=0.1, **codes),
-        _recipe(rows, wide, bent, rate, embedding={"pbld": {"sigma": 0.05}}, dropout=0.4, weight_decay=0.1),
+        _recipe(rows, wide, bent, rate, embedding={"pbld": {"sigma": 0.05}}, dropout=0.4, weight_decay=0.1, **NORMAL),
         _linear(rows),
     ]
 
@@ -155,7 +156,7 @@ def _samples(size: Size, rows: int, task: str) -> dict[str, Any]:
     numbers = task == "regression"
     usual, wide, _ = _upto(HIDDEN, rows)
     return {
-        "preprocess": "robust_clip",
+        "preprocess": ["robust_clip", "quantile_normal"],
         **both_ways(size),
         "network": {
             "hidden": [usual, wide],
