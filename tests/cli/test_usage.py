@@ -205,7 +205,7 @@ def test_explain_says_all_about_a_rule(here):
         assert f"\n  {word}" in done.out
     assert all(len(line) <= 110 for line in done.out.splitlines())
     found = json.loads(tenfold("recipes", "--explain", "none", "--json").out)["rules"]
-    assert [rule["family"] for rule in found] == ["preprocess", "normalization", "decay"]
+    assert [rule["family"] for rule in found] == ["preprocess", "normalization", "embedding", "decay"]
     refused(tenfold("recipes", "--explain", "adma"), "'adma'", "nearest: adam", "optimizer: sgd", "layer: dense")
 
 
