@@ -274,7 +274,9 @@ def test_everything_else_of_a_recipe(changes):
 @pytest.mark.parametrize("changes", REGRESSION, ids=name_of)
 def test_losses_of_numbers(changes):
     compare(recipe_of(**changes), classes=0)
-    compare(recipe_of(**changes, **VIEWS), classes=0)
+    # The slope of an absolute error jumps at 0: a rounding decides it, and Adam makes a whole step of that.
+    steady = {"optimizer": {"sgd": {"lr": 0.05}}} if changes.get("loss") == "absolute" else {}
+    compare(recipe_of(**{**changes, **VIEWS, **steady}), classes=0)
 
 
 OF_VIEWS = [
