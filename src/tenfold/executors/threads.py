@@ -50,10 +50,12 @@ class ThreadExecutor:
             # Jobs end with a checkpoint: it is received before the exception goes on, so that no work is lost.
             while threads.alive:
                 threads.receive_next(receive)
+            threads.join()
             raise
         finally:
             torch.set_num_threads(before[0])
             sys.setswitchinterval(before[1])
+        threads.join()
         if threads.failure is not None:
             raise threads.failure
 
@@ -66,10 +68,18 @@ class _JobThreads:
         self.stop, self._late = threading.Event(), late
         self._waiting, self._lock = iter(list(jobs)), threading.Lock()
         self._messages: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
+        self._threads = list[threading.Thread]()
 
     def start_one(self) -> None:
-        threading.Thread(target=self._work, daemon=True).start()
+        thread = threading.Thread(target=self._work, daemon=True)
+        self._threads.append(thread)
+        thread.start()
         self.alive += 1
+
+    def join(self) -> None:
+        """Wait until the threads that have said that they end are gone: they free what they worked on first."""
+        for thread in self._threads:
+            thread.join()
 
     def receive_next(self, receive: Callable[[Any], None], seconds: float | None = None) -> None:
         """Handle the next message of a job, or the end of a thread; return after so many seconds without one."""
