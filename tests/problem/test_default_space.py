@@ -245,6 +245,13 @@ def test_tiny_images_are_tables_without_columns_to_embed():
         plan_network(recipe.network, Size(48, 2, (4, 4, 3)))
 
 
+def test_many_columns_are_not_embedded():
+    for columns, embedded in ((160, True), (161, False)):
+        sample = default_space(Size(columns, 2), rows=500, task="classification").sample(30)
+        assert any(not isinstance(recipe.network.embedding, NoEmbedding) for recipe in sample) == embedded
+        assert any(recipe.network.views > 1 for recipe in sample) == embedded
+
+
 def test_recipe_formula_by_hand():
     model = CostModel(flops=float("inf"), weight=0, unit=0, step=1.0)
     recipe = Recipe(batch_size=30, epochs=7)

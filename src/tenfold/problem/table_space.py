@@ -25,6 +25,7 @@ HIDDEN: dict[float, tuple[list[int], list[int], list[int]]] = {
 BATCH: dict[float, int] = {1_000: 32, 2_500: 64, 25_000: 128, 100_000: 256, math.inf: 512}  # up to so many rows
 VIEWS = 8
 ENCODED = 640  # numbers that all columns together are encoded as
+MOST_EMBEDDED = 160  # numeric columns: of more than that an embedding would take all the time
 WITHIN = {"clip_predictions": True}
 FEW = 1_000  # rows up to which regularization matters most
 FACTORS = {"bias": 0.1, "scale": 6.0, "embedding": 0.1, "parametric": 0.1, "fan_in": True}
@@ -36,11 +37,13 @@ def table_space(size: Size, *, rows: int, task: str, core_seconds: float | None 
     """The space for a table of `rows` development rows.
 
     core_seconds: of compiled training that the mean recipe may take on its folds; by default `recipe_budget(rows)`,
-    which decides the epochs, 12 to 256.
+    which decides the epochs, 12 to 256. More than 160 numeric columns are not embedded.
     """
     recipes, samples = first_recipes(size, rows=rows, task=task), _samples(size, rows, task)
-    if size.image is not None:
-        recipes, samples = [_of_pixels(recipe) for recipe in recipes if not _has_views(recipe)], _of_pixels(samples)
+    if size.image is not None or size.numeric > MOST_EMBEDDED:
+        pixels = size.image is not None
+        recipes = [_plain(recipe, pixels) for recipe in recipes if not _has_views(recipe)]
+        samples = _plain(samples, pixels)
     budget = recipe_budget(rows) if core_seconds is None else core_seconds
     usual = [Recipe.from_dict(recipe) for recipe in recipes if not _has_views(recipe)]
     fitting = epochs_within(usual, size, rows=rows, folds=FOLDS, core_seconds=budget, model=COMPILED)
@@ -183,9 +186,11 @@ def _has_views(recipe: dict[str, Any]) -> bool:
     return "views" in recipe["network"]
 
 
-def _of_pixels(recipe: dict[str, Any]) -> dict[str, Any]:
-    """The same for images that are too small for convolutions: pixels are no columns to embed, and have one unit."""
-    return {**recipe, "preprocess": "standardize", "network": {**recipe["network"], "embedding": "none"}}
+def _plain(recipe: dict[str, Any], pixels: bool) -> dict[str, Any]:
+    """The same without an embedding, for many columns and for images that are too small for convolutions: pixels have
+    one unit."""
+    changed: dict[str, Any] = {"preprocess": "standardize"} if pixels else {}
+    return {**recipe, **changed, "network": {**recipe["network"], "embedding": "none"}}
 
 
 def _upto(table: dict[Any, Any], rows: int) -> Any:
