@@ -20,7 +20,7 @@ def main() -> None:
     chromium = parser.parse_args().chromium
     with tempfile.TemporaryDirectory() as folder:
         run, shot = Path(folder) / "run", Path(folder) / "shot.png"
-        fit = ["fit", "sklearn:breast_cancer", "--trials", "27", "--out", str(run)]
+        fit = ["fit", "sklearn:breast_cancer", "--out", str(run)]
         subprocess.run([sys.executable, "-m", "tenfold.cli.main", *fit], check=True)
         window = [f"--window-size={WIDTH},{HEIGHT}", f"--screenshot={shot}", "--hide-scrollbars"]
         page = (run / "report.html").as_uri()

@@ -17,6 +17,9 @@ from tenfold.rules.record import main_field, rule_name
 from tenfold.rules.schedules import NoDecay
 
 
+OF_REALMLP = RateFactors(bias=0.1, scale=6.0, embedding=0.1, parametric=0.1, fan_in=True)
+
+
 def describe_rule(rule: Any) -> str:
     """A rule's name in words: MinMax -> "min max"."""
     return rule_name(rule).replace("_", " ")
@@ -81,7 +84,9 @@ def describe_dropout(network: Network) -> list[str]:
 
 
 def describe_factors(factors: RateFactors) -> str:
-    """What has another rate: "rates bias 0.1, fan in"."""
+    """What has another rate: "rates bias 0.1, fan in"; all that RealMLP gives another one: "RealMLP's rates"."""
+    if factors == OF_REALMLP:
+        return "RealMLP's rates"
     default = RateFactors()
     named = [(field, getattr(factors, field)) for field in kinds(RateFactors)]
     differing = [(field.replace("_", " "), value) for field, value in named if value != getattr(default, field)]
