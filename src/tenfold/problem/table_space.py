@@ -65,7 +65,7 @@ def recipe_budget(rows: int) -> float:
 
 
 def first_recipes(size: Size, *, rows: int, task: str) -> list[dict[str, Any]]:
-    """The recipes that are tried before any sample, without their epochs, best first by bench/quality.py.
+    """The recipes that are tried before any sample, without their epochs.
 
     Where integer columns may be categories, or categories have many levels, some recipes take them so; a linear model
     is among them.
