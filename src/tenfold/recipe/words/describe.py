@@ -16,7 +16,6 @@ from tenfold.rules.rate_factors import RateFactors
 from tenfold.rules.record import main_field, rule_name
 from tenfold.rules.schedules import NoDecay
 
-
 OF_REALMLP = RateFactors(bias=0.1, scale=6.0, embedding=0.1, parametric=0.1, fan_in=True)
 
 
