@@ -23,7 +23,7 @@ RECIPE = Recipe.from_dict(FIELDS | {"optimizer": {"adam": {"lr": 0.05}}})
 SPACE = Space.from_dict(FIELDS | {"optimizer": {"adam": {"lr": {"log_uniform": [2e-2, 1e-1]}}}, "epochs": 8})
 
 
-DEFAULTS = import_module("tenfold.problem.default_space")  # the package has a function of that name
+DEFAULTS = import_module("tenfold.problem.table_space")  # the package has a function of that name
 FORMS, SEARCHES = (
     [kind(form, trials=2, folds=2, random_state=0, device="cpu") for form in forms for kind in (Classifier, Regressor)]
     for forms in ((RECIPE,), (SPACE, None))
@@ -41,7 +41,7 @@ def test_scikit_learns_checks(estimator, check):
 @pytest.mark.filterwarnings("ignore:invalid value encountered in cast:RuntimeWarning")
 @parametrize_with_checks(SEARCHES)
 def test_scikit_learns_checks_of_a_search(estimator, check, monkeypatch):
-    monkeypatch.setattr(DEFAULTS, "MOST", 15)  # epochs of a search without a space: 120 would take eight times as long
+    monkeypatch.setattr(DEFAULTS, "MOST", 15)  # epochs of a search without a space: 256 would take many times as long
     check(estimator)
 
 

@@ -157,7 +157,7 @@ def test_the_lockbox_stays_shut_and_every_opening_is_on_the_ledger(folder, tmp_p
     assert again.code == 0
     assert "opened 2 times, by the same model: it is the same score of the same model" in again.out
 
-    done, summary = fit(folder, second, "--trials", 2, "--keep", "ensemble")  # another model, the same rows
+    done, summary = fit(folder, second, "--trials", 2, "--keep", "refit")  # another model, the same rows
     assert summary["test"]["opened"] == 1
     assert "no longer an untouched test set" in done.out
     assert "runs/first" in done.out
