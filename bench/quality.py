@@ -27,6 +27,7 @@ from bench.machine import describe, facts
 from bench.quality_contestants import RIVALS
 from bench.quality_tables import TABLES, BenchTable, divisions, read_frame
 from bench.speed import RESULTS, markdown
+from bench.tables import PROGRAM
 
 Array = np.ndarray
 TENFOLD = "tenfold"
@@ -55,8 +56,7 @@ def tenfold(table: BenchTable, train: Path, test: Path, folder: Path, more: list
 
 
 def _run(arguments: list[str]) -> None:
-    program = "from tenfold.cli.main import entry; entry()"
-    subprocess.run([sys.executable, "-c", program, *arguments], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([sys.executable, "-c", PROGRAM, *arguments], check=True, stdout=subprocess.DEVNULL)
 
 
 def error(table: BenchTable, truth: Array, outputs: Array, classes: list[str]) -> float:
@@ -150,7 +150,7 @@ def summary_lines(known: dict[str, Any], label: str) -> list[list[str]]:
             continue
         ratios = np.array([mine["error"] / other["error"] for mine, other in pairs])
         middle, low, high = geometric(ratios)
-        seconds = [np.mean([one[what] for one in side]) for what in ("processor",) for side in zip(*pairs, strict=True)]
+        seconds = [np.mean([one["processor"] for one in side]) for side in zip(*pairs, strict=True)]
         lines.append([
             rival, str(len(pairs)), f"{middle:.3f} [{low:.3f}, {high:.3f}]", f"{int((ratios < 1).sum())}",
             f"{seconds[0]:.0f}", f"{seconds[1]:.0f}",

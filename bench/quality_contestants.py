@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold
 
+from bench.machine import cores
 from bench.quality_tables import TABLES, BenchTable
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 Array = np.ndarray
 FOLDS, ROUNDS, PATIENCE = 5, 2000, 50
+MOST_LEVELS = 255  # of a category that scikit-learn's trees take
 
 
 class Rows(NamedTuple):
@@ -90,21 +92,28 @@ def _dates(column: Any) -> Any:
     return found if found.notna().mean() > 0.95 else None
 
 
+def _bag(rows: Rows, test: pd.DataFrame, fit: Callable[[Array, Array], Any]) -> Array:
+    """The mean of the predictions of test rows by five models, each fitted on the training rows of a fold; the rows
+    left out are for stopping."""
+    folds = ((train, fit(train, held)) for train, held in rows.folds())
+    return np.mean([_outputs(model, rows, test, np.unique(rows.y[train])) for train, model in folds], 0)
+
+
 def lightgbm(rows: Rows) -> Array:
     """LightGBM at its defaults but for the rate, 0.05, with early stopping, a bag of five folds."""
     import lightgbm as lgb
 
     kind = {"number": lgb.LGBMRegressor}.get(rows.table.kind, lgb.LGBMClassifier)
     metric = {"number": "rmse", "binary": "auc", "classes": "multi_logloss"}[rows.table.kind]
-    total = []
-    for train, held in rows.folds():
-        model = kind(n_estimators=ROUNDS, learning_rate=0.05, n_jobs=_threads(), verbose=-1, random_state=0)
-        model.fit(
+
+    def fit(train: Array, held: Array) -> Any:
+        model = kind(n_estimators=ROUNDS, learning_rate=0.05, n_jobs=cores(), verbose=-1, random_state=0)
+        return model.fit(
             rows.train.iloc[train], rows.y[train], eval_set=[(rows.train.iloc[held], rows.y[held])], eval_metric=metric,
             callbacks=[lgb.early_stopping(PATIENCE, verbose=False)],
         )  # fmt: skip
-        total.append(_outputs(model, rows, rows.test, np.unique(rows.y[train])))
-    return np.mean(total, 0)
+
+    return _bag(rows, rows.test, fit)
 
 
 def catboost(rows: Rows) -> Array:
@@ -113,19 +122,19 @@ def catboost(rows: Rows) -> Array:
 
     kind = cb.CatBoostRegressor if rows.table.kind == "number" else cb.CatBoostClassifier
     metric = {"number": "RMSE", "binary": "AUC", "classes": "MultiClass"}[rows.table.kind]
-    train_rows, test_rows = rows.train.copy(), rows.test.copy()
+    known, new = rows.train.copy(), rows.test.copy()
     for name in rows.categories:
-        for frame in (train_rows, test_rows):
+        for frame in (known, new):
             frame[name] = frame[name].astype(object).where(frame[name].notna(), "missing").astype(str)
-    total = []
-    for train, held in rows.folds():
+
+    def fit(train: Array, held: Array) -> Any:
         model = kind(
             iterations=ROUNDS, early_stopping_rounds=PATIENCE, eval_metric=metric, verbose=False, random_seed=0,
-            thread_count=_threads(), cat_features=rows.categories, allow_writing_files=False,
+            thread_count=cores(), cat_features=rows.categories, allow_writing_files=False,
         )  # fmt: skip
-        model.fit(train_rows.iloc[train], rows.y[train], eval_set=(train_rows.iloc[held], rows.y[held]))
-        total.append(_outputs(model, rows, test_rows, np.unique(rows.y[train])))
-    return np.mean(total, 0)
+        return model.fit(known.iloc[train], rows.y[train], eval_set=(known.iloc[held], rows.y[held]))
+
+    return _bag(rows, new, fit)
 
 
 def scikit_trees(rows: Rows) -> Array:
@@ -133,14 +142,14 @@ def scikit_trees(rows: Rows) -> Array:
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
     kind = HistGradientBoostingRegressor if rows.table.kind == "number" else HistGradientBoostingClassifier
-    plain = [name for name in rows.categories if len(rows.train[name].cat.categories) > 255]
-    train_rows, test_rows = rows.train.drop(columns=plain), rows.test.drop(columns=plain)
-    total = []
-    for train, _ in rows.folds():
+    many = [name for name in rows.categories if len(rows.train[name].cat.categories) > MOST_LEVELS]
+    known = rows.train.drop(columns=many)
+
+    def fit(train: Array, held: Array) -> Any:
         model = kind(categorical_features="from_dtype", random_state=0)
-        model.fit(train_rows.iloc[train], rows.y[train])
-        total.append(_outputs(model, rows, test_rows, np.unique(rows.y[train])))
-    return np.mean(total, 0)
+        return model.fit(known.iloc[train], rows.y[train])
+
+    return _bag(rows, rows.test.drop(columns=many), fit)
 
 
 def realmlp(rows: Rows) -> Array:
@@ -157,17 +166,17 @@ def _pytabkit(rows: Rows, name: str) -> Array:
     import pytabkit
 
     kind = getattr(pytabkit, f"{name}_{'Regressor' if rows.table.kind == 'number' else 'Classifier'}")
-    more = {} if rows.table.kind == "number" else {"val_metric_name": "cross_entropy"}
+    more: dict[str, Any] = {} if rows.table.kind == "number" else {"val_metric_name": "cross_entropy"}
     if name == "RealMLP_TD" and more:
         more |= {"use_ls": False}
-    total = []
-    for train, held in rows.folds():
-        model = kind(device="cpu", random_state=0, n_threads=_threads(), **more)
-        x = rows.train.iloc[np.concatenate([train, held])].reset_index(drop=True)
-        y = rows.y[np.concatenate([train, held])]
-        model.fit(x, y, val_idxs=np.arange(len(train), len(x)), cat_col_names=rows.categories)
-        total.append(_outputs(model, rows, rows.test, np.unique(rows.y[train])))
-    return np.mean(total, 0)
+
+    def fit(train: Array, held: Array) -> Any:
+        both = np.concatenate([train, held])
+        model = kind(device="cpu", random_state=0, n_threads=cores(), **more)
+        x, last = rows.train.iloc[both].reset_index(drop=True), np.arange(len(train), len(both))
+        return model.fit(x, rows.y[both], val_idxs=last, cat_col_names=rows.categories)
+
+    return _bag(rows, rows.test, fit)
 
 
 def mlp(rows: Rows) -> Array:
@@ -195,18 +204,16 @@ def mlp(rows: Rows) -> Array:
         "batch_size": [32, 64, 128, 256],
     }  # fmt: skip
     end = time.monotonic() + float(os.environ.get("TENFOLD_SECONDS", "60"))
-    best: tuple[float, Any] = (-np.inf, None)
-    for number_of, tried in enumerate(ParameterSampler(settings, 200, random_state=0)):
-        if number_of and time.monotonic() > end:
+    best, winner = -np.inf, None
+    for tried in ParameterSampler(settings, 200, random_state=0):
+        if winner is not None and time.monotonic() > end:
             break
         model = make_pipeline(before, kind(early_stopping=True, n_iter_no_change=10, random_state=0, **tried))
-        score = float(np.mean(cross_val_score(model, rows.train, y, cv=3, scoring=scoring, n_jobs=_threads())))
-        best = max(best, (score, number_of)) if best[1] is None or score > best[0] else best
-        if best[1] == number_of:
-            winner = tried
-    model = make_pipeline(before, kind(early_stopping=True, n_iter_no_change=10, random_state=0, **winner))
-    model.fit(rows.train, y)
-    return _outputs(model, rows, rows.test, np.unique(y)) * scale + mean
+        score = float(np.mean(cross_val_score(model, rows.train, y, cv=3, scoring=scoring, n_jobs=cores())))
+        if winner is None or score > best:
+            best, winner = score, model
+    assert winner is not None
+    return _outputs(winner.fit(rows.train, y), rows, rows.test, np.unique(y)) * scale + mean
 
 
 def _outputs(model: Any, rows: Rows, frame: pd.DataFrame, seen: Array) -> Array:
@@ -216,10 +223,6 @@ def _outputs(model: Any, rows: Rows, frame: pd.DataFrame, seen: Array) -> Array:
     out = np.zeros((len(frame), len(rows.classes)))
     out[:, seen.astype(int)] = model.predict_proba(frame)
     return out
-
-
-def _threads() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
 
 
 RIVALS: dict[str, Callable[[Rows], Array]] = {

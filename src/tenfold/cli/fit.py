@@ -62,7 +62,8 @@ def fit(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Cross-validate this one recipe (YAML, or a preset: realmlp, realmlp_s) instead of searching.",
+            help="Cross-validate this one recipe (YAML, or a preset: realmlp, realmlp_s, tabm_mini) instead of "
+            "searching.",
         ),
     ] = None,
     space: Annotated[Path | None, typer.Option(metavar="FILE", help="Search this space (YAML).")] = None,

@@ -95,7 +95,8 @@ def check_command(run: RunDirectory, as_json: JsonOption = False) -> None:
 
 def recipes(
     preset: Annotated[
-        str | None, typer.Argument(metavar="[PRESET]", help="Print this recipe of a paper instead: realmlp, realmlp_s.")
+        str | None,
+        typer.Argument(metavar="[PRESET]", help="Print this recipe of a paper instead: realmlp, realmlp_s, tabm_mini."),
     ] = None,
     explain: Annotated[
         str | None,

@@ -13,6 +13,7 @@ from tenfold.engine.plan.cost import COMPILED, epochs_within
 from tenfold.engine.plan.size import Size
 from tenfold.recipe.recipe import Recipe
 from tenfold.recipe.spaces.space import Space
+from tenfold.rules.rate_factors import REALMLP_FACTORS
 
 FOLDS = 5
 FEWEST, MOST = 12, 256  # epochs
@@ -28,7 +29,6 @@ ENCODED = 640  # numbers that all columns together are encoded as
 MOST_EMBEDDED = 160  # numeric columns: of more than that an embedding would take all the time
 WITHIN = {"clip_predictions": True}
 FEW = 1_000  # rows up to which regularization matters most
-FACTORS = {"bias": 0.1, "scale": 6.0, "embedding": 0.1, "parametric": 0.1, "fan_in": True}
 NORMAL = {"preprocess": "quantile_normal"}
 VALLEYS = {"coslog": {"base": 3, "cycles": 4}}  # at 1/27, 1/9, 1/3 of a training, about, and at its end
 
@@ -111,21 +111,28 @@ def _recipe(
 ) -> dict[str, Any]:  # fmt: skip
     """RealMLP's recipe with other numbers."""
     return {
+        **_in_common(rows),
         "preprocess": "robust_clip",
         "network": {
             "hidden": hidden, "activation": {"parametric": activation}, "embedding": embedding, "scale": True,
             "dropout": dropout,
         },
-        "init": "data_driven",
         "optimizer": {"adamw": {"lr": rate, "beta2": 0.95}},
-        "decay": VALLEYS,
-        "rate_factors": FACTORS,
         "weight_decay": weight_decay,
+        **more,
+    }  # fmt: skip
+
+
+def _in_common(rows: int) -> dict[str, Any]:
+    """What RealMLP's recipe and the samples around it share."""
+    return {
+        "init": "data_driven",
+        "decay": VALLEYS,
+        "rate_factors": REALMLP_FACTORS,
         "weight_decay_schedule": "flat_cos",
         "dropout_schedule": "flat_cos",
         "batch_size": _upto(BATCH, rows),
-        **more,
-    }  # fmt: skip
+    }
 
 
 def _viewed(rows: int, hidden: list[int], *, embedding: Any) -> dict[str, Any]:
@@ -159,6 +166,7 @@ def _samples(size: Size, rows: int, task: str) -> dict[str, Any]:
     numbers = task == "regression"
     usual, wide, _ = _upto(HIDDEN, rows)
     return {
+        **_in_common(rows),
         "preprocess": ["robust_clip", "quantile_normal"],
         **both_ways(size),
         "network": {
@@ -171,14 +179,8 @@ def _samples(size: Size, rows: int, task: str) -> dict[str, Any]:
             "scale": True,
             "dropout": [0.0, {"uniform": [0.1, 0.5]}],
         },
-        "init": "data_driven",
         "optimizer": {"adamw": {"lr": {"log_uniform": [0.02, 0.3] if numbers else [0.01, 0.1]}, "beta2": [0.95, 0.98]}},
-        "decay": VALLEYS,
-        "rate_factors": FACTORS,
         "weight_decay": {"log_uniform": [1e-3, 0.1]},
-        "weight_decay_schedule": "flat_cos",
-        "dropout_schedule": "flat_cos",
-        "batch_size": _upto(BATCH, rows),
     }
 
 

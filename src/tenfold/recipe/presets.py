@@ -8,6 +8,7 @@ from typing import Any
 from tenfold.errors import BadInput
 from tenfold.formatting import nearest
 from tenfold.recipe.recipe import Recipe
+from tenfold.rules.rate_factors import REALMLP_FACTORS
 
 TASKS = ("classification", "regression")
 
@@ -25,7 +26,7 @@ def _realmlp(task: str) -> dict[str, Any]:
         "loss": {"cross_entropy": {"smoothing": 0.1}} if classes else "auto",
         "optimizer": {"adamw": {"lr": 0.04 if classes else 0.2, "beta2": 0.95}},
         "decay": "coslog",
-        "rate_factors": {"bias": 0.1, "scale": 6, "embedding": 0.1, "parametric": 0.1, "fan_in": True},
+        "rate_factors": REALMLP_FACTORS,
         "weight_decay": 0.02, "weight_decay_schedule": "flat_cos", "dropout_schedule": "flat_cos",
         "clip_predictions": not classes,
         "batch_size": 256, "epochs": 256,

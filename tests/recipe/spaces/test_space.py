@@ -330,3 +330,11 @@ def test_a_space_with_first_recipes_comes_back_from_its_text():
 def test_a_wrong_first_recipe_is_named(first, message):
     with pytest.raises(BadInput, match=message):
         Space.from_dict({"first": first, "epochs": 5})
+
+
+def test_faults_of_first_recipes_and_of_the_sets_are_told_together():
+    with pytest.raises(BadInput) as caught:
+        Space.from_dict({"first": [{"epoch": 3}], "epochs": [5, -1]})
+    assert "first[0].epoch" in str(caught.value)
+    assert "epochs" in str(caught.value).replace("first[0].epoch", "")
+    assert "2 faults" in str(caught.value)

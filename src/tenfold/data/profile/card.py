@@ -223,10 +223,7 @@ def _column_warnings(table: Table, schema: Schema) -> list[str]:
             warnings.append(f"column '{column.name}': {apart}; if it means missing, leave those cells empty")
         codes = leaks.negative_codes(values) if column.used and not apart else ""
         if codes:
-            meaning = "if they mean" if " are " in codes else "if it means"
-            warnings.append(
-                f"column '{column.name}': {codes}; {meaning} never, unknown or missing, leave those cells empty"
-            )
+            warnings.append(f"column '{column.name}': {codes}")
         far = far_values(table, values) if column.used and not apart else ""
         if far:
             warnings.append(f"column '{column.name}': {far}")

@@ -182,8 +182,8 @@ def placeholder(column: Column) -> str:
 
 
 def negative_codes(column: Column) -> str:
-    """Values such as -1 that are the only negative ones of a column, in words; "" for none. Of numbers with decimals
-    only where such a value is repeated."""
+    """Values such as -1 that are the only negative ones of a column, and what to do, in words; "" for none. Of numbers
+    with decimals only where such a value is repeated."""
     if column.kind != "number":
         return ""
     present = column.present
@@ -197,7 +197,8 @@ def negative_codes(column: Column) -> str:
     each = listed(
         (f"{spell_number(v)} ({n} cell{'s' * (n > 1)})" for v, n in zip(values, counts.tolist(), strict=True)), 3
     )
-    return f"{each} {'are its only negative numbers' if len(values) > 1 else 'is its only negative number'}"
+    one, several = "is its only negative number; if it means", "are its only negative numbers; if they mean"
+    return f"{each} {several if len(values) > 1 else one} never, unknown or missing, leave those cells empty"
 
 
 def rare_classes(target: Array, classes: tuple[str, ...]) -> list[tuple[str, int]]:

@@ -62,13 +62,14 @@ class Space:
     def _read(cls, data: Any, origin: Source) -> Space:
         if not isinstance(data, Mapping) or FIRST not in data:
             return cls(read_tree(Recipe, data, origin, sets=True))
-        listed, reader = data[FIRST], Reader(sets=False)
+        listed, recipes, sets = data[FIRST], Reader(sets=False), Reader(sets=True)
         if not isinstance(listed, list | tuple):
-            reader.fault((FIRST,), f"found {in_words(listed)}; expected a list of recipes, [{{...}}, {{...}}]")
+            recipes.fault((FIRST,), f"found {in_words(listed)}; expected a list of recipes, [{{...}}, {{...}}]")
             listed = []
-        nodes = [reader.read(Fields(Recipe), recipe, (FIRST, i)) for i, recipe in enumerate(listed)]
-        raise_all(reader.faults, origin)
-        tree = read_tree(Recipe, {name: item for name, item in data.items() if name != FIRST}, origin, sets=True)
+        nodes = [recipes.read(Fields(Recipe), recipe, (FIRST, i)) for i, recipe in enumerate(listed)]
+        tree = sets.read(Fields(Recipe), {name: item for name, item in data.items() if name != FIRST}, ())
+        raise_all([*recipes.faults, *sets.faults], origin)
+        assert tree is not None
         return cls(tree, tuple(dict.fromkeys(only(node) for node in nodes if node is not None)))
 
     def to_dict(self) -> Any:

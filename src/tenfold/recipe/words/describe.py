@@ -12,11 +12,11 @@ from tenfold.recipe.network import MLP, Network
 from tenfold.rules.activations import Activation, Parametric
 from tenfold.rules.embeddings import EmbeddingLayer
 from tenfold.rules.normalization import NormLayer
-from tenfold.rules.rate_factors import RateFactors
+from tenfold.rules.rate_factors import REALMLP_FACTORS, RateFactors
 from tenfold.rules.record import main_field, rule_name
 from tenfold.rules.schedules import NoDecay
 
-OF_REALMLP = RateFactors(bias=0.1, scale=6.0, embedding=0.1, parametric=0.1, fan_in=True)
+REALMLP = RateFactors(**REALMLP_FACTORS)
 
 
 def describe_rule(rule: Any) -> str:
@@ -84,7 +84,7 @@ def describe_dropout(network: Network) -> list[str]:
 
 def describe_factors(factors: RateFactors) -> str:
     """What has another rate: "rates bias 0.1, fan in"; all that RealMLP gives another one: "RealMLP's rates"."""
-    if factors == OF_REALMLP:
+    if factors == REALMLP:
         return "RealMLP's rates"
     default = RateFactors()
     named = [(field, getattr(factors, field)) for field in kinds(RateFactors)]
