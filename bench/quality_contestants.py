@@ -170,13 +170,23 @@ def _pytabkit(rows: Rows, name: str) -> Array:
     if name == "RealMLP_TD" and more:
         more |= {"use_ls": False}
 
+    # It takes no missing numbers: the mean in their place, and a category that says so, as its users do.
+    known, new = rows.train.copy(), rows.test.copy()
+    categories = list(rows.categories)
+    for column in rows.train.columns.difference(rows.categories):
+        gaps, mean = f"{column} missing", rows.train[column].mean()
+        if rows.train[column].isna().any():
+            categories.append(gaps)
+            known[gaps], new[gaps] = (frame[column].isna().astype(str) for frame in (known, new))
+        known[column], new[column] = (frame[column].fillna(mean) for frame in (known, new))
+
     def fit(train: Array, held: Array) -> Any:
         both = np.concatenate([train, held])
         model = kind(device="cpu", random_state=0, n_threads=cores(), **more)
-        x, last = rows.train.iloc[both].reset_index(drop=True), np.arange(len(train), len(both))
-        return model.fit(x, rows.y[both], val_idxs=last, cat_col_names=rows.categories)
+        x, last = known.iloc[both].reset_index(drop=True), np.arange(len(train), len(both))
+        return model.fit(x, rows.y[both], val_idxs=last, cat_col_names=categories)
 
-    return _bag(rows, rows.test, fit)
+    return _bag(rows, new, fit)
 
 
 def mlp(rows: Rows) -> Array:
