@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 from tenfold.rules.fields import NotNegative
 from tenfold.rules.record import Rule
 
 # What RealMLP gives each kind of parameter, as the fields of `RateFactors`.
-REALMLP_FACTORS = {"bias": 0.1, "scale": 6.0, "embedding": 0.1, "parametric": 0.1, "fan_in": True}
+REALMLP_FACTORS: dict[str, Any] = {"bias": 0.1, "scale": 6.0, "embedding": 0.1, "parametric": 0.1, "fan_in": True}
 
 
 @dataclass(frozen=True, kw_only=True)
