@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -95,11 +95,14 @@ def make_plan(prepared: Prepared, workers: int) -> RunPlan:
     notes += [*_integers_note(problem, recipes), *_means_note(problem, recipes)]
     strategy = _strategy(settings, trials)
     longest = max(recipe.epochs for recipe in recipes)
-    share = strategy.work(problem.folds, trials, longest) / (trials * longest * len(problem.folds))
+    shares = {
+        epochs: strategy.expected_epochs(problem.folds, trials, longest, epochs) / epochs
+        for epochs in {recipe.epochs for recipe in recipes}
+    }
     nested = 1 + problem.divisions * (problem.divisions - 1) / problem.divisions if settings.nested else 1.0
     compiled, stacked = by_engine(recipes, prepared, best_engine())
-    seconds = _stacked_seconds(stacked, problem, share, workers, raced=strategy.name != "exhaustive")
-    seconds += _compiled_seconds(compiled, problem, share, workers)
+    seconds = _stacked_seconds(stacked, problem, shares, workers, raced=strategy.name != "exhaustive")
+    seconds += _compiled_seconds(compiled, problem, shares, workers)
     seconds *= trials / len(recipes) * settings.repeats * nested
     whole = LOADING_SECONDS + seconds + baseline_seconds(problem) + _saving_seconds(recipes, problem)
     kept = keeps_weights(problem, recipes, trials)
@@ -169,22 +172,27 @@ def _for_a_table(settings: Settings, problem: Problem, workers: int) -> tuple[Sp
     return space, most
 
 
-def _stacked_seconds(recipes: Sequence[Recipe], problem: Problem, share: float, workers: int, *, raced: bool) -> float:
-    """Seconds that packs of these recipes take. share: of their epochs that is trained."""
-    rows, size = problem.inputs.rows, problem.size
-    full = sum(recipe_seconds(recipe, size, rows=rows, folds=problem.divisions) for recipe in recipes)
+def _stacked_seconds(
+    recipes: Sequence[Recipe], problem: Problem, shares: Mapping[int, float], workers: int, *, raced: bool
+) -> float:
+    """Seconds that packs of these recipes take. shares: of the epochs of a recipe with so many, that it trains."""
+    how: Any = {"rows": problem.inputs.rows, "folds": problem.divisions}
+    trained = sum(shares[recipe.epochs] * recipe_seconds(recipe, problem.size, **how) for recipe in recipes)
     packs = _starting_seconds(recipes, problem, raced=raced)
-    return full * share / min(workers, 2) + sum(packs) / gain(len(packs), workers)
+    return trained / min(workers, 2) + sum(packs) / gain(len(packs), workers)
 
 
-def _compiled_seconds(recipes: Sequence[Recipe], problem: Problem, share: float, workers: int) -> float:
+def _compiled_seconds(
+    recipes: Sequence[Recipe], problem: Problem, shares: Mapping[int, float], workers: int
+) -> float:
     """Seconds that compiled lanes of these recipes take: their arithmetic, by a core as fast as this machine's, and
     what takes turns at the interpreter while others compute."""
     if not recipes:
         return 0.0
-    rows, size, folds, model = problem.inputs.rows, problem.size, problem.divisions, COMPILED.at_speed(core_speed())
-    arithmetic = share * sum(recipe_seconds(r, size, rows=rows, folds=folds, model=model) for r in recipes)
-    in_turn = folds * sum(model.lane + share * recipe.epochs * model.epoch for recipe in recipes)
+    folds, model = problem.divisions, COMPILED.at_speed(core_speed())
+    how: Any = {"rows": problem.inputs.rows, "folds": folds, "model": model}
+    arithmetic = sum(shares[recipe.epochs] * recipe_seconds(recipe, problem.size, **how) for recipe in recipes)
+    in_turn = folds * sum(model.lane + shares[r.epochs] * r.epochs * model.epoch for r in recipes)
     return max(in_turn, (arithmetic + in_turn) / workers)
 
 

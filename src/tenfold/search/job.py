@@ -152,6 +152,7 @@ class PackJob:
             for place, (epoch, lane, found) in best_so_far.items()
             if recorder.records[place[0]].epoch == epoch
         }
+        pack.keep([False] * len(pack.lanes))
         emit(Message("done", self.key, pack.epoch, *recorder.arrays(), recorder.best(), paused, weights=weights))
 
     def _checkpoint(self, pack: LaneStates, recorder: EpochRecorder) -> Message:

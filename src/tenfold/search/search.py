@@ -147,6 +147,7 @@ class SearchRun:
 
     def _compete(self, number: int, numbers: list[int]) -> None:
         """One round: its recipes from their first epoch to their end, or to where the race drops them."""
+        from tenfold.engine.packs.lane_states import without_others
         from tenfold.search.records import EpochRecorder
 
         self.records |= EpochRecorder.new(self.problem, self.recipes, numbers, self.recorded_rows)
@@ -171,7 +172,9 @@ class SearchRun:
                 trained = [n for n in under_way if n in alive]
                 pace = (time.monotonic() - begun) / max(self._work(trained, stage, stages[:s]), 1e-9)
                 alive = self._decide(number, s, stages, numbers, alive, pace)
-            paused = packs
+            staying = set(alive)
+            paused = {key: None if saved is None else without_others(*saved, staying) for key, saved in packs.items()}
+            packs.clear()
         for n in numbers:
             self.records[n].end(Outcome.TIMEOUT, self.records[n].made)
 

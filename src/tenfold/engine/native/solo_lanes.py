@@ -99,6 +99,10 @@ class SoloLanes(LaneStates):
 
     def _begin(self) -> None:
         add_optimizer_rows(self.lanes, self.rows)
+
+    def _forget(self) -> None:
+        super()._forget()
+        # They point to each other: without this, all that they hold would stay until Python looks for such circles.
         vars(self).pop("_work", None)
         self._known.clear()
 
