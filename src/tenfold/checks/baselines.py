@@ -87,7 +87,7 @@ def baseline_seconds(problem: Problem) -> float:
     columns, outputs = problem.inputs.numbers.shape[1] + len(problem.inputs.sizes), problem.outputs
     trees, columns = (50, min(columns, PIXELS)) if problem.inputs.image is not None else (100, columns)
     leaves, outputs = min(31.0, rows / 25), outputs if outputs > 2 else 1
-    growing = leaves * (1.5e-4 + 1.5e-6 * columns) * (0.5 if outputs > 1 else 1.0) + 5e-9 * rows * columns
+    growing = leaves * (1.5e-4 + 1.5e-6 * columns) * max(0.5, 1 - (outputs - 1) / 50) + 5e-9 * rows * columns
     linear = 1e-9 * rows * problem.width * outputs * (100 if problem.classes else 10)
     return folds * (5e-4 * columns + trees * outputs * growing + linear)
 

@@ -379,8 +379,12 @@ def keeps_weights(problem: Problem, first: Sequence[Recipe], trials: int) -> boo
 def choose_recorded_rows(problem: Problem, epochs: int, seed: int) -> Array:
     """The rows (sorted indices) whose contributions are recorded: all that a fold scores, or a sample of so many that
     the records of so many epochs of all recipes stay small."""
-    scored = np.flatnonzero(problem.times_scored)
-    most = max(min(MOST_RECORDED_ROWS, MOST_RECORDED_NUMBERS // max(epochs, 1)), 256)
+    scored, most = np.flatnonzero(problem.times_scored), recorded_at_most(epochs)
     if len(scored) <= most:
         return scored
     return np.sort(derive(seed, "kept").choice(scored, most, replace=False))
+
+
+def recorded_at_most(epochs: int) -> int:
+    """How many rows are recorded at most, of so many epochs over all recipes."""
+    return max(min(MOST_RECORDED_ROWS, MOST_RECORDED_NUMBERS // max(epochs, 1)), 256)
