@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from tenfold.engine.native.records import KEPT_BYTES
+from tenfold.engine.native.records import AHEAD_BYTES, AHEAD_EPOCHS, KEPT_BYTES
 from tenfold.engine.plan.cost import network_work
 from tenfold.engine.plan.network import plan_network
 from tenfold.problem.problem import Problem
@@ -14,26 +14,29 @@ from tenfold.rules.preprocessing import QuantileNormal
 from tenfold.rules.preprocessing.moments import INTERVALS
 from tenfold.search.search import recorded_at_most
 
-STARTED_BYTES = 480_000_000  # of a process that has loaded everything, with scikit-learn's trees and the figures
+STARTED_BYTES = 520_000_000  # of a process that has loaded everything, with scikit-learn's trees and the figures
 NUMBER_BYTES = 16  # that a learned number takes while it is trained: itself, its slope, and what its optimizer keeps
 STATE_BYTES = 12  # that a learned number takes in a checkpoint: itself and what its optimizer keeps of it
 KEPT_NUMBER_BYTES = 4  # that it takes in the network of the best epoch, which is kept for the final model
-# Of a compiled lane under way: its state before and after the updates that are made ahead, the networks of the epochs
-# among them, and its best one so far.
-UNDER_WAY_BYTES = 2 * STATE_BYTES + 3 * KEPT_NUMBER_BYTES
+# Of a compiled lane under way: its state before and after the updates that are made ahead, and its best network so far.
+UNDER_WAY_BYTES = 2 * STATE_BYTES + 2 * KEPT_NUMBER_BYTES
 BASELINE_COPIES = 4  # of the encoded rows, that a linear model and trees make
 
 
 def run_memory(
     problem: Problem, recipes: Sequence[Recipe], trials: int, workers: int, *, compiled: Sequence[Recipe], kept: bool
 ) -> int:
-    """Bytes. recipes: that stand for so many `trials` recipes; compiled: those of them that compiled lanes train;
-    kept: whether the networks of the best epochs are kept."""
+    """Bytes. recipes: of the first of the rounds in which so many `trials` recipes are trained; compiled: those of them
+    that compiled lanes train; kept: whether the networks of the best epochs are kept."""
     inputs, more = problem.inputs, trials / len(recipes)
     columns = problem.wide.inputs.codes.nbytes if any(recipe.integers == "categories" for recipe in recipes) else 0
     data = 2 * (inputs.numbers.nbytes + inputs.codes.nbytes) + columns
-    training = more * (_of_lanes(problem, recipes, workers, compiled, kept) + _of_records(problem, recipes, trials))
-    training += _of_inputs(problem, recipes, compiled)
+    training = _of_lanes(problem, recipes, workers, compiled, kept) + _of_inputs(problem, recipes, compiled)
+    # What is noted of a round stays.
+    training += more * _of_records(problem, recipes, trials)
+    if kept:
+        learned = sum(network_work(recipe, problem.size).weights for recipe in recipes)
+        training += more * KEPT_NUMBER_BYTES * len(problem.folds) * learned
     baselines = BASELINE_COPIES * 8 * inputs.rows * problem.width
     return STARTED_BYTES + data + round(max(training, baselines))
 
@@ -53,14 +56,21 @@ def _of_lanes(
             ops = tuple(step.op for step in plan_network(recipe.network, size.of(recipe)))
             packs.setdefault((ops, recipe.batch_size), []).append(numbers)
     parts = [sum(part[i : i + most]) for part in packs.values() for i in range(0, len(part), most)]
-    under_way = sum(sorted(parts)[-(workers + 1) :])
+    largest = sorted(parts)[-(workers + 1) :]
+    under_way, ahead = sum(largest), kept * sum(_ahead(KEPT_NUMBER_BYTES * folds * part) for part in largest)
     alone = max(
         (numbers for recipe, numbers in zip(recipes, learned, strict=True) if id(recipe) not in fast), default=0
     )
     waiting = sum(learned) - under_way
-    every = STATE_BYTES * waiting + UNDER_WAY_BYTES * under_way + KEPT_NUMBER_BYTES * kept * sum(learned)
+    every = STATE_BYTES * waiting + UNDER_WAY_BYTES * under_way
     # The state of a pack that ends is there three times: where it was, as it is handed over, and as it is written.
-    return folds * (every + 2 * STATE_BYTES * max(parts, default=0)) + workers * NUMBER_BYTES * alone
+    every += 2 * STATE_BYTES * max(parts, default=0)
+    return folds * every + ahead + workers * NUMBER_BYTES * alone
+
+
+def _ahead(epoch: int) -> int:
+    """Of the networks of all epochs that a pack makes ahead, by those of one epoch."""
+    return max(epoch, min(AHEAD_BYTES, AHEAD_EPOCHS * epoch))
 
 
 def _of_records(problem: Problem, recipes: Sequence[Recipe], trials: int) -> float:
