@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -20,6 +21,7 @@ from tenfold.cli.options import (
     SkipRowsOption,
     TargetOption,
     TaskOption,
+    parse_integer,
     print_json,
     say,
     shell_path,
@@ -27,6 +29,7 @@ from tenfold.cli.options import (
 from tenfold.data.read.options import ReadOptions, asked_kinds
 
 if TYPE_CHECKING:
+    from tenfold.run.replay import Replay
     from tenfold.store.run_directory import Run
 
 
@@ -77,20 +80,51 @@ def test(run: RunDirectory, as_json: JsonOption = False) -> None:
         say(*data["tested"])
 
 
-def check_command(run: RunDirectory, as_json: JsonOption = False) -> None:
-    """Verify the hash of everything in RUN; exit code 1 if anything is damaged."""
+def check_command(
+    run: RunDirectory,
+    replay: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N",
+            help="Also train N trials again and compare their bits; or all, or recipes and folds such as 3:0,3:1.",
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(parser=parse_integer, help="With --replay: draws the trials.")] = 0,
+    data: Annotated[
+        str | None, typer.Option(metavar="FILE", help="With --replay: where the data of the run are now.")
+    ] = None,
+    test: Annotated[
+        str | None, typer.Option(metavar="FILE", help="With --replay: where the file of its test rows is now.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Verify the hash of everything in RUN; exit code 1 if anything is damaged, or trains to other bits."""
     from tenfold.store.check import check as find_problems
 
     problems = find_problems(run)
+    again = None if problems or replay is None else _replayed(run, replay, seed, data, test)
     if as_json:
         found = [{"file": p.file, "what": p.what, "expected": p.expected, "found": p.found} for p in problems]
-        print_json({"ok": not problems, "problems": found})
+        about = {} if replay is None else {"replay": None if again is None else again.to_dict()}
+        print_json({"ok": not problems and not (again and again.failed), "problems": found, **about})
     elif not problems:
-        say(f"{shell_path(run)}: all files are intact")
+        say(f"{shell_path(run)}: all files are intact", *(again.in_words() if again else ()))
     for problem in problems if not as_json else ():
         say(f"{problem.file}: {problem.what}\n  expected {problem.expected}\n  found    {problem.found}")
-    if problems:
+    if problems and replay is not None and not as_json:
+        say("no trial was trained again, because what is stored is damaged")
+    if problems or (again and again.failed):
         raise typer.Exit(1)
+
+
+def _replayed(run: Path, wanted: str, seed: int, data: str | None, test: str | None) -> Replay:
+    from tenfold.run.replay import replay
+    from tenfold.store.no_model import refuse_unfinished
+    from tenfold.store.run_directory import Run
+
+    with Run.read(run) as opened:
+        refuse_unfinished(opened, run)
+        return replay(opened, wanted, seed=seed, data=data, test=test)
 
 
 def recipes(

@@ -31,6 +31,7 @@ from tenfold.recipe.recipe import Recipe
 from tenfold.repair.failures import failures, findings
 from tenfold.run.fit_result import RunResult, run_tables, test_summary, what_predicts
 from tenfold.run.lockbox import TestScore, ledger, open_lockbox
+from tenfold.run.machine import MACHINES, machine_facts
 from tenfold.run.plan import RunPlan, by_engine, make_plan
 from tenfold.run.report_data import report_data
 from tenfold.run.verdict import no_score, test_lines
@@ -46,6 +47,8 @@ from tenfold.store.bundle import bundle_sha
 from tenfold.store.database import remains
 from tenfold.store.other_runs import SEALED
 from tenfold.store.run_directory import Run
+
+PUT_BACK = "put the old data back, or start a new run"
 
 
 class Listener(Protocol):
@@ -118,17 +121,7 @@ def reopen(path: str | Path) -> tuple[Run, Prepared, RunPlan]:
                 what = f"the plan of the run is missing; still there: {', '.join(left)}"
                 raise Corrupt(what, file=str(run.path / "run.db"))
             raise BadInput("the run was stopped before its plan was committed", where=str(path), do="fit again")
-        settings = Settings.of(run.get("settings"))
-        stored = {settings.data: run.get("data_sha")}
-        if settings.test is not None:
-            stored[settings.test] = run.get("test_sha")
-        for data, sha in stored.items():
-            _check_unchanged(data, sha, source_sha(data))
-        prepared = prepare(settings)
-        for (data, sha), found in zip(stored.items(), prepared.shas, strict=False):
-            _check_unchanged(data, sha, found)
-        if _folds_sha(prepared) != run.get("folds_sha"):
-            raise BadInput("the folds no longer match the stored run; another Tenfold version made it", where=str(path))
+        prepared = read_again(run, path)
         plan = make_plan(prepared, run.get("workers"))
         recipes = tuple(Recipe.from_dict(value) for value in run.get("recipes.0"))
         plan = replace(plan, recipes=recipes, notes=tuple(run.get("notes")))
@@ -137,6 +130,29 @@ def reopen(path: str | Path) -> tuple[Run, Prepared, RunPlan]:
     except BaseException:
         run.close()
         raise
+
+
+def read_again(
+    run: Run, where: str | Path, *, data: str | None = None, test: str | None = None, do: str = PUT_BACK
+) -> Prepared:
+    """The data of a run as they were when it began. where: the run, as the user named it. data, test: where the files
+    are now, if not where they were. do: what to do where they are gone or have changed.
+
+    Errors: `BadInput` where they are not what they were, or are not divided as they were.
+    """
+    settings = Settings.of(run.get("settings"))
+    settings = replace(settings, data=data or settings.data, test=settings.test and (test or settings.test))
+    stored = {settings.data: run.get("data_sha")}
+    if settings.test is not None:
+        stored[settings.test] = run.get("test_sha")
+    for source, sha in stored.items():
+        _check_unchanged(source, sha, source_sha(source), do)
+    prepared = prepare(settings)
+    for (source, sha), found in zip(stored.items(), prepared.shas, strict=False):
+        _check_unchanged(source, sha, found, do)
+    if _folds_sha(prepared) != run.get("folds_sha"):
+        raise BadInput("the folds no longer match the stored run; another Tenfold version made it", where=str(where))
+    return prepared
 
 
 def _with_engine(plan: RunPlan, begun_with: Engine) -> RunPlan:
@@ -159,13 +175,13 @@ def _as_named(prepared: Prepared, run: Run) -> Prepared:
     return replace(prepared, settings=settings, source=named["source"])
 
 
-def _check_unchanged(data: str, sha: str, found: str) -> None:
+def _check_unchanged(data: str, sha: str, found: str, do: str) -> None:
     if found != sha or not found:
         raise BadInput(
             "the data are not those that the run was started with" if found else "cannot be read again",
             where=data,
             expected=f"SHA-256 {sha[:16]}..." if sha else "a file",
-            do="put the old data back, or start a new run",
+            do=do,
         )
 
 
@@ -276,7 +292,15 @@ class Fit:
 
     def _search(self) -> SearchResults:
         proposer = self.plan.proposer if self.plan.proposer.rounds > 1 else Given(self.plan.recipes)
+        self._note_machine()
         return self._timed(lambda: train_all(self.prepared.problem, proposer, self._search_context(), self.plan.search))
+
+    def _note_machine(self) -> None:
+        """What trains from now on, among all that have trained for the run: the bits depend on it."""
+        facts = machine_facts(device_named(self.prepared.settings.device).type, self.plan.engine)
+        before = self.run.get(MACHINES) if self.run.has(MACHINES) else []
+        if facts not in before:
+            self.run.put(MACHINES, [*before, facts])
 
     def _search_context(self) -> SearchContext:
         from tenfold.run.checkpoint_journal import RunJournal
