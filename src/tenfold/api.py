@@ -13,6 +13,7 @@ from tenfold.engine.undisturbed import undisturbed
 from tenfold.errors import BadInput
 from tenfold.model.final import FinalModel, final_model
 from tenfold.problem.from_arrays import Labelled, understand
+from tenfold.recipe.module import Module
 from tenfold.recipe.recipe import Recipe
 from tenfold.recipe.spaces.range_edges import border_warnings
 from tenfold.recipe.spaces.space import Space
@@ -62,6 +63,11 @@ class CrossValidation:
     def warnings(self) -> list[str]:
         """Labels that may be one, words that read as missing, columns of X that alone predict y (probably leaks)."""
         return self.data.warnings
+
+    @property
+    def notes(self) -> list[str]:
+        """Of each module of the user's own, which way its lanes were trained and why, and what got no gradient."""
+        return _module_notes(self.trained)
 
     @property
     def out_of_fold(self) -> np.ndarray:
@@ -131,6 +137,11 @@ class Search:
         """Columns of X that alone settle y, as a leak does; values of the winner at the border of their range, and what
         to try."""
         return self.data.warnings + (border_warnings(self.space, self.best) if self.space else [])
+
+    @property
+    def notes(self) -> list[str]:
+        """Of each module of the user's own, which way its lanes were trained and why, and what got no gradient."""
+        return _module_notes(self.trained, self.device)
 
     def to_frame(self) -> Any:
         """The table as a frame of the library at hand."""
@@ -289,7 +300,20 @@ def _lines(found: CrossValidation | Search, numbers: Sequence[int]) -> str:
     head += f"{problem.inputs.rows} rows, {problem.metric.name}"
     lines = [printed_row(leaderboard_row(trained, number)) for number in numbers[:SHOWN]]
     more = [f"  ... and {count - SHOWN} more in .table"] if count > SHOWN else []
-    return "\n".join([head, *lines, *more, *(f"  warning: {line}" for line in found.data.warnings)])
+    notes = [f"  {note}" for note in found.notes]
+    return "\n".join([head, *lines, *more, *notes, *(f"  warning: {line}" for line in found.data.warnings)])
+
+
+def _module_notes(trained: SearchResults, device: str = "auto") -> list[str]:
+    """Sentences on the modules among the networks, each once."""
+    recipes = [recipe for recipe in trained.recipes if isinstance(recipe.network, Module)]
+    if not recipes:
+        return []
+    from tenfold.engine.user_modules.skeleton import module_sentences
+
+    kind, size = device_named(device).type, trained.problem.size
+    known = dict.fromkeys((recipe.network, size.of(recipe)) for recipe in recipes)
+    return list(dict.fromkeys(line for network, own in known for line in module_sentences(network, own, kind)))
 
 
 def _frame(rows: Sequence[dict[str, Any]]) -> Any:

@@ -15,7 +15,8 @@ from tenfold.data.columns.numbers import EXACT, LARGEST
 from tenfold.data.columns.schema import Schema, decide_schema
 from tenfold.data.columns.table import Column
 from tenfold.data.columns.target import Target, label_warnings
-from tenfold.data.feed.encode import Inputs, PixelRange, make_inputs, matrix_inputs, pixel_inputs
+from tenfold.data.feed.encode import Inputs, PixelRange, make_inputs, matrix_inputs, pixel_inputs, tensor_inputs
+from tenfold.data.feed.tensors import given_tensors
 from tenfold.data.profile.leaks import gives_away
 from tenfold.data.read.images import as_pixels
 from tenfold.data.read.read import read_table
@@ -84,12 +85,18 @@ class Labelled:
 
 def understand(x: Any, y: Any, task: str | None = None) -> Labelled:
     """X: a 2-D numeric array, tensor, sparse matrix or nested list, a structured array, any frame that narwhals reads,
-    or images (rows, height, width) or (rows, height, width, channels), uint8 or float; y: one value a row.
+    or images (rows, height, width) or (rows, height, width, channels), uint8 or float; for a user's module any other
+    tensor, or a tuple or dict of tensors or arrays, is taken as it is; y: one value a row.
 
     Text and booleans, and integers of at most 20 distinct values, are classes; other numbers a regression target;
     `task` decides otherwise. Raises `BadInput`.
     """
     said: list[str] = []
+    tensors = given_tensors(x)
+    if tensors is not None:
+        values, labels = read_given(y, task)
+        _same_length(tensors.rows, len(values))
+        return Labelled(tensor_inputs(tensors), None, values, labels, ())
     if is_sparse(x):
         x, size = dense(x)
         said = [size]

@@ -23,6 +23,7 @@ from tenfold.engine.plan.size import Size
 from tenfold.errors import BadInput
 from tenfold.problem.outputs import readable_outputs
 from tenfold.problem.view import View
+from tenfold.recipe.module import Module
 from tenfold.recipe.recipe import Recipe
 from tenfold.rules.losses import Link
 from tenfold.rules.optimizers.second_order import SecondOrder
@@ -68,6 +69,8 @@ class Problem:
 
     @cached_property
     def size(self) -> Size:
+        if self.inputs.tensors is not None:
+            return Size(1, self.outputs, tensors=self.inputs.tensors.shapes)
         ways: list[tuple[str, str, int, int]] = []
         for integers, view in (("numbers", self.plain), ("categories", self.wide)):
             more, means = view.width - self.width, self._mean_columns(view.inputs)
@@ -218,7 +221,12 @@ class Problem:
     def check_recipes(self, recipes: Sequence[Recipe]) -> None:
         """Refuse a recipe that does not fit the task, the target or the inputs."""
         for number, recipe in enumerate(recipes):
-            wrong = self._misfit(recipe)
+            if self.inputs.tensors is not None and not isinstance(recipe.network, Module):
+                found = (
+                    f"recipe {number}: its network has layers of ours; X is a {self.inputs.tensors.kind} of any shape"
+                )
+                raise BadInput(found, expected="rows of columns, or images", do="network: tenfold.Module(make_model)")
+            wrong = self._misfit(recipe) or _module_misfit(recipe)
             if wrong is not None:
                 found, do = wrong
                 raise BadInput(f"recipe {number}: {found}", do=do)
@@ -259,6 +267,19 @@ def make_problem(
     division = divide_rows(inputs, y, splits, classification=bool(classes))
     ordered = splits.way == "forward"
     return Problem(inputs, y, classes, division.folds, metric, division.units, ordered), list(division.notes)
+
+
+def _module_misfit(recipe: Recipe) -> tuple[str, str] | None:
+    """What a recipe says that a user's module settles itself."""
+    if not isinstance(recipe.network, Module):
+        return None
+    if recipe.init != Recipe.init:
+        return f"init {rule_name(recipe.init)}, but a module draws its own first weights", "leave init out"
+    if recipe.rate_factors.active:
+        return "rate_factors, which are for our own layers", 'Module(..., groups={"head.*": {"rate": 0.1}})'
+    if recipe.dropout_schedule != Recipe.dropout_schedule:
+        return "dropout_schedule, which is for our own layers", "leave it out"
+    return None
 
 
 def size_refusal(recipe: Recipe, steps: Sequence[PlannedOp]) -> str:

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from tenfold.data.feed.encode import Encoding, Inputs
 from tenfold.data.feed.randomness import derive
+from tenfold.data.feed.tensors import GivenTensors
 from tenfold.data.split.folds import Fold
 from tenfold.engine.operations.operation import padded
 from tenfold.recipe.recipe import Recipe
@@ -81,6 +82,11 @@ class Feed:
         self.width: int = padded(max(1, *(fold.encoding.width for fold in folds)))
         self.numbers: Tensor = torch.from_numpy(inputs.numbers).to(device)  # (rows, N) float64, or uint8 pixels
         self.image: tuple[int, int, int] | None = inputs.image
+        self.given: GivenTensors | None = inputs.tensors  # what only a user's module takes
+        self.tensors: dict[str, Tensor] = {}  # and on the device, floats in the type of the training
+        for name, array in {} if inputs.tensors is None else inputs.tensors.arrays.items():
+            tensor = torch.from_numpy(np.require(array, None, ["C", "W"]))
+            self.tensors[name] = tensor.to(device, dtype if tensor.is_floating_point() else tensor.dtype)
         self.classification: bool = target.dtype.kind in "iu"
         self.target: Tensor = torch.from_numpy(target).to(device)  # (rows,) int64 or float64
         self.own: Tensor | None = self._stack(list(own)) if own else None  # (F, rows, T) float64
@@ -231,6 +237,11 @@ class Feed:
                 flip = flip & augmentation.flip
                 out[g] = augment(images[g][None], flip[None], down[None], right[None])[0]
         return out.flatten(2)
+
+    def handed(self, rows: Tensor) -> Any:
+        """Some rows (B,) of the tensors, as a user's module is called with them."""
+        assert self.given is not None
+        return self.given.handed({name: tensor.index_select(0, rows) for name, tensor in self.tensors.items()})
 
     def rates(self, rows: Tensor) -> Tensor:
         """Targets (..., F, B) of rows (..., F, B) divided by their mean over the fold's training rows: for counts."""
