@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,8 @@ from tenfold.problem.from_arrays import Labelled, understand
 from tenfold.recipe.module import Module
 from tenfold.recipe.recipe import Recipe
 from tenfold.recipe.spaces.range_edges import border_warnings
-from tenfold.recipe.spaces.space import Space
+from tenfold.recipe.spaces.space import Space, functions_of
+from tenfold.run.search_in_python import kept_search
 from tenfold.search.blended import blend_parts, temperature_of
 from tenfold.search.context import SearchContext, device_named
 from tenfold.search.leaderboard import frame_row, leaderboard_row, printed_row
@@ -186,6 +188,7 @@ def cross_validate(
     task: str | None = None,
     metric: str | None = None,
     device: str = "auto",
+    run_dir: str | Path | None = None,
 ) -> CrossValidation:
     """Cross-validate one or many recipes: all folds of all recipes are trained together, and each model is scored on
     the rows that it was not trained on.
@@ -202,13 +205,17 @@ def cross_validate(
     - metric: accuracy (the default for classes), log_loss, balanced_accuracy, roc_auc; r2 (the default for numbers),
       rmse, mae.
     - device: cpu, cuda, or auto.
+    - run_dir: a directory to keep the work in: after a stop or a kill the same call goes on from its last checkpoint,
+      and once it has ended returns the same result at once.
 
     The epoch of each recipe is the best of its fold-mean curve. Raises `BadInput` for unusable input.
     """
     recipes = recipe_list(recipes)
     data = understand(X, y, task)
     problem = data.problem(folds, seed=seed, metric=metric, repeats=repeats, groups=groups, time=time, gap=gap)
-    return CrossValidation(train_all(problem, recipes, SearchContext.local(device), SearchPlan(seed=seed)), data)
+    asked = {"recipes": [recipe.to_dict() for recipe in recipes], "seed": seed}
+    with kept_search(run_dir, problem, asked, functions_of(recipes), SearchContext.local(device)) as context:
+        return CrossValidation(train_all(problem, recipes, context, SearchPlan(seed=seed)), data)
 
 
 def recipe_list(recipes: Any) -> list[Recipe]:
@@ -244,9 +251,10 @@ def search(
     metric: str | None = None,
     device: str = "auto",
     time_limit: float | None = None,
+    run_dir: str | Path | None = None,
 ) -> Search:
     """Propose recipes from a space, cross-validate them, and choose the best. X, y, folds, repeats, groups, time, gap,
-    seed, task, metric and device: see `cross_validate`.
+    seed, task, metric, device and run_dir: see `cross_validate`.
 
     - trials: number of recipes.
     - strategy: exhaustive trains all recipes to the end; halving, hyperband and racing drop the worst early.
@@ -261,9 +269,13 @@ def search(
     data = understand(X, y, task)
     problem = data.problem(folds, seed=seed, metric=metric, repeats=repeats, groups=groups, time=time, gap=gap)
     plan = SearchPlan(Strategy(strategy), rule, audit, seed)
-    found = train_all(
-        problem, proposer(proposals, space, trials, seed), SearchContext.local(device, limit=time_limit), plan
-    )
+    asked = {
+        "space": space.to_dict(), "trials": trials, "strategy": strategy, "proposals": proposals, "rule": rule,
+        "audit": audit, "seed": seed,
+    }  # fmt: skip
+    local = SearchContext.local(device, limit=time_limit)
+    with kept_search(run_dir, problem, asked, space.functions, local) as context:
+        found = train_all(problem, proposer(proposals, space, trials, seed), context, plan)
     return Search(found, data, seed, device, space)
 
 

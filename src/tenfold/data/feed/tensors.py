@@ -88,7 +88,7 @@ class GivenTensors:
 
 
 def given_tensors(x: Any) -> GivenTensors | None:
-    """X as tensors; None where it is a table or images: an array, a list, a frame, or a tensor (rows, columns) of floats.
+    """X as tensors; None where it is a table or images: an array, list or frame, or a tensor (rows, columns) of floats.
 
     Raises `BadInput` for tensors of different lengths, of other types, or with numbers that are not finite.
     """
