@@ -27,6 +27,7 @@ from tenfold.search.proposals import proposer
 from tenfold.search.racing import Name, Rung, Strategy
 from tenfold.search.results import SearchResults
 from tenfold.search.search import SearchPlan, train_all
+from tenfold.statistics.metrics.own import OwnScores
 from tenfold.statistics.spread import Spread
 
 SHOWN = 10  # recipes of a result that Python prints
@@ -186,7 +187,7 @@ def cross_validate(
     gap: int = 0,
     seed: int = 0,
     task: str | None = None,
-    metric: str | None = None,
+    metric: str | OwnScores | None = None,
     device: str = "auto",
     run_dir: str | Path | None = None,
 ) -> CrossValidation:
@@ -194,7 +195,8 @@ def cross_validate(
     the rows that it was not trained on.
 
     - X: numeric array or tensor (rows, columns), sparse matrix whose dense form fits into memory, nested list, images,
-      or any data frame; y: (rows,).
+      or any data frame; y: (rows,). For a `Module` also tensors of any type and shape, or a tuple or dict of them; and
+      y with several numbers for each row, or of any shape with a loss and a metric of your own.
     - folds: a number (stratified for classes, shuffled), "leave-one-group-out", an array of fold numbers (-1: never
       scored), index pairs, or any scikit-learn splitter.
     - repeats: repeat cross-validation this often, with new folds and seeds.
@@ -203,7 +205,8 @@ def cross_validate(
     - seed: seed of everything random.
     - task: classification or regression; by default decided from y.
     - metric: accuracy (the default for classes), log_loss, balanced_accuracy, roc_auc; r2 (the default for numbers),
-      rmse, mae.
+      rmse, mae; or a function of y and the predictions of some rows that gives a number for each, the larger the
+      better.
     - device: cpu, cuda, or auto.
     - run_dir: a directory to keep the work in: after a stop or a kill the same call goes on from its last checkpoint,
       and once it has ended returns the same result at once.
@@ -248,7 +251,7 @@ def search(
     audit: bool = False,
     seed: int = 0,
     task: str | None = None,
-    metric: str | None = None,
+    metric: str | OwnScores | None = None,
     device: str = "auto",
     time_limit: float | None = None,
     run_dir: str | Path | None = None,
@@ -291,7 +294,7 @@ def nested_cross_validate(
     groups: Any = None,
     seed: int = 0,
     task: str | None = None,
-    metric: str | None = None,
+    metric: str | OwnScores | None = None,
     device: str = "auto",
 ) -> Nested:
     """Nested cross-validation of recipes, or of `trials` recipes sampled from a space: an estimate of the score of

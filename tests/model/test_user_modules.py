@@ -5,6 +5,7 @@ import pytest
 import torch
 from own_modules import Lstm, Transformer, TwoInputs, mlp
 from sklearn.datasets import load_iris
+from sklearn.metrics import r2_score
 from torch import nn
 
 import tenfold
@@ -101,3 +102,72 @@ def test_what_a_module_does_is_said(iris):
             tenfold.cross_validate(Recipe(network=network, epochs=1), *iris, folds=3, device="cpu")
     with pytest.raises(BadInput, match="its own first weights"):
         tenfold.cross_validate(Recipe(network=Module(Unused), init="xavier"), *iris, folds=3, device="cpu")
+
+
+def test_several_numbers_and_losses_and_metrics_of_the_users(iris, tmp_path):
+    x = iris[0]
+    recipe = Recipe(network=Module(mlp, width=8), epochs=8, optimizer={"adam": {"lr": 0.03}})
+    found = tenfold.cross_validate(recipe, x[:, :2], x[:, 2:], folds=3, device="cpu")
+    assert found.out_of_fold.shape == (1, 150, 2)
+    folds = found.trained.problem.folds
+    expected = [r2_score(x[f.validation, 2:], found.out_of_fold[0, f.validation]) for f in folds]
+    assert np.allclose(found.table[0]["scores"], expected)
+    with pytest.raises(BadInput, match="one number a row"):
+        tenfold.cross_validate(Recipe(epochs=1), x[:, :2], x[:, 2:], folds=3, device="cpu")
+    space = Space.from_dict(recipe.to_dict() | {"network": recipe.network})
+    model = tenfold.search(space, x[:, :2], x[:, 2:], trials=1, folds=3, device="cpu").refit()
+    model.save(tmp_path / "m")
+    assert model.predict(x[:, :2]).shape == (150, 2)
+    assert np.array_equal(tenfold.load(tmp_path / "m", module=mlp).predict(x[:, :2]), model.predict(x[:, :2]))
+
+
+def pinball(outputs, targets):
+    error = targets[:, None] - outputs
+    share = torch.tensor([0.1, 0.5, 0.9], dtype=error.dtype)
+    return torch.maximum(share * error, (share - 1) * error).mean(1)
+
+
+def inside(y, prediction):
+    return ((prediction[:, 0] <= y) & (y <= prediction[:, 2])).astype(float)
+
+
+def quantiles(input_shape, width=8):
+    return nn.Sequential(nn.Linear(input_shape[0], width), nn.Tanh(), nn.Linear(width, 3))
+
+
+class Tagger(nn.Module):
+    """A tag for every token."""
+
+    def __init__(self):
+        super().__init__()
+        self.embedding, self.out = nn.Embedding(9, 8), nn.Linear(8, 2)
+
+    def forward(self, x):
+        return self.out(self.embedding(x))
+
+
+def tag_loss(outputs, targets):
+    return nn.functional.cross_entropy(outputs.flatten(0, 1), targets.flatten())
+
+
+def right_tags(y, prediction):
+    return (prediction.reshape(len(y), 4, 2).argmax(2) == y[..., 0]).mean(1)
+
+
+def test_losses_and_metrics_of_the_users(iris):
+    x = iris[0]
+    recipe = Recipe(network=Module(quantiles, loss=pinball), epochs=20, optimizer={"adam": {"lr": 0.03}})
+    found = tenfold.cross_validate(recipe, x[:, :3], x[:, 3], folds=3, metric=inside, device="cpu")
+    assert 0.6 < found.table[0]["mean"] <= 1
+    assert "loss=pinball" in recipe.describe()
+    tokens = torch.from_numpy(x).long()
+    tags = (tokens % 2)[..., None]
+    recipe = Recipe(network=Module(Tagger, loss=tag_loss), epochs=20, optimizer={"adam": {"lr": 0.03}})
+    found = tenfold.cross_validate(recipe, tokens, tags, folds=3, metric=right_tags, device="cpu")
+    assert found.table[0]["mean"] > 0.95
+    with pytest.raises(BadInput, match="no metric of ours"):
+        tenfold.cross_validate(recipe, tokens, tags, folds=3, device="cpu")
+    with pytest.raises(BadInput, match="no loss of ours"):
+        tenfold.cross_validate(Recipe(network=Module(Tagger)), tokens, tags, folds=3, metric=right_tags, device="cpu")
+    with pytest.raises(BadInput, match="a number for each row"):
+        tenfold.cross_validate(recipe, tokens, tags, folds=3, metric=lambda y, p: 1.0, device="cpu")

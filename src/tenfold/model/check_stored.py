@@ -28,13 +28,8 @@ RUNNING = ("running_mean", "running_var")
 def check_spec(spec: Any, schema: Schema | None, where: str) -> None:
     """Raise `Corrupt` unless `spec` has classes that fit the schema, and counts."""
     wanted = {"recipe", "classes", "epochs", "updates"}
-    if not isinstance(spec, dict) or not wanted <= set(spec) <= wanted | {
-        "images",
-        "members",
-        "parts",
-        "temperature",
-        "tensors",
-    }:
+    more = {"images", "members", "parts", "temperature", "tensors", "outputs"}
+    if not isinstance(spec, dict) or not wanted <= set(spec) <= wanted | more:
         raise Corrupt("the fields are not those of a model", file=where)
     classes = spec["classes"]
     labels = isinstance(classes, list) and all(isinstance(label, str | int | float) for label in classes)
@@ -45,6 +40,8 @@ def check_spec(spec: Any, schema: Schema | None, where: str) -> None:
     if schema is not None and schema.classes and len(schema.classes) != len(classes):
         raise Corrupt(f"{len(classes)} classes, where the schema has {len(schema.classes)}", file=where)
     _check_trained(spec, where)
+    if type(spec.get("outputs", 1)) is not int or spec.get("outputs", 1) < 0:
+        raise Corrupt(f"the outputs are {spec['outputs']!r:.40}", file=where)
     temperature = spec.get("temperature", 1.0)
     if not _is_number(temperature) or not 1e-3 < temperature < 1e3 or ("temperature" in spec and not classes):
         raise Corrupt(f"the temperature is {temperature!r:.40}", file=where)
@@ -114,7 +111,9 @@ def _check_preprocess(settings: Any, arrays: Mapping[str, Array], where: str, *,
     width, scale = settings["width"], settings["target_scale"]
     if type(width) is not int or width < least:
         raise Corrupt(f"the width is {width!r:.40}", file=where)
-    if not isinstance(scale, list) or len(scale) != 2 or not all(map(_is_number, scale)):
+    several = isinstance(scale, list) and all(isinstance(part, list) and part for part in scale)
+    numbers_of_scale = [number for part in scale for number in part] if several else scale
+    if not isinstance(scale, list) or len(scale) != 2 or not all(map(_is_number, numbers_of_scale)):
         raise Corrupt(f"the scale of the target is {scale!r:.60}", file=where)
     bounds = settings.get("target_bounds", [0, 0])
     if not isinstance(bounds, list) or len(bounds) != 2 or not all(map(_is_number, bounds)) or bounds[0] > bounds[1]:

@@ -32,7 +32,7 @@ class Member:
     recipe: Recipe
     encoding: Encoding
     affine: Affine
-    target_scale: tuple[float, float]
+    target_scale: tuple[Any, Any]
     weights: dict[str, Array]
     epochs: float
     updates: int
@@ -102,7 +102,8 @@ class Member:
         if self.means:
             arrays["mean_categories"] = np.array([category for category, _ in self.means], np.int64)
             arrays |= {f"means{i}": table for i, (_, table) in enumerate(self.means)}
-        settings: dict[str, Any] = {"width": self.encoding.width, "target_scale": list(self.target_scale)}
+        scale = [np.asarray(part).tolist() for part in self.target_scale]
+        settings: dict[str, Any] = {"width": self.encoding.width, "target_scale": scale}
         if self.target_bounds is not None:
             settings["target_bounds"] = list(self.target_bounds)
         if self.columns is not None:
@@ -118,7 +119,7 @@ def read_member(
     slots: list[Array] = []
     while f"slots{len(slots)}" in arrays:
         slots.append(arrays[f"slots{len(slots)}"])
-    mean, std = preprocess["target_scale"]
+    mean, std = (np.array(x) if isinstance(x, list) else x for x in preprocess["target_scale"])
     bounds = preprocess.get("target_bounds")
     none = np.zeros(0, np.int64)
     columns, categories = (arrays.get(name, none).tolist() for name in ("integer_columns", "mean_categories"))

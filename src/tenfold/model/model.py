@@ -57,6 +57,7 @@ class Model:
     contract: ImageContract | None = None  # the contract of the images; None for columns
     temperature: float = 1.0  # that logits are divided by before they become probabilities
     tensors: TensorShapes | None = None  # the contract of tensors that a user's module takes
+    given_outputs: int = 1  # numbers for each row, where there are no classes
 
     def __post_init__(self) -> None:
         if not self.members:
@@ -102,6 +103,11 @@ class Model:
         return self.members[0].updates
 
     @property
+    def outputs_of_row(self) -> int:
+        """How many outputs a row has: one a class, or one a number."""
+        return len(self.classes) or self.given_outputs
+
+    @property
     def image(self) -> tuple[int, int, int] | None:
         """(height, width, channels) of the images that it was trained on; None for columns."""
         return self.contract.image if self.contract else None
@@ -114,12 +120,12 @@ class Model:
     def _networks(self) -> list[Any]:
         """The torch module of each member."""
         with plain_torch():
-            return [member.network(len(self.classes) or 1, self.image) for member in self.members]
+            return [member.network(self.outputs_of_row, self.image) for member in self.members]
 
     @cached_property
     def _predictors(self) -> list[Callable[[Array], Array]]:
         """Of each member, from preprocessed rows to outputs: by compiled code, or by its module."""
-        compiled = [member.compiled(len(self.classes) or 1, self.image) for member in self.members]
+        compiled = [member.compiled(self.outputs_of_row, self.image) for member in self.members]
         return [found or by_module(self._networks[i]) for i, found in enumerate(compiled)]
 
     @cached_property
@@ -213,7 +219,7 @@ class Model:
         """Mean of the outputs, and of their squares, over `count` passes with dropout left on."""
         import torch
 
-        total = square = np.zeros((inputs.rows, len(self.classes) or 1))
+        total = square = np.zeros((inputs.rows, self.outputs_of_row))
         with own_random_state():
             torch.manual_seed(seed)
             for _ in range(count):
@@ -234,7 +240,7 @@ class Model:
     def _forward(self, member: Member, predictor: Callable[[Array], Array], inputs: Inputs) -> Array:
         """Readable outputs of a member: (rows, classes or 1)."""
         pieces = list(self._chunks(member, predictor, inputs))
-        return np.concatenate(pieces) if pieces else np.zeros((0, len(self.classes) or 1))
+        return np.concatenate(pieces) if pieces else np.zeros((0, self.outputs_of_row))
 
     def _chunks(self, member: Member, predictor: Callable[[Array], Array], inputs: Inputs) -> Iterator[Array]:
         link = loss_of(member.recipe, bool(self.classes)).link
@@ -247,8 +253,10 @@ class Model:
                 yield in_unit(out, link, *member.target_scale, member.target_bounds)
 
     def labels(self, outputs: Array) -> Array:
-        """From `outputs` to predictions (rows,)."""
-        return np.asarray(self.classes)[outputs.argmax(1)] if self.classes else outputs[:, 0]
+        """From `outputs` to predictions (rows,), of several numbers (rows, k)."""
+        if self.classes:
+            return np.asarray(self.classes)[outputs.argmax(1)]
+        return outputs[:, 0] if self.given_outputs == 1 else outputs
 
     def predict(self, x: Any) -> Array:
         """The most probable class of each row, or the predicted number (rows,). Of a row that could not be read (see
@@ -281,6 +289,8 @@ class Model:
         }
         if self.tensors is not None:
             spec["tensors"] = self.tensors.to_list()
+        if self.given_outputs != 1:
+            spec["outputs"] = self.given_outputs
         settings, arrays = zip(*(member.preprocess() for member in self.members), strict=True)
         weights = [member.weights for member in self.members]
         about = f"# {self.recipe.describe()}\n"
@@ -402,7 +412,7 @@ def _read_model(bundle: Bundle, where: str, functions: Mapping[str, Callable[...
     schema = Schema.from_dict(bundle.schema) if bundle.schema is not None else None
     check_spec(spec, schema, where)
     contract = ImageContract.from_dict(spec["images"]) if spec.get("images") is not None else None
-    outputs = len(spec["classes"]) or 1
+    outputs = len(spec["classes"]) or spec.get("outputs", 1)
     tensors = TensorShapes.of(spec["tensors"]) if "tensors" in spec else None
     stored = list(_stored_members(bundle, where))
     parts = check_parts(spec, len(stored), where)
@@ -419,6 +429,7 @@ def _read_model(bundle: Bundle, where: str, functions: Mapping[str, Callable[...
         contract=contract,
         temperature=float(spec.get("temperature", 1.0)),
         tensors=tensors,
+        given_outputs=spec.get("outputs", 1),
     )
 
 

@@ -211,4 +211,5 @@ def _model(
         schema=schema,
         contract=ImageContract.of(problem.inputs),
         tensors=problem.size.tensors,
+        given_outputs=problem.outputs if problem.y.ndim > 1 else 1,
     )

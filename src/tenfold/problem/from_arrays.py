@@ -25,7 +25,9 @@ from tenfold.data.split.request import Splits
 from tenfold.errors import BadInput
 from tenfold.problem.given_target import read_given
 from tenfold.problem.problem import Problem, make_problem
+from tenfold.rules.losses import Task
 from tenfold.statistics.metrics import metric_for
+from tenfold.statistics.metrics.own import OwnScores, over_columns, own_metric
 
 Array = np.ndarray
 
@@ -42,14 +44,14 @@ class Labelled:
     doubts: tuple[str, ...] = ()
 
     @property
-    def task(self) -> str:
+    def task(self) -> Task:
         return "classification" if self.labels else "regression"
 
     @cached_property
     def warnings(self) -> list[str]:
         """What labels and words may mean, and columns of X that alone predict y, each in a sentence; looked for when
         this is first read."""
-        if self.inputs.image is not None:
+        if self.inputs.image is not None or self.y.ndim > 1:
             return list(self.doubts)
         leak = "alone predicts {} of y: leave it out if it is known only after y; groups=, if it names groups of rows"
         classification = bool(self.labels)
@@ -71,7 +73,7 @@ class Labelled:
         folds: Any = 5,
         *,
         seed: int = 0,
-        metric: str | None = None,
+        metric: str | OwnScores | None = None,
         repeats: int = 1,
         groups: Any = None,
         time: Any = None,
@@ -80,7 +82,10 @@ class Labelled:
         """Divided into folds (see `Splits`); a number of folds is lowered to the smallest class."""
         splits = Splits(folds, repeats, groups, time, gap, seed)
         names = tuple(str(label) for label in self.labels)
-        return make_problem(self.inputs, self.y, names, metric_for(self.task, metric), splits)[0]
+        chosen = own_metric(self.task, metric) if callable(metric) else metric_for(self.task, metric)
+        if self.y.ndim == 2 and not callable(metric):
+            chosen = over_columns(chosen)
+        return make_problem(self.inputs, self.y, names, chosen, splits)[0]
 
 
 def understand(x: Any, y: Any, task: str | None = None) -> Labelled:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, NamedTuple
 from tenfold.errors import BadInput, clipped
 from tenfold.rules.fields import is_numeric
 
-MAKE, GROUPS = "make_model", "groups"
+MAKE, GROUPS, LOSS = "make_model", "groups", "loss"
 
 
 GivenModules = Callable[..., Any] | Sequence[Callable[..., Any]] | None  # one function of a `Module`, or several
@@ -40,19 +40,29 @@ class Module:
     the factor of the learning rate and whether decay acts on them; the last pattern that matches counts. By default
     decay acts on all learned parameters with two or more axes.
 
+    loss: a function of the outputs and the targets of some rows that gives their mean loss (or one loss a row), in
+    place of the recipe's; numbers come standardized, a target with more than two axes as it is.
+
     In plain data (a run, a saved model) only the function's name stands, and whoever opens them gives the function.
     Raises `BadInput` for a field that cannot be written down.
     """
 
     make_model: Any
     groups: tuple[ParameterGroup, ...]
+    loss: Any
     fields: tuple[tuple[str, Any], ...]
 
     BY_FIELDS: ClassVar[bool] = True
-    FIXED: ClassVar[tuple[str, ...]] = (MAKE, GROUPS)  # fields that hold no sets, the first of them needed
+    FIXED: ClassVar[tuple[str, ...]] = (MAKE, GROUPS, LOSS)  # fields that hold no sets, the first of them needed
     OPEN: ClassVar[str] = "module"  # the name under which its fields, whose names nobody knows, stand in plain data
 
-    def __init__(self, make_model: Callable[..., Any] | str, groups: Any = None, **fields: Any) -> None:
+    def __init__(
+        self,
+        make_model: Callable[..., Any] | str,
+        groups: Any = None,
+        loss: Callable[[Any, Any], Any] | str | None = None,
+        **fields: Any,
+    ) -> None:
         if not callable(make_model) and not (isinstance(make_model, str) and make_model):
             raise BadInput(f"a module made by {clipped(repr(make_model))}", expected="a function that returns one")
         if hasattr(make_model, "state_dict") and not isinstance(make_model, type):
@@ -65,6 +75,9 @@ class Module:
             )
         object.__setattr__(self, MAKE, make_model)
         object.__setattr__(self, GROUPS, _groups(groups))
+        if loss is not None and not callable(loss) and not isinstance(loss, str):
+            raise BadInput(f"loss={clipped(repr(loss))}", expected="a function of outputs and targets")
+        object.__setattr__(self, LOSS, loss)
         object.__setattr__(self, "fields", tuple(sorted((name, _plain_value(name, v)) for name, v in fields.items())))
 
     def __getattr__(self, name: str) -> Any:
@@ -81,7 +94,7 @@ class Module:
     @property
     def name(self) -> str:
         """What its function is called."""
-        return self.make_model if isinstance(self.make_model, str) else getattr(self.make_model, "__name__", "model")
+        return function_name(self.make_model)
 
     @property
     def bound(self) -> bool:
@@ -97,13 +110,14 @@ class Module:
         """The same with the function of its name. Raises `BadInput` where there is none."""
         if self.bound:
             return self
+        loss = functions.get(self.loss, self.loss) if isinstance(self.loss, str) else self.loss
         if self.name not in functions:
             given = f"given: {', '.join(functions)}" if functions else "none is given"
             raise NoFunction(
                 f"the network is made by a function {clipped(self.name)!r}; {given}",
                 do=f"tenfold.load(path, module={clipped(self.name)})",
             )
-        return Module(functions[self.name], self.groups, **dict(self.fields))
+        return Module(functions[self.name], self.groups, loss, **dict(self.fields))
 
     def sequence(self) -> tuple[Any, ...]:
         """Layers of ours: none."""
@@ -113,17 +127,21 @@ class Module:
         """As JSON-able data."""
         groups = {p: {"rate": r} | ({} if d is None else {"decay": d}) for p, r, d in self.groups}
         fields = {name: list(value) if isinstance(value, tuple) else value for name, value in self.fields}
-        return {self.OPEN: {MAKE: self.name, **({GROUPS: groups} if groups else {}), **fields}}
+        own = {} if self.loss is None else {LOSS: function_name(self.loss)}
+        return {self.OPEN: {MAKE: self.name, **({GROUPS: groups} if groups else {}), **own, **fields}}
 
     def written(self) -> dict[str, Any]:
         """All that it was given, as it was given."""
-        return {MAKE: self.make_model, **({GROUPS: self.groups} if self.groups else {}), **dict(self.fields)}
+        own = {} if self.loss is None else {LOSS: self.loss}
+        return {MAKE: self.make_model, **({GROUPS: self.groups} if self.groups else {}), **own, **dict(self.fields)}
 
     @staticmethod
     def plain_field(name: str, node: Any, plain: Any) -> Any:
         """A field of a space as JSON-able data. node: what is in its tree; plain: as any other field would be."""
         if name == MAKE:
             return Module(node.value).name
+        if name == LOSS:
+            return function_name(node.value)
         if name == GROUPS:
             return Module("model", node.value).plain()[Module.OPEN][GROUPS]
         # a list in a space is a choice: a tuple stands in one of its own
@@ -131,7 +149,13 @@ class Module:
 
     def describe(self) -> str:
         """In words: "make_model(width=32)"."""
-        return f"{self.name}({', '.join(f'{name}={value}' for name, value in self.fields)})"
+        own = [] if self.loss is None else [f"loss={function_name(self.loss)}"]
+        return f"{self.name}({', '.join([*(f'{name}={value}' for name, value in self.fields), *own])})"
+
+
+def function_name(function: Any) -> str:
+    """What a function is called; it may be its name already."""
+    return function if isinstance(function, str) else str(getattr(function, "__name__", type(function).__name__))
 
 
 def functions_by_name(given: GivenModules) -> dict[str, Callable[..., Any]]:
@@ -139,7 +163,7 @@ def functions_by_name(given: GivenModules) -> dict[str, Callable[..., Any]]:
     functions: list[Any] = [] if given is None else [given] if callable(given) else list(given)
     found: dict[str, Callable[..., Any]] = {}
     for function in functions:
-        name = Module(function).name
+        name = function_name(function)
         if found.get(name, function) is not function:
             raise BadInput(f"two functions are called {clipped(name)}", do="give one of them another name")
         found[name] = function

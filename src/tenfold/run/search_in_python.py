@@ -55,8 +55,8 @@ def kept_search(
 
 
 def problem_sha(problem: Problem) -> str:
-    """The SHA-256 of inputs, target and folds."""
-    inputs, digest = problem.inputs, hashlib.sha256()
+    """The SHA-256 of inputs, target, folds and the name of the metric."""
+    inputs, digest = problem.inputs, hashlib.sha256(problem.metric.name.encode())
     given = {} if inputs.tensors is None else inputs.tensors.arrays
     folds = [part for fold in problem.folds for part in (fold.train, fold.validation)]
     for array in (inputs.numbers, inputs.codes, *given.values(), problem.y, *folds):

@@ -64,7 +64,10 @@ class PackBatches:
         self._dropout = DropoutMasks(lanes, shape, values, feed, schedule_updates)
         self._views = shape.views[-1]
         self._draws: Any = None  # of user's modules
+        self._own_loss: Any = None
         if shape.is_module:
+            module: Any = shape.ops[0]
+            self._own_loss, self._output_shape = module.network.loss, module.skeleton.output_shape
             from tenfold.engine.user_modules.draws import ModuleDraws
 
             self._draws = ModuleDraws([f.fold for f in feed.folds], self.folds, device)
@@ -144,6 +147,26 @@ class PackBatches:
 
     def losses(self, output: Tensor, batch: Batch) -> Tensor:
         """Mean loss of each lane (L,) for outputs (L, B, C), or (L, k B, C) of k views."""
+        if self._own_loss is not None:
+            return self._own_losses(output, batch)
+        if batch.target.dim() == 3:
+            return torch.stack(
+                [
+                    self._losses_of(o[..., None], batch._replace(target=t))
+                    for o, t in zip(output.unbind(-1), batch.target.unbind(-1), strict=True)
+                ]
+            ).mean(0)
+        return self._losses_of(output, batch)
+
+    def _own_losses(self, output: Tensor, batch: Batch) -> Tensor:
+        """The user's own loss of the real rows of each lane (L,)."""
+        found: list[Tensor] = []
+        for out, target, rows in zip(output, batch.target, batch.context.rows, strict=True):
+            loss = self._own_loss(out[:rows].unflatten(1, self._output_shape), target[:rows])
+            found.append(loss if loss.dim() == 0 else loss.mean())
+        return torch.stack(found)
+
+    def _losses_of(self, output: Tensor, batch: Batch) -> Tensor:
         if len(self._losses) == 1:
             return (self._losses[0][1](output, batch.target) * batch.weight).sum(1)
         sizes = [count for count, _ in self._losses]

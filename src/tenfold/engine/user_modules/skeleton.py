@@ -61,6 +61,7 @@ class Skeleton:
     why: str
     no_gradient: tuple[str, ...]
     outputs: int
+    output_shape: tuple[int, ...]  # of one row, as the module gives it
     work: Work
 
     def runner(self, device: torch.device, dtype: torch.dtype) -> ModuleRunner:
@@ -100,7 +101,9 @@ def skeleton(network: Module, size: Size) -> Skeleton:
     names = Names(tuple(dict(module.named_parameters())), tuple(buffers))
     kinds = tuple(buffer.dtype for buffer in buffers.values())
     slots = (*_parameter_slots(network, module), *(_slot(name, b.shape, False) for name, b in buffers.items()))
-    draft = Skeleton(module, names, kinds, slots, Ways(False, False, True), Ways(False, False, True), "", (), 0, Work())
+    draft = Skeleton(
+        module, names, kinds, slots, Ways(False, False, True), Ways(False, False, True), "", (), 0, (), Work()
+    )
     trial = _Trial(draft, network, size, (draft.values(module), draft.values(other)))
     return trial.result()
 
@@ -150,6 +153,7 @@ class _Trial:
         self.draft, self.network, self.size = draft, network, size
         stacked = [np.stack([one[slot.kind] for one in values]) for slot in draft.slots]
         self.held = [torch.from_numpy(part).float() for part in stacked]
+        self._output_shape: tuple[int, ...] = ()
         self.x = [probe_rows(size, PROBED, lane) for lane in range(2)]
 
     def result(self) -> Skeleton:
@@ -172,8 +176,8 @@ class _Trial:
         if looped.outputs.shape[1] != PROBED:
             shape = tuple(looped.outputs.shape[1:])
             raise BadInput(f"{PROBED} rows give outputs {shape}", where=where, expected="an output for every row")
-        if looped.outputs.shape[2] != self.size.outputs:
-            expected = f"{self.size.outputs}, one a class" if self.size.outputs > 1 else "1, for a number"
+        if self.network.loss is None and looped.outputs.shape[2] != self.size.outputs:
+            expected = f"{self.size.outputs}, one a class or number of the target"
             raise BadInput(f"it gives {looped.outputs.shape[2]} outputs for a row", where=where, expected=expected)
         if not any(slot.learned for slot in draft.slots):
             raise BadInput(
@@ -193,7 +197,7 @@ class _Trial:
         work = Work(**{**vars(work), "convs": 0 if stacks else leaves})
         return Skeleton(
             draft.module, draft.names, draft.kinds, draft.slots, ways, elsewhere, why, unused,
-            looped.outputs.shape[2], work,
+            looped.outputs.shape[2], self._output_shape, work,
         )  # fmt: skip
 
     def _run(self, ways: Ways) -> _Made:
@@ -263,10 +267,11 @@ class _Trial:
         x = self.x[0]
         try:
             with seeded_generator(0), FlopCounterMode(display=False) as counter:
-                module(*x) if isinstance(x, tuple) else module(**x) if isinstance(x, dict) else module(x)
+                out = module(*x) if isinstance(x, tuple) else module(**x) if isinstance(x, dict) else module(x)
         finally:
             for hook in hooks:
                 hook.remove()
+        self._output_shape = tuple(out.shape[1:]) or (1,)
         weights = sum(math.prod(slot.size) for slot in self.draft.slots if slot.learned)
         products = max(counter.get_total_flops() // (2 * PROBED), weights)
         return Work(products=products, units=units // PROBED, weights=weights)

@@ -14,10 +14,10 @@ from tenfold.errors import check_whole
 from tenfold.recipe.grammar.faults import Source, in_words, raise_all
 from tenfold.recipe.grammar.field_kinds import Fields
 from tenfold.recipe.grammar.files import load_yaml, write_text
-from tenfold.recipe.grammar.nodes import COUNTED, Choice, Group, Items, Node, draw, only, recipe_count, values
+from tenfold.recipe.grammar.nodes import COUNTED, Choice, Fixed, Group, Items, Node, draw, only, recipe_count, values
 from tenfold.recipe.grammar.reader import Reader, read_tree
 from tenfold.recipe.grammar.writer import plain_changes, plain_node
-from tenfold.recipe.module import MAKE, Module
+from tenfold.recipe.module import LOSS, MAKE, Module
 from tenfold.recipe.recipe import Recipe
 from tenfold.recipe.words.comments import commented_space
 
@@ -29,8 +29,9 @@ GIVE_UP = 10_000  # repeats in a row after which a space that is too large to li
 
 def functions_of(recipes: Sequence[Recipe]) -> list[Callable[..., Any]]:
     """The functions of the modules among the networks of recipes, each once."""
-    networks = [recipe.network for recipe in recipes if isinstance(recipe.network, Module) and recipe.network.bound]
-    return list(dict.fromkeys(network.make_model for network in networks))
+    networks = [recipe.network for recipe in recipes if isinstance(recipe.network, Module)]
+    functions = [function for network in networks for function in (network.make_model, network.loss)]
+    return list(dict.fromkeys(function for function in functions if callable(function)))
 
 
 def _functions(node: Node) -> Iterator[Callable[..., Any]]:
@@ -41,8 +42,9 @@ def _functions(node: Node) -> Iterator[Callable[..., Any]]:
             inner = items
         case Group(record, fields):
             inner = tuple(child for _, child in fields)
-            if record is Module and callable(dict(fields)[MAKE].value):
-                yield dict(fields)[MAKE].value
+            if record is Module:
+                known = [child.value for name, child in fields if name in (MAKE, LOSS) and isinstance(child, Fixed)]
+                yield from (function for function in known if callable(function))
         case _:
             inner = ()
     for child in inner:
