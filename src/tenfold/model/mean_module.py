@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -41,12 +42,14 @@ class MeanModule(nn.Module):
         self.classification, self.temperature = classification, temperature
         self.rates = [loss_of(member.recipe, classification).link == "exp" for member in members]
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Any) -> Tensor:
         """(rows, sum of widths) -> mean probabilities (rows, classes), or numbers in the target's unit (rows, 1)."""
         # of each member (rows, width)
         columns = [x] * len(self.networks) if self.widths is None else torch.split(x, self.widths, 1)
         outputs = [self._readable(network(columns[m]), m) for m, network in enumerate(self.networks)]
-        shares = torch.tensor(self.shares, dtype=x.dtype, device=x.device)[:, None, None]  # (members, 1, 1)
+        shares = torch.tensor(self.shares, dtype=outputs[0].dtype, device=outputs[0].device)[
+            :, None, None
+        ]  # (members, 1, 1)
         return (torch.stack(outputs) * shares).sum(0) / shares.sum()
 
     def _readable(self, out: Tensor, member: int) -> Tensor:

@@ -76,11 +76,11 @@ class ModuleOp(NetworkOperation):
     def forward(self, h: Flow, lanes: Operands) -> Flow:
         """h: what each lane's module is called with."""
         batch = lanes.batch
+        # what is not learned gets no gradient, which would move it
+        held = [v if s.learned else v.detach() for s, v in zip(self.skeleton.slots, lanes.parameters, strict=True)]
         if batch is None:
-            return lanes.values(h, lanes.parameters)
-        return lanes.values(
-            h, lanes.parameters, batch.rows, padded=batch.weight.shape[2], draws=batch.draws, frozen=batch.frozen
-        )
+            return lanes.values(h, held)
+        return lanes.values(h, held, batch.rows, padded=batch.weight.shape[2], draws=batch.draws, frozen=batch.frozen)
 
     def modules(self, layer: Any, arrays: Arrays) -> list[nn.Module]:
         """The user's module with these numbers."""
