@@ -321,13 +321,13 @@ def _lines(found: CrossValidation | Search, numbers: Sequence[int]) -> str:
 
 def _module_notes(trained: SearchResults, device: str = "auto") -> list[str]:
     """Sentences on the modules among the networks, each once."""
-    recipes = [recipe for recipe in trained.recipes if isinstance(recipe.network, Module)]
-    if not recipes:
+    if not any(isinstance(recipe.network, Module) for recipe in trained.recipes):
         return []
     from tenfold.engine.user_modules.skeleton import module_sentences
 
     kind, size = device_named(device).type, trained.problem.size
-    known = dict.fromkeys((recipe.network, size.of(recipe)) for recipe in recipes)
+    pairs = ((recipe.network, size.of(recipe)) for recipe in trained.recipes)
+    known = dict.fromkeys((network, own) for network, own in pairs if isinstance(network, Module))
     return list(dict.fromkeys(line for network, own in known for line in module_sentences(network, own, kind)))
 
 

@@ -16,7 +16,7 @@ SPACE = {"network": Module(mlp, width=[4, 8], rate=0.2), "optimizer": {"adam": {
 # The third checkpoint kills the process: one is due at every update.
 KILLED = """
 import os, signal, sys
-sys.path.insert(0, {path!r})
+sys.path[:0] = {path!r}
 from test_search_in_python import searched
 from tenfold.run.checkpoint_journal import RunJournal
 from tenfold.search.context import SearchContext
@@ -51,7 +51,9 @@ def searched(run_dir=None, folds=3, **options):
 
 def test_a_killed_search_of_a_module_goes_on_to_the_same_result(tmp_path):
     run_dir = str(tmp_path / "kept")
-    code = KILLED.format(path=str(Path(__file__).parent), run_dir=run_dir)
+    code = KILLED.format(
+        path=[str(Path(__file__).parent), str(Path(__file__).parent.parent / "engine")], run_dir=run_dir
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == -9, done.stderr
     resumed, whole = searched(run_dir), searched()

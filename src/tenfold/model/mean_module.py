@@ -47,9 +47,7 @@ class MeanModule(nn.Module):
         # of each member (rows, width)
         columns = [x] * len(self.networks) if self.widths is None else torch.split(x, self.widths, 1)
         outputs = [self._readable(network(columns[m]), m) for m, network in enumerate(self.networks)]
-        shares = torch.tensor(self.shares, dtype=outputs[0].dtype, device=outputs[0].device)[
-            :, None, None
-        ]  # (members, 1, 1)
+        shares = torch.tensor(self.shares).to(outputs[0])[:, None, None]  # (members, 1, 1)
         return (torch.stack(outputs) * shares).sum(0) / shares.sum()
 
     def _readable(self, out: Tensor, member: int) -> Tensor:

@@ -121,7 +121,7 @@ def test_a_pack_equals_a_plain_loop(name, dtype):
         }
         if not problem.classes:
             mean, std = problem.scale(lane.fold)
-            target, criterion = ((torch.from_numpy(problem.y) - mean) / std).to(dtype), nn.MSELoss()
+            target, criterion = torch.from_numpy((problem.y - mean) / std).to(dtype), nn.MSELoss()
             target = target if target.dim() == 2 else target[:, None]
         model = loop_of_torch(
             own, lambda make=make, fields=fields: make(**fields), rows, target, fold, pack.shape.dealing, UPDATES,

@@ -97,8 +97,9 @@ def given_tensors(x: Any) -> GivenTensors | None:
     if parts and all(_is_array(part) for part in parts) and any(part.ndim != 1 or _is_tensor(part) for part in parts):
         names = map(str, x) if isinstance(x, dict) else map(str, range(len(parts)))
         return _checked("dict" if isinstance(x, dict) else "tuple", dict(zip(names, parts, strict=True)))
-    if _is_tensor(x) and not (x.ndim == 2 and x.is_floating_point()):
-        return _checked("tensor", {SINGLE: x})
+    single: Any = x
+    if _is_tensor(single) and not (single.ndim == 2 and single.is_floating_point()):
+        return _checked("tensor", {SINGLE: single})
     return None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -91,7 +92,8 @@ def with_drawn_dropout(module: nn.Module, board: MaskBoard) -> None:
     for parent in list(module.modules()):
         for name, child in list(parent.named_children()):
             if type(child) in (nn.Dropout, *CHANNEL_LAYERS):
-                drawn = DrawnDropout(child.p, type(child) in CHANNEL_LAYERS, board)
+                rate: Any = child.p
+                drawn = DrawnDropout(rate, type(child) in CHANNEL_LAYERS, board)
                 setattr(parent, name, drawn.train(child.training))
 
 

@@ -58,7 +58,8 @@ class _Called:
             path, _, local = name.rpartition(".")
             owner = owners[path]
             if first[id(tensor)] in number:
-                place: Any = owner._parameters if local in owner._parameters else owner._buffers
+                inside = vars(owner)
+                place: Any = inside["_parameters" if local in inside["_parameters"] else "_buffers"]
                 self._places.append((place, local, number[first[id(tensor)]]))
         parts = {number: (place, local) for place, local, number in reversed(self._places)}
         self._buffers = [parts[number[name]] for name in names.buffers]
