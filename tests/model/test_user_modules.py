@@ -100,6 +100,10 @@ def test_what_a_module_does_is_said(iris):
     ):
         with pytest.raises(BadInput, match=message):
             tenfold.cross_validate(Recipe(network=network, epochs=1), *iris, folds=3, device="cpu")
+    with pytest.raises(BadInput, match="a module of your own, Unused"):
+        tenfold.diagnose_recipe(recipe, *iris)
+    with pytest.raises(BadInput, match="only its name is here"):
+        tenfold.cross_validate(Recipe.from_dict(recipe.to_dict()), *iris, folds=3, device="cpu")
     with pytest.raises(BadInput, match="its own first weights"):
         tenfold.cross_validate(Recipe(network=Module(Unused), init="xavier"), *iris, folds=3, device="cpu")
 

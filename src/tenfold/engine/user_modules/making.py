@@ -36,7 +36,8 @@ def make_module(network: Module, size: Size, seed: int) -> nn.Module:
     """
     where = f"network {network.name}"
     if not network.bound:
-        network.bind({})
+        do = "tenfold.cross_validate or search in Python, with Module(make_model)"
+        raise BadInput("only its name is here, and not the function", where=where, do=do)
     arguments = {**_known(network, size), **dict(network.fields)}
     _check_arguments(network, arguments, where)
     with own_random_state():

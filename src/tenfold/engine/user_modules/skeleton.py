@@ -88,7 +88,7 @@ def first_seed(fold: Fold) -> int:
     return derive_int(fold.seed, "module", fold.number, 0)
 
 
-@lru_cache(256)
+@lru_cache(1024)
 def skeleton(network: Module, size: Size) -> Skeleton:
     """The skeleton of a network for rows of this size. Raises `BadInput` where the function or its module fails."""
     module, other = make_module(network, size, 0), make_module(network, size, 1)
