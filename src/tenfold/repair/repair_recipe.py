@@ -154,7 +154,7 @@ def _problem_of(recipe: object, X: Any, y: Any, task: str | None, **division: An
     if not isinstance(recipe, Recipe):
         raise BadInput(f"a {type(recipe).__name__}", expected="a Recipe", do="tenfold.Recipe.from_yaml or from_dict")
     if isinstance(recipe.network, Module):
-        do = "tenfold.diagnose(model, X, y, criterion), or tenfold.watch around your own loop"
+        do = "tenfold.diagnose(make_model, X, y, criterion, make_optimizer), or tenfold.watch"
         raise BadInput(f"the network is a module of your own, {recipe.network.name}", expected="layers of ours", do=do)
     return understand(X, y, task).problem(**division)
 
