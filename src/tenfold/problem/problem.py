@@ -151,7 +151,7 @@ class Problem:
             for fold in self.folds
         ]
         means, columns = zip(*fitted, strict=True)
-        return replace(view, means=means, columns=columns, plain=None)
+        return replace(view, means=means, columns=columns, plain=view)
 
     @property
     def encodings(self) -> tuple[Encoding, ...]:
