@@ -11,25 +11,27 @@ import numpy as np
 
 from tenfold.data.profile.frames_at_hand import as_frame
 from tenfold.engine.undisturbed import undisturbed
-from tenfold.errors import BadInput
+from tenfold.errors import BadInput, check_whole
 from tenfold.model.final import FinalModel, final_model
 from tenfold.problem.from_arrays import Labelled, understand
 from tenfold.recipe.module import Module
 from tenfold.recipe.recipe import Recipe
+from tenfold.recipe.spaces.grid import grid_size
 from tenfold.recipe.spaces.range_edges import border_warnings
-from tenfold.recipe.spaces.space import Space, functions_of
+from tenfold.recipe.spaces.space import MOST_RECIPES, Space, functions_of
 from tenfold.run.search_in_python import kept_search
 from tenfold.search.blended import blend_parts, temperature_of
 from tenfold.search.context import SearchContext, device_named
 from tenfold.search.leaderboard import frame_row, leaderboard_row, printed_row
 from tenfold.search.nested import Nested, nested
-from tenfold.search.proposals import proposer
+from tenfold.search.proposals import Proposer, proposer
 from tenfold.search.racing import Name, Rung, Strategy
 from tenfold.search.results import SearchResults
-from tenfold.search.search import SearchPlan, train_all
+from tenfold.search.search import Given, SearchPlan, train_all
 from tenfold.statistics.metrics.own import OwnScores
 from tenfold.statistics.spread import Spread
 
+TRIALS = 64  # recipes that `search` proposes from a space, unless told
 SHOWN = 10  # recipes of a result that Python prints
 
 
@@ -235,11 +237,11 @@ def recipe_list(recipes: Any) -> list[Recipe]:
 
 @undisturbed
 def search(
-    space: Space,
+    space: Space | Sequence[Recipe],
     X: Any,
     y: Any,
     *,
-    trials: int = 64,
+    trials: int | None = None,
     folds: Any = 5,
     strategy: Name = "exhaustive",
     proposals: str = "random",
@@ -256,30 +258,46 @@ def search(
     time_limit: float | None = None,
     run_dir: str | Path | None = None,
 ) -> Search:
-    """Propose recipes from a space, cross-validate them, and choose the best. X, y, folds, repeats, groups, time, gap,
-    seed, task, metric, device and run_dir: see `cross_validate`.
+    """Propose recipes from a space, or take those of a list, cross-validate them, and choose the best. X, y, folds,
+    repeats, groups, time, gap, seed, task, metric, device and run_dir: see `cross_validate`.
 
-    - trials: number of recipes.
+    - trials: number of recipes, the first of a list or a grid; default: 64, but all of a list or a grid.
     - strategy: exhaustive trains all recipes to the end; halving, hyperband and racing drop the worst early.
-    - proposals: random (the same seed gives the same recipes with every strategy), sobol, coarse-to-fine, or model.
+    - proposals: random (the same seed gives the same recipes with every strategy), sobol, grid (every combination of
+      the choices of a space without ranges), coarse-to-fine, or model.
     - rule: best, or one-se: the cheapest recipe within one standard error of the best.
     - audit: also train a sample of the dropped recipes to the end, to measure what racing missed.
     - time_limit: seconds of training; a recipe that is unfinished then ends as `timeout`, and can win only if none is
       finished.
     """
-    if not isinstance(space, Space):  # what a user without types gives
-        raise BadInput(f"the space is a {type(space).__name__}", expected="a Space", do="tenfold.Space.from_dict")
+    if not isinstance(space, Space | list | tuple):  # what a user without types gives
+        expected = "a Space, or a list of recipes"
+        raise BadInput(f"the space is a {type(space).__name__}", expected=expected, do="tenfold.Space.from_dict")
+    chosen = _proposer(space, proposals, trials, seed)
+    only = space if isinstance(space, Space) else None
     data = understand(X, y, task)
     problem = data.problem(folds, seed=seed, metric=metric, repeats=repeats, groups=groups, time=time, gap=gap)
     plan = SearchPlan(Strategy(strategy), rule, audit, seed)
     asked = {
-        "space": space.to_dict(), "trials": trials, "strategy": strategy, "proposals": proposals, "rule": rule,
+        "space": only.to_dict() if only else [recipe.to_dict() for recipe in chosen.propose([])],
+        "trials": chosen.trials, "strategy": strategy, "proposals": proposals, "rule": rule,
         "audit": audit, "seed": seed,
     }  # fmt: skip
     local = SearchContext.local(device, limit=time_limit)
-    with kept_search(run_dir, problem, asked, space.functions, local) as context:
-        found = train_all(problem, proposer(proposals, space, trials, seed), context, plan)
-    return Search(found, data, seed, device, space)
+    functions = only.functions if only else functions_of(chosen.propose([]))
+    with kept_search(run_dir, problem, asked, functions, local) as context:
+        found = train_all(problem, chosen, context, plan)
+    return Search(found, data, seed, device, only)
+
+
+def _proposer(space: Space | Sequence[Recipe], proposals: str, trials: int | None, seed: int) -> Proposer:
+    """What proposes so many recipes of a space or a list; None for the usual number."""
+    if isinstance(space, Space):
+        usual = grid_size(space) if proposals == "grid" else TRIALS
+        return proposer(proposals, space, usual if trials is None else trials, seed)
+    if trials is not None:
+        check_whole("trials", trials, least=1, most=MOST_RECIPES)
+    return Given(tuple(recipe_list(space)[:trials]))
 
 
 @undisturbed

@@ -19,7 +19,7 @@ from .program import Done, rows, tenfold, write
 SPACE = """
 first:
 - {network: {hidden: [8]}, optimizer: {adam: {lr: 0.02}}, epochs: 9, batch_size: 16}
-- {network: {hidden: [8]}, optimizer: {sgd: {lr: 1e12}}, loss: squared, epochs: 9, batch_size: 16}
+- {network: {hidden: [8]}, optimizer: {sgd: {lr: 1e30}}, epochs: 9, batch_size: 16}
 - {network: {hidden: [4]}, optimizer: newton, epochs: 3}
 network: {hidden: [6], activation: [relu, tanh], dropout: 0.1}
 optimizer: {adam: {lr: [0.001, 0.01]}}

@@ -296,3 +296,19 @@ def test_a_search_and_its_models_are_shown_in_a_few_lines(found):
     model, ensemble = found.refit(), found.refit("ensemble")
     assert repr(model) == f"Model: {found.best.describe()}, {model.epochs:g} epochs ({model.updates} updates)"
     assert repr(ensemble).startswith(f"Model of {len(ensemble.members)} networks: {found.best.describe()}")
+
+
+def test_a_list_of_recipes_takes_the_place_of_a_space_and_a_grid_is_whole():
+    space = Space.from_dict(FIELDS | {"epochs": 2, "optimizer": {"adam": {"lr": [1e-2, 1e-1]}}})
+    found = tenfold.search(space, X, LABELS, proposals="grid", folds=2)
+    recipes = list(found.trained.recipes)
+    assert len(recipes) == space.size == 4
+    assert len(set(recipes)) == 4
+    again = tenfold.search(recipes, X, LABELS, folds=2)
+    assert again.table == found.table
+    assert again.trained.recipes == tuple(recipes)
+    assert [row["recipe"] for row in tenfold.search(recipes, X, LABELS, trials=1, folds=2).table] == recipes[:1]
+    with pytest.raises(BadInput, match="there are no recipes"):
+        tenfold.search([], X, LABELS)
+    with pytest.raises(BadInput, match="trials"):
+        tenfold.search(recipes, X, LABELS, trials=0)

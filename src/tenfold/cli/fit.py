@@ -72,7 +72,8 @@ def fit(
         typer.Option(help="halving, hyperband, racing (over folds) or exhaustive; default: halving from 16 recipes."),
     ] = Settings.strategy,
     proposals: Annotated[
-        str, typer.Option(help="How recipes are proposed: random, sobol, coarse-to-fine or model.")
+        str,
+        typer.Option(help="How recipes are proposed: random, sobol, grid, coarse-to-fine or model."),
     ] = Settings.proposals,
     folds: FoldsOption = Settings.folds,
     repeats: RepeatsOption = Settings.repeats,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 # The values of an option. Written out, so that a usage error answers without loading what implements them.
 STRATEGIES = ("exhaustive", "halving", "hyperband", "racing")
-PROPOSALS = ("random", "sobol", "coarse-to-fine", "model")
+PROPOSALS = ("random", "sobol", "grid", "coarse-to-fine", "model")
 RULES = ("best", "one-se")
 WAYS = ("refit", "refits", "ensemble", "blend", "both")
 MOST_REPEATS, MOST_TRIALS = 100, 100_000
@@ -103,6 +103,11 @@ class Settings:
 
     def _check_together(self) -> None:
         raced = self.strategy not in (None, "exhaustive")
+        if self.proposals == "grid" and self.space is None:
+            raise BadInput(
+                "--proposals grid without a space of your own", expected="--space FILE, whose sets are lists of values",
+                do="tenfold space DATA --target COL prints one to edit",
+            )  # fmt: skip
         if self.groups is not None and self.time is not None:
             raise BadInput(
                 "both --groups and --time are given", expected="one of the two",
@@ -110,7 +115,7 @@ class Settings:
             )  # fmt: skip
         if self.gap and self.time is None:
             raise BadInput(f"--gap {self.gap} without --time", do="--time COL, or no gap")
-        if self.nested and (raced or self.proposals not in ("random", "sobol") or self.time is not None):
+        if self.nested and (raced or self.proposals not in ("random", "sobol", "grid") or self.time is not None):
             found = "--nested together with " + (
                 "--time" if self.time else "a race" if raced else f"--proposals {self.proposals}"
             )

@@ -23,6 +23,7 @@ from tenfold.problem.problem import Problem
 from tenfold.problem.settings import Settings
 from tenfold.problem.table_space import FOLDS, recipe_budget
 from tenfold.recipe.recipe import Recipe
+from tenfold.recipe.spaces.grid import grid_size
 from tenfold.recipe.spaces.space import Space
 from tenfold.run.plan_memory import NUMBER_BYTES, STATE_BYTES, run_memory
 from tenfold.search.deadline import planned_training, seconds_after_training
@@ -81,6 +82,8 @@ def make_plan(prepared: Prepared, workers: int) -> RunPlan:
     if settings.trials and trials < settings.trials:
         there = f"{trials} distinct recipe{'s' if trials != 1 else ''}"
         notes.append(f"the space has {there}, fewer than the {settings.trials} asked for")
+    if settings.proposals == "grid" and space is not None and (every := grid_size(space)) > trials:
+        notes.append(f"--trials {trials} cuts a grid of {every} recipes: the last {every - trials} are not tried")
     problem.check_recipes(recipes)
     _check_fits(recipes, problem)
     inner = inner_problem(problem, problem.divisions, settings.seed) if settings.nested else None
@@ -132,7 +135,8 @@ def _chosen(settings: Settings, problem: Problem, workers: int) -> tuple[Space |
         space, trials = _for_a_table(settings, problem, workers)
     else:
         space = settings.space or default_space(problem.size, rows=problem.inputs.rows, task=problem.task)
-        trials = _trials(space, settings, problem, workers)
+        whole = settings.proposals == "grid" and settings.trials is None
+        trials = grid_size(space) if whole else _trials(space, settings, problem, workers)
     return space, proposer(settings.proposals, space, trials, settings.seed)
 
 

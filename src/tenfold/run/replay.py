@@ -140,14 +140,14 @@ def replay(run: Run, wanted: str, *, seed: int = 0, data: str | None = None, tes
 
     Errors: `BadInput` for data that are gone or changed, or for trials that there are none of.
     """
+    recipes, records, leaderboard = _recipes(run), _records(run), _leaderboard(run)
+    winner = next(iter(leaderboard))
+    chosen = _chosen(wanted, records, winner, seed)
     prepared = read_again(run, run.path, data=data, test=test, do=MOVED)
-    problem, recipes, records = prepared.problem, _recipes(run), _records(run)
-    leaderboard = _leaderboard(run)
+    problem = prepared.problem
     begun_with = run.get("engine") if run.has("engine") else "packs"
     engine = begun_with if best_engine() == "compiled" else "packs"
     context = SearchContext.local(prepared.settings.device, engine=engine)
-    winner = next(iter(leaderboard))
-    chosen = _chosen(wanted, records, winner, seed)
     again = _train(problem, recipes, {trial: records[trial[0]] for trial in chosen}, context)
     trials: list[Replayed] = []
     for number, place in chosen:
@@ -239,7 +239,7 @@ def _train(
         before = stored[trials[i]]
         [record] = EpochRecorder.new(problem, mine, [i]).values()
         # Predictions are kept at the epoch that all folds together chose.
-        record.epoch, record.out_of_fold = before.epoch, [None] * len(problem.folds)
+        record.epoch, record.out_of_fold = before.epoch, [None for _ in problem.folds]
         plan = PackPlan((i,), (place,), Shape.of(recipe, problem.size, problem.folds))
         jobs.append(
             PackJob(

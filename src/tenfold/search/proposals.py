@@ -1,4 +1,4 @@
-"""Which recipes to try next: random, quasi-random, from coarse to fine, or by a model of what has been tried."""
+"""Which recipes to try next: random, quasi-random, all in order, from coarse to fine, or by a model of those tried."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from tenfold.errors import BadInput, check_whole
 from tenfold.recipe.grammar.nodes import Choice
 from tenfold.recipe.recipe import Recipe
 from tenfold.recipe.spaces.decisions import Decision, build_with, decisions_of, locate, number_at, share_of
+from tenfold.recipe.spaces.grid import grid
 from tenfold.recipe.spaces.narrow import narrow
 from tenfold.recipe.spaces.sobol import sobol
 from tenfold.recipe.spaces.space import MOST_RECIPES, Space
@@ -63,9 +64,10 @@ class Proposer(Protocol):
 
 
 def proposer(name: str, space: Space, trials: int, seed: int) -> Proposer:
-    """The proposer of that name: "random", "sobol", "coarse-to-fine" or "model".
+    """The proposer of that name: "random", "sobol", "grid", "coarse-to-fine" or "model".
 
-    Raises `BadInput` for another name, fewer than one trial or a negative seed; "model" also without its library.
+    Raises `BadInput` for another name, fewer than one trial or a negative seed; "model" also without its library, and
+    "grid" for a range in the space.
     """
     if name not in PROPOSERS:
         raise BadInput(f"the proposals {name!r}", expected=f"one of {', '.join(PROPOSERS)}")
@@ -101,6 +103,20 @@ class Sobol:
     def propose(self, tried: Sequence[Tried]) -> list[Recipe]:
         """The sequence, less what was tried."""
         return _untried(sobol(self.space, self.trials, self.seed), tried)
+
+
+@dataclass(frozen=True)
+class Grid:
+    """`grid(space)`, in one round: every combination of the choices, at most so many; the seed decides nothing."""
+
+    space: Space
+    trials: int
+    seed: int
+    rounds: int = 1
+
+    def propose(self, tried: Sequence[Tried]) -> list[Recipe]:
+        """The first of them, less what was tried."""
+        return _untried(list(itertools.islice(grid(self.space), self.trials)), tried)
 
 
 @dataclass(frozen=True)
@@ -189,6 +205,7 @@ class ModelProposer:
 PROPOSERS: dict[str, Callable[[Space, int, int], Proposer]] = {
     "random": Random,
     "sobol": Sobol,
+    "grid": Grid,
     "coarse-to-fine": CoarseToFine,
     "model": ModelProposer,
 }
@@ -227,7 +244,7 @@ def _optuna() -> Any:
         import optuna
     except ImportError:
         missing = "proposals by a model need the library optuna, which is not installed"
-        raise BadInput(missing, do="pip install 'tenfold[model]', or random, sobol or coarse-to-fine") from None
+        raise BadInput(missing, do="pip install 'tenfold[model]', or random, sobol, grid or coarse-to-fine") from None
     return optuna
 
 
