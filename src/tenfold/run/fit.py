@@ -21,6 +21,7 @@ from tenfold.data.read.source_sha import source_sha
 from tenfold.engine.engines import Engine
 from tenfold.engine.native.library import compiled_lanes
 from tenfold.errors import BadInput, Corrupt, RunFailed, Stopped
+from tenfold.formatting import in_time_words
 from tenfold.jsonable import jsonable
 from tenfold.model.final import final_model
 from tenfold.model.model import load
@@ -32,6 +33,7 @@ from tenfold.run.fit_result import RunResult, run_tables, test_summary, what_pre
 from tenfold.run.lockbox import TestScore, ledger, open_lockbox
 from tenfold.run.plan import RunPlan, by_engine, make_plan
 from tenfold.run.report_data import report_data
+from tenfold.run.search_in_python import ASKED
 from tenfold.run.verdict import no_score, test_lines
 from tenfold.search.blended import BLENDED, Blend, blend_parts, choose_blend, temperature_of
 from tenfold.search.context import SearchContext, device_named
@@ -111,6 +113,8 @@ def reopen(path: str | Path) -> tuple[Run, Prepared, RunPlan]:
     """Open a run that was stopped, read its data again, and see that nothing about them has changed."""
     run = Run.open(path)
     try:
+        if run.has(ASKED):
+            raise BadInput("a search in Python keeps its work there", where=str(path), do="the same call in Python")
         if not run.has("settings"):
             left = remains(run.path)
             if left:
@@ -307,9 +311,10 @@ class Fit:
         a share of the time that the run has taken."""
         if not self.run.has("findings"):
             dummy = next(b.mean for b in baselines if b.name == "dummy")
-            if failures(trained, dummy):
-                self.listener.step("the doctor looks at the recipes that failed")
             looks, looking = self.deadline.leaves_a_look(), self.deadline.for_looking(self._clock()["total"])
+            if looks and failures(trained, dummy):
+                most = in_time_words(looking.left())
+                self.listener.step(f"the doctor looks at the recipes that failed, for {most} at most")
             context = SearchContext.local(
                 self.prepared.settings.device, idle=self.stop.check, late=looking.over, engine=self.plan.engine
             )

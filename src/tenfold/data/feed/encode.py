@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tenfold.data.columns.in_threads import for_each
+from tenfold.data.feed.tensors import GivenTensors
 from tenfold.errors import BadInput
 
 if TYPE_CHECKING:
@@ -67,7 +68,8 @@ class Inputs:
     own_flag: which numeric columns may have a missing indicator (the parts of one date share one). image: (height,
     width, channels) where the numeric columns are the pixels of an image, in that order, and there are no others; then
     no cell is missing, and numbers may be uint8, which mean value / 255 (see `values`). pixel_range: what other pixels
-    were scaled by; None where they are as they were given.
+    were scaled by; None where they are as they were given. tensors: what only a user's module takes; then there are no
+    columns.
     """
 
     numbers: Array
@@ -78,6 +80,7 @@ class Inputs:
     own_flag: Array
     image: tuple[int, int, int] | None = None
     pixel_range: PixelRange | None = None
+    tensors: GivenTensors | None = None
 
     def __post_init__(self) -> None:
         columns, dtype = self.numbers.shape[1], self.numbers.dtype
@@ -97,7 +100,8 @@ class Inputs:
 
     def take(self, rows: Array | slice) -> Inputs:
         """The same columns for some rows."""
-        return replace(self, numbers=self.numbers[rows], codes=self.codes[rows])
+        tensors = None if self.tensors is None else self.tensors.take(rows)
+        return replace(self, numbers=self.numbers[rows], codes=self.codes[rows], tensors=tensors)
 
 
 def matrix_inputs(x: Array) -> Inputs:
@@ -105,6 +109,12 @@ def matrix_inputs(x: Array) -> Inputs:
     x = np.require(x, np.float64, ["C", "W"])  # torch shares no memory that is read-only
     names = tuple(f"x{column}" for column in range(x.shape[1]))
     return Inputs(x, np.zeros((len(x), 0), np.int64), names, (), (), np.ones(x.shape[1], bool))
+
+
+def tensor_inputs(tensors: GivenTensors) -> Inputs:
+    """Inputs that only a user's module takes."""
+    none = matrix_inputs(np.zeros((tensors.rows, 0)))
+    return replace(none, tensors=tensors)
 
 
 def pixel_inputs(pixels: Array, pixel_range: PixelRange | None = None) -> Inputs:
@@ -151,8 +161,8 @@ def make_inputs(table: Table, schema: Schema) -> Inputs:
             names.append(column.name)
             flags.append(True)
     return Inputs(
-        _side_by_side(numbers, table.rows, np.float64),
-        _side_by_side(codes, table.rows, np.int64),
+        side_by_side(numbers, table.rows, np.float64),
+        side_by_side(codes, table.rows, np.int64),
         tuple(names),
         tuple(sizes),
         tuple(categories),
@@ -160,7 +170,7 @@ def make_inputs(table: Table, schema: Schema) -> Inputs:
     )
 
 
-def _side_by_side(columns: Sequence[Array], rows: int, dtype: type) -> Array:
+def side_by_side(columns: Sequence[Array], rows: int, dtype: type) -> Array:
     """The columns as a matrix (rows, columns), filled some rows at a time: those stay in the processor's cache."""
     matrix = np.empty((rows, len(columns)), dtype)
     for start in range(0, rows, STACKED_ROWS):
@@ -235,7 +245,8 @@ def fit_encodings(inputs: Inputs, parts: Sequence[Array]) -> tuple[Encoding, ...
             medians[part, column] = np.median(present) if len(present) else 0.0
 
     for_each(decide, range(0 if inputs.image is not None else count), inputs.rows)
-    return tuple(_encoding(inputs, *decided) for decided in zip(parts, medians, gaps, strict=True))
+    fitted = zip(parts, medians, gaps, _level_counts(inputs, parts), strict=True)
+    return tuple(_encoding(inputs, *decided) for decided in fitted)
 
 
 def fit_encoding(inputs: Inputs, train: Array) -> Encoding:
@@ -243,33 +254,56 @@ def fit_encoding(inputs: Inputs, train: Array) -> Encoding:
     return fit_encodings(inputs, [train])[0]
 
 
-def _encoding(inputs: Inputs, train: Array, medians: Array, gaps: Array) -> Encoding:
+def _encoding(inputs: Inputs, train: Array, medians: Array, gaps: Array, counts: Sequence[Array]) -> Encoding:
     count = len(medians)
     indicators = np.flatnonzero(gaps & inputs.own_flag)
-    width = count + len(indicators)
-    slots, width = _slots(inputs, train, 0, width)
+    slots, width = _slots(counts, len(train), count + len(indicators))
     return Encoding(medians, indicators, slots, width)
+
+
+def with_more_numbers(encoding: Encoding, medians: Array) -> Encoding:
+    """The encoding with more numbers, the last ones, which are never missing: by their medians."""
+    return replace(
+        encoding,
+        medians=np.concatenate([encoding.medians, medians]),
+        slots=tuple(slots + len(medians) for slots in encoding.slots),
+        width=encoding.width + len(medians),
+    )
 
 
 def with_more_categories(encodings: Sequence[Encoding], inputs: Inputs, parts: Sequence[Array]) -> tuple[Encoding, ...]:
     """The encodings of inputs that have more categories, the last ones, than those that were encoded."""
     result: list[Encoding] = []
-    for encoding, train in zip(encodings, parts, strict=True):
-        slots, width = _slots(inputs, train, len(encoding.slots), encoding.width)
+    counted = _level_counts(inputs, parts, first=len(encodings[0].slots))
+    for encoding, train, counts in zip(encodings, parts, counted, strict=True):
+        slots, width = _slots(counts, len(train), encoding.width)
         result.append(replace(encoding, slots=(*encoding.slots, *slots), width=width))
     return tuple(result)
 
 
-def _slots(inputs: Inputs, train: Array, first: int, width: int) -> tuple[tuple[Array, ...], int]:
-    """The slots of the categories from number `first` on, behind so many input columns; and how many there are then."""
-    least = max(2, min(10, round(0.005 * len(train))))
+def _level_counts(inputs: Inputs, parts: Sequence[Array], first: int = 0) -> list[tuple[Array, ...]]:
+    """Of each part, and each category from number `first` on, how many of its rows have each code (codes,)."""
+
+    def count(category: int) -> list[Array]:
+        # As with medians, a column of its own is read far faster by many parts than one of a matrix.
+        codes, size = np.ascontiguousarray(inputs.codes[:, category]), inputs.sizes[category]
+        return [np.bincount(codes[train], minlength=size) for train in parts]
+
+    counts = for_each(count, range(first, len(inputs.sizes)), inputs.rows)
+    return [tuple(of_parts[part] for of_parts in counts) for part in range(len(parts))]
+
+
+def _slots(counts: Sequence[Array], rows: int, width: int) -> tuple[tuple[Array, ...], int]:
+    """The slots of categories with these counts among so many training rows, behind so many input columns; and how many
+    columns there are then."""
+    least = max(2, min(10, round(0.005 * rows)))
     slots: list[Array] = []
-    for category, size in list(enumerate(inputs.sizes))[first:]:
-        seen = np.bincount(inputs.codes[train, category], minlength=size)
-        seen[-1] = 0  # values outside the schema have no column of their own
-        frequent = np.flatnonzero(seen >= least)
-        frequent = np.sort(frequent[np.argsort(-seen[frequent], kind="stable")][:MAX_LEVELS])
-        slot = np.full(size, width + len(frequent))
+    for seen in counts:
+        # values outside the schema have no column of their own
+        known = np.append(seen[:-1], 0)
+        frequent = np.flatnonzero(known >= least)
+        frequent = np.sort(frequent[np.argsort(-known[frequent], kind="stable")][:MAX_LEVELS])
+        slot = np.full(len(seen), width + len(frequent))
         slot[frequent] = width + np.arange(len(frequent))
         slots.append(slot)
         width += len(frequent) + 1
