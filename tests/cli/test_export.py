@@ -143,7 +143,7 @@ def test_what_is_said(folder, churn):
     done = tenfold("export", churn, folder / "said.onnx")
     first, *lines = done.out.splitlines()
     assert first.startswith(
-        f"{folder}/said.onnx: one network; on 72 development rows it differs from predict by at most"
+        f"{folder}/said.onnx: the mean of 2 networks; on 72 development rows it differs from predict by at most"
     )
     assert lines[0] == "  input age: numbers"
     assert lines[-2:] == ["  output label", "  output probabilities"]
@@ -158,7 +158,7 @@ def test_a_model_that_differs_is_not_left(folder, churn, monkeypatch):
 
 
 def test_places_and_names_that_do_not_fit(folder, churn, tmp_path):
-    assert "ends in .onnx" in tenfold("export", churn, tmp_path / "model.pt").err
+    assert "ends in .onnx or .py" in tenfold("export", churn, tmp_path / "model.pt").err
     assert "no such directory" in tenfold("export", churn, tmp_path / "no" / "model.onnx").err
     (tmp_path / "model.onnx").mkdir()
     assert "is a folder" in tenfold("export", churn, tmp_path / "model.onnx").err

@@ -27,7 +27,7 @@ def names(union):
 
 def chains():
     """Networks of tables and of images, by a label."""
-    wide = {"hidden": [12, 9]}
+    wide = {"hidden": [32, 16]}
     tables = {name: {**wide, "activation": name} for name in names(activations.Activation)}
     tables |= {
         f"{name} {place}": {**wide, "normalization": name, "normalize": place}

@@ -14,17 +14,18 @@ if TYPE_CHECKING:
     from tenfold.model.model import Model
     from tenfold.problem.from_file import Prepared
 
-KINDS_OF_FILES = ".onnx"
+KINDS_OF_FILES = (".onnx", ".py")
 
 
 def export_command(
     run: RunDirectory,
-    output: Annotated[Path, typer.Argument(metavar="FILE", help="The .onnx file to write.")],
+    output: Annotated[Path, typer.Argument(metavar="FILE", help="The .onnx or .py file to write.")],
     as_json: JsonOption = False,
 ) -> None:
-    """Write the model of RUN as FILE: ONNX with all that happens to a row.
+    """Write the model of RUN as FILE: ONNX with all that happens to a row, or a PyTorch program that trains the winner.
 
-    It is compared with `predict` on all development rows before it gets its name.
+    An .onnx file is compared with `predict` on all development rows before it gets its name. A .py file is a program
+    of its own, which takes torch, numpy and pandas only.
     """
     from tenfold.model.model import load
     from tenfold.run.fit import read_again
@@ -36,11 +37,27 @@ def export_command(
         refuse_without_model(opened, run)
         model = load(run)
         prepared = read_again(opened, run)
-    written = _write_onnx(model, prepared, output)
+    if output.suffix == ".py":
+        lines, written = _write_program(model, prepared, output)
+    else:
+        written = _write_onnx(model, prepared, output)
+        lines = _onnx_lines(written, output)
     if as_json:
         print_json({"output": str(output), **written})
     else:
-        say(*_onnx_lines(written, output))
+        say(*lines)
+
+
+def _write_program(model: Model, prepared: Prepared, output: Path) -> tuple[list[str], dict[str, Any]]:
+    """Write the program; gives what is said, and the same as JSON."""
+    from tenfold.export.program import heaviest_member, training_program
+    from tenfold.store.output_file import write_output
+
+    program = training_program(model, prepared, output.name)
+    write_output(output, lambda partial: partial.write_text(program, encoding="utf-8"))
+    found = {"recipe": heaviest_member(model).recipe.describe(), "lines": program.count("\n")}
+    command = f"python {shell_path(output)} {shell_path(prepared.settings.data)} NEW_DATA predictions.csv"
+    return [f"{shell_path(output)}: {found['lines']} lines", f"  {command}"], found
 
 
 def _write_onnx(model: Model, prepared: Prepared, output: Path) -> dict[str, Any]:
@@ -75,13 +92,13 @@ def _check_file(output: Path) -> None:
     """Refuse a file that cannot be written, or that would destroy something, before anything is computed."""
     from tenfold.store.output_file import refuse_output
 
-    if output.suffix != KINDS_OF_FILES:
+    if output.suffix not in KINDS_OF_FILES:
         raise BadInput(f"{shell_path(output)}: not a file that a model is exported to",
-                       expected=f"a file name that ends in {KINDS_OF_FILES}",
-                       do=shell_path(output.with_name(f"{output.stem}{KINDS_OF_FILES}")))  # fmt: skip
+                       expected=f"a file name that ends in {' or '.join(KINDS_OF_FILES)}",
+                       do=shell_path(output.with_name(f"{output.stem}{KINDS_OF_FILES[0]}")))  # fmt: skip
     if output.is_dir():
         raise BadInput("is a folder", where=shell_path(output), expected="a file to write",
-                       do=shell_path(output / f"model{KINDS_OF_FILES}"))  # fmt: skip
+                       do=shell_path(output / f"model{KINDS_OF_FILES[0]}"))  # fmt: skip
     if not output.absolute().parent.is_dir():
         raise BadInput("there is no such directory", where=shell_path(output.parent),
                        expected="a directory to write to",

@@ -49,7 +49,7 @@ def add_columns(graph: OnnxGraph, schema: Schema) -> OnnxColumns:
         if column.kind == "category":
             codes.append(_category(graph, column, words))
         elif column.kind == "date":
-            numbers += _date_parts(graph, _days(graph, column, words), whole=_whole_days(column))
+            numbers += _date_parts(graph, _days(graph, column, words))
         elif column.cell_kind == "boolean":
             numbers.append(_boolean(graph, column, words))
         else:
@@ -129,7 +129,7 @@ def _days(graph: OnnxGraph, column: ColumnSchema, words: MissingWords) -> str:
     months_only = writing.precision == "months" or writing.rule in MONTHLY
     day = graph.constant(np.array([[1]])) if months_only else graph.cast(day, "INT64")
     days = graph.cast(_civil_days(graph, graph.cast(year, "INT64"), graph.cast(month, "INT64"), day), "DOUBLE")
-    if not _whole_days(column):
+    if writing.precision not in ("days", "months"):
         seconds = graph.cast(_seconds(graph, clock), "DOUBLE")
         # In one division, as the seconds since 1970 are divided when a file is read.
         total = graph.call("Add", graph.call("Mul", days, graph.constant(np.float64(86400))), seconds)
@@ -183,13 +183,8 @@ def _civil_days(graph: OnnxGraph, year: str, month: str, day: str) -> str:
     return graph.call("Sub", total, graph.constant(np.int64(719469)))
 
 
-def _whole_days(column: ColumnSchema) -> bool:
-    """Whether the times of day of a column of dates are left out."""
-    return DateWriting.of(column.format).precision in ("days", "months")
-
-
-def _date_parts(graph: OnnxGraph, days: str, *, whole: bool) -> list[str]:
-    """The numbers of `date_parts`, each (rows, 1). whole: no date has a time of day."""
+def _date_parts(graph: OnnxGraph, days: str) -> list[str]:
+    """The numbers of `date_parts`, each (rows, 1)."""
     parts = [days]
     for period in (YEAR, WEEK, DAY):
         place = graph.call("Mod", days, graph.constant(np.float64(period)), fmod=1)
@@ -197,23 +192,10 @@ def _date_parts(graph: OnnxGraph, days: str, *, whole: bool) -> list[str]:
         below = graph.call("Less", place, graph.constant(np.float64(0)))
         raised = graph.call("Add", place, graph.constant(np.float64(period)))
         place = graph.call("Where", below, raised, place)
-        if whole and period.is_integer():
-            parts += _of_whole_days(graph, place, int(period))
-            continue
         turned = graph.call("Mul", graph.constant(np.float64(2 * np.pi)), place)
         angle = graph.call("Div", turned, graph.constant(np.float64(period)))
         parts += [graph.call("Sin", angle), graph.call("Cos", angle)]
     return parts
-
-
-def _of_whole_days(graph: OnnxGraph, place: str, period: int) -> list[str]:
-    """Sine and cosine of the few places in a week or a day, to the last bit: by ranks (`QuantileNormal`) Tuesday and
-    Saturday, of which the cosines are equal but for a rounding, are far apart."""
-    missing = graph.call("IsNaN", place)
-    index = graph.cast(graph.call("Where", missing, graph.constant(np.float64(0)), place), "INT64")
-    angles = 2 * np.pi * np.arange(float(period)) / period
-    tables = [graph.constant(function(angles)) for function in (np.sin, np.cos)]
-    return [_or_nothing(graph, missing, graph.call("Gather", table, index, axis=0)) for table in tables]
 
 
 def _or_nothing(graph: OnnxGraph, missing: str, value: str) -> str:

@@ -57,13 +57,15 @@ class _Steps:
 
     def record(self, operation: str, made: Any, args: Sequence[Any], options: dict[str, Any]) -> None:
         """Put in one step of torch. made: what it gave."""
+        first = made[0] if isinstance(made, tuple) else made
+        if not first.numel():
+            return  # torch's layers make empty tensors that only training fills
         name = operation.split(".")[0]  # without the overload
         options = {key: value for key, value in options.items() if key not in IN_MEMORY}
         step = STEPS.get(name)
         if step is None or options.keys() - {"approximate"}:
             what = " with ".join([name, *options])
             raise BadInput(f"the network has a step that ONNX export does not know: {what}", do="another recipe")
-        first = made[0] if isinstance(made, tuple) else made
         self._names[id(first)] = step(self, first, *args, **options)
         self._kept += [made, args]
 
@@ -147,7 +149,7 @@ def _full(steps: _Steps, made: Tensor, number: Any, *_: Any) -> str:
 
 
 def _zero(steps: _Steps, made: Tensor, *_: Any) -> str:
-    return steps.graph.constant(np.asarray(0, numpy_type(made)))  # which has the size of what it meets
+    return steps.graph.constant(np.asarray(0, numpy_type(made)))  # it has the size of what it meets
 
 
 def _reduce(operation: str) -> Callable[..., str]:
@@ -207,7 +209,7 @@ def _squeeze(operation: str) -> Callable[..., str]:
 
 
 def _batch_norm(steps: _Steps, made: Tensor, x: Any, *given: Any) -> str:
-    gamma, beta, mean, var, _, eps = given
+    gamma, beta, mean, var, *_, eps = given
     values = [steps.value(part) for part in (x, gamma, beta, mean, var)]
     return steps.graph.call("BatchNormalization", *values, epsilon=float(eps))
 
@@ -247,7 +249,7 @@ def _pool(operation: str) -> Callable[..., str]:
 # to the mean of an image, to lay out the same numbers otherwise.
 STEPS: dict[str, Callable[..., str]] = {
     "_log_softmax": _softmax("LogSoftmax"), "_softmax": _softmax("Softmax"),
-    "_native_batch_norm_legit_no_training": _batch_norm, "native_group_norm": _group_norm,
+    "native_batch_norm": _batch_norm, "native_group_norm": _group_norm,
     "_prelu_kernel": _plain("PRelu"), "_unsafe_view": _reshape, "view": _reshape, "as_strided_": _reshape,
     "add": _plain("Add"),
     "addmm": _linear, "alias": _same, "clone": _same, "amax": _reduce("ReduceMax"), "mean": _reduce("ReduceMean"),
