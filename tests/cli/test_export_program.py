@@ -168,7 +168,7 @@ def test_a_program_is_whole_and_has_only_what_the_recipe_uses(churn, tmp_path):
     ("change", "named"),
     [
         ({"optimizer": "lion"}, "optimizer lion"),
-        ({"preprocess": "pca", "weight_average": 0.9}, "preprocess pca and weight_average"),
+        ({"preprocess": "pca", "weight_average": 0.9}, "preprocess pca, weight_average"),
         ({"decay": {"cosine": {"restarts": 1}}}, "a cosine with restarts"),
         ({"init": {"he": {"distribution": "truncated"}}}, "he truncated"),
         ({"rate_factors": {"bias": 0.0}}, "a rate factor of 0"),

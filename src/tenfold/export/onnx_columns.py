@@ -194,7 +194,10 @@ def _date_parts(graph: OnnxGraph, days: str) -> list[str]:
         place = graph.call("Where", below, raised, place)
         turned = graph.call("Mul", graph.constant(np.float64(2 * np.pi)), place)
         angle = graph.call("Div", turned, graph.constant(np.float64(period)))
-        parts += [graph.call("Sin", angle), graph.call("Cos", angle)]
+        # Older runtimes have no cosine of float64: cos x = 1 - 2 sin(x / 2)^2.
+        half = graph.call("Sin", graph.call("Div", angle, graph.constant(np.float64(2))))
+        squares = graph.call("Mul", graph.constant(np.float64(2)), graph.call("Mul", half, half))
+        parts += [graph.call("Sin", angle), graph.call("Sub", graph.constant(np.float64(1)), squares)]
     return parts
 
 
