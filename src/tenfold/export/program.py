@@ -1,6 +1,6 @@
 """The winner of a run as a plain PyTorch program: it reads the file, encodes the rows, trains and predicts by itself.
 
-The text is that of `templates/train.py.j2`, of which only what the recipe uses is taken. What has no lines there is
+The text is that of `templates/program.j2`, of which only what the recipe uses is taken. What has no lines there is
 named in a refusal.
 """
 
@@ -74,7 +74,7 @@ def training_program(model: Model, prepared: Prepared, name: str) -> str:
         keep_trailing_newline=True, autoescape=False,
     )  # fmt: skip
     network = _network(model, member)
-    made = environment.get_template("train.py.j2").render(
+    made = environment.get_template("program.j2").render(
         name=name, title=f"Trains the network that predicts {prepared.target!r} of {prepared.name}.",
         about=_about(model, member), delimiter=repr(delimiter), **_file(schema, prepared), **_inputs(schema, member),
         **network, **_training(model, member, prepared, network["used"]),
