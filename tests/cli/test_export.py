@@ -137,6 +137,9 @@ def test_images(folder, kind):
     model = load(run)
     np.testing.assert_allclose(probabilities, model.predict_proba(pixels), atol=1e-5)
     assert labels.tolist() == model.predict(pixels).tolist()
+    done = tenfold("export", run, folder / f"{kind}.py")
+    assert done.code == 2
+    assert "a training program for images" in done.err
 
 
 def test_what_is_said(folder, churn):

@@ -1,5 +1,6 @@
 """`tenfold export RUN train.py`: a program that runs without us, and scores as the run does, but for the seed."""
 
+import ast
 import csv
 import subprocess
 import sys
@@ -162,6 +163,22 @@ def test_a_program_is_whole_and_has_only_what_the_recipe_uses(churn, tmp_path):
     assert "class Waves" in program
     for unused in ("class Views", "class Bins", "def boolean", "MANY_LEVELS", "clip_grad"):
         assert unused not in program
+
+
+def test_no_name_of_a_stranger_becomes_code(tmp_path):
+    target = "'+str(1/0)+'"
+    header = ",".join(["'''; 1/0 #", "\\", "\U0001f600 {{ 1/0 }}", "#{% x %}", target])
+    data = write(tmp_path / 'd"""; 1/0; """.csv', rows(60), header)
+    (tmp_path / "recipe.yaml").write_text("epochs: 2\nnetwork: {hidden: [4]}\n")
+    done = tenfold("fit", data, "--target", target, "--recipe", tmp_path / "recipe.yaml", "--folds", 2,
+                   "--holdout", 0, "--out", tmp_path / "run")  # fmt: skip
+    assert done.code == 0, done.err
+    done = tenfold("export", tmp_path / "run", tmp_path / "program.py")
+    assert done.code == 0, done.err
+    names = {column.name for column in load(tmp_path / "run").schema.used}
+    tree = ast.parse((tmp_path / "program.py").read_text())
+    assert names <= {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}
+    run_program(tmp_path / "program.py", data, data, tmp_path / "predictions.csv")
 
 
 @pytest.mark.parametrize(

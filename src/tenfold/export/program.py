@@ -75,7 +75,8 @@ def training_program(model: Model, prepared: Prepared, name: str) -> str:
     )  # fmt: skip
     network = _network(model, member)
     made = environment.get_template("program.j2").render(
-        name=name, title=f"Trains the network that predicts {prepared.target!r} of {prepared.name}.",
+        name=_in_docstring(name),
+        title=_in_docstring(f"Trains the network that predicts {prepared.target!r} of {prepared.name!r}."),
         about=_about(model, member), delimiter=repr(delimiter), **_file(schema, prepared), **_inputs(schema, member),
         **network, **_training(model, member, prepared, network["used"]),
     )  # fmt: skip
@@ -181,26 +182,37 @@ def _file(schema: Schema, prepared: Prepared) -> dict[str, Any]:
     kinds = {column.cell_kind for column in schema.used}
     words = dict.fromkeys(sorted({*TRUE, "1"}), 1.0) | dict.fromkeys(sorted({*FALSE, "0"}), 0.0)
     return {
-        "target": json.dumps(schema.target),
-        "classes": json.dumps(list(schema.classes)) if schema.classes else "",
+        "target": _literal(schema.target),
+        "classes": _literal(list(schema.classes)) if schema.classes else "",
         "missing": _wrapped(sorted(missing_words(schema.reading.missing).words)),
         "column_lines": lines, "booleans": words,
         "kinds": {
             "number": "number" in kinds or not schema.classes, "boolean": "boolean" in kinds, "date": "date" in kinds,
         },
-        "may_lack": json.dumps([column.name for column in schema.used if column.kind != "category"]),
+        "may_lack": _literal([column.name for column in schema.used if column.kind != "category"]),
     }  # fmt: skip
+
+
+def _literal(value: Any) -> str:
+    """A text, a number, or a list or a mapping of such, as Python has it; no text can end it."""
+    # An escape of JSON has characters beyond 16 bits as two, which Python would take for two.
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _in_docstring(text: str) -> str:
+    """Text that cannot end the docstring in which it stands."""
+    return text.replace("\\", "\\\\").replace('"', '\\"')
 
 
 def _wrapped(words: Sequence[str]) -> str:
     """A list of texts over several lines."""
-    lines = textwrap.wrap(", ".join(map(json.dumps, words)), 110, break_long_words=False, break_on_hyphens=False)
+    lines = textwrap.wrap(", ".join(map(_literal, words)), 110, break_long_words=False, break_on_hyphens=False)
     return "\n    ".join(["[", *lines]) + "\n]"
 
 
 def _column_line(column: ColumnSchema) -> str:
     """The line of the program that reads a column."""
-    name = json.dumps(column.name)
+    name = _literal(column.name)
     cells = f"table[{name}]"
     if column.kind == "category":
         return f'categories[{name}] = {cells}.mask(is_missing({cells}), "")'
@@ -231,8 +243,8 @@ def _inputs(schema: Schema, member: Member) -> dict[str, Any]:
     many = [column.name for column in schema.used if column.kind == "category" and len(column.levels) >= LEAST_LEVELS]
     many += [f"{name} as a category" for name, values in integers.items() if len(values) >= LEAST_LEVELS]
     return {
-        "integers": json.dumps(integers) if integers else "",
-        "means": json.dumps(many) if member.means else "",
+        "integers": _literal(integers) if integers else "",
+        "means": _literal(many) if member.means else "",
         "preprocess": rule_name(rule), "rule": rule, "clip_predictions": recipe.clip_predictions,
     }  # fmt: skip
 
