@@ -168,7 +168,7 @@ def test_a_program_is_whole_and_has_only_what_the_recipe_uses(churn, tmp_path):
 def test_no_name_of_a_stranger_becomes_code(tmp_path):
     target = "'+str(1/0)+'"
     header = ",".join(["'''; 1/0 #", "\\", "\U0001f600 {{ 1/0 }}", "#{% x %}", target])
-    data = write(tmp_path / 'd"""; 1/0; """.csv', rows(60), header)
+    data = write(tmp_path / 'd"""; print(9); """.csv', rows(60), header)
     (tmp_path / "recipe.yaml").write_text("epochs: 2\nnetwork: {hidden: [4]}\n")
     done = tenfold("fit", data, "--target", target, "--recipe", tmp_path / "recipe.yaml", "--folds", 2,
                    "--holdout", 0, "--out", tmp_path / "run")  # fmt: skip
