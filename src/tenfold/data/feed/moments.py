@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import reduce
+from typing import Any
 
 import numpy as np
 
@@ -62,6 +63,12 @@ def block_moments(inputs: Inputs, rows: Array, *, scatter: bool = False) -> Mome
     """Moments of the numeric columns of some rows, in one pass, a chunk of rows at a time."""
     pieces = (column_moments(inputs.values(piece), scatter=scatter) for piece in _chunks(inputs, rows))
     return reduce(merge, pieces)._replace(image=inputs.image)
+
+
+def moments_beside(moments: Moments, more: Moments) -> Moments:
+    """The moments of the columns of two parts of a table, without a scatter."""
+    count, mean, squares, minimum, maximum = (np.concatenate(both) for both in zip(moments[:5], more[:5], strict=True))
+    return Moments(count, mean, squares, minimum, maximum)
 
 
 def imputed_scatter(inputs: Inputs, rows: Array, medians: Array, mean: Array) -> Array:
@@ -144,8 +151,12 @@ def _impute(present: Moments, medians: Array, rows: int) -> Moments:
     return merge(present, Moments(rows - present.count, medians, np.zeros_like(present.mean), medians, medians))
 
 
-def target_scale(y: Array, fold: Fold) -> tuple[float, float]:
-    """Mean and standard deviation (ddof 0; 1 if constant) of a regression target over a training part."""
+def target_scale(y: Array, fold: Fold) -> tuple[Any, Any]:
+    """Mean and standard deviation (ddof 0; 1 if constant) of a regression target over a training part; of several
+    numbers (rows, k) those of each, (k,)."""
     part = y[fold.train]
+    if y.ndim == 2:
+        deviation = part.std(0)
+        return part.mean(0), np.where(deviation > 0, deviation, 1.0)
     std = float(part.std())
     return float(part.mean()), std if std > 0 else 1.0

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from tenfold.data.feed.tensors import TensorShapes
+
 if TYPE_CHECKING:
     from tenfold.recipe.recipe import Recipe
+
 
 Image = tuple[int, int, int]  # height, width, channels
 
@@ -14,13 +17,15 @@ class Size(NamedTuple):
     """inputs: encoded columns (of images all pixels of all channels); outputs: units of the output layer; image: the
     size of the images that the columns are, None for a table; numbers: how many of the columns, the first ones, are
     numbers and no indicators or levels, None for all; ways: where recipes that take the columns in other ways get more
-    of them: what such a recipe says of integers and of categories, how many more columns, and numbers among them."""
+    of them: what such a recipe says of integers and of categories, how many more columns, and numbers among them;
+    tensors: what X is where only a user's module takes it."""
 
     inputs: int
     outputs: int
     image: Image | None = None
     numbers: int | None = None
     ways: tuple[tuple[str, str, int, int], ...] = ()
+    tensors: TensorShapes | None = None
 
     @property
     def numeric(self) -> int:
