@@ -116,14 +116,6 @@ def reopen(path: str | Path) -> tuple[Run, Prepared, RunPlan]:
     """Open a run that was stopped, read its data again, and see that nothing about them has changed."""
     run = Run.open(path)
     try:
-        if run.has(ASKED):
-            raise BadInput("a search in Python keeps its work there", where=str(path), do="the same call in Python")
-        if not run.has("settings"):
-            left = remains(run.path)
-            if left:
-                what = f"the plan of the run is missing; still there: {', '.join(left)}"
-                raise Corrupt(what, file=str(run.path / "run.db"))
-            raise BadInput("the run was stopped before its plan was committed", where=str(path), do="fit again")
         prepared = read_again(run, path)
         plan = make_plan(prepared, run.get("workers"))
         recipes = tuple(Recipe.from_dict(value) for value in run.get("recipes.0"))
@@ -143,6 +135,14 @@ def read_again(
 
     Errors: `BadInput` where they are not what they were, or are not divided as they were.
     """
+    if run.has(ASKED):
+        raise BadInput("a search in Python keeps its work there", where=str(where), do="the same call in Python")
+    if not run.has("settings"):
+        left = remains(run.path)
+        if left:
+            what = f"the plan of the run is missing; still there: {', '.join(left)}"
+            raise Corrupt(what, file=str(run.path / "run.db"))
+        raise BadInput("the run was stopped before its plan was committed", where=str(where), do="fit again")
     settings = Settings.of(run.get("settings"))
     settings = replace(settings, data=data or settings.data, test=settings.test and (test or settings.test))
     stored = {settings.data: run.get("data_sha")}
