@@ -56,7 +56,7 @@ def test_every_trial_gives_the_bits_that_are_stored_to_the_epoch_that_it_reached
     done, found = replayed(run, "all")
     assert done.code == 0
     assert found["ok"]
-    trials = list(csv.DictReader((run / "trials.csv").open()))
+    trials = list(csv.DictReader((run / "trials.csv").read_text().splitlines()))
     assert {(t["recipe"], t["fold"]) for t in found["replay"]["trials"]} == {
         (int(t["recipe"]), int(t["fold"])) for t in trials
     }
@@ -70,7 +70,7 @@ def test_every_trial_gives_the_bits_that_are_stored_to_the_epoch_that_it_reached
 
 
 def test_a_curve_changed_by_one_bit_is_found_though_all_sums_are_right(run: Path) -> None:
-    winner = int(next(csv.DictReader((run / "leaderboard.csv").open()))["recipe"])
+    winner = int(next(csv.DictReader((run / "leaderboard.csv").read_text().splitlines()))["recipe"])
     with Run.open(run) as opened:
         for key in opened.keys("pack"):
             arrays, meta = opened.get_arrays("pack", key)
@@ -87,7 +87,7 @@ def test_a_curve_changed_by_one_bit_is_found_though_all_sums_are_right(run: Path
 
 
 def test_a_leaderboard_that_says_something_else_is_found(run: Path) -> None:
-    lines = list(csv.reader((run / "leaderboard.csv").open()))
+    lines = list(csv.reader((run / "leaderboard.csv").read_text().splitlines()))
     lines[1][lines[0].index("fold_0")] = "0.999"
     with Run.open(run) as opened:
         opened.write_file(
