@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from tenfold.data.feed.encode import Encoding, Inputs
+from tenfold.data.feed.encode import Encoding, Inputs, LevelRows
 from tenfold.data.feed.integers import FewIntegers, with_categories
+from tenfold.data.feed.level_rows import table_rows
 from tenfold.data.feed.target_means import TargetMeans, mean_columns, with_columns
 from tenfold.engine.plan.network import entering_image, plan_recipe
 from tenfold.engine.plan.size import Size
@@ -58,7 +59,8 @@ class Member:
 
     def size(self, outputs: int, image: tuple[int, int, int] | None) -> Size:
         """What enters and leaves the network."""
-        return Size(self.encoding.width, outputs, image, len(self.encoding.medians))
+        tables = tuple(table_rows(len(rows)) for _, rows in self.encoding.levels)
+        return Size(self.encoding.width, outputs, image, len(self.encoding.medians), tables=tables)
 
     def network(self, outputs: int, image: tuple[int, int, int] | None) -> Any:
         """The network as a torch `nn.Sequential` in evaluation mode: (rows, width) -> (rows, outputs)."""
@@ -85,6 +87,9 @@ class Member:
         if self.means:
             arrays["mean_categories"] = np.array([category for category, _ in self.means], np.int64)
             arrays |= {f"means{i}": table for i, (_, table) in enumerate(self.means)}
+        if self.encoding.levels:
+            arrays["embedded_categories"] = np.array([category for category, _ in self.encoding.levels], np.int64)
+            arrays |= {f"level_rows{i}": rows for i, (_, rows) in enumerate(self.encoding.levels)}
         settings: dict[str, Any] = {"width": self.encoding.width, "target_scale": list(self.target_scale)}
         if self.target_bounds is not None:
             settings["target_bounds"] = list(self.target_bounds)
@@ -101,10 +106,13 @@ def read_member(
     mean, std = preprocess["target_scale"]
     bounds = preprocess.get("target_bounds")
     none = np.zeros(0, np.int64)
-    columns, categories = (arrays.get(name, none).tolist() for name in ("integer_columns", "mean_categories"))
+    columns, categories, embedded = (
+        arrays.get(name, none).tolist() for name in ("integer_columns", "mean_categories", "embedded_categories")
+    )
+    levels = tuple(LevelRows(category, arrays[f"level_rows{i}"]) for i, category in enumerate(embedded))
     return Member(
         recipe=Recipe.from_dict(spec["recipe"]),
-        encoding=Encoding(arrays["medians"], arrays["indicators"], tuple(slots), preprocess["width"]),
+        encoding=Encoding(arrays["medians"], arrays["indicators"], tuple(slots), preprocess["width"], levels),
         affine=Affine(arrays["shift"], arrays["scale"], *(arrays.get(name) for name in Affine._fields[2:])),
         target_scale=(mean, std),
         weights=dict(weights),

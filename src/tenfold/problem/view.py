@@ -10,6 +10,7 @@ import numpy as np
 
 from tenfold.data.feed.encode import Encoding, Inputs, fit_encoding, fit_encodings, with_more_categories
 from tenfold.data.feed.integers import FewIntegers
+from tenfold.data.feed.level_rows import with_level_rows
 from tenfold.data.feed.moments import training_moments, training_quantiles
 from tenfold.data.feed.target_means import TargetMeans, with_columns
 from tenfold.data.split.folds import Fold
@@ -24,7 +25,8 @@ class View:
     """Inputs, and what each fold's training rows decide of them.
 
     integers: numeric columns that are categories too. means: of each fold the mean targets of levels, and columns: what
-    every row gets of them (rows, columns), the last numbers of that fold. plain: the view that this one adds to.
+    every row gets of them (rows, columns), the last numbers of that fold. embedded: whether large categories are rows
+    of tables. plain: the view that this one adds to.
     """
 
     inputs: Inputs
@@ -32,6 +34,7 @@ class View:
     integers: tuple[FewIntegers, ...] = ()
     means: tuple[tuple[TargetMeans, ...], ...] = ()
     columns: tuple[Array, ...] = ()
+    embedded: bool = False
     plain: View | None = None
 
     def of_fold(self, fold: int) -> Inputs:
@@ -47,6 +50,9 @@ class View:
         parts = [fold.train for fold in self.folds]
         if self.columns:
             return tuple(fit_encoding(self.of_fold(f), train) for f, train in enumerate(parts))
+        if self.embedded and self.plain is not None:
+            fitted = zip(self.plain.encodings, parts, strict=True)
+            return tuple(with_level_rows(encoding, self.inputs, train) for encoding, train in fitted)
         if self.plain is not None:
             return with_more_categories(self.plain.encodings, self.inputs, parts)
         return fit_encodings(self.inputs, parts)
