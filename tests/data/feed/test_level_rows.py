@@ -10,6 +10,8 @@ from torch import nn
 import tenfold
 from tenfold.data.feed.batches import deal
 from tenfold.data.feed.level_rows import LEAST_ROWS, MOST_LEVELS, rows_of_levels, table_rows
+from tenfold.doctor.measure.lanes import lane_inputs, lane_module
+from tenfold.doctor.measure.numbers.rows import RowBatch, standardized_inputs
 from tenfold.engine.engines import make_lanes
 from tenfold.engine.native.library import compiled_lanes
 from tenfold.engine.operations.lookup import LEVEL_SIZE, LookupOp
@@ -20,6 +22,7 @@ from tenfold.problem.from_arrays import understand
 from tenfold.problem.from_file import prepare
 from tenfold.problem.settings import Settings
 from tenfold.recipe.recipe import Recipe
+from tenfold.repair.repair_recipe import diagnose_recipe
 from tenfold.run.plan import make_plan
 from tenfold.store.bundle import read_bundle, write_bundle
 
@@ -321,3 +324,22 @@ def test_the_plan_names_such_categories(tmp_path):
     assert notes() == []
     FRAME[["size", "few"]].assign(y=NUMBER).to_csv(tmp_path / "cities.csv", index=False)
     assert notes(categories=both) == ["no category has 9 levels or more, so categories: embedded changes nothing"]
+
+
+@pytest.mark.parametrize("preprocess", ["none", "standardize"])
+def test_the_doctor_takes_rows_of_levels_for_no_numbers(preprocess):
+    """Proofs that scale the inputs leave them alone."""
+    frame = FRAME.assign(size=SIZE * 1e4)
+    chosen = recipe(integers="categories", preprocess=preprocess, network={"hidden": [8], "embedding": "pbld"})
+    found = diagnose_recipe(chosen, frame, TARGETS["two classes"], folds=3, budget=0.5, device="cpu")
+    assert "rows of levels" not in str(found)
+    lanes = lanes_of(problem(TARGETS["two classes"]), chosen, "packs")
+    x, levels = lane_inputs(lanes, 0, np.arange(20))
+    assert levels.dtype == torch.int64
+    module = lane_module(lanes, lanes.lanes[0], lanes.w[:1], lanes.rows["moments"][0]).eval()
+    expected = lanes.predict([np.arange(20)] * 3)[0]
+    np.testing.assert_allclose(module(x, levels).detach(), expected, rtol=1e-10)
+    part = RowBatch((x, levels), {}, torch.zeros(20))
+    (scaled,), _ = standardized_inputs([part], None)
+    assert torch.equal(scaled.inputs[1], levels)
+    assert torch.isfinite(module(*scaled.inputs)).all()
