@@ -60,3 +60,8 @@ def _shown(character: str) -> str:
     if short or number < 0x80:
         return short or f"\\x{number:02x}"
     return f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"
+
+
+def in_time_words(seconds: float) -> str:
+    """Seconds in words: "40 s", "3 min"."""
+    return f"{max(seconds, 1):.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"

@@ -79,15 +79,15 @@ def run_baseline(
 def baseline_seconds(problem: Problem) -> float:
     """Seconds that all baselines are likely to take on all folds.
 
-    From what was measured for scikit-learn 1.7 on one core: trees look at each column for half a millisecond; each of
-    their leaves sorts into 255 bins a column, and each level reads all rows; a linear model reads all rows about a
-    hundred times.
+    From what was measured for scikit-learn on one core (bench/loads.py): trees look at each column for half a
+    millisecond; each of their leaves, of which 25 rows make one, sorts into 255 bins a column, and each level reads all
+    rows; those of one class among many stop early; a linear model reads all rows about a hundred times.
     """
     rows, folds = max(len(fold.train) for fold in problem.folds), len(problem.folds)
     columns, outputs = problem.inputs.numbers.shape[1] + len(problem.inputs.sizes), problem.outputs
     trees, columns = (50, min(columns, PIXELS)) if problem.inputs.image is not None else (100, columns)
-    leaves, outputs = min(31.0, rows / 40), outputs if outputs > 2 else 1
-    growing = leaves * (1.5e-4 + 1e-6 * columns) + 5e-9 * rows * columns
+    leaves, outputs = min(31.0, rows / 25), outputs if outputs > 2 else 1
+    growing = leaves * (1.5e-4 + 1.5e-6 * columns) * max(0.5, 1 - (outputs - 1) / 50) + 5e-9 * rows * columns
     linear = 1e-9 * rows * problem.width * outputs * (100 if problem.classes else 10)
     return folds * (5e-4 * columns + trees * outputs * growing + linear)
 

@@ -10,7 +10,7 @@ from tenfold.checks.baselines import Baseline
 from tenfold.cli.options import say
 from tenfold.engine.native.library import compiled_lanes
 from tenfold.engine.plan.network import plan_network
-from tenfold.formatting import number, visible
+from tenfold.formatting import in_time_words, number, visible
 from tenfold.problem.from_file import Prepared
 from tenfold.run.plan import RunPlan, by_engine
 from tenfold.search.racing import Rung
@@ -120,15 +120,15 @@ def plan_lines(prepared: Prepared, plan: RunPlan) -> list[str]:
     recipes = "1 recipe" if plan.trials == 1 else f"{plan.trials} recipes of {shapes}"
     race = "" if plan.search.strategy.name == "exhaustive" else f", {RACES[plan.search.strategy.name]}"
     limit = prepared.settings.time_limit
-    whole = f", {_duration(plan.whole)} with baselines, final model and report," if limit is None else ""
-    within = "" if limit is None else f"; all within the limit of {_duration(limit)}"
+    whole = f", {in_time_words(plan.whole)} with baselines, final model and report," if limit is None else ""
+    within = "" if limit is None else f"; all within the limit of {in_time_words(limit)}"
     nested = f", and again inside every fold ({plan.folds} x {plan.folds})" if prepared.settings.nested else ""
     return [
         f"task     {plan.why_task}",
         f"metric   {plan.metric.words} ({plan.why_metric})",
         f"{'rows  ' if problem.inputs.image is None else 'images'}   {development} for development{sealed}{gone}",
         f"plan     {recipes} x {prepared.division} = {plan.trials * len(problem.folds)} trials{race}{nested}, "
-        f"about {_duration(plan.seconds)} of training {_trained_by(prepared, plan)}{whole} and "
+        f"about {in_time_words(plan.seconds)} of training {_trained_by(prepared, plan)}{whole} and "
         f"{plan.memory / 1e6:.0f} MB{within}",
         *(f"note     {note}" for note in (*plan.notes, *_faster(plan))),
         *(f"warning  {warning}" for warning in prepared.warnings if warning not in prepared.card.warnings),
@@ -149,10 +149,6 @@ def _trained_by(prepared: Prepared, plan: RunPlan) -> str:
     if not compiled:
         return "in packs"
     return "by compiled lanes" + (f" ({len(stacked)} of the recipes in packs)" if stacked else "")
-
-
-def _duration(value: float) -> str:
-    return f"{max(value, 1):.0f} s" if value < 120 else f"{value / 60:.0f} min"
 
 
 def plan_dict(prepared: Prepared, plan: RunPlan) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from tenfold.data.read.source_sha import source_sha
 from tenfold.engine.engines import Engine
 from tenfold.engine.native.library import compiled_lanes
 from tenfold.errors import BadInput, Corrupt, RunFailed, Stopped
+from tenfold.formatting import in_time_words
 from tenfold.jsonable import jsonable
 from tenfold.model.final import final_model
 from tenfold.model.model import load
@@ -307,9 +308,10 @@ class Fit:
         a share of the time that the run has taken."""
         if not self.run.has("findings"):
             dummy = next(b.mean for b in baselines if b.name == "dummy")
-            if failures(trained, dummy):
-                self.listener.step("the doctor looks at the recipes that failed")
             looks, looking = self.deadline.leaves_a_look(), self.deadline.for_looking(self._clock()["total"])
+            if looks and failures(trained, dummy):
+                most = in_time_words(looking.left())
+                self.listener.step(f"the doctor looks at the recipes that failed, for {most} at most")
             context = SearchContext.local(
                 self.prepared.settings.device, idle=self.stop.check, late=looking.over, engine=self.plan.engine
             )

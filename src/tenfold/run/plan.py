@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from tenfold.checks.baselines import baseline_seconds, coarse_size
 from tenfold.data.feed.encode import LEAST_LEVELS
 from tenfold.engine.engines import Engine, best_engine, engine_of
-from tenfold.engine.native.records import KEPT_BYTES
 from tenfold.engine.native.speed import core_speed
 from tenfold.engine.plan.cost import COMPILED, START_SECONDS, network_work, plan_trials, recipe_seconds
 from tenfold.engine.plan.network import plan_network
@@ -25,6 +24,7 @@ from tenfold.problem.settings import Settings
 from tenfold.problem.table_space import FOLDS, recipe_budget
 from tenfold.recipe.recipe import Recipe
 from tenfold.recipe.spaces.space import Space
+from tenfold.run.plan_memory import NUMBER_BYTES, STATE_BYTES, run_memory
 from tenfold.search.deadline import planned_training, seconds_after_training
 from tenfold.search.nested import inner_problem
 from tenfold.search.proposals import Proposer, proposer
@@ -38,12 +38,9 @@ TABLE_TRIALS = 16  # recipes of the default space for a table: those that it nam
 TABLE_EPOCHS = 81  # of a training whose race is counted
 LONGER = 2.0  # times the usual length that a training of the default space may have where there is time
 RACED = 16  # recipes from which on a search is a race by default
-STARTED_BYTES = 430_000_000  # of a process that has loaded everything
 FINALISTS = 3  # packs of a race that train to the end
 LOADING_SECONDS = 4.0  # of all that is imported
 NAMED = 12  # columns in one note
-LANE_BYTES = 16  # that a learned number takes while it is trained: itself, its slope, and what its optimizer keeps
-STATE_BYTES = 12  # that a learned number takes in a checkpoint: itself and what its optimizer keeps of it
 WRITTEN_BYTES = 1.5e8  # a second, of checkpoints that are hashed and synchronized
 
 
@@ -77,7 +74,6 @@ class RunPlan:
 def make_plan(prepared: Prepared, workers: int) -> RunPlan:
     """The recipes to compare - the one given, or proposed from the space given or the default one - and estimates."""
     settings, problem = prepared.settings, prepared.problem
-    rows, size = problem.inputs.rows, problem.size
     notes = list(prepared.notes)
     space, chosen = _chosen(settings, problem, workers)
     recipes = chosen.propose([])
@@ -86,6 +82,7 @@ def make_plan(prepared: Prepared, workers: int) -> RunPlan:
         there = f"{trials} distinct recipe{'s' if trials != 1 else ''}"
         notes.append(f"the space has {there}, fewer than the {settings.trials} asked for")
     problem.check_recipes(recipes)
+    _check_fits(recipes, problem)
     inner = inner_problem(problem, problem.divisions, settings.seed) if settings.nested else None
     if settings.keep == "both":
         from tenfold.model.refit_or_ensemble import inner_folds
@@ -95,26 +92,20 @@ def make_plan(prepared: Prepared, workers: int) -> RunPlan:
     notes += [*_integers_note(problem, recipes), *_categories_notes(problem, recipes)]
     strategy = _strategy(settings, trials)
     longest = max(recipe.epochs for recipe in recipes)
-    share = strategy.work(problem.folds, trials, longest) / (trials * longest * len(problem.folds))
+    shares = {
+        epochs: strategy.expected_epochs(problem.folds, trials, longest, epochs) / epochs
+        for epochs in {recipe.epochs for recipe in recipes}
+    }
     nested = 1 + problem.divisions * (problem.divisions - 1) / problem.divisions if settings.nested else 1.0
     compiled, stacked = by_engine(recipes, prepared, best_engine())
-    seconds = _stacked_seconds(stacked, problem, share, workers, raced=strategy.name != "exhaustive")
-    seconds += _compiled_seconds(compiled, problem, share, workers)
+    seconds = _stacked_seconds(stacked, problem, shares, workers, raced=strategy.name != "exhaustive")
+    seconds += _compiled_seconds(compiled, problem, shares, workers)
     seconds *= trials / len(recipes) * settings.repeats * nested
     whole = LOADING_SECONDS + seconds + baseline_seconds(problem) + _saving_seconds(recipes, problem)
     kept = keeps_weights(problem, recipes, trials)
     whole += seconds_after_training(problem, recipes, settings.keep, compiled=compiled, kept=kept)
     why = "the default for " + problem.task if settings.metric is None else "asked for"
-    data = problem.inputs.numbers.nbytes + problem.inputs.codes.nbytes
-    memory = 2 * data + 4 * rows * size.outputs * trials + STARTED_BYTES
-    memory += workers * LANE_BYTES * _most_learned(recipes, problem)
-    if kept:
-        every = sum(network_work(recipe, size).weights for recipe in recipes)
-        memory += round(4 * len(problem.folds) * every * trials / len(recipes))
-    if compiled:
-        tables = 4 * rows * size.inputs * problem.divisions * len({recipe.preprocess for recipe in compiled})
-        orders = 8 * rows * problem.divisions * longest
-        memory += min(tables, KEPT_BYTES) + min(orders, KEPT_BYTES)
+    memory = run_memory(problem, recipes, trials, workers, compiled=compiled, kept=kept)
     return RunPlan(
         tuple(recipes), problem.divisions, problem.metric, why, prepared.why_task, workers, seconds, whole, memory,
         tuple(notes), trials, SearchPlan(strategy, settings.rule, settings.audit, settings.seed), chosen, space,
@@ -169,22 +160,25 @@ def _for_a_table(settings: Settings, problem: Problem, workers: int) -> tuple[Sp
     return space, most
 
 
-def _stacked_seconds(recipes: Sequence[Recipe], problem: Problem, share: float, workers: int, *, raced: bool) -> float:
-    """Seconds that packs of these recipes take. share: of their epochs that is trained."""
-    rows, size = problem.inputs.rows, problem.size
-    full = sum(recipe_seconds(recipe, size, rows=rows, folds=problem.divisions) for recipe in recipes)
+def _stacked_seconds(
+    recipes: Sequence[Recipe], problem: Problem, shares: Mapping[int, float], workers: int, *, raced: bool
+) -> float:
+    """Seconds that packs of these recipes take. shares: of the epochs of a recipe with so many, that it trains."""
+    how: Any = {"rows": problem.inputs.rows, "folds": problem.divisions}
+    trained = sum(shares[recipe.epochs] * recipe_seconds(recipe, problem.size, **how) for recipe in recipes)
     packs = _starting_seconds(recipes, problem, raced=raced)
-    return full * share / min(workers, 2) + sum(packs) / gain(len(packs), workers)
+    return trained / min(workers, 2) + sum(packs) / gain(len(packs), workers)
 
 
-def _compiled_seconds(recipes: Sequence[Recipe], problem: Problem, share: float, workers: int) -> float:
+def _compiled_seconds(recipes: Sequence[Recipe], problem: Problem, shares: Mapping[int, float], workers: int) -> float:
     """Seconds that compiled lanes of these recipes take: their arithmetic, by a core as fast as this machine's, and
     what takes turns at the interpreter while others compute."""
     if not recipes:
         return 0.0
-    rows, size, folds, model = problem.inputs.rows, problem.size, problem.divisions, COMPILED.at_speed(core_speed())
-    arithmetic = share * sum(recipe_seconds(r, size, rows=rows, folds=folds, model=model) for r in recipes)
-    in_turn = folds * sum(model.lane + share * recipe.epochs * model.epoch for recipe in recipes)
+    folds, model = problem.divisions, COMPILED.at_speed(core_speed())
+    how: Any = {"rows": problem.inputs.rows, "folds": folds, "model": model}
+    arithmetic = sum(shares[recipe.epochs] * recipe_seconds(recipe, problem.size, **how) for recipe in recipes)
+    in_turn = folds * sum(model.lane + shares[r.epochs] * r.epochs * model.epoch for r in recipes)
     return max(in_turn, (arithmetic + in_turn) / workers)
 
 
@@ -203,19 +197,19 @@ def _starting_seconds(recipes: Sequence[Recipe], problem: Problem, *, raced: boo
     return [START_SECONDS * updates for updates in (longest[:FINALISTS] if raced else longest)]
 
 
-def _most_learned(recipes: Sequence[Recipe], problem: Problem) -> int:
-    """Learned numbers of the largest network. BadInput where one lane of it alone needs more memory than there is."""
+def _check_fits(recipes: Sequence[Recipe], problem: Problem) -> None:
+    """BadInput where one lane of the largest network alone needs more memory than there is."""
     largest = max(recipes, key=lambda recipe: network_work(recipe, problem.size).weights)
     learned = network_work(largest, problem.size).weights
     there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    if LANE_BYTES * learned > there:
+    needed = NUMBER_BYTES * learned
+    if needed > there:
         raise BadInput(
-            f"a network of {learned:.3g} learned numbers takes {LANE_BYTES * learned / 1e9:,.4g} GB of memory to train",
+            f"a network of {learned:.3g} learned numbers takes {needed / 1e9:,.4g} GB of memory to train",
             where=largest.describe()[:80],
             expected=f"at most the {there / 1e9:,.4g} GB of this machine",
             do="fewer units or layers",
         )
-    return learned
 
 
 def _saving_seconds(recipes: Sequence[Recipe], problem: Problem) -> float:

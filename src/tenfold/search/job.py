@@ -44,7 +44,7 @@ class Message:
     meta: dict[str, Any]
     best: float | None = None  # best fold-mean score of this pack so far
     paused: Saved | None = None
-    trials: int = 0  # that trained this epoch
+    trained: tuple[int, ...] = ()  # the recipes by number, one a trial, that were trained for an epoch
     weights: KeptWeights = field(default_factory=dict)
 
 
@@ -133,12 +133,12 @@ class PackJob:
         def each_epoch() -> None:
             if later := pack.made_ahead():
                 recorder.look_ahead(pack.lanes, {pack.epoch: pack.evaluate(), **later})
-            bad, made = pack.bad.cpu().numpy(), len(pack.lanes)
+            bad, trained = pack.bad.cpu().numpy(), tuple(lane.number for lane in pack.lanes)
             stay = recorder.record(pack.epoch, pack.lanes, pack.train_loss(), pack.evaluate(), bad)
             keep_best()
             if not all(stay):
                 pack.keep(stay)
-            emit(Message("epoch", self.key, pack.epoch, {}, {}, best(), trials=made))
+            emit(Message("epoch", self.key, pack.epoch, {}, {}, best(), trained=trained))
 
         if not train(pack, last=self.until * pack.per_epoch, tick=tick, each_epoch=each_epoch):
             if ordered() == "stop":
@@ -152,6 +152,7 @@ class PackJob:
             for place, (epoch, lane, found) in best_so_far.items()
             if recorder.records[place[0]].epoch == epoch
         }
+        pack.keep([False] * len(pack.lanes))
         emit(Message("done", self.key, pack.epoch, *recorder.arrays(), recorder.best(), paused, weights=weights))
 
     def _checkpoint(self, pack: LaneStates, recorder: EpochRecorder) -> Message:

@@ -130,19 +130,34 @@ class Strategy:
 
         return [n for n in ranked if n == ranked[0] or not behind(n)]
 
-    def work(self, folds: Sequence[Fold], recipes: int, epochs: int) -> float:
-        """Trained epochs, summed over the trials, if every decision drops as many as it can (fold racing: none)."""
+    def entering(self, folds: Sequence[Fold], recipes: int, epochs: int) -> list[tuple[Stage, int]]:
+        """The stages of so many recipes, the longest of which has so many epochs, and how many recipes enter each if
+        every decision drops as many as it can (fold racing: none)."""
         stages = self.stages(folds, recipes, epochs)
-        if self.name == "racing":
-            return float(recipes * epochs * len(folds))
         numbers = tuple(range(recipes))
         level = Standing(numbers, {n: np.zeros(1) for n in numbers}, 0.0)
-        alive, made, total = list(numbers), 0, 0.0
+        alive, found = list(numbers), list[tuple[Stage, int]]()
         for s, stage in enumerate(stages):
-            total += len(alive) * (stage.until - made) * len(folds)
-            made = stage.until
-            if s + 1 < len(stages):
+            found.append((stage, len(alive)))
+            if self.name != "racing" and s + 1 < len(stages):
                 alive = self.survivors(s, len(stages) - 1, alive, level)
+        return found
+
+    def work(self, folds: Sequence[Fold], recipes: int, epochs: int) -> float:
+        """Trained epochs, summed over the trials, if every decision drops as many as it can and all recipes have so
+        many epochs."""
+        return recipes * len(folds) * self.expected_epochs(folds, recipes, epochs, epochs)
+
+    def expected_epochs(self, folds: Sequence[Fold], recipes: int, longest: int, epochs: int) -> float:
+        """Epochs on each fold that a recipe of so many `epochs` is trained for, the mean over where it may end: among
+        so many recipes, the longest of which has `longest`, all of which are as likely to go on."""
+        total, made = 0.0, 0
+        for stage, count in self.entering(folds, recipes, longest):
+            # Every stage of fold racing trains to the end, on folds of its own.
+            begun = 0 if self.name == "racing" else made
+            trained = max(0, min(stage.until, epochs) - begun)
+            total += count / recipes * trained * len(stage.folds) / len(folds)
+            made = stage.until
         return total
 
 

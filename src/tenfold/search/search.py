@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tenfold.data.feed.randomness import derive
-from tenfold.engine.plan.cost import network_work, recipe_seconds
+from tenfold.engine.plan.cost import COMPILED, MODEL, network_work, recipe_seconds
 from tenfold.engine.plan.shape import Shape
 from tenfold.errors import BadInput
 from tenfold.executors.choose import choose_executor
@@ -101,6 +101,7 @@ class SearchRun:
         self.recorded_rows: Array | None = None
         self.weights: KeptWeights = {}
         self._keep_weights = False
+        self._seconds: dict[int, float] = {}
 
     def run(self) -> SearchResults:
         """All rounds, and the audit."""
@@ -114,6 +115,7 @@ class SearchRun:
             self._compete(number, list(range(first, len(self.recipes))))
             number += 1
         audit = self._audit() if self.plan.audit else {}
+        self.progress.finish()
         return SearchResults(
             self.problem, tuple(self.recipes), dict(sorted(self.records.items())), time.monotonic() - begun,
             self.plan.rule, self.recorded_rows, tuple(self.race), audit, self.weights,
@@ -140,12 +142,12 @@ class SearchRun:
         trials = max(self.proposer.trials, len(first))
         single = str(self.context.dtype) == "torch.float32"  # as the final model is
         self._keep_weights = single and keeps_weights(self.problem, first, trials)
-        self.progress.planned = self.plan.strategy.work(self.problem.folds, trials, longest)
         if self.plan.record_rows:
             self.recorded_rows = choose_recorded_rows(self.problem, trials * longest, self.plan.seed)
 
     def _compete(self, number: int, numbers: list[int]) -> None:
         """One round: its recipes from their first epoch to their end, or to where the race drops them."""
+        from tenfold.engine.packs.lane_states import without_others
         from tenfold.search.records import EpochRecorder
 
         self.records |= EpochRecorder.new(self.problem, self.recipes, numbers, self.recorded_rows)
@@ -156,6 +158,7 @@ class SearchRun:
         paused: dict[str, Saved | None] = {}
         for s, stage in enumerate(stages):
             begun = time.monotonic()
+            self.progress.stage(self._made(self.records), self._left(number, numbers, alive, s, stages))
             # Every stage of a race costs about as much. When its part of the time is over, recipes that have not come
             # to its end are out of time, and the others go on: some recipe then reaches the last stage.
             part = self.deadline.part(len(stages) - s)
@@ -169,7 +172,9 @@ class SearchRun:
                 trained = [n for n in under_way if n in alive]
                 pace = (time.monotonic() - begun) / max(self._work(trained, stage, stages[:s]), 1e-9)
                 alive = self._decide(number, s, stages, numbers, alive, pace)
-            paused = packs
+            staying = set(alive)
+            paused = {key: None if saved is None else without_others(*saved, staying) for key, saved in packs.items()}
+            packs.clear()
         for n in numbers:
             self.records[n].end(Outcome.TIMEOUT, self.records[n].made)
 
@@ -189,8 +194,7 @@ class SearchRun:
         known = dict(self.records)
         for job in jobs:
             known |= {} if job.saved is None else records_of(job.saved)
-        made = sum(record.measured for record in known.values())
-        self.progress.restart(made, EpochRecorder(self.problem, known).best())
+        self.progress.restart(self._made(known), EpochRecorder(self.problem, known).best())
         ended = 0
 
         def receive(message: Message) -> None:
@@ -201,7 +205,7 @@ class SearchRun:
                 self.weights |= message.weights
                 ended += 1
             self.context.journal.receive(message)
-            self.progress.advance(message.trials, message.best)
+            self.progress.advance(sum(map(self._epoch_seconds, message.trained)), message.best)
 
         def late() -> bool:
             # Before any pack has ended nobody could go on, so the first one may take the time of later stages.
@@ -315,13 +319,40 @@ class SearchRun:
         """Seconds of one core that the cost model gives a stage."""
         racing = self.plan.strategy.name == "racing"
         made = 0 if racing or not before else before[-1].until
-        total, problem = 0.0, self.problem
-        for n in numbers:
-            recipe = self.recipes[n]
-            epochs = max(0, min(stage.until, recipe.epochs) - made) / recipe.epochs
-            seconds = recipe_seconds(recipe, problem.size, rows=problem.inputs.rows, folds=problem.divisions)
-            total += seconds * epochs * len(stage.folds) / problem.divisions
-        return total
+        epochs = {n: max(0, min(stage.until, self.recipes[n].epochs) - made) for n in numbers}
+        return len(stage.folds) * sum(epochs[n] * self._epoch_seconds(n) for n in numbers)
+
+    def _epoch_seconds(self, number: int) -> float:
+        """Seconds of one core that an epoch of a recipe takes on one fold, by the cost model of what trains it."""
+        if number not in self._seconds:
+            recipe, problem = self.recipes[number], self.problem
+            model = COMPILED if self.context.compiled(problem)(recipe) else MODEL
+            how = {"rows": problem.inputs.rows, "folds": problem.divisions}
+            seconds = recipe_seconds(recipe, problem.size, model=model, **how)
+            self._seconds[number] = seconds / (problem.divisions * recipe.epochs) + model.epoch
+        return self._seconds[number]
+
+    def _made(self, records: Mapping[int, RecipeRecord]) -> float:
+        """Seconds, by the cost model, of all that these records have measured."""
+        return sum(self._epoch_seconds(n) * record.measured for n, record in records.items())
+
+    def _left(
+        self, number: int, numbers: Sequence[int], alive: Sequence[int], s: int, stages: Sequence[Stage]
+    ) -> float:
+        """Seconds that the cost model gives what is left from stage s on: of this round with the recipes `alive` of
+        those that began it, if every decision drops as many as it can, of later rounds, and of an audit."""
+        longest = max(self.recipes[n].epochs for n in numbers)
+        race = self.plan.strategy.entering(self.problem.folds, len(numbers), longest)
+        mean = [self._work(numbers, stage, stages[:k]) / len(numbers) for k, stage in enumerate(stages)]
+        left = self._work(alive, stages[s], stages[:s])
+        for k in range(s + 1, len(stages)):
+            left += min(race[k][1], len(alive)) / len(alive) * self._work(alive, stages[k], stages[:k])
+        if 0 <= number < self.proposer.rounds - 1:
+            later = max(0, self.proposer.trials - len(self.recipes)) / len(numbers)
+            left += later * sum(count * each for (_, count), each in zip(race, mean, strict=True))
+        if self.plan.audit:
+            left += min(AUDITED, len(numbers) - race[-1][1]) * sum(mean)
+        return left
 
     def _audit(self) -> Mapping[int, RecipeRecord]:
         """Train a sample of the dropped recipes to the end, as if nothing had dropped them."""
@@ -334,7 +365,6 @@ class SearchRun:
         again = copy(self)
         again.records, again.race, again.plan = dict(self.records), [], SearchPlan(seed=self.plan.seed)
         again.weights, again._keep_weights = {}, False
-        self.progress.planned += sum(self.recipes[n].epochs for n in chosen) * len(self.problem.folds)
         again._compete(-1, chosen)  # its packs are named -1.0.0, -1.0.1, ... in the journal
         audit = {n: again.records[n] for n in chosen}
         return {n: record for n, record in audit.items() if record.finished and not record.cut_short}
@@ -349,8 +379,12 @@ def keeps_weights(problem: Problem, first: Sequence[Recipe], trials: int) -> boo
 def choose_recorded_rows(problem: Problem, epochs: int, seed: int) -> Array:
     """The rows (sorted indices) whose contributions are recorded: all that a fold scores, or a sample of so many that
     the records of so many epochs of all recipes stay small."""
-    scored = np.flatnonzero(problem.times_scored)
-    most = max(min(MOST_RECORDED_ROWS, MOST_RECORDED_NUMBERS // max(epochs, 1)), 256)
+    scored, most = np.flatnonzero(problem.times_scored), recorded_at_most(epochs)
     if len(scored) <= most:
         return scored
     return np.sort(derive(seed, "kept").choice(scored, most, replace=False))
+
+
+def recorded_at_most(epochs: int) -> int:
+    """How many rows are recorded at most, of so many epochs over all recipes."""
+    return max(min(MOST_RECORDED_ROWS, MOST_RECORDED_NUMBERS // max(epochs, 1)), 256)

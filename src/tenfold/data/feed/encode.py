@@ -158,8 +158,8 @@ def make_inputs(table: Table, schema: Schema) -> Inputs:
             names.append(column.name)
             flags.append(True)
     return Inputs(
-        _side_by_side(numbers, table.rows, np.float64),
-        _side_by_side(codes, table.rows, np.int64),
+        side_by_side(numbers, table.rows, np.float64),
+        side_by_side(codes, table.rows, np.int64),
         tuple(names),
         tuple(sizes),
         tuple(categories),
@@ -167,7 +167,7 @@ def make_inputs(table: Table, schema: Schema) -> Inputs:
     )
 
 
-def _side_by_side(columns: Sequence[Array], rows: int, dtype: type) -> Array:
+def side_by_side(columns: Sequence[Array], rows: int, dtype: type) -> Array:
     """The columns as a matrix (rows, columns), filled some rows at a time: those stay in the processor's cache."""
     matrix = np.empty((rows, len(columns)), dtype)
     for start in range(0, rows, STACKED_ROWS):
@@ -254,7 +254,8 @@ def fit_encodings(inputs: Inputs, parts: Sequence[Array]) -> tuple[Encoding, ...
             medians[part, column] = np.median(present) if len(present) else 0.0
 
     for_each(decide, range(0 if inputs.image is not None else count), inputs.rows)
-    return tuple(_encoding(inputs, *decided) for decided in zip(parts, medians, gaps, strict=True))
+    fitted = zip(parts, medians, gaps, _level_counts(inputs, parts), strict=True)
+    return tuple(_encoding(inputs, *decided) for decided in fitted)
 
 
 def fit_encoding(inputs: Inputs, train: Array) -> Encoding:
@@ -262,33 +263,46 @@ def fit_encoding(inputs: Inputs, train: Array) -> Encoding:
     return fit_encodings(inputs, [train])[0]
 
 
-def _encoding(inputs: Inputs, train: Array, medians: Array, gaps: Array) -> Encoding:
+def _encoding(inputs: Inputs, train: Array, medians: Array, gaps: Array, counts: Sequence[Array]) -> Encoding:
     count = len(medians)
     indicators = np.flatnonzero(gaps & inputs.own_flag)
-    width = count + len(indicators)
-    slots, width = _slots(inputs, train, 0, width)
+    slots, width = _slots(counts, len(train), count + len(indicators))
     return Encoding(medians, indicators, slots, width)
 
 
 def with_more_categories(encodings: Sequence[Encoding], inputs: Inputs, parts: Sequence[Array]) -> tuple[Encoding, ...]:
     """The encodings of inputs that have more categories, the last ones, than those that were encoded."""
     result: list[Encoding] = []
-    for encoding, train in zip(encodings, parts, strict=True):
-        slots, width = _slots(inputs, train, len(encoding.slots), encoding.width)
+    counted = _level_counts(inputs, parts, first=len(encodings[0].slots))
+    for encoding, train, counts in zip(encodings, parts, counted, strict=True):
+        slots, width = _slots(counts, len(train), encoding.width)
         result.append(replace(encoding, slots=(*encoding.slots, *slots), width=width))
     return tuple(result)
 
 
-def _slots(inputs: Inputs, train: Array, first: int, width: int) -> tuple[tuple[Array, ...], int]:
-    """The slots of the categories from number `first` on, behind so many input columns; and how many there are then."""
-    least = max(2, min(10, round(0.005 * len(train))))
+def _level_counts(inputs: Inputs, parts: Sequence[Array], first: int = 0) -> list[tuple[Array, ...]]:
+    """Of each part, and each category from number `first` on, how many of its rows have each code (codes,)."""
+
+    def count(category: int) -> list[Array]:
+        # As with medians, a column of its own is read far faster by many parts than one of a matrix.
+        codes, size = np.ascontiguousarray(inputs.codes[:, category]), inputs.sizes[category]
+        return [np.bincount(codes[train], minlength=size) for train in parts]
+
+    counts = for_each(count, range(first, len(inputs.sizes)), inputs.rows)
+    return [tuple(of_parts[part] for of_parts in counts) for part in range(len(parts))]
+
+
+def _slots(counts: Sequence[Array], rows: int, width: int) -> tuple[tuple[Array, ...], int]:
+    """The slots of categories with these counts among so many training rows, behind so many input columns; and how many
+    columns there are then."""
+    least = max(2, min(10, round(0.005 * rows)))
     slots: list[Array] = []
-    for category, size in list(enumerate(inputs.sizes))[first:]:
-        seen = np.bincount(inputs.codes[train, category], minlength=size)
-        seen[-1] = 0  # values outside the schema have no column of their own
-        frequent = np.flatnonzero(seen >= least)
-        frequent = np.sort(frequent[np.argsort(-seen[frequent], kind="stable")][:MAX_LEVELS])
-        slot = np.full(size, width + len(frequent))
+    for seen in counts:
+        # values outside the schema have no column of their own
+        known = np.append(seen[:-1], 0)
+        frequent = np.flatnonzero(known >= least)
+        frequent = np.sort(frequent[np.argsort(-known[frequent], kind="stable")][:MAX_LEVELS])
+        slot = np.full(len(seen), width + len(frequent))
         slot[frequent] = width + np.arange(len(frequent))
         slots.append(slot)
         width += len(frequent) + 1

@@ -13,7 +13,8 @@ from typing import NamedTuple
 import numpy as np
 
 from tenfold.data.columns.codes import are_whole
-from tenfold.data.feed.encode import Inputs
+from tenfold.data.columns.in_threads import for_each
+from tenfold.data.feed.encode import Inputs, side_by_side
 
 Array = np.ndarray
 MOST_VALUES = 50  # different ones, up to which whole numbers may be names
@@ -34,8 +35,8 @@ def few_integers(inputs: Inputs) -> tuple[FewIntegers, ...]:
         return ()
     found: list[FewIntegers] = []
     for column in np.flatnonzero(inputs.own_flag).tolist():
-        numbers = inputs.numbers[:, column]
-        for rows in (numbers[:SAMPLE], numbers):
+        for part in (slice(SAMPLE), slice(None)):
+            rows = np.ascontiguousarray(inputs.numbers[part, column])
             present = rows[~np.isnan(rows)]
             values = np.unique(present) if are_whole(present) else np.zeros(MOST_VALUES + 1)
             if len(values) > MOST_VALUES:
@@ -50,15 +51,17 @@ def with_categories(inputs: Inputs, integers: Sequence[FewIntegers]) -> Inputs:
     """The inputs with these columns as categories too, behind the others; a value that is none of theirs is unseen."""
     if not integers:
         return inputs
-    codes = [inputs.codes]
-    for column, values in integers:
-        numbers = inputs.numbers[:, column]
+
+    def coded(few: FewIntegers) -> Array:
+        numbers, values = np.ascontiguousarray(inputs.numbers[:, few.column]), few.values
         place = np.minimum(np.searchsorted(values, numbers), len(values) - 1)
         code = np.where(values[place] == numbers, place, len(values) + 1)
-        codes.append(np.where(np.isnan(numbers), len(values), code)[:, None])
+        return np.where(np.isnan(numbers), len(values), code)
+
+    more = side_by_side(for_each(coded, integers, inputs.rows), inputs.rows, np.int64)
     return replace(
         inputs,
-        codes=np.hstack(codes),
+        codes=np.hstack([inputs.codes, more]),
         sizes=(*inputs.sizes, *(len(values) + 2 for _, values in integers)),
         categories=(*inputs.categories, *(inputs.names[column] for column, _ in integers)),
     )

@@ -15,6 +15,9 @@ GRADIENT, MOVE = 1, 2
 NO_MEMORY, STOPPED = -1, -2
 # Of batch orders and of encoded rows that lanes share, at most, each.
 KEPT_BYTES = 256 << 20
+# Epochs that are made before the first is looked at, at most; and what they put out for a pack, networks too, at most,
+# if that of one epoch is not more.
+AHEAD_EPOCHS, AHEAD_BYTES = 64, 32 << 20
 # Numbers that the length of a table's row is a multiple of: it is read in whole vectors.
 TABLE_ALIGN = 16
 

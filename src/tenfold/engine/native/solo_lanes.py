@@ -22,6 +22,8 @@ from tenfold.engine.native.lane_data import shared_source
 from tenfold.engine.native.library import compiled_lanes
 from tenfold.engine.native.network import CompiledNetwork, compiled_network
 from tenfold.engine.native.records import (
+    AHEAD_BYTES,
+    AHEAD_EPOCHS,
     GRADIENT,
     MOVE,
     DrawsRecord,
@@ -44,8 +46,7 @@ from tenfold.rules.optimizers.base import FIRST_MOMENT, LARGEST_SECOND_MOMENT, S
 from tenfold.rules.schedules import NoDecay
 
 AHEAD_SECONDS = 0.2  # that lanes are trained before their results are looked at, about
-AHEAD_EPOCHS, AHEAD_GROWTH = 64, 4  # at most so many epochs, and so many times as much as the last time
-AHEAD_BYTES = 32 << 20  # of outputs that wait to be looked at, at most
+AHEAD_GROWTH = 4  # times as much as the last time, at most
 FIRST_PACE = 4e9  # multiplications a second, low: the first updates tell the true pace
 THIRD_MOMENTS = LARGEST_SECOND_MOMENT, STEP_MOMENT  # no optimizer keeps both
 
@@ -99,6 +100,10 @@ class SoloLanes(LaneStates):
 
     def _begin(self) -> None:
         add_optimizer_rows(self.lanes, self.rows)
+
+    def _forget(self) -> None:
+        super()._forget()
+        # They point to each other: without this, all that they hold would stay until Python looks for such circles.
         vars(self).pop("_work", None)
         self._known.clear()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -123,9 +123,13 @@ class LaneStates(ABC):
 
     def _arrange(self) -> None:
         """The lanes or their rows have changed."""
+        self._forget()
+        self._begin()
+
+    def _forget(self) -> None:
+        """Leave what was made for lanes that are no longer the same."""
         for name in ("values", "forward", "batches", "leaves", "slot_factors", "rates", "_watched"):
             vars(self).pop(name, None)
-        self._begin()
 
     @property
     def bad(self) -> Tensor:
@@ -238,6 +242,8 @@ class LaneStates(ABC):
         self.rows = {n: t.detach().index_select(0, index.to(t.device)) for n, t in self.rows.items()}
         if self.lanes:
             self._arrange()
+        else:
+            self._forget()
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, object]]:
         """Everything needed to go on later, bit by bit: arrays and a JSON value."""
@@ -292,3 +298,15 @@ def lane_rows(state: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> dict[
         (number, fold): (int(meta["update"]), {name: array[i] for name, array in state.items()})
         for i, (number, fold) in enumerate(meta["lanes"])
     }
+
+
+def without_others(
+    state: Mapping[str, np.ndarray], meta: Mapping[str, Any], numbers: Collection[int]
+) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """A `state` with the lanes of recipes of these numbers alone; the memory of the others is free if nobody else has
+    it."""
+    stay = [i for i, (number, _) in enumerate(meta["lanes"]) if number in numbers]
+    if len(stay) == len(meta["lanes"]):
+        return dict(state), dict(meta)
+    rows = {name: array[stay] for name, array in state.items()}
+    return rows, {**meta, "lanes": [meta["lanes"][i] for i in stay]}
