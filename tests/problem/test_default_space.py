@@ -17,7 +17,7 @@ from tenfold.engine.plan.cost import (
     recipe_seconds,
 )
 from tenfold.engine.plan.network import plan_network
-from tenfold.engine.plan.size import ColumnsTaken, Size
+from tenfold.engine.plan.size import Size
 from tenfold.errors import BadInput
 from tenfold.problem.default_space import default_space
 from tenfold.problem.table_space import recipe_budget
@@ -54,8 +54,8 @@ def test_it_is_what_it_says(rows, columns, task):
 
 def test_columns_that_may_be_taken_in_two_ways_are_tried_both_ways():
     ways = {
-        "integers": (ColumnsTaken("categories", "one_hot", 12), {"numbers", "categories"}),
-        "categories": (ColumnsTaken("numbers", "target_means", 2, 2), {"one_hot", "target_means"}),
+        "integers": (("categories", "one_hot", 12, 0), {"numbers", "categories"}),
+        "categories": (("numbers", "target_means", 2, 2), {"one_hot", "target_means"}),
     }
     for field, (way, values) in ways.items():
         space = default_space(Size(9, 3, ways=(way,)), rows=2_000, task="classification")

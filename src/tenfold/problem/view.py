@@ -10,7 +10,7 @@ import numpy as np
 
 from tenfold.data.feed.encode import Encoding, Inputs, fit_encoding, fit_encodings, with_more_categories
 from tenfold.data.feed.integers import FewIntegers
-from tenfold.data.feed.level_rows import with_level_rows
+from tenfold.data.feed.level_rows import width_with_rows, with_level_rows
 from tenfold.data.feed.moments import training_moments, training_quantiles
 from tenfold.data.feed.target_means import TargetMeans, with_columns
 from tenfold.data.split.folds import Fold
@@ -60,6 +60,8 @@ class View:
     @property
     def width(self) -> int:
         """Input columns of the widest fold."""
+        if self.embedded and self.plain is not None:
+            return max(1, *(width_with_rows(encoding, self.inputs) for encoding in self.plain.encodings))
         return max(1, *(encoding.width for encoding in self.encodings))
 
     @cached_property

@@ -35,6 +35,17 @@ def rows_of_levels(codes: Array, size: int) -> Array:
     return rows
 
 
+def width_with_rows(encoding: Encoding, inputs: Inputs) -> int:
+    """How many input columns there are when large categories have rows in place of one-hot columns."""
+    large = inputs.large_categories
+    return encoding.width + sum(1 - columns_of_levels(encoding.slots[category]) for category in large)
+
+
+def columns_of_levels(slots: Array) -> int:
+    """The one-hot columns of a category, that of unknown levels among them."""
+    return int(slots.max() - slots.min()) + 1
+
+
 def with_level_rows(encoding: Encoding, inputs: Inputs, train: Array) -> Encoding:
     """The encoding of these training rows with large categories as rows of tables in place of one-hot columns."""
     count, large = len(encoding.medians), inputs.large_categories
@@ -47,7 +58,7 @@ def with_level_rows(encoding: Encoding, inputs: Inputs, train: Array) -> Encodin
             levels.append(LevelRows(category, first + rows_of_levels(inputs.codes[train, category], size)))
             first += table_rows(size)
         else:
-            own = encoding.slots[category] - encoding.slots[category].min()
-            slots.append(width + own)
-            width += int(own.max()) + 1
+            own = encoding.slots[category]
+            slots.append(own - own.min() + width)
+            width += columns_of_levels(own)
     return replace(encoding, slots=tuple(slots), width=width, levels=tuple(levels))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import starmap
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -41,8 +42,8 @@ class Size(NamedTuple):
 
     def of(self, recipe: Recipe) -> Size:
         """What enters and leaves the network of a recipe."""
-        for way in self.ways:
-            if (way.integers, way.categories) == (recipe.integers, recipe.categories):
-                inputs, numbers = self.inputs + way.inputs, self.numeric + way.numbers
-                return self._replace(inputs=inputs, numbers=numbers, ways=(), tables=way.tables)
+        for integers, categories, inputs, numbers, tables in starmap(ColumnsTaken, self.ways):
+            if (integers, categories) == (recipe.integers, recipe.categories):
+                inputs, numbers = self.inputs + inputs, self.numeric + numbers
+                return self._replace(inputs=inputs, numbers=numbers, ways=(), tables=tables)
         return self._replace(ways=())
