@@ -62,7 +62,8 @@ def write_classes(path: Path, rows: int, columns: int, *, classes: int = 2, miss
     """scikit-learn's clusters of points, at most twelve columns of which tell the class; some cells are missing."""
     from sklearn.datasets import make_classification
 
-    x, y = make_classification(
+    make: Any = make_classification
+    x, y = make(
         rows, columns, n_informative=min(columns, 12), n_redundant=0, n_classes=classes, n_clusters_per_class=1,
         random_state=0,
     )  # fmt: skip
@@ -81,7 +82,8 @@ def write_regression(path: Path, rows: int, columns: int) -> None:
     """scikit-learn's linear target with noise."""
     from sklearn.datasets import make_regression
 
-    x, y = make_regression(rows, columns, n_informative=10, noise=10, random_state=0)
+    make: Any = make_regression
+    x, y = make(rows, columns, n_informative=10, noise=10, random_state=0)
     _write(path, x, y.tolist())
 
 

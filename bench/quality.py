@@ -181,6 +181,23 @@ def table_lines(known: dict[str, Any]) -> tuple[list[list[str]], tuple[str, ...]
     return lines, ("table", "error", *names)
 
 
+def honesty_lines(known: dict[str, Any], label: str) -> list[list[str]]:
+    """What Tenfold's corrected score promised and what the test rows gave, where its metric is the one that both have;
+    their difference in standard errors of the cross-validated score, and whether the interval has the test score."""
+    lines = []
+    for table in TABLES:
+        for one in known.get(table.name, {}).get(label, {}).values():
+            test = one.get(one.get("metric"))
+            if test is None or not one.get("cv_se"):
+                continue
+            low, high = one["interval"]
+            lines.append([
+                table.name, one["metric"], f"{one['corrected']:.4f}", f"[{low:.4f}, {high:.4f}]", f"{test:.4f}",
+                f"{(one['corrected'] - test) / one['cv_se']:+.1f}", "yes" if low <= test <= high else "no",
+            ])  # fmt: skip
+    return lines
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run the contestants that were asked for; write quality.json and quality.md."""
     parser = argparse.ArgumentParser(prog="python -m bench.quality", description=__doc__)
@@ -205,10 +222,12 @@ def main(arguments: list[str] | None = None) -> None:
             asked.out.write_text(json.dumps({"machine": machine, "tables": stored["tables"]}, indent=1) + "\n", "utf-8")
     lines, head = table_lines(stored["tables"])
     against = ("against", "tables", "errors by its errors, geometric mean", "won", "our processor s", "its processor s")
+    honest = ("table", "metric", "corrected", "interval", "test", "difference in se", "in the interval")
     text = "\n\n".join([
         "Command: `python -m bench.quality --data DIR --contestants tenfold lightgbm catboost scikit_trees`",
         describe(machine), markdown(lines, head).strip(),
-        markdown(summary_lines(stored["tables"], asked.label), against),
+        markdown(summary_lines(stored["tables"], asked.label), against).strip(),
+        markdown(honesty_lines(stored["tables"], asked.label), honest),
     ])  # fmt: skip
     asked.out.with_suffix(".md").write_text(text, "utf-8")
     print(text)

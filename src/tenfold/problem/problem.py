@@ -152,7 +152,7 @@ class Problem:
             for fold in self.folds
         ]
         means, columns = zip(*fitted, strict=True)
-        return replace(view, means=means, columns=columns, plain=None)
+        return replace(view, means=means, columns=columns, plain=view)
 
     def _with_tables(self, view: View) -> View:
         if not view.inputs.large_categories:

@@ -8,10 +8,17 @@ from functools import cached_property
 
 import numpy as np
 
-from tenfold.data.feed.encode import Encoding, Inputs, fit_encoding, fit_encodings, with_more_categories
+from tenfold.data.feed.encode import (
+    Encoding,
+    Inputs,
+    fit_encodings,
+    matrix_inputs,
+    with_more_categories,
+    with_more_numbers,
+)
 from tenfold.data.feed.integers import FewIntegers
 from tenfold.data.feed.level_rows import width_with_rows, with_level_rows
-from tenfold.data.feed.moments import training_moments, training_quantiles
+from tenfold.data.feed.moments import block_moments, moments_beside, training_moments, training_quantiles
 from tenfold.data.feed.target_means import TargetMeans, with_columns
 from tenfold.data.split.folds import Fold
 from tenfold.recipe.recipe import Recipe
@@ -46,13 +53,19 @@ class View:
         return self.means[fold] if self.means else ()
 
     @cached_property
+    def _own(self) -> tuple[Inputs, ...]:
+        """What each fold alone has, as inputs: the other columns are fitted once, for all views."""
+        return tuple(map(matrix_inputs, self.columns))
+
+    @cached_property
     def encodings(self) -> tuple[Encoding, ...]:
         parts = [fold.train for fold in self.folds]
-        if self.columns:
-            return tuple(fit_encoding(self.of_fold(f), train) for f, train in enumerate(parts))
         if self.embedded and self.plain is not None:
             fitted = zip(self.plain.encodings, parts, strict=True)
             return tuple(with_level_rows(encoding, self.inputs, train) for encoding, train in fitted)
+        if self.columns and self.plain is not None:
+            fitted = zip(self.plain.encodings, self.columns, parts, strict=True)
+            return tuple(with_more_numbers(encoding, np.median(own[train], 0)) for encoding, own, train in fitted)
         if self.plain is not None:
             return with_more_categories(self.plain.encodings, self.inputs, parts)
         return fit_encodings(self.inputs, parts)
@@ -78,9 +91,10 @@ class View:
         """Of the numeric columns of every training part, see `training_quantiles`."""
         if self._same_numbers is not self:
             return self._same_numbers.quantiles
-        if not self.columns:
+        if not self.columns or self.plain is None:
             return tuple(training_quantiles(self.inputs, self.folds))
-        return tuple(training_quantiles(self.of_fold(f), [fold])[0] for f, fold in enumerate(self.folds))
+        of_own = [training_quantiles(own, [fold])[0] for own, fold in zip(self._own, self.folds, strict=True)]
+        return tuple(np.hstack(both) for both in zip(self.plain.quantiles, of_own, strict=True))
 
     def moments_for(self, recipes: Sequence[Recipe]) -> tuple[Moments, ...]:
         """The moments that the preprocessing of these recipes needs."""
@@ -94,8 +108,11 @@ class View:
         return self if self.columns or self.plain is None else self.plain
 
     def _moments(self, *, scatter: bool) -> tuple[Moments, ...]:
-        if not self.columns:
+        if not self.columns or self.plain is None:
             return tuple(training_moments(self.inputs, self.folds, self.encodings, scatter=scatter))
+        if not scatter:
+            of_own = [block_moments(own, fold.train) for own, fold in zip(self._own, self.folds, strict=True)]
+            return tuple(map(moments_beside, self.plain.moments, of_own))
         return tuple(
             training_moments(self.of_fold(f), [fold], [self.encodings[f]], scatter=scatter)[0]
             for f, fold in enumerate(self.folds)

@@ -9,6 +9,7 @@ from sklearn.preprocessing import TargetEncoder
 
 import tenfold
 from tenfold.data.feed.encode import fit_encoding
+from tenfold.data.feed.moments import training_moments, training_quantiles
 from tenfold.data.feed.target_means import (
     SMOOTH,
     fit_target_means,
@@ -137,6 +138,20 @@ def test_nothing_of_validation_rows_is_in_a_view():
     np.testing.assert_array_equal(after.columns[0], before.columns[0])
     again = fit_encoding(before.of_fold(0), fold.train)
     np.testing.assert_array_equal(before.encodings[0].medians, again.medians)
+
+
+@pytest.mark.parametrize("integers", ["numbers", "categories"])
+def test_a_view_is_fitted_as_if_all_its_columns_were_one_table(integers):
+    view = problem(NUMBER).view(recipe(integers=integers))
+    for f, fold in enumerate(view.folds):
+        whole = view.of_fold(f)
+        encoding = fit_encoding(whole, fold.train)
+        moments = training_moments(whole, [fold], [encoding])[0]
+        np.testing.assert_array_equal(view.encodings[f].matrix(whole), encoding.matrix(whole))
+        for found, expected in zip(view.moments[f][:5], moments[:5], strict=True):
+            # Sums of blocks of rows are merged in another order.
+            np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12)
+        np.testing.assert_array_equal(view.quantiles[f], training_quantiles(whole, [fold])[0])
 
 
 @pytest.mark.parametrize("preprocess", ["standardize", "robust_clip", "whiten_pca"])

@@ -270,6 +270,16 @@ def _encoding(inputs: Inputs, train: Array, medians: Array, gaps: Array, counts:
     return Encoding(medians, indicators, slots, width)
 
 
+def with_more_numbers(encoding: Encoding, medians: Array) -> Encoding:
+    """The encoding with more numbers, the last ones, which are never missing: by their medians."""
+    return replace(
+        encoding,
+        medians=np.concatenate([encoding.medians, medians]),
+        slots=tuple(slots + len(medians) for slots in encoding.slots),
+        width=encoding.width + len(medians),
+    )
+
+
 def with_more_categories(encodings: Sequence[Encoding], inputs: Inputs, parts: Sequence[Array]) -> tuple[Encoding, ...]:
     """The encodings of inputs that have more categories, the last ones, than those that were encoded."""
     result: list[Encoding] = []

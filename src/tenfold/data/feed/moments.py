@@ -64,6 +64,12 @@ def block_moments(inputs: Inputs, rows: Array, *, scatter: bool = False) -> Mome
     return reduce(merge, pieces)._replace(image=inputs.image)
 
 
+def moments_beside(moments: Moments, more: Moments) -> Moments:
+    """The moments of the columns of two parts of a table, without a scatter."""
+    count, mean, squares, minimum, maximum = (np.concatenate(both) for both in zip(moments[:5], more[:5], strict=True))
+    return Moments(count, mean, squares, minimum, maximum)
+
+
 def imputed_scatter(inputs: Inputs, rows: Array, medians: Array, mean: Array) -> Array:
     """Sum over the rows of (x - mean)(x - mean)^T, missing cells filled with the medians; a chunk at a time."""
     total = np.zeros((len(mean), len(mean)))
