@@ -27,7 +27,7 @@ highlight_language = "none"
 PARTS = {
     "Start": ["overview", "journeys/practitioner", "journeys/pytorch", "journeys/student"],
     "Choose": [
-        "recipes", "tables", "activations", "embeddings", "preprocessing", "initialization", "normalization", "optimizers", "decay",
+        "recipes", "tables", "modules", "activations", "embeddings", "preprocessing", "initialization", "normalization", "optimizers", "decay",
         "regularization", "losses", "convolution", "folklore",
     ],
     "Trust": [

@@ -26,6 +26,7 @@ from .model.model import Model as Model, load as load
 from .recipe import (
     MLP as MLP,
     Layers as Layers,
+    Module as Module,
     Recipe as Recipe,
     Space as Space,
 )

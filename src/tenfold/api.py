@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,11 @@ from tenfold.engine.undisturbed import undisturbed
 from tenfold.errors import BadInput
 from tenfold.model.final import FinalModel, final_model
 from tenfold.problem.from_arrays import Labelled, understand
+from tenfold.recipe.module import Module
 from tenfold.recipe.recipe import Recipe
 from tenfold.recipe.spaces.range_edges import border_warnings
-from tenfold.recipe.spaces.space import Space
+from tenfold.recipe.spaces.space import Space, functions_of
+from tenfold.run.search_in_python import kept_search
 from tenfold.search.blended import blend_parts, temperature_of
 from tenfold.search.context import SearchContext, device_named
 from tenfold.search.leaderboard import frame_row, leaderboard_row, printed_row
@@ -24,6 +27,7 @@ from tenfold.search.proposals import proposer
 from tenfold.search.racing import Name, Rung, Strategy
 from tenfold.search.results import SearchResults
 from tenfold.search.search import SearchPlan, train_all
+from tenfold.statistics.metrics.own import OwnScores
 from tenfold.statistics.spread import Spread
 
 SHOWN = 10  # recipes of a result that Python prints
@@ -62,6 +66,11 @@ class CrossValidation:
     def warnings(self) -> list[str]:
         """Labels that may be one, words that read as missing, columns of X that alone predict y (probably leaks)."""
         return self.data.warnings
+
+    @property
+    def notes(self) -> list[str]:
+        """Of each module of the user's own, which way its lanes were trained and why, and what got no gradient."""
+        return _module_notes(self.trained)
 
     @property
     def out_of_fold(self) -> np.ndarray:
@@ -132,6 +141,11 @@ class Search:
         to try."""
         return self.data.warnings + (border_warnings(self.space, self.best) if self.space else [])
 
+    @property
+    def notes(self) -> list[str]:
+        """Of each module of the user's own, which way its lanes were trained and why, and what got no gradient."""
+        return _module_notes(self.trained, self.device)
+
     def to_frame(self) -> Any:
         """The table as a frame of the library at hand."""
         return _frame([frame_row(row) for row in self.table])
@@ -173,14 +187,16 @@ def cross_validate(
     gap: int = 0,
     seed: int = 0,
     task: str | None = None,
-    metric: str | None = None,
+    metric: str | OwnScores | None = None,
     device: str = "auto",
+    run_dir: str | Path | None = None,
 ) -> CrossValidation:
     """Cross-validate one or many recipes: all folds of all recipes are trained together, and each model is scored on
     the rows that it was not trained on.
 
     - X: numeric array or tensor (rows, columns), sparse matrix whose dense form fits into memory, nested list, images,
-      or any data frame; y: (rows,).
+      or any data frame; y: (rows,). For a `Module` also tensors of any type and shape, or a tuple or dict of them; and
+      y with several numbers for each row, or of any shape with a loss and a metric of your own.
     - folds: a number (stratified for classes, shuffled), "leave-one-group-out", an array of fold numbers (-1: never
       scored), index pairs, or any scikit-learn splitter.
     - repeats: repeat cross-validation this often, with new folds and seeds.
@@ -189,15 +205,20 @@ def cross_validate(
     - seed: seed of everything random.
     - task: classification or regression; by default decided from y.
     - metric: accuracy (the default for classes), log_loss, balanced_accuracy, roc_auc; r2 (the default for numbers),
-      rmse, mae.
+      rmse, mae; or a function of y and the predictions of some rows that gives a number for each, the larger the
+      better.
     - device: cpu, cuda, or auto.
+    - run_dir: a directory to keep the work in: after a stop or a kill the same call goes on from its last checkpoint,
+      and once it has ended returns the same result at once.
 
     The epoch of each recipe is the best of its fold-mean curve. Raises `BadInput` for unusable input.
     """
     recipes = recipe_list(recipes)
     data = understand(X, y, task)
     problem = data.problem(folds, seed=seed, metric=metric, repeats=repeats, groups=groups, time=time, gap=gap)
-    return CrossValidation(train_all(problem, recipes, SearchContext.local(device), SearchPlan(seed=seed)), data)
+    asked = {"recipes": [recipe.to_dict() for recipe in recipes], "seed": seed}
+    with kept_search(run_dir, problem, asked, functions_of(recipes), SearchContext.local(device)) as context:
+        return CrossValidation(train_all(problem, recipes, context, SearchPlan(seed=seed)), data)
 
 
 def recipe_list(recipes: Any) -> list[Recipe]:
@@ -230,12 +251,13 @@ def search(
     audit: bool = False,
     seed: int = 0,
     task: str | None = None,
-    metric: str | None = None,
+    metric: str | OwnScores | None = None,
     device: str = "auto",
     time_limit: float | None = None,
+    run_dir: str | Path | None = None,
 ) -> Search:
     """Propose recipes from a space, cross-validate them, and choose the best. X, y, folds, repeats, groups, time, gap,
-    seed, task, metric and device: see `cross_validate`.
+    seed, task, metric, device and run_dir: see `cross_validate`.
 
     - trials: number of recipes.
     - strategy: exhaustive trains all recipes to the end; halving, hyperband and racing drop the worst early.
@@ -250,9 +272,13 @@ def search(
     data = understand(X, y, task)
     problem = data.problem(folds, seed=seed, metric=metric, repeats=repeats, groups=groups, time=time, gap=gap)
     plan = SearchPlan(Strategy(strategy), rule, audit, seed)
-    found = train_all(
-        problem, proposer(proposals, space, trials, seed), SearchContext.local(device, limit=time_limit), plan
-    )
+    asked = {
+        "space": space.to_dict(), "trials": trials, "strategy": strategy, "proposals": proposals, "rule": rule,
+        "audit": audit, "seed": seed,
+    }  # fmt: skip
+    local = SearchContext.local(device, limit=time_limit)
+    with kept_search(run_dir, problem, asked, space.functions, local) as context:
+        found = train_all(problem, proposer(proposals, space, trials, seed), context, plan)
     return Search(found, data, seed, device, space)
 
 
@@ -268,7 +294,7 @@ def nested_cross_validate(
     groups: Any = None,
     seed: int = 0,
     task: str | None = None,
-    metric: str | None = None,
+    metric: str | OwnScores | None = None,
     device: str = "auto",
 ) -> Nested:
     """Nested cross-validation of recipes, or of `trials` recipes sampled from a space: an estimate of the score of
@@ -289,7 +315,20 @@ def _lines(found: CrossValidation | Search, numbers: Sequence[int]) -> str:
     head += f"{problem.inputs.rows} rows, {problem.metric.name}"
     lines = [printed_row(leaderboard_row(trained, number)) for number in numbers[:SHOWN]]
     more = [f"  ... and {count - SHOWN} more in .table"] if count > SHOWN else []
-    return "\n".join([head, *lines, *more, *(f"  warning: {line}" for line in found.data.warnings)])
+    notes = [f"  {note}" for note in found.notes]
+    return "\n".join([head, *lines, *more, *notes, *(f"  warning: {line}" for line in found.data.warnings)])
+
+
+def _module_notes(trained: SearchResults, device: str = "auto") -> list[str]:
+    """Sentences on the modules among the networks, each once."""
+    if not any(isinstance(recipe.network, Module) for recipe in trained.recipes):
+        return []
+    from tenfold.engine.user_modules.skeleton import module_sentences
+
+    kind, size = device_named(device).type, trained.problem.size
+    pairs = ((recipe.network, size.of(recipe)) for recipe in trained.recipes)
+    known = dict.fromkeys((network, own) for network, own in pairs if isinstance(network, Module))
+    return list(dict.fromkeys(line for network, own in known for line in module_sentences(network, own, kind)))
 
 
 def _frame(rows: Sequence[dict[str, Any]]) -> Any:

@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from tenfold.api import Search, cross_validate, search
 from tenfold.data.columns.objects import as_float, is_absent, sort_of
+from tenfold.data.feed.tensors import given_tensors
 from tenfold.data.read.sparse import dense, is_sparse
 from tenfold.engine.plan.size import Size
 from tenfold.engine.undisturbed import undisturbed
@@ -93,6 +94,8 @@ class _Network(BaseEstimator):
 
     def _space(self, x: Any, y: Array) -> Space:
         """The default space for these data."""
+        if given_tensors(x) is not None:
+            raise BadInput("X has tensors and there is no recipe", do="recipe=Recipe(network=Module(make_model))")
         outputs = len(np.unique(y)) if self._task == "classification" else 1
         image = _image(x)
         columns = math.prod(image) if image else int(self.n_features_in_)
@@ -111,6 +114,11 @@ class _Network(BaseEstimator):
         if _image(x):
             if fitting:
                 self.n_features_in_ = math.prod(x.shape[1:])
+            return x
+        tensors = given_tensors(x)
+        if tensors is not None:
+            if fitting:
+                self.n_features_in_ = sum(math.prod(array.shape[1:]) for array in tensors.arrays.values())
             return x
         fields = x.dtype.names if isinstance(x, np.ndarray) else None
         if fields or is_frame(x):

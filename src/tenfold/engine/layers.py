@@ -51,6 +51,34 @@ class ParametricLayer(nn.Module):
         return repr(self.rule)
 
 
+class GivenModule(nn.Module):
+    """A user's module that is called with one thing, a tensor, a tuple or a dict of them, and gives (rows, numbers)."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, x: Any) -> Tensor:
+        """Outputs (rows, numbers)."""
+        out = self.module(*x) if isinstance(x, tuple) else self.module(**x) if isinstance(x, dict) else self.module(x)
+        return out.flatten(1) if out.dim() > 1 else out[:, None]
+
+
+class ZeroColumns(nn.Module):
+    """Rows with columns of zeros behind their own."""
+
+    def __init__(self, columns: int) -> None:
+        super().__init__()
+        self.columns = columns
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(rows, some) -> (rows, columns)."""
+        return nn.functional.pad(x, (0, self.columns - x.shape[1]))
+
+    def extra_repr(self) -> str:
+        return str(self.columns)
+
+
 class ClipLayer(nn.Module):
     """Numbers cut to [low, high]."""
 

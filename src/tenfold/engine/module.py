@@ -9,13 +9,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tenfold.engine.layers import ActivationLayer, ImageLayer
+from tenfold.engine.layers import ActivationLayer, ImageLayer, ZeroColumns
 from tenfold.engine.operations.operation import PlannedOp
 from tenfold.engine.plan.shape import Layout
 from tenfold.engine.plan.size import Image
 from tenfold.engine.undisturbed import own_random_state
 
-__all__ = ["ActivationLayer", "build_module", "lane_arrays", "with_dropout"]
+__all__ = ["ActivationLayer", "build_module", "lane_arrays", "with_dropout", "with_zero_columns"]
 
 
 def lane_arrays(layout: Layout, width: int, w: Tensor, moments: Tensor) -> dict[str, np.ndarray]:
@@ -46,6 +46,11 @@ def build_module(steps: Sequence[PlannedOp], arrays: Mapping[str, np.ndarray], i
         for number, step in enumerate(steps):
             step.op.extend(stack, step.layer, by_op.get(number, {}))
     return nn.Sequential(*stack[0]).to(dtype).eval()
+
+
+def with_zero_columns(network: nn.Sequential, columns: int) -> nn.Sequential:
+    """The network on rows with fewer columns: the others are 0."""
+    return nn.Sequential(ZeroColumns(columns), *network).eval()
 
 
 def with_dropout(module: nn.Module) -> nn.Module | None:

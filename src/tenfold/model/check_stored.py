@@ -15,9 +15,11 @@ from tenfold.data.columns.schema import Schema
 from tenfold.data.columns.table import Table, blank_column
 from tenfold.data.feed.encode import make_inputs
 from tenfold.data.feed.level_rows import table_rows
+from tenfold.data.feed.tensors import TensorShapes
 from tenfold.engine.plan.network import plan_network
 from tenfold.engine.plan.size import Size
 from tenfold.errors import Corrupt
+from tenfold.recipe.module import Module
 from tenfold.recipe.recipe import Recipe
 
 Array = np.ndarray
@@ -27,7 +29,8 @@ RUNNING = ("running_mean", "running_var")
 def check_spec(spec: Any, schema: Schema | None, where: str) -> None:
     """Raise `Corrupt` unless `spec` has classes that fit the schema, and counts."""
     wanted = {"recipe", "classes", "epochs", "updates"}
-    if not isinstance(spec, dict) or not wanted <= set(spec) <= wanted | {"images", "members", "parts", "temperature"}:
+    more = {"images", "members", "parts", "temperature", "tensors", "outputs"}
+    if not isinstance(spec, dict) or not wanted <= set(spec) <= wanted | more:
         raise Corrupt("the fields are not those of a model", file=where)
     classes = spec["classes"]
     labels = isinstance(classes, list) and all(isinstance(label, str | int | float) for label in classes)
@@ -38,6 +41,8 @@ def check_spec(spec: Any, schema: Schema | None, where: str) -> None:
     if schema is not None and schema.classes and len(schema.classes) != len(classes):
         raise Corrupt(f"{len(classes)} classes, where the schema has {len(schema.classes)}", file=where)
     _check_trained(spec, where)
+    if type(spec.get("outputs", 1)) is not int or spec.get("outputs", 1) < 0:
+        raise Corrupt(f"the outputs are {spec['outputs']!r:.40}", file=where)
     temperature = spec.get("temperature", 1.0)
     if not _is_number(temperature) or not 1e-3 < temperature < 1e3 or ("temperature" in spec and not classes):
         raise Corrupt(f"the temperature is {temperature!r:.40}", file=where)
@@ -76,29 +81,41 @@ def check_member(
     schema: Schema | None,
     stored: tuple[Mapping[str, Array], Any, Mapping[str, Array]],
     where: str,
+    tensors: TensorShapes | None = None,
 ) -> None:
-    """Raise `Corrupt` unless weights, settings and arrays of a member (`stored`) are those of such a network."""
+    """Raise `Corrupt` unless weights, settings and arrays of a member (`stored`) are those of such a network. tensors:
+    that a user's module takes in place of columns."""
     weights, settings, arrays = stored
-    width = _check_preprocess(settings, arrays, where)
+    width = _check_preprocess(settings, arrays, where, least=0 if tensors is not None else 1)
+    if tensors is not None:
+        if width or schema is not None or image is not None or not isinstance(recipe.network, Module):
+            raise Corrupt("columns beside tensors", file=where)
+        _check_weights(weights, _shapes(recipe, Size(1, outputs, tensors=tensors)), where)
+        return
     if schema is not None:
         _check_columns(arrays, schema, where)
     elif "slots0" in arrays and f"slots{len(_integer_values(arrays))}" in arrays:
         raise Corrupt("categories without a schema of their columns", file=where)
     if image is not None and (width != math.prod(image) or len(arrays["medians"]) != width):
         raise Corrupt(f"{width} inputs, where the images have {math.prod(image)} numbers", file=where)
+    numbers = len(arrays["medians"])
+    columns = settings.get("columns", width)
+    if type(columns) is not int or columns < width or (columns > width and not isinstance(recipe.network, Module)):
+        raise Corrupt(f"{columns!r:.40} columns of which {width} have a meaning", file=where)
     tables = tuple(table_rows(len(arrays[name])) for name in _level_rows(arrays))
-    size = Size(width, outputs, image, len(arrays["medians"]), tables=tables)
-    _check_weights(weights, _shapes(recipe, size), where)
+    _check_weights(weights, _shapes(recipe, Size(columns, outputs, image, numbers, tables=tables)), where)
 
 
-def _check_preprocess(settings: Any, arrays: Mapping[str, Array], where: str) -> int:
+def _check_preprocess(settings: Any, arrays: Mapping[str, Array], where: str, *, least: int = 1) -> int:
     """The number of inputs of the network."""
-    if not isinstance(settings, dict) or set(settings) - {"target_bounds"} != {"width", "target_scale"}:
+    if not isinstance(settings, dict) or set(settings) - {"target_bounds", "columns"} != {"width", "target_scale"}:
         raise Corrupt("the settings of the preprocessing have other fields", file=where)
     width, scale = settings["width"], settings["target_scale"]
-    if type(width) is not int or width < 1:
+    if type(width) is not int or width < least:
         raise Corrupt(f"the width is {width!r:.40}", file=where)
-    if not isinstance(scale, list) or len(scale) != 2 or not all(map(_is_number, scale)):
+    several = isinstance(scale, list) and all(isinstance(part, list) and part for part in scale)
+    numbers_of_scale = [number for part in scale for number in part] if several else scale
+    if not isinstance(scale, list) or len(scale) != 2 or not all(map(_is_number, numbers_of_scale)):
         raise Corrupt(f"the scale of the target is {scale!r:.60}", file=where)
     bounds = settings.get("target_bounds", [0, 0])
     if not isinstance(bounds, list) or len(bounds) != 2 or not all(map(_is_number, bounds)) or bounds[0] > bounds[1]:

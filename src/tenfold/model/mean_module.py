@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -33,18 +34,20 @@ class MeanModule(nn.Module):
     ) -> None:
         super().__init__()
         self.networks = nn.ModuleList(networks)
-        self.widths = [member.encoding.width for member in members]
+        # of tensors that users' modules take all members get the same
+        self.widths = [member.encoding.width for member in members] if members[0].tensors is None else None
         self.scales = [member.target_scale for member in members]
         self.bounds = [member.target_bounds for member in members]
         self.shares = [member.share for member in members]
         self.classification, self.temperature = classification, temperature
         self.rates = [loss_of(member.recipe, classification).link == "exp" for member in members]
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Any) -> Tensor:
         """(rows, sum of widths) -> mean probabilities (rows, classes), or numbers in the target's unit (rows, 1)."""
-        columns = torch.split(x, self.widths, 1)  # of each member (rows, width)
+        # of each member (rows, width)
+        columns = [x] * len(self.networks) if self.widths is None else torch.split(x, self.widths, 1)
         outputs = [self._readable(network(columns[m]), m) for m, network in enumerate(self.networks)]
-        shares = torch.tensor(self.shares, dtype=x.dtype, device=x.device)[:, None, None]  # (members, 1, 1)
+        shares = torch.tensor(self.shares).to(outputs[0])[:, None, None]  # (members, 1, 1)
         return (torch.stack(outputs) * shares).sum(0) / shares.sum()
 
     def _readable(self, out: Tensor, member: int) -> Tensor:

@@ -12,6 +12,7 @@ from tenfold.data.feed.encode import Encoding, Inputs, LevelRows
 from tenfold.data.feed.integers import FewIntegers, with_categories
 from tenfold.data.feed.level_rows import table_rows
 from tenfold.data.feed.target_means import TargetMeans, mean_columns, with_columns
+from tenfold.data.feed.tensors import GivenTensors, TensorShapes
 from tenfold.engine.plan.network import entering_image, plan_recipe
 from tenfold.engine.plan.size import Size
 from tenfold.recipe.recipe import Recipe
@@ -32,7 +33,7 @@ class Member:
     recipe: Recipe
     encoding: Encoding
     affine: Affine
-    target_scale: tuple[float, float]
+    target_scale: tuple[Any, Any]
     weights: dict[str, Array]
     epochs: float
     updates: int
@@ -40,14 +41,26 @@ class Member:
     integers: tuple[FewIntegers, ...] = ()  # that are categories too
     means: tuple[TargetMeans, ...] = ()  # of levels
     target_bounds: tuple[float, float] | None = None
+    columns: int | None = None  # that enter a user's module, some of them without a meaning in this member's fold
+    tensors: TensorShapes | None = None  # that a user's module takes in place of columns
 
     @property
     def numbers(self) -> int:
         """How many of the numbers are columns of the data."""
         return len(self.encoding.medians) - sum(table.shape[1] for _, table in self.means)
 
-    def encode(self, inputs: Inputs, rows: slice = slice(None)) -> Array:
-        """Encoded and preprocessed rows (rows, width), in the dtype of the weights."""
+    def _handed(self, tensors: GivenTensors) -> Any:
+        import torch
+
+        dtype = next(iter(self.weights.values())).dtype
+        own = {name: a.astype(dtype) if a.dtype.kind == "f" else a for name, a in tensors.arrays.items()}
+        return tensors.handed({name: torch.from_numpy(np.require(a, None, ["C", "W"])) for name, a in own.items()})
+
+    def encode(self, inputs: Inputs, rows: slice = slice(None)) -> Any:
+        """Encoded and preprocessed rows (rows, width), in the dtype of the weights; or tensors, as a user's module is
+        called with them."""
+        if inputs.tensors is not None:
+            return self._handed(inputs.tensors.take(rows))
         if self.integers or self.means:
             inputs, rows = with_categories(inputs.take(rows), self.integers), slice(None)
         if self.means:
@@ -59,16 +72,21 @@ class Member:
 
     def size(self, outputs: int, image: tuple[int, int, int] | None) -> Size:
         """What enters and leaves the network."""
+        if self.tensors is not None:
+            return Size(1, outputs, tensors=self.tensors)
         tables = tuple(table_rows(len(rows)) for _, rows in self.encoding.levels)
-        return Size(self.encoding.width, outputs, image, len(self.encoding.medians), tables=tables)
+        width = self.columns or self.encoding.width
+        return Size(width, outputs, image, len(self.encoding.medians), tables=tables)
 
     def network(self, outputs: int, image: tuple[int, int, int] | None) -> Any:
         """The network as a torch `nn.Sequential` in evaluation mode: (rows, width) -> (rows, outputs)."""
-        from tenfold.engine.module import build_module
+        from tenfold.engine.module import build_module, with_zero_columns
 
         size = self.size(outputs, image)
         steps = plan_recipe(self.recipe, size)
-        return build_module(steps, self.weights, entering_image(self.recipe.network, size))
+        network = build_module(steps, self.weights, entering_image(self.recipe.network, size))
+        whole = self.tensors is not None or size.inputs == self.encoding.width
+        return network if whole else with_zero_columns(network, size.inputs)
 
     def compiled(self, outputs: int, image: tuple[int, int, int] | None) -> Any:
         """The network by compiled code, (rows, width) -> (rows, outputs); None where there is none of it."""
@@ -90,20 +108,24 @@ class Member:
         if self.encoding.levels:
             arrays["embedded_categories"] = np.array([category for category, _ in self.encoding.levels], np.int64)
             arrays |= {f"level_rows{i}": rows for i, (_, rows) in enumerate(self.encoding.levels)}
-        settings: dict[str, Any] = {"width": self.encoding.width, "target_scale": list(self.target_scale)}
+        scale = [np.asarray(part).tolist() for part in self.target_scale]
+        settings: dict[str, Any] = {"width": self.encoding.width, "target_scale": scale}
         if self.target_bounds is not None:
             settings["target_bounds"] = list(self.target_bounds)
+        if self.columns is not None:
+            settings["columns"] = self.columns
         return settings, arrays
 
 
 def read_member(
-    spec: Mapping[str, Any], weights: Mapping[str, Array], preprocess: Mapping[str, Any], arrays: Mapping[str, Array]
-) -> Member:
+    recipe: Recipe, spec: Mapping[str, Any], weights: Mapping[str, Array], preprocess: Mapping[str, Any],
+    arrays: Mapping[str, Array],
+) -> Member:  # fmt: skip
     """The member of a verified bundle. preprocess, arrays: see `Member.preprocess`."""
     slots: list[Array] = []
     while f"slots{len(slots)}" in arrays:
         slots.append(arrays[f"slots{len(slots)}"])
-    mean, std = preprocess["target_scale"]
+    mean, std = (np.array(x) if isinstance(x, list) else x for x in preprocess["target_scale"])
     bounds = preprocess.get("target_bounds")
     none = np.zeros(0, np.int64)
     columns, categories, embedded = (
@@ -111,7 +133,7 @@ def read_member(
     )
     levels = tuple(LevelRows(category, arrays[f"level_rows{i}"]) for i, category in enumerate(embedded))
     return Member(
-        recipe=Recipe.from_dict(spec["recipe"]),
+        recipe=recipe,
         encoding=Encoding(arrays["medians"], arrays["indicators"], tuple(slots), preprocess["width"], levels),
         affine=Affine(arrays["shift"], arrays["scale"], *(arrays.get(name) for name in Affine._fields[2:])),
         target_scale=(mean, std),
@@ -122,4 +144,5 @@ def read_member(
         means=tuple(TargetMeans(category, arrays[f"means{i}"]) for i, category in enumerate(categories)),
         share=spec.get("share", 1.0),
         target_bounds=None if bounds is None else (bounds[0], bounds[1]),
+        columns=preprocess.get("columns"),
     )

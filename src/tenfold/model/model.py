@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, reduce
 from itertools import groupby
 from pathlib import Path
@@ -14,8 +14,9 @@ import numpy as np
 
 from tenfold.data.columns.schema import Schema
 from tenfold.data.feed.batches import align
-from tenfold.data.feed.encode import Inputs, PixelRange, make_inputs, matrix_inputs, pixel_inputs
+from tenfold.data.feed.encode import Inputs, PixelRange, make_inputs, matrix_inputs, pixel_inputs, tensor_inputs
 from tenfold.data.feed.randomness import derive_int
+from tenfold.data.feed.tensors import TensorShapes, as_given
 from tenfold.data.read.images import ImageContract
 from tenfold.data.read.options import ReadOptions
 from tenfold.data.read.read import read_as, read_images
@@ -27,6 +28,7 @@ from tenfold.model.check_stored import check_member, check_parts, check_spec
 from tenfold.model.member import Member, read_member
 from tenfold.problem.from_arrays import with_gaps
 from tenfold.problem.outputs import in_unit
+from tenfold.recipe.module import GivenModules, NoFunction, functions_by_name
 from tenfold.recipe.recipe import Recipe, loss_of
 from tenfold.store.bundle import Bundle, read_bundle, write_bundle
 from tenfold.store.no_model import find_bundle
@@ -54,6 +56,8 @@ class Model:
     schema: Schema | None  # the contract of the columns; None for a matrix or images
     contract: ImageContract | None = None  # the contract of the images; None for columns
     temperature: float = 1.0  # that logits are divided by before they become probabilities
+    tensors: TensorShapes | None = None  # the contract of tensors that a user's module takes
+    given_outputs: int = 1  # numbers for each row, where there are no classes
 
     def __post_init__(self) -> None:
         if not self.members:
@@ -99,6 +103,11 @@ class Model:
         return self.members[0].updates
 
     @property
+    def outputs_of_row(self) -> int:
+        """How many outputs a row has: one a class, or one a number."""
+        return len(self.classes) or self.given_outputs
+
+    @property
     def image(self) -> tuple[int, int, int] | None:
         """(height, width, channels) of the images that it was trained on; None for columns."""
         return self.contract.image if self.contract else None
@@ -111,12 +120,12 @@ class Model:
     def _networks(self) -> list[Any]:
         """The torch module of each member."""
         with plain_torch():
-            return [member.network(len(self.classes) or 1, self.image) for member in self.members]
+            return [member.network(self.outputs_of_row, self.image) for member in self.members]
 
     @cached_property
     def _predictors(self) -> list[Callable[[Array], Array]]:
         """Of each member, from preprocessed rows to outputs: by compiled code, or by its module."""
-        compiled = [member.compiled(len(self.classes) or 1, self.image) for member in self.members]
+        compiled = [member.compiled(self.outputs_of_row, self.image) for member in self.members]
         return [found or by_module(self._networks[i]) for i, found in enumerate(compiled)]
 
     @cached_property
@@ -144,6 +153,8 @@ class Model:
             images = read_images(x, self.contract)
             known = self.contract.pixel_range
             return pixel_inputs(images.pixels, known), [*images.notes, *outside(images.pixels, known)], {}
+        if self.tensors is not None:
+            return tensor_inputs(as_given(x, self.tensors)), [], {}
         if self.schema is None:
             x = dense(x)[0] if is_sparse(x) else with_gaps(x)
             matrix, columns = np.asarray(x, np.float64), self.members[0].numbers
@@ -153,8 +164,11 @@ class Model:
         table, notes = read_as(x, self.schema, options)
         return make_inputs(table, self.schema), notes, dict(table.bad)
 
-    def encode(self, inputs: Inputs, rows: slice = slice(None)) -> Array:
-        """What each member makes of the rows, side by side: (rows, sum of the members' widths)."""
+    def encode(self, inputs: Inputs, rows: slice = slice(None)) -> Any:
+        """What each member makes of the rows, side by side: (rows, sum of the members' widths); tensors that users'
+        modules take are the same for all."""
+        if self.tensors is not None:
+            return self.members[0].encode(inputs, rows)
         return np.concatenate([member.encode(inputs, rows) for member in self.members], axis=1)
 
     def finite_outputs(self, inputs: Inputs) -> Array:
@@ -205,7 +219,7 @@ class Model:
         """Mean of the outputs, and of their squares, over `count` passes with dropout left on."""
         import torch
 
-        total = square = np.zeros((inputs.rows, len(self.classes) or 1))
+        total = square = np.zeros((inputs.rows, self.outputs_of_row))
         with own_random_state():
             torch.manual_seed(seed)
             for _ in range(count):
@@ -226,7 +240,7 @@ class Model:
     def _forward(self, member: Member, predictor: Callable[[Array], Array], inputs: Inputs) -> Array:
         """Readable outputs of a member: (rows, classes or 1)."""
         pieces = list(self._chunks(member, predictor, inputs))
-        return np.concatenate(pieces) if pieces else np.zeros((0, len(self.classes) or 1))
+        return np.concatenate(pieces) if pieces else np.zeros((0, self.outputs_of_row))
 
     def _chunks(self, member: Member, predictor: Callable[[Array], Array], inputs: Inputs) -> Iterator[Array]:
         link = loss_of(member.recipe, bool(self.classes)).link
@@ -239,8 +253,10 @@ class Model:
                 yield in_unit(out, link, *member.target_scale, member.target_bounds)
 
     def labels(self, outputs: Array) -> Array:
-        """From `outputs` to predictions (rows,)."""
-        return np.asarray(self.classes)[outputs.argmax(1)] if self.classes else outputs[:, 0]
+        """From `outputs` to predictions (rows,), of several numbers (rows, k)."""
+        if self.classes:
+            return np.asarray(self.classes)[outputs.argmax(1)]
+        return outputs[:, 0] if self.given_outputs == 1 else outputs
 
     def predict(self, x: Any) -> Array:
         """The most probable class of each row, or the predicted number (rows,). Of a row that could not be read (see
@@ -271,6 +287,10 @@ class Model:
             "updates": self.updates,
             "images": self.contract.to_dict() if self.contract else None,
         }
+        if self.tensors is not None:
+            spec["tensors"] = self.tensors.to_list()
+        if self.given_outputs != 1:
+            spec["outputs"] = self.given_outputs
         settings, arrays = zip(*(member.preprocess() for member in self.members), strict=True)
         weights = [member.weights for member in self.members]
         about = f"# {self.recipe.describe()}\n"
@@ -329,6 +349,9 @@ def by_module(network: Any) -> Callable[[Array], Array]:
     def predictor(x: Array) -> Array:
         import torch
 
+        if not isinstance(x, np.ndarray):  # what only a user's module takes
+            with plain_torch(), torch.inference_mode():
+                return network(x).numpy()
         # Kernels treat the last rows of a block that is not aligned differently: padded, a row has the same bits
         # whatever the other rows are.
         aligned = np.pad(x, ((0, align(len(x)) - len(x)), (0, 0)))
@@ -359,17 +382,21 @@ def softmax(outputs: Array) -> Array:
     return powers / powers.sum(-1, keepdims=True)
 
 
-def load(path: str | Path) -> Model:
+def load(path: str | Path, module: GivenModules = None) -> Model:
     """The fitted model of a run directory (or of a saved model): `load("runs/churn-1").predict("new.csv")`.
 
-    Every file's hash is checked, in a run also that of the whole against the one that the run has recorded, and nothing
-    in it is executed.
+    module: the function of a `Module`, or several of them: the files hold its name and its weights, and no code. Every
+    file's hash is checked, in a run also that of the whole against the one that the run has recorded, and nothing in it
+    is executed.
     """
+    functions = functions_by_name(module)
     directory, expected = find_bundle(Path(path))
     bundle = read_bundle(directory, expected=expected)
     where = str(directory)
     try:
-        return _read_model(bundle, where)
+        return _read_model(bundle, where, functions)
+    except NoFunction:
+        raise
     except Corrupt:
         raise
     except (BadInput, ArithmeticError, AttributeError, LookupError, TypeError, ValueError, RecursionError) as error:
@@ -378,25 +405,31 @@ def load(path: str | Path) -> Model:
         raise Corrupt(f"the content is not that of a model ({found:.200})", file=where) from error
 
 
-def _read_model(bundle: Bundle, where: str) -> Model:
+def _read_model(bundle: Bundle, where: str, functions: Mapping[str, Callable[..., Any]]) -> Model:
     """The model of a verified bundle. Errors: `Corrupt` where its parts do not fit, and whatever values of other types
     than a model's lead to."""
     spec = bundle.spec
     schema = Schema.from_dict(bundle.schema) if bundle.schema is not None else None
     check_spec(spec, schema, where)
     contract = ImageContract.from_dict(spec["images"]) if spec.get("images") is not None else None
-    outputs = len(spec["classes"]) or 1
+    outputs = len(spec["classes"]) or spec.get("outputs", 1)
+    tensors = TensorShapes.of(spec["tensors"]) if "tensors" in spec else None
     stored = list(_stored_members(bundle, where))
     parts = check_parts(spec, len(stored), where)
-    for part, member in zip(parts, stored, strict=True):
-        recipe = Recipe.from_dict(part["recipe"])
-        check_member(recipe, outputs, contract.image if contract else None, schema, member, where)
+    recipes = [Recipe.from_dict(part["recipe"]).with_modules(functions) for part in parts]
+    for recipe, member in zip(recipes, stored, strict=True):
+        check_member(recipe, outputs, contract.image if contract else None, schema, member, where, tensors)
     return Model(
-        members=tuple(read_member(part, *member) for part, member in zip(parts, stored, strict=True)),
+        members=tuple(
+            replace(read_member(recipe, part, *member), tensors=tensors)
+            for recipe, part, member in zip(recipes, parts, stored, strict=True)
+        ),
         classes=tuple(spec["classes"]),
         schema=schema,
         contract=contract,
         temperature=float(spec.get("temperature", 1.0)),
+        tensors=tensors,
+        given_outputs=spec.get("outputs", 1),
     )
 
 

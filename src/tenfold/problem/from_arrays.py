@@ -15,7 +15,8 @@ from tenfold.data.columns.numbers import EXACT, LARGEST
 from tenfold.data.columns.schema import Schema, decide_schema
 from tenfold.data.columns.table import Column
 from tenfold.data.columns.target import Target, label_warnings
-from tenfold.data.feed.encode import Inputs, PixelRange, make_inputs, matrix_inputs, pixel_inputs
+from tenfold.data.feed.encode import Inputs, PixelRange, make_inputs, matrix_inputs, pixel_inputs, tensor_inputs
+from tenfold.data.feed.tensors import given_tensors
 from tenfold.data.profile.leaks import gives_away
 from tenfold.data.read.images import as_pixels
 from tenfold.data.read.read import read_table
@@ -24,7 +25,9 @@ from tenfold.data.split.request import Splits
 from tenfold.errors import BadInput
 from tenfold.problem.given_target import read_given
 from tenfold.problem.problem import Problem, make_problem
+from tenfold.rules.losses import Task
 from tenfold.statistics.metrics import metric_for
+from tenfold.statistics.metrics.own import OwnScores, over_columns, own_metric
 
 Array = np.ndarray
 
@@ -41,14 +44,14 @@ class Labelled:
     doubts: tuple[str, ...] = ()
 
     @property
-    def task(self) -> str:
+    def task(self) -> Task:
         return "classification" if self.labels else "regression"
 
     @cached_property
     def warnings(self) -> list[str]:
         """What labels and words may mean, and columns of X that alone predict y, each in a sentence; looked for when
         this is first read."""
-        if self.inputs.image is not None:
+        if self.inputs.image is not None or self.y.ndim > 1:
             return list(self.doubts)
         leak = "alone predicts {} of y: leave it out if it is known only after y; groups=, if it names groups of rows"
         classification = bool(self.labels)
@@ -70,7 +73,7 @@ class Labelled:
         folds: Any = 5,
         *,
         seed: int = 0,
-        metric: str | None = None,
+        metric: str | OwnScores | None = None,
         repeats: int = 1,
         groups: Any = None,
         time: Any = None,
@@ -79,17 +82,26 @@ class Labelled:
         """Divided into folds (see `Splits`); a number of folds is lowered to the smallest class."""
         splits = Splits(folds, repeats, groups, time, gap, seed)
         names = tuple(str(label) for label in self.labels)
-        return make_problem(self.inputs, self.y, names, metric_for(self.task, metric), splits)[0]
+        chosen = own_metric(self.task, metric) if callable(metric) else metric_for(self.task, metric)
+        if self.y.ndim == 2 and not callable(metric):
+            chosen = over_columns(chosen)
+        return make_problem(self.inputs, self.y, names, chosen, splits)[0]
 
 
 def understand(x: Any, y: Any, task: str | None = None) -> Labelled:
     """X: a 2-D numeric array, tensor, sparse matrix or nested list, a structured array, any frame that narwhals reads,
-    or images (rows, height, width) or (rows, height, width, channels), uint8 or float; y: one value a row.
+    or images (rows, height, width) or (rows, height, width, channels), uint8 or float; for a user's module any other
+    tensor, or a tuple or dict of tensors or arrays, is taken as it is; y: one value a row.
 
     Text and booleans, and integers of at most 20 distinct values, are classes; other numbers a regression target;
     `task` decides otherwise. Raises `BadInput`.
     """
     said: list[str] = []
+    tensors = given_tensors(x)
+    if tensors is not None:
+        values, labels = read_given(y, task)
+        _same_length(tensors.rows, len(values))
+        return Labelled(tensor_inputs(tensors), None, values, labels, ())
     if is_sparse(x):
         x, size = dense(x)
         said = [size]

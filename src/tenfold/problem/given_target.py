@@ -81,6 +81,9 @@ def read_given(y: Any, task: str | None) -> tuple[Array, tuple[Any, ...]]:
     """y as learned (int64 classes or float64) and the labels of the classes (empty for regression)."""
     if task not in (None, "classification", "regression"):
         raise BadInput(f"task {task!r}", expected="classification or regression")
+    several = several_numbers(y, task)
+    if several is not None:
+        return several, ()
     y = one_value_a_row(y)
     if task is None:
         number = y.dtype.kind in "iuf" or (y.dtype.kind == "O" and not isinstance(y[0], str))
@@ -93,6 +96,20 @@ def read_given(y: Any, task: str | None) -> tuple[Array, tuple[Any, ...]]:
     if len(labels) < 2:
         raise BadInput(f"y has one class only: {labels[0]}", expected="at least two classes")
     return codes.astype(np.int64), tuple(labels)
+
+
+def several_numbers(y: Any, task: str | None) -> Array | None:
+    """A target of several numbers (rows, k) as float64, or of any shape with more axes as it is; None where it has one
+    value a row. Raises `BadInput` where a number is not finite."""
+    found = values_of(y)
+    if found.dtype.kind not in "biuf" or found.ndim < 2 or (found.ndim == 2 and found.shape[1] == 1):
+        return None
+    if task == "classification":
+        raise BadInput(f"y has shape {found.shape}", expected="(rows,), one class a row, for classification")
+    if found.dtype.kind == "f" and not np.isfinite(found).all():
+        row = int(np.flatnonzero(~np.isfinite(found.reshape(len(found), -1)).all(1))[0])
+        raise BadInput(f"y[{row}] has a number that is not finite", expected="finite numbers")
+    return found.astype(np.float64) if found.ndim == 2 else found
 
 
 def regression_values(y: Array) -> Array:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,12 +24,13 @@ from tenfold.engine.plan.size import ColumnsTaken, Size
 from tenfold.errors import BadInput
 from tenfold.problem.outputs import readable_outputs
 from tenfold.problem.view import View
+from tenfold.recipe.module import Module
 from tenfold.recipe.recipe import Recipe
 from tenfold.rules.losses import Link
 from tenfold.rules.optimizers.second_order import SecondOrder
 from tenfold.rules.preprocessing import Moments
 from tenfold.rules.record import rule_name
-from tenfold.statistics.metrics import Metric
+from tenfold.statistics.metrics import METRICS, Metric
 
 if TYPE_CHECKING:
     import torch
@@ -64,11 +65,15 @@ class Problem:
 
     @property
     def outputs(self) -> int:
-        """Output units: one a class (two for binary), one for regression."""
+        """Output units: one a class (two for binary), one for each number; 0 where only the user's own loss knows."""
+        if self.y.ndim > 1:
+            return self.y.shape[1] if self.y.ndim == 2 else 0
         return len(self.classes) or 1
 
     @cached_property
     def size(self) -> Size:
+        if self.inputs.tensors is not None:
+            return Size(1, self.outputs, tensors=self.inputs.tensors.shapes)
         ways: list[ColumnsTaken] = []
         for integers, view in (("numbers", self.plain), ("categories", self.wide)):
             more, means = view.width - self.width, self._mean_columns(view.inputs)
@@ -172,9 +177,10 @@ class Problem:
         """Input columns of the widest fold."""
         return self.plain.width
 
-    def scale(self, fold: int) -> tuple[float, float]:
-        """Mean and standard deviation of the target over a training part (0 and 1 for classes)."""
-        return (0.0, 1.0) if self.classes else target_scale(self.y, self.folds[fold])
+    def scale(self, fold: int) -> tuple[Any, Any]:
+        """Mean and standard deviation of the target over a training part (0 and 1 for classes, and for a target of
+        any shape), of several numbers (k,) each."""
+        return (0.0, 1.0) if self.classes or self.y.ndim > 2 else target_scale(self.y, self.folds[fold])
 
     def divide(self, rows: Array, folds: int, seed: int, *, stratified: bool = True) -> list[tuple[Array, Array]]:
         """Some rows (an index array) divided as the problem is: (train, validation) pairs of row indices, stratified
@@ -229,7 +235,15 @@ class Problem:
     def check_recipes(self, recipes: Sequence[Recipe]) -> None:
         """Refuse a recipe that does not fit the task, the target or the inputs."""
         for number, recipe in enumerate(recipes):
-            wrong = self._misfit(recipe)
+            if self.inputs.tensors is not None and not isinstance(recipe.network, Module):
+                found = (
+                    f"recipe {number}: its network has layers of ours; X is a {self.inputs.tensors.kind} of any shape"
+                )
+                raise BadInput(found, expected="rows of columns, or images", do="network: tenfold.Module(make_model)")
+            if self.y.ndim > 1 and not isinstance(recipe.network, Module):
+                found = f"recipe {number}: a network of our layers gives one number a row; y has shape {self.y.shape}"
+                raise BadInput(found, expected="y (rows,)", do="network: tenfold.Module(make_model)")
+            wrong = self._target_misfit(recipe) or self._misfit(recipe) or _module_misfit(recipe)
             if wrong is not None:
                 found, do = wrong
                 raise BadInput(f"recipe {number}: {found}", do=do)
@@ -237,6 +251,19 @@ class Problem:
             too_large = size_refusal(recipe, steps)
             if too_large:
                 raise BadInput(f"recipe {number}: {too_large}", do="a smaller network, or lbfgs, or adam")
+
+    def _target_misfit(self, recipe: Recipe) -> tuple[str, str] | None:
+        """What does not fit a target of several numbers, or the user's own loss."""
+        own = isinstance(recipe.network, Module) and recipe.network.loss is not None
+        if own and recipe.loss != "auto":
+            return "a loss of the recipe beside that of its Module", "one of the two"
+        if self.y.ndim > 2 and not own:
+            return f"y has shape {self.y.shape}, which no loss of ours takes", "Module(make_model, loss=my_loss)"
+        if self.y.ndim > 2 and self.metric.name in METRICS:
+            return f"y has shape {self.y.shape}, which no metric of ours takes", "metric=my_metric, a function"
+        if self.y.ndim > 1 and (recipe.clip_predictions or getattr(recipe.loss, "link", "") == "exp"):
+            return "clip_predictions and poisson are for one number a row", "leave it out"
+        return None
 
     def _misfit(self, recipe: Recipe) -> tuple[str, str] | None:
         """What does not fit, and one thing to do."""
@@ -270,6 +297,21 @@ def make_problem(
     division = divide_rows(inputs, y, splits, classification=bool(classes))
     ordered = splits.way == "forward"
     return Problem(inputs, y, classes, division.folds, metric, division.units, ordered), list(division.notes)
+
+
+def _module_misfit(recipe: Recipe) -> tuple[str, str] | None:
+    """What a recipe says that a user's module settles itself."""
+    if not isinstance(recipe.network, Module):
+        return None
+    if recipe.init != Recipe.init:
+        return f"init {rule_name(recipe.init)}, but a module draws its own first weights", "leave init out"
+    if recipe.rate_factors.active:
+        return "rate_factors, which are for our own layers", 'Module(..., groups={"head.*": {"rate": 0.1}})'
+    if recipe.dropout_schedule != Recipe.dropout_schedule:
+        return "dropout_schedule, which is for our own layers", "leave it out"
+    if recipe.categories == "embedded":
+        return "categories: embedded, which is a layer of our own networks", "one_hot or target_means"
+    return None
 
 
 def size_refusal(recipe: Recipe, steps: Sequence[PlannedOp]) -> str:

@@ -9,6 +9,7 @@ from typing import Annotated, ClassVar, Literal
 from tenfold.recipe.grammar.field_kinds import Written
 from tenfold.recipe.grammar.reader import RecipePart
 from tenfold.recipe.layers import Dense, Dropout, Layer, Scale, Views
+from tenfold.recipe.module import Module
 from tenfold.rules.activations import Activation, ReLU
 from tenfold.rules.embeddings import Embedding, NoEmbedding
 from tenfold.rules.fields import Count, Share, Within
@@ -72,4 +73,4 @@ class Layers(RecipePart):
         return self.layers
 
 
-Network = MLP | Layers
+Network = MLP | Layers | Module

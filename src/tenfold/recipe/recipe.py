@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -17,6 +17,7 @@ from tenfold.recipe.grammar.nodes import only
 from tenfold.recipe.grammar.reader import RecipePart, read_tree
 from tenfold.recipe.grammar.writer import plain_in_full, plain_record
 from tenfold.recipe.layers import Dense, Flatten, GlobalPool, Residual
+from tenfold.recipe.module import Module
 from tenfold.recipe.network import MLP, Layers
 from tenfold.recipe.words.describe import (
     describe_columns,
@@ -66,7 +67,7 @@ class Recipe(RecipePart):
     integers: Literal["numbers", "categories"] = "numbers"
     categories: Literal["one_hot", "target_means", "embedded"] = "one_hot"
     augment: Augmentation | Written = Augmentation()
-    network: MLP | Layers | Written = MLP()
+    network: MLP | Layers | Module | Written = MLP()
     init: Initialization | Written = He()
     loss: Literal["auto"] | Loss | Written = "auto"
     optimizer: Optimizer | Written = Adam()
@@ -122,6 +123,11 @@ class Recipe(RecipePart):
         one_row = self.batch_size == 1 and _normalizes_rows(self.network.sequence())
         require(not one_row, self, "batch_size", ">= 2 with batch norm on dense layers, which compares the rows")
 
+    def with_modules(self, functions: Mapping[str, Callable[..., Any]]) -> Recipe:
+        """The recipe with the function of its `Module`, of which plain data hold the name alone; others as they are.
+        Raises `BadInput` where no such function is given."""
+        return replace(self, network=self.network.bind(functions)) if isinstance(self.network, Module) else self
+
     @classmethod
     def from_dict(cls, data: Any) -> Recipe:
         """The recipe that plain data describes; raises `BadInput` with all faults and their paths."""
@@ -150,7 +156,9 @@ class Recipe(RecipePart):
 
     def describe(self) -> str:
         """The recipe in words: "128-128 ReLU, He, batch norm, Adam at 0.001, cosine"; what is off is left out."""
-        parts = [describe_shape(self.network), *describe_columns(self.network), describe_values(self.init)]
+        own = isinstance(self.network, Module)  # which draws its own weights
+        parts = [describe_shape(self.network), *describe_columns(self.network)]
+        parts += [] if own else [describe_values(self.init)]
         parts += describe_norms(self.network)
         parts.append(f"{type(self.optimizer).__name__} at {self.optimizer.lr:.3g}")
         decays = "warm-up" if isinstance(self.decay, NoDecay) else describe_rule(self.decay)

@@ -33,6 +33,7 @@ from tenfold.run.fit_result import RunResult, run_tables, test_summary, what_pre
 from tenfold.run.lockbox import TestScore, ledger, open_lockbox
 from tenfold.run.plan import RunPlan, by_engine, make_plan
 from tenfold.run.report_data import report_data
+from tenfold.run.search_in_python import ASKED
 from tenfold.run.verdict import no_score, test_lines
 from tenfold.search.blended import BLENDED, Blend, blend_parts, choose_blend, temperature_of
 from tenfold.search.context import SearchContext, device_named
@@ -112,6 +113,8 @@ def reopen(path: str | Path) -> tuple[Run, Prepared, RunPlan]:
     """Open a run that was stopped, read its data again, and see that nothing about them has changed."""
     run = Run.open(path)
     try:
+        if run.has(ASKED):
+            raise BadInput("a search in Python keeps its work there", where=str(path), do="the same call in Python")
         if not run.has("settings"):
             left = remains(run.path)
             if left:

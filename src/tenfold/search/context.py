@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from numbers import Real
 from typing import TYPE_CHECKING, Any
@@ -92,7 +92,8 @@ class SearchContext:
     journal: commits what the search decides and what packs emit. progress: called with the share of the training that
     is done, in [0, 1], and the best mean score so far; decided: called with each decision of the race; idle: called
     about ten times a second; late: whether what the doctor has under way is to end. limit: seconds of one training,
-    None for no limit. every: seconds between checkpoints. engine: what trains the recipes that it knows.
+    None for no limit. every: seconds between checkpoints. engine: what trains the recipes that it knows. modules: the
+    functions of users' modules, of which the journal holds the names.
     """
 
     device: Any
@@ -106,6 +107,7 @@ class SearchContext:
     limit: float | None = None
     every: float = 15.0
     engine: Engine = "packs"
+    modules: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         number = isinstance(self.limit, Real) and not isinstance(self.limit, bool)

@@ -14,6 +14,7 @@ from tenfold.recipe.recipe import Recipe, loss_of
 from tenfold.rules.losses import Link
 from tenfold.search.trial_outcome import CURVES, Outcome
 from tenfold.statistics.metrics import METRICS
+from tenfold.statistics.metrics.own import over_columns
 
 Array = np.ndarray
 TIE = 1e-10  # scores that differ by less than this share of their size are equal: their sums are rounded
@@ -148,6 +149,9 @@ class EpochRecorder:
     ) -> None:  # fmt: skip
         self.problem, self.records, self.epoch_fixed = problem, records, epoch_fixed
         self._loss = METRICS["log_loss" if problem.classes else "rmse"]
+        if problem.y.ndim > 1:
+            # of a target of any shape only the user's own metric says how far off a prediction is
+            self._loss = over_columns(self._loss) if problem.y.ndim == 2 else problem.metric
         self._recorded: list[tuple[Array, Array]] | None = None
         self._share = np.zeros(0)
         self._ahead: dict[int, _Scored] = {}  # by epoch, what `look_ahead` has scored

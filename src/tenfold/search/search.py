@@ -133,7 +133,7 @@ class SearchRun:
             f"recipes.{number}",
             lambda: self.proposer.propose(tried),
             write=lambda recipes: [recipe.to_dict() for recipe in recipes],
-            read=lambda values: [Recipe.from_dict(value) for value in values],
+            read=lambda values: [Recipe.from_dict(value).with_modules(self.context.modules) for value in values],
         )
 
     def _plan_all(self, first: Sequence[Recipe]) -> None:

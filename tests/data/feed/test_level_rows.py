@@ -309,6 +309,12 @@ def test_images_refuse_it():
         tenfold.cross_validate([recipe()], images, np.arange(40) % 2, folds=2)
 
 
+def test_modules_of_the_user_refuse_it():
+    chosen = Recipe(network=tenfold.Module(lambda columns: nn.Linear(columns, 1)), categories="embedded", epochs=1)
+    with pytest.raises(tenfold.BadInput, match="a layer of our own networks"):
+        tenfold.cross_validate([chosen], FRAME, NUMBER, folds=2)
+
+
 def test_the_plan_names_such_categories(tmp_path):
     FRAME.assign(y=NUMBER).to_csv(tmp_path / "cities.csv", index=False)
 

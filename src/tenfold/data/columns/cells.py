@@ -51,7 +51,9 @@ class Cells:
     @cached_property
     def present(self) -> list[int]:
         """Indices into `distinct` of the cells that are not missing markers."""
-        return [i for i, cell in enumerate(self.distinct) if cell not in self.words]
+        # `cell not in self.words`, without a call of every cell of a table of thousands of columns.
+        words, longest = self.words.words, self.words.longest
+        return [i for i, cell in enumerate(self.distinct) if len(cell) > longest or cell.lower() not in words]
 
     @property
     def texts(self) -> list[str]:

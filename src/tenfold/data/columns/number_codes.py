@@ -62,7 +62,8 @@ def same_number(cells: list[str], values: Array) -> str:
 def _written_twice(cells: list[str], values: Array) -> list[tuple[str, str]]:
     """Pairs of cells with decimals that are one number, the shorter one first; a number with and without decimals (1
     and 1.0) is no such pair."""
-    if len(cells) > MOST_CODES:
+    # Where all numbers differ, none is written twice.
+    if len(cells) > MOST_CODES or len(np.unique(values)) == len(values):
         return []
     seen: dict[float, str] = {}
     pairs: list[tuple[str, str]] = []

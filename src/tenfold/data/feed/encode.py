@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from tenfold.data.columns.in_threads import for_each
+from tenfold.data.feed.tensors import GivenTensors
 from tenfold.errors import BadInput
 
 if TYPE_CHECKING:
@@ -68,7 +69,8 @@ class Inputs:
     own_flag: which numeric columns may have a missing indicator (the parts of one date share one). image: (height,
     width, channels) where the numeric columns are the pixels of an image, in that order, and there are no others; then
     no cell is missing, and numbers may be uint8, which mean value / 255 (see `values`). pixel_range: what other pixels
-    were scaled by; None where they are as they were given.
+    were scaled by; None where they are as they were given. tensors: what only a user's module takes; then there are no
+    columns.
     """
 
     numbers: Array
@@ -79,6 +81,7 @@ class Inputs:
     own_flag: Array
     image: tuple[int, int, int] | None = None
     pixel_range: PixelRange | None = None
+    tensors: GivenTensors | None = None
 
     def __post_init__(self) -> None:
         columns, dtype = self.numbers.shape[1], self.numbers.dtype
@@ -104,7 +107,8 @@ class Inputs:
 
     def take(self, rows: Array | slice) -> Inputs:
         """The same columns for some rows."""
-        return replace(self, numbers=self.numbers[rows], codes=self.codes[rows])
+        tensors = None if self.tensors is None else self.tensors.take(rows)
+        return replace(self, numbers=self.numbers[rows], codes=self.codes[rows], tensors=tensors)
 
 
 def matrix_inputs(x: Array) -> Inputs:
@@ -112,6 +116,12 @@ def matrix_inputs(x: Array) -> Inputs:
     x = np.require(x, np.float64, ["C", "W"])  # torch shares no memory that is read-only
     names = tuple(f"x{column}" for column in range(x.shape[1]))
     return Inputs(x, np.zeros((len(x), 0), np.int64), names, (), (), np.ones(x.shape[1], bool))
+
+
+def tensor_inputs(tensors: GivenTensors) -> Inputs:
+    """Inputs that only a user's module takes."""
+    none = matrix_inputs(np.zeros((tensors.rows, 0)))
+    return replace(none, tensors=tensors)
 
 
 def pixel_inputs(pixels: Array, pixel_range: PixelRange | None = None) -> Inputs:

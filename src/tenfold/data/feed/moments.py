@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import reduce
+from typing import Any
 
 import numpy as np
 
@@ -150,8 +151,12 @@ def _impute(present: Moments, medians: Array, rows: int) -> Moments:
     return merge(present, Moments(rows - present.count, medians, np.zeros_like(present.mean), medians, medians))
 
 
-def target_scale(y: Array, fold: Fold) -> tuple[float, float]:
-    """Mean and standard deviation (ddof 0; 1 if constant) of a regression target over a training part."""
+def target_scale(y: Array, fold: Fold) -> tuple[Any, Any]:
+    """Mean and standard deviation (ddof 0; 1 if constant) of a regression target over a training part; of several
+    numbers (rows, k) those of each, (k,)."""
     part = y[fold.train]
+    if y.ndim == 2:
+        deviation = part.std(0)
+        return part.mean(0), np.where(deviation > 0, deviation, 1.0)
     std = float(part.std())
     return float(part.mean()), std if std > 0 else 1.0

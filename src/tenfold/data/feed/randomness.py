@@ -26,10 +26,12 @@ Purpose = Literal[
     "blend",
     "embedding",
     "target_means",
+    "module",
 ]
 _PURPOSES: dict[str, int] = {
     "init": 1, "order": 2, "dropout": 3, "folds": 4, "holdout": 5, "bias": 6, "augment": 7, "lsuv": 8,
     "kept": 9, "audit": 10, "doctor": 11, "refit": 12, "blend": 13, "embedding": 14, "target_means": 20,
+    "module": 31,
 }  # fmt: skip
 
 

@@ -99,12 +99,19 @@ def cell_columns(rows: Inputs | Table | Array) -> list[Array]:
     if isinstance(rows, Table):
         return [c.codes if c.kind == "text" else c.values for c in rows.columns]
     if isinstance(rows, Inputs):
-        return cell_columns(rows.numbers) + cell_columns(rows.codes)
+        given = [] if rows.tensors is None else list(rows.tensors.arrays.values())
+        plain = cell_columns(rows.numbers) + cell_columns(rows.codes)
+        return plain + [column for array in given for column in cell_columns(_bytes_of_rows(array))]
     matrix = rows.reshape(len(rows), int(np.prod(rows.shape[1:])))
     if matrix.dtype == np.uint8:
         short = -matrix.shape[1] % 8
         matrix = np.ascontiguousarray(np.pad(matrix, ((0, 0), (0, short))) if short else matrix).view(np.uint64)
     return list(matrix.T)
+
+
+def _bytes_of_rows(array: Array) -> Array:
+    """(rows, bytes) of any array (rows, ...)."""
+    return np.ascontiguousarray(array.reshape(len(array), -1)).view(np.uint8)
 
 
 def row_labels(columns: Sequence[Array]) -> Array:

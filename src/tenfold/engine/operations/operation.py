@@ -88,6 +88,13 @@ class Slot:
     first: bool = False  # its rows, or where it is no weight its numbers, are the network's input columns
     by_column: bool = False
     learned: bool = True
+    own: Literal["", "weight", "other"] = ""  # of a user's module, as torch stores it; whether decay acts on it
+    rate: float = 1.0  # factor of its learning rate
+
+    @property
+    def is_weight(self) -> bool:
+        """Whether penalties act on it."""
+        return self.kind == "weight" or self.own == "weight"
 
     @property
     def stop(self) -> int:
@@ -110,11 +117,11 @@ class Slot:
     @property
     def is_vector(self) -> bool:
         """Whether it is a number for each unit or channel, (1, units): among arrays by name it is (units,)."""
-        return self.kind not in MATRICES
+        return self.kind not in MATRICES and not self.own
 
     def real(self, view: Any) -> Any:
         """A view (lanes, *stored) without its padding, (lanes, *size)."""
-        return view[:, : self.size[0], : self.size[1]] if len(self.size) == 2 else view
+        return view[:, : self.size[0], : self.size[1]] if len(self.size) == 2 and not self.own else view
 
 
 @dataclass(frozen=True)
@@ -192,7 +199,7 @@ class BatchContext(NamedTuple):
 
     weight (L, 1, B): 1 / rows for real rows, 0 for padding; rows: real rows of each lane; update: its number from 1;
     scales: for each dropout that drops something the factors, (L, B, units) or one tensor a lane; frozen: leave the
-    running moments of batch normalization as they are.
+    running moments of batch normalization as they are; draws: of user's modules.
     """
 
     weight: Tensor
@@ -200,6 +207,7 @@ class BatchContext(NamedTuple):
     update: int
     scales: Mapping[int, Flow]
     frozen: bool = False
+    draws: Any = None
 
 
 class Operands(NamedTuple):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -63,6 +63,14 @@ class PackBatches:
         self._rated = rated[:, None] if bool(rated.any()) else None  # (L, 1), lanes whose target is a rate
         self._dropout = DropoutMasks(lanes, shape, values, feed, schedule_updates)
         self._views = shape.views[-1]
+        self._draws: Any = None  # of user's modules
+        self._own_loss: Any = None
+        if shape.is_module:
+            module: Any = shape.ops[0]
+            self._own_loss, self._output_shape = module.network.loss, module.skeleton.output_shape
+            from tenfold.engine.user_modules.draws import ModuleDraws
+
+            self._draws = ModuleDraws([f.fold for f in feed.folds], self.folds, device)
         self._epoch: tuple[int, EpochPlan] | None = None
         self._ahead = Ahead(feed, self.groups)
 
@@ -87,9 +95,14 @@ class PackBatches:
         weight = plan.weights[step].index_select(0, self.fold_of)
         real = [int(counts[fold]) for fold in self.folds]
         scales = self._dropout.scales(update, rows.shape[1], real)
-        x = self.inputs(self._ahead(plan.rows, step, update), real)
+        if self.shape.tensors is None:
+            x = self.inputs(self._ahead(plan.rows, step, update), real)
+        else:
+            x = self._handed(rows, real)
+        if self._draws is not None:
+            self._draws.update = update
         context, target, views = (
-            BatchContext(weight[:, None], real, update + 1, scales),
+            BatchContext(weight[:, None], real, update + 1, scales, draws=self._draws),
             self._targets(plan, step),
             self._views,
         )
@@ -97,13 +110,31 @@ class PackBatches:
             target, weight = target.repeat(1, views), weight.repeat(1, views) / views
         return Batch(x, target, weight, context)
 
+    def of_rows(self, rows: Tensor) -> Flow:
+        """Inputs for every lane of rows (F, B), the rows of each fold, outside of training."""
+        if self.shape.tensors is None:
+            return self.inputs(self.feed.inputs(rows, self.groups))
+        return self._handed(rows, [rows.shape[1]] * len(self.folds))
+
+    def _handed(self, rows: Tensor, real: Sequence[int]) -> list[Any]:
+        """What each lane's module is called with, for its real rows among rows (F, B)."""
+        made = {f: self.feed.handed(rows[f][:n]) for f, n in dict(zip(self.folds, real, strict=True)).items()}
+        return [made[f] for f in self.folds]
+
     def inputs(self, x: Tensor, real: Sequence[int] | None = None) -> Flow:
-        """Inputs of the groups (G, B, D) for every lane: (L, B, D), or an image tensor a lane, cut to its real rows."""
+        """Inputs of the groups (G, B, D) for every lane: (L, B, D), or an image tensor a lane, cut to its real rows;
+        for a user's module rows or images of each lane, cut too."""
+        if self.shape.image is None and self.shape.is_module:
+            rows = [len(x[0])] * len(self.folds) if real is None else real
+            return [x[group][:n, : self.shape.inputs] for group, n in zip(self.group_list, rows, strict=True)]
         if self.shape.image is None:
             return x.index_select(0, self.group_of)
         height, width, channels = self.shape.image
         # (G, B, H W C and padding) -> (G, B, C, H, W): views, so that a lane's images lie channels last in memory
         images = x[..., : height * width * channels].unflatten(2, self.shape.image).permute(0, 1, 4, 2, 3)
+        if self.shape.is_module:
+            # As a data loader gives them: on such memory, and what a convolution makes of it, `view` works.
+            images = images.clone(memory_format=torch.contiguous_format)
         count = real or [images.shape[1]] * len(self.folds)
         return [images[group][:n] for group, n in zip(self.group_list, count, strict=True)]
 
@@ -116,6 +147,26 @@ class PackBatches:
 
     def losses(self, output: Tensor, batch: Batch) -> Tensor:
         """Mean loss of each lane (L,) for outputs (L, B, C), or (L, k B, C) of k views."""
+        if self._own_loss is not None:
+            return self._own_losses(output, batch)
+        if batch.target.dim() == 3:
+            return torch.stack(
+                [
+                    self._losses_of(o[..., None], batch._replace(target=t))
+                    for o, t in zip(output.unbind(-1), batch.target.unbind(-1), strict=True)
+                ]
+            ).mean(0)
+        return self._losses_of(output, batch)
+
+    def _own_losses(self, output: Tensor, batch: Batch) -> Tensor:
+        """The user's own loss of the real rows of each lane (L,)."""
+        found: list[Tensor] = []
+        for out, target, rows in zip(output, batch.target, batch.context.rows, strict=True):
+            loss = self._own_loss(out[:rows].unflatten(1, self._output_shape), target[:rows])
+            found.append(loss if loss.dim() == 0 else loss.mean())
+        return torch.stack(found)
+
+    def _losses_of(self, output: Tensor, batch: Batch) -> Tensor:
         if len(self._losses) == 1:
             return (self._losses[0][1](output, batch.target) * batch.weight).sum(1)
         sizes = [count for count, _ in self._losses]

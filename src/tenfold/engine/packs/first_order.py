@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -196,6 +197,9 @@ def chunks(lanes: Sequence[Lane], size: int) -> list[slice]:
 
 def _matrix(slot: Slot) -> Matrix:
     """A weight as the matrix that Muon orthogonalizes."""
+    if slot.own:
+        shape = slot.size[0], math.prod(slot.size[1:])
+        return Matrix(slot.start, slot.stop, shape, shape, slot.output, rows_are_units=True)
     if len(slot.size) == 2:
         stored, size = (slot.stored[0], slot.stored[1]), (slot.size[0], slot.size[1])
         return Matrix(slot.start, slot.stop, stored, size, slot.output)

@@ -56,7 +56,7 @@ class Forward:
                 break
         if isinstance(h, list):
             return h[0]
-        return h[..., : self.shape.outputs]
+        return h if self.shape.is_module else h[..., : self.shape.outputs]
 
     def _moments(self, number: int, moments: Tensor) -> tuple[Tensor, Tensor] | None:
         """Views (L, 1, features) of the running means and variances of an operation."""

@@ -32,12 +32,19 @@ def initial_parameters(
     widths: the number of input columns that each fold really has; weights of padding columns are 0.
     """
     base: dict[tuple[Any, ...], np.ndarray] = {}
+    own: dict[tuple[Any, ...], dict[str, np.ndarray]] = {}  # of a user's module, by fold
     out = np.zeros((len(lanes), layout.total))
     planned = {recipe: shape.steps(recipe) for recipe in dict.fromkeys(lane.recipe for lane in lanes)}
     for row, lane in zip(out, lanes, strict=True):
         steps, rule, fold = planned[lane.recipe], lane.recipe.init, folds[lane.fold]
         layer = -1
         for slot in layout.slots:
+            if slot.own:
+                key = (lane.fold, steps[slot.op].op)
+                if key not in own:
+                    own[key] = steps[slot.op].op.start(fold)
+                row[slot.start : slot.stop] = own[key][slot.kind].reshape(-1)
+                continue
             layer += slot.kind == "weight"
             if not slot.learned:  # see `fit_parameters`
                 continue
@@ -64,7 +71,7 @@ def initial_parameters(
 
 def fit_parameters(lanes: Sequence[Lane], feed: Feed, shape: Shape, layout: Layout, start: np.ndarray) -> None:
     """Put what is fitted and not learned into the initial parameters (lanes, layout.total), in place."""
-    fitted = [slot for slot in layout.slots if not slot.learned]
+    fitted = [slot for slot in layout.slots if not slot.learned and not slot.own]
     for row, lane in zip(start, lanes, strict=True):
         f, preprocess = lane.fold, lane.recipe.preprocess
         for slot in fitted:
@@ -84,6 +91,8 @@ def rate_factors(lanes: Sequence[Lane], widths: Sequence[int], layout: Layout) -
 
     widths: as `initial_parameters` has them: a unit's inputs are those that its fold really has.
     """
+    if any(slot.rate != 1 for slot in layout.slots):
+        return np.array([[slot.rate for slot in layout.slots]] * len(lanes))
     if not any(lane.recipe.rate_factors.active for lane in lanes):
         return None
     first = layout.slots[layout.weights[0]].op

@@ -105,7 +105,10 @@ class Pack(LaneStates):
         if self.values.max_norm is not None:
             for i in self.layout.weights:
                 leaf = self.leaves[i]
-                over = (1,) if leaf.dim() == 3 else (2, 3, 4)  # (L, in, out) or (L, out, in, k, k): inputs of a unit
+                if leaf.dim() < 3:
+                    continue
+                # (L, in, out) or (L, out, in, k, k), of a user's module (L, out, in, ...): inputs of a unit
+                over = (1,) if leaf.dim() == 3 and not self.layout.slots[i].own else tuple(range(2, leaf.dim()))
                 norm = torch.linalg.vector_norm(leaf, dim=over, keepdim=True)
                 leaf.mul_(max_norm_factor(norm, as_column(self.values.max_norm, leaf)))
         if self.values.average is not None:
@@ -126,7 +129,7 @@ class Pack(LaneStates):
             for f, part in enumerate(rows):
                 piece = part[first : first + size]
                 index[f, : len(piece)] = piece
-            x = self.batches.inputs(self.feed.inputs(torch.from_numpy(index).to(self.feed.device), self.batches.groups))
+            x = self.batches.of_rows(torch.from_numpy(index).to(self.feed.device))
             pieces.append(self.forward(x, parameters, self.rows["moments"], None).cpu().numpy())
         out = np.concatenate(pieces, 1)  # (L, longest + padding, C)
         return [lane_out[: len(rows[lane.fold])] for lane_out, lane in zip(out, self.lanes, strict=True)]

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from tenfold.data.feed.encode import Encoding, Inputs
 from tenfold.data.feed.randomness import derive
+from tenfold.data.feed.tensors import GivenTensors
 from tenfold.data.split.folds import Fold
 from tenfold.engine.operations.operation import padded
 from tenfold.recipe.recipe import Recipe
@@ -35,8 +36,8 @@ class FoldInputs:
     fold: Fold
     encoding: Encoding
     moments: Moments
-    target_mean: float
-    target_std: float
+    target_mean: Any  # a number, or (k,) of several
+    target_std: Any
 
     def affine(self, preprocessing: Preprocessing) -> Affine:
         """The recipe's preprocessing, fitted on this fold's training rows."""
@@ -81,7 +82,12 @@ class Feed:
         self.width: int = padded(max(1, *(fold.encoding.width for fold in folds)))
         self.numbers: Tensor = torch.from_numpy(inputs.numbers).to(device)  # (rows, N) float64, or uint8 pixels
         self.image: tuple[int, int, int] | None = inputs.image
-        self.classification: bool = target.dtype.kind in "iu"
+        self.given: GivenTensors | None = inputs.tensors  # what only a user's module takes
+        self.tensors: dict[str, Tensor] = {}  # and on the device, floats in the type of the training
+        for name, array in {} if inputs.tensors is None else inputs.tensors.arrays.items():
+            tensor = torch.from_numpy(np.require(array, None, ["C", "W"]))
+            self.tensors[name] = tensor.to(device, dtype if tensor.is_floating_point() else tensor.dtype)
+        self.classification: bool = target.dtype.kind in "iu" and target.ndim == 1
         self.target: Tensor = torch.from_numpy(target).to(device)  # (rows,) int64 or float64
         self.own: Tensor | None = self._stack(list(own)) if own else None  # (F, rows, T) float64
         count = inputs.numbers.shape[1] + (0 if self.own is None else self.own.shape[2])
@@ -110,10 +116,9 @@ class Feed:
                     for category, level_rows in fold.encoding.levels:
                         written[f, offsets[category] : offsets[category + 1]] = level_rows
                 self.rows_of_codes = torch.from_numpy(written).to(device, dtype)  # (F, all codes)
-        self.target_mean: Tensor = torch.tensor(
-            [fold.target_mean for fold in folds], dtype=torch.float64, device=device
-        )
-        self.target_std: Tensor = torch.tensor([fold.target_std for fold in folds], dtype=torch.float64, device=device)
+        means, deviations = np.stack([f.target_mean for f in folds]), np.stack([f.target_std for f in folds])
+        self.target_mean: Tensor = torch.from_numpy(means.astype(np.float64)).to(device)  # (F,) or (F, k)
+        self.target_std: Tensor = torch.from_numpy(deviations.astype(np.float64)).to(device)
 
     def of(self, recipe: Recipe) -> Feed:
         """The feed of a recipe's network."""
@@ -244,15 +249,23 @@ class Feed:
                 out[g] = augment(images[g][None], flip[None], down[None], right[None])[0]
         return out.flatten(2)
 
+    def handed(self, rows: Tensor) -> Any:
+        """Some rows (B,) of the tensors, as a user's module is called with them."""
+        assert self.given is not None
+        return self.given.handed({name: tensor.index_select(0, rows) for name, tensor in self.tensors.items()})
+
     def rates(self, rows: Tensor) -> Tensor:
         """Targets (..., F, B) of rows (..., F, B) divided by their mean over the fold's training rows: for counts."""
         return (self.target[rows] / self.target_mean[:, None]).to(self.dtype)
 
     def targets(self, rows: Tensor) -> Tensor:
-        """Targets (..., F, B) of rows (..., F, B): class indices, or numbers standardized with its training rows."""
+        """Targets (..., F, B) of rows (..., F, B): class indices, or numbers standardized with its training rows;
+        (..., F, B, k) of several numbers, and of any shape as they are."""
         y = self.target[rows]
         if self.classification:
             return y
+        if self.target.dim() > 2:
+            return y.to(self.dtype) if y.is_floating_point() else y
         return ((y - self.target_mean[:, None]) / self.target_std[:, None]).to(self.dtype)
 
 

@@ -17,9 +17,11 @@ from tenfold.engine.operations.dense import DenseOp
 from tenfold.engine.operations.flatten import flattened
 from tenfold.engine.operations.lookup import LookupOp
 from tenfold.engine.operations.operation import FlowSize, PlannedOp, Site, count, misfit, views_before
+from tenfold.engine.operations.user_module import ModuleOp
 from tenfold.engine.operations.views import HeadsOp, ViewsOp
 from tenfold.engine.plan.size import Image, Size
 from tenfold.recipe.layers import Layer, Residual
+from tenfold.recipe.module import Module
 from tenfold.recipe.network import Network
 from tenfold.recipe.recipe import Recipe, loss_of
 from tenfold.rules.record import rule_name
@@ -32,6 +34,8 @@ def plan_network(network: Network, size: Size) -> tuple[PlannedOp, ...]:
 
     Raises `BadInput` that names the layer where the shapes do not fit.
     """
+    if isinstance(network, Module):
+        return (PlannedOp(ModuleOp(network, size)),)
     layers = network.sequence()
     flow: FlowSize = entering_image(network, size) or size.inputs
     if not isinstance(flow, tuple):
@@ -64,6 +68,8 @@ def plan_recipe(recipe: Recipe, size: Size) -> tuple[PlannedOp, ...]:
 def entering_image(network: Network, size: Size) -> Image | None:
     """The size of the images that enter a network; None where rows of numbers do, the pixels of images too: the first
     layer that needs one of them decides."""
+    if isinstance(network, Module):
+        return size.image
     return size.image if next(_needs(network.sequence()), None) == "image" else None
 
 

@@ -7,8 +7,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from tenfold.data.feed.batches import ALIGN, Dealing, align
+from tenfold.data.feed.tensors import TensorShapes
 from tenfold.data.split.folds import Fold
 from tenfold.engine.operations.operation import NetworkOperation, PlannedOp, Slot, views_before
+from tenfold.engine.operations.user_module import ModuleOp
 from tenfold.engine.plan.network import entering_image, plan_network, plan_recipe
 from tenfold.engine.plan.size import Image, Size
 from tenfold.recipe.recipe import Recipe
@@ -30,12 +32,13 @@ class Shape:
     dealing: Dealing
     second_order: Any = None
     numbers: int | None = None
+    tensors: TensorShapes | None = None
     tables: tuple[int, ...] = ()
 
     @property
     def size(self) -> Size:
         """What enters and leaves the network."""
-        return Size(self.inputs, self.outputs, self.image, self.numbers, tables=self.tables)
+        return Size(self.inputs, self.outputs, self.image, self.numbers, tensors=self.tensors, tables=self.tables)
 
     @staticmethod
     def of(recipe: Recipe, size: Size, folds: Sequence[Fold]) -> Shape:
@@ -50,7 +53,12 @@ class Shape:
         second = recipe.optimizer if recipe.optimizer.family == "second_order" else None
         enters = entering_image(recipe.network, size)
         ops = tuple(step.op for step in steps)
-        return Shape(size.inputs, enters, size.outputs, ops, dealing, second, size.numbers, size.tables)
+        return Shape(size.inputs, enters, size.outputs, ops, dealing, second, size.numbers, size.tensors, size.tables)
+
+    @property
+    def is_module(self) -> bool:
+        """Whether the network is a user's module."""
+        return isinstance(self.ops[0], ModuleOp)
 
     @property
     def views(self) -> tuple[int, ...]:
@@ -80,7 +88,7 @@ class Layout:
     @property
     def weights(self) -> list[int]:
         """The numbers of the slots that hold weights."""
-        return [i for i, slot in enumerate(self.slots) if slot.kind == "weight"]
+        return [i for i, slot in enumerate(self.slots) if slot.is_weight]
 
     def views(self, flat: Any) -> list[Any]:
         """One view (L, *stored) for each slot of rows (L, total)."""

@@ -5,8 +5,11 @@ from __future__ import annotations
 from itertools import starmap
 from typing import TYPE_CHECKING, NamedTuple
 
+from tenfold.data.feed.tensors import TensorShapes
+
 if TYPE_CHECKING:
     from tenfold.recipe.recipe import Recipe
+
 
 Image = tuple[int, int, int]  # height, width, channels
 
@@ -26,13 +29,15 @@ class Size(NamedTuple):
     """inputs: encoded columns (of images all pixels of all channels); outputs: units of the output layer; image: the
     size of the images that the columns are, None for a table; numbers: how many of the columns, the first ones, are
     numbers and no indicators or levels, None for all; ways: where recipes that take the columns in other ways get other
-    ones; tables: of each embedded category, whose columns follow those of the numbers, the rows of its table."""
+    ones; tables: of each embedded category, whose columns follow those of the numbers, the rows of its table;
+    tensors: what X is where only a user's module takes it."""
 
     inputs: int
     outputs: int
     image: Image | None = None
     numbers: int | None = None
     ways: tuple[ColumnsTaken, ...] = ()
+    tensors: TensorShapes | None = None
     tables: tuple[int, ...] = ()
 
     @property

@@ -40,6 +40,9 @@ class Either:
     def record_for(self, names: Iterable[Any]) -> type:
         """The record that a mapping with these fields means: the first, unless a field belongs to another alone."""
         names, first = set(names), kinds(self.records[0])
+        for record in self.records:
+            if names == {getattr(record, "OPEN", None)}:
+                return record
         for record in self.records[1:]:
             if names & (kinds(record).keys() - first.keys()):
                 return record
@@ -87,12 +90,29 @@ class LayerList:
         return f"a list of layers, such as [{{dense: 64}}, relu]; a layer is {self.layer}"
 
 
-FieldKind = ValueKind | LayerList | Fields | Either | Family
+@dataclass(frozen=True)
+class Open:
+    """A field of a record whose fields nobody knows: any value that a file can hold."""
+
+    def __str__(self) -> str:
+        return "a number, text, true, false, null, or a tuple of them"
+
+
+class OpenFields(dict[str, "FieldKind"]):
+    """The kinds of such a record's fields: none by itself, and one for every name that is asked for."""
+
+    def __missing__(self, name: str) -> FieldKind:
+        return Open()
+
+
+FieldKind = ValueKind | LayerList | Fields | Either | Family | Open
 
 
 @functools.cache
 def kinds(record: type) -> dict[str, FieldKind]:
     """The kind of every field of a record class, by name, in order."""
+    if hasattr(record, "OPEN"):
+        return OpenFields()
     hints = typing.get_type_hints(record, include_extras=True)
     return {field.name: kind_of(hints[field.name]) for field in dataclasses.fields(record)}
 
@@ -139,7 +159,9 @@ def is_plain(kind: FieldKind, value: Any) -> bool:
                 return value in words
             return type(value) in rules and _all_plain(value)
         case Either(records):
-            return type(value) in records and _all_plain(value)
+            return type(value) in records and not getattr(value, "has_sets", False) and _all_plain(value)
+        case Open():
+            return True
         case Fields(record):
             return type(value) is record and _all_plain(value)
 

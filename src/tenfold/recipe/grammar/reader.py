@@ -12,8 +12,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from tenfold.errors import BadInput
 from tenfold.recipe.grammar.faults import Fault, FieldPath, Source, in_words, raise_all, unknown
-from tenfold.recipe.grammar.field_kinds import Either, Family, FieldKind, Fields, LayerList, is_plain, kinds
+from tenfold.recipe.grammar.field_kinds import Either, Family, FieldKind, Fields, LayerList, Open, is_plain, kinds
 from tenfold.recipe.grammar.nodes import (
     RANGES,
     Fixed,
@@ -49,6 +50,8 @@ class Reader:
         """The node of a value of any kind."""
         if isinstance(kind, SizeList | LayerList):
             return self._list(kind, value, path)
+        if isinstance(kind, Open) and isinstance(value, list | tuple):
+            return self._open_list(kind, value, path)
         if isinstance(value, list | tuple):
             return self._choice(kind, list(value), path)
         match kind:
@@ -62,6 +65,8 @@ class Reader:
                 return self._record(Either((record,)), value, path)
             case Either():
                 return self._record(kind, value, path)
+            case Open():
+                return self._value(kind, value, path)
 
     def fault(self, path: FieldPath, what: str) -> None:
         """Note what is wrong at a path."""
@@ -130,10 +135,53 @@ class Reader:
 
     def _record(self, kind: Either, value: Any, path: FieldPath) -> Node | None:
         if isinstance(value, kind.records):
+            if hasattr(type(value), "OPEN"):
+                return self._open(type(value), value.written(), path)
             return self._fields(type(value), _as_mapping(value), path)
         if not isinstance(value, Mapping):
             return self._unexpected(kind, value, path)
-        return self._fields(kind.record_for(value), value, path, kind.fields)
+        record = kind.record_for(value)
+        if hasattr(record, "OPEN"):
+            inside = value[record.OPEN]
+            if isinstance(inside, Mapping) and not self.sets:  # JSON has made lists of tuples
+                inside = {name: tuple(item) if isinstance(item, list) else item for name, item in inside.items()}
+            return self._open(record, inside, (*path, record.OPEN))
+        return self._fields(record, value, path, kind.fields)
+
+    def _open(self, record: Any, value: Any, path: FieldPath) -> Node | None:
+        """A record whose fields nobody knows. Those that it knows itself (`FIXED`) hold one value each."""
+        if not isinstance(value, Mapping) or not all(isinstance(name, str) for name in value):
+            return self.fault(path, f"found {in_words(value)}; expected a mapping of fields")
+        if record.FIXED[0] not in value:
+            return self.fault(path, f"{record.FIXED[0]} is missing; expected the name of a function")
+        fixed = {name: Fixed(value[name]) for name in record.FIXED if name in value}
+        read = {n: self.read(Open(), item, (*path, n)) for n, item in sorted(value.items()) if n not in fixed}
+        nodes = {name: node for name, node in (fixed | read).items() if node is not None}
+        group = Group(record, tuple(nodes.items()))
+        try:
+            corners(group)
+        except BadInput as error:
+            return self.fault(path, error.found)
+        return group if len(nodes) == len(value) else None
+
+    def _value(self, kind: Open, value: Any, path: FieldPath) -> Node | None:
+        """A value of such a field: a scalar as it is, or a range."""
+        if isinstance(value, Mapping):
+            return self._range(Number(integer=list(value) == ["int_log_uniform"]), value, path)
+        plain = value is None or isinstance(value, bool | int | float | str)
+        return Fixed(value) if plain else self._unexpected(kind, value, path)
+
+    def _open_list(self, kind: Open, value: list[Any] | tuple[Any, ...], path: FieldPath) -> Node | None:
+        """A list in such a field: a tuple is one value, a list is a choice."""
+        if isinstance(value, tuple):
+            scalars = all(item is None or isinstance(item, bool | int | float | str) for item in value)
+            return Fixed(value) if scalars else self._unexpected(kind, value, path)
+        if not self.sets:
+            return self.fault(path, f"found a list, a choice that only a space may hold; expected {kind}")
+        if not value:
+            return self.fault(path, "found an empty list; a choice needs an option")
+        options = [tuple(item) if isinstance(item, list) else item for item in value]
+        return one_of([self.read(kind, option, (*path, i)) for i, option in enumerate(options)])
 
     def _fields(
         self, record: type, value: Mapping[str, Any], path: FieldPath, listed: list[str] | None = None

@@ -128,7 +128,7 @@ def _number_fields(
         numbers = tuple(node.value for node in nodes if isinstance(node, Fixed) and is_numeric(node.value))
         if ranges or numbers:
             yield route, kind.integer, Allowed(ranges, numbers)
-    elif dataclasses.is_dataclass(value):
+    elif dataclasses.is_dataclass(value) and kinds(type(value)):
         groups = [dict(node.fields) for node in nodes if isinstance(node, Group) and node.record is type(value)]
         default = type(value)()
         for name, inner in kinds(type(value)).items():

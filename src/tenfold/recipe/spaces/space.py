@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,10 @@ from tenfold.errors import check_whole
 from tenfold.recipe.grammar.faults import Source, in_words, raise_all
 from tenfold.recipe.grammar.field_kinds import Fields
 from tenfold.recipe.grammar.files import load_yaml, write_text
-from tenfold.recipe.grammar.nodes import COUNTED, Node, draw, only, recipe_count, values
+from tenfold.recipe.grammar.nodes import COUNTED, Choice, Fixed, Group, Items, Node, draw, only, recipe_count, values
 from tenfold.recipe.grammar.reader import Reader, read_tree
 from tenfold.recipe.grammar.writer import plain_changes, plain_node
+from tenfold.recipe.module import LOSS, MAKE, Module
 from tenfold.recipe.recipe import Recipe
 from tenfold.recipe.words.comments import commented_space
 
@@ -24,6 +25,30 @@ FIRST = "first"
 MOST_RECIPES = 100_000  # that are drawn at once: each is in memory from then on
 PATIENCE = 300  # repeats in a row after which a small space is listed and no longer drawn from
 GIVE_UP = 10_000  # repeats in a row after which a space that is too large to list counts as exhausted
+
+
+def functions_of(recipes: Sequence[Recipe]) -> list[Callable[..., Any]]:
+    """The functions of the modules among the networks of recipes, each once."""
+    networks = [recipe.network for recipe in recipes if isinstance(recipe.network, Module)]
+    functions = [function for network in networks for function in (network.make_model, network.loss)]
+    return list(dict.fromkeys(function for function in functions if callable(function)))
+
+
+def _functions(node: Node) -> Iterator[Callable[..., Any]]:
+    match node:
+        case Choice(options):
+            inner = options
+        case Items(items):
+            inner = items
+        case Group(record, fields):
+            inner = tuple(child for _, child in fields)
+            if record is Module:
+                known = [child.value for name, child in fields if name in (MAKE, LOSS) and isinstance(child, Fixed)]
+                yield from (function for function in known if callable(function))
+        case _:
+            inner = ()
+    for child in inner:
+        yield from _functions(child)
 
 
 @dataclass(frozen=True, repr=False)
@@ -88,6 +113,11 @@ class Space:
         if not self.first or count is None or count > COUNTED:
             return count
         return len({*self.first, *values(self.tree)})
+
+    @property
+    def functions(self) -> list[Callable[..., Any]]:
+        """The functions of the modules among its networks."""
+        return list(dict.fromkeys([*functions_of(self.first), *_functions(self.tree)]))
 
     def sample(self, n: int, seed: int = 0) -> list[Recipe]:
         """n distinct recipes, those of `first` and then others at random, or all of a smaller space; the first k of

@@ -8,6 +8,7 @@ from typing import Any
 
 from tenfold.recipe.grammar.field_kinds import kinds
 from tenfold.recipe.layers import ChannelDropout, Conv, Dense, Dropout, Residual, Scale, Views
+from tenfold.recipe.module import Module
 from tenfold.recipe.network import MLP, Network
 from tenfold.rules.activations import Activation, Parametric
 from tenfold.rules.embeddings import EmbeddingLayer
@@ -42,6 +43,8 @@ def describe_values(rule: Any) -> str:
 
 def describe_shape(network: Network) -> str:
     """Widths and activations: "128-128 ReLU", "8 views of 128-128 ReLU", "conv 16-32, dense 64, ReLU", "linear"."""
+    if isinstance(network, Module):
+        return network.describe()
     if isinstance(network, MLP):
         widths = "-".join(map(str, network.hidden))
         views = f"{network.views} views of " if network.views > 1 else ""
@@ -78,7 +81,9 @@ def describe_dropout(network: Network) -> list[str]:
     if isinstance(network, MLP):
         rates = {"dropout": network.dropout if network.hidden else 0, "input dropout": network.input_dropout}
         return [f"{name} {rate:.2g}" for name, rate in rates.items() if rate]
-    drops = (layer for layer in _inner(network.layers) if isinstance(layer, Dropout | ChannelDropout) and layer.rate)
+    drops = (
+        layer for layer in _inner(network.sequence()) if isinstance(layer, Dropout | ChannelDropout) and layer.rate
+    )
     return list(dict.fromkeys(f"{describe_rule(drop)} {drop.rate:.2g}" for drop in drops))
 
 
