@@ -31,7 +31,7 @@ PARTS = {
         "regularization", "losses", "convolution", "folklore",
     ],
     "Trust": [
-        "your_file", "data", "selection", "statistics", "engine", "compiled", "files", "reliability", "benchmarks",
+        "your_file", "data", "selection", "statistics", "engine", "compiled", "files", "export", "reliability", "benchmarks",
     ],
     "Diagnose": ["diagnosis", "causes/index"],
     "Reference": ["api", "architecture", "contributing", "log"],

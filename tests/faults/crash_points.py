@@ -39,6 +39,9 @@ KINDS = {"o": "open", "w": "write", "s": "fsync", "r": "rename", "u": "unlink", 
          "c": "close"}  # fmt: skip
 
 
+TO_FILE = ("predict-csv", "predict-parquet", "export")  # what writes a file outside of the run
+
+
 @dataclass(frozen=True)
 class Point:
     """One call at which something happens: action is KILL, HALF or an errno."""
@@ -71,10 +74,11 @@ class Harness(TinyRuns):
         assert self.tenfold("predict", self.base / "finished", self.data, "-o", self.folder / "p.parquet") == 0
         assert forked(lambda: self.tenfold(*self.fit(self.base / "sealed"), "--no-test"), said) == 0
         self.golden = fingerprint(self.base / "finished")
-        for place in ("csv", "parquet"):
-            path = self.folder / f"golden.{place}"
-            assert self.tenfold("predict", self.base / "finished", self.data, "-o", path) == 0
-            self.output[place] = path.read_bytes()
+        (self.folder / "golden").mkdir()
+        for verb in TO_FILE:
+            path, arguments = self.to_file(verb, self.base / "finished", self.folder / "golden")
+            assert self.tenfold(*arguments) == 0
+            self.output[verb] = path.read_bytes()
         assert self.save(self.base / "finished", self.base / "model") == 0
         calls = self.count("fit")
         # A run that was killed in the middle of its search.
@@ -92,10 +96,16 @@ class Harness(TinyRuns):
         shutil.copytree(self.base / start, run)
         if verb == "save":
             return lambda: self.save(run, place / "saved")
-        if verb.startswith("predict"):
-            path = place / f"p.{verb.removeprefix('predict-')}"
-            return lambda: self.tenfold("predict", run, self.data, "-o", path)
+        if verb in TO_FILE:
+            return lambda: self.tenfold(*self.to_file(verb, run, place)[1])
         return lambda: self.tenfold(verb, run)
+
+    def to_file(self, verb: str, run: Path, place: Path) -> tuple[Path, list[object]]:
+        """The file that a verb writes outside of the run, and the arguments of the program."""
+        if verb == "export":
+            return place / "p.onnx", ["export", run, place / "p.onnx"]
+        path = place / f"p.{verb.removeprefix('predict-')}"
+        return path, ["predict", run, self.data, "-o", path]
 
     def count(self, verb: str) -> str:
         """The kinds of all calls of a verb."""
@@ -161,15 +171,15 @@ class Harness(TinyRuns):
             if code == 0 and not saved.exists():
                 wrong.append("nothing was saved")
             return wrong + ([] if self.save(run, saved) == 0 else ["cannot be saved again"])
-        if point.verb.startswith("predict"):
-            kind = point.verb.removeprefix("predict-")
-            path = place / f"p.{kind}"
-            if (path.exists() or code == 0) and path.read_bytes() != self.output[kind]:
+        if point.verb in TO_FILE:
+            path, arguments = self.to_file(point.verb, run, place)
+            if (path.exists() or code == 0) and path.read_bytes() != self.output[point.verb]:
                 wrong.append("half an output under the final name")
             if fingerprint(run) != self.golden or check(run):
                 wrong.append("the run has changed")
-            again = self.tenfold("predict", run, self.data, "-o", path)
-            return wrong + ([] if again == 0 and path.read_bytes() == self.output[kind] else ["predicted otherwise"])
+            again = self.tenfold(*arguments)
+            same = again == 0 and path.read_bytes() == self.output[point.verb]
+            return wrong + ([] if same else ["another output the second time"])
         try:
             damages = check(run)
         except TenfoldError as error:
@@ -216,7 +226,7 @@ class Harness(TinyRuns):
         return [] if opened["opened"] in allowed else [f"opened {opened['opened']} times"]
 
 
-VERBS = ("fit", "resume", "test", "report", "predict-csv", "predict-parquet", "save")
+VERBS = ("fit", "resume", "test", "report", *TO_FILE, "save")
 
 
 def all_points(verb: str, kinds: str) -> list[Point]:

@@ -275,6 +275,15 @@ def test_a_rising_function_of_a_column_gives_the_same_ranks():
     np.testing.assert_allclose(one, two, atol=1e-9)
 
 
+def test_values_that_differ_by_a_rounding_have_one_rank():
+    x = np.cos(2 * np.pi * (np.arange(700) % 7) / 7)[:, None]  # the place of a day in the week
+    assert len(np.unique(x)) > 4
+    z = apply_affine(QuantileNormal().fit(moments(x)), x)[:7, 0]
+    np.testing.assert_allclose(z, [z[0], z[1], z[2], z[3], z[3], z[2], z[1]], atol=1e-9)
+    expected = norm.ppf([0.8571 + 0.0714, 0.7143, 0.4286, 0.1429])
+    np.testing.assert_allclose(z[:4], expected, atol=1e-2)  # of 1,001 quantiles, not of 700 rows
+
+
 def test_a_rule_of_quantiles_needs_them():
     for rule in [rule for rule in RULES if rule.needs_quantiles]:
         with pytest.raises(ValueError, match="quantiles"):

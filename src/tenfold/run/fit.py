@@ -113,25 +113,7 @@ def reopen(path: str | Path) -> tuple[Run, Prepared, RunPlan]:
     """Open a run that was stopped, read its data again, and see that nothing about them has changed."""
     run = Run.open(path)
     try:
-        if run.has(ASKED):
-            raise BadInput("a search in Python keeps its work there", where=str(path), do="the same call in Python")
-        if not run.has("settings"):
-            left = remains(run.path)
-            if left:
-                what = f"the plan of the run is missing; still there: {', '.join(left)}"
-                raise Corrupt(what, file=str(run.path / "run.db"))
-            raise BadInput("the run was stopped before its plan was committed", where=str(path), do="fit again")
-        settings = Settings.of(run.get("settings"))
-        stored = {settings.data: run.get("data_sha")}
-        if settings.test is not None:
-            stored[settings.test] = run.get("test_sha")
-        for data, sha in stored.items():
-            _check_unchanged(data, sha, source_sha(data))
-        prepared = prepare(settings)
-        for (data, sha), found in zip(stored.items(), prepared.shas, strict=False):
-            _check_unchanged(data, sha, found)
-        if _folds_sha(prepared) != run.get("folds_sha"):
-            raise BadInput("the folds no longer match the stored run; another Tenfold version made it", where=str(path))
+        prepared = read_again(run, path)
         plan = make_plan(prepared, run.get("workers"))
         recipes = tuple(Recipe.from_dict(value) for value in run.get("recipes.0"))
         plan = replace(plan, recipes=recipes, notes=tuple(run.get("notes")))
@@ -140,6 +122,31 @@ def reopen(path: str | Path) -> tuple[Run, Prepared, RunPlan]:
     except BaseException:
         run.close()
         raise
+
+
+def read_again(run: Run, where: str | Path) -> Prepared:
+    """The data of a run, by its settings. Raises `BadInput` where they are not those that it was started with. where:
+    the run as the user named it."""
+    if run.has(ASKED):
+        raise BadInput("a search in Python keeps its work there", where=str(where), do="the same call in Python")
+    if not run.has("settings"):
+        left = remains(run.path)
+        if left:
+            what = f"the plan of the run is missing; still there: {', '.join(left)}"
+            raise Corrupt(what, file=str(run.path / "run.db"))
+        raise BadInput("the run was stopped before its plan was committed", where=str(where), do="fit again")
+    settings = Settings.of(run.get("settings"))
+    stored = {settings.data: run.get("data_sha")}
+    if settings.test is not None:
+        stored[settings.test] = run.get("test_sha")
+    for data, sha in stored.items():
+        _check_unchanged(data, sha, source_sha(data))
+    prepared = prepare(settings)
+    for (data, sha), found in zip(stored.items(), prepared.shas, strict=False):
+        _check_unchanged(data, sha, found)
+    if _folds_sha(prepared) != run.get("folds_sha"):
+        raise BadInput("the folds no longer match the stored run; another Tenfold version made it", where=str(where))
+    return prepared
 
 
 def _with_engine(plan: RunPlan, begun_with: Engine) -> RunPlan:

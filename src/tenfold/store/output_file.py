@@ -67,7 +67,12 @@ def write_output(path: Path, write: Callable[[Path], object]) -> None:
 def _refusal(path: Path, error: OSError) -> TenfoldError:
     why = f"cannot be written: {error.strerror or str(error).splitlines()[0]}"
     if error.errno in _ANOTHER_PLACE:
-        return BadInput(why, where=str(path), expected="a place where a file can be written", do="another -o")
+        return BadInput(
+            why,
+            where=str(path),
+            expected="a place where a file can be written",
+            do="another file name, or another folder",
+        )
     return RunFailed(f"{path}: {why}")
 
 

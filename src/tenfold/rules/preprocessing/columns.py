@@ -12,6 +12,7 @@ from tenfold.rules.preprocessing.moments import Affine, AffineRule, Moments
 from tenfold.rules.record import require
 
 Array = np.ndarray
+ROUNDING = 1e-10  # of the width of the middle half, up to which values of a column are equal
 LEAST_SHARE = 1e-7  # of rows, as in scikit-learn: the normal quantile of 0 is infinite
 
 
@@ -141,7 +142,9 @@ class QuantileNormal(AffineRule):
     Shapes: x and z (rows, columns), quantiles (1001, columns) of the training rows without missing cells.
     Convention: scikit-learn's QuantileTransformer(n_quantiles=1001, output_distribution="normal") at the quantiles; in
     between it draws the line in shares, this one in z. The least and the largest are -5.2 and 5.2, and so is all beyond
-    them. Equal values get the middle of their shares, also at the ends, where scikit-learn gives -5.2 and 5.2.
+    them. Equal values get the middle of their shares, also at the ends, where scikit-learn gives -5.2 and 5.2. Values
+    that are closer than 1e-10 of the width of the middle half are equal: they differ by a rounding, as the cosines of
+    Tuesday and Saturday do, which another machine makes otherwise.
     Claim: z depends on the order of the training rows alone: a rising function of the column, such as its logarithm,
     gives the same inputs.
     Choose: for columns of odd shapes and units, where only the order matters; robust_clip keeps more of the sizes, and
@@ -163,7 +166,10 @@ def _normal_line(quantiles: Array) -> tuple[Array, Array]:
     """Knots and heights for the quantiles of a column, as many; what equal ones leave over repeats the last point."""
     from scipy.special import ndtri
 
-    knots, first, count = np.unique(quantiles, return_index=True, return_counts=True)
+    last = len(quantiles) - 1
+    near = ROUNDING * (quantiles[last * 3 // 4] - quantiles[last // 4])
+    first = np.flatnonzero(np.diff(quantiles, prepend=-np.inf) > near)
+    knots, count = quantiles[first], np.diff(first, append=len(quantiles))
     share = (first + (count - 1) / 2) / (len(quantiles) - 1)
     heights = ndtri(np.clip(share, LEAST_SHARE, 1 - LEAST_SHARE))
     more = len(quantiles) - len(knots)
