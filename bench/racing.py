@@ -33,6 +33,7 @@ SPACE = {
     "batch_size": 256,
     "epochs": EPOCHS,
 }
+TRIALS = 81
 HEAD = ("data", "metric", "strategy", "seeds", "within one se of the best", "regret in se, mean (worst)",
         "epochs trained", "times faster, median [least, most]")  # fmt: skip
 
@@ -55,20 +56,27 @@ def load(name: str, data: Path | None, seed: int) -> tuple[Any, np.ndarray, str]
 
 
 def one_seed(name: str, data: Path | None, seed: int) -> dict[str, Any]:
-    """The exhaustive search and every race with one seed, in an order that turns with it."""
+    """The exhaustive search and every race over the grid with one seed."""
     x, y, task = load(name, data, seed)
-    space = Space.from_dict(SPACE)
-    names = ("exhaustive", *(STRATEGIES if seed < SLOW_SEEDS else STRATEGIES[:1]))
+    races = STRATEGIES if seed < SLOW_SEEDS else STRATEGIES[:1]
+    return {"data": name, "seed": seed, **races_of(Space.from_dict(SPACE), TRIALS, x, y, task, seed, races)}
+
+
+def races_of(
+    space: Space, trials: int, x: Any, y: np.ndarray, task: str, seed: int, races: tuple[Any, ...]
+) -> dict[str, Any]:
+    """The exhaustive search and these races with one seed, in an order that turns with it."""
+    names = ("exhaustive", *races)
     found: dict[str, Any] = {}
     for strategy in (*names[seed % len(names) :], *names[: seed % len(names)]):
         start = time.perf_counter()
-        result = search(space, x, y, trials=81, strategy=strategy, seed=seed, task=task, device="cpu")
+        result = search(space, x, y, trials=trials, strategy=strategy, seed=seed, task=task, device="cpu")
         found[strategy] = {"seconds": time.perf_counter() - start, "trained": result.trained}
     whole = found["exhaustive"]["trained"]
     best, sign = whole.best(), whole.problem.metric.sign
     row = leaderboard_row(whole, best)
     line: dict[str, Any] = {
-        "data": name, "seed": seed, "metric": whole.problem.metric.name, "best": row["mean"], "se": row["se"],
+        "metric": whole.problem.metric.name, "best": row["mean"], "se": row["se"], "blend": whole.blend.mean,
         "seconds": found["exhaustive"]["seconds"], "races": {},
     }  # fmt: skip
     for strategy in sorted(set(names) - {"exhaustive"}):
@@ -77,7 +85,7 @@ def one_seed(name: str, data: Path | None, seed: int) -> dict[str, Any]:
         made, of_all = raced.epochs()
         line["races"][strategy] = {
             "regret": sign * (row["mean"] - picked), "within": bool(sign * (row["mean"] - picked) <= row["se"]),
-            "seconds": found[strategy]["seconds"], "epochs": made / of_all,
+            "blend": raced.blend.mean, "seconds": found[strategy]["seconds"], "epochs": made / of_all,
         }  # fmt: skip
     return line
 
@@ -107,7 +115,7 @@ def table(lines: list[dict[str, Any]]) -> list[list[str]]:
 
 def write(out: Path, command: str, machine: dict[str, Any], lines: list[dict[str, Any]], text: str) -> None:
     """All results so far, and their table beside them."""
-    out.write_text(json.dumps({"machine": machine, "rows": ROWS, "epochs": EPOCHS, "results": lines}, indent=1) + "\n")
+    out.write_text(json.dumps({"machine": machine, "rows": ROWS, "results": lines}, indent=1) + "\n")
     out.with_suffix(".md").write_text(f"Command: `python -m {command} --data DIR`\n\n{describe(machine)}\n\n{text}")
 
 
