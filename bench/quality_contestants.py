@@ -65,8 +65,9 @@ def prepare(table: BenchTable, train_path: Path, test_path: Path) -> Rows:
             continue
         dates = _dates(train[name])
         if dates is not None:
+            day_first = "/" in str(train[name].iloc[0])
             for frame in (train, test):
-                found = pd.to_datetime(frame[name], errors="coerce", dayfirst="/" in str(train[name].iloc[0]))
+                found = pd.to_datetime(frame[name], errors="coerce", dayfirst=day_first)
                 frame[f"{name} days"] = (found - pd.Timestamp("1970-01-01")) / pd.Timedelta(days=1)
                 frame[f"{name} weekday"], frame[f"{name} month"] = found.dt.weekday.astype(float), found.dt.month * 1.0
                 del frame[name]

@@ -11,6 +11,7 @@ from torch import nn
 
 from tenfold.data.feed.batches import deal
 from tenfold.data.feed.encode import Inputs, fit_encoding, matrix_inputs
+from tenfold.data.feed.level_rows import with_level_rows
 from tenfold.data.feed.moments import target_scale, training_moments, training_quantiles
 from tenfold.data.feed.randomness import derive
 from tenfold.data.split.folds import Fold
@@ -62,9 +63,11 @@ def as_inputs(x) -> Inputs:
     return x if isinstance(x, Inputs) else matrix_inputs(x)
 
 
-def make_feed(x, y, folds, dtype, device="cpu", scatter=False):
+def make_feed(x, y, folds, dtype, device="cpu", scatter=False, embedded=False):
     inputs = as_inputs(x)
     encodings = [fit_encoding(inputs, fold.train) for fold in folds]
+    if embedded:
+        encodings = [with_level_rows(e, inputs, fold.train) for e, fold in zip(encodings, folds, strict=True)]
     moments = training_moments(inputs, folds, encodings, scatter=scatter)
     moments = [m._replace(quantiles=q) for m, q in zip(moments, training_quantiles(inputs, folds), strict=True)]
     scale = [(0.0, 1.0) if y.dtype.kind == "i" else target_scale(y, fold) for fold in folds]

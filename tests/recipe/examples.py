@@ -156,7 +156,7 @@ recipes = st.builds(
     _recipe,
     preprocess=rules("preprocess"),
     integers=st.sampled_from(["numbers", "categories"]),
-    categories=st.sampled_from(["one_hot", "target_means"]),
+    categories=st.sampled_from(["one_hot", "target_means", "embedded"]),
     augment=st.builds(Augmentation, flip=st.booleans(), shift=st.integers(0, 9)),
     network=networks,
     init=rules("init"),

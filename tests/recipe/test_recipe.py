@@ -56,6 +56,7 @@ def test_defaults_are_the_documented_ones():
             "parametric": 1.0,
             "first_layer": 1.0,
             "fan_in": False,
+            "categories": 1.0,
         },
         "weight_decay": 0.0,
         "weight_decay_schedule": "none",

@@ -145,6 +145,8 @@ def _fitted(problem: Problem, recipe: Recipe, fold: int) -> dict[str, Array]:
     view, (mean, std) = problem.view(recipe), problem.scale(fold)
     encoding = view.encodings[fold]
     fitted["the encoding"] = np.concatenate([encoding.medians, encoding.indicators, *encoding.slots, [encoding.width]])
+    for category, rows in encoding.levels:
+        fitted[f"the rows of levels ({category})"] = rows
     for number, means in enumerate(view.means_of(fold)):
         fitted[f"the mean targets ({number})"] = means.table
     if view.columns:

@@ -245,6 +245,23 @@ class ViewsLayer(nn.Module):
         return f"views={len(self.factors)}, columns={self.factors.shape[1]}"
 
 
+class LookupLayer(nn.Module):
+    """Columns that hold rows of a table (rows, size), behind the first `numbers` ones, as the numbers of these rows."""
+
+    def __init__(self, table: Array, numbers: int, categories: int) -> None:
+        super().__init__()
+        self.table = nn.Embedding.from_pretrained(torch.from_numpy(table.copy()), freeze=False)
+        self.numbers, self.behind = numbers, numbers + categories
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(rows, columns) -> (rows, numbers + categories size + columns that pass)."""
+        found = self.table(x[:, self.numbers : self.behind].long()).flatten(1)
+        return torch.cat([x[:, : self.numbers], found, x[:, self.behind :]], 1)
+
+    def extra_repr(self) -> str:
+        return f"numbers={self.numbers}, categories={self.behind - self.numbers}"
+
+
 class HeadsLayer(nn.Module):
     """A dense map for each view, weight (views, inputs, units) and bias (views, 1, units). apart: whether in training
     the views' outputs stay apart, as their losses need them."""

@@ -7,6 +7,7 @@ from itertools import pairwise
 import numpy as np
 
 from tenfold.data.feed.integers import FewIntegers
+from tenfold.errors import BadInput
 from tenfold.export.onnx_columns import OnnxColumns
 from tenfold.export.onnx_graph import OnnxGraph
 from tenfold.model.member import Member
@@ -21,6 +22,8 @@ def add_encoding(graph: OnnxGraph, columns: OnnxColumns, member: Member, *, imag
     numbers, encoding, count = columns.numbers, member.encoding, len(member.affine.shift)
     if image:
         return _affine(graph, numbers, member.affine)
+    if encoding.levels:
+        raise BadInput("embedded categories, which ONNX export does not know", do="another recipe")
     means = [_of_level(graph, columns, member, category, table) for category, table in member.means]
     made = graph.side_by_side([numbers, *means] if numbers else means) if numbers or means else ""
     pieces: list[str] = []

@@ -21,7 +21,7 @@ from tenfold.data.columns.missing import missing_words
 from tenfold.data.columns.schema import ColumnSchema, Schema
 from tenfold.data.columns.writing import Writing
 from tenfold.data.feed.batches import Dealing
-from tenfold.data.feed.target_means import LEAST_LEVELS
+from tenfold.data.feed.encode import LEAST_LEVELS
 from tenfold.engine.operations.activation import ActivationOp
 from tenfold.engine.operations.bins import BinsOp
 from tenfold.engine.operations.column_map import ColumnMapOp
@@ -126,6 +126,7 @@ def _refuse_unknown(recipe: Recipe, classification: bool) -> None:
     odd += ["rate_factors first_layer"] if factors.first_layer != 1 else []
     frozen = [factors.bias, factors.scale, factors.embedding, factors.parametric]
     odd += ["a rate factor of 0"] if 0 in frozen else []
+    odd += ["categories embedded"] if recipe.categories == "embedded" else []
     if odd:
         raise BadInput(
             f"the training program has no lines for {listed(odd, 6)}",

@@ -14,6 +14,7 @@ import numpy as np
 from tenfold.data.columns.schema import Schema
 from tenfold.data.columns.table import Table, blank_column
 from tenfold.data.feed.encode import make_inputs
+from tenfold.data.feed.level_rows import table_rows
 from tenfold.data.feed.tensors import TensorShapes
 from tenfold.engine.plan.network import plan_network
 from tenfold.engine.plan.size import Size
@@ -101,7 +102,8 @@ def check_member(
     columns = settings.get("columns", width)
     if type(columns) is not int or columns < width or (columns > width and not isinstance(recipe.network, Module)):
         raise Corrupt(f"{columns!r:.40} columns of which {width} have a meaning", file=where)
-    _check_weights(weights, _shapes(recipe, Size(columns, outputs, image, numbers)), where)
+    tables = tuple(table_rows(len(arrays[name])) for name in _level_rows(arrays))
+    _check_weights(weights, _shapes(recipe, Size(columns, outputs, image, numbers, tables=tables)), where)
 
 
 def _check_preprocess(settings: Any, arrays: Mapping[str, Array], where: str, *, least: int = 1) -> int:
@@ -127,8 +129,10 @@ def _check_preprocess(settings: Any, arrays: Mapping[str, Array], where: str, *,
         "heights",
         "integer_columns",
         "mean_categories",
+        "embedded_categories",
         *_integer_values(arrays),
         *_mean_tables(arrays),
+        *_level_rows(arrays),
     }
     known = {*wanted, *slots, *more}
     if slots != [f"slots{j}" for j in range(len(slots))] or not wanted <= set(arrays) <= known:
@@ -141,7 +145,9 @@ def _check_preprocess(settings: Any, arrays: Mapping[str, Array], where: str, *,
     if indicators.size and not (indicators.min() >= 0 and indicators.max() < numbers):
         raise Corrupt("an indicator is of no column", file=where)
     places = np.unique(np.concatenate([np.zeros(0, np.int64), *(arrays[name] for name in slots)]))
-    if not np.array_equal(places, np.arange(numbers + len(indicators), width)):
+    embedded = len(_level_rows(arrays))
+    behind = np.arange(numbers + embedded + len(indicators), width)
+    if not np.array_equal(places, np.concatenate([np.arange(numbers, numbers + embedded), behind])):
         raise Corrupt(f"the columns and categories do not fill {width} inputs", file=where)
     if columns > width or len(arrays["scale"]) != columns or not arrays["scale"].all():
         raise Corrupt(f"the preprocessing does not fit {width} inputs", file=where)
@@ -151,6 +157,8 @@ def _check_preprocess(settings: Any, arrays: Mapping[str, Array], where: str, *,
         _check_integers(arrays, slots, where)
     if "mean_categories" in arrays:
         _check_means(arrays, slots, where)
+    if "embedded_categories" in arrays:
+        _check_levels(arrays, slots, where)
     if "knots" in arrays or "heights" in arrays:
         _check_lines(arrays, columns, where)
     if "limit" in arrays:
@@ -193,6 +201,11 @@ def _mean_tables(arrays: Mapping[str, Array]) -> list[str]:
     return _numbered("means", "mean_categories", arrays)
 
 
+def _level_rows(arrays: Mapping[str, Array]) -> list[str]:
+    """The names of the arrays that hold the rows of the levels of embedded categories, in order."""
+    return _numbered("level_rows", "embedded_categories", arrays)
+
+
 def _numbered(name: str, of: str, arrays: Mapping[str, Array]) -> list[str]:
     count = arrays[of].size if of in arrays else 0
     return [f"{name}{i}" for i in range(min(count, len(arrays)))]
@@ -226,6 +239,29 @@ def _check_means(arrays: Mapping[str, Array], slots: Sequence[str], where: str) 
         _check_array(arrays[name], name, "f", (len(arrays[f"slots{category}"]), None), where)
     if sum(arrays[name].shape[1] for name in tables) > len(arrays["medians"]):
         raise Corrupt("there are more mean targets than numbers", file=where)
+
+
+def _check_levels(arrays: Mapping[str, Array], slots: Sequence[str], where: str) -> None:
+    """What embedded categories are stored as: their numbers, of each the rows of its codes, and a column that is its
+    own."""
+    categories, names, numbers = arrays["embedded_categories"], _level_rows(arrays), len(arrays["medians"])
+    _check_array(categories, "embedded_categories", "iu", (None,), where)
+    rising = bool((np.diff(categories) > 0).all())
+    if not names or len(names) != len(categories) or not rising or categories[0] < 0 or categories[-1] >= len(slots):
+        raise Corrupt("the embedded categories are no categories", file=where)
+    first = 0
+    for place, (name, category) in enumerate(zip(names, categories.tolist(), strict=True)):
+        codes = arrays[f"slots{category}"]
+        if name not in arrays:
+            raise Corrupt(f"{name} is missing", file=where)
+        _check_array(arrays[name], name, "iu", (len(codes),), where)
+        behind = first + table_rows(len(codes))
+        if arrays[name].min() < first or arrays[name].max() >= behind or (codes != numbers + place).any():
+            raise Corrupt(f"{name} does not fit its category", file=where)
+        first = behind
+    others = [arrays[name] for j, name in enumerate(slots) if j not in categories]
+    if any(codes.min() < numbers + len(names) for codes in others):
+        raise Corrupt("a category has the column of an embedded one", file=where)
 
 
 def _shapes(recipe: Recipe, size: Size) -> dict[str, tuple[int, ...]]:

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from tenfold.data.feed.encode import Encoding, Inputs
+from tenfold.data.feed.encode import Encoding, Inputs, LevelRows
 from tenfold.data.feed.integers import FewIntegers, with_categories
+from tenfold.data.feed.level_rows import table_rows
 from tenfold.data.feed.target_means import TargetMeans, mean_columns, with_columns
 from tenfold.data.feed.tensors import GivenTensors, TensorShapes
 from tenfold.engine.plan.network import entering_image, plan_recipe
@@ -73,7 +74,9 @@ class Member:
         """What enters and leaves the network."""
         if self.tensors is not None:
             return Size(1, outputs, tensors=self.tensors)
-        return Size(self.columns or self.encoding.width, outputs, image, len(self.encoding.medians))
+        tables = tuple(table_rows(len(rows)) for _, rows in self.encoding.levels)
+        width = self.columns or self.encoding.width
+        return Size(width, outputs, image, len(self.encoding.medians), tables=tables)
 
     def network(self, outputs: int, image: tuple[int, int, int] | None) -> Any:
         """The network as a torch `nn.Sequential` in evaluation mode: (rows, width) -> (rows, outputs)."""
@@ -102,6 +105,9 @@ class Member:
         if self.means:
             arrays["mean_categories"] = np.array([category for category, _ in self.means], np.int64)
             arrays |= {f"means{i}": table for i, (_, table) in enumerate(self.means)}
+        if self.encoding.levels:
+            arrays["embedded_categories"] = np.array([category for category, _ in self.encoding.levels], np.int64)
+            arrays |= {f"level_rows{i}": rows for i, (_, rows) in enumerate(self.encoding.levels)}
         scale = [np.asarray(part).tolist() for part in self.target_scale]
         settings: dict[str, Any] = {"width": self.encoding.width, "target_scale": scale}
         if self.target_bounds is not None:
@@ -122,10 +128,13 @@ def read_member(
     mean, std = (np.array(x) if isinstance(x, list) else x for x in preprocess["target_scale"])
     bounds = preprocess.get("target_bounds")
     none = np.zeros(0, np.int64)
-    columns, categories = (arrays.get(name, none).tolist() for name in ("integer_columns", "mean_categories"))
+    columns, categories, embedded = (
+        arrays.get(name, none).tolist() for name in ("integer_columns", "mean_categories", "embedded_categories")
+    )
+    levels = tuple(LevelRows(category, arrays[f"level_rows{i}"]) for i, category in enumerate(embedded))
     return Member(
         recipe=recipe,
-        encoding=Encoding(arrays["medians"], arrays["indicators"], tuple(slots), preprocess["width"]),
+        encoding=Encoding(arrays["medians"], arrays["indicators"], tuple(slots), preprocess["width"], levels),
         affine=Affine(arrays["shift"], arrays["scale"], *(arrays.get(name) for name in Affine._fields[2:])),
         target_scale=(mean, std),
         weights=dict(weights),

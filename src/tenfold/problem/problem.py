@@ -11,15 +11,16 @@ import numpy as np
 
 from tenfold.data.feed.encode import Encoding, Inputs
 from tenfold.data.feed.integers import FewIntegers, few_integers, with_categories
+from tenfold.data.feed.level_rows import table_rows
 from tenfold.data.feed.moments import target_scale
 from tenfold.data.feed.randomness import derive, derive_int
-from tenfold.data.feed.target_means import fit_target_means, mean_categories, target_columns
+from tenfold.data.feed.target_means import fit_target_means, target_columns
 from tenfold.data.split.folds import Fold, divide_again, divide_rows
 from tenfold.data.split.request import Splits
 from tenfold.engine.operations.operation import PlannedOp
 from tenfold.engine.plan.cost import network_work, recipe_seconds
 from tenfold.engine.plan.network import plan_network
-from tenfold.engine.plan.size import Size
+from tenfold.engine.plan.size import ColumnsTaken, Size
 from tenfold.errors import BadInput
 from tenfold.problem.outputs import readable_outputs
 from tenfold.problem.view import View
@@ -73,11 +74,14 @@ class Problem:
     def size(self) -> Size:
         if self.inputs.tensors is not None:
             return Size(1, self.outputs, tensors=self.inputs.tensors.shapes)
-        ways: list[tuple[str, str, int, int]] = []
+        ways: list[ColumnsTaken] = []
         for integers, view in (("numbers", self.plain), ("categories", self.wide)):
             more, means = view.width - self.width, self._mean_columns(view.inputs)
-            ways += [(integers, "one_hot", more, 0)] if more else []
-            ways += [(integers, "target_means", more + means, means)] if more or means else []
+            fewer = self._with_tables(view).width - self.width
+            tables = tuple(table_rows(view.inputs.sizes[category]) for category in view.inputs.large_categories)
+            ways += [ColumnsTaken(integers, "one_hot", more)] if more else []
+            ways += [ColumnsTaken(integers, "target_means", more + means, means)] if more or means else []
+            ways += [ColumnsTaken(integers, "embedded", fewer, 0, tables)] if more or tables else []
         return Size(self.width, self.outputs, self.inputs.image, self.inputs.numbers.shape[1], tuple(ways))
 
     @cached_property
@@ -131,16 +135,18 @@ class Problem:
     def view(self, recipe: Recipe) -> View:
         """The columns as a recipe takes them."""
         view = self.wide if recipe.integers == "categories" else self.plain
-        if recipe.categories == "one_hot" or not self._mean_columns(view.inputs):
+        if recipe.categories == "one_hot" or not view.inputs.large_categories:
             return view
         way = recipe.integers, recipe.categories
         if way not in self._views:
-            self._views[way] = self._with_means(view)
+            self._views[way] = (
+                self._with_means(view) if recipe.categories == "target_means" else self._with_tables(view)
+            )
         return self._views[way]
 
     def _mean_columns(self, inputs: Inputs) -> int:
         """How many numbers the mean targets of these inputs' levels are."""
-        return len(mean_categories(inputs)) * (len(self.classes) if len(self.classes) > 2 else 1)
+        return len(inputs.large_categories) * (len(self.classes) if len(self.classes) > 2 else 1)
 
     def _with_means(self, view: View) -> View:
         targets = target_columns(self.y, len(self.classes))
@@ -152,6 +158,11 @@ class Problem:
         ]
         means, columns = zip(*fitted, strict=True)
         return replace(view, means=means, columns=columns, plain=view)
+
+    def _with_tables(self, view: View) -> View:
+        if not view.inputs.large_categories:
+            return view
+        return replace(view, embedded=True, plain=view)
 
     @property
     def encodings(self) -> tuple[Encoding, ...]:
@@ -298,6 +309,8 @@ def _module_misfit(recipe: Recipe) -> tuple[str, str] | None:
         return "rate_factors, which are for our own layers", 'Module(..., groups={"head.*": {"rate": 0.1}})'
     if recipe.dropout_schedule != Recipe.dropout_schedule:
         return "dropout_schedule, which is for our own layers", "leave it out"
+    if recipe.categories == "embedded":
+        return "categories: embedded, which is a layer of our own networks", "one_hot or target_means"
     return None
 
 

@@ -17,6 +17,7 @@ from tenfold.data.feed.encode import (
     with_more_numbers,
 )
 from tenfold.data.feed.integers import FewIntegers
+from tenfold.data.feed.level_rows import width_with_rows, with_level_rows
 from tenfold.data.feed.moments import block_moments, moments_beside, training_moments, training_quantiles
 from tenfold.data.feed.target_means import TargetMeans, with_columns
 from tenfold.data.split.folds import Fold
@@ -31,7 +32,8 @@ class View:
     """Inputs, and what each fold's training rows decide of them.
 
     integers: numeric columns that are categories too. means: of each fold the mean targets of levels, and columns: what
-    every row gets of them (rows, columns), the last numbers of that fold. plain: the view that this one adds to.
+    every row gets of them (rows, columns), the last numbers of that fold. embedded: whether large categories are rows
+    of tables. plain: the view that this one adds to.
     """
 
     inputs: Inputs
@@ -39,6 +41,7 @@ class View:
     integers: tuple[FewIntegers, ...] = ()
     means: tuple[tuple[TargetMeans, ...], ...] = ()
     columns: tuple[Array, ...] = ()
+    embedded: bool = False
     plain: View | None = None
 
     def of_fold(self, fold: int) -> Inputs:
@@ -57,6 +60,9 @@ class View:
     @cached_property
     def encodings(self) -> tuple[Encoding, ...]:
         parts = [fold.train for fold in self.folds]
+        if self.embedded and self.plain is not None:
+            fitted = zip(self.plain.encodings, parts, strict=True)
+            return tuple(with_level_rows(encoding, self.inputs, train) for encoding, train in fitted)
         if self.columns and self.plain is not None:
             fitted = zip(self.plain.encodings, self.columns, parts, strict=True)
             return tuple(with_more_numbers(encoding, np.median(own[train], 0)) for encoding, own, train in fitted)
@@ -67,6 +73,8 @@ class View:
     @property
     def width(self) -> int:
         """Input columns of the widest fold."""
+        if self.embedded and self.plain is not None:
+            return max(1, *(width_with_rows(encoding, self.inputs) for encoding in self.plain.encodings))
         return max(1, *(encoding.width for encoding in self.encodings))
 
     @cached_property

@@ -51,7 +51,8 @@ class Recipe(RecipePart):
     `{name: value}` sets its only or main field. Raises `BadInput` that names each wrong field.
 
     integers: whole numbers of few values, as numbers alone or as categories too. categories: as one-hot columns
-    alone, or those of more than eight levels as the mean target of their level too. augment: of training images; off by
+    alone; or those of more than eight levels as the mean target of their level too, or as eight learned numbers of
+    each level in place of such columns. augment: of training images; off by
     default. loss: "auto" is cross-entropy for classification and squared error for regression. rate_factors: of the
     learning rate, by kind of parameter. weight_decay: >= 0, decoupled for AdamW, Lion and Muon, an L2 gradient for the
     others, never on biases and normalization; l1: the same for absolute values. weight_decay_schedule,
@@ -64,7 +65,7 @@ class Recipe(RecipePart):
 
     preprocess: Preprocessing | Written = Standardize()
     integers: Literal["numbers", "categories"] = "numbers"
-    categories: Literal["one_hot", "target_means"] = "one_hot"
+    categories: Literal["one_hot", "target_means", "embedded"] = "one_hot"
     augment: Augmentation | Written = Augmentation()
     network: MLP | Layers | Module | Written = MLP()
     init: Initialization | Written = He()
@@ -179,6 +180,7 @@ class Recipe(RecipePart):
         parts += [f"{inputs} inputs"] if self.preprocess != Standardize() else []
         parts += ["integers as categories"] if self.integers == "categories" else []
         parts += ["mean targets of levels"] if self.categories == "target_means" else []
+        parts += ["embedded categories"] if self.categories == "embedded" else []
         return ", ".join(parts)
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tenfold.checks.baselines import baseline_seconds, coarse_size
-from tenfold.data.feed.target_means import LEAST_LEVELS, mean_categories
+from tenfold.data.feed.encode import LEAST_LEVELS
 from tenfold.engine.engines import Engine, best_engine, engine_of
 from tenfold.engine.native.speed import core_speed
 from tenfold.engine.plan.cost import COMPILED, START_SECONDS, network_work, plan_trials, recipe_seconds
@@ -92,7 +92,7 @@ def make_plan(prepared: Prepared, workers: int) -> RunPlan:
 
         inner_folds(problem, settings.seed)  # raises here, not after the search, if there can be none
     notes += _image_note(problem)
-    notes += [*_integers_note(problem, recipes), *_means_note(problem, recipes)]
+    notes += [*_integers_note(problem, recipes), *_categories_notes(problem, recipes)]
     strategy = _strategy(settings, trials)
     longest = max(recipe.epochs for recipe in recipes)
     shares = {
@@ -251,17 +251,21 @@ def _integers_note(problem: Problem, recipes: Sequence[Recipe]) -> list[str]:
     return [f"whole numbers of few values {how}: {listed(found, NAMED)}"]
 
 
-def _means_note(problem: Problem, recipes: Sequence[Recipe]) -> list[str]:
-    """Which categories are numbers too, the mean targets of their levels."""
-    some = [recipe for recipe in recipes if recipe.categories == "target_means"]
-    if not some:
-        return []
-    inputs = (problem.wide if any(recipe.integers == "categories" for recipe in some) else problem.plain).inputs
-    found = [f"{inputs.categories[c]} ({inputs.sizes[c] - 2} levels)" for c in mean_categories(inputs)]
-    if not found:
-        return [f"no category has {LEAST_LEVELS} levels or more, so categories: target_means changes nothing"]
-    how = "are also tried as" if len(some) < len(recipes) else "are also taken as"
-    return [f"categories of many levels {how} mean targets: {listed(found, NAMED)}"]
+def _categories_notes(problem: Problem, recipes: Sequence[Recipe]) -> list[str]:
+    """Which categories are numbers too, the mean targets of their levels; and which are embedded."""
+    notes: list[str] = []
+    for way, words in (("target_means", "also {} as mean targets"), ("embedded", "{} as embeddings")):
+        some = [recipe for recipe in recipes if recipe.categories == way]
+        if not some:
+            continue
+        inputs = (problem.wide if any(recipe.integers == "categories" for recipe in some) else problem.plain).inputs
+        found = [f"{inputs.categories[c]} ({inputs.sizes[c] - 2} levels)" for c in inputs.large_categories]
+        how = words.format("tried" if len(some) < len(recipes) else "taken")
+        if found:
+            notes.append(f"categories of many levels are {how}: {listed(found, NAMED)}")
+        else:
+            notes.append(f"no category has {LEAST_LEVELS} levels or more, so categories: {way} changes nothing")
+    return notes
 
 
 def _trials(space: Space, settings: Settings, problem: Problem, workers: int) -> int:

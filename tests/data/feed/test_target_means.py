@@ -14,7 +14,6 @@ from tenfold.data.feed.target_means import (
     SMOOTH,
     fit_target_means,
     level_means,
-    mean_categories,
     mean_columns,
     target_columns,
 )
@@ -66,7 +65,7 @@ def test_means_are_those_of_scikit_learn(y):
     found = problem(y)
     columns, classes = target_columns(found.y, len(found.classes)), len(found.classes)
     assert columns.shape[1] == (classes if classes > 2 else 1)
-    assert mean_categories(found.inputs) == [0]
+    assert found.inputs.large_categories == [0]
     codes, size = found.inputs.codes[:, 0], found.inputs.sizes[0]
     train, rest = np.arange(160), np.arange(160, ROWS)
     ours = level_means(codes[train], size, columns[train])[codes[rest]]

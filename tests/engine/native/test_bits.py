@@ -7,6 +7,7 @@ import torch
 from plain import make_feed
 
 from tenfold.data.feed.encode import Inputs, matrix_inputs, pixel_inputs
+from tenfold.data.feed.level_rows import table_rows
 from tenfold.data.split.folds import Fold
 from tenfold.engine.native import lane_data, solo_lanes, threads
 from tenfold.engine.native.library import compiled_lanes
@@ -79,17 +80,22 @@ def rows_of(kind):
     codes = np.stack([rng.integers(0, 4, ROWS), rng.integers(0, 2, ROWS)], 1)
     codes[folds[0].validation, 1] = 3
     names = tuple(f"n{i}" for i in range(COLUMNS))
-    return Inputs(x, codes, names, (6, 5), ("a", "b"), np.ones(COLUMNS, bool)), y
+    # the last two are embedded
+    codes = np.hstack([codes, rng.integers(0, 15, (ROWS, 1)), rng.integers(0, 40, (ROWS, 1))])
+    return Inputs(x, codes, names, (6, 5, 15, 40), ("a", "b", "c", "d"), np.ones(COLUMNS, bool)), y
 
 
 def feed_of(kind, dtype=torch.float32):
-    return make_feed(*rows_of(kind), unequal_folds(), dtype, scatter=True)
+    return make_feed(*rows_of(kind), unequal_folds(), dtype, scatter=True, embedded=kind == "gaps and categories")
 
 
 def lanes_of(feed, keep=None, engine=SoloLanes, **options):
     """The lanes of all recipes on all folds, or of some (recipe, fold)."""
     made, folds = recipes(), unequal_folds()
-    size = Size(max(part.encoding.width for part in feed.folds), CLASSES, feed.image)
+    encoding = feed.folds[0].encoding
+    tables = tuple(table_rows(len(rows)) for _, rows in encoding.levels)
+    width, numbers = max(part.encoding.width for part in feed.folds), len(encoding.medians)
+    size = Size(width, CLASSES, feed.image, numbers, tables=tables)
     shape = Shape.of(made[0], size, folds)
     assert all(Shape.of(recipe, size, folds) == shape for recipe in made)
     lanes = [Lane(recipe, n, f) for n, recipe in enumerate(made) for f in range(3) if keep is None or (n, f) in keep]

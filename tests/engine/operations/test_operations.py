@@ -19,6 +19,7 @@ from tenfold.engine.operations.dense import DenseOp
 from tenfold.engine.operations.dropout import DropoutOp
 from tenfold.engine.operations.flatten import FlattenOp
 from tenfold.engine.operations.global_pooling import GlobalPoolOp
+from tenfold.engine.operations.lookup import LookupOp
 from tenfold.engine.operations.maxout import MaxoutOp
 from tenfold.engine.operations.normalization import NormalizeOp
 from tenfold.engine.operations.operation import MATRICES, Operands, padded
@@ -69,6 +70,7 @@ EXAMPLES = {
     "bins": (9, [(BinsOp(5, 1, 6, 4), PLE(bins=6))]),
     "map of columns": (17, [(ColumnMapOp(5, 3, 2, 2, 1, False), PBLD(frequencies=2, size=2))]),
     "rectified map of columns": (5, [(ColumnMapOp(5, 1, 6, 0, 0, True), LinearReLU(size=6))]),
+    "lookup": (9, [(LookupOp(3, (5, 2), 4), None)]),
     "views": (7, [(ViewsOp(7, 2), Views()), (HeadsOp(7, 3, 2), ViewMean("softmax"))]),
     "views of rates": (5, [(ViewsOp(5, 3), Views()), (HeadsOp(5, 1, 3), ViewMean("exp"))]),
     "residual": (7, [(ResidualBegin(7), None), (DenseOp(7, 7, True), None), (ResidualEnd(None, 7), None)]),
@@ -86,7 +88,7 @@ def test_every_layer_is_planned_as_an_operation():
 
 def test_every_operation_has_an_example():
     shown = {type(op) for _, steps in EXAMPLES.values() for op, _ in steps}
-    assert shown == {*OPERATIONS.values(), ActivationOp, ResidualEnd, HeadsOp}
+    assert shown == {*OPERATIONS.values(), ActivationOp, ResidualEnd, HeadsOp, LookupOp}
 
 
 def drawn(op, rng):
@@ -135,6 +137,8 @@ def test_the_module_computes_what_the_lanes_compute(name):
     size, steps = EXAMPLES[name]
     rng = np.random.default_rng(0)
     alone, h = inputs(size, rng)
+    if name == "lookup":  # whole numbers
+        alone, h = alone.abs(), h.abs()
     stacks, remembered = [[[]] for _ in range(LANES)], []
     for op, layer in steps:
         parameters, moments = drawn(op, rng)

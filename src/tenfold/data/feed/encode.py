@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 Array = np.ndarray
 MAX_LEVELS = 64  # levels of one category with an input column of their own
+LEAST_LEVELS = 9  # of a large category; fewer are told apart by their one-hot columns
 STACKED_ROWS = 4096
 SMALL_UNIT = 16.0  # floats up to it are in a unit that networks train well in
 DAY, WEEK, YEAR = 1.0, 7.0, 365.2425  # periods of the cyclic parts of a date, in days
@@ -97,6 +98,12 @@ class Inputs:
         """The numbers of some rows as float64 (rows, numeric columns); pixels in bytes become [0, 1]."""
         numbers = self.numbers[rows]
         return numbers / 255.0 if numbers.dtype == np.uint8 else numbers
+
+    @property
+    def large_categories(self) -> list[int]:
+        """The categories of so many levels that recipes may take them otherwise; two codes of each are missing and
+        unseen."""
+        return [category for category, size in enumerate(self.sizes) if size - 2 >= LEAST_LEVELS]
 
     def take(self, rows: Array | slice) -> Inputs:
         """The same columns for some rows."""
@@ -198,19 +205,28 @@ def date_parts(values: Array) -> dict[str, Array]:
     return parts
 
 
+class LevelRows(NamedTuple):
+    """Of an embedded category (its place among the codes) the row of each code, (codes,), in the tables of all of them,
+    which lie one below the other. See `with_level_rows`."""
+
+    category: int
+    rows: Array
+
+
 @dataclass(frozen=True)
 class Encoding:
-    """What one training part decided about the input columns. Input columns are: the numbers, the missing
-    indicators, then for each category its own levels and its unknown slot.
+    """What one training part decided about the input columns. Input columns are: the numbers, a row of a table for each
+    embedded category, the missing indicators, then for each other category its own levels and its unknown slot.
 
     medians (numeric columns,); indicators: the numeric columns that have one; slots: one array for each
-    category, from code to input column; width: number of input columns.
+    category, from code to input column; width: number of input columns; levels: of the embedded categories.
     """
 
     medians: Array
     indicators: Array
     slots: tuple[Array, ...]
     width: int
+    levels: tuple[LevelRows, ...] = ()
 
     def matrix(self, inputs: Inputs, rows: Array | slice = slice(None)) -> Array:
         """The encoded rows (rows, width) float64, before the recipe's preprocessing."""
@@ -222,9 +238,12 @@ class Encoding:
         out = np.zeros((len(numbers), self.width))
         count = numbers.shape[1]
         out[:, :count] = np.where(missing, self.medians, numbers)
-        out[:, count : count + len(self.indicators)] = missing[:, self.indicators]
+        behind = count + len(self.levels)
+        out[:, behind : behind + len(self.indicators)] = missing[:, self.indicators]
         for category, slots in enumerate(self.slots):
             out[np.arange(len(out)), slots[inputs.codes[rows, category]]] = 1.0
+        for place, (category, level_rows) in enumerate(self.levels):
+            out[:, count + place] = level_rows[inputs.codes[rows, category]]
         return out
 
 

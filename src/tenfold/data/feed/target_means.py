@@ -16,7 +16,6 @@ import numpy as np
 from tenfold.data.feed.encode import Inputs
 
 Array = np.ndarray
-LEAST_LEVELS = 9  # of a category that has means; fewer are told apart by their one-hot columns
 SMOOTH = 10.0  # rows of the mean of all that are added to each level
 PARTS = 5  # that the training rows are divided into
 
@@ -26,11 +25,6 @@ class TargetMeans(NamedTuple):
 
     category: int
     table: Array
-
-
-def mean_categories(inputs: Inputs) -> list[int]:
-    """The categories that are many-valued enough to have means; two codes of each are missing and unseen."""
-    return [category for category, size in enumerate(inputs.sizes) if size - 2 >= LEAST_LEVELS]
 
 
 def target_columns(y: Array, classes: int) -> Array:
@@ -56,7 +50,7 @@ def fit_target_means(
     one number stay in one part; None: every row for itself."""
     means = tuple(
         TargetMeans(category, level_means(inputs.codes[train, category], inputs.sizes[category], targets[train]))
-        for category in mean_categories(inputs)
+        for category in inputs.large_categories
     )
     columns = mean_columns(inputs, means)
     together = np.unique(train if units is None else units[train], return_inverse=True)[1]

@@ -221,13 +221,34 @@ def lane_targets(pack: LaneStates, lane: int, rows: np.ndarray) -> Tensor:
     return target if pack.feed.classification else target[:, None]
 
 
-def lane_inputs(pack: LaneStates, lane: int, rows: np.ndarray, update: int | None = None) -> Tensor:
-    """Inputs (rows, columns) as they enter a lane's network: encoded, preprocessed, in training (`update`) augmented.
-    Images are rows of pixels, channel last."""
+class LevelsApart(nn.Sequential):
+    """A network that takes the rows of embedded categories (rows, categories) int64 beside all other columns (rows,
+    columns), of which the first `numbers` are numbers: what is done to inputs, such as scaling, must not touch them."""
+
+    def __init__(self, network: nn.Sequential, numbers: int) -> None:
+        super().__init__(*network)
+        self.numbers = numbers
+
+    def forward(self, input: Tensor, levels: Tensor | None = None) -> Tensor:
+        """Without levels, all columns in one."""
+        if levels is not None:
+            front, behind = input[:, : self.numbers], input[:, self.numbers :]
+            input = torch.cat([front, levels.to(input.dtype), behind], 1)
+        return super().forward(input)
+
+
+def lane_inputs(pack: LaneStates, lane: int, rows: np.ndarray, update: int | None = None) -> tuple[Tensor, ...]:
+    """Inputs (rows, columns) as they enter a lane's network: encoded, preprocessed, in training (`update`) augmented;
+    where categories are embedded their rows apart (see `LevelsApart`). Images are rows of pixels, channel last."""
     feed, fold = pack.feed, pack.lanes[lane].fold
     index = torch.from_numpy(np.ascontiguousarray(rows))[None].expand(len(feed.folds), -1).to(feed.device)
     group, width = pack.batches.group_list[lane], feed.folds[fold].encoding.width
-    return feed.inputs(index, pack.batches.groups, update)[group, :, :width]
+    x = feed.inputs(index, pack.batches.groups, update)[group, :, :width]
+    size = pack.shape.size
+    if not size.tables:
+        return (x,)
+    levels = slice(size.numeric, size.numeric + len(size.tables))
+    return torch.cat([x[:, : levels.start], x[:, levels.stop :]], 1), x[:, levels].long()
 
 
 def lane_module(pack: LaneStates, lane: Lane, w: Tensor, moments: Tensor) -> nn.Module:
@@ -242,6 +263,8 @@ def lane_module(pack: LaneStates, lane: Lane, w: Tensor, moments: Tensor) -> nn.
                 setattr(parent, name, layer)
             if isinstance(child, HeadsLayer):
                 child.apart = False
+    if pack.shape.tables:
+        module = LevelsApart(module, pack.shape.size.numeric)
     return module.to(pack.feed.device).train()
 
 
@@ -259,7 +282,7 @@ def dead_relu_share(pack: LaneStates, lane: int, rows: np.ndarray) -> float:
     for layer in module.modules():
         if isinstance(layer, nn.ReLU):
             layer.register_forward_hook(count)
-    module(lane_inputs(pack, lane, rows))
+    module(*lane_inputs(pack, lane, rows))
     return max(shares, default=0.0)
 
 
@@ -334,9 +357,9 @@ def _evaluation(pack: LaneStates, lane: int, model: nn.Module, criterion: nn.Mod
     return [_seen(pack.update, model.eval(), criterion, lane_inputs(pack, lane, rows), lane_targets(pack, lane, rows))]
 
 
-def _seen(step: int, model: nn.Module, criterion: nn.Module, x: Tensor, target: Tensor) -> ObservedBatch:
-    output = model(x)
-    return ObservedBatch(step, (x,), {}, output, output, target, float(criterion(output, target)), model.training)
+def _seen(step: int, model: nn.Module, criterion: nn.Module, x: tuple[Tensor, ...], target: Tensor) -> ObservedBatch:
+    output = model(*x)
+    return ObservedBatch(step, x, {}, output, output, target, float(criterion(output, target)), model.training)
 
 
 def _curves(pack: LaneStates, observer: LaneObserver, lane_index: int) -> Curves:

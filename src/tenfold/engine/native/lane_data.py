@@ -131,6 +131,9 @@ class SharedSource:
         flags = none if feed.gaps is None else np.ascontiguousarray(feed.flag[fold, 0].numpy())
         codes = none if feed.codes is None else feed.codes.numpy()
         columns = none if feed.codes is None else np.ascontiguousarray(feed.slots[fold].numpy())
+        rows = (
+            None if feed.rows_of_codes is None else np.ascontiguousarray(feed.rows_of_codes[fold].numpy(), np.float64)
+        )
         record = SourceRecord(
             table=None, table_row=0, columns=numbers.shape[1], width=feed.width, behind=feed.extra,
             numbers=None if pixels else address(numbers), pixels=address(numbers) if pixels else None,
@@ -140,10 +143,10 @@ class SharedSource:
             knot_count=0 if knots is None else knots.shape[1],
             gap_count=len(gaps), gaps=address(gaps), flags=address(flags),
             code_count=0 if feed.codes is None else feed.codes.shape[1], codes=address(codes),
-            code_columns=address(columns),
+            code_columns=address(columns), code_rows=None if rows is None else address(rows),
         )  # fmt: skip
         return RowSource(
-            record, (numbers, medians, shift, scale, rotation, limit, knots, heights, gaps, flags, codes, columns)
+            record, (numbers, medians, shift, scale, rotation, limit, knots, heights, gaps, flags, codes, columns, rows)
         )
 
 

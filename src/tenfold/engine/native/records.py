@@ -9,7 +9,7 @@ import numpy as np
 # In the order of `OperationKind`, `Phase` and `Failure` in source/interface.h.
 KINDS = (
     "dense", "activation", "batch_normalization", "group_normalization", "dropout", "prelu", "maxout", "residual_begin",
-    "residual_end", "scale", "waves", "column_map", "parametric", "views", "heads", "bins",
+    "residual_end", "scale", "waves", "column_map", "parametric", "views", "heads", "bins", "lookup",
 )  # fmt: skip
 GRADIENT, MOVE = 1, 2
 NO_MEMORY, STOPPED = -1, -2
@@ -68,6 +68,7 @@ class SourceRecord(Structure):
         ("code_count", c_int64),
         ("codes", c_void_p),
         ("code_columns", c_void_p),
+        ("code_rows", c_void_p),
         ("behind", c_int64),
     ]
 

@@ -100,14 +100,22 @@ class Feed:
         self.extra: int = self.width - count
         flag = np.full((len(folds), count), self.extra)
         for f, fold in enumerate(folds):
-            flag[f, fold.encoding.indicators] = np.arange(len(fold.encoding.indicators))
+            first = len(fold.encoding.levels)
+            flag[f, fold.encoding.indicators] = first + np.arange(len(fold.encoding.indicators))
         self.flag: Tensor = torch.from_numpy(flag[:, gaps]).to(device)[:, None]  # (F, 1, gaps)
         offsets = np.concatenate([[0], np.cumsum(inputs.sizes)]).astype(np.int64)
         self.codes: Tensor | None = None
+        self.rows_of_codes: Tensor | None = None  # what is written to the column of a code, where not always 1
         if inputs.sizes:
             self.codes = torch.from_numpy(inputs.codes + offsets[:-1]).to(device)  # (rows, C), codes made distinct
             slots = np.stack([np.concatenate(fold.encoding.slots) for fold in folds]) - count
             self.slots: Tensor = torch.from_numpy(slots).to(device)  # (F, all codes)
+            if any(fold.encoding.levels for fold in folds):
+                written = np.ones(slots.shape)
+                for f, fold in enumerate(folds):
+                    for category, level_rows in fold.encoding.levels:
+                        written[f, offsets[category] : offsets[category + 1]] = level_rows
+                self.rows_of_codes = torch.from_numpy(written).to(device, dtype)  # (F, all codes)
         means, deviations = np.stack([f.target_mean for f in folds]), np.stack([f.target_std for f in folds])
         self.target_mean: Tensor = torch.from_numpy(means.astype(np.float64)).to(device)  # (F,) or (F, k)
         self.target_std: Tensor = torch.from_numpy(deviations.astype(np.float64)).to(device)
@@ -196,7 +204,11 @@ class Feed:
             behind.scatter_(2, place, 1.0)
         if self.codes is not None and behind is not None:
             codes = self.codes.index_select(0, flat).view(folds, -1)  # (F, B C)
-            behind.scatter_(2, self.slots.gather(1, codes).view(folds, batch, -1), 1.0)
+            place = self.slots.gather(1, codes).view(folds, batch, -1)
+            if self.rows_of_codes is None:
+                behind.scatter_(2, place, 1.0)
+            else:
+                behind.scatter_(2, place, self.rows_of_codes.gather(1, codes).view(folds, batch, -1))
         if fold_of is not None:
             numbers = numbers.index_select(0, fold_of)
             behind = None if behind is None else behind.index_select(0, fold_of)

@@ -1,7 +1,8 @@
 """A network on given inputs as a straight list of operations with their sizes: what costs, packs and modules share.
 
 `plan_network` walks the layers once, lets each operation infer its size, appends the output layer (of views their
-heads), and flattens where a layer needs a row. A residual block is `ResidualBegin ... ResidualEnd`.
+heads), and flattens where a layer needs a row. Embedded categories are looked up in front of all layers. A residual
+block is `ResidualBegin ... ResidualEnd`.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Literal
 from tenfold.engine.operations import operation_of
 from tenfold.engine.operations.dense import DenseOp
 from tenfold.engine.operations.flatten import flattened
+from tenfold.engine.operations.lookup import LookupOp
 from tenfold.engine.operations.operation import FlowSize, PlannedOp, Site, count, misfit, views_before
 from tenfold.engine.operations.user_module import ModuleOp
 from tenfold.engine.operations.views import HeadsOp, ViewsOp
@@ -38,8 +40,13 @@ def plan_network(network: Network, size: Size) -> tuple[PlannedOp, ...]:
     flow: FlowSize = entering_image(network, size) or size.inputs
     if not isinstance(flow, tuple):
         _check_first(layers)
+    looked_up: list[PlannedOp] = []
+    if size.tables:
+        looked_up = LookupOp.plan(None, Site(flow, (), layers, (), _walk, size))
+        flow = size.inputs + looked_up[0].op.more_columns
+        size = size._replace(inputs=flow, tables=())
     steps, flow = _walk(layers, flow, (), size)
-    steps += flattened(flow)
+    steps = looked_up + steps + flattened(flow)
     views = views_before([step.op for step in steps])[-1]
     if any(isinstance(step.op, ViewsOp) for step in steps):
         mean = ViewMean("softmax" if size.outputs > 1 else "identity")

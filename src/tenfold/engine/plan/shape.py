@@ -21,7 +21,7 @@ class Shape:
     """The structure that all lanes of a pack share; everything else about a trial is a value.
 
     image: the size of what enters the network where that is an image, None where it is a row of numbers, of which the
-    first `numbers` are no indicators or levels.
+    first `numbers` are no indicators or levels. tables: see `Size`.
     second_order: the optimizer where it is of second order, None for all others, which mix freely.
     """
 
@@ -33,11 +33,12 @@ class Shape:
     second_order: Any = None
     numbers: int | None = None
     tensors: TensorShapes | None = None
+    tables: tuple[int, ...] = ()
 
     @property
     def size(self) -> Size:
         """What enters and leaves the network."""
-        return Size(self.inputs, self.outputs, self.image, self.numbers, tensors=self.tensors)
+        return Size(self.inputs, self.outputs, self.image, self.numbers, tensors=self.tensors, tables=self.tables)
 
     @staticmethod
     def of(recipe: Recipe, size: Size, folds: Sequence[Fold]) -> Shape:
@@ -52,7 +53,7 @@ class Shape:
         second = recipe.optimizer if recipe.optimizer.family == "second_order" else None
         enters = entering_image(recipe.network, size)
         ops = tuple(step.op for step in steps)
-        return Shape(size.inputs, enters, size.outputs, ops, dealing, second, size.numbers, size.tensors)
+        return Shape(size.inputs, enters, size.outputs, ops, dealing, second, size.numbers, size.tensors, size.tables)
 
     @property
     def is_module(self) -> bool:

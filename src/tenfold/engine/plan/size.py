@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import starmap
 from typing import TYPE_CHECKING, NamedTuple
 
 from tenfold.data.feed.tensors import TensorShapes
@@ -13,19 +14,31 @@ if TYPE_CHECKING:
 Image = tuple[int, int, int]  # height, width, channels
 
 
+class ColumnsTaken(NamedTuple):
+    """How some recipes take the columns: what they say of integers and of categories, how many more columns than most
+    recipes have (of embedded categories mostly fewer), how many more numbers among them, and `Size.tables`."""
+
+    integers: str
+    categories: str
+    inputs: int
+    numbers: int = 0
+    tables: tuple[int, ...] = ()
+
+
 class Size(NamedTuple):
     """inputs: encoded columns (of images all pixels of all channels); outputs: units of the output layer; image: the
     size of the images that the columns are, None for a table; numbers: how many of the columns, the first ones, are
-    numbers and no indicators or levels, None for all; ways: where recipes that take the columns in other ways get more
-    of them: what such a recipe says of integers and of categories, how many more columns, and numbers among them;
+    numbers and no indicators or levels, None for all; ways: where recipes that take the columns in other ways get other
+    ones; tables: of each embedded category, whose columns follow those of the numbers, the rows of its table;
     tensors: what X is where only a user's module takes it."""
 
     inputs: int
     outputs: int
     image: Image | None = None
     numbers: int | None = None
-    ways: tuple[tuple[str, str, int, int], ...] = ()
+    ways: tuple[ColumnsTaken, ...] = ()
     tensors: TensorShapes | None = None
+    tables: tuple[int, ...] = ()
 
     @property
     def numeric(self) -> int:
@@ -34,7 +47,8 @@ class Size(NamedTuple):
 
     def of(self, recipe: Recipe) -> Size:
         """What enters and leaves the network of a recipe."""
-        for integers, categories, inputs, numbers in self.ways:
+        for integers, categories, inputs, numbers, tables in starmap(ColumnsTaken, self.ways):
             if (integers, categories) == (recipe.integers, recipe.categories):
-                return self._replace(inputs=self.inputs + inputs, numbers=self.numeric + numbers, ways=())
+                inputs, numbers = self.inputs + inputs, self.numeric + numbers
+                return self._replace(inputs=inputs, numbers=numbers, ways=(), tables=tables)
         return self._replace(ways=())

@@ -19,7 +19,7 @@ from tenfold.rules.rate_factors import RateFactors
 MEANINGS = {
     "preprocess": "numeric inputs, fitted on the training rows",
     "integers": "whole numbers of 3 to 50 values: as numbers alone, or as categories too",
-    "categories": "one_hot columns alone, or target_means of the levels too, where these are more than 8",
+    "categories": "of more than 8 levels: one_hot columns, target_means of levels too, or embedded as learned numbers",
     "augment": "training images, drawn anew in every epoch",
     "flip": "mirror left and right with probability 1/2",
     "shift": "move by up to so many pixels in each direction",
@@ -41,7 +41,8 @@ MEANINGS = {
     "rate_factors": "what multiplies the learning rate of each kind of parameter",
     "bias": "of biases of layers",
     "rate_factors.scale": "of scaling layers",
-    "rate_factors.embedding": "of embeddings",
+    "rate_factors.embedding": "of embeddings of numbers",
+    "rate_factors.categories": "of embedded categories",
     "parametric": "of what activations learn",
     "first_layer": "of the first layer, times the others",
     "fan_in": "weights have 1 / sqrt(inputs of a unit)",

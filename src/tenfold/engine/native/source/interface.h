@@ -21,6 +21,7 @@ enum OperationKind {
     VIEWS = 13,
     HEADS = 14,
     BINS = 15,
+    LOOKUP = 16,
 };
 
 enum Phase { GRADIENT = 1, MOVE = 2 };
@@ -35,7 +36,8 @@ enum Failure { NO_MEMORY = -1, STOPPED = -2 };
 // heads' weights lie side by side: (in, option * out). WAVES, COLUMN_MAP and BINS act on the first columns of a row,
 // `option` of them. numbers of WAVES: frequencies, and whether there are phases, and the column itself in front; of
 // COLUMN_MAP: numbers of a column that enter and that leave, how many of them are kept, the first ones, and whether the
-// others are rectified; of BINS: how many a column has.
+// others are rectified; of BINS: how many a column has. LOOKUP acts on `option` columns, each of which holds a row of its
+// table; numbers: how many columns are in front of them, and how many numbers a row of the table has.
 struct Operation {
     int64_t kind, in, out, slot, slots, option, stored, mean, var;
     double numbers[4];
@@ -54,7 +56,8 @@ struct Network {
 
 // Rows of data and what a fold and a recipe make of them. table: encoded rows (rows, table_row) if there are any; else
 // numbers (rows, columns) or pixels, with medians and flags for what is missing, codes of categories with the column that
-// each turns on, shift and scale, and a rotation (columns, columns) or null.
+// each turns on and what it writes there (1 where `code_rows` is null), shift and scale, and a rotation (columns, columns)
+// or null.
 struct Source {
     const void* table;
     int64_t table_row;
@@ -67,6 +70,7 @@ struct Source {
     const int64_t *gaps, *flags;
     int64_t code_count;
     const int64_t *codes, *code_columns;
+    const double* code_rows;
     int64_t behind;
 };
 

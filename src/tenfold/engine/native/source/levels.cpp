@@ -6,7 +6,7 @@
 #endif
 
 // Raised by one whenever an exported function changes: library.py refuses a library with another number than its own.
-EXPORT int tenfold_interface(void) { return 5; }
+EXPORT int tenfold_interface(void) { return 6; }
 
 #if defined(__x86_64__)
 // Asked of the processor itself: __builtin_cpu_supports needs a piece of the compiler's runtime, which not every

@@ -319,6 +319,9 @@ public:
                 case BINS:
                     bins(op, w, from, to, panels);
                     break;
+                case LOOKUP:
+                    look_up(op, w, from, to, panels);
+                    break;
                 case VIEWS:
                     look(op, w, from, to, panels);
                     if (weight) {
@@ -390,6 +393,9 @@ public:
                     break;
                 case BINS:
                     if (on) bins_back(op, w, values[i], from, to, panels);
+                    break;
+                case LOOKUP:
+                    look_up_back(op, g, values[i], from, panels);
                     break;
                 case COLUMN_MAP:
                     map_columns_back(op, kept[i], w, g, values[i], values[i + 1], gradients[i + 1], to, panels);
@@ -901,6 +907,34 @@ private:
                     }
             }
         pass(columns.passing, from, op.out, to, op.in, panels);
+    }
+
+    // The rows of the table that columns hold; those in front of them and behind them pass.
+    void look_up(const Operation& op, const T* w, const T* from, T* to, int64_t panels) {
+        const T* table = w + place(op.slot).start;
+        const int64_t before = int64_t(op.numbers[0]), size = int64_t(op.numbers[1]);
+        pass(op.in - before - op.option, from, op.in, to, op.out, panels);
+        for (int64_t p = 0; p < panels && !order.stopped(); p++, from += op.in * PANEL<T>, to += op.out * PANEL<T>) {
+            memcpy(to, from, size_t(before * PANEL<T>) * sizeof(T));
+            for (int64_t c = 0; c < op.option; c++)
+                for (int64_t i = 0; i < PANEL<T>; i++) {
+                    const T* row = table + int64_t(from[(before + c) * PANEL<T> + i]) * size;
+                    for (int64_t j = 0; j < size; j++) to[(before + c * size + j) * PANEL<T> + i] = row[j];
+                }
+        }
+    }
+
+    // x: what entered. Nothing in front of it learns, so that this needs no gradient.
+    void look_up_back(const Operation& op, T* g, const T* x, const T* from, int64_t panels) {
+        const Place& at = place(op.slot);
+        const int64_t before = int64_t(op.numbers[0]), size = int64_t(op.numbers[1]);
+        memset(g + at.start, 0, size_t(at.size()) * sizeof(T));
+        for (int64_t p = 0; p < panels && !order.stopped(); p++, x += op.in * PANEL<T>, from += op.out * PANEL<T>)
+            for (int64_t c = 0; c < op.option; c++)
+                for (int64_t i = 0; i < PANEL<T>; i++) {
+                    T* row = g + at.start + int64_t(x[(before + c) * PANEL<T> + i]) * size;
+                    for (int64_t j = 0; j < size; j++) row[j] += from[(before + c * size + j) * PANEL<T> + i];
+                }
     }
 
     // The numbers of each column times its own weights, (taken, made), plus its own bias.

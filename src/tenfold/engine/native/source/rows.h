@@ -56,8 +56,8 @@ public:
             if (source.flags[i] < source.behind) behind[source.flags[i]] = T(1);
         }
         for (int64_t i = 0; i < source.code_count; i++) {
-            const int64_t column = source.code_columns[source.codes[number * source.code_count + i]];
-            if (column < source.behind) behind[column] = T(1);
+            const int64_t code = source.codes[number * source.code_count + i], column = source.code_columns[code];
+            if (column < source.behind) behind[column] = source.code_rows ? T(source.code_rows[code]) : T(1);
         }
         for (int64_t i = 0; i < columns; i++) numbers[i] = (numbers[i] - source.shift[i]) / source.scale[i];
         if (source.rotation) {
