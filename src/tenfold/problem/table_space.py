@@ -29,7 +29,7 @@ ENCODED = 640  # numbers that all columns together are encoded as
 MOST_EMBEDDED = 160  # numeric columns: of more than that an embedding would take all the time
 WITHIN = {"clip_predictions": True}
 FEW = 1_000  # rows up to which regularization matters most
-NORMAL = {"preprocess": "quantile_normal"}
+NORMAL: dict[str, Any] = {"preprocess": "quantile_normal"}
 # With a learned map behind it an embedding must move more than RealMLP's, whose numbers are random from the start.
 FASTER_EMBEDDING: dict[str, Any] = {**REALMLP_FACTORS, "embedding": 0.3}
 VALLEYS = {"coslog": {"base": 3, "cycles": 4}}  # at 1/27, 1/9, 1/3 of a training, about, and at its end
@@ -78,7 +78,10 @@ def first_recipes(size: Size, *, rows: int, task: str) -> list[dict[str, Any]]:
     bins = {"ple": {"bins": most_bins(size)}}
     viewed = _viewed(rows, seen, embedding={"ple": {"bins": max(4, most_bins(size) // 2), "size": 8}})
     if task == "regression":
-        learned = {"embedding": {"ple": {"bins": most_bins(size), "size": 8}}, "rate_factors": FASTER_EMBEDDING}
+        learned: dict[str, Any] = {
+            "embedding": {"ple": {"bins": most_bins(size), "size": 8}},
+            "rate_factors": FASTER_EMBEDDING,
+        }
         return [
             _recipe(rows, usual, "mish", 0.05, embedding=bins, dropout=0.25),
             _recipe(rows, usual, "mish", 0.03, embedding={"pbld": {"sigma": 0.3}}, **NORMAL),

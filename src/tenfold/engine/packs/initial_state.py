@@ -13,6 +13,7 @@ from tenfold.data.feed.batches import align
 from tenfold.data.feed.randomness import derive
 from tenfold.data.split.folds import Fold
 from tenfold.engine.operations.operation import BatchContext, Flow, PlannedOp, Slot
+from tenfold.engine.operations.user_module import ModuleOp
 from tenfold.engine.packs.forward import Forward
 from tenfold.engine.packs.lanes import Lane, LaneValues
 from tenfold.engine.packs.rows import Feed
@@ -39,10 +40,11 @@ def initial_parameters(
         steps, rule, fold = planned[lane.recipe], lane.recipe.init, folds[lane.fold]
         layer = -1
         for slot in layout.slots:
-            if slot.own:
-                key = (lane.fold, steps[slot.op].op)
+            module = steps[slot.op].op
+            if isinstance(module, ModuleOp):
+                key = (lane.fold, module)
                 if key not in own:
-                    own[key] = steps[slot.op].op.start(fold)
+                    own[key] = module.start(fold)
                 row[slot.start : slot.stop] = own[key][slot.kind].reshape(-1)
                 continue
             layer += slot.kind == "weight"
