@@ -172,8 +172,8 @@ def test_data_that_are_replaced_while_a_run_goes_on_are_refused(
     before = (folder / "churn.csv").read_bytes()
     look: Any = fitting._check_unchanged  # pyright: ignore[reportPrivateUsage]
 
-    def then_replaced(data: str, sha: str, found: str) -> None:
-        look(data, sha, found)
+    def then_replaced(*known: str) -> None:
+        look(*known)
         write(folder / "churn.csv", rows(90, seed=5))
 
     monkeypatch.setattr(fitting, "_check_unchanged", then_replaced)

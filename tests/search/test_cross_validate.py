@@ -320,5 +320,6 @@ def test_tensors_are_taken_as_arrays_are(result):
 
 
 def test_a_space_must_be_one():
-    with pytest.raises(BadInput, match=r"the space is a dict\n  expected: a Space\n  try: tenfold.Space.from_dict"):
+    said = r"the space is a dict\n  expected: a Space, or a list of recipes\n  try: tenfold.Space.from_dict"
+    with pytest.raises(BadInput, match=said):
         tenfold.search({"epochs": [1, 2]}, X, Y)

@@ -151,8 +151,8 @@ def test_where_the_model_repeats_itself_the_rest_is_random(monkeypatch):
 
 
 def test_what_is_refused(monkeypatch):
-    with pytest.raises(BadInput, match=r"the proposals 'grid'\n.*one of random, sobol, coarse-to-fine, model"):
-        proposer("grid", SPACE, 9, 0)
+    with pytest.raises(BadInput, match=r"the proposals 'all'\n.*one of random, sobol, grid, coarse-to-fine, model"):
+        proposer("all", SPACE, 9, 0)
     for trials in (0, -1, 10**30, 10**5000, float("nan"), float("inf"), 2.5, "3", None, True):
         with pytest.raises(BadInput, match=r"trials .*\n.*a whole number from 1 to 100,000"):
             proposer("random", SPACE, trials, 0)

@@ -16,7 +16,6 @@ import numpy as np
 from tenfold.errors import BadInput
 from tenfold.problem.problem import Problem
 from tenfold.recipe.module import functions_by_name
-from tenfold.run.checkpoint_journal import RunJournal
 from tenfold.search.context import SearchContext
 from tenfold.store.run_directory import Run
 
@@ -37,6 +36,9 @@ def kept_search(
     holds the names. Raises `BadInput` where the directory holds the work
     of another call, or of other data.
     """
+    # it imports torch, which a command that only reads a run of this kind does without
+    from tenfold.run.checkpoint_journal import RunJournal
+
     if run_dir is None:
         yield context
         return
