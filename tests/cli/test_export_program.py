@@ -157,6 +157,9 @@ def churn(tmp_path_factory):
 def test_a_program_is_whole_and_has_only_what_the_recipe_uses(churn, tmp_path):
     done = tenfold("export", churn[0], tmp_path / "program.py", "--json")
     assert done.code == 0, done.err
+    again = tenfold("export", churn[0], tmp_path / "program.py")
+    assert again.code == 2
+    assert "what you changed in it would be lost" in again.err
     program = (tmp_path / "program.py").read_text()
     compile(program, "program.py", "exec")
     assert max(map(len, program.splitlines())) <= 120

@@ -13,6 +13,8 @@ from tenfold.problem.settings import Settings
 from tenfold.recipe import Recipe
 from tenfold.recipe.presets import recipe_preset
 
+from .program import tenfold
+
 
 def table(tmp_path, numbers):
     rows = [f"{i % 7},{i % 5},{i * 1.37 if numbers else 'yes' if i % 2 else 'no'}" for i in range(60)]
@@ -32,6 +34,13 @@ def test_the_task_decides_the_form(tmp_path, numbers):
     assert Settings.of(json.loads(json.dumps(prepared.settings.to_dict()))) == prepared.settings
 
 
+@pytest.mark.parametrize("name", ["realmlp", "tabm_mini"])
+def test_fit_takes_a_preset(tmp_path, name):
+    done = tenfold("fit", table(tmp_path, numbers=False), "--target", "y", "--recipe", name, "--dry-run")
+    assert done.code == 0, done.err
+    assert "1 recipe" in done.out
+
+
 def test_a_preset_is_refused_beside_a_space_and_trials():
     with pytest.raises(BadInput, match="together with --recipe"):
         Settings(data="t.csv", preset="realmlp", trials=3)
@@ -42,7 +51,7 @@ def test_a_name_without_suffix_is_the_preset_and_a_full_path_the_file(tmp_path, 
     (tmp_path / "realmlp").write_text("epochs: 3\n")
     (tmp_path / "mine").write_text("epochs: 4\n")
     assert recipe_options(None) == {}
-    assert recipe_options(Path("realmlp")) == {"preset": "realmlp"}
+    assert recipe_options(Path("realmlp")) == {"preset": "realmlp", "recipe": None}
     assert recipe_options(tmp_path / "realmlp")["recipe"].epochs == 3
     assert recipe_options(Path("mine"))["recipe"].epochs == 4
     with pytest.raises(BadInput, match="no such file or preset") as caught:

@@ -175,3 +175,27 @@ def test_losses_and_metrics_of_the_users(iris):
         tenfold.cross_validate(Recipe(network=Module(Tagger)), tokens, tags, folds=3, metric=right_tags, device="cpu")
     with pytest.raises(BadInput, match="a number for each row"):
         tenfold.cross_validate(recipe, tokens, tags, folds=3, metric=lambda y, p: 1.0, device="cpu")
+
+
+class NoNumber(nn.Module):
+    """Linear, and all of its outputs are nan."""
+
+    def __init__(self, input_shape, outputs):
+        super().__init__()
+        self.last = nn.Linear(input_shape[0], outputs)
+
+    def forward(self, x):
+        return self.last(x) * torch.nan
+
+
+def test_a_module_that_gives_nan_diverges_and_leaves_the_others_alone(iris):
+    recipes = [Recipe(network=Module(mlp), epochs=2), Recipe(network=Module(NoNumber), epochs=2)]
+    found = tenfold.cross_validate(recipes, *iris, folds=3, device="cpu")
+    assert np.isfinite(found.table[0]["mean"])
+    assert set(found.table[0]["outcomes"]) == {"ok"}
+    assert set(found.table[1]["outcomes"]) == {"diverged"}
+
+
+def test_a_loss_that_is_a_name_is_refused(iris):
+    with pytest.raises(BadInput, match=r"the loss 'mse' of a module\n  expected: a function"):
+        tenfold.cross_validate(Recipe(network=Module(mlp, loss="mse"), epochs=2), *iris, folds=3, device="cpu")

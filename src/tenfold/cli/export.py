@@ -103,4 +103,7 @@ def _check_file(output: Path) -> None:
         raise BadInput("there is no such directory", where=shell_path(output.parent),
                        expected="a directory to write to",
                        do=f"{shell_path(output.name)}, or make the directory first")  # fmt: skip
+    if output.suffix == ".py" and output.exists():
+        raise BadInput("there is such a file, and what you changed in it would be lost", where=shell_path(output),
+                       expected="a new file", do="another name, or move it away first")  # fmt: skip
     refuse_output(output)

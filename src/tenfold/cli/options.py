@@ -55,7 +55,7 @@ def recipe_options(named: Path | None) -> dict[str, Any]:
     from tenfold.recipe.presets import RECIPE_PRESETS
 
     if str(named) in RECIPE_PRESETS:
-        return {"preset": str(named)}
+        return {"preset": str(named), "recipe": None}
     if not named.suffix and not named.exists() and named.parent == Path():
         expected = f"a YAML file, or one of the presets: {', '.join(RECIPE_PRESETS)}"
         raise BadInput(f"--recipe {named}: there is no such file or preset", expected=expected)

@@ -15,6 +15,7 @@ from tenfold.engine.packs.dropout_masks import DropoutMasks
 from tenfold.engine.packs.lanes import Lane, LaneValues
 from tenfold.engine.packs.rows import Ahead, Feed
 from tenfold.engine.plan.shape import Shape
+from tenfold.errors import BadInput
 from tenfold.recipe.recipe import loss_of
 
 
@@ -68,6 +69,12 @@ class PackBatches:
         if shape.is_module:
             module: Any = shape.ops[0]
             self._own_loss, self._output_shape = module.network.loss, module.skeleton.output_shape
+            if isinstance(self._own_loss, str):
+                raise BadInput(
+                    f"the loss {self._own_loss!r} of a module",
+                    expected="a function of outputs and targets",
+                    do=f"the recipe's own field loss={self._own_loss!r}, not that of the Module",
+                )
             from tenfold.engine.user_modules.draws import ModuleDraws
 
             self._draws = ModuleDraws([f.fold for f in feed.folds], self.folds, device)
