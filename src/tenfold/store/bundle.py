@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import os
 import platform
-import shutil
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from tenfold.store.blobs import pack_arrays, unpack_arrays
 from tenfold.store.files import (
     DIRECTORY_MODE,
     SHA256,
+    clear_away,
     read_regular,
     sha256,
     swap_directory,
@@ -130,7 +130,7 @@ def stage_bundle(path: Path, *, card: str, meta: Any = None, **parts: Any) -> tu
         write_synchronized(staged / MANIFEST, manifest)
         synchronize_directory(staged)
     except BaseException:
-        shutil.rmtree(staged, ignore_errors=True)
+        clear_away(staged)
         raise
     return staged, manifest
 

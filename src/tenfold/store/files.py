@@ -148,6 +148,12 @@ def synchronize_directory(path: Path) -> None:
         os.close(descriptor)
 
 
+def clear_away(folder: Path) -> None:
+    """Remove a folder of ours as far as the system lets us; a call that is refused once is made again."""
+    for _ in range(2):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def swap_directory(new: Path, path: Path, aside: Path) -> None:
     """Put the folder `new` in the place of the folder `path`, which may or may not exist.
 
@@ -155,7 +161,7 @@ def swap_directory(new: Path, path: Path, aside: Path) -> None:
     under the name `aside`; of a run, `remove_leftovers` puts it back.
     """
     if path.exists():
-        shutil.rmtree(aside, ignore_errors=True)
+        clear_away(aside)
         os.rename(path, aside)
     try:
         os.rename(new, path)
@@ -165,8 +171,10 @@ def swap_directory(new: Path, path: Path, aside: Path) -> None:
                 os.rename(aside, path)
             shutil.rmtree(new)
         raise
-    synchronize_directory(path.parent)
-    shutil.rmtree(aside, ignore_errors=True)
+    try:
+        synchronize_directory(path.parent)
+    finally:
+        clear_away(aside)
 
 
 def remove_leftovers(path: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +12,7 @@ from tenfold.errors import BadInput, RunFailed, TenfoldError
 from tenfold.store.blobs import FOLDER
 from tenfold.store.bundle import MANIFEST
 from tenfold.store.database import NAME, Database
-from tenfold.store.files import TEMPORARY
+from tenfold.store.files import TEMPORARY, clear_away
 
 # What the user mends by another name or place; everything else is the disk's failure.
 _ANOTHER_PLACE = {
@@ -61,7 +60,7 @@ def write_output(path: Path, write: Callable[[Path], object]) -> None:
         raise _refusal(path, error) from error
     finally:
         if folder is not None:
-            shutil.rmtree(folder, ignore_errors=True)
+            clear_away(folder)
 
 
 def _refusal(path: Path, error: OSError) -> TenfoldError:

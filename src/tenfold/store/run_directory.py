@@ -10,7 +10,6 @@ import contextlib
 import json
 import os
 import shlex
-import shutil
 import time
 from collections.abc import Generator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -39,6 +38,7 @@ from tenfold.store.files import (
     FILE_MODE,
     SET_ASIDE,
     TEMPORARY,
+    clear_away,
     read_regular,
     remove_leftovers,
     replace_file,
@@ -237,7 +237,7 @@ class Run:
             with self._replacing(f"{MODEL}/manifest.json", manifest), translated_errors(self.path):
                 swap_directory(staged, self.path / MODEL, self.path / (MODEL + SET_ASIDE))
         except BaseException:  # also where the database refuses to record it
-            shutil.rmtree(staged, ignore_errors=True)
+            clear_away(staged)
             raise
         return sha256(manifest)
 
