@@ -9,30 +9,25 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 import tenfold
-from bench.machine import describe, facts
-from bench.quality_tables import TABLES, BenchTable, read_frame
+from bench.held_out import METRIC, held_out, model_error
+from bench.machine import describe, facts, processor_seconds
+from bench.quality_tables import TABLES, BenchTable
 from bench.speed import RESULTS, markdown
 from tenfold.problem.default_space import default_space
 from tenfold.problem.from_arrays import understand
 from tenfold.problem.table_space import most_bins
 from tenfold.rules.rate_factors import REALMLP_FACTORS
-from tenfold.statistics.metrics import METRICS
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from tenfold.engine.plan.size import Size
 
-METRIC = {"binary": "roc_auc", "classes": "log_loss", "number": "rmse"}
 ON = ("phoneme", "churn_telco", "krkopt", "satimage", "california_housing", "seoul_bike")
-TEST = 5000  # rows, at most
 WINNER, BLEND = "the default search: the winner", "its blend"
 # Found on the way to the default and not in it.
 ASIDE = "-> "
@@ -79,53 +74,32 @@ def steps(task: str, size: Size) -> dict[str, dict[str, Any]]:
     return found
 
 
-def parts(table: BenchTable, data: Path, rows: int, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Training and test rows of a table."""
-    frame = read_frame(table, data)
-    order = np.random.default_rng(seed).permutation(len(frame))
-    rows = min(rows, 2 * len(frame) // 3)
-    train, test = (frame.iloc[part].reset_index(drop=True) for part in (order[:rows], order[rows : rows + TEST]))
-    return train, test if table.kind == "number" else test[test[table.target].isin(train[table.target])]
-
-
 def errors(table: BenchTable, data: Path, rows: int, seed: int) -> list[dict[str, Any]]:
     """One line a step: the test error of its fold models, lower is better, and its processor seconds."""
-    train, test = parts(table, data, rows, seed)
+    train, test = held_out(table, data, rows, seed)
     task = "regression" if table.kind == "number" else "classification"
     x, y = train.drop(columns=table.target), train[table.target].to_numpy()
     size = understand(x, y, task).problem(5).size
-    metric = METRICS[METRIC[table.kind]]
-    common = {"seed": seed, "task": task, "metric": metric.name, "device": "cpu"}
-
-    def error(found: tenfold.Search, way: str) -> float:
-        model = found.refit(way)
-        labels = {label: place for place, label in enumerate(model.classes)}
-        true = np.array([labels[v] for v in test[table.target]]) if labels else test[table.target].to_numpy(float)
-        outputs = model.outputs(model.inputs(test.drop(columns=table.target))[0])
-        score = float(metric.score(true, outputs[None])[0])
-        return 1 - score if metric.higher_is_better else score
+    common: dict[str, Any] = {"seed": seed, "task": task, "metric": METRIC[table.kind], "device": "cpu"}
 
     lines = []
     for name, recipe in steps(task, size).items():
-        before = _used()
+        before = processor_seconds()
         space = tenfold.Space.from_dict({"first": [recipe], **recipe})
         found = tenfold.search(space, x, y, trials=1, **common)
-        lines.append({"table": table.name, "seed": seed, "step": name, "error": error(found, "ensemble")})
-        lines[-1]["processor"] = round(_used() - before, 1)
+        error = model_error(found.refit("ensemble"), table, test)
+        lines.append({"table": table.name, "seed": seed, "step": name, "error": error})
+        lines[-1]["processor"] = round(processor_seconds() - before, 1)
         print(lines[-1], flush=True)
-    before = _used()
+    before = processor_seconds()
     space = default_space(size, rows=len(train), task=task)
     found = tenfold.search(space, x, y, trials=16, strategy="halving", **common)
-    used = round(_used() - before, 1)
+    used = round(processor_seconds() - before, 1)
     for name, way in ((WINNER, "ensemble"), (BLEND, "blend")):
-        lines.append({"table": table.name, "seed": seed, "step": name, "error": error(found, way), "processor": used})
+        error = model_error(found.refit(way), table, test)
+        lines.append({"table": table.name, "seed": seed, "step": name, "error": error, "processor": used})
         print(lines[-1], flush=True)
     return lines
-
-
-def _used() -> float:
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    return used.ru_utime + used.ru_stime
 
 
 def rows_of(lines: list[dict[str, Any]]) -> list[list[str]]:
@@ -156,7 +130,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Measure and write ablation.json, with a table beside it."""
     asked = argparse.ArgumentParser(prog="python -m bench.ablation", description=__doc__)
     asked.add_argument("--data", type=Path, required=True, metavar="DIR")
-    asked.add_argument("--rows", type=int, default=3000)
+    asked.add_argument("--rows", type=int, default=2000)
     asked.add_argument("--seeds", type=int, default=1)
     asked.add_argument("--tables", nargs="*", default=list(ON))
     asked.add_argument("--out", type=Path, default=RESULTS / "ablation.json")
@@ -169,7 +143,7 @@ def main(arguments: list[str] | None = None) -> None:
     table = markdown(rows_of(lines), ("added", *names, "error by the step before", "better"))
     machine = facts()
     given.out.write_text(json.dumps({"machine": machine, "rows": given.rows, "lines": lines}, indent=1) + "\n")
-    text = f"Command: `python -m bench.ablation --data DIR`\n\n{describe(machine)}\n\n{table}"
+    text = f"Command: `python -m bench.ablation --data DIR --rows {given.rows}`\n\n{describe(machine)}\n\n{table}"
     given.out.with_suffix(".md").write_text(text)
     print(table)
 

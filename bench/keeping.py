@@ -16,42 +16,31 @@ from typing import Any
 import numpy as np
 
 import tenfold
+from bench.held_out import METRIC, held_out, model_error
 from bench.machine import describe, facts
-from bench.quality_tables import TABLES, BenchTable, read_frame
+from bench.quality_tables import TABLES, BenchTable
 from bench.speed import RESULTS, markdown
 from tenfold.problem.default_space import default_space
 from tenfold.problem.from_arrays import understand
-from tenfold.statistics.metrics import METRICS
 
 Array = np.ndarray
 WAYS = ("refit", "refits", "ensemble", "blend")
-METRIC = {"binary": "roc_auc", "classes": "log_loss", "number": "rmse"}
-TEST = 5000  # rows, at most
 
 
 def errors(table: BenchTable, data: Path, rows: int, trials: int, seed: int) -> dict[str, Any]:
     """The test error of every way, lower is better, and what the blend was."""
-    frame = read_frame(table, data)
-    order = np.random.default_rng(seed).permutation(len(frame))
-    rows = min(rows, 2 * len(frame) // 3)
-    train, test = (frame.iloc[part].reset_index(drop=True) for part in (order[:rows], order[rows : rows + TEST]))
+    train, test = held_out(table, data, rows, seed)
     task = "regression" if table.kind == "number" else "classification"
     x, y = train.drop(columns=table.target), train[table.target].to_numpy()
     problem = understand(x, y, task).problem(5)
-    space = default_space(problem.size, rows=rows, task=task)
-    metric, begun = METRICS[METRIC[table.kind]], time.monotonic()
+    space = default_space(problem.size, rows=len(train), task=task)
+    metric, begun = METRIC[table.kind], time.monotonic()
     found = tenfold.search(
-        space, x, y, trials=trials, strategy="halving", seed=seed, task=task, metric=metric.name, device="cpu"
+        space, x, y, trials=trials, strategy="halving", seed=seed, task=task, metric=metric, device="cpu"
     )
     line: dict[str, Any] = {"table": table.name, "seed": seed, "seconds": round(time.monotonic() - begun, 1)}
     for way in WAYS:
-        model = found.refit(way)
-        labels = {label: place for place, label in enumerate(model.classes)}
-        known = test[test[table.target].isin(labels)] if labels else test
-        true = np.array([labels[v] for v in known[table.target]]) if labels else known[table.target].to_numpy(float)
-        outputs = model.outputs(model.inputs(known.drop(columns=table.target))[0])
-        score = float(metric.score(true, outputs[None])[0])
-        line[way] = 1 - score if metric.higher_is_better else score
+        line[way] = model_error(found.refit(way), table, test)
     blend = found.trained.blend
     return line | {"recipes": len(blend.numbers), "gain": blend.gain}
 

@@ -34,6 +34,12 @@ def peak_memory() -> dict[str, float]:
     return {name: round(resource.getrusage(who).ru_maxrss / unit, 1) for name, who in kinds.items()}
 
 
+def processor_seconds(*, children: bool = False) -> float:
+    """Of all processors that this process has used so far, or those of its children that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN if children else resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+
+
 def describe(machine: dict[str, Any]) -> str:
     """The facts in one line."""
     versions = ", ".join(f"{name} {number}" for name, number in machine["versions"].items() if number)

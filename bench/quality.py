@@ -12,7 +12,6 @@ import argparse
 import csv
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -23,7 +22,7 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import log_loss, roc_auc_score
 
-from bench.machine import describe, facts
+from bench.machine import describe, facts, processor_seconds
 from bench.quality_contestants import RIVALS
 from bench.quality_tables import TABLES, BenchTable, divisions, read_frame
 from bench.speed import RESULTS, markdown
@@ -73,7 +72,7 @@ def error(table: BenchTable, truth: Array, outputs: Array, classes: list[str]) -
 
 def contest(name: str, table: BenchTable, train: Path, test: Path, truth: Array, more: list[str]) -> dict[str, Any]:
     """One contestant on one division: its error, and its seconds, of the wall and of all processors."""
-    before, begun = _used(), time.perf_counter()
+    before, begun = processor_seconds(children=True), time.perf_counter()
     summary: Any = None
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
@@ -85,7 +84,7 @@ def contest(name: str, table: BenchTable, train: Path, test: Path, truth: Array,
             subprocess.run([*arguments, str(out)], check=True, stdout=subprocess.DEVNULL)
             with np.load(out) as found:
                 outputs, classes = found["outputs"], [str(label) for label in found["classes"]]
-    result = {"wall": time.perf_counter() - begun, "processor": _used() - before}
+    result = {"wall": time.perf_counter() - begun, "processor": processor_seconds(children=True) - before}
     result["error"] = error(table, truth, outputs, classes)
     if table.kind == "number":
         result["r2"] = 1 - result["error"] ** 2 / float(np.var(truth.astype(float)))
@@ -96,11 +95,6 @@ def contest(name: str, table: BenchTable, train: Path, test: Path, truth: Array,
         result |= {key: best.get(key) for key in ("cv_mean", "cv_se", "corrected", "interval", "keep")}
         result |= {"metric": summary["metric"], "recipes": summary["recipes"], "winner": best["recipe"]}
     return result
-
-
-def _used() -> float:
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
 
 
 def compare(table: BenchTable, asked: Any, known: dict[str, Any], label: str) -> None:

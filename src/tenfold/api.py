@@ -275,16 +275,17 @@ def search(
         raise BadInput(f"the space is a {type(space).__name__}", expected=expected, do="tenfold.Space.from_dict")
     chosen = _proposer(space, proposals, trials, seed)
     only = space if isinstance(space, Space) else None
+    listed = chosen.propose([]) if only is None else []
     data = understand(X, y, task)
     problem = data.problem(folds, seed=seed, metric=metric, repeats=repeats, groups=groups, time=time, gap=gap)
     plan = SearchPlan(Strategy(strategy), rule, audit, seed)
     asked = {
-        "space": only.to_dict() if only else [recipe.to_dict() for recipe in chosen.propose([])],
+        "space": only.to_dict() if only else [recipe.to_dict() for recipe in listed],
         "trials": chosen.trials, "strategy": strategy, "proposals": proposals, "rule": rule,
         "audit": audit, "seed": seed,
     }  # fmt: skip
     local = SearchContext.local(device, limit=time_limit)
-    functions = only.functions if only else functions_of(chosen.propose([]))
+    functions = only.functions if only else functions_of(listed)
     with kept_search(run_dir, problem, asked, functions, local) as context:
         found = train_all(problem, chosen, context, plan)
     return Search(found, data, seed, device, only)

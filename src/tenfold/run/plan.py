@@ -82,7 +82,8 @@ def make_plan(prepared: Prepared, workers: int) -> RunPlan:
     if settings.trials and trials < settings.trials:
         there = f"{trials} distinct recipe{'s' if trials != 1 else ''}"
         notes.append(f"the space has {there}, fewer than the {settings.trials} asked for")
-    if settings.proposals == "grid" and space is not None and (every := grid_size(space)) > trials:
+    asked = settings.trials is not None and settings.proposals == "grid"
+    if asked and space is not None and (every := grid_size(space)) > trials:
         notes.append(f"--trials {trials} cuts a grid of {every} recipes: the last {every - trials} are not tried")
     problem.check_recipes(recipes)
     _check_fits(recipes, problem)

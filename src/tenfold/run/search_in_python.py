@@ -33,15 +33,14 @@ def kept_search(
     """The context in which a search commits its work to a directory; the one given, where there is no directory.
 
     asked: what decides the results besides the problem, as JSON. functions: of users' modules, of which the directory
-    holds the names. Raises `BadInput` where the directory holds the work
-    of another call, or of other data.
+    holds the names. Raises `BadInput` where the directory holds the work of another call, or of other data.
     """
-    # it imports torch, which a command that only reads a run of this kind does without
-    from tenfold.run.checkpoint_journal import RunJournal
-
     if run_dir is None:
         yield context
         return
+    # it imports torch, which a command that only reads a run of this kind does without
+    from tenfold.run.checkpoint_journal import RunJournal
+
     path = Path(run_dir)
     wanted = json.loads(json.dumps({"asked": asked, "data": problem_sha(problem)}))
     context = replace(context, modules=functions_by_name(functions))

@@ -8,6 +8,7 @@ import math
 import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -78,45 +79,22 @@ def proposer(name: str, space: Space, trials: int, seed: int) -> Proposer:
 
 
 @dataclass(frozen=True)
-class Random:
-    """`space.sample(trials, seed)`, in one round."""
+class OneRound:
+    """All recipes of `drawn(space, trials, seed)` at once."""
 
+    drawn: Callable[[Space, int, int], list[Recipe]]
     space: Space
     trials: int
     seed: int
     rounds: int = 1
 
     def propose(self, tried: Sequence[Tried]) -> list[Recipe]:
-        """The sample, less what was tried."""
-        return _untried(self.space.sample(self.trials, self.seed), tried)
+        """What is drawn, less what was tried."""
+        return _untried(self.drawn(self.space, self.trials, self.seed), tried)
 
 
-@dataclass(frozen=True)
-class Sobol:
-    """`sobol(space, trials, seed)`, in one round."""
-
-    space: Space
-    trials: int
-    seed: int
-    rounds: int = 1
-
-    def propose(self, tried: Sequence[Tried]) -> list[Recipe]:
-        """The sequence, less what was tried."""
-        return _untried(sobol(self.space, self.trials, self.seed), tried)
-
-
-@dataclass(frozen=True)
-class Grid:
-    """`grid(space)`, in one round: every combination of the choices, at most so many; the seed decides nothing."""
-
-    space: Space
-    trials: int
-    seed: int
-    rounds: int = 1
-
-    def propose(self, tried: Sequence[Tried]) -> list[Recipe]:
-        """The first of them, less what was tried."""
-        return _untried(list(itertools.islice(grid(self.space), self.trials)), tried)
+def _first_of_grid(space: Space, trials: int, _seed: int) -> list[Recipe]:
+    return list(itertools.islice(grid(space), trials))
 
 
 @dataclass(frozen=True)
@@ -203,9 +181,9 @@ class ModelProposer:
 
 
 PROPOSERS: dict[str, Callable[[Space, int, int], Proposer]] = {
-    "random": Random,
-    "sobol": Sobol,
-    "grid": Grid,
+    "random": partial(OneRound, Space.sample),
+    "sobol": partial(OneRound, sobol),
+    "grid": partial(OneRound, _first_of_grid),
     "coarse-to-fine": CoarseToFine,
     "model": ModelProposer,
 }

@@ -312,16 +312,21 @@ def _level_counts(inputs: Inputs, parts: Sequence[Array], first: int = 0) -> lis
     return [tuple(of_parts[part] for of_parts in counts) for part in range(len(parts))]
 
 
+def frequent_codes(seen: Array, least: int, most: int) -> Array:
+    """The codes with at least so many training rows, at most so many codes, in order. seen: rows of each code of a
+    category; the last is that of values outside the schema, which are no level."""
+    known = seen[:-1]
+    frequent = np.flatnonzero(known >= least)
+    return np.sort(frequent[np.argsort(-known[frequent], kind="stable")][:most])
+
+
 def _slots(counts: Sequence[Array], rows: int, width: int) -> tuple[tuple[Array, ...], int]:
     """The slots of categories with these counts among so many training rows, behind so many input columns; and how many
     columns there are then."""
     least = max(2, min(10, round(0.005 * rows)))
     slots: list[Array] = []
     for seen in counts:
-        # values outside the schema have no column of their own
-        known = np.append(seen[:-1], 0)
-        frequent = np.flatnonzero(known >= least)
-        frequent = np.sort(frequent[np.argsort(-known[frequent], kind="stable")][:MAX_LEVELS])
+        frequent = frequent_codes(seen, least, MAX_LEVELS)
         slot = np.full(len(seen), width + len(frequent))
         slot[frequent] = width + np.arange(len(frequent))
         slots.append(slot)

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from tenfold.data.feed.encode import Encoding, Inputs, LevelRows
+from tenfold.data.feed.encode import Encoding, Inputs, LevelRows, frequent_codes
 
 Array = np.ndarray
 MOST_LEVELS = 1000  # of one category with a row of their own, the most frequent ones
@@ -25,11 +25,7 @@ def table_rows(codes: int) -> int:
 
 def rows_of_levels(codes: Array, size: int) -> Array:
     """The row (size,) of each code of a category in its own table, by the codes of the training rows."""
-    seen = np.bincount(codes, minlength=size)
-    # values outside the schema are none of its levels
-    seen[-1] = 0
-    frequent = np.flatnonzero(seen >= LEAST_ROWS)
-    frequent = np.sort(frequent[np.argsort(-seen[frequent], kind="stable")][:MOST_LEVELS])
+    frequent = frequent_codes(np.bincount(codes, minlength=size), LEAST_ROWS, MOST_LEVELS)
     rows = np.zeros(size, np.int64)
     rows[frequent] = 1 + np.arange(len(frequent))
     return rows

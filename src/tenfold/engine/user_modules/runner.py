@@ -68,7 +68,7 @@ class _Called:
         """(rows, ...) as (rows, numbers), and the buffers as the call leaves them."""
         for place, local, number in self._places:
             place[local] = held[number]
-        out = self.module(*x) if isinstance(x, tuple) else self.module(**x) if isinstance(x, dict) else self.module(x)
+        out = call_module(self.module, x)
         if not isinstance(out, Tensor):
             raise BadInput(f"the network returns a {type(out).__name__}", expected="one tensor, first axis the rows")
         flat = out if out.dim() == 2 else out.flatten(1) if out.dim() > 2 else out[:, None]
@@ -189,10 +189,15 @@ class ModuleRunner:
 
 @contextmanager
 def seeded_generator(seed: int) -> Generator[None]:
-    """torch's generator of the CPU seeded_generator, and put back."""
+    """torch's generator of the CPU begun with a seed, and put back."""
     with own_random_state():
         torch.manual_seed(seed)
         yield
+
+
+def call_module(module: nn.Module, x: ModuleInput) -> Any:
+    """What a module returns: of a tuple as several arguments, of a dict by name."""
+    return module(*x) if isinstance(x, tuple) else module(**x) if isinstance(x, dict) else module(x)
 
 
 def tensors_of(x: ModuleInput) -> list[Tensor]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -28,6 +28,7 @@ from tenfold.engine.user_modules.runner import (
     ModuleRunner,
     Names,
     Ways,
+    call_module,
     one_line,
     seeded_generator,
     tensors_of,
@@ -202,9 +203,7 @@ class _Trial:
 
     def _run(self, ways: Ways) -> _Made:
         """One training pass of two lanes and its gradients, by derived draws."""
-        runner = ModuleRunner(
-            self.draft.module, self.draft.names, self.draft.kinds, ways, torch.device("cpu"), torch.float32
-        )
+        runner = self._runner(ways)
         held = [part.clone() for part in self.held]
         learned = [i for i, slot in enumerate(self.draft.slots) if slot.learned]
         for i in learned:
@@ -222,10 +221,10 @@ class _Trial:
 
     @torch.no_grad()
     def _evaluate(self, ways: Ways) -> Tensor:
-        runner = ModuleRunner(
-            self.draft.module, self.draft.names, self.draft.kinds, ways, torch.device("cpu"), torch.float32
-        )
-        return runner(self.x, self.held)
+        return self._runner(ways)(self.x, self.held)
+
+    def _runner(self, ways: Ways) -> ModuleRunner:
+        return replace(self.draft, ways=ways).runner(torch.device("cpu"), torch.float32)
 
     def _differs(self, looped: _Made) -> str:
         """Why stacked lanes are not what single ones are; "" if they are."""
@@ -264,10 +263,9 @@ class _Trial:
 
         module = self.draft.module.eval()
         hooks = [p.register_forward_hook(add) for p in module.modules() if not list(p.children())]
-        x = self.x[0]
         try:
             with seeded_generator(0), FlopCounterMode(display=False) as counter:
-                out = module(*x) if isinstance(x, tuple) else module(**x) if isinstance(x, dict) else module(x)
+                out = call_module(module, self.x[0])
         finally:
             for hook in hooks:
                 hook.remove()
