@@ -151,7 +151,9 @@ def synchronize_directory(path: Path) -> None:
 def clear_away(folder: Path) -> None:
     """Remove a folder of ours as far as the system lets us; a call that is refused once is made again."""
     for _ in range(2):
-        shutil.rmtree(folder, ignore_errors=True)
+        # what the closing of the folder itself raises is not ignored by `ignore_errors`
+        with contextlib.suppress(OSError):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def swap_directory(new: Path, path: Path, aside: Path) -> None:
