@@ -162,16 +162,16 @@ def swap_directory(new: Path, path: Path, aside: Path) -> None:
     No system call swaps two folders everywhere, so there is a moment with neither. A crash in it leaves the old folder
     under the name `aside`; of a run, `remove_leftovers` puts it back.
     """
-    if path.exists():
-        clear_away(aside)
-        os.rename(path, aside)
     try:
+        if path.exists():
+            clear_away(aside)
+            os.rename(path, aside)
         os.rename(new, path)
     except BaseException:
         with contextlib.suppress(OSError):
             if aside.exists() and not path.exists():
                 os.rename(aside, path)
-            shutil.rmtree(new)
+            clear_away(new)
         raise
     try:
         synchronize_directory(path.parent)
