@@ -45,7 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     making.add_argument("--out", type=Path, required=True)
     making.add_argument("--doctor", choices=DOCTORS, default="watch", help="none: outcomes only")
     making.add_argument("--bases", type=_words, default=())
-    making.add_argument("--operators", type=_words, default=(), help='names; "healthy" for the healthy runs')
+    making.add_argument("--operators", type=_words, default=(), help='names; "healthy", "sound" for such runs')
     making.add_argument("--limit", type=int, help="that many runs, evenly spread")
     for name, words in (("judge", "rates from stored records"), ("remedies", "follow the first remedies"),
                         ("outcomes", "held-out skill by variant and fault")):  # fmt: skip

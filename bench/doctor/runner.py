@@ -21,10 +21,12 @@ from bench.doctor.case import Case
 from bench.doctor.healthy import VARIANTS, names, special, variants_of
 from bench.doctor.networks import build
 from bench.doctor.operators import operators
-from bench.doctor.program import CRITERIA, Watcher, train
+from bench.doctor.program import CRITERIA, Trained, Watcher, train
+from bench.doctor.sound import programs, train as train_sound
 
 DOCTORS = ("watch", "preflight", "none")
 EARLY = ("as_is", "act_", "init_", "dropout_", "wide", "narrow", "deeper", "shallower", "norm_")  # of variants
+SOUND = "sound"  # the variant of the programs of `bench.doctor.sound`
 FALL = 0.1  # of held-out skill: a fault that costs less did not change the outcome
 Line = dict[str, Any]
 
@@ -56,10 +58,14 @@ def start_of(base: Case, operator: str, seed: int) -> str | None:
 
 
 def jobs(half: str, seeds: Sequence[int], bases: Sequence[str] = (), chosen: Sequence[str] = ()) -> list[Job]:
-    """All runs of a half, or those of some bases and operators ("healthy" for healthy runs)."""
+    """All runs of a half, or those of some bases and operators ("healthy" for healthy runs, "sound" for the sound
+    programs from outside of our bases)."""
     found = []
     if not chosen or "healthy" in chosen:
         found = [Job(half, b, v, "", s) for b, v in names(half) for s in seeds if not bases or b in bases]
+    if not chosen or SOUND in chosen:
+        mine = [name for name, one in programs().items() if one.half == half and (not bases or name in bases)]
+        found += [Job(half, name, SOUND, "", s) for name in mine for s in seeds]
     for case in BASES[half]:
         if bases and case.name not in bases:
             continue
@@ -72,6 +78,8 @@ def jobs(half: str, seeds: Sequence[int], bases: Sequence[str] = (), chosen: Seq
 
 def visible_early(job: Job) -> bool:
     """Whether a run shows a preflight something of its own: its data or network are changed, not its loop."""
+    if job.variant == SOUND:
+        return programs()[job.base].early
     if not job.operator:
         return job.variant.startswith(EARLY)
     planted = operators()[job.operator]
@@ -111,8 +119,7 @@ def make(job: Job, healthy: float, doctor: str) -> Line:
     """Train one program and examine it: watched, or looked at before it trains, or not at all."""
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
-    case = case_of(job)
-    trained = train(case, job.seed, _watcher() if doctor == "watch" else None)
+    trained = _trained(job, _watcher() if doctor == "watch" else None)
     planted = operators().get(job.operator)
     line: Line = asdict(job) | {
         "causes": list(planted.causes) if planted else [], "note": bool(planted and planted.note), "doctor": doctor,
@@ -124,7 +131,7 @@ def make(job: Job, healthy: float, doctor: str) -> Line:
         return line
     since = time.perf_counter()
     try:
-        diagnosis = trained.doctor.diagnose(prove=False) if doctor == "watch" else _preflight(case, job.seed)
+        diagnosis = trained.doctor.diagnose(prove=False) if doctor == "watch" else _preflight(job)
         line |= {"findings": [[f.cause, f.probability, f.change] for f in diagnosis.findings],
                  "probability": diagnosis.probability, "record": json.loads(diagnosis.record.to_json())}  # fmt: skip
     except Exception:  # the suite counts it as a failure of the doctor and goes on
@@ -132,11 +139,22 @@ def make(job: Job, healthy: float, doctor: str) -> Line:
     return line | {"diagnosis_seconds": round(time.perf_counter() - since, 3)}
 
 
-def _preflight(case: Case, seed: int) -> Any:
+def _trained(job: Job, watcher: Watcher | None) -> Trained:
+    if job.variant == SOUND:
+        return train_sound(programs()[job.base], job.seed, watcher)
+    return train(case_of(job), job.seed, watcher)
+
+
+def _preflight(job: Job) -> Any:
     import tenfold
 
-    data = case.data(seed)
-    torch.manual_seed(seed)
+    if job.variant == SOUND:
+        torch.manual_seed(job.seed)
+        program = programs()[job.base].make(job.seed)
+        return tenfold.preflight(program.model, program.x, program.y, program.criterion)
+    case = case_of(job)
+    data = case.data(job.seed)
+    torch.manual_seed(job.seed)
     return tenfold.preflight(build(case.net), data.x_train, data.y_train, CRITERIA[case.criterion]())
 
 
@@ -154,6 +172,7 @@ def references(pool: ProcessPoolExecutor, todo: Iterable[Job]) -> dict[str, floa
     """Mean held-out skill of each base over the seeds, trained as it is; what is known for programs of their own."""
     todo = list(todo)
     own = {s.case.name: s.known for job in todo if (s := special(job.base)) is not None}
+    own |= {job.base: programs()[job.base].known for job in todo if job.variant == SOUND}
     pairs = sorted({(j.base, j.seed) for j in todo if j.base not in own})
     outcomes = list(pool.map(_outcome, *zip(*pairs, strict=True), chunksize=4)) if pairs else []
     grouped: dict[str, list[float]] = {}
@@ -192,9 +211,9 @@ def run(todo: Sequence[Job], out: Path, workers: int, doctor: str) -> None:
         for count, future in enumerate(as_completed(list(waiting)), 1):
             try:
                 file.write(future.result() + "\n")
+                file.flush()
             except Exception:  # of the program itself: nothing to judge
                 print(f"{waiting[future].key}: {traceback.format_exc(limit=-2)}", flush=True)
             del waiting[future]  # and its text
             if count % 50 == 0:
-                file.flush()
                 print(f"{count} of {len(rest)}, {time.perf_counter() - since:.0f} s", flush=True)
