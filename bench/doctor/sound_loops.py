@@ -256,7 +256,7 @@ def tied_weights(seed: int) -> Program:
         def forward(self, x: Tensor) -> Tensor:
             return F.linear(torch.relu(self.encoder(x)), self.encoder.weight.T, self.bias)
 
-    x = torch.tensor(datasets.load_digits().data[:800], dtype=torch.float32) / 16
+    x = torch.tensor(datasets.load_digits(return_X_y=True)[0][:800], dtype=torch.float32) / 16
     model = Tied()
     return Program(model, nn.MSELoss(), torch.optim.Adam(model.parameters(), 3e-3), x, x, r2(x, x), 32, 30)
 
@@ -375,7 +375,7 @@ class Variational(nn.Module):
 @sound(C, 0.65)
 def variational(seed: int) -> Program:
     """Reconstruction and divergence, told to the doctor as one loss."""
-    x = torch.tensor(datasets.load_digits().data[:800], dtype=torch.float32) / 16
+    x = torch.tensor(datasets.load_digits(return_X_y=True)[0][:800], dtype=torch.float32) / 16
     model = Variational()
     optimizer = torch.optim.Adam(model.parameters(), 3e-3)
 

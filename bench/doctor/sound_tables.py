@@ -126,7 +126,7 @@ def indicators(seed: int) -> Program:
     """One-hot columns of three categories, mostly zeros."""
     codes = torch.randint(0, 8, (700, 3))
     effects = torch.randn(3, 8)
-    logits = sum(effects[i][codes[:, i]] for i in range(3)) * 3
+    logits = torch.stack([effects[i][codes[:, i]] for i in range(3)]).sum(0)
     x, y = F.one_hot(codes, 8).flatten(1).float(), (logits > 0).long()
     model = mlp(24, 32, 2)
     return Program(model, nn.CrossEntropyLoss(), torch.optim.Adam(model.parameters(), 3e-3), x, y, accuracy(x, y))

@@ -89,7 +89,7 @@ def signs(seed: int) -> Program:
 def soft_margin(seed: int) -> Program:
     """Targets of -1 and 1 with SoftMarginLoss."""
     x, y = datasets.make_circles(600, noise=0.08, factor=0.5, random_state=seed)
-    x, y = torch.tensor(x, dtype=torch.float32), torch.tensor(y * 2.0 - 1, dtype=torch.float32)[:, None]
+    x, y = torch.tensor(x, dtype=torch.float32), torch.tensor(y, dtype=torch.float32)[:, None] * 2 - 1
     model = mlp(2, 32, 1, activation=nn.Tanh)
     skill = accuracy(x, (y > 0).long(), lambda o: (o > 0).long())
     return Program(model, nn.SoftMarginLoss(), torch.optim.Adam(model.parameters(), 1e-2), x, y, skill, 32, 40)

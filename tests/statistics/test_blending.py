@@ -145,6 +145,35 @@ def test_where_the_blend_gains_nothing_the_best_member_stays():
     assert gain == 0
 
 
+def test_where_the_metric_cannot_tell_the_log_loss_does():
+    """One row in twenty is of the second class and nobody is ever sure of it: all members are right equally often, and
+    the mean of their independent guesses has the better probabilities. Their accuracy says nothing."""
+    rng = np.random.default_rng(0)
+    y = (rng.random(2000) < 0.05).astype(np.int64)
+    share = np.clip(0.05 + 0.15 * y + 0.1 * rng.normal(size=(5, 2000)), 0.005, 0.45)
+    predictions = np.stack([1 - share, share], -1)
+    how = {"units": np.arange(2000), "splits": 3}
+    assert len(set(METRICS["accuracy"].score(y, predictions))) == 1
+    counts, gain = blend_or_best(predictions, y, METRICS["accuracy"], rng=np.random.default_rng(0), **how)
+    assert (counts > 0).sum() > 1
+    assert gain == 0
+
+
+def test_where_the_metric_is_worse_the_log_loss_decides_nothing():
+    """The best member is always right and never sure; two others are sure, and wrong now and then."""
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 2, 600)
+    sure = np.where(rng.random((2, 600)) < 0.03, 0.1, 0.999)
+    of_the_class = np.concatenate([np.full((1, 600), 0.51), sure])
+    predictions = np.where((np.arange(2) == y[:, None])[None], of_the_class[..., None], 1 - of_the_class[..., None])
+    how = {"units": np.arange(600), "splits": 3}
+    log_loss_gain = crossed_gain(predictions, y, METRICS["log_loss"], rng=np.random.default_rng(0), **how)
+    counts, gain = blend_or_best(predictions, y, METRICS["accuracy"], rng=np.random.default_rng(0), **how)
+    assert log_loss_gain > 0
+    assert gain < 0
+    assert counts.tolist() == [1, 0, 0]
+
+
 def test_rows_of_one_unit_stay_together():
     """A single unit leaves no other half: there is no gain to measure. Two copies of each row are one."""
     predictions, y = classes(4, 100, 2)

@@ -35,8 +35,8 @@ class Blend:
 
     numbers: the recipes, the largest share first. counts: how often each was taken; its share is count / sum. scores:
     of the folds, in the metric's own sign. gain: what the procedure, its choice included, scores above the best single
-    recipe on rows that chose nothing (see `crossed_gain`), positive where it is better. corrected: the winner's
-    corrected score with this gain.
+    recipe on rows that chose nothing (see `crossed_gain`), positive where it is better, a little negative where the log
+    loss decided (see `blend_or_best`). corrected: the winner's corrected score with this gain.
     """
 
     numbers: tuple[int, ...]
@@ -87,8 +87,8 @@ def choose_blend(results: SearchResults, most: int = BLENDED) -> Blend:
     predictions = np.stack([results.out_of_fold(number)[rows] for number in numbers])  # (recipes, rows, classes or 1)
     units = rows if problem.units is None else problem.units[rows]
     how: dict[str, Any] = {"units": units, "splits": SPLITS, "most": most}
-    counts, gain = blend_or_best(predictions, problem.y[rows], problem.metric, rng=derive(0, "blend", 1), **how)
-    if (counts > 0).sum() < 2 or not gain > 0:
+    counts = blend_or_best(predictions, problem.y[rows], problem.metric, rng=derive(0, "blend", 1), **how)[0]
+    if (counts > 0).sum() < 2:
         return _alone(results, best)
     gain = crossed_gain(
         predictions, problem.y[rows], problem.metric, rng=derive(0, "blend", 2), choosing=CHOOSING, **how
