@@ -99,7 +99,11 @@ class Loop:
 
 @dataclass(frozen=True)
 class Case:
-    """A program: plain PyTorch, from its data to its loop."""
+    """A program: plain PyTorch, from its data to its loop.
+
+    wrap: what is made of the network that `net` describes. body: another body of the loop, from (case, data, model,
+    optimizer, criterion, doctor) to the number of updates.
+    """
 
     name: str
     task: Task
@@ -110,6 +114,8 @@ class Case:
     loop: Loop
     decide: Decide
     threshold: float = 0.5
+    wrap: Callable[[Any], Any] | None = None
+    body: Callable[..., int] | None = None
 
     def on(self, change: Callable[[Data, torch.Generator], Data], salt: int = 0) -> Case:
         """The same program on changed data; `change` may draw from its generator."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from bench.doctor.case import Case
 
-MODULES = ("faults_data", "faults_network", "faults_training")
+MODULES = ("faults_data", "faults_network", "faults_training", "faults_loop")
 DENSE = ("sequential", "blocks", "functional")
 PLANTED: dict[str, Fault] = {}
 

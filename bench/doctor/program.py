@@ -144,13 +144,14 @@ def train(case: Case, seed: int, watcher: Watcher | None = None) -> Trained:
     data = case.data(seed)
     torch.manual_seed(seed)
     model = build(case.net)
+    model = model if case.wrap is None else case.wrap(model)
     criterion = PLAIN[case.criterion] if case.loop.function and case.criterion in PLAIN else CRITERIA[case.criterion]()
     optimizer = optimizer_of(case, model)
     since, stopped, updates = time.perf_counter(), "", 0
     with watcher(model, optimizer, criterion) if watcher else nullcontext() as doctor:
         try:
-            updates = _loop(case, data, model, optimizer, criterion, doctor)
-        except RuntimeError as error:  # what a loss refuses, such as a probability that is not a number
+            updates = (case.body or _loop)(case, data, model, optimizer, criterion, doctor)
+        except (RuntimeError, ValueError, IndexError) as error:  # what a loss or a layer refuses
             stopped = str(error)[:200]
     seconds = time.perf_counter() - since
     return Trained(model, data, skill(case, model, data), updates, seconds, stopped, doctor)
@@ -166,7 +167,7 @@ def _loop(case: Case, data: Data, model: nn.Module, optimizer: Any, criterion: A
         for x, y in _batches(case, data, generator):
             if loop.zero_grad:
                 optimizer.zero_grad()
-            loss = _loss(case, model(x), y, criterion, doctor)
+            loss = loss_of(case, model(x), y, criterion, doctor)
             if loop.l1:
                 loss = loss + loop.l1 * sum(p.abs().sum() for p in model.parameters())
             (loop.sign * loss).backward()
@@ -179,11 +180,12 @@ def _loop(case: Case, data: Data, model: nn.Module, optimizer: Any, criterion: A
         if loop.validate:
             model.eval()
             with torch.no_grad():
-                _loss(case, model(data.x_val), data.y_val, criterion, doctor)
+                loss_of(case, model(data.x_val), data.y_val, criterion, doctor)
     return updates
 
 
-def _loss(case: Case, output: Tensor, target: Tensor, criterion: Any, doctor: Any) -> Tensor:
+def loss_of(case: Case, output: Tensor, target: Tensor, criterion: Any, doctor: Any) -> Tensor:
+    """The loss of a batch; one that a plain function computes is told to the doctor."""
     if isinstance(criterion, nn.Module):
         return criterion(output, target)
     loss = criterion(output, target)

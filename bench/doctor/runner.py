@@ -83,7 +83,7 @@ def visible_early(job: Job) -> bool:
     if not job.operator:
         return job.variant.startswith(EARLY)
     planted = operators()[job.operator]
-    return not planted.plant.__module__.endswith("training") and planted.causes != ("train_test_mismatch",)
+    return not planted.plant.__module__.endswith(("training", "loop")) and planted.causes != ("train_test_mismatch",)
 
 
 def healthy_case(job: Job) -> Case:
@@ -155,7 +155,9 @@ def _preflight(job: Job) -> Any:
     case = case_of(job)
     data = case.data(job.seed)
     torch.manual_seed(job.seed)
-    return tenfold.preflight(build(case.net), data.x_train, data.y_train, CRITERIA[case.criterion]())
+    model = build(case.net)
+    model = model if case.wrap is None else case.wrap(model)
+    return tenfold.preflight(model, data.x_train, data.y_train, CRITERIA[case.criterion]())
 
 
 def _text(job: Job, healthy: float, doctor: str) -> str:
