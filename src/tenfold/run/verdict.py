@@ -155,16 +155,18 @@ def _keep_line(result: RunResult) -> list[str]:
     folds, size = len(result.trained.problem.folds), f"{model['networks']} networks, {byte_size(model['bytes'])}"
     whole = result.kept == "refits" or (result.kept == "blend" and short_folds(result.trained.problem))
     where = "all development rows" if whole else f"{folds} folds"
+    # Only the networks of one fold have not seen a row, so that no out-of-fold score can be that of all together.
+    more = "" if whole else " The scores are those of one fold's networks; all together usually do a little better."
     if result.kept != "blend":
         asked = result.prepared.settings.keep == "blend" and len(result.trained.begun) > 1
         why = "; a blend with other recipes scored no better on rows that did not choose it" if asked else ""
-        return [*lines, f"What predicts: the winner on {where}, {size}{why}."]
+        return [*lines, f"What predicts: the winner on {where}, {size}{why}.{more}"]
     parts = listed((f"{part['share']:.0%} recipe {part['number']}" for part in model["recipes"]), len(model["recipes"]))
     word, corrected = result.trained.problem.metric.words, model["corrected"]
     score = f"{word} {number(model['cv_mean'])} out of fold"
     score += "" if corrected is None else f"; corrected for having chosen the blend, too: {number(corrected)}"
     what = f"a blend of {len(model['recipes'])} recipes on {where} ({parts}), {size}"
-    return [*lines, f"What predicts: {what}: {score}."]
+    return [*lines, f"What predicts: {what}: {score}.{more}"]
 
 
 def _racing_line(result: RunResult) -> list[str]:
