@@ -31,7 +31,8 @@ PARTS = {
         "regularization", "losses", "convolution", "folklore",
     ],
     "Trust": [
-        "your_file", "data", "selection", "statistics", "engine", "compiled", "files", "export", "reliability", "benchmarks",
+        "your_file", "data", "selection", "watching", "statistics", "engine", "compiled", "files", "export",
+        "reliability", "benchmarks",
     ],
     "Diagnose": ["diagnosis", "causes/index"],
     "Reference": ["api", "architecture", "contributing", "log"],

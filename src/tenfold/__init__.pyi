@@ -144,3 +144,4 @@ from .rules.schedules import (
     Step as Step,
 )
 from .search.nested import Nested as Nested
+from .search.so_far import TrialEpoch as TrialEpoch

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from tenfold.search.proposals import Proposer, proposer
 from tenfold.search.racing import Name, Rung, Strategy
 from tenfold.search.results import SearchResults
 from tenfold.search.search import Given, SearchPlan, train_all
+from tenfold.search.so_far import TrialEpoch, each_epoch
 from tenfold.statistics.metrics.own import OwnScores
 from tenfold.statistics.spread import Spread
 
@@ -192,6 +193,7 @@ def cross_validate(
     metric: str | OwnScores | None = None,
     device: str = "auto",
     run_dir: str | Path | None = None,
+    on_epoch: Callable[[TrialEpoch], object] | None = None,
 ) -> CrossValidation:
     """Cross-validate one or many recipes: all folds of all recipes are trained together, and each model is scored on
     the rows that it was not trained on.
@@ -212,6 +214,10 @@ def cross_validate(
     - device: cpu, cuda, or auto.
     - run_dir: a directory to keep the work in: after a stop or a kill the same call goes on from its last checkpoint,
       and once it has ended returns the same result at once.
+    - on_epoch: called with a `TrialEpoch` after every epoch of every trial, in the calling thread. What it returns is
+      ignored. What it raises stops the search and is raised here, once all training has ended; with run_dir, what was
+      committed until then stays, and the same call goes on from there. Epochs that an earlier call committed are not
+      told again, nor are those of an audit.
 
     The epoch of each recipe is the best of its fold-mean curve. Raises `BadInput` for unusable input.
     """
@@ -219,7 +225,8 @@ def cross_validate(
     data = understand(X, y, task)
     problem = data.problem(folds, seed=seed, metric=metric, repeats=repeats, groups=groups, time=time, gap=gap)
     asked = {"recipes": [recipe.to_dict() for recipe in recipes], "seed": seed}
-    with kept_search(run_dir, problem, asked, functions_of(recipes), SearchContext.local(device)) as context:
+    local = SearchContext.local(device, on_epochs=each_epoch(on_epoch))
+    with kept_search(run_dir, problem, asked, functions_of(recipes), local) as context:
         return CrossValidation(train_all(problem, recipes, context, SearchPlan(seed=seed)), data)
 
 
@@ -257,9 +264,10 @@ def search(
     device: str = "auto",
     time_limit: float | None = None,
     run_dir: str | Path | None = None,
+    on_epoch: Callable[[TrialEpoch], object] | None = None,
 ) -> Search:
     """Propose recipes from a space, or take those of a list, cross-validate them, and choose the best. X, y, folds,
-    repeats, groups, time, gap, seed, task, metric, device and run_dir: see `cross_validate`.
+    repeats, groups, time, gap, seed, task, metric, device, run_dir and on_epoch: see `cross_validate`.
 
     - trials: number of recipes, the first of a list or a grid; default: 64, but all of a list or a grid.
     - strategy: exhaustive trains all recipes to the end; halving, hyperband and racing drop the worst early.
@@ -284,7 +292,7 @@ def search(
         "trials": chosen.trials, "strategy": strategy, "proposals": proposals, "rule": rule,
         "audit": audit, "seed": seed,
     }  # fmt: skip
-    local = SearchContext.local(device, limit=time_limit)
+    local = SearchContext.local(device, limit=time_limit, on_epochs=each_epoch(on_epoch))
     functions = only.functions if only else functions_of(listed)
     with kept_search(run_dir, problem, asked, functions, local) as context:
         found = train_all(problem, chosen, context, plan)

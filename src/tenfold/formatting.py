@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from difflib import get_close_matches
 
 
@@ -60,6 +61,11 @@ def _shown(character: str) -> str:
     if short or number < 0x80:
         return short or f"\\x{number:02x}"
     return f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"
+
+
+def in_utc(seconds: float) -> str:
+    """Seconds since 1970 as a date and time in UTC."""
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def in_time_words(seconds: float) -> str:

@@ -2,6 +2,8 @@
 
 import json
 import math
+import os
+import re
 import time
 
 import pytest
@@ -9,7 +11,9 @@ import pytest
 from tenfold.checks.baselines import run_baseline
 from tenfold.cli import fit as commands
 from tenfold.run import fit as fitting
+from tenfold.run.live_page import LivePage
 from tenfold.search import deadline
+from tenfold.store.check import check
 
 from .program import SPACE, rows, tenfold, write
 
@@ -110,11 +114,44 @@ def test_an_unfinished_run_is_to_be_resumed(folder, tmp_path, monkeypatch):
     monkeypatch.setattr(fitting.Fit, "_search", stopped)
     (folder / "one.yaml").write_text("epochs: 1\n")
     assert fit(folder, tmp_path / "run", "--recipe", folder / "one.yaml").code == 130
-    for command in (("predict", folder / "churn.csv"), ("test",), ("report",)):
+    for command in (("predict", folder / "churn.csv"), ("test",)):
         done = tenfold(command[0], tmp_path / "run", *command[1:])
         assert (done.code, done.out) == (2, "")
         assert "run: the run is not finished" in done.err
         assert "try: tenfold resume" in done.err
+    done = tenfold("report", tmp_path / "run")
+    assert (done.code, done.err) == (0, "")
+    assert "Not finished: no process is working on it" in done.out
+    assert "`tenfold resume" in done.out
+    assert "Baselines on the same folds: accuracy dummy" in done.out
+    assert done.out.endswith("run/report.html\n")
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert "no score yet" in page
+    assert 'http-equiv="refresh"' not in page
+    assert check(tmp_path / "run") == []
+
+
+def test_a_run_that_a_process_works_on_tells_what_it_has_drawn(folder, tmp_path, monkeypatch):
+    (folder / "one.yaml").write_text("epochs: 2\n")
+    monkeypatch.setattr(LivePage, "first", 0.0)
+    said = []
+
+    def look(self, *_):
+        said.append([tenfold("report", tmp_path / "run", *options) for options in ((), ("--json",))])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(fitting.Fit, "_look_at_failures", look)
+    assert fit(folder, tmp_path / "run", "--recipe", folder / "one.yaml").code == 130
+    [(plain, as_json)] = said
+    assert (plain.code, as_json.code) == (0, 0)
+    assert re.match(
+        rf"Process {os.getpid()} is working on it; as of 20..-..-.. ..:..:.. UTC:\nNot finished: ", plain.out
+    )
+    found = json.loads(as_json.out)
+    assert found["report"] == str(tmp_path / "run" / "report.html")
+    assert found["unfinished"]["state"] == "running"
+    assert found["summary"] is None
+    assert 'http-equiv="refresh" content="20"' in (tmp_path / "run" / "report.html").read_text()
 
 
 def test_a_resumed_run_names_its_files_as_they_were_given(folder, tmp_path, monkeypatch):

@@ -94,8 +94,11 @@ class TinyRuns:
         self.space.write_text(SPACE)
         from tenfold.report import run_page
         from tenfold.run.fit import Fit
+        from tenfold.run.live_page import LivePage
 
         Fit.every = 0.0  # a checkpoint at every chance
+        # one page while it goes on, and always at the same point
+        LivePage.first, LivePage.every, LivePage.share = 0.0, float("inf"), float("inf")
         # Drawing takes half of the time of so small a run, and writes nothing: the figures are drawn once.
         drawn: dict[str, Any] = {}
         draw = run_page._figures  # pyright: ignore[reportPrivateUsage]

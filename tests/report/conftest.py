@@ -120,6 +120,12 @@ class Browser:
         found = self.call("Runtime.evaluate", expression=expression, returnByValue=True)
         return found["result"].get("value")
 
+    def wait_for(self, expression):
+        """Return once it is true."""
+        self._deadline = time.monotonic() + 3 * PATIENCE
+        while not self.value(expression):
+            time.sleep(0.1)
+
     def close(self):
         self._process.kill()
         self._process.wait()

@@ -30,6 +30,7 @@ from tenfold.cli.options import (
     SkipRowsOption,
     TargetOption,
     TaskOption,
+    TensorBoardOption,
     next_directory,
     parse_integer,
     parse_number,
@@ -125,6 +126,7 @@ def fit(
     seed: SeedOption = Settings.seed,
     out: Annotated[Path | None, typer.Option(help="The run directory; default: runs/NAME-N.")] = None,
     time_limit: Annotated[str | None, typer.Option(help="Such as 90s, 10m or 1h.")] = None,
+    tensorboard: TensorBoardOption = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Stop after the data card and the plan.")] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -134,10 +136,14 @@ def fit(
     options = {name: value for name, value in locals().items() if name in Settings.__dataclass_fields__}
     if out is not None:
         _check_place(out)
+    if tensorboard is not None:
+        from tenfold.run.tensorboard_log import refuse_without_tensorboard
+
+        refuse_without_tensorboard()
     options["reading"] = ReadOptions(header_row, no_header, skip_rows, missing, asked_kinds(kind), bad_rows)
     options |= {**recipe_options(recipe), "space": _space(space), "drop": tuple(drop or ())}
     settings = Settings(**{**options, "time_limit": parse_seconds(time_limit)})
-    _fit(settings, out, begun, dry_run=dry_run, as_json=as_json)
+    _fit(settings, out, begun, tensorboard, dry_run=dry_run, as_json=as_json)
 
 
 def _check_place(out: Path) -> None:
@@ -164,7 +170,7 @@ def demo(
     _fit(Settings(data="sklearn:breast_cancer"), out or next_directory("demo"), monotonic(), as_json=as_json)
 
 
-def resume(run: RunDirectory, as_json: JsonOption = False) -> None:
+def resume(run: RunDirectory, tensorboard: TensorBoardOption = None, as_json: JsonOption = False) -> None:
     """Continue a run that was stopped or killed; the result is the same as without the stop."""
     from tenfold.cli.screen import Screen
     from tenfold.run.fit import reopen
@@ -185,7 +191,7 @@ def resume(run: RunDirectory, as_json: JsonOption = False) -> None:
                     raise RunFailed(NO_MODEL)
                 return
             screen.resumed(shell_path(run), prepared, plan)
-            _work(opened, prepared, plan, screen, stop, begun, as_json)
+            _work(opened, prepared, plan, screen, stop, begun, as_json, tensorboard)
             for damage in check(run) if damaged else ():
                 raise Corrupt(damage.what, file=str(run / damage.file), expected=damage.expected, found=damage.found)
 
@@ -198,7 +204,10 @@ def _space(path: Path | None) -> Space | None:
     return Space.from_yaml(path)
 
 
-def _fit(settings: Settings, out: Path | None, begun: float, *, dry_run: bool = False, as_json: bool = False) -> None:
+def _fit(
+    settings: Settings, out: Path | None, begun: float, tensorboard: Path | None = None, *, dry_run: bool = False,
+    as_json: bool = False,
+) -> None:  # fmt: skip
     from tenfold.cli.screen import Screen, plan_dict
     from tenfold.engine.native.threads import usable_cores
     from tenfold.problem.from_file import prepare
@@ -218,16 +227,20 @@ def _fit(settings: Settings, out: Path | None, begun: float, *, dry_run: bool = 
         return
     path = out or next_directory(prepared.name)
     with _signals(path) as stop, create_run(prepared.settings, path, prepared, plan) as run:
-        _work(run, prepared, plan, screen, stop, begun, as_json)
+        _work(run, prepared, plan, screen, stop, begun, as_json, tensorboard)
 
 
-def _work(run: Run, prepared: Prepared, plan: RunPlan, screen: Screen, stop: Stop, begun: float, as_json: bool) -> None:
+def _work(
+    run: Run, prepared: Prepared, plan: RunPlan, screen: Screen, stop: Stop, begun: float, as_json: bool,
+    tensorboard: Path | None = None,
+) -> None:  # fmt: skip
     """Do what is left of a run and print how it ended. begun: when the command did, from which a time limit counts."""
+    from tenfold.cli.runs import draw_unfinished
     from tenfold.run.fit import Fit
 
     failure = None
     try:
-        Fit(run, prepared, plan, screen, stop, begun=begun).advance()
+        Fit(run, prepared, plan, screen, stop, begun=begun, draw=draw_unfinished, tensorboard=tensorboard).advance()
     except RunFailed as error:
         if not run.has("report"):
             raise

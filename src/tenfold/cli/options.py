@@ -75,6 +75,9 @@ RepeatsOption = Annotated[
 ]
 MetricOption = Annotated[str | None, typer.Option(help="Metric to optimize and report; default: accuracy, or r2.")]
 DeviceOption = Annotated[str, typer.Option(help="cpu, cuda, or auto.")]
+TensorBoardOption = Annotated[
+    Path | None, typer.Option(metavar="DIR", help="Log losses and metric of every epoch there, for TensorBoard.")
+]
 SeedOption = Annotated[int, typer.Option(parser=parse_integer, help="Seed of everything random.")]
 HeaderRowOption = Annotated[
     int | None, typer.Option(parser=parse_integer, metavar="N", help="The line of a text file with the column names.")

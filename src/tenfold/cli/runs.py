@@ -45,19 +45,63 @@ def write_report(run: Run) -> dict[str, Any]:
     return data
 
 
-def report_command(run: RunDirectory, as_json: JsonOption = False) -> None:
-    """Write RUN/report.html again and print the verdict."""
-    from tenfold.store.no_model import refuse_unfinished
-    from tenfold.store.run_directory import Run
+def draw_unfinished(data: dict[str, Any]) -> str:
+    """The page of a run that is not finished; what draws is loaded when the first one is drawn."""
+    from tenfold.report.unfinished_page import render_unfinished
 
-    with Run.open(run) as opened:
-        refuse_unfinished(opened, run)
-        data = write_report(opened)
+    return render_unfinished(data)
+
+
+def report_command(run: RunDirectory, as_json: JsonOption = False) -> None:
+    """Write RUN/report.html again and print the verdict; of a run that is not finished, what is known so far."""
+    from tenfold.store.run_directory import InUse, Run
+
     path = run / "report.html"
+    try:
+        with Run.open(run) as opened:
+            if not opened.has("report"):
+                lines, state = _draw_what_is_known(opened, run)
+                return _say_unfinished(path, lines, state, as_json)
+            data = write_report(opened)
+    except InUse as used:
+        with Run.read(run) as opened:
+            if opened.has("report"):
+                raise
+            drawn = opened.get("drawn")
+        return _say_unfinished(path if drawn else None, _as_drawn(used.process, drawn), "running", as_json)
     if as_json:
         print_json({"report": str(path), "summary": data["summary"]})
     else:
         say(*data["verdict"], *data["tested"], "", shell_path(path))
+
+
+def _draw_what_is_known(run: Run, where: Path) -> tuple[list[str], str]:
+    """Write the page of a run that nothing works on and that is not finished; its lines, and how it ended."""
+    from tenfold.run.unfinished import ABOUT, status_of, unfinished_data
+    from tenfold.store.no_model import refuse_unfinished
+
+    if not run.has(ABOUT):
+        refuse_unfinished(run, where)
+    status = status_of(run)
+    data = unfinished_data(run, status)
+    run.write_file("report.html", draw_unfinished(data))
+    return data["lines"], status.state
+
+
+def _as_drawn(process: str, drawn: dict[str, Any] | None) -> list[str]:
+    """What the process that works on a run has put on its page."""
+    from tenfold.formatting import in_utc
+
+    if drawn is None:
+        return [f"Not finished: process {process} is working on it, and has drawn no page yet."]
+    return [f"Process {process} is working on it; as of {in_utc(drawn['time'])}:", *drawn["lines"]]
+
+
+def _say_unfinished(path: Path | None, lines: list[str], state: str, as_json: bool) -> None:
+    if as_json:
+        print_json({"report": path and str(path), "summary": None, "unfinished": {"state": state, "lines": lines}})
+    else:
+        say(*lines, *(() if path is None else ("", shell_path(path))))
 
 
 def test(run: RunDirectory, as_json: JsonOption = False) -> None:

@@ -29,7 +29,7 @@ def render(data: dict[str, Any]) -> str:
     """
     summary = data["summary"]
     metric = words.metric(summary["metric"])
-    board, low, high = _board(data["leaderboard"])
+    board, low, high = board_places(data["leaderboard"])
     seen = set(data["card"]["warnings"])
     return template("report.html.j2").render(
         **{"versions": {}, "tested": [], "others": [], **data},
@@ -71,9 +71,9 @@ def _can_draw(best: Mapping[str, Any] | None) -> bool:
 def _score_rows(data: Mapping[str, Any]) -> list[figures.Row]:
     best, test = data["summary"]["best"], data["summary"]["test"]
     first = data["leaderboard"][0]
-    rows = [figures.Row("Winner", _plain(first["scores"]), best["cv_mean"], _pair(best["interval"]), "winner")]
+    rows = [figures.Row("Winner", plain_scores(first["scores"]), best["cv_mean"], _pair(best["interval"]), "winner")]
     for baseline in reversed(data["baselines"]):
-        scores = _plain(baseline["scores"])
+        scores = plain_scores(baseline["scores"])
         if not baseline["scores"]:
             continue  # there was no time for it
         mean = sum(scores) / len(scores) if scores else float("nan")
@@ -83,12 +83,13 @@ def _score_rows(data: Mapping[str, Any]) -> list[figures.Row]:
     return rows
 
 
-def _plain(values: Sequence[float | None]) -> tuple[float, ...]:
+def plain_scores(values: Sequence[float | None]) -> tuple[float, ...]:
+    """Those that are finite numbers."""
     return tuple(value for value in values if value is not None and words.is_finite_number(value))
 
 
 def _pair(values: Sequence[float | None] | None) -> tuple[float, float] | None:
-    plain = _plain(values or ())
+    plain = plain_scores(values or ())
     return (plain[0], plain[1]) if len(plain) == 2 else None
 
 
@@ -112,12 +113,12 @@ def _figures(data: Mapping[str, Any], metric: str) -> dict[str, list[Markup]]:
     return drawn
 
 
-def _board(rows: Sequence[Mapping[str, Any]]) -> tuple[list[dict[str, Any]], float | None, float | None]:
+def board_places(rows: Sequence[Mapping[str, Any]]) -> tuple[list[dict[str, Any]], float | None, float | None]:
     """The leaderboard with places on a common strip for its fold scores, and the two ends of that strip.
 
     The strip spans the first 20 recipes; a score beyond an end sits on it, marked as being outside.
     """
-    seen = [score for row in rows[:SHOWN] for score in _plain(row["scores"])]
+    seen = [score for row in rows[:SHOWN] for score in plain_scores(row["scores"])]
     if not seen:
         return [{**row, "dots": [], "mark": None} for row in rows], None, None
     low, high = min(seen), max(seen)
@@ -131,7 +132,7 @@ def _board(rows: Sequence[Mapping[str, Any]]) -> tuple[list[dict[str, Any]], flo
         [
             {
                 **row,
-                "dots": [place(score) for score in _plain(row["scores"])],
+                "dots": [place(score) for score in plain_scores(row["scores"])],
                 "mark": place(row["mean"]) if words.is_finite_number(row["mean"]) else None,
             }
             for row in rows

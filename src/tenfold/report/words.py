@@ -7,12 +7,11 @@ import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import fields
-from datetime import UTC, datetime
 from typing import Any
 
 from markupsafe import Markup
 
-from tenfold.formatting import number
+from tenfold.formatting import in_utc, number
 from tenfold.problem.settings import Settings
 from tenfold.statistics.metrics import METRICS
 
@@ -61,7 +60,7 @@ def duration(value: Any) -> str:
 
 def when(value: Any) -> str:
     """Seconds since 1970 as a date and time in UTC, or a dash."""
-    return f"{datetime.fromtimestamp(value, UTC):%Y-%m-%d %H:%M:%S} UTC" if is_finite_number(value) else DASH
+    return in_utc(value) if is_finite_number(value) else DASH
 
 
 def short(text: str, length: int = 100) -> str:

@@ -30,11 +30,14 @@ from tenfold.problem.settings import Settings
 from tenfold.recipe.recipe import Recipe
 from tenfold.repair.failures import failures, findings
 from tenfold.run.fit_result import RunResult, run_tables, test_summary, what_predicts
+from tenfold.run.live_page import DrawPage, LivePage
 from tenfold.run.lockbox import TestScore, ledger, open_lockbox
 from tenfold.run.machine import MACHINES, machine_facts
 from tenfold.run.plan import RunPlan, by_engine, make_plan
 from tenfold.run.report_data import report_data
 from tenfold.run.search_in_python import ASKED
+from tenfold.run.tensorboard_log import TensorBoardLog
+from tenfold.run.unfinished import ABOUT, about
 from tenfold.run.verdict import no_score, test_lines
 from tenfold.search.blended import BLENDED, Blend, blend_parts, choose_blend, temperature_of
 from tenfold.search.context import SearchContext, device_named
@@ -44,6 +47,7 @@ from tenfold.search.nested import Nested, nested_result
 from tenfold.search.racing import Rung
 from tenfold.search.results import SearchResults
 from tenfold.search.search import Given, SearchPlan, keeps_weights, train_all
+from tenfold.search.so_far import SoFar
 from tenfold.store.bundle import bundle_sha
 from tenfold.store.database import remains
 from tenfold.store.other_runs import SEALED
@@ -105,6 +109,7 @@ def create_run(settings: Settings, out: str | Path, prepared: Prepared, plan: Ru
         "engine": plan.engine,
         "notes": list(plan.notes),
         "seconds": {"total": 0.0, "training": 0.0},
+        ABOUT: about(prepared, plan),
     }
     with run.transaction():
         for name, value in facts.items():
@@ -205,11 +210,17 @@ class Fit:
     every: float = 15.0  # seconds of training between two checkpoints of a pack
 
     def __init__(
-        self, run: Run, prepared: Prepared, plan: RunPlan, listener: Listener, stop: Stop, *, begun: float | None = None
-    ) -> None:
-        """begun: when this session began, by the monotonic clock, where that was before now: reading takes time too."""
+        self, run: Run, prepared: Prepared, plan: RunPlan, listener: Listener, stop: Stop, *,
+        begun: float | None = None, draw: DrawPage | None = None, tensorboard: Path | None = None,
+    ) -> None:  # fmt: skip
+        """begun: when this session began, by the monotonic clock, where that was before now: reading takes time too.
+        draw: the page of the run while it goes on. tensorboard: the directory of a `TensorBoardLog`."""
         self.run, self.prepared, self.plan, self.listener, self.stop = run, prepared, plan, listener, stop
         self._begun, self._before = time.monotonic() if begun is None else begun, run.get("seconds")["total"]
+        self._so_far, self._log = SoFar(), None
+        if tensorboard is not None:
+            self._log = TensorBoardLog(tensorboard, prepared.problem.metric.words, self._describe)
+        self.page = LivePage(run, draw, lambda: self._clock()["total"])
         settings, used, self._set_aside = prepared.settings, self._before + time.monotonic() - self._begun, 0.0
         if settings.time_limit is not None:
             compiled = by_engine(plan.recipes, prepared, plan.engine)[0]
@@ -243,9 +254,37 @@ class Fit:
             return result
         except Stopped as stopped:
             self.run.event("stopped", {"exit_code": stopped.exit_code})
+            self.page.stopped()
             raise
         finally:
             self.run.put("seconds", self._clock())
+            if self._log is not None:
+                self._log.flush()
+
+    def _idle(self) -> None:
+        """Between two pieces of work, often."""
+        self.stop.check()
+        self.page.tick()
+
+    def _look(self, so_far: SoFar) -> None:
+        self._so_far = so_far
+        self.page.look(so_far)
+
+    def _describe(self, number: int) -> str:
+        return self._so_far.recipes[number].describe()
+
+    def _progress(self, share: float, best: float | None) -> None:
+        self.listener.progress(share, best)
+        self.page.progress(share)
+
+    def _decided(self, rung: Rung) -> None:
+        self.listener.decided(rung)
+        self.page.rung()
+
+    def _step(self, what: str) -> None:
+        self.listener.step(what)
+        self.page.step(what)
+        self.page.tick()
 
     def _clock(self) -> dict[str, float]:
         """Seconds of all sessions, in all and of training."""
@@ -258,6 +297,7 @@ class Fit:
     def _fit_baselines(self) -> list[Baseline]:
         found: list[Baseline] = []
         share = self.deadline.for_baselines()
+        self.page.step("the baselines are being fitted")
         # The baselines do without torch, whose import takes a second or two and can go on beside them.
         threading.Thread(target=import_module, args=("torch",)).start()
         for name in NAMES:
@@ -277,7 +317,7 @@ class Fit:
         seed, limited = self.prepared.settings.seed, left is not None
         # Without a limit none is cut short: how far it gets would depend on what else the machine does.
         budget = np.inf if left is None else min(max(self.plan.seconds, 20.0), left)
-        problem, idle = self.prepared.problem, self.stop.check
+        problem, idle = self.prepared.problem, self._idle
         result = run_baseline(problem, name, seed=seed, budget=budget, strict=limited, idle=idle)
         return jsonable({"scores": result.scores, "seconds": result.seconds})
 
@@ -311,9 +351,11 @@ class Fit:
         return SearchContext.local(
             self.prepared.settings.device,
             journal=RunJournal(self.run, {"recipes.0": list(self.plan.recipes)}),
-            progress=self.listener.progress,
-            decided=self.listener.decided,
-            idle=self.stop.check,
+            progress=self._progress,
+            decided=self._decided,
+            look=self._look,
+            on_epochs=None if self._log is None else self._log.epochs,
+            idle=self._idle,
             limit=self.deadline.seconds(),
             every=self.every,
             engine=self.plan.engine,
@@ -338,9 +380,9 @@ class Fit:
             looks, looking = self.deadline.leaves_a_look(), self.deadline.for_looking(self._clock()["total"])
             if looks and failures(trained, dummy):
                 most = in_time_words(looking.left())
-                self.listener.step(f"the doctor looks at the recipes that failed, for {most} at most")
+                self._step(f"the doctor looks at the recipes that failed, for {most} at most")
             context = SearchContext.local(
-                self.prepared.settings.device, idle=self.stop.check, late=looking.over, engine=self.plan.engine
+                self.prepared.settings.device, idle=self._idle, late=looking.over, engine=self.plan.engine
             )
             self.run.put("findings", jsonable(findings(trained, dummy, context, looks=looks)))
         return self.run.get("findings")
@@ -349,7 +391,7 @@ class Fit:
         """Nested cross-validation, if it was asked for: the search again inside every fold."""
         if self.plan.inner is None:
             return None
-        self.listener.step("nested cross-validation: the search again inside every fold")
+        self._step("nested cross-validation: the search again inside every fold")
         context = self._search_context().named("inner.")
         search = SearchPlan(seed=self.prepared.settings.seed, record_rows=False)
         return nested_result(trained, train_all(self.plan.inner, Given(trained.recipes), context, search))
@@ -365,7 +407,7 @@ class Fit:
             "refits": "training the winner on all development rows, with several seeds",
             "blend": "choosing a blend of recipes, and training it",
         }  # fmt: skip
-        self.listener.step(what.get(settings.keep, "comparing the refit with an ensemble, and training the better"))
+        self._step(what.get(settings.keep, "comparing the refit with an ensemble, and training the better"))
         blend = self._choose_blend(trained) if settings.keep == "blend" else None
 
         device, schema, seed = device_named(settings.device), self.prepared.schema, settings.seed
@@ -378,7 +420,7 @@ class Fit:
             schema=schema,
             device=device,
             engine=self.plan.engine,
-            idle=self.stop.check,
+            idle=self._idle,
         )
         comparison = None if final.comparison is None else jsonable(asdict(final.comparison))
         parts = final.model.parts(self._model_card(trained))
@@ -436,11 +478,11 @@ class Fit:
         sealed, settings = self.prepared.sealed, self.prepared.settings
         if sealed.rows == 0 or settings.no_test:
             return None
-        self.listener.step("opening the sealed test rows")
+        self._step("opening the sealed test rows")
         return open_lockbox(self.run, sealed, load(self.run.path / "model"), self.prepared.problem.metric)
 
     def _write_files(self, result: RunResult) -> None:
-        self.listener.step("writing the report")
+        self._step("writing the report")
         for name, content in run_tables(result).items():
             self.run.write_file(name, content)
         self.run.put("report", jsonable(report_data(result, self.run)))

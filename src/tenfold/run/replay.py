@@ -23,9 +23,9 @@ from tenfold.errors import BadInput, Corrupt, clipped
 from tenfold.executors.choose import choose_executor
 from tenfold.problem.problem import Problem
 from tenfold.recipe.recipe import Recipe
-from tenfold.run.checkpoint_journal import RECORDS
 from tenfold.run.fit import read_again
 from tenfold.run.machine import MACHINES, machine_facts
+from tenfold.run.stored_search import stored_recipes, stored_records
 from tenfold.search.context import SearchContext
 from tenfold.search.job import Message, PackJob
 from tenfold.search.records import EpochRecorder, RecipeRecord
@@ -34,7 +34,6 @@ from tenfold.store.files import read_regular
 from tenfold.store.run_directory import Run
 
 Array = np.ndarray
-PLACE = re.compile(r"(\d+)\.(\d+)\.(\d+)")  # round, stage and number of a pack of the search itself
 NAMED = re.compile(r"\d+:\d+(,\d+:\d+)*")
 MOVED = "put the old data back, or say where they are now: --data FILE, --test FILE"
 
@@ -140,7 +139,7 @@ def replay(run: Run, wanted: str, *, seed: int = 0, data: str | None = None, tes
 
     Errors: `BadInput` for data that are gone or changed, or for trials that there are none of.
     """
-    recipes, records, leaderboard = _recipes(run), _records(run), _leaderboard(run)
+    recipes, records, leaderboard = stored_recipes(run), stored_records(run), _leaderboard(run)
     winner = next(iter(leaderboard))
     chosen = _chosen(wanted, records, winner, seed)
     prepared = read_again(run, run.path, data=data, test=test, do=MOVED)
@@ -159,25 +158,6 @@ def replay(run: Run, wanted: str, *, seed: int = 0, data: str | None = None, tes
         )
     machines = run.get(MACHINES) if run.has(MACHINES) else []
     return Replay(tuple(trials), machine_facts(context.device.type, engine), tuple(machines))
-
-
-def _recipes(run: Run) -> list[Recipe]:
-    """Of all rounds, by number."""
-    found: list[Recipe] = []
-    number = 0
-    while run.has(f"recipes.{number}"):
-        found += [Recipe.from_dict(value) for value in run.get(f"recipes.{number}")]
-        number += 1
-    return found
-
-
-def _records(run: Run) -> dict[int, RecipeRecord]:
-    """Of all recipes, as the last pack left them that trained them."""
-    found: dict[int, RecipeRecord] = {}
-    places = [tuple(map(int, m.groups())) for key in run.keys(RECORDS) if (m := PLACE.fullmatch(key))]
-    for place in sorted(places):
-        found |= EpochRecorder.read(*run.get_arrays(RECORDS, ".".join(map(str, place))))
-    return found
 
 
 def _leaderboard(run: Run) -> dict[int, dict[str, str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from numbers import Real
 from typing import TYPE_CHECKING, Any
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from tenfold.engine.engines import Engine, best_engine, engine_of
 from tenfold.errors import BadInput, clipped
 from tenfold.search.racing import Rung
+from tenfold.search.so_far import SoFar, TrialEpoch
 
 if TYPE_CHECKING:
     import torch
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 
 DEVICES = "cpu, cuda or auto"
+UNWATCHED: dict[str, Any] = {"look": lambda so_far: None, "on_epochs": None}  # fields of a context
 
 
 def device_named(name: str) -> torch.device:
@@ -90,10 +92,12 @@ class SearchContext:
     """Where and how packs are trained, what persists it, and who is told.
 
     journal: commits what the search decides and what packs emit. progress: called with the share of the training that
-    is done, in [0, 1], and the best mean score so far; decided: called with each decision of the race; idle: called
-    about ten times a second; late: whether what the doctor has under way is to end. limit: seconds of one training,
-    None for no limit. every: seconds between checkpoints. engine: what trains the recipes that it knows. modules: the
-    functions of users' modules, of which the journal holds the names.
+    is done, in [0, 1], and the best mean score so far; decided: called with each decision of the race; look: called as
+    each stage begins with a view of the search that stays current; on_epochs: called with what every epoch of a pack's
+    trials came to; all of them in the calling thread. idle: called about ten times a second; late: whether what the
+    doctor has under way is to end. limit: seconds of one training, None for no limit. every: seconds between
+    checkpoints. engine: what trains the recipes that it knows. modules: the functions of users' modules, of which the
+    journal holds the names.
     """
 
     device: Any
@@ -102,6 +106,8 @@ class SearchContext:
     journal: Journal = field(default_factory=Journal)
     progress: Callable[[float, float | None], None] = lambda share, best: None
     decided: Callable[[Rung], None] = lambda rung: None
+    look: Callable[[SoFar], None] = lambda so_far: None
+    on_epochs: Callable[[Sequence[TrialEpoch]], None] | None = None
     idle: Callable[[], None] = lambda: None
     late: Callable[[], bool] = lambda: False
     limit: float | None = None
@@ -120,8 +126,8 @@ class SearchContext:
         return lambda recipe: engine_of(recipe, problem.size, **how) == "compiled"
 
     def named(self, prefix: str) -> SearchContext:
-        """The same for another search in the same run."""
-        return replace(self, journal=self.journal.named(prefix))
+        """The same for another search in the same run, which nobody watches epoch by epoch."""
+        return replace(self, journal=self.journal.named(prefix), **UNWATCHED)
 
     @staticmethod
     def local(device: str = "auto", dtype: Any = None, **options: Any) -> SearchContext:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -20,6 +20,7 @@ from tenfold.executors.protocol import JobOrder
 from tenfold.problem.problem import Problem
 from tenfold.recipe.recipe import Recipe
 from tenfold.search.records import EpochRecorder, RecipeRecord
+from tenfold.search.so_far import TrialEpoch
 from tenfold.search.trial_outcome import Outcome
 
 Array = np.ndarray
@@ -34,7 +35,8 @@ class Message:
     """What a pack emits while it trains: an epoch was trained, a checkpoint, or its end (with all its records).
 
     paused: the state of lanes that are not trained to their end yet, from which the next stage goes on. weights: of
-    lanes whose recipe has its best epoch so far in this stage; they are in memory only.
+    lanes whose recipe has its best epoch so far in this stage; they are in memory only. measured: of the trials that
+    the epoch has a score of, where somebody wants to know.
     """
 
     kind: Literal["epoch", "checkpoint", "done"]
@@ -46,6 +48,7 @@ class Message:
     paused: Saved | None = None
     trained: tuple[int, ...] = ()  # the recipes by number, one a trial, that were trained for an epoch
     weights: KeptWeights = field(default_factory=dict)
+    measured: tuple[TrialEpoch, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,7 @@ class PackJob:
     until: the epoch at which it pauses. lanes: the states that lanes go on from that earlier packs trained. records:
     of its recipes, as they are before it. saved: its last checkpoint. every: seconds between checkpoints. engine:
     of the run. threads: that compiled lanes share. keep_weights: whether its end brings the weights of best epochs.
+    tells_epochs: whether every epoch brings what was measured.
     """
 
     key: str
@@ -72,6 +76,7 @@ class PackJob:
     engine: Engine = "packs"
     threads: int = 1
     keep_weights: bool = False
+    tells_epochs: bool = False
 
     def __call__(self, emit: Callable[[Message], None], ordered: Callable[[], JobOrder]) -> None:
         """Train to epoch `until`, to the time limit, or until asked to stop; then the last message is a checkpoint."""
@@ -136,9 +141,10 @@ class PackJob:
             bad, trained = pack.bad.cpu().numpy(), tuple(lane.number for lane in pack.lanes)
             stay = recorder.record(pack.epoch, pack.lanes, pack.train_loss(), pack.evaluate(), bad)
             keep_best()
+            measured = self._measured(pack, recorder) if self.tells_epochs else ()
             if not all(stay):
                 pack.keep(stay)
-            emit(Message("epoch", self.key, pack.epoch, {}, {}, best(), trained=trained))
+            emit(Message("epoch", self.key, pack.epoch, {}, {}, best(), trained=trained, measured=measured))
 
         if not train(pack, last=self.until * pack.per_epoch, tick=tick, each_epoch=each_epoch):
             if ordered() == "stop":
@@ -154,6 +160,15 @@ class PackJob:
         }
         pack.keep([False] * len(pack.lanes))
         emit(Message("done", self.key, pack.epoch, *recorder.arrays(), recorder.best(), paused, weights=weights))
+
+    def _measured(self, pack: LaneStates, recorder: EpochRecorder) -> tuple[TrialEpoch, ...]:
+        """Of the epoch that was recorded last, without the lanes that diverged in it."""
+        found: list[TrialEpoch] = []
+        for lane in pack.lanes:
+            values = recorder.records[lane.number].curves[:, lane.fold, pack.epoch - 1]
+            if np.isfinite(values[2]):
+                found.append(TrialEpoch(lane.number, lane.fold, pack.epoch, *map(float, values)))
+        return tuple(found)
 
     def _checkpoint(self, pack: LaneStates, recorder: EpochRecorder) -> Message:
         state, where = pack.state()
@@ -173,3 +188,9 @@ def records_of(saved: Saved) -> dict[int, RecipeRecord]:
     """The records of a checkpoint's recipes."""
     arrays, meta = saved
     return EpochRecorder.read({k: v for k, v in arrays.items() if not k.startswith("pack.")}, meta["book"])
+
+
+def curves_of(message: Message) -> dict[int, RecipeRecord]:
+    """The records of a checkpoint without what takes memory: predictions and rows."""
+    found = records_of((message.arrays, message.meta))
+    return {n: replace(record, out_of_fold=None, rows=None) for n, record in found.items()}

@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,12 +24,13 @@ from tenfold.executors.choose import choose_executor
 from tenfold.problem.problem import Problem
 from tenfold.problem.settings import RULES
 from tenfold.recipe.recipe import Recipe
-from tenfold.search.context import SearchContext
+from tenfold.search.context import UNWATCHED, SearchContext
 from tenfold.search.deadline import Deadline
 from tenfold.search.progress import Progress
 from tenfold.search.proposals import Proposer, Tried
 from tenfold.search.racing import Rung, Stage, Standing, Strategy
 from tenfold.search.results import SearchResults
+from tenfold.search.so_far import SoFar
 from tenfold.search.trial_outcome import Outcome
 
 if TYPE_CHECKING:
@@ -101,6 +102,7 @@ class SearchRun:
         self.recorded_rows: Array | None = None
         self.weights: KeptWeights = {}
         self._keep_weights = False
+        self._on_epochs = context.on_epochs
         self._seconds: dict[int, float] = {}
 
     def run(self) -> SearchResults:
@@ -187,7 +189,7 @@ class SearchRun:
         place: the names of the stage's packs begin with it. paused: the packs of the stage before. part: of the time.
         Returns the packs of this stage with the states of their lanes; None where only the journal may know it.
         """
-        from tenfold.search.job import records_of
+        from tenfold.search.job import curves_of, records_of
         from tenfold.search.records import EpochRecorder
 
         jobs, packs = self._jobs(place, stage, numbers, feed, self._paused_lanes(paused, set(numbers)))
@@ -195,16 +197,22 @@ class SearchRun:
         for job in jobs:
             known |= {} if job.saved is None else records_of(job.saved)
         self.progress.restart(self._made(known), EpochRecorder(self.problem, known).best())
+        self.context.look(SoFar(self.recipes, known, self.race))
         ended = 0
 
         def receive(message: Message) -> None:
             nonlocal ended
             if message.kind == "done":
-                self.records |= EpochRecorder.read(message.arrays, message.meta)
+                ended_now = EpochRecorder.read(message.arrays, message.meta)
+                self.records |= ended_now
+                known.update(ended_now)
                 packs[message.pack] = message.paused
                 self.weights |= message.weights
                 ended += 1
+            elif message.kind == "checkpoint":
+                known.update(curves_of(message))
             self.context.journal.receive(message)
+            self._tell_epochs(message)
             self.progress.advance(sum(map(self._epoch_seconds, message.trained)), message.best)
 
         def late() -> bool:
@@ -216,6 +224,13 @@ class SearchRun:
         executor = choose_executor(len(jobs), self.context.workers, compiled=any_compiled)
         executor.run(jobs, receive=receive, idle=self.context.idle, late=late)
         return packs
+
+    def _tell_epochs(self, message: Message) -> None:
+        """Call who wants to know of every epoch; not again after it has raised, since packs still end then."""
+        if self._on_epochs is not None and message.measured:
+            tell, self._on_epochs = self._on_epochs, None
+            tell(message.measured)
+            self._on_epochs = tell
 
     def _jobs(
         self, place: str, stage: Stage, numbers: list[int], feed: Feed, lanes: dict[tuple[int, int], LaneRows]
@@ -242,7 +257,7 @@ class SearchRun:
                     until=stage.until, lanes={lane: rows for lane, rows in lanes.items() if lane[0] in pack.numbers},
                     recorded_rows=self.recorded_rows, epoch_fixed=epoch_fixed, saved=journal.checkpoint(key),
                     every=self.context.every, engine=self.context.engine, threads=self.context.workers,
-                    keep_weights=self._keep_weights,
+                    keep_weights=self._keep_weights, tells_epochs=self._on_epochs is not None,
                 )
             )  # fmt: skip
         return jobs, packs
@@ -364,6 +379,7 @@ class SearchRun:
         # A search of its own on the same recipes, under the same deadline: our records and race stay as they are.
         again = copy(self)
         again.records, again.race, again.plan = dict(self.records), [], SearchPlan(seed=self.plan.seed)
+        again.context, again._on_epochs = replace(self.context, **UNWATCHED), None
         again.weights, again._keep_weights = {}, False
         again._compete(-1, chosen)  # its packs are named -1.0.0, -1.0.1, ... in the journal
         audit = {n: again.records[n] for n in chosen}

@@ -54,6 +54,19 @@ LOCK = "run.lock"
 _OWNER = "store.owner"
 
 
+class InUse(BadInput):
+    """Another process is writing the run. process: its number, or "unknown"."""
+
+    def __init__(self, path: Path, process: str) -> None:
+        self.process = process
+        super().__init__(
+            f"is in use by process {process}",
+            where=str(path),
+            expected="a run that no process is writing",
+            do="wait until it ends, or stop it",
+        )
+
+
 class Run:
     """An open run directory; made by `Run.create`, `Run.open` (the one writer) or `Run.read` (any number of readers).
 
@@ -193,6 +206,10 @@ class Run:
             self._database.write("events", [(number, time.time(), kind, _text(detail))])
         return number
 
+    def events(self) -> list[tuple[float, str, JSON]]:
+        """The diary: when (seconds since 1970), what, and its detail; oldest first."""
+        return [(row[1], row[2], json.loads(row[3])) for row in self._database.rows("events")]
+
     def open_intent(self, rows_sha: str, model_sha: str, *, allow_second: bool = False) -> int:
         """See `lockbox_ledger.open_intent`: to be called before the sealed labels are read."""
         return lockbox_ledger.open_intent(self._database, rows_sha, model_sha, allow_second)
@@ -329,12 +346,7 @@ def _locked(path: Path) -> FileLock:
     try:
         lock.acquire()
     except Timeout:
-        raise BadInput(
-            f"is in use by process {_owner(path)}",
-            where=str(path),
-            expected="a run that no process is writing",
-            do="wait until it ends, or stop it",
-        ) from None
+        raise InUse(path, _owner(path)) from None
     return lock
 
 
