@@ -27,8 +27,8 @@ highlight_language = "none"
 PARTS = {
     "Start": ["overview", "journeys/practitioner", "journeys/pytorch", "journeys/student"],
     "Choose": [
-        "recipes", "tables", "modules", "activations", "embeddings", "preprocessing", "initialization", "normalization", "optimizers", "decay",
-        "regularization", "losses", "convolution", "folklore",
+        "recipes", "tables", "modules", "activations", "embeddings", "preprocessing", "initialization", "normalization",
+        "optimizers", "decay", "regularization", "losses", "convolution", "folklore",
     ],
     "Trust": [
         "your_file", "data", "selection", "watching", "statistics", "engine", "compiled", "files", "export",

@@ -8,6 +8,7 @@ import socket
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -95,12 +96,11 @@ class _Protocol:
     """The classes of tensorboard that are needed here."""
 
     def __init__(self) -> None:
-        from tensorboard.compat.proto.event_pb2 import Event
-        from tensorboard.compat.proto.summary_pb2 import Summary
-        from tensorboard.summary.writer.record_writer import RecordWriter
-        from torch.utils.tensorboard.summary import text
-
-        self.Event, self.Summary, self.writer, self.text = Event, Summary, RecordWriter, text
+        # The classes of protocol buffers are made when their module is imported: no type checker sees them.
+        self.Event: Any = import_module("tensorboard.compat.proto.event_pb2").Event
+        self.Summary: Any = import_module("tensorboard.compat.proto.summary_pb2").Summary
+        self.writer: Any = import_module("tensorboard.summary.writer.record_writer").RecordWriter
+        self.text: Any = import_module("torch.utils.tensorboard.summary").text
 
 
 def refuse_without_tensorboard() -> None:
