@@ -205,7 +205,8 @@ def cross_validate(
       scored), index pairs, or any scikit-learn splitter.
     - repeats: repeat cross-validation this often, with new folds and seeds.
     - groups (rows,): rows of one group stay together, and so do rows that repeat each other.
-    - time (rows,): training rows come before validation rows, with `gap` rows skipped between them.
+    - time (rows,): training rows come before validation rows, with `gap` rows skipped between them; with groups, rows are
+      not trained on whose group goes on into the validation rows.
     - seed: seed of everything random.
     - task: classification or regression; by default decided from y.
     - metric: accuracy (the default for classes), log_loss, balanced_accuracy, roc_auc; r2 (the default for numbers),

@@ -83,6 +83,15 @@ def test_time_with_a_gap(folder, tmp_path):
 
 
 @SLOW
+def test_groups_within_time(folder, tmp_path):
+    done, summary = fit(folder, tmp_path / "run", "--trials", 2, "--time", "hour", "--groups", "patient")
+    assert summary["division"] == "3 folds forward in time, by hour, no patient on both sides"
+    assert "rows of one 'patient' and rows near in time" in done.out or "makes little difference" in done.out
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert "--groups patient --time hour" in page
+
+
+@SLOW
 @pytest.mark.parametrize("proposals", ["model", "sobol", "coarse-to-fine"])
 def test_proposals(folder, tmp_path, proposals):
     _, summary = fit(folder, tmp_path / "run", "--trials", 12, "--proposals", proposals, "--holdout", 0)
@@ -210,7 +219,6 @@ def test_a_time_limit_is_kept(folder, tmp_path, strategy):
         (("--keep", "all"), ("--keep all", "ensemble")),
         (("--repeats", "0"), ("--repeats 0", "at least 1")),
         (("--gap", "3"), ("--gap 3 without --time",)),
-        (("--groups", "patient", "--time", "hour"), ("both --groups and --time",)),
         (("--groups", "ill"), ("--groups ill is the target",)),
         (("--groups", "pateint"), ("no column 'pateint'", "'patient'")),
         (("--nested", "--strategy", "halving"), ("--nested together with a race",)),

@@ -105,7 +105,10 @@ def _prepare(settings: Settings) -> Prepared:
         notes.append("left out, as asked: " + ", ".join(f"'{name}'" for name in settings.drop))
     lost = len(target.values) - len(development) - len(test)
     if lost:
-        notes.append(f"{lost} rows are left out: duplicates of test rows, or inside the gap before the test period")
+        notes.append(
+            f"{lost} rows are left out: duplicates of test rows, inside the gap before the test period, or of a group "
+            "that goes on into it"
+        )
     warnings = list(doubts)
     if given is None:
         whole = data.take(target.keep[test])
@@ -150,6 +153,8 @@ def _splits(data: Table | Images, target: Target, settings: Settings) -> Splits:
             raise BadInput(f"--{name} {column} is the target", expected="another column")
         columns[name] = _dividing(data, column, name, target.keep)
     by = settings.groups or settings.time or ""
+    if settings.groups is not None and settings.time is not None:
+        by = f"{settings.time}, no {settings.groups} on both sides"
     return Splits(settings.folds, settings.repeats, columns["groups"], columns["time"], settings.gap, settings.seed, by)
 
 

@@ -46,7 +46,7 @@ class Problem:
 
     y: class indices (int64) or numbers (float64). units (rows,): rows of one number belong together (a group, copies of
     each other, neighbours in time); None: every row for itself. ordered: training rows lie before validation rows in
-    time. integers: columns that recipes may take as categories too, known like a schema before the rows are divided;
+    time. groups (rows,): of an ordered problem, what is never on both sides. integers: columns that recipes may take as categories too, known like a schema before the rows are divided;
     None: they are looked for among all rows.
     """
 
@@ -57,6 +57,7 @@ class Problem:
     metric: Metric
     units: Array | None = None
     ordered: bool = False
+    groups: Array | None = None
     integers: tuple[FewIntegers, ...] | None = None
 
     @property
@@ -188,8 +189,9 @@ class Problem:
         units = None if self.units is None else self.units[rows]
         classification = bool(self.classes) and stratified
         parts = divide_again(
-            self.y[rows], folds, seed, classification=classification, units=units, ordered=self.ordered
-        )
+            self.y[rows], folds, seed, classification=classification, units=units, ordered=self.ordered,
+            groups=None if self.groups is None else self.groups[rows],
+        )  # fmt: skip
         return [(rows[train], rows[validation]) for train, validation in parts]
 
     def whole(self, seed: int, networks: int = 1) -> Problem:
@@ -296,7 +298,8 @@ def make_problem(
     """The problem of these rows, divided as asked (see `divide_rows`), and notes on the division."""
     division = divide_rows(inputs, y, splits, classification=bool(classes))
     ordered = splits.way == "forward"
-    return Problem(inputs, y, classes, division.folds, metric, division.units, ordered), list(division.notes)
+    groups = splits.group_codes if ordered else None
+    return Problem(inputs, y, classes, division.folds, metric, division.units, ordered, groups), list(division.notes)
 
 
 def _module_misfit(recipe: Recipe) -> tuple[str, str] | None:

@@ -108,11 +108,6 @@ class Settings:
                 "--proposals grid without a space of your own", expected="--space FILE, whose sets are lists of values",
                 do="tenfold space DATA --target COL prints one to edit",
             )  # fmt: skip
-        if self.groups is not None and self.time is not None:
-            raise BadInput(
-                "both --groups and --time are given", expected="one of the two",
-                do="--time where the past is to predict the future, else --groups",
-            )  # fmt: skip
         if self.gap and self.time is None:
             raise BadInput(f"--gap {self.gap} without --time", do="--time COL, or no gap")
         if self.nested and (raced or self.proposals not in ("random", "sobol", "grid") or self.time is not None):

@@ -112,7 +112,9 @@ def _apart_line(result: RunResult) -> list[str]:
     settings, metric = result.prepared.settings, result.trained.problem.metric
     gap = metric.sign * (random - divided)
     scores = f"a linear model has {number(divided)} on these folds and {number(random)} on rows divided at random"
-    if settings.groups is not None:
+    if settings.groups is not None and settings.time is not None:
+        why = f"rows of one '{settings.groups}' and rows near in time resemble each other"
+    elif settings.groups is not None:
         why = f"rows of one '{settings.groups}' resemble each other, so a random division rewards recognizing it"
     else:
         why = "rows near in time resemble each other, or the future differs from the past"

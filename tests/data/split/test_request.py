@@ -32,7 +32,6 @@ GAPPY = np.array(["2024-01-01", "NaT"], "datetime64[D]")
         ({"seed": -1}, "seed is -1"),
         ({"gap": -1, "time": TEN}, "gap is -1"),
         ({"gap": 3}, "a gap of 3 rows without a time"),
-        ({"groups": TEN, "time": TEN}, "both groups and time"),
         ({"folds": KFold(3), "time": TEN}, "time is given together with folds"),
         ({"groups": SQUARE}, r"groups has shape \(3, 2\)"),
         ({"groups": np.array(["a", None, "b"], object)}, "1 of 3 values of groups are missing, the first in row 1"),

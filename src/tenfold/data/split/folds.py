@@ -18,7 +18,7 @@ from tenfold.data.feed.encode import Inputs
 from tenfold.data.feed.randomness import derive_int
 from tenfold.data.split.holdout import run_starts
 from tenfold.data.split.request import Splits
-from tenfold.data.split.together import copy_labels, majority, sides_of, without_copies
+from tenfold.data.split.together import copy_labels, majority, sides_of, without_copies, without_groups
 from tenfold.errors import BadInput
 
 Array = np.ndarray
@@ -60,10 +60,27 @@ def divide_rows(inputs: Inputs, y: Array, splits: Splits, *, classification: boo
         splits = replace(splits, folds=count)
         notes += [note] if note else []
     folds = make_folds(y, splits, classification=classification, copies=copies)
+    if splits.way == "forward" and splits.groups is not None:
+        notes += _lost_by_groups(splits)
     if len(y) < TINY and splits.repeats == 1 and splits.random:
         few = "are few: one division and one seed decide much of each score"
         notes.append(f"{len(y)} rows {few}; --repeats 5 steadies it")
     return Division(folds, _drawn_together(splits, copies, len(y)), tuple(notes))
+
+
+def _lost_by_groups(splits: Splits) -> list[str]:
+    """How much of what lies before the validation parts is not trained on, because its group goes on into them."""
+    codes = splits.group_codes
+    assert splits.time is not None
+    assert codes is not None
+    plain = _forward(splits.time, splits.folds, splits.gap)
+    before, left = (sum(len(train) for train, _ in parts) for parts in (plain, _groups_apart(plain, codes)))
+    if before == left:
+        return []
+    return [
+        f"{1 - left / before:.1%} of the rows before the validation rows are not trained on, because their group goes on "
+        "into them"
+    ]
 
 
 def _drawn_together(splits: Splits, copies: Array | None, rows: int) -> Array | None:
@@ -76,12 +93,19 @@ def _drawn_together(splits: Splits, copies: Array | None, rows: int) -> Array | 
 
 
 def divide_again(
-    y: Array, folds: int, seed: int, *, classification: bool, units: Array | None, ordered: bool
-) -> list[tuple[Array, Array]]:
+    y: Array, folds: int, seed: int, *, classification: bool, units: Array | None, ordered: bool,
+    groups: Array | None = None,
+) -> list[tuple[Array, Array]]:  # fmt: skip
     """(train, validation) indices into y: some rows divided in the way of all. units: as in `Division`;
-    ordered: forward in time. Fewer folds where a class has fewer members, or there are fewer units. Raises `BadInput`
+    ordered: forward in time; then groups (rows,) are kept apart as well. Fewer folds where a class has fewer members, or there are fewer units. Raises `BadInput`
     where no division is possible."""
     units = None if units is None else np.unique(units, return_inverse=True)[1]
+    if ordered and groups is not None:
+        assert units is not None
+        plain = _forward(units, folds, 0)
+        # of few rows, some parts may have nothing left to train on: the others do
+        apart = [part for part in plain if len(without_groups(*part, groups))]
+        return _groups_apart(apart or plain, groups)
     if ordered:
         parts = make_folds(y, Splits(folds, time=units, seed=seed), classification=False)
     else:
@@ -189,6 +213,8 @@ def _cut(y: Array, splits: Splits, classification: bool, copies: Array | None, r
         case "forward":
             assert splits.time is not None
             parts = _forward(splits.time, folds, splits.gap)
+            if groups is not None:
+                parts = _groups_apart(parts, groups)
         case "count":
             sides, copies_included = sides_of(groups, copies, len(y) / folds)
             if sides is not None and groups is None:
@@ -290,6 +316,20 @@ def _forward(time: Array, k: int, gap: int) -> Parts:
         chosen.append(min(max(best, chosen[-1] + 1 if chosen else 0), len(starts) - k + number))
     borders = [*starts[chosen].tolist(), len(time)]
     return [(order[: max(0, low - gap)], order[low:high]) for low, high in pairwise(borders)]
+
+
+def _groups_apart(parts: Parts, groups: Array) -> Parts:
+    """The same validation parts; rows to train on are left out where their group has rows in the validation part."""
+    apart = [(without_groups(train, validation, groups), validation) for train, validation in parts]
+    for number, (train, _) in enumerate(apart):
+        if not len(train):
+            raise BadInput(
+                f"fold {number} has nothing to train on: every group of the {len(parts[number][0])} rows before its "
+                "validation rows goes on into them",
+                expected="groups that begin and end, of which some end before others begin",
+                do="time without groups, or groups without time; or fewer folds",
+            )
+    return apart
 
 
 def _check_part(train: Array, validation: Array, number: int, rows: int) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 
 from tenfold.data.feed.randomness import derive, derive_int
 from tenfold.data.split.request import Splits
-from tenfold.data.split.together import majority, sides_of, without_copies
+from tenfold.data.split.together import majority, sides_of, without_copies, without_groups
 from tenfold.errors import BadInput
 
 Array = np.ndarray
@@ -28,7 +28,7 @@ def hold_out(
     """Development and test row indices, both sorted. share 0: no test rows.
 
     Stratified for classification. splits: whole groups are sealed, as near to the share as they allow; or the last rows
-    in time, equal times together. copies (rows,): labels of equal rows, which stay on one side. Neither part holds the
+    in time, equal times together, or both: the last rows, and nothing of their groups stays. copies (rows,): labels of equal rows, which stay on one side. Neither part holds the
     rows in the gap before the sealed ones, and rows equal to a sealed one that cannot be sealed too.
     """
     rows = np.arange(len(y))
@@ -38,6 +38,16 @@ def hold_out(
         splits.check_rows(len(y))
     if splits is not None and splits.time is not None:
         development, test = _last_rows(splits.time, share, splits.gap)
+        groups = splits.group_codes
+        if groups is not None:
+            earlier, development = development, without_groups(development, test, groups)
+            if not len(development):
+                raise BadInput(
+                    f"every group of the {len(earlier)} rows before the last {len(test)} goes on into them, so there is "
+                    "nothing to train on",
+                    expected="groups that begin and end, of which some end before the sealed rows begin",
+                    do="--time without --groups, or --groups without --time",
+                )
     else:
         groups = None if splits is None else splits.group_codes
         sides, copies_included = sides_of(groups, copies, share * len(y))

@@ -25,7 +25,8 @@ class Splits:
     folds: a number of folds; "leave-one-group-out"; the number of the fold that validates each row (rows,), -1 for
     rows that are always trained on; (train, validation) index arrays; or a scikit-learn splitter. groups (rows,): rows
     of one group are never on both sides. time (rows,): validation rows are later than the rows trained on, and `gap`
-    rows between them are left out. by: the name of what groups or time are, for people.
+    rows between them are left out. Both: forward in time, and rows to train on are left out too where their group goes
+    on into the validation part. by: the names of what groups and time are, for people.
     """
 
     folds: Any = 5
@@ -53,11 +54,6 @@ class Splits:
             raise BadInput(f"{lengths} are of different lengths", expected="one value a row each")
 
     def _check_together(self) -> None:
-        if self.groups is not None and self.time is not None:
-            raise BadInput(
-                "both groups and time are given", expected="one of the two: groups in time are not supported",
-                do="--time where the past is to predict the future, else --groups",
-            )  # fmt: skip
         if self.gap and self.time is None:
             raise BadInput(f"a gap of {self.gap} rows without a time", do="--time COL, or no gap")
         if self.time is not None and not _whole(self.folds):
@@ -121,7 +117,8 @@ class Splits:
         """What looks wrong, in words."""
         if self.groups is None or self.group_count < len(self.groups):
             return ()
-        return (f"every row has its own value of {_quoted(self.by) or 'groups'}: the division is as without groups",)
+        named = _quoted(self.by) if self.time is None else ""
+        return (f"every row has its own value of {named or 'groups'}: the division is as without groups",)
 
 
 def describe(splits: Splits, *, classification: bool) -> str:
@@ -129,7 +126,9 @@ def describe(splits: Splits, *, classification: bool) -> str:
     what = _folds_in_words(splits, classification)
     if splits.repeats > 1:
         what += f" x {splits.repeats} {'repeats' if splits.random else 'seeds'}"
-    if splits.groups is not None or splits.time is not None:
+    if splits.groups is not None and splits.time is not None:
+        what += f", by {splits.by or 'time, no group on both sides'}"
+    elif splits.groups is not None or splits.time is not None:
         what += f", by {splits.by or ('group' if splits.groups is not None else 'time')}"
     return what + (f", {splits.gap} rows apart" if splits.gap else "")
 

@@ -192,6 +192,11 @@ def without_copies(rows: Array, others: Array, copies: Array | None) -> Array:
     return rows if copies is None else rows[~np.isin(copies[rows], copies[others])]
 
 
+def without_groups(rows: Array, others: Array, groups: Array) -> Array:
+    """The rows (an index array) of which no other is of the same group. groups (all rows,): codes from 0."""
+    return rows[~np.isin(groups[rows], groups[others])]
+
+
 def majority(y: Array, copies: Array) -> Array:
     """The most frequent class of each set of copies (sets,); of two equally frequent ones the class with fewer rows."""
     classes = np.bincount(y)
