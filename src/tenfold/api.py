@@ -41,9 +41,10 @@ class CrossValidation:
     """The result of `cross_validate`.
 
     - table: one dict per recipe, in the order given: recipe, mean (in the metric's own sign), se, scores (one per
-      fold), outcomes (counts), epochs (chosen on the fold-mean curve).
-    - trials: one dict per trial: recipe (its index), fold, seed, score, outcome, epoch, curve (validation score per
-      epoch).
+      fold), outcomes (counts), epochs (chosen on the fold-mean curve), metrics (by name, the means of all
+      that are reported).
+    - trials: one dict per trial: recipe (its index), fold, seed, score, outcome, epoch, metrics (by name), curve
+      (validation score per epoch).
     - out_of_fold: predictions (recipes, rows, classes or 1) at the chosen epoch, for every row by the fold that was not
       trained on it; NaN for a diverged trial.
     """
@@ -191,6 +192,7 @@ def cross_validate(
     seed: int = 0,
     task: str | None = None,
     metric: str | OwnScores | None = None,
+    metrics: Sequence[str | OwnScores] = (),
     device: str = "auto",
     run_dir: str | Path | None = None,
     on_epoch: Callable[[TrialEpoch], object] | None = None,
@@ -205,13 +207,14 @@ def cross_validate(
       scored), index pairs, or any scikit-learn splitter.
     - repeats: repeat cross-validation this often, with new folds and seeds.
     - groups (rows,): rows of one group stay together, and so do rows that repeat each other.
-    - time (rows,): training rows come before validation rows, with `gap` rows skipped between them; with groups, rows are
-      not trained on whose group goes on into the validation rows.
+    - time (rows,): training rows come before validation rows, with `gap` rows skipped between them; with groups, rows
+      are left out of training whose group goes on into the validation rows.
     - seed: seed of everything random.
     - task: classification or regression; by default decided from y.
     - metric: accuracy (the default for classes), log_loss, balanced_accuracy, roc_auc; r2 (the default for numbers),
       rmse, mae; or a function of y and the predictions of some rows that gives a number for each, the larger the
       better.
+    - metrics: several of them, reported at once for the same predictions; the first selects, unless `metric` is given.
     - device: cpu, cuda, or auto.
     - run_dir: a directory to keep the work in: after a stop or a kill the same call goes on from its last checkpoint,
       and once it has ended returns the same result at once.
@@ -224,7 +227,9 @@ def cross_validate(
     """
     recipes = recipe_list(recipes)
     data = understand(X, y, task)
-    problem = data.problem(folds, seed=seed, metric=metric, repeats=repeats, groups=groups, time=time, gap=gap)
+    problem = data.problem(
+        folds, seed=seed, metric=metric, metrics=metrics, repeats=repeats, groups=groups, time=time, gap=gap
+    )
     asked = {"recipes": [recipe.to_dict() for recipe in recipes], "seed": seed}
     local = SearchContext.local(device, on_epochs=each_epoch(on_epoch))
     with kept_search(run_dir, problem, asked, functions_of(recipes), local) as context:
@@ -262,13 +267,14 @@ def search(
     seed: int = 0,
     task: str | None = None,
     metric: str | OwnScores | None = None,
+    metrics: Sequence[str | OwnScores] = (),
     device: str = "auto",
     time_limit: float | None = None,
     run_dir: str | Path | None = None,
     on_epoch: Callable[[TrialEpoch], object] | None = None,
 ) -> Search:
     """Propose recipes from a space, or take those of a list, cross-validate them, and choose the best. X, y, folds,
-    repeats, groups, time, gap, seed, task, metric, device, run_dir and on_epoch: see `cross_validate`.
+    repeats, groups, time, gap, seed, task, metric, metrics, device, run_dir and on_epoch: see `cross_validate`.
 
     - trials: number of recipes, the first of a list or a grid; default: 64, but all of a list or a grid.
     - strategy: exhaustive trains all recipes to the end; halving, hyperband and racing drop the worst early.
@@ -286,7 +292,9 @@ def search(
     only = space if isinstance(space, Space) else None
     listed = chosen.propose([]) if only is None else []
     data = understand(X, y, task)
-    problem = data.problem(folds, seed=seed, metric=metric, repeats=repeats, groups=groups, time=time, gap=gap)
+    problem = data.problem(
+        folds, seed=seed, metric=metric, metrics=metrics, repeats=repeats, groups=groups, time=time, gap=gap
+    )
     plan = SearchPlan(Strategy(strategy), rule, audit, seed)
     asked = {
         "space": only.to_dict() if only else [recipe.to_dict() for recipe in listed],
@@ -340,7 +348,7 @@ def _lines(found: CrossValidation | Search, numbers: Sequence[int]) -> str:
     trained, count = found.trained, len(numbers)
     problem = trained.problem
     head = f"{type(found).__name__}: {count} recipe{'s' * (count != 1)} x {len(problem.folds)} folds, "
-    head += f"{problem.inputs.rows} rows, {problem.metric.name}"
+    head += f"{problem.inputs.rows} rows, {', '.join(metric.name for metric in problem.metrics)}"
     lines = [printed_row(leaderboard_row(trained, number)) for number in numbers[:SHOWN]]
     more = [f"  ... and {count - SHOWN} more in .table"] if count > SHOWN else []
     notes = [f"  {note}" for note in found.notes]

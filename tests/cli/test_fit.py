@@ -299,3 +299,31 @@ def test_recipes_and_space_parse_back(folder):
     assert done.code == 0
     plain = json.loads(tenfold("space", folder / "churn.csv", "--target", "churned", "--json").out)["space"]
     assert Space.from_yaml(done.out).sample(5) == Space.from_dict(plain).sample(5)
+
+
+def test_several_metrics_are_reported_at_once(tmp_path):
+    write(tmp_path / "churn.csv", rows())
+    (tmp_path / "one.yaml").write_text("network: {hidden: [4]}\nepochs: 3\n")
+    command = ("fit", tmp_path / "churn.csv", "--target", "churned", "--recipe", tmp_path / "one.yaml", "--folds", 2)
+    done = tenfold(*command, "--metrics", "log_loss, accuracy,roc_auc", "--keep", "refit", "--out", tmp_path / "run")
+    assert done.code == 0, done.err
+    assert re.search(r"^Log loss 0\.\d+ \+- 0\.\d+ over 2 folds", done.out, re.MULTILINE)
+    line = next(line for line in done.out.splitlines() if line.startswith("The same predictions by other metrics: "))
+    assert re.search(r"accuracy 0\.\d+ \+- [\d.]+ \(dummy 0\.\d+, linear 0\.\d+, boosting 0\.\d+\); ROC AUC 0\.", line)
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text())
+    assert summary["metric"] == "log_loss"
+    assert list(summary["best"]["metrics"]) == ["log_loss", "accuracy", "roc_auc"]
+    assert summary["best"]["metrics"]["log_loss"]["mean"] == summary["best"]["cv_mean"]
+    assert summary["baseline_metrics"]["dummy"]["log_loss"] == summary["baselines"]["dummy"]
+    assert summary["baseline_metrics"]["dummy"]["roc_auc"] == 0.5
+    header = (tmp_path / "run" / "leaderboard.csv").read_text().splitlines()[0].split(",")
+    assert header[6:9] == ["accuracy", "roc_auc", "epochs"]
+    assert "recipe,fold,seed,score,accuracy,roc_auc,outcome,epoch" in (tmp_path / "run" / "trials.csv").read_text()
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert "mean over the folds</th>" in page
+    assert '<th class="r">ROC AUC</th>' in page
+    assert "--metrics log_loss,accuracy,roc_auc" in page
+    for given, message in (("accuracy,accuracy", "named twice"), ("accuracy,r2", "not one for classification")):
+        done = tenfold(*command, "--metrics", given, "--out", tmp_path / "other")
+        assert done.code == 2
+        assert message in done.err

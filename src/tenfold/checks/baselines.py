@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 import time
 import warnings
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -27,12 +27,13 @@ COLUMN_SECONDS = 3e-4  # that trees take for looking at a column, at the least
 @dataclass(frozen=True)
 class Baseline:
     """Scores of one baseline, one a fold that was run; fewer than all folds when it was cut short, none when there was
-    no time for a single one."""
+    no time for a single one. also: by name, those of the metrics that are reported besides."""
 
     name: str
     scores: tuple[float, ...]
     seconds: float
     folds: int
+    also: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
     @property
     def mean(self) -> float:
@@ -62,7 +63,7 @@ def run_baseline(
     The linear model gets the encoded and standardized inputs, the trees the raw numbers (missing cells included)
     and categories; both are fitted on each fold's training rows only. Images come averaged down to `coarse_size`.
     """
-    start, scores = time.monotonic(), []
+    start, scores = time.monotonic(), list[dict[str, float]]()
     options = _affordable(problem, name, seed, budget) if strict else {}
     if options is None:
         return Baseline(name, (), time.monotonic() - start, len(problem.folds))
@@ -73,7 +74,9 @@ def run_baseline(
             break
         idle()
         scores.append(_score(problem, name, number, fold, seed, options))
-    return Baseline(name, tuple(scores), time.monotonic() - start, len(problem.folds))
+    by_metric = {metric.name: tuple(score[metric.name] for score in scores) for metric in problem.metrics}
+    selects = by_metric.pop(problem.metric.name)
+    return Baseline(name, selects, time.monotonic() - start, len(problem.folds), by_metric)
 
 
 def baseline_seconds(problem: Problem) -> float:
@@ -130,7 +133,9 @@ def _affordable(problem: Problem, name: str, seed: int, budget: float) -> dict[s
     return None if fitting < (most if name == "boosting" else ENOUGH) else {"max_iter": min(most, fitting)}
 
 
-def _score(problem: Problem, name: str, number: int, fold: Fold, seed: int, options: dict[str, Any]) -> float:
+def _score(
+    problem: Problem, name: str, number: int, fold: Fold, seed: int, options: dict[str, Any]
+) -> dict[str, float]:
     from threadpoolctl import threadpool_limits
 
     model = _model(problem, name, number, seed).set_params(**options)
@@ -143,7 +148,8 @@ def _score(problem: Problem, name: str, number: int, fold: Fold, seed: int, opti
             prediction[:, model.classes_] = model.predict_proba(x[fold.validation])
         else:
             prediction = model.predict(x[fold.validation])[:, None]
-    return float(problem.metric.score(problem.y[fold.validation], prediction[None])[0])
+    y = problem.y[fold.validation]
+    return {metric.name: float(metric.score(y, prediction[None])[0]) for metric in problem.metrics}
 
 
 def _model(problem: Problem, name: str, number: int, seed: int) -> Any:

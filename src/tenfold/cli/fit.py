@@ -22,6 +22,7 @@ from tenfold.cli.options import (
     JsonOption,
     KindOption,
     MetricOption,
+    MetricsOption,
     MissingOption,
     NoHeaderOption,
     RepeatsOption,
@@ -122,6 +123,7 @@ def fit(
     ] = Settings.keep,
     task: TaskOption = Settings.task,
     metric: MetricOption = Settings.metric,
+    metrics: MetricsOption = None,
     device: DeviceOption = Settings.device,
     seed: SeedOption = Settings.seed,
     out: Annotated[Path | None, typer.Option(help="The run directory; default: runs/NAME-N.")] = None,
@@ -141,6 +143,7 @@ def fit(
 
         refuse_without_tensorboard()
     options["reading"] = ReadOptions(header_row, no_header, skip_rows, missing, asked_kinds(kind), bad_rows)
+    options["metrics"] = tuple(part for part in map(str.strip, (metrics or "").split(",")) if part)
     options |= {**recipe_options(recipe), "space": _space(space), "drop": tuple(drop or ())}
     settings = Settings(**{**options, "time_limit": parse_seconds(time_limit)})
     _fit(settings, out, begun, tensorboard, dry_run=dry_run, as_json=as_json)

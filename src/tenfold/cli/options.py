@@ -74,6 +74,10 @@ RepeatsOption = Annotated[
     int, typer.Option(parser=parse_integer, help="Repeat cross-validation with new folds and seeds.")
 ]
 MetricOption = Annotated[str | None, typer.Option(help="Metric to optimize and report; default: accuracy, or r2.")]
+MetricsOption = Annotated[
+    str | None,
+    typer.Option(metavar="A,B", help="Report several metrics at once; the first selects, unless --metric does."),
+]
 DeviceOption = Annotated[str, typer.Option(help="cpu, cuda, or auto.")]
 TensorBoardOption = Annotated[
     Path | None, typer.Option(metavar="DIR", help="Log losses and metric of every epoch there, for TensorBoard.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -22,11 +22,11 @@ from tenfold.data.read.images import as_pixels
 from tenfold.data.read.read import read_table
 from tenfold.data.read.sparse import dense, is_sparse
 from tenfold.data.split.request import Splits
-from tenfold.errors import BadInput
+from tenfold.errors import BadInput, clipped
 from tenfold.problem.given_target import read_given
 from tenfold.problem.problem import Problem, make_problem
 from tenfold.rules.losses import Task
-from tenfold.statistics.metrics import metric_for
+from tenfold.statistics.metrics import Metric, metric_for
 from tenfold.statistics.metrics.own import OwnScores, over_columns, own_metric
 
 Array = np.ndarray
@@ -74,6 +74,7 @@ class Labelled:
         *,
         seed: int = 0,
         metric: str | OwnScores | None = None,
+        metrics: Sequence[str | OwnScores] = (),
         repeats: int = 1,
         groups: Any = None,
         time: Any = None,
@@ -82,10 +83,29 @@ class Labelled:
         """Divided into folds (see `Splits`); a number of folds is lowered to the smallest class."""
         splits = Splits(folds, repeats, groups, time, gap, seed)
         names = tuple(str(label) for label in self.labels)
-        chosen = own_metric(self.task, metric) if callable(metric) else metric_for(self.task, metric)
-        if self.y.ndim == 2 and not callable(metric):
-            chosen = over_columns(chosen)
-        return make_problem(self.inputs, self.y, names, chosen, splits)[0]
+        chosen, *also = self._metrics(metric, metrics)
+        return make_problem(self.inputs, self.y, names, chosen, splits, also)[0]
+
+    def _metrics(self, metric: str | OwnScores | None, also: Sequence[str | OwnScores]) -> list[Metric]:
+        """The metric that selects, by default the first of the others, then those that are reported besides."""
+        if isinstance(also, str) or not isinstance(also, Sequence):
+            raise BadInput(f"metrics is {clipped(repr(also))}", expected="a list of names or functions")
+        chosen, others = metric if metric is not None or not also else also[0], list(also)
+        if chosen in others:
+            others.remove(chosen)
+        found = [self._metric(one) for one in (chosen, *others)]
+        names = [one.name for one in found]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            expected = "each metric once, and functions of different names"
+            raise BadInput(f"metric {clipped(twice)!r} is there twice", expected=expected)
+        return found
+
+    def _metric(self, given: str | OwnScores | None) -> Metric:
+        if callable(given):
+            return own_metric(self.task, given)
+        found = metric_for(self.task, given)
+        return over_columns(found) if self.y.ndim == 2 else found
 
 
 def understand(x: Any, y: Any, task: str | None = None) -> Labelled:

@@ -28,7 +28,7 @@ from tenfold.problem.problem import Problem, make_problem
 from tenfold.problem.sealed_test_rows import Sealed, row_inputs
 from tenfold.problem.settings import Settings
 from tenfold.recipe.presets import recipe_preset
-from tenfold.statistics.metrics import metric_for
+from tenfold.statistics.metrics import metrics_for
 
 Array = np.ndarray
 
@@ -78,7 +78,7 @@ def _shas(settings: Settings) -> tuple[str, str]:
 def _prepare(settings: Settings) -> Prepared:
     data = read_any(settings.data, options=settings.reading, expected=_named(settings))
     target = read_target(data.labels if isinstance(data, Images) else data, settings.target, settings.task)
-    metric = metric_for(target.task, settings.metric)
+    metric, *also = metrics_for(target.task, settings.metric, settings.metrics)
     splits = _splits(data, target, settings)
     if len(target.values) < settings.folds:
         usable_folds(target.values, settings.folds, classification=False)  # raises the error for too few rows
@@ -97,7 +97,7 @@ def _prepare(settings: Settings) -> Prepared:
     doubts = (*target.warnings, *_marker_warnings(usable))
     # What the labels may mean comes before anything about the columns.
     card = replace(card, warnings=(*doubts, *card.warnings))
-    problem, notes = make_problem(inputs, y, target.classes, metric, splits.take(development))
+    problem, notes = make_problem(inputs, y, target.classes, metric, splits.take(development), also)
     if isinstance(data, Table):  # the card has the doubts about the inputs only
         named = (data.column(name) for name in (target.name, settings.groups) if name is not None)
         notes += [column.doubted for column in named if column.doubt]

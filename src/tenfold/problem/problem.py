@@ -46,8 +46,9 @@ class Problem:
 
     y: class indices (int64) or numbers (float64). units (rows,): rows of one number belong together (a group, copies of
     each other, neighbours in time); None: every row for itself. ordered: training rows lie before validation rows in
-    time. groups (rows,): of an ordered problem, what is never on both sides. integers: columns that recipes may take as categories too, known like a schema before the rows are divided;
-    None: they are looked for among all rows.
+    time. groups (rows,): of an ordered problem, what is never on both sides. integers: columns that recipes may take as
+    categories too, known like a schema before the rows are divided; None: they are looked for among all rows. also:
+    metrics that are reported besides the one that selects.
     """
 
     inputs: Inputs
@@ -59,6 +60,7 @@ class Problem:
     ordered: bool = False
     groups: Array | None = None
     integers: tuple[FewIntegers, ...] | None = None
+    also: tuple[Metric, ...] = ()
 
     @property
     def task(self) -> str:
@@ -84,6 +86,11 @@ class Problem:
             ways += [ColumnsTaken(integers, "target_means", more + means, means)] if more or means else []
             ways += [ColumnsTaken(integers, "embedded", fewer, 0, tables)] if more or tables else []
         return Size(self.width, self.outputs, self.inputs.image, self.inputs.numbers.shape[1], tuple(ways))
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """All that are reported, the one that selects first."""
+        return self.metric, *self.also
 
     @cached_property
     def ratio(self) -> float:
@@ -293,13 +300,14 @@ class Problem:
 
 
 def make_problem(
-    inputs: Inputs, y: Array, classes: tuple[str, ...], metric: Metric, splits: Splits
+    inputs: Inputs, y: Array, classes: tuple[str, ...], metric: Metric, splits: Splits, also: Sequence[Metric] = ()
 ) -> tuple[Problem, list[str]]:
     """The problem of these rows, divided as asked (see `divide_rows`), and notes on the division."""
     division = divide_rows(inputs, y, splits, classification=bool(classes))
     ordered = splits.way == "forward"
     groups = splits.group_codes if ordered else None
-    return Problem(inputs, y, classes, division.folds, metric, division.units, ordered, groups), list(division.notes)
+    problem = Problem(inputs, y, classes, division.folds, metric, division.units, ordered, groups, also=tuple(also))
+    return problem, list(division.notes)
 
 
 def _module_misfit(recipe: Recipe) -> tuple[str, str] | None:

@@ -31,7 +31,8 @@ class Settings:
 
     recipe, space: None for the default space of the data. preset: the name of a recipe that depends on the task; the
     recipe itself is beside it once the task is known. time_limit: seconds. groups, time: names of columns. drop:
-    names of columns that are left out. test: a file of test rows instead of a held-out share. no_test: leave the test
+    names of columns that are left out. metrics: that are reported besides the one that selects, which is the first of
+    them unless `metric` says another. test: a file of test rows instead of a held-out share. no_test: leave the test
     rows sealed. strategy None: halving from 16 recipes on or under a time limit, else exhaustive. reading: how files
     are read.
     """
@@ -59,6 +60,7 @@ class Settings:
     keep: str = "blend"
     task: str | None = None
     metric: str | None = None
+    metrics: tuple[str, ...] = ()
     device: str = "auto"
     seed: int = 0
     time_limit: float | None = None
@@ -142,5 +144,6 @@ class Settings:
             "recipe": None if recipe is None else Recipe.from_dict(recipe),
             "space": None if space is None else Space.from_dict(space),
             "drop": tuple(values["drop"]),  # JSON has lists
+            "metrics": tuple(values.get("metrics", ())),
             "reading": ReadOptions.of(values["reading"]) if "reading" in values else DEFAULT,
         })  # fmt: skip

@@ -46,6 +46,7 @@ def render(data: dict[str, Any]) -> str:
         outcomes=_outcomes(summary["outcomes"]),
         findings=findings_section(summary.get("findings") or []),
         metric_words=words.metric,
+        also=_also(data["leaderboard"]),
         baselines_named=words.BASELINES,
         fit=words.fit_command(data),
         run=shlex.quote(summary["run"]),
@@ -140,6 +141,11 @@ def board_places(rows: Sequence[Mapping[str, Any]]) -> tuple[list[dict[str, Any]
         low,
         high,
     )
+
+
+def _also(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The names of the metrics that are reported besides the one that selected; a run of before has none."""
+    return list(rows[0].get("metrics", {}))[1:] if rows else []
 
 
 def _outcomes(counts: Mapping[str, int]) -> list[dict[str, Any]]:

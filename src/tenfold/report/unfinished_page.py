@@ -25,6 +25,7 @@ def render_unfinished(data: dict[str, Any]) -> str:
         figures=_figures(data, metric),
         board=board,
         strip=(low, high),
+        also=[],
         shown=SHOWN,
         columns_shown=COLUMNS,
         command=shlex.quote(data["run"]),

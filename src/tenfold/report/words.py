@@ -131,6 +131,8 @@ def _arguments(name: str, value: Any) -> list[str]:
         return []
     if value is True:
         return [flag]
+    if name == "metrics":
+        return [flag, ",".join(map(str, value))] if value else []
     if isinstance(value, list | tuple):
         return [part for item in value for part in (flag, str(item))]
     return [flag, f"{value:g}s" if name == "time_limit" else str(value)]

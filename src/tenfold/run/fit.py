@@ -306,8 +306,9 @@ class Fit:
                 spent = sum(result.seconds for result in found)
                 stored = self._fit_baseline(name, None if share is None else max(share - spent, 0.0))
                 self.run.put(f"baseline.{name}", stored)
-            scores = tuple(np.nan if score is None else score for score in stored["scores"])
-            result = Baseline(name, scores, stored["seconds"], len(self.prepared.problem.folds))
+            scores = tuple(map(_number, stored["scores"]))
+            also = {n: tuple(map(_number, values)) for n, values in stored.get("also", {}).items()}
+            result = Baseline(name, scores, stored["seconds"], len(self.prepared.problem.folds), also)
             self.listener.baseline(result)
             found.append(result)
         return found
@@ -319,7 +320,7 @@ class Fit:
         budget = np.inf if left is None else min(max(self.plan.seconds, 20.0), left)
         problem, idle = self.prepared.problem, self._idle
         result = run_baseline(problem, name, seed=seed, budget=budget, strict=limited, idle=idle)
-        return jsonable({"scores": result.scores, "seconds": result.seconds})
+        return jsonable({"scores": result.scores, "seconds": result.seconds, "also": dict(result.also)})
 
     def _compare_with_random_split(self, baselines: list[Baseline]) -> dict[str, float | None] | None:
         """For folds by group or in time: the linear baseline on a random division, and on the folds asked for. The
@@ -487,6 +488,11 @@ class Fit:
             self.run.write_file(name, content)
         self.run.put("report", jsonable(report_data(result, self.run)))
         write_summary(self.run)
+
+
+def _number(value: float | None) -> float:
+    """A number of JSON, where NaN is null."""
+    return np.nan if value is None else value
 
 
 def refreshed(run: Run) -> dict[str, Any]:

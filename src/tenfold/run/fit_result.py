@@ -24,7 +24,7 @@ from tenfold.search.nested import Nested
 from tenfold.search.results import SearchResults
 from tenfold.search.trial_outcome import CURVES, Outcome
 from tenfold.statistics.corrected_t_test import corrected_t_test
-from tenfold.statistics.intervals import mean_interval
+from tenfold.statistics.intervals import fold_error, mean_interval
 from tenfold.statistics.metrics import all_scores
 from tenfold.statistics.rate_interval import binomial_interval
 
@@ -99,6 +99,11 @@ class RunResult:
         found = all_scores(problem.task, problem.y[rows], prediction[None, rows])
         return {name: float(value[0]) for name, value in found.items()}
 
+    def metrics(self, number: int) -> dict[str, dict[str, float]]:
+        """Of the metrics that are reported, by name: mean and standard error over the folds."""
+        means, scores = self.trained.metric_means(number), self.trained.metric_scores(number)
+        return {name: {"mean": means[name], "se": fold_error(scores[name])} for name in means}
+
     def cost(self, number: int) -> float:
         """Seconds that the cost model gives a recipe's training up to its chosen epoch."""
         return self.trained.problem.cost(self.trained.recipes[number], self.trained.records[number].epoch)[1]
@@ -150,7 +155,8 @@ class RunResult:
             "corrected": corrected.score if corrected else None, "interval": list(self.interval),
             "corrected_interval": self._corrected_interval(),
             "spread": {"folds": spread.folds, "seeds": spread.seeds, "resolution": spread.resolution},
-            "epochs": row["epochs"], "scores": self.winner_scores(), "not_distinguishable": len(self.ties),
+            "metrics": self.metrics(self.ranking[0]), "epochs": row["epochs"],
+            "scores": self.winner_scores(), "not_distinguishable": len(self.ties),
             "borders": self.borders, "kept": self.kept, "model": self.model,
         }  # fmt: skip
 
@@ -174,7 +180,8 @@ class RunResult:
         if len(self.ranking) < 2 or not np.isfinite(self.trained.mean(self.ranking[1])):
             return None
         row = leaderboard_row(self.trained, self.ranking[1])
-        return {"recipe": row["recipe"].to_dict(), "cv_mean": row["mean"], "p_value": self.p_value(row["scores"])}
+        p, metrics = self.p_value(row["scores"]), self.metrics(self.ranking[1])
+        return {"recipe": row["recipe"].to_dict(), "cv_mean": row["mean"], "p_value": p, "metrics": metrics}
 
     def summary(self, run: str) -> dict[str, Any]:
         """`summary.json`, schema 1; fields reserved for later versions are null."""
@@ -195,6 +202,10 @@ class RunResult:
             "trials": len(trained.recipes) * len(problem.folds),
             "seed": settings.seed,
             "baselines": {b.name: b.mean for b in self.baselines},
+            "baseline_metrics": {
+                b.name: {problem.metric.name: b.mean} | {name: _mean(scores) for name, scores in b.also.items()}
+                for b in self.baselines
+            },
             "positive_class": problem.classes[1] if len(problem.classes) == 2 else None,
             "best": self._best() if self.has_winner else None,
             "runner_up": self._second() if self.has_winner else None,
@@ -241,8 +252,9 @@ def run_tables(result: RunResult) -> dict[str, str]:
     """leaderboard.csv, trials.csv, metrics.csv and recipe.yaml: the same bytes for the same run, however often
     it was stopped."""
     trained = result.trained
-    trials: list[list[Any]] = [["recipe", "fold", "seed", "score", "outcome", "epoch"]]
-    trials += [[t[key] for key in trials[0]] for t in trained.trials()]
+    also = [metric.name for metric in trained.problem.also]
+    trials: list[list[Any]] = [["recipe", "fold", "seed", "score", *also, "outcome", "epoch"]]
+    trials += [[({**t["metrics"], **t})[key] for key in trials[0]] for t in trained.trials()]
     metrics: list[list[Any]] = [["recipe", "fold", "seed", "epoch", *CURVES]]
     for number, record in sorted(trained.records.items()):
         for f, fold in enumerate(trained.problem.folds):
@@ -253,6 +265,11 @@ def run_tables(result: RunResult) -> dict[str, str]:
     if result.has_winner:
         files["recipe.yaml"] = trained.recipes[result.ranking[0]].to_yaml()
     return files
+
+
+def _mean(scores: Iterable[float]) -> float:
+    values = list(scores)
+    return float(np.mean(values)) if values else math.nan
 
 
 def _csv(rows: list[list[Any]]) -> str:

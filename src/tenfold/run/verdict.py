@@ -34,6 +34,7 @@ def verdict(result: RunResult) -> list[str]:
         *_leak_line(result),
         f"Winner: {row['recipe'].describe()}, {row['epochs']} epoch{'s' if row['epochs'] != 1 else ''}.",
         _score_line(result),
+        *_also_line(result),
         _baseline_line(result, float(row["mean"])),
     ]
     if len(result.ranking) > 1:
@@ -102,6 +103,19 @@ def _score_line(result: RunResult) -> str:
     if np.isfinite(spread.seeds):
         line += f". Fold scores spread by {number(spread.folds)}, means of the seeds by {number(spread.seeds)}"
     return line + "."
+
+
+def _also_line(result: RunResult) -> list[str]:
+    """The other metrics that were asked for, of the same predictions, beside those of the baselines."""
+    parts: list[str] = []
+    also, winner = result.trained.problem.also, result.metrics(result.ranking[0])
+    for metric in also:
+        mean, error = winner[metric.name]["mean"], winner[metric.name]["se"]
+        around = f" +- {number(error)}" if np.isfinite(error) else ""
+        others = [(b.name, float(np.mean(s))) for b in result.baselines if (s := b.also.get(metric.name))]
+        beside = ", ".join(f"{name} {number(value)}" for name, value in others if np.isfinite(value))
+        parts.append(f"{metric.words} {number(mean)}{around}" + (f" ({beside})" if beside else ""))
+    return [f"The same predictions by other metrics: {'; '.join(parts)}."] if parts else []
 
 
 def _apart_line(result: RunResult) -> list[str]:

@@ -53,6 +53,30 @@ class SearchResults:
         """Score of each fold at the recipe's chosen epoch (NaN where the trial diverged)."""
         return self.records[number].scores()
 
+    def metric_scores(self, number: int) -> dict[str, Array]:
+        """By name, the scores of all metrics that are reported: of each fold at the chosen epoch, of the predictions
+        that selected it; NaN where there are none."""
+        record, problem = self.records[number], self.problem
+        found = {problem.metric.name: record.scores()}
+        parts = record.out_of_fold or [None] * len(problem.folds)
+        for metric in problem.also:
+            scores = np.full(len(parts), np.nan)
+            for f, part in enumerate(parts):
+                if part is not None and record.outcomes[f] is not Outcome.DIVERGED:
+                    scores[f] = metric.score(problem.y[problem.folds[f].validation], part[None])[0]
+            found[metric.name] = scores
+        return found
+
+    def metric_means(self, number: int) -> dict[str, float]:
+        """By name, the means over the folds that were begun; NaN where a trial diverged."""
+        mean = self.mean(number)
+        found = {self.problem.metric.name: mean}
+        for name, scores in self.metric_scores(number).items() if self.problem.also else ():
+            begun = np.isfinite(self.scores(number))
+            if name not in found:
+                found[name] = float(scores[begun].mean()) if np.isfinite(mean) and begun.any() else math.nan
+        return found
+
     def mean(self, number: int) -> float:
         """Mean score over the folds; NaN where a trial diverged."""
         return self.records[number].mean()
@@ -138,14 +162,16 @@ class SearchResults:
         return {label: ended.count(label) for label in dict.fromkeys(o.label for o in Outcome) if label in ended}
 
     def trials(self) -> list[dict[str, Any]]:
-        """One line a trial: recipe (number), fold, seed, score, outcome, epoch (the recipe's), curve (its scores)."""
+        """One line a trial: recipe (number), fold, seed, score, outcome, epoch (the recipe's), metrics (its scores by
+        name), curve (its scores)."""
         lines = []
         for number, record in sorted(self.records.items()):
-            scores = record.scores()
+            scores, by_metric = record.scores(), self.metric_scores(number)
             for f, (fold, outcome) in enumerate(zip(self.problem.folds, record.outcomes, strict=True)):
                 lines.append({
                     "recipe": number, "fold": fold.number, "seed": fold.seed, "score": float(scores[f]),
                     "outcome": outcome.label if outcome else None, "epoch": record.epoch,
+                    "metrics": {name: float(values[f]) for name, values in by_metric.items()},
                     "curve": [float(value) for value in record.curves[2, f] if np.isfinite(value)],
                 })  # fmt: skip
         return lines

@@ -78,8 +78,8 @@ def _lost_by_groups(splits: Splits) -> list[str]:
     if before == left:
         return []
     return [
-        f"{1 - left / before:.1%} of the rows before the validation rows are not trained on, because their group goes on "
-        "into them"
+        f"{1 - left / before:.1%} of the rows before the validation rows are not trained on, because their group goes "
+        "on into them"
     ]
 
 
@@ -97,7 +97,8 @@ def divide_again(
     groups: Array | None = None,
 ) -> list[tuple[Array, Array]]:  # fmt: skip
     """(train, validation) indices into y: some rows divided in the way of all. units: as in `Division`;
-    ordered: forward in time; then groups (rows,) are kept apart as well. Fewer folds where a class has fewer members, or there are fewer units. Raises `BadInput`
+    ordered: forward in time; then groups (rows,) are kept apart as well. Fewer folds where a class has fewer members,
+    or there are fewer units. Raises `BadInput`
     where no division is possible."""
     units = None if units is None else np.unique(units, return_inverse=True)[1]
     if ordered and groups is not None:

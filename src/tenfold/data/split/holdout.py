@@ -28,7 +28,8 @@ def hold_out(
     """Development and test row indices, both sorted. share 0: no test rows.
 
     Stratified for classification. splits: whole groups are sealed, as near to the share as they allow; or the last rows
-    in time, equal times together, or both: the last rows, and nothing of their groups stays. copies (rows,): labels of equal rows, which stay on one side. Neither part holds the
+    in time, equal times together, or both: the last rows, and nothing of their groups stays. copies (rows,): labels
+    of equal rows, which stay on one side. Neither part holds the
     rows in the gap before the sealed ones, and rows equal to a sealed one that cannot be sealed too.
     """
     rows = np.arange(len(y))
@@ -43,8 +44,8 @@ def hold_out(
             earlier, development = development, without_groups(development, test, groups)
             if not len(development):
                 raise BadInput(
-                    f"every group of the {len(earlier)} rows before the last {len(test)} goes on into them, so there is "
-                    "nothing to train on",
+                    f"every group of the {len(earlier)} rows before the last {len(test)} goes on into them, so there "
+                    "is nothing to train on",
                     expected="groups that begin and end, of which some end before the sealed rows begin",
                     do="--time without --groups, or --groups without --time",
                 )

@@ -2,6 +2,7 @@
 them, (trials, rows, classes), and equal scikit-learn's for each (tested). One file a metric, and one line here.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from tenfold.errors import BadInput
@@ -24,9 +25,19 @@ def metric_for(task: str, name: str | None) -> Metric:
     return METRICS[name]
 
 
+def metrics_for(task: str, chosen: str | None, names: Sequence[str]) -> tuple[Metric, ...]:
+    """The metric that selects, then those that are reported besides. chosen: its name, by default the first of names,
+    else the task's default. Raises `BadInput` for a name that is not one of the task, or is there twice."""
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if list(names).count(name) > 1)
+        raise BadInput(f"metric {twice!r} is named twice", expected="each metric once")
+    first = metric_for(task, chosen if chosen is not None else next(iter(names), None))
+    return (first, *(metric_for(task, name) for name in names if name != first.name))
+
+
 def all_scores(task: str, y: Array, p: Array) -> dict[str, Any]:
     """Every metric of the task for a stack of predictions: name -> (trials,)."""
     return {metric.name: metric.score(y, p) for metric in METRICS.values() if metric.task == task}
 
 
-__all__ = ["METRICS", "Metric", "all_scores", "metric_for"]
+__all__ = ["METRICS", "Metric", "all_scores", "metric_for", "metrics_for"]
