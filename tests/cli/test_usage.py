@@ -209,6 +209,27 @@ def test_explain_says_all_about_a_rule(here):
     refused(tenfold("recipes", "--explain", "adma"), "'adma'", "nearest: adam", "optimizer: sgd", "layer: dense")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["space", "good.csv", "--keep", "x"], ["no such option: --keep", "expected: tenfold space DATA [OPTIONS]"]),
+        (["export", "run"], ["missing argument 'FILE'", "expected: tenfold export RUN FILE [OPTIONS]"]),
+        (["fit", "good.csv", "--folds", "x"], ["invalid value for '--folds': 'x' is not a whole number, such as 10"]),
+        (["fit"], ["missing argument 'DATA'", "try: tenfold fit --help"]),
+        (["fitt"], ["no such command 'fitt'", "Did you mean 'fit'", "try: tenfold --help"]),
+        (["fit", "good.csv", "--recipe", "recipe.yaml", "--proposals", "grid"],
+         ["--proposals grid together with --recipe, which is one recipe"]),
+    ],
+    ids=lambda value: " ".join(value) if value[0].isalpha() else "",
+)  # fmt: skip
+def test_wrong_usage_is_said_as_all_errors_are(arguments, words, here):
+    done = tenfold(*arguments)
+    refused(done, *words)
+    assert done.err.startswith("tenfold: ")
+    assert len(done.err.splitlines()) <= 3
+    assert "\u2502" not in done.err  # no box
+
+
 def test_debug_shows_the_traceback(here):
     done = tenfold("fit", "nowhere.csv", "--debug")
     assert done.code == 2

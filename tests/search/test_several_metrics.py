@@ -79,7 +79,7 @@ def test_a_diverged_trial_has_none_and_a_dropped_recipe_has_those_of_its_best_ep
         ({"metrics": "accuracy"}, "a list of names or functions"),
         ({"metrics": [lambda y, p: y, lambda y, p: y]}, "is there twice"),
     ],
-    ids=str,
+    ids=["twice", "of the other task", "no list", "two of one name"],
 )
 def test_what_cannot_be_reported_is_refused(options, message):
     with pytest.raises(BadInput, match=message):

@@ -10,7 +10,7 @@ import errno
 import os
 import sys
 import traceback
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -31,6 +31,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 MOST_LINES = 12  # of an error message
+# what typer raises for an option or argument that cannot be, whichever copy of click it brings
+UsageError: Any = typer.BadParameter.__mro__[1]
 
 
 def _version(wanted: bool) -> None:
@@ -76,16 +78,19 @@ def run() -> int:
     arguments = [_with_visible_name(argument) for argument in sys.argv[1:] if argument != "--debug"]
     debug = len(arguments) < len(sys.argv) - 1
     try:
-        app(arguments, prog_name="tenfold")
+        code = app(arguments or ["--help"], prog_name="tenfold", standalone_mode=False)
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
+    except UsageError as error:
+        _say(_usage(error))
+        return 2
     except (Exception, KeyboardInterrupt) as error:
         if debug:
             traceback.print_exc()
         else:
             _say(_words(error))
         return _code(error)
-    return 0
+    return code if isinstance(code, int) else 0
 
 
 def _with_visible_name(argument: str) -> str:
@@ -95,6 +100,18 @@ def _with_visible_name(argument: str) -> str:
         return argument
     name, equals, value = argument.partition("=") if argument.startswith("--") else (argument[:2], "", argument[2:])
     return visible(name) + equals + value
+
+
+def _usage(error: Any) -> str:
+    """A usage error as our errors are: what was found, how the verb is called, and where its options are."""
+    found, context = str(error.format_message()).strip().rstrip("."), error.ctx
+    lines = [f"{found[:1].lower()}{found[1:]}"]
+    if context is not None:
+        verb = context.command_path
+        kinds = [(getattr(value, "param_type_name", ""), value) for value in context.command.params]
+        named = [str(value.metavar or value.name).upper() for kind, value in kinds if kind == "argument"]
+        lines += [f"  expected: {' '.join([verb, *(named or ['COMMAND']), '[OPTIONS]'])}", f"  try: {verb} --help"]
+    return "\n".join(lines)
 
 
 def _words(error: BaseException) -> str:

@@ -105,6 +105,11 @@ class Settings:
 
     def _check_together(self) -> None:
         raced = self.strategy not in (None, "exhaustive")
+        if self.proposals != "random" and (self.recipe is not None or self.preset is not None):
+            raise BadInput(
+                f"--proposals {self.proposals} together with --recipe, which is one recipe",
+                expected="--space FILE, from which recipes are proposed", do="leave one of the two out",
+            )  # fmt: skip
         if self.proposals == "grid" and self.space is None:
             raise BadInput(
                 "--proposals grid without a space of your own", expected="--space FILE, whose sets are lists of values",

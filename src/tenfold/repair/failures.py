@@ -99,7 +99,8 @@ def shared(recipes: Sequence[Recipe], left: set[int], failed: set[int]) -> tuple
         holders = {number for number, of_recipe in enumerate(settings) if condition.holds(of_recipe)}
         frequent = len(holders & left) >= max(2, MEMBERS * len(left))
         pure = len(holders & failed) >= PURE * len(holders)
-        if frequent and pure and len(holders & left) > len(members):
+        # what every recipe has tells nothing, though nearly all of them failed
+        if frequent and pure and len(holders) < len(recipes) and len(holders & left) > len(members):
             best, members = condition.words, holders & left
     return best, members
 

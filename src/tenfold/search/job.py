@@ -119,9 +119,10 @@ class PackJob:
         told_at, told = 0.0, None
 
         def best() -> float | None:
-            # Nobody reads it more often than ten times a second, and it takes as long as a small epoch.
+            # Nobody reads it more often than ten times a second, and it takes as long as a small epoch; that of the
+            # last epoch is the one that stays.
             nonlocal told_at, told
-            if told is None or time.monotonic() - told_at > TOLD_SECONDS:
+            if told is None or pack.epoch >= self.until or time.monotonic() - told_at > TOLD_SECONDS:
                 told_at, told = time.monotonic(), recorder.best()
             return told
 
