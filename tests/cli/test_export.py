@@ -91,15 +91,18 @@ def test_a_table_with_gaps_levels_and_dates(folder, churn):
     assert session.get_modelmeta().custom_metadata_map["classes"] == '["left", "stayed"]'
 
 
-def test_a_regression_of_everything(folder):
+@pytest.mark.parametrize("levels", ["target_means", "embedded"])
+def test_a_regression_of_everything(folder, levels):
     header = "size;few;city;flag;when;weight;price"
     data = write(folder / "price.csv", mixed(), header)
     recipe = (
         "network: {hidden: [8], embedding: {ple: {bins: 4}}, scale: true}\npreprocess: quantile_normal\n"
-        "integers: categories\ncategories: target_means\nclip_predictions: true\n" + QUICK
+        f"integers: categories\ncategories: {levels}\nclip_predictions: true\n" + QUICK
     )
-    run = fit(folder, "price", data, "--target", "price", "--keep", "ensemble", recipe=recipe)
-    session, said = exported(folder, run, "price")
+    run = fit(folder, f"price-{levels}", data, "--target", "price", "--keep", "ensemble", recipe=recipe)
+    session, said = exported(folder, run, f"price-{levels}")
+    # a level that nobody has seen, and one that is missing
+    data = write(folder / "new.csv", [line.replace("city 7", "elsewhere") for line in mixed(seed=3)], header)
     assert said["outputs"] == ["prediction"]
     assert said["networks"] == 2
     assert said["inputs"]["weight"] == "numbers, without 'kg'"

@@ -78,6 +78,13 @@ def test_the_groups_are_told_by_what_their_recipes_share():
     assert [(g.where, len(g.recipes)) for g in found(bad, bad)] == [("", 2)]  # no recipe that did not fail
 
 
+def test_what_all_recipes_of_a_search_have_tells_nothing():
+    bad = record([0.3] * EPOCHS)
+    # nine in ten failed, and all ten have the same optimizer and batch size
+    groups = found(*[bad] * 9, GOOD, rates=[0.1] * 10)
+    assert [(group.where, len(group.recipes)) for group in groups] == [("", 9)]
+
+
 def test_diverged_and_learnt_nothing_are_two_groups():
     diverged = record([0.3, 0.2], Outcome.DIVERGED)
     groups = found(GOOD, GOOD, diverged, record([0.3] * EPOCHS), diverged)

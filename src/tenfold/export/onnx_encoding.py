@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 import numpy as np
 
 from tenfold.data.feed.integers import FewIntegers
-from tenfold.errors import BadInput
+from tenfold.data.feed.level_rows import columns_of_levels
 from tenfold.export.onnx_columns import OnnxColumns
 from tenfold.export.onnx_graph import OnnxGraph
 from tenfold.model.member import Member
@@ -22,23 +20,24 @@ def add_encoding(graph: OnnxGraph, columns: OnnxColumns, member: Member, *, imag
     numbers, encoding, count = columns.numbers, member.encoding, len(member.affine.shift)
     if image:
         return _affine(graph, numbers, member.affine)
-    if encoding.levels:
-        raise BadInput("embedded categories, which ONNX export does not know", do="another recipe")
     means = [_of_level(graph, columns, member, category, table) for category, table in member.means]
     made = graph.side_by_side([numbers, *means] if numbers else means) if numbers or means else ""
     pieces: list[str] = []
+    gaps = ""
     if made:
         gaps = graph.call("IsNaN", made)
         filled = graph.call("Where", gaps, graph.constant(encoding.medians[None]), made)
         pieces.append(_affine(graph, filled, member.affine) if count else filled)
-        if len(encoding.indicators):
-            of = graph.call("Gather", gaps, graph.constant(encoding.indicators.astype(np.int64)), axis=1)
-            pieces.append(graph.cast(of, "DOUBLE"))
-    first = len(encoding.medians) + len(encoding.indicators)
-    ends = [int(slots.max()) + 1 for slots in encoding.slots]  # the unknown slot is the last of a category
-    for category, (start, end) in enumerate(pairwise([first, *ends])):
-        one_hot = np.eye(end - start)[encoding.slots[category] - start]  # (codes, columns)
-        pieces.append(_of_level(graph, columns, member, category, one_hot))
+    # of an embedded category the row of its level in the tables that the network looks into
+    pieces += [_of_level(graph, columns, member, c, rows[:, None].astype(np.float64)) for c, rows in encoding.levels]
+    if len(encoding.indicators):
+        of = graph.call("Gather", gaps, graph.constant(encoding.indicators.astype(np.int64)), axis=1)
+        pieces.append(graph.cast(of, "DOUBLE"))
+    embedded = {category for category, _ in encoding.levels}
+    for category, slots in enumerate(encoding.slots):
+        if category not in embedded:
+            one_hot = np.eye(columns_of_levels(slots))[slots - slots.min()]  # (codes, columns)
+            pieces.append(_of_level(graph, columns, member, category, one_hot))
     return graph.side_by_side(pieces)
 
 

@@ -196,6 +196,16 @@ def _leaky(steps: _Steps, made: Tensor, x: Any, slope: float = 0.01) -> str:
     return steps.graph.call("LeakyRelu", steps.value(x), alpha=float(slope))
 
 
+def _rows_of_table(steps: _Steps, made: Tensor, table: Any, rows: Any, *_: Any) -> str:
+    return steps.graph.call("Gather", steps.value(table), steps.value(rows), axis=0)
+
+
+def _copy(steps: _Steps, made: Tensor, x: Any, *_: Any) -> str:
+    """A copy in memory, or in another type."""
+    kinds = {np.dtype(np.int64): "INT64", np.dtype(np.float32): "FLOAT", np.dtype(np.float64): "DOUBLE"}
+    return steps.graph.cast(steps.value(x), kinds[numpy_type(made)])
+
+
 def _softmax(operation: str) -> Callable[..., str]:
     return lambda steps, made, x, axis, *_: steps.graph.call(operation, steps.value(x), axis=axis)
 
@@ -248,6 +258,7 @@ def _pool(operation: str) -> Callable[..., str]:
 # By the names that torch gives its operations, of which only the first result is used. as_strided_ is what torch does
 # to the mean of an image, to lay out the same numbers otherwise.
 STEPS: dict[str, Callable[..., str]] = {
+    "_to_copy": _copy, "embedding": _rows_of_table,
     "_log_softmax": _softmax("LogSoftmax"), "_softmax": _softmax("Softmax"),
     "native_batch_norm": _batch_norm, "native_group_norm": _group_norm,
     "_prelu_kernel": _plain("PRelu"), "_unsafe_view": _reshape, "view": _reshape, "as_strided_": _reshape,
