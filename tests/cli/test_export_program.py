@@ -2,15 +2,18 @@
 
 import ast
 import csv
+import math
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from tenfold import Recipe, load
 from tenfold.errors import BadInput
-from tenfold.export.program import training_program
+from tenfold.export.program import OPTIMIZERS, SCHEDULES, _schedule, training_program
 from tenfold.run.fit import read_again
 from tenfold.store.run_directory import Run
 
@@ -52,6 +55,17 @@ loss: huber
 optimizer: {adam: {lr: 0.005}}
 decay: {linear: 0.1}
 """
+EMBEDDED = """
+network: {hidden: [32], embedding: {ple: {bins: 8}}}
+integers: categories
+categories: embedded
+rate_factors: {categories: 2.0}
+init: xavier
+optimizer: {nadam: {lr: 0.005}}
+decay: {one_cycle: {cycle_momentum: false}}
+"""
+COUNTS = "network: {hidden: [16]}\nloss: poisson\noptimizer: {rmsprop: {lr: 0.002}}\n"
+MARGINS = "network: {hidden: [24]}\nloss: hinge\noptimizer: {amsgrad: {lr: 0.01}}\n"
 NUMBERS = (
     "network: {hidden: [16], normalization: layer, activation: tanh}\ninit: lecun\noptimizer: {adamw: {lr: 0.01}}\n"
 )
@@ -91,6 +105,9 @@ TABLES = {
     "numbers of three classes": (numbers, "a,b,c,d,size", "size", NUMBERS, 25),
     "batch norm and momentum": (numbers, "a,b,c,d,size", "size", PLAIN, 25),
     "a regression of everything": (prices, "size;few;city;flag;when;weight;price", "price", LEVELS, 30),
+    "embedded levels": (prices, "size;few;city;flag;when;weight;price", "price", EMBEDDED, 30),
+    "a rate that cannot be negative": (prices, "size;few;city;flag;when;weight;price", "price", COUNTS, 40),
+    "margins": (numbers, "a,b,c,d,size", "size", MARGINS, 25),
 }
 
 
@@ -168,6 +185,41 @@ def test_a_program_is_whole_and_has_only_what_the_recipe_uses(churn, tmp_path):
         assert unused not in program
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "usage: python "),
+        (["train.csv", "test.csv"], "usage: python "),
+        (["nowhere.csv", "test.csv", "p.csv"], "nowhere.csv: .*No such file"),
+        (["train.csv", "other.csv", "p.csv"], "other.csv: there is no column 'age'; there are 'AGE', 'income'"),
+        (["test.csv", "none.csv", "p.csv"], "none.csv: there are no rows"),
+        (["train.csv", "words.csv", "p.csv"], "words.csv: could not convert string to float: 'old'"),
+        (["odd.csv", "test.csv", "p.csv"], "odd.csv: 'churned' has 'maybe'; expected one of left, stayed"),
+        (["train.csv", "test.csv", "nowhere/p.csv"], "nowhere/p.csv: there is no such folder to write to"),
+    ],
+    ids=lambda value: " ".join(value) or "nothing" if isinstance(value, list) else "",
+)
+def test_the_program_says_what_is_wrong_with_its_files(churn, tmp_path, monkeypatch, arguments, message):
+    """In this process: torch is loaded."""
+    folder = churn[0].parent
+    lines = (folder / "test.csv").read_text().splitlines()
+    for name, header, rest in (
+        ("train.csv", HEADER, lines[1:60]),
+        ("test.csv", HEADER, lines[1:]),
+        ("other.csv", HEADER.replace("age", "AGE"), lines[1:]),
+        ("none.csv", HEADER, []),
+        ("words.csv", HEADER, ["old" + lines[1][lines[1].index(",") :]]),
+        ("odd.csv", HEADER, [line.replace("left", "maybe") for line in lines[1:]]),
+    ):
+        write(tmp_path / name, rest, header)
+    monkeypatch.chdir(tmp_path)
+    program = training_program(churn[1], churn[2], "program.py")
+    monkeypatch.setattr(sys, "argv", ["program.py", *arguments])
+    with pytest.raises(SystemExit, match=message):
+        exec(compile(program, "program.py", "exec"), {"__name__": "__main__"})
+    assert not (tmp_path / "p.csv").exists()
+
+
 def test_no_name_of_a_stranger_becomes_code(tmp_path):
     target = "'+str(1/0)+'"
     header = ",".join(["'''; 1/0 #", "\\", "\U0001f600 {{ 1/0 }}", "#{% x %}", target])
@@ -184,9 +236,44 @@ def test_no_name_of_a_stranger_becomes_code(tmp_path):
     run_program(tmp_path / "program.py", data, data, tmp_path / "predictions.csv")
 
 
+@pytest.mark.parametrize("name", SCHEDULES)
+@pytest.mark.parametrize("warmup", [0.0, 0.2])
+def test_a_schedule_of_the_program_is_that_of_the_rule(name, warmup):
+    options = {"warmup": warmup} | ({"cycle_momentum": False} if name == "one_cycle" else {})
+    rule = Recipe.from_dict({"decay": {name: options}}).decay
+    names = {"math": math, "SCHEDULED": 60, "UPDATES_AN_EPOCH": 6}
+    exec("\n".join(_schedule("rate", rule, "of the learning rate")), names)
+    found = [names["rate"](update) for update in range(60)]
+    np.testing.assert_allclose(found, rule.factor(np.arange(60), 6, 60), atol=1e-12)
+
+
+CHANGES = [{"optimizer": name} for name in OPTIMIZERS] + [{"loss": {"hinge": kind}} for kind in (
+    "weston_watkins", "one_against_all")]  # fmt: skip
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=str)
+def test_a_program_of_every_optimizer_and_margin_trains(churn, tmp_path, monkeypatch, change):
+    """In this process, three epochs."""
+    run, model, prepared = churn
+    rest = {"network": {"hidden": [8]}, "init": "he", "rate_factors": {}}
+    member = replace(model.members[0], recipe=Recipe.from_dict({**model.recipe.to_dict(), **rest, **change}))
+    program = training_program(replace(model, members=(member,)), prepared, "program.py")
+    files = [str(run.parent / "train.csv"), str(run.parent / "test.csv"), str(tmp_path / "p.csv")]
+    monkeypatch.setattr(sys, "argv", ["program.py", *files])
+    with torch.random.fork_rng():
+        exec(compile(program, "program.py", "exec"), {"__name__": "__main__"})
+    with (tmp_path / "p.csv").open() as file:
+        shares = [float(line["p_left"]) + float(line["p_stayed"]) for line in csv.DictReader(file)]
+    assert len(shares) == 400
+    np.testing.assert_allclose(shares, 1.0, atol=1e-5)
+
+
 @pytest.mark.parametrize(
     ("change", "named"),
     [
+        ({"optimizer": {"rmsprop": {"eps_inside": True}}}, "rmsprop's other forms"),
+        ({"optimizer": {"adam": {"bias_correction": False}}}, "adam's other forms"),
+        ({"decay": "one_cycle"}, "a one_cycle that moves the momentum"),
         ({"optimizer": "lion"}, "optimizer lion"),
         ({"preprocess": "pca", "weight_average": 0.9}, "preprocess pca, weight_average"),
         ({"decay": {"cosine": {"restarts": 1}}}, "a cosine with restarts"),
@@ -195,8 +282,6 @@ def test_no_name_of_a_stranger_becomes_code(tmp_path):
     ],
 )
 def test_what_the_program_has_no_lines_for_is_named(churn, change, named):
-    from dataclasses import replace
-
     _, model, prepared = churn
     member = replace(model.members[0], recipe=Recipe.from_dict({**model.recipe.to_dict(), **change}))
     with pytest.raises(BadInput, match=named):

@@ -27,6 +27,7 @@ from tenfold.engine.operations.bins import BinsOp
 from tenfold.engine.operations.column_map import ColumnMapOp
 from tenfold.engine.operations.dense import DenseOp
 from tenfold.engine.operations.dropout import DropoutOp
+from tenfold.engine.operations.lookup import LookupOp
 from tenfold.engine.operations.normalization import NormalizeOp
 from tenfold.engine.operations.operation import PlannedOp
 from tenfold.engine.operations.parametric import ParametricOp
@@ -39,14 +40,17 @@ from tenfold.formatting import listed
 from tenfold.model.member import Member
 from tenfold.model.model import Model
 from tenfold.problem.from_file import Prepared
+from tenfold.problem.outputs import MOST_LOG_RATE
 from tenfold.recipe.recipe import Recipe, loss_of
 from tenfold.rules.record import numbers, rule_name
 
 PREPROCESSING = ("none", "center", "standardize", "min_max", "robust_clip", "quantile_normal")
 INITIALIZATION = ("he", "lecun", "xavier", "data_driven")
-OPTIMIZERS = ("sgd", "momentum", "nesterov", "adam", "adamw")
-SCHEDULES = ("none", "linear", "cosine", "flat_cos", "coslog", "exponential", "inverse_time", "step")
-LOSSES = ("cross_entropy", "squared", "absolute", "huber")
+OPTIMIZERS = (
+    "sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adadelta", "adam", "nadam", "amsgrad", "adamw",
+)  # fmt: skip
+SCHEDULES = ("none", "linear", "cosine", "flat_cos", "coslog", "one_cycle", "exponential", "inverse_time", "step")
+LOSSES = ("cross_entropy", "hinge", "squared", "absolute", "huber", "poisson")
 DELIMITERS = ",;\t|"
 
 
@@ -108,11 +112,7 @@ def _refuse_unknown(recipe: Recipe, classification: bool) -> None:
     odd = [f"{field} {rule_name(rule)}" for field, (rule, known) in parts.items() if rule_name(rule) not in known]
     fields = (("l1", recipe.l1), ("max_norm", recipe.max_norm), ("weight_average", recipe.weight_average))
     odd += [field for field, value in fields if value]
-    if rule_name(recipe.optimizer).startswith("adam"):
-        optimizer: Any = recipe.optimizer
-        odd += [] if optimizer.bias_correction and optimizer.eps_form == "outside" else ["adam's other forms"]
-    momentum: Any = recipe.optimizer
-    odd += ["a momentum that rises"] if getattr(momentum, "momentum_from", None) is not None else []
+    odd += _odd_optimizer(recipe.optimizer)
     init: Any = recipe.init
     odd += ["an init with biases or a silent output layer"] if init.bias != 0 or init.zero_last else []
     if rule_name(init) == "data_driven":
@@ -122,17 +122,29 @@ def _refuse_unknown(recipe: Recipe, classification: bool) -> None:
         odd += [] if usual else [f"{rule_name(init)} truncated or with the activation's gain"]
     decay: Any = recipe.decay
     odd += ["a cosine with restarts"] if getattr(decay, "restarts", 0) else []
+    odd += ["a one_cycle that moves the momentum"] if getattr(decay, "cycle_momentum", False) else []
     factors = recipe.rate_factors
     odd += ["rate_factors first_layer"] if factors.first_layer != 1 else []
-    frozen = [factors.bias, factors.scale, factors.embedding, factors.parametric]
+    frozen = [factors.bias, factors.scale, factors.embedding, factors.parametric, factors.categories]
     odd += ["a rate factor of 0"] if 0 in frozen else []
-    odd += ["categories embedded"] if recipe.categories == "embedded" else []
     if odd:
         raise BadInput(
             f"the training program has no lines for {listed(odd, 6)}",
             expected="a recipe of rules that every table's default space has",
             do="an .onnx file, which takes all recipes",
         )
+
+
+def _odd_optimizer(optimizer: Any) -> list[str]:
+    """In which form of an optimizer torch has none."""
+    name = rule_name(optimizer)
+    odd = ["a momentum that rises"] if getattr(optimizer, "momentum_from", None) is not None else []
+    usual = getattr(optimizer, "bias_correction", name != "rmsprop") != (name == "rmsprop")
+    usual = usual and getattr(optimizer, "eps_form", "outside") == "outside"
+    usual = usual and not getattr(optimizer, "eps_inside", False) and getattr(optimizer, "of", "raw") == "raw"
+    usual = usual and getattr(optimizer, "momentum_decay", 0.0) is not None
+    usual = usual and (name == "adagrad" or not getattr(optimizer, "initial_scale", 0.0))
+    return odd if usual or name not in OPTIMIZERS else [*odd, f"{name}'s other forms"]
 
 
 def _delimiter(prepared: Prepared, schema: Schema) -> str:
@@ -183,7 +195,7 @@ def _file(schema: Schema, prepared: Prepared) -> dict[str, Any]:
     kinds = {column.cell_kind for column in schema.used}
     words = dict.fromkeys(sorted({*TRUE, "1"}), 1.0) | dict.fromkeys(sorted({*FALSE, "0"}), 0.0)
     return {
-        "target": _literal(schema.target),
+        "target": _literal(schema.target), "columns": _wrapped([column.name for column in schema.used]),
         "classes": _literal(list(schema.classes)) if schema.classes else "",
         "missing": _wrapped(sorted(missing_words(schema.reading.missing).words)),
         "column_lines": lines, "booleans": words,
@@ -246,6 +258,7 @@ def _inputs(schema: Schema, member: Member) -> dict[str, Any]:
     return {
         "integers": _literal(integers) if integers else "",
         "means": _literal(many) if member.means else "",
+        "tables": _literal(many) if member.encoding.levels else "",
         "preprocess": rule_name(rule), "rule": rule, "clip_predictions": recipe.clip_predictions,
     }  # fmt: skip
 
@@ -265,7 +278,7 @@ def _network(model: Model, member: Member) -> dict[str, Any]:
         "linear_layers": "nn.Linear | Heads" if views else "nn.Linear", "init": rule_name(init), "rule_of_init": init,
         "draw": "" if rule_name(init) == "data_driven" else _draw(init),
         "probabilities": _readable(bool(model.classes), views is not None, model),
-        "outputs_of_new": "network(encoder(*columns_of(found)))",
+        "outputs_of_new": "network(encoder(*rows_of_new))",
     }  # fmt: skip
 
 
@@ -303,6 +316,9 @@ def _layers(steps: Sequence[PlannedOp]) -> tuple[list[str], set[str]]:
     for step in steps:
         op, layer = step.op, step.layer
         match op:
+            case LookupOp():
+                add("Lookup", "numeric", "tables")
+                width = "numeric + others"
             case DropoutOp() if not op.channels:
                 if layer.rate:
                     lines.append(f"nn.Dropout({layer.rate!r})")
@@ -372,7 +388,8 @@ def _training(model: Model, member: Member, prepared: Prepared, used: set[str]) 
         "optimizer": optimizer, "optimizer_line": _optimizer_line(optimizer), "schedule_lines": schedules,
         "factor_lines": _factor_lines(recipe, used), "weight_decay": recipe.weight_decay, "decoupled": decoupled,
         "decay_comment": comment, "clip_norm": recipe.clip_norm, "clip_value": recipe.clip_value,
-        "loss_line": _loss_line(loss_of(recipe, bool(model.classes))),
+        "most_log_rate": MOST_LOG_RATE, "loss_line": _loss_line(loss_of(recipe, bool(model.classes))),
+        "loss": rule_name(loss_of(recipe, bool(model.classes))), "kind_of_loss": getattr(recipe.loss, "kind", ""),
     }  # fmt: skip
 
 
@@ -382,6 +399,18 @@ def _optimizer_line(optimizer: Any) -> str:
             kind = {"adam": "Adam", "adamw": "AdamW"}[name]
             betas = f"betas=({optimizer.beta1!r}, {optimizer.beta2!r}), eps={optimizer.eps!r}"
             return f"torch.optim.{kind}(groups, lr=RATE, {betas}, weight_decay=0.0)"
+        case "nadam" | "amsgrad" as name:
+            betas = f"betas=({optimizer.beta1!r}, {optimizer.beta2!r}), eps={optimizer.eps!r}"
+            if name == "amsgrad":
+                return f"torch.optim.Adam(groups, lr=RATE, {betas}, amsgrad=True)"
+            return f"torch.optim.NAdam(groups, lr=RATE, {betas}, momentum_decay={optimizer.momentum_decay!r})"
+        case "adagrad":
+            begin = f"initial_accumulator_value={optimizer.initial_scale!r}"
+            return f"torch.optim.Adagrad(groups, lr=RATE, eps={optimizer.eps!r}, {begin})"
+        case "rmsprop":
+            return f"torch.optim.RMSprop(groups, lr=RATE, alpha={optimizer.rho!r}, eps={optimizer.eps!r})"
+        case "adadelta":
+            return f"torch.optim.Adadelta(groups, lr=RATE, rho={optimizer.rho!r}, eps={optimizer.eps!r})"
         case "sgd":
             return "torch.optim.SGD(groups, lr=RATE)"
         case name:
@@ -415,6 +444,7 @@ def _schedule(name: str, rule: Any, what: str) -> list[str]:
         "linear": lambda: f"1 - {1 - rule.end!r} * min(update / {total}, 1.0)",
         "cosine": lambda: f"{rule.end!r} + {1 - rule.end!r} * (1 + math.cos(math.pi * min(update / {total}, 1.0))) / 2",
         "flat_cos": lambda: f"{rule.end!r} + {1 - rule.end!r} * (1 + math.cos(math.pi * turn)) / 2",
+        "one_cycle": lambda: "rising if update <= top else falling",
         "coslog": lambda: "(1 - math.cos(2 * math.pi * turns)) / 2",
         "exponential": lambda: f"math.exp(-{rule.k!r} * time)",
         "inverse_time": lambda: f"1 / (1 + {rule.k!r} * time)",
@@ -425,6 +455,14 @@ def _schedule(name: str, rule: Any, what: str) -> list[str]:
     if kind == "coslog":
         longest = f"({rule.base!r} ** {rule.cycles!r} - 1)"
         lines.append(f"    turns = math.log(1 + {longest} * min(update / {total}, 1.0), {rule.base!r})")
+    if kind == "one_cycle":
+        first, last = 1 / rule.start, 1 / (rule.start * rule.end)
+        lines += [
+            f"    top = {rule.rise!r} * {total} - 1",
+            f"    down = min(max((update - top) / ({total} - 1 - top), 0.0), 1.0)",
+            f"    rising = 1 + {first - 1!r} * (1 + math.cos(math.pi * (update / top if top > 0 else 1.0))) / 2",
+            f"    falling = {last!r} + {1 - last!r} * (1 + math.cos(math.pi * down)) / 2",
+        ]
     return [*lines, f"    return {formulas[kind]()}"]
 
 
@@ -434,6 +472,7 @@ def _factor_lines(recipe: Recipe, used: set[str]) -> list[str]:
     linear = "nn.Linear | Heads" if "Heads" in used else "nn.Linear"
     cases = [
         (sorted(used & {"Waves", "ColumnMap"}), factors.embedding),
+        (sorted(used & {"Lookup"}), factors.categories),
         (sorted(used & {"Scale"}), factors.scale),
         (sorted(used & {"Parametric"}), factors.parametric),
     ]
@@ -454,6 +493,10 @@ def _loss_line(loss: Any) -> str:
             return f"nn.functional.cross_entropy(outputs, target, label_smoothing={loss.smoothing!r})"
         case "squared":
             return "nn.functional.mse_loss(outputs, target)"
+        case "poisson":
+            return "nn.functional.poisson_nll_loss(outputs, target)"
+        case "hinge":
+            return f"{loss.kind}(outputs, target, margin={loss.margin!r})"
         case "absolute":
             return "nn.functional.l1_loss(outputs, target)"
         case _:
