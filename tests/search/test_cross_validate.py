@@ -55,7 +55,8 @@ def folds():
 def test_the_table_has_a_line_a_recipe_in_the_order_given(result):
     assert [line["recipe"] for line in result.table] == RECIPES
     for number, line in enumerate(result.table):
-        assert list(line) == ["recipe", "mean", "se", "scores", "outcomes", "epochs"]
+        assert list(line) == ["recipe", "mean", "se", "scores", "outcomes", "epochs", "metrics"]
+        assert line["metrics"] == pytest.approx({"accuracy": line["mean"]}, nan_ok=True)
         assert len(line["scores"]) == FOLDS
         if number != 1:
             assert line["mean"] == pytest.approx(np.mean(line["scores"]))
@@ -69,7 +70,7 @@ def test_the_trials_are_those_of_the_table(result):
     assert len(result.trials) == len(RECIPES) * FOLDS
     for place, trial in enumerate(result.trials):
         number, fold = divmod(place, FOLDS)
-        assert list(trial) == ["recipe", "fold", "seed", "score", "outcome", "epoch", "curve"]
+        assert list(trial) == ["recipe", "fold", "seed", "score", "outcome", "epoch", "metrics", "curve"]
         assert (trial["recipe"], trial["fold"], trial["seed"]) == (number, fold, 3)
         assert trial["epoch"] == result.table[number]["epochs"]
         if number != 1:

@@ -64,7 +64,10 @@ def recipe_options(named: Path | None) -> dict[str, Any]:
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print only one JSON object on standard output.")]
 DataOption = Annotated[
-    str, typer.Argument(help="A .csv, .tsv (also gzipped), .parquet or .npz file, a folder of images, or sklearn:NAME.")
+    str,
+    typer.Argument(
+        metavar="DATA", help="A .csv, .tsv (also gzipped), .parquet or .npz file, a folder of images, or sklearn:NAME."
+    ),
 ]
 TargetOption = Annotated[str | None, typer.Option(help="The column to predict.")]
 DropOption = Annotated[list[str] | None, typer.Option(metavar="COL", help="Leave a column out; can be repeated.")]

@@ -6,7 +6,7 @@ from __future__ import annotations
 import shlex
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -17,13 +17,14 @@ from tenfold.jsonable import jsonable
 from tenfold.problem.from_file import Prepared
 from tenfold.recipe.recipe import Recipe
 from tenfold.run.plan import RunPlan
-from tenfold.run.stored_search import stored_so_far
-from tenfold.search.records import RecipeRecord
 from tenfold.search.so_far import SoFar
 from tenfold.search.trial_outcome import CURVES
 from tenfold.statistics.intervals import fold_error
 from tenfold.statistics.metrics import METRICS
 from tenfold.store.run_directory import Run
+
+if TYPE_CHECKING:
+    from tenfold.search.records import RecipeRecord
 
 ABOUT, DRAWN = "about", "drawn"  # the facts of a run that its page is drawn from, and what it said when last drawn
 MOST_ROWS = 100  # recipes of the leaderboard that such a page shows
@@ -65,8 +66,12 @@ def status_of(run: Run) -> Status:
 
 def unfinished_data(run: Run, status: Status, so_far: SoFar | None = None) -> dict[str, Any]:
     """What the page shows. so_far: what is known of the search; by default what is stored of it."""
-    facts = run.get(ABOUT)
-    found = stored_so_far(run) if so_far is None else so_far
+    if so_far is None:
+        # it imports torch, which a command that is about to refuse its data does without
+        from tenfold.run.stored_search import stored_so_far
+
+        so_far = stored_so_far(run)
+    facts, found = run.get(ABOUT), so_far
     records, sign = dict(found.records or {}), 1 if facts["higher_is_better"] else -1
     order = _order(records, sign)
     baselines = [
