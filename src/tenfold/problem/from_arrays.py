@@ -91,7 +91,7 @@ class Labelled:
         if isinstance(also, str) or not isinstance(also, Sequence):
             raise BadInput(f"metrics is {clipped(repr(also))}", expected="a list of names or functions")
         chosen, others = metric if metric is not None or not also else also[0], list(also)
-        if chosen in others:
+        if chosen is not None and chosen in others:
             others.remove(chosen)
         found = [self._metric(one) for one in (chosen, *others)]
         names = [one.name for one in found]
