@@ -12,6 +12,7 @@ import numpy as np
 from tenfold.data.profile.frames_at_hand import as_frame
 from tenfold.engine.undisturbed import undisturbed
 from tenfold.errors import BadInput, check_whole
+from tenfold.executors.choose import opened_cluster
 from tenfold.model.final import FinalModel, final_model
 from tenfold.problem.from_arrays import Labelled, understand
 from tenfold.recipe.module import Module
@@ -194,6 +195,8 @@ def cross_validate(
     metric: str | OwnScores | None = None,
     metrics: Sequence[str | OwnScores] = (),
     device: str = "auto",
+    engine: str = "local",
+    address: str | None = None,
     run_dir: str | Path | None = None,
     on_epoch: Callable[[TrialEpoch], object] | None = None,
 ) -> CrossValidation:
@@ -216,6 +219,9 @@ def cross_validate(
       better.
     - metrics: several of them, reported at once for the same predictions; the first selects, unless `metric` is given.
     - device: cpu, cuda, or auto.
+    - engine: where packs are trained: local, in this process, or ray, on all cores of a Ray cluster; the same results.
+    - address: of the cluster: auto (that of this machine), HOST:6379, or ray://HOST:10001; default: $RAY_ADDRESS, or
+      the connection that this process has, else Ray is started here and ended with the call.
     - run_dir: a directory to keep the work in: after a stop or a kill the same call goes on from its last checkpoint,
       and once it has ended returns the same result at once.
     - on_epoch: called with a `TrialEpoch` after every epoch of every trial, in the calling thread. What it returns is
@@ -231,8 +237,14 @@ def cross_validate(
         folds, seed=seed, metric=metric, metrics=metrics, repeats=repeats, groups=groups, time=time, gap=gap
     )
     asked = {"recipes": [recipe.to_dict() for recipe in recipes], "seed": seed}
-    local = SearchContext.local(device, on_epochs=each_epoch(on_epoch))
-    with kept_search(run_dir, problem, asked, functions_of(recipes), local) as context:
+    told = each_epoch(on_epoch)
+    with (
+        opened_cluster(engine, address) as cluster,
+        kept_search(
+            run_dir, problem, asked, functions_of(recipes),
+            SearchContext.local(device, cluster=cluster, on_epochs=told),
+        ) as context,
+    ):  # fmt: skip
         return CrossValidation(train_all(problem, recipes, context, SearchPlan(seed=seed)), data)
 
 
@@ -270,11 +282,14 @@ def search(
     metrics: Sequence[str | OwnScores] = (),
     device: str = "auto",
     time_limit: float | None = None,
+    engine: str = "local",
+    address: str | None = None,
     run_dir: str | Path | None = None,
     on_epoch: Callable[[TrialEpoch], object] | None = None,
 ) -> Search:
     """Propose recipes from a space, or take those of a list, cross-validate them, and choose the best. X, y, folds,
-    repeats, groups, time, gap, seed, task, metric, metrics, device, run_dir and on_epoch: see `cross_validate`.
+    repeats, groups, time, gap, seed, task, metric, metrics, device, engine, address, run_dir and on_epoch: see
+    `cross_validate`.
 
     - trials: number of recipes, the first of a list or a grid; default: 64, but all of a list or a grid.
     - strategy: exhaustive trains all recipes to the end; halving, hyperband and racing drop the worst early.
@@ -301,9 +316,15 @@ def search(
         "trials": chosen.trials, "strategy": strategy, "proposals": proposals, "rule": rule,
         "audit": audit, "seed": seed,
     }  # fmt: skip
-    local = SearchContext.local(device, limit=time_limit, on_epochs=each_epoch(on_epoch))
+    told = each_epoch(on_epoch)
     functions = only.functions if only else functions_of(listed)
-    with kept_search(run_dir, problem, asked, functions, local) as context:
+    with (
+        opened_cluster(engine, address) as cluster,
+        kept_search(
+            run_dir, problem, asked, functions,
+            SearchContext.local(device, limit=time_limit, cluster=cluster, on_epochs=told),
+        ) as context,
+    ):  # fmt: skip
         found = train_all(problem, chosen, context, plan)
     return Search(found, data, seed, device, only)
 
@@ -332,6 +353,8 @@ def nested_cross_validate(
     task: str | None = None,
     metric: str | OwnScores | None = None,
     device: str = "auto",
+    engine: str = "local",
+    address: str | None = None,
 ) -> Nested:
     """Nested cross-validation of recipes, or of `trials` recipes sampled from a space: an estimate of the score of
     "choose the best of these by cross-validation" that is not biased by the choice (Varma & Simon 2006).
@@ -340,7 +363,8 @@ def nested_cross_validate(
     """
     chosen = recipes.sample(trials, seed=seed) if isinstance(recipes, Space) else recipe_list(recipes)
     problem = understand(X, y, task).problem(folds, seed=seed, metric=metric, groups=groups)
-    return nested(problem, chosen, SearchContext.local(device), inner=inner, seed=seed)
+    with opened_cluster(engine, address) as cluster:
+        return nested(problem, chosen, SearchContext.local(device, cluster=cluster), inner=inner, seed=seed)
 
 
 def _lines(found: CrossValidation | Search, numbers: Sequence[int]) -> str:

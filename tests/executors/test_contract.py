@@ -11,7 +11,28 @@ from tenfold.errors import BadInput
 from tenfold.executors.all_executors import EXECUTORS
 from tenfold.executors.choose import choose_executor, gain, thread_count
 
-EVERY = pytest.mark.parametrize("executor", EXECUTORS.values(), ids=EXECUTORS)
+EVERY = pytest.mark.parametrize(
+    "executor",
+    [pytest.param(e, id=name, marks=[pytest.mark.slow] * (name == "ray")) for name, e in EXECUTORS.items()],
+)
+
+
+@pytest.fixture(autouse=True)
+def ray_for_all(request):
+    """Ray, started once for all its tests: their executors join it."""
+    if "-ray" in request.node.name or "[ray" in request.node.name:
+        request.getfixturevalue("seven_cores_of_ray")
+
+
+@pytest.fixture(scope="module")
+def seven_cores_of_ray():
+    from tenfold.executors.ray_cluster import RayCluster
+
+    cluster = RayCluster(None)
+    cluster.workers = 7
+    cluster.connect()
+    yield
+    cluster.close()
 
 
 def say(*messages, error=None):

@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import Generator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Annotated
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tenfold.cli.options import (
+    AddressOption,
     BadRowsOption,
     DataOption,
     DeviceOption,
@@ -46,6 +48,7 @@ from tenfold.problem.settings import Settings
 
 if TYPE_CHECKING:
     from tenfold.cli.screen import Screen
+    from tenfold.executors.protocol import Cluster
     from tenfold.problem.from_file import Prepared
     from tenfold.recipe import Space
     from tenfold.run.fit import Stop
@@ -125,6 +128,10 @@ def fit(
     metric: MetricOption = Settings.metric,
     metrics: MetricsOption = None,
     device: DeviceOption = Settings.device,
+    executor: Annotated[
+        str, typer.Option("--engine", help="Where packs are trained: local, or ray, on the cores of a Ray cluster.")
+    ] = Settings.executor,
+    address: AddressOption = Settings.address,
     seed: SeedOption = Settings.seed,
     out: Annotated[Path | None, typer.Option(help="The run directory; default: runs/NAME-N.")] = None,
     time_limit: Annotated[str | None, typer.Option(help="Such as 90s, 10m or 1h.")] = None,
@@ -173,14 +180,24 @@ def demo(
     _fit(Settings(data="sklearn:breast_cancer"), out or next_directory("demo"), monotonic(), as_json=as_json)
 
 
-def resume(run: RunDirectory, tensorboard: TensorBoardOption = None, as_json: JsonOption = False) -> None:
+def resume(
+    run: RunDirectory,
+    executor: Annotated[
+        str | None, typer.Option("--engine", help="local or ray; default: as the run was begun, at the same address.")
+    ] = None,
+    address: AddressOption = None,
+    tensorboard: TensorBoardOption = None,
+    as_json: JsonOption = False,
+) -> None:
     """Continue a run that was stopped or killed; the result is the same as without the stop."""
     from tenfold.cli.screen import Screen
+    from tenfold.executors.choose import check_place, opened_cluster
     from tenfold.run.fit import reopen
     from tenfold.store.check import check
     from tenfold.store.no_model import NO_MODEL, has_failed
 
     begun, screen = monotonic(), Screen(quiet=as_json)
+    check_place(executor or ("local" if address is None else "ray"), address)
     with _signals(run) as stop:
         opened, prepared, plan = reopen(run)
         with opened:
@@ -194,9 +211,20 @@ def resume(run: RunDirectory, tensorboard: TensorBoardOption = None, as_json: Js
                     raise RunFailed(NO_MODEL)
                 return
             screen.resumed(shell_path(run), prepared, plan)
-            _work(opened, prepared, plan, screen, stop, begun, as_json, tensorboard)
+            place, at = _place(prepared.settings, executor, address)
+            with opened_cluster(place, at, quiet=True) as cluster:
+                if place != "local" or prepared.settings.executor != "local":
+                    screen.say(f"goes on {'on this machine' if cluster is None else f'on {cluster.in_words()}'}")
+                _work(opened, prepared, plan, screen, stop, begun, as_json, tensorboard, cluster)
             for damage in check(run) if damaged else ():
                 raise Corrupt(damage.what, file=str(run / damage.file), expected=damage.expected, found=damage.found)
+
+
+def _place(settings: Settings, executor: str | None, address: str | None) -> tuple[str, str | None]:
+    """Where a run goes on: as asked for now, else as it was begun."""
+    if executor is None and address is None:
+        return settings.executor, settings.address
+    return executor or "ray", address
 
 
 def _space(path: Path | None) -> Space | None:
@@ -213,6 +241,7 @@ def _fit(
 ) -> None:  # fmt: skip
     from tenfold.cli.screen import Screen, plan_dict
     from tenfold.engine.native.threads import usable_cores
+    from tenfold.executors.choose import opened_cluster
     from tenfold.problem.from_file import prepare
     from tenfold.run.fit import create_run
     from tenfold.run.plan import make_plan
@@ -222,20 +251,23 @@ def _fit(
     if settings.device not in ("auto", "cpu"):
         device_named(settings.device)  # an unknown device is an error before the data are read
     prepared = prepare(settings)
-    plan = make_plan(prepared, usable_cores())
-    screen.planned(prepared, plan)
-    if dry_run:
-        if as_json:
-            print_json(plan_dict(prepared, plan))
-        return
-    path = out or next_directory(prepared.name)
-    with _signals(path) as stop, create_run(prepared.settings, path, prepared, plan) as run:
-        _work(run, prepared, plan, screen, stop, begun, as_json, tensorboard)
+    with opened_cluster(settings.executor, settings.address, quiet=True) as cluster:
+        plan = make_plan(prepared, usable_cores() if cluster is None else cluster.workers)
+        if cluster is not None:
+            plan = replace(plan, notes=(*plan.notes, f"packs are trained on {cluster.in_words()}"))
+        screen.planned(prepared, plan)
+        if dry_run:
+            if as_json:
+                print_json(plan_dict(prepared, plan))
+            return
+        path = out or next_directory(prepared.name)
+        with _signals(path) as stop, create_run(prepared.settings, path, prepared, plan) as run:
+            _work(run, prepared, plan, screen, stop, begun, as_json, tensorboard, cluster)
 
 
 def _work(
     run: Run, prepared: Prepared, plan: RunPlan, screen: Screen, stop: Stop, begun: float, as_json: bool,
-    tensorboard: Path | None = None,
+    tensorboard: Path | None = None, cluster: Cluster | None = None,
 ) -> None:  # fmt: skip
     """Do what is left of a run and print how it ended. begun: when the command did, from which a time limit counts."""
     from tenfold.cli.runs import draw_unfinished
@@ -243,7 +275,10 @@ def _work(
 
     failure = None
     try:
-        Fit(run, prepared, plan, screen, stop, begun=begun, draw=draw_unfinished, tensorboard=tensorboard).advance()
+        Fit(
+            run, prepared, plan, screen, stop, begun=begun, draw=draw_unfinished, tensorboard=tensorboard,
+            cluster=cluster,
+        ).advance()  # fmt: skip
     except RunFailed as error:
         if not run.has("report"):
             raise

@@ -106,6 +106,13 @@ KindOption = Annotated[
 BadRowsOption = Annotated[
     str, typer.Option(help="refuse a text file for a row that cannot be read, or drop such rows: at most 1 %, drop:5%.")
 ]
+AddressOption = Annotated[
+    str | None,
+    typer.Option(
+        help="With --engine ray: auto (the cluster of this machine), HOST:6379, or ray://HOST:10001; default: "
+        "$RAY_ADDRESS, else Ray is started here and ended with the run."
+    ),
+]
 RunDirectory = Annotated[Path, typer.Argument(metavar="RUN", help="The run directory.")]
 
 

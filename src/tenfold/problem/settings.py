@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tenfold.data.columns.characters import composed
 from tenfold.data.read.options import DEFAULT, ReadOptions
 from tenfold.errors import BadInput, clipped
+from tenfold.executors.choose import check_place
 
 if TYPE_CHECKING:
     from tenfold.recipe.recipe import Recipe
@@ -34,7 +35,7 @@ class Settings:
     names of columns that are left out. metrics: that are reported besides the one that selects, which is the first of
     them unless `metric` says another. test: a file of test rows instead of a held-out share. no_test: leave the test
     rows sealed. strategy None: halving from 16 recipes on or under a time limit, else exhaustive. reading: how files
-    are read.
+    are read. executor, address: where packs are trained, see `opened_cluster`.
     """
 
     data: str
@@ -65,6 +66,8 @@ class Settings:
     seed: int = 0
     time_limit: float | None = None
     reading: ReadOptions = DEFAULT
+    executor: str = "local"
+    address: str | None = None
 
     def __post_init__(self) -> None:
         for name in ("target", "groups", "time"):  # as the names of columns are
@@ -93,6 +96,12 @@ class Settings:
             raise BadInput(f"--seed {clipped(self.seed)}", expected="an integer from 0 to 2^63 - 1")
         self._check_words()
         self._check_together()
+        check_place(self.executor, self.address)
+        if self.executor == "ray":
+            if self.device not in ("auto", "cpu"):
+                found = f"--device {self.device} with --engine ray, whose workers have a core each"
+                raise BadInput(found, do="--device cpu, or --engine local")
+            object.__setattr__(self, "device", "cpu")
 
     def _check_words(self) -> None:
         if not DEVICE.fullmatch(self.device):

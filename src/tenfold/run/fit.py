@@ -7,7 +7,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib import import_module
 from pathlib import Path
@@ -19,8 +19,10 @@ from tenfold._version import __version__
 from tenfold.checks.baselines import NAMES, Baseline, random_split, run_baseline
 from tenfold.data.read.source_sha import source_sha
 from tenfold.engine.engines import Engine
+from tenfold.engine.machine import machine_facts
 from tenfold.engine.native.library import compiled_lanes
 from tenfold.errors import BadInput, Corrupt, RunFailed, Stopped
+from tenfold.executors.protocol import Cluster
 from tenfold.formatting import in_time_words
 from tenfold.jsonable import jsonable
 from tenfold.model.final import final_model
@@ -32,7 +34,6 @@ from tenfold.repair.failures import failures, findings
 from tenfold.run.fit_result import RunResult, run_tables, test_summary, what_predicts
 from tenfold.run.live_page import DrawPage, LivePage
 from tenfold.run.lockbox import TestScore, ledger, open_lockbox
-from tenfold.run.machine import MACHINES, machine_facts
 from tenfold.run.plan import RunPlan, by_engine, make_plan
 from tenfold.run.report_data import report_data
 from tenfold.run.search_in_python import ASKED
@@ -53,6 +54,7 @@ from tenfold.store.database import remains
 from tenfold.store.other_runs import SEALED
 from tenfold.store.run_directory import Run
 
+MACHINES = "machines"  # the fact that lists those that have trained for a run, each once
 PUT_BACK = "put the old data back, or start a new run"
 
 
@@ -212,9 +214,12 @@ class Fit:
     def __init__(
         self, run: Run, prepared: Prepared, plan: RunPlan, listener: Listener, stop: Stop, *,
         begun: float | None = None, draw: DrawPage | None = None, tensorboard: Path | None = None,
+        cluster: Cluster | None = None,
     ) -> None:  # fmt: skip
         """begun: when this session began, by the monotonic clock, where that was before now: reading takes time too.
-        draw: the page of the run while it goes on. tensorboard: the directory of a `TensorBoardLog`."""
+        draw: the page of the run while it goes on. tensorboard: the directory of a `TensorBoardLog`. cluster: where the
+        search trains, if not here."""
+        self.cluster = cluster
         self.run, self.prepared, self.plan, self.listener, self.stop = run, prepared, plan, listener, stop
         self._begun, self._before = time.monotonic() if begun is None else begun, run.get("seconds")["total"]
         self._so_far, self._log = SoFar(), None
@@ -246,6 +251,8 @@ class Fit:
                 self._write_files(result)
                 raise RunFailed(no_score(result))
             result = replace(result, nested=self._search_inside_folds(trained))
+            if self.cluster is not None:
+                self.cluster.release()  # what follows is trained here
             result = replace(result, **self._train_final_model(trained), seconds=self._seconds(trained))
             result = replace(result, test=self._open_lockbox(), seconds=self._seconds(trained))
             result = replace(result, ledger=ledger(self.run, self.prepared.sealed))
@@ -336,15 +343,23 @@ class Fit:
 
     def _search(self) -> SearchResults:
         proposer = self.plan.proposer if self.plan.proposer.rounds > 1 else Given(self.plan.recipes)
-        self._note_machine()
-        return self._timed(lambda: train_all(self.prepared.problem, proposer, self._search_context(), self.plan.search))
+        self._note_machines([machine_facts(device_named(self.prepared.settings.device).type, self.plan.engine)])
+        try:
+            return self._timed(
+                lambda: train_all(self.prepared.problem, proposer, self._search_context(), self.plan.search)
+            )
+        finally:
+            if self.cluster is not None:
+                self._note_machines(self.cluster.machines)
+                if self.cluster.lost:
+                    self.run.event("lost_workers", {"hosts": list(self.cluster.lost)})
 
-    def _note_machine(self) -> None:
-        """What trains from now on, among all that have trained for the run: the bits depend on it."""
-        facts = machine_facts(device_named(self.prepared.settings.device).type, self.plan.engine)
+    def _note_machines(self, facts: Sequence[Mapping[str, str]]) -> None:
+        """What trains, among all that have trained for the run: the bits depend on it."""
         before = self.run.get(MACHINES) if self.run.has(MACHINES) else []
-        if facts not in before:
-            self.run.put(MACHINES, [*before, facts])
+        new = [dict(each) for each in facts if each not in before]
+        if new:
+            self.run.put(MACHINES, [*before, *new])
 
     def _search_context(self) -> SearchContext:
         from tenfold.run.checkpoint_journal import RunJournal
@@ -360,6 +375,7 @@ class Fit:
             limit=self.deadline.seconds(),
             every=self.every,
             engine=self.plan.engine,
+            cluster=self.cluster,
         )
 
     def _timed(self, train: Callable[[], SearchResults]) -> SearchResults:

@@ -17,14 +17,14 @@ import numpy as np
 
 from tenfold.data.feed.randomness import derive
 from tenfold.engine.engines import best_engine
+from tenfold.engine.machine import machine_facts
 from tenfold.engine.plan.packing import PackPlan
 from tenfold.engine.plan.shape import Shape
 from tenfold.errors import BadInput, Corrupt, clipped
 from tenfold.executors.choose import choose_executor
 from tenfold.problem.problem import Problem
 from tenfold.recipe.recipe import Recipe
-from tenfold.run.fit import read_again
-from tenfold.run.machine import MACHINES, machine_facts
+from tenfold.run.fit import MACHINES, read_again
 from tenfold.run.stored_search import stored_recipes, stored_records
 from tenfold.search.context import SearchContext
 from tenfold.search.job import Message, PackJob

@@ -16,6 +16,7 @@ from tenfold.search.so_far import SoFar, TrialEpoch
 if TYPE_CHECKING:
     import torch
 
+    from tenfold.executors.protocol import Cluster
     from tenfold.problem.problem import Problem
     from tenfold.recipe.recipe import Recipe
     from tenfold.search.job import Message, Saved
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 DEVICES = "cpu, cuda or auto"
 UNWATCHED: dict[str, Any] = {"look": lambda so_far: None, "on_epochs": None}  # fields of a context
+PARTS_EACH = 4  # packs of compiled lanes for each worker of a cluster: the last ones end at about the same time
+CHECKPOINTED = 50  # workers whose checkpoints come as often as they would here; of more of them each comes less often
 
 
 def device_named(name: str) -> torch.device:
@@ -97,7 +100,7 @@ class SearchContext:
     trials came to; all of them in the calling thread. idle: called about ten times a second; late: whether what the
     doctor has under way is to end. limit: seconds of one training, None for no limit. every: seconds between
     checkpoints. engine: what trains the recipes that it knows. modules: the functions of users' modules, of which the
-    journal holds the names.
+    journal holds the names. cluster: where packs are trained, None for here.
     """
 
     device: Any
@@ -114,6 +117,7 @@ class SearchContext:
     every: float = 15.0
     engine: Engine = "packs"
     modules: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
+    cluster: Cluster | None = None
 
     def __post_init__(self) -> None:
         number = isinstance(self.limit, Real) and not isinstance(self.limit, bool)
@@ -125,18 +129,31 @@ class SearchContext:
         how: Any = {"classification": bool(problem.classes), "engine": self.engine, "device": self.device.type}
         return lambda recipe: engine_of(recipe, problem.size, **how) == "compiled"
 
+    @property
+    def parts(self) -> int | None:
+        """Into how many packs compiled lanes are cut, where a cluster trains them."""
+        return None if self.cluster is None else PARTS_EACH * self.workers
+
+    @property
+    def between_checkpoints(self) -> float:
+        """Seconds between the checkpoints of a pack: all of them are committed here."""
+        return self.every if self.cluster is None else self.every * max(1.0, self.workers / CHECKPOINTED)
+
     def named(self, prefix: str) -> SearchContext:
         """The same for another search in the same run, which nobody watches epoch by epoch."""
         return replace(self, journal=self.journal.named(prefix), **UNWATCHED)
 
     @staticmethod
     def local(device: str = "auto", dtype: Any = None, **options: Any) -> SearchContext:
-        """A worker for every core on the CPU, one on another device."""
+        """A worker for every core on the CPU, one on another device; with a cluster one for every core of it."""
         import torch
 
         from tenfold.engine.native.threads import usable_cores
 
-        chosen = device_named(device)
-        workers = usable_cores() if chosen.type == "cpu" else 1
+        cluster: Cluster | None = options.get("cluster")
+        if cluster is not None and device not in ("auto", "cpu"):
+            raise BadInput(f"device {clipped(device)} with Ray, whose workers have a core each", do="cpu, or no Ray")
+        chosen = device_named("cpu" if cluster is not None else device)
+        workers = cluster.workers if cluster is not None else usable_cores() if chosen.type == "cpu" else 1
         options = {"engine": best_engine(), **options}
         return SearchContext(chosen, dtype or torch.float32, workers, **options)

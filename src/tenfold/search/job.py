@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from dataclasses import dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -16,12 +16,16 @@ from tenfold.engine.packs.lanes import Lane
 from tenfold.engine.packs.rows import Feed
 from tenfold.engine.packs.train import train
 from tenfold.engine.plan.packing import PackPlan
-from tenfold.executors.protocol import JobOrder
+from tenfold.executors.protocol import JobOrder, Share, Shared
 from tenfold.problem.problem import Problem
+from tenfold.recipe.module import Module
 from tenfold.recipe.recipe import Recipe
 from tenfold.search.records import EpochRecorder, RecipeRecord
 from tenfold.search.so_far import TrialEpoch
 from tenfold.search.trial_outcome import Outcome
+
+if TYPE_CHECKING:
+    import torch
 
 Array = np.ndarray
 TOLD_SECONDS = 0.1  # between two looks for the best score so far
@@ -63,7 +67,7 @@ class PackJob:
 
     key: str
     plan: PackPlan
-    recipes: Sequence[Recipe]
+    recipes: Sequence[Recipe] | Mapping[int, Recipe]
     problem: Problem
     feed: Feed
     records: dict[int, RecipeRecord]
@@ -77,6 +81,28 @@ class PackJob:
     threads: int = 1
     keep_weights: bool = False
     tells_epochs: bool = False
+
+    @property
+    def width(self) -> int:
+        """Threads that it can use: compiled lanes share them, a pack has one."""
+        return len(self.plan.numbers) * len(self.plan.folds) if self.engine == "compiled" else 1
+
+    @property
+    def own_code(self) -> Sequence[Any]:
+        """The user's own functions in it."""
+        networks = [self.recipes[number].network for number in self.plan.numbers]
+        own = [f for n in networks if isinstance(n, Module) for f in (n.make_model, n.loss)]
+        return [f for f in (*own, *(metric.own_function for metric in self.problem.metrics)) if callable(f)]
+
+    def packed(self, share: Share, threads: int) -> SentPack:
+        """As it travels: the problem, of which there is one for all packs, is shared, and its rows are made there."""
+        rest = {item.name: getattr(self, item.name) for item in fields(self) if item.name not in ("problem", "feed")}
+        rest |= {"recipes": {number: self.recipes[number] for number in self.plan.numbers}, "threads": threads}
+        return SentPack(rest, share(self.problem), str(self.feed.device), str(self.feed.dtype).removeprefix("torch."))
+
+    def after(self, message: Message) -> PackJob:
+        """What goes on from a checkpoint of its own."""
+        return replace(self, saved=(message.arrays, message.meta)) if message.kind == "checkpoint" else self
 
     def __call__(self, emit: Callable[[Message], None], ordered: Callable[[], JobOrder]) -> None:
         """Train to epoch `until`, to the time limit, or until asked to stop; then the last message is a checkpoint."""
@@ -195,3 +221,46 @@ def curves_of(message: Message) -> dict[int, RecipeRecord]:
     """The records of a checkpoint without what takes memory: predictions and rows."""
     found = records_of((message.arrays, message.meta))
     return {n: replace(record, out_of_fold=None, rows=None) for n, record in found.items()}
+
+
+@dataclass(frozen=True)
+class SentPack:
+    """A `PackJob` in another process. rest: its other fields; problem: gives the problem that all packs share."""
+
+    rest: dict[str, Any]
+    problem: Shared
+    device: str
+    dtype: str
+
+    def __call__(self, emit: Callable[[Message], None], ordered: Callable[[], JobOrder]) -> None:
+        """Train it as there."""
+        import torch
+
+        problem, recipes = self.problem(), list(self.rest["recipes"].values())
+        feed = _feeds.of(problem, recipes, torch.device(self.device), getattr(torch, self.dtype))
+        PackJob(**self.rest, problem=problem, feed=feed)(emit, ordered)
+
+
+class KeptFeeds:
+    """The rows of the last problem, made once for all packs that this process trains on them.
+
+    What a recipe gets of them does not depend on the recipes that they were made for.
+    """
+
+    def __init__(self) -> None:
+        self._problem: Problem | None = None
+        self._made: dict[Any, Feed] = {}
+
+    def of(self, problem: Problem, recipes: Sequence[Recipe], device: torch.device, dtype: torch.dtype) -> Feed:
+        """Rows for these recipes of one pack."""
+        if problem is not self._problem:
+            self._problem, self._made = problem, {}
+        rules = [recipe.preprocess for recipe in recipes]
+        needed = any(rule.needs_scatter for rule in rules), any(rule.needs_quantiles for rule in rules)
+        key = recipes[0].integers, recipes[0].categories, needed, device, dtype
+        if key not in self._made:
+            self._made[key] = problem.feed(recipes, device, dtype)
+        return self._made[key]
+
+
+_feeds = KeptFeeds()

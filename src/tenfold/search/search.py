@@ -198,10 +198,13 @@ class SearchRun:
             known |= {} if job.saved is None else records_of(job.saved)
         self.progress.restart(self._made(known), EpochRecorder(self.problem, known).best())
         self.context.look(SoFar(self.recipes, known, self.race))
-        ended = 0
+        ended, told = 0, dict[str, int]()
 
         def receive(message: Message) -> None:
             nonlocal ended
+            # What a lost worker had told is trained, and told, again.
+            again = message.kind == "epoch" and message.epoch <= told.get(message.pack, -1)
+            told[message.pack] = max(message.epoch, told.get(message.pack, -1))
             if message.kind == "done":
                 ended_now = EpochRecorder.read(message.arrays, message.meta)
                 self.records |= ended_now
@@ -212,8 +215,9 @@ class SearchRun:
             elif message.kind == "checkpoint":
                 known.update(curves_of(message))
             self.context.journal.receive(message)
-            self._tell_epochs(message)
-            self.progress.advance(sum(map(self._epoch_seconds, message.trained)), message.best)
+            if not again:
+                self._tell_epochs(message)
+            self.progress.advance(sum(map(self._epoch_seconds, () if again else message.trained)), message.best)
 
         def late() -> bool:
             # Before any pack has ended nobody could go on, so the first one may take the time of later stages.
@@ -221,7 +225,7 @@ class SearchRun:
 
         compiled = self.context.compiled(self.problem)
         any_compiled = any(compiled(self.recipes[job.plan.numbers[0]]) for job in jobs)
-        executor = choose_executor(len(jobs), self.context.workers, compiled=any_compiled)
+        executor = choose_executor(len(jobs), self.context.workers, compiled=any_compiled, cluster=self.context.cluster)
         executor.run(jobs, receive=receive, idle=self.context.idle, late=late)
         return packs
 
@@ -256,7 +260,7 @@ class SearchRun:
                     key, pack, self.recipes, self.problem, feed, {n: self.records[n] for n in pack.numbers},
                     until=stage.until, lanes={lane: rows for lane, rows in lanes.items() if lane[0] in pack.numbers},
                     recorded_rows=self.recorded_rows, epoch_fixed=epoch_fixed, saved=journal.checkpoint(key),
-                    every=self.context.every, engine=self.context.engine, threads=self.context.workers,
+                    every=self.context.between_checkpoints, engine=self.context.engine, threads=self.context.workers,
                     keep_weights=self._keep_weights, tells_epochs=self._on_epochs is not None,
                 )
             )  # fmt: skip
@@ -271,7 +275,7 @@ class SearchRun:
         def make() -> list[list[int]]:
             plans = plan_packs(
                 self.recipes, folds, size, workers=self.context.workers, numbers=numbers, on=stage.folds,
-                compiled=self.context.compiled(self.problem),
+                compiled=self.context.compiled(self.problem), parts=self.context.parts,
             )  # fmt: skip
             return [list(plan.numbers) for plan in plans]
 

@@ -7,7 +7,7 @@ are in one pack, so its fold-mean curve exists at every epoch.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -32,7 +32,7 @@ class PackPlan:
     folds: tuple[int, ...]
     shape: Shape
 
-    def lanes(self, recipes: Sequence[Recipe]) -> list[Lane]:
+    def lanes(self, recipes: Sequence[Recipe] | Mapping[int, Recipe]) -> list[Lane]:
         """Every recipe on every one of its folds."""
         return [Lane(recipes[number], number, fold) for number in self.numbers for fold in self.folds]
 
@@ -46,9 +46,11 @@ def plan_packs(
     numbers: Sequence[int] | None = None,
     on: Sequence[int] | None = None,
     compiled: Callable[[Recipe], bool] = lambda recipe: False,
+    parts: int | None = None,
 ) -> list[PackPlan]:
     """Packs of the recipes with these numbers (default all) on these folds (places in `folds`, default all), longest
-    first. compiled: whether a recipe's lanes are trained by compiled code; what is not shares no pack with what is."""
+    first. compiled: whether a recipe's lanes are trained by compiled code; what is not shares no pack with what is.
+    parts: into which compiled lanes are cut, default one more than there are workers."""
     on = tuple(range(len(folds)) if on is None else on)
     groups: dict[tuple[Shape, bool], list[int]] = {}
     asked = list(range(len(recipes)) if numbers is None else numbers)
@@ -62,7 +64,7 @@ def plan_packs(
         fitting = max(1, int(PACK_BYTES / (_lane_bytes(shape) * len(on))))
         if alone:
             # While the results of some are looked at, others train: one group more than there are workers.
-            count = -(-len(members) // min(fitting, -(-len(asked) // (workers + 1))))
+            count = -(-len(members) // min(fitting, -(-len(asked) // (parts or workers + 1))))
         else:
             count = -(-len(members) // max(1, min(int(PACK_SECONDS / cost), fitting)))
             many = len(groups) < workers or cost * len(members) >= workers * START_SECONDS

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -32,6 +32,8 @@ class Metric:
     mean; None where the score is no such mean. Their test interval is a studentized bootstrap.
 
     counts_hits: the score is the share of rows that are right, so its test interval is the exact binomial one.
+
+    own_function: of the user's, that it is made of.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Metric:
     row_losses: Callable[[Array, Array], Array] | None = None
     of_mean_loss: Callable[[float], float] = float
     counts_hits: bool = False
+    own_function: Callable[[Any, Any], Any] | None = None
 
     @property
     def sign(self) -> float:

@@ -43,6 +43,7 @@ def own_metric(task: Literal["classification", "regression"], function: OwnScore
         rows=rows,
         weighted=partial(weighted_mean, rows),
         bounds=(-np.inf, np.inf),
+        own_function=function,
     )
 
 

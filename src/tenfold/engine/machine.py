@@ -11,7 +11,6 @@ from tenfold._version import __version__
 from tenfold.engine.engines import Engine
 from tenfold.engine.native.library import compiled_lanes
 
-MACHINES = "machines"  # the fact that lists those that have trained for a run, each once
 CPU_FACTS = Path("/proc/cpuinfo")
 
 
