@@ -31,7 +31,7 @@ PARTS = {
         "optimizers", "decay", "regularization", "losses", "convolution", "folklore",
     ],
     "Trust": [
-        "your_file", "data", "selection", "watching", "statistics", "engine", "compiled", "files", "export",
+        "your_file", "data", "selection", "watching", "statistics", "engine", "compiled", "cluster", "files", "export",
         "reliability", "benchmarks",
     ],
     "Diagnose": ["diagnosis", "causes/index"],

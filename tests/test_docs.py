@@ -38,7 +38,7 @@ CHINESE = ROOT / "README.zh-CN.md"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *CAUSE_PAGES, *JOURNEYS, CHINESE]
 MANUAL = [page for page in PAGES if page.name != "log.md"]  # the log says what was, not what is
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
-FOREIGN = ("python -m bench", ".venv/bin/python", "tensorboard ")  # lines of other programs begin with these
+FOREIGN = ("python -m bench", ".venv/bin/python", "tensorboard ", "ray start")  # lines of other programs begin so
 FAMILIES = {name: kind for record in (Recipe, MLP) for name, kind in kinds(record).items() if isinstance(kind, Family)}
 for name in ("weight_decay_schedule", "dropout_schedule"):
     del FAMILIES[name]  # their rules are those of `decay`

@@ -341,7 +341,7 @@ def test_the_command_line_stops_resumes_and_leaves_nothing_of_ray(tmp_path):
     assert not processes_of_ray(there.pid)
     again = subprocess.run([sys.executable, "-c", FIT, "resume", "there"], cwd=tmp_path, capture_output=True, text=True)
     assert (again.returncode, again.stderr) == (0, "")
-    assert "goes on on Ray on this machine" in again.stdout
+    assert "packs are trained on Ray on this machine, " in again.stdout
     assert here.communicate()[1] == ""
     for name in ("leaderboard.csv", "trials.csv", "metrics.csv", "model/model.safetensors"):
         assert (tmp_path / "here" / name).read_bytes() == (tmp_path / "there" / name).read_bytes()

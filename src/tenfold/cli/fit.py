@@ -214,7 +214,7 @@ def resume(
             place, at = _place(prepared.settings, executor, address)
             with opened_cluster(place, at, quiet=True) as cluster:
                 if place != "local" or prepared.settings.executor != "local":
-                    screen.say(f"goes on {'on this machine' if cluster is None else f'on {cluster.in_words()}'}")
+                    screen.say(f"packs are trained on {'this machine' if cluster is None else cluster.in_words()}")
                 _work(opened, prepared, plan, screen, stop, begun, as_json, tensorboard, cluster)
             for damage in check(run) if damaged else ():
                 raise Corrupt(damage.what, file=str(run / damage.file), expected=damage.expected, found=damage.found)

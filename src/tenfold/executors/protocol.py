@@ -9,7 +9,7 @@ Emit = Callable[[Any], None]
 JobOrder = Literal["go on", "late", "stop"]  # late: the time for this work is over, finish as out of time
 Job = Callable[[Emit, Callable[[], JobOrder]], None]  # job(emit, order)
 Shared = Callable[[], Any]  # gives a value that several jobs have in common
-Share = Callable[[Any], Shared]
+Sharing = Callable[[Any], Shared]
 
 
 class Executor(Protocol):
@@ -44,7 +44,7 @@ class TravellingJob(Protocol):
         """Functions of the user's in it: other processes may not have their files."""
         ...
 
-    def packed(self, share: Share, threads: int) -> Job:
+    def packed(self, share: Sharing, threads: int) -> Job:
         """The job as it travels. share: for a large value that many jobs have in common, what stands for it there.
         threads: that it may use there."""
         ...

@@ -47,6 +47,8 @@ class HiredWorker:
 class RayCluster:
     """Ray at an address; None: where RAY_ADDRESS says, or else it is started on this machine, on all its cores.
 
+    hired: our workers. lost: the hosts of those that died. sent, heard: bytes of jobs and of what they told.
+
     Errors: `BadInput` for an address without Ray, for Ray or Python of another version, a cluster without cores.
     """
 
@@ -54,6 +56,8 @@ class RayCluster:
     workers: int = 0
     hired: list[HiredWorker] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
+    sent: int = 0
+    heard: int = 0
     _machines: list[Mapping[str, str]] = field(default_factory=list)
     _shared: dict[int, tuple[Any, str, Any]] = field(default_factory=dict)  # by id: the value, its key, where it is
     _connected: bool = False
@@ -66,7 +70,7 @@ class RayCluster:
             self.workers = usable_cores()  # it is started when it is needed
         else:
             self.connect()
-            self.workers = int(ray.cluster_resources().get("CPU", 0))
+            self.workers = _cores()
             if not self.workers:
                 self.close()
                 raise BadInput(f"the cluster at {self.address} has no cores", do="ray start on its machines")
@@ -156,7 +160,8 @@ class RayCluster:
         return self._machines
 
     def executor(self, packs: int) -> RayExecutor:
-        return RayExecutor(self.workers, self)
+        # machines may have joined
+        return RayExecutor(max(self.workers, _cores() if self._connected and not self._folder else 0), self)
 
     def in_words(self) -> str:
         cores = f"{self.workers} core{'s' * (self.workers != 1)}"
@@ -181,6 +186,10 @@ class RayCluster:
         if self._folder:
             shutil.rmtree(self._folder, ignore_errors=True)
         self._connected, self._ours, self._folder = False, False, ""
+
+
+def _cores() -> int:
+    return int(ray.cluster_resources().get("CPU", 0))
 
 
 def _join(address: str) -> None:

@@ -191,6 +191,7 @@ class _RayJobs:
             sent = as_bytes(job.packed(share, work.threads), functions)
         else:
             sent = as_bytes(job, [job])
+        self.cluster.sent += len(sent)
         worker.actor.begin.remote(sent, shared)
         self._ask(worker, work)
 
@@ -203,7 +204,7 @@ class _RayJobs:
     def _hear(self, answer: Any) -> None:
         worker, work = self.busy[answer]
         try:
-            told: list[Told] = pickle.loads(ray.get(answer))
+            heard: bytes = ray.get(answer)
         except RayTaskError:
             raise  # of `hear` itself
         except RayError as error:
@@ -212,6 +213,8 @@ class _RayJobs:
             return
         del self.busy[answer]
         self._alive = time.monotonic()
+        self.cluster.heard += len(heard)
+        told: list[Told] = pickle.loads(heard)
         self.told.extend((work, each) for each in told)
         if not told or told[-1][0] != "end":
             self._ask(worker, work)

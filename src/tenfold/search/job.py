@@ -16,7 +16,7 @@ from tenfold.engine.packs.lanes import Lane
 from tenfold.engine.packs.rows import Feed
 from tenfold.engine.packs.train import train
 from tenfold.engine.plan.packing import PackPlan
-from tenfold.executors.protocol import JobOrder, Share, Shared
+from tenfold.executors.protocol import JobOrder, Shared, Sharing
 from tenfold.problem.problem import Problem
 from tenfold.recipe.module import Module
 from tenfold.recipe.recipe import Recipe
@@ -94,7 +94,7 @@ class PackJob:
         own = [f for n in networks if isinstance(n, Module) for f in (n.make_model, n.loss)]
         return [f for f in (*own, *(metric.own_function for metric in self.problem.metrics)) if callable(f)]
 
-    def packed(self, share: Share, threads: int) -> SentPack:
+    def packed(self, share: Sharing, threads: int) -> SentPack:
         """As it travels: the problem, of which there is one for all packs, is shared, and its rows are made there."""
         rest = {item.name: getattr(self, item.name) for item in fields(self) if item.name not in ("problem", "feed")}
         rest |= {"recipes": {number: self.recipes[number] for number in self.plan.numbers}, "threads": threads}
