@@ -10,13 +10,13 @@ import torch
 from sklearn.datasets import load_breast_cancer
 from torch import Tensor
 
-from bench.folklore.descent import descend
 from bench.folklore.entry import Finding, erratum
 from tenfold.rules.losses import CrossEntropy
 from tenfold.rules.optimizers import SGD
 from tenfold.rules.optimizers.lbfgs import LBFGS
 from tenfold.rules.optimizers.newton import Newton
 from tenfold.rules.optimizers.objective import AutogradObjective
+from tenfold.studies.parts.descent import descend
 
 PLAIN = Newton(damping=0.0, line_search=False)
 

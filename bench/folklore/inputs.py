@@ -10,13 +10,13 @@ from scipy.stats import skew
 from sklearn.datasets import load_digits
 from torch import Tensor
 
-from bench.folklore.chain import square_chain, standardized
 from bench.folklore.entry import Finding, erratum, near
 from tenfold.data.feed.moments import column_moments
 from tenfold.rules.activations import ReLU
 from tenfold.rules.initialization import He
 from tenfold.rules.normalization import batch_norm
 from tenfold.rules.preprocessing import PCA, WhitenPCA, WhitenZCA, apply_affine
+from tenfold.studies.parts.chain import square_chain, standardized
 
 DEPTH = 20
 

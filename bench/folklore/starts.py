@@ -9,12 +9,12 @@ import torch
 from sklearn.datasets import load_digits
 from torch import Tensor
 
-from bench.folklore.chain import chain, draw, square_chain
 from bench.folklore.entry import Finding, erratum, near
 from tenfold.rules.activations import ELU, LeakyReLU, ReLU, Sigmoid, Tanh
 from tenfold.rules.initialization import Fans, He, LeCun, Normal, Xavier
 from tenfold.rules.losses import CrossEntropy
 from tenfold.rules.optimizers import SGD
+from tenfold.studies.parts.chain import chain, draw, square_chain
 
 DEPTH, WIDTH, ROWS = 10, 500, 1000
 relu, tanh, sigmoid = ReLU.formula, Tanh.formula, Sigmoid.formula

@@ -6,11 +6,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bench.folklore.descent import descend, noisy_quadratic, steps
 from bench.folklore.entry import Finding, erratum, near
 from tenfold.rules.optimizers import SGD, Adagrad, Adam, AMSGrad, Momentum, Nesterov, RMSProp
 from tenfold.rules.record import preset
 from tenfold.rules.schedules import Cosine, Exponential, InverseTime, Linear, NoDecay, Step
+from tenfold.studies.parts.descent import descend, noisy_quadratic, steps
 
 UPDATES = 2000
 H = torch.tensor([1.0, 100.0], dtype=torch.float64)  # curvatures

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from tenfold._version import __version__
-from tenfold.cli import diagnose, export, fit, predict, runs
+from tenfold.cli import diagnose, export, fit, predict, runs, study
 from tenfold.cli.standard_streams import take_streams
 from tenfold.engine.native.library import engine_in_words
 from tenfold.errors import BadInput, Stopped, TenfoldError
@@ -54,7 +54,7 @@ def _main(
 for name, verb in {
     "fit": fit.fit, "predict": predict.predict, "resume": fit.resume, "test": runs.test, "report": runs.report_command,
     "check": runs.check_command, "export": export.export_command, "diagnose": diagnose.diagnose_command,
-    "recipes": runs.recipes, "space": runs.space, "demo": fit.demo,
+    "recipes": runs.recipes, "space": runs.space, "study": study.study_command, "demo": fit.demo,
 }.items():  # fmt: skip
     app.command(name)(verb)
 

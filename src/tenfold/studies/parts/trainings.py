@@ -33,14 +33,14 @@ class Rows(NamedTuple):
     folds: list[tuple[np.ndarray, np.ndarray]]
 
 
-def digits(seeds: int, train: int = 1000, noise: float = 0.0) -> Rows:
+def digits(seeds: Sequence[int], train: int = 1000, noise: float = 0.0) -> Rows:
     """Digits, shuffled anew for each seed: `train` rows, and 797 others to score on. noise: share of training labels
     that are replaced by another class (never of the rows that score)."""
     data: Any = load_digits()
     x, y, folds = [], [], []
-    for seed in range(seeds):
+    for place, seed in enumerate(seeds):
         rng = np.random.default_rng(seed)
-        order, first = rng.permutation(len(data.data)), seed * len(data.data)
+        order, first = rng.permutation(len(data.data)), place * len(data.data)
         labels = data.target[order].copy()
         wrong = rng.random(train) < noise
         labels[:train][wrong] = (labels[:train][wrong] + rng.integers(1, 10, wrong.sum())) % 10
@@ -146,3 +146,9 @@ def train(recipes: Sequence[Recipe], rows: Rows, epochs: int | None = None) -> l
             parts += [torch.from_numpy(apply_affine(affine, rows.x[part])).float(), torch.from_numpy(rows.y[part])]
         found[lane.number][lane.fold] = Trained(module, *parts)
     return found
+
+
+def accuracy(found: Trained) -> float:
+    """On the rows that score."""
+    with torch.no_grad():
+        return float((found.module(found.test_x).argmax(1) == found.test_y).double().mean())

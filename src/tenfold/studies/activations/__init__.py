@@ -1,0 +1,1 @@
+"""Studies of activations: signs of gradients, dead units, formulas that are almost right."""

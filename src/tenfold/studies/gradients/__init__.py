@@ -1,0 +1,1 @@
+"""Studies of gradients: what multiplies, what bounces, what vanishes and explodes."""

@@ -1,0 +1,86 @@
+"""Figures of studies: lines, bars and histograms in the page's colours, as <svg> elements."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from markupsafe import Markup
+from matplotlib.figure import Figure
+
+from tenfold.report.drawing import log_scale
+from tenfold.report.svg import ACCENT, INK, SOFT, drawable, style, to_svg
+
+Array = np.ndarray
+SIZE = (6.4, 3.2)  # inches
+# One colour and several dashes: a page has light and dark colours, and prints in black.
+LOOKS = (
+    {"color": ACCENT, "linestyle": "-"}, {"color": INK, "linestyle": (0, (4, 2))}, {"color": SOFT, "linestyle": "-"},
+    {"color": SOFT, "linestyle": (0, (1, 2))}, {"color": INK, "linestyle": (0, (1, 1))},
+    {"color": ACCENT, "linestyle": (0, (4, 2))},
+)  # fmt: skip
+
+
+def lines(
+    x: Sequence[float] | Array, curves: Mapping[str, Array], across: str, up: str, *, log: str = "", name: str = "lines"
+) -> Markup:
+    """Curves by label over x, (points,) or (seeds, points): then their mean, and all of them thin. log: "x", "y", "xy"
+    or ""."""
+    with style():
+        figure = Figure(figsize=SIZE, layout="constrained")
+        axes: Any = figure.subplots()
+        for look, (label, values) in zip(LOOKS * 2, curves.items(), strict=False):
+            rows = np.atleast_2d(drawable(values))
+            for row in rows if len(rows) > 1 else ():
+                axes.plot(x, row, **look, linewidth=0.7, alpha=0.25)
+            axes.plot(x, rows.mean(0), **look, linewidth=2, label=label, marker="o", markersize=3)
+        if "x" in log:
+            log_scale(axes, x, "x")
+        if "y" in log:
+            log_scale(axes, list(curves.values()), "y")
+        axes.grid(axis="y")
+        axes.set_xlabel(across)
+        axes.set_title(up, loc="left", fontsize=10.5)
+        if len(curves) > 1:
+            axes.legend(frameon=False, fontsize=9, loc="best", handlelength=2.6)
+        return to_svg(figure, name, f"{up} by {across}: {', '.join(curves)}")
+
+
+def bars(values: Mapping[str, Array | float], up: str, *, log: bool = False, name: str = "bars") -> Markup:
+    """One bar a label, the mean over (seeds,) with a dot for each."""
+    with style():
+        figure = Figure(figsize=(SIZE[0], 0.42 * len(values) + 0.9), layout="constrained")
+        axes: Any = figure.subplots()
+        for place, found in enumerate(values.values()):
+            one = np.atleast_1d(drawable(found))
+            axes.barh(place, one.mean(), height=0.55, color=ACCENT, alpha=0.35, left=0)
+            axes.plot(one, np.full(len(one), place), "o", color=ACCENT, markersize=4, alpha=0.6, markeredgewidth=0)
+            axes.annotate(f"{one.mean():.3g}", (1.02, place), xycoords=axes.get_yaxis_transform(), va="center")
+        axes.set_yticks(range(len(values)), list(values), color=INK)
+        axes.set_ylim(len(values) - 0.4, -0.6)
+        if log:
+            log_scale(axes, [np.atleast_1d(v) for v in values.values()], "x")
+        axes.set_xlabel(up)
+        return to_svg(figure, name, f"{up}: " + ", ".join(f"{key} {np.mean(v):.3g}" for key, v in values.items()))
+
+
+def histograms(
+    parts: Mapping[str, Array], edges: Array, across: str, *, columns: int = 5, name: str = "histograms"
+) -> Markup:
+    """A small histogram a label: counts (bins,) or (seeds, bins) as shares, between edges (bins + 1,)."""
+    rows = -(-len(parts) // columns)
+    with style():
+        figure = Figure(figsize=(9.0, 1.25 * rows + 0.5), layout="constrained")
+        grid: Any = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
+        for place, axes in enumerate(grid.ravel()):
+            if place >= len(parts):
+                axes.axis("off")
+                continue
+            label, counts = list(parts.items())[place]
+            counts = np.atleast_2d(counts).mean(0)
+            axes.stairs(counts / max(counts.sum(), 1e-12), edges, fill=True, color=ACCENT, alpha=0.5)
+            axes.set_title(label, loc="left", fontsize=9)
+            axes.set_yticks([])
+        figure.supxlabel(across, fontsize=10)
+        return to_svg(figure, name, f"Histograms of {across}: {', '.join(parts)}")
