@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from bench.folklore.entry import Finding, erratum
 from tenfold.engine.module import with_dropout
 from tenfold.rules.losses import CrossEntropy
-from tenfold.studies.parts.trainings import Trained, better, compete, digits, recipe, train
+from tenfold.studies.parts.trainings import Trained, better, compete, drawn_digits, recipe, trained_networks
 
 SAMPLES = 200
 
@@ -40,7 +40,9 @@ def scaled(found: Trained, factor: float) -> Tensor:
 def wrong_factor(seeds: int) -> Finding:
     """Networks trained with dropout 0.2, 0.5 and 0.8, evaluated with either factor."""
     rates = (0.2, 0.5, 0.8)
-    found = train([recipe(network={"dropout": rate}, epochs=15) for rate in rates], digits(range(seeds)))
+    found = trained_networks(
+        [recipe(network={"dropout": rate}, epochs=15) for rate in rates], drawn_digits(range(seeds))
+    )
     table: dict[float, Any] = {}
     for rate, arm in zip(rates, found, strict=True):
         outputs = [(scaled(one, 1.0), scaled(one, rate / (1 - rate)), one.test_y) for one in arm]
@@ -65,7 +67,7 @@ def wrong_factor(seeds: int) -> Finding:
 )  # fmt: skip
 def monte_carlo(seeds: int) -> Finding:
     """Dropout 0.5 on 300 digits: 200 masks against scaling."""
-    (found,) = train([recipe(network={"dropout": 0.5}, epochs=40)], digits(range(seeds), 300))
+    (found,) = trained_networks([recipe(network={"dropout": 0.5}, epochs=40)], drawn_digits(range(seeds), 300))
     scores = []
     torch.manual_seed(0)
     for one in found:
@@ -103,7 +105,7 @@ def correction(seeds: int) -> Finding:
         ]
         for word in ("with", "without")
     }
-    found = compete(arms, digits(range(seeds)))
+    found = compete(arms, drawn_digits(range(seeds)))
     yes, no = found["with"], found["without"]
     at = rates.index(min(rates, key=lambda rate: abs(rate - 0.0316)))
     return Finding(
@@ -129,7 +131,7 @@ def averaged(seeds: int) -> Finding:
         ]
         for decay in (0.0, 0.99)
     }
-    found = compete(arms, digits(range(seeds)))
+    found = compete(arms, drawn_digits(range(seeds)))
     last, mean = found["0"], found["0.99"]
     return Finding(
         measured=", ".join(

@@ -14,7 +14,7 @@ from tenfold.rules.activations import ELU, LeakyReLU, ReLU, Sigmoid, Tanh
 from tenfold.rules.initialization import Fans, He, LeCun, Normal, Xavier
 from tenfold.rules.losses import CrossEntropy
 from tenfold.rules.optimizers import SGD
-from tenfold.studies.parts.chain import chain, draw, square_chain
+from tenfold.studies.parts.chain import chain, drawn_weights, square_chain
 
 DEPTH, WIDTH, ROWS = 10, 500, 1000
 relu, tanh, sigmoid = ReLU.formula, Tanh.formula, Sigmoid.formula
@@ -37,7 +37,7 @@ def digits() -> tuple[Tensor, Tensor]:
 def what_multiplies(seeds: int) -> Finding:
     """Twice the input, then twice the weights, of ten linear layers."""
     rng = np.random.default_rng(0)
-    weights = [draw(LeCun(), Fans(20, 20), rng) for _ in range(10)]
+    weights = [drawn_weights(LeCun(), Fans(20, 20), rng) for _ in range(10)]
     x = torch.from_numpy(rng.standard_normal((30, 20)))
     once = chain(weights, lambda z: z, x).weights[0].norm()
     inputs = float(chain(weights, lambda z: z, 2 * x).weights[0].norm() / once)
@@ -54,7 +54,7 @@ def one_sign(activation: Any, rows: int, tries: int) -> float:
     x, y = digits()
     rng, tied, alive = np.random.default_rng(0), 0, 0
     for _ in range(tries):
-        w = [draw(He(), Fans(*size), rng).requires_grad_() for size in ((64, 100), (100, 100), (100, 10))]
+        w = [drawn_weights(He(), Fans(*size), rng).requires_grad_() for size in ((64, 100), (100, 100), (100, 10))]
         batch = torch.from_numpy(rng.permutation(len(x))[:rows])
         output = activation(activation(x[batch] @ w[0]) @ w[1]) @ w[2]
         loss = CrossEntropy.formula(output, y[batch], 0.0).mean()
@@ -193,7 +193,7 @@ def ten_tanh_layers(seeds: int) -> Finding:
 def not_xavier(seeds: int) -> Finding:
     """A layer of 400 inputs and 300 units."""
     rng = np.random.default_rng(0)
-    lecun, xavier = (float(draw(rule, Fans(400, 300), rng).std()) for rule in (LeCun(), Xavier()))
+    lecun, xavier = (float(drawn_weights(rule, Fans(400, 300), rng).std()) for rule in (LeCun(), Xavier()))
     return Finding(
         measured=f"std of the weights 400 → 300: LeCun {lecun:.4f} (0.0500), Xavier {xavier:.4f} (0.0535); to 1 %",
         holds=near(lecun, 0.05, 0.01) and near(xavier, (2 / 700) ** 0.5, 0.01),

@@ -12,7 +12,16 @@ from sklearn.model_selection import StratifiedKFold
 from bench.folklore.entry import Finding, erratum, spread
 from tenfold.engine.module import ActivationLayer
 from tenfold.rules.losses import CrossEntropy
-from tenfold.studies.parts.trainings import Rows, Trained, better, compete, digits, recipe, sgd, train
+from tenfold.studies.parts.trainings import (
+    DrawnRows,
+    Trained,
+    better,
+    compete,
+    drawn_digits,
+    recipe,
+    sgd,
+    trained_networks,
+)
 
 
 def dead(found: Trained) -> float:
@@ -37,7 +46,7 @@ def dead_relu(seeds: int) -> Finding:
     rates, biases = (0.01, 0.1, 0.3, 1.0), (0.01, 0.1)
     arms = [recipe(**change) for change in sgd(*rates)]
     arms += [recipe(init={"he": {"bias": bias}}, **sgd(1.0)[0]) for bias in biases]
-    shares = np.array([[dead(one) for one in arm] for arm in train(arms, digits(range(seeds)))])
+    shares = np.array([[dead(one) for one in arm] for arm in trained_networks(arms, drawn_digits(range(seeds)))])
     low, high, biased = shares[:3], shares[3], shares[4:]
     return Finding(
         measured="dead units: lr " + ", ".join(f"{r:g} {s.mean():.1%}" for r, s in zip(rates, shares, strict=False))
@@ -68,13 +77,13 @@ def apart(found: Trained) -> float:
 )  # fmt: skip
 def symmetric(seeds: int) -> Finding:
     """Zeros and constants on digits, with a hidden layer, without, and with dropout."""
-    rows = digits(range(seeds))
+    rows = drawn_digits(range(seeds))
     deep = [
         recipe((100,), init=init, network={"dropout": rate})
         for init, rate in (("zeros", 0.0), ({"constant": 0.1}, 0.0), ({"constant": 0.1}, 0.5))
     ]
-    zero, constant, dropped = train(deep, rows)
-    (linear,) = train([recipe((), init="zeros")], rows)
+    zero, constant, dropped = trained_networks(deep, rows)
+    (linear,) = trained_networks([recipe((), init="zeros")], rows)
     scores = [float(np.mean([accuracy(one) for one in arm])) for arm in (zero, constant, linear)]
     gaps = [max(apart(one) for one in arm) for arm in (zero, constant, dropped)]
     return Finding(
@@ -98,7 +107,7 @@ def small_weights(seeds: int) -> Finding:
         for kind, change in kinds.items() for depth in (1, 2, 3)
     }  # fmt: skip
     arms["He"] = [recipe((100,) * 3, epochs=15, **sgd(0.05)[0])]
-    found = {name: float(arm.best.mean()) for name, arm in compete(arms, digits(range(seeds))).items()}
+    found = {name: float(arm.best.mean()) for name, arm in compete(arms, drawn_digits(range(seeds))).items()}
     lines = [f"{kind} " + ", ".join(f"{found[f'{kind} {depth}']:.2f}" for depth in (1, 2, 3)) for kind in kinds]
     return Finding(
         measured=f"accuracy with 1, 2, 3 hidden layers: {'; '.join(lines)}; He, 3 layers, SGD 0.05: {found['He']:.2f} "
@@ -122,7 +131,7 @@ def deep_training(seeds: int) -> Finding:
         name: [recipe((100,) * 10, init=init, epochs=8, **change) for change in sgd(*rates)]
         for name, init in kinds.items()
     }
-    found = compete(arms, digits(range(seeds)))
+    found = compete(arms, drawn_digits(range(seeds)))
     lecun = found["1/√n"]
     he = [arm for arm in found.values() if arm is not lecun]
     same = all(better(one.best, he[0].best) == 0 for one in he)
@@ -147,7 +156,7 @@ def higher_rate(seeds: int) -> Finding:
         name: [recipe((100,) * 4, network={"normalization": name}, **change) for change in sgd(*rates)]
         for name in ("none", "batch")
     }
-    found = compete(arms, digits(range(seeds)))
+    found = compete(arms, drawn_digits(range(seeds)))
     none, batch = found["none"], found["batch"]
     return Finding(
         measured=f"at lr 1 without {none.at(1.0).mean():.3f}, with {batch.at(1.0).mean():.3f}; at 0.01 "
@@ -174,7 +183,7 @@ def robust_start(seeds: int) -> Finding:
         ]
         for name in ("none", "batch") for std in sizes
     }  # fmt: skip
-    found = compete(arms, digits(range(seeds)))
+    found = compete(arms, drawn_digits(range(seeds)))
     none, batch = ([found[f"{name} {std}"].best.mean() for std in sizes] for name in ("none", "batch"))
     good = sum(score >= 0.7 for score in none)
     return Finding(
@@ -199,7 +208,7 @@ def no_dropout(seeds: int) -> Finding:
         name: [recipe(network=network, epochs=40, **change) for change in sgd(*rates)]
         for name, network in kinds.items()
     }
-    found = compete(arms, digits(range(seeds), 300, noise=0.2))
+    found = compete(arms, drawn_digits(range(seeds), 300, noise=0.2))
     none, batch, dropout = (found[name].best for name in ("neither", "batch norm", "dropout 0.5"))
     decided = better(dropout, batch)
     return Finding(
@@ -226,11 +235,11 @@ def scale_matters(seeds: int) -> Finding:
     rates = [10.0**k for k in range(-6, 2)]
     table = compete(
         {kind: [recipe((32,), preprocess=kind, epochs=30, batch_size=32, **change) for change in sgd(*rates)]
-         for kind in ("none", "standardize")}, Rows(wine.data, wine.target, folds),
+         for kind in ("none", "standardize")}, DrawnRows(wine.data, wine.target, folds),
     )  # fmt: skip
     pixels = compete(
         {kind: [recipe(preprocess=kind, **change) for change in sgd(*(10 ** (k / 2) for k in range(-9, 2)))]
-         for kind in ("center", "standardize")}, digits(range(seeds)),
+         for kind in ("center", "standardize")}, drawn_digits(range(seeds)),
     )  # fmt: skip
     raw, scaled = table["none"], table["standardize"]
     gap = abs(pixels["center"].best.mean() - pixels["standardize"].best.mean())
@@ -259,7 +268,7 @@ def whitening_hurts(seeds: int) -> Finding:
                                 for change in sgd(*rates)]
             for name, kind in kinds.items()
         }  # fmt: skip
-        found |= compete(arms, digits(range(seeds), rows))
+        found |= compete(arms, drawn_digits(range(seeds), rows))
     few, many = ([found[f"{name}, {rows}"] for name in kinds] for rows in (50, 1000))
     return Finding(
         measured="rows: " + "; ".join(f"{name} {arm}" for name, arm in found.items())
@@ -279,7 +288,7 @@ def whitening_hurts(seeds: int) -> Finding:
 def first_loss(seeds: int) -> Finding:
     """The loss before any training."""
     inits = {"He": "he", "zero last layer": {"he": {"zero_last": True}}, "normal(1)": {"normal": 1.0}}
-    found = train([recipe(init=init) for init in inits.values()], digits(range(seeds)), epochs=0)
+    found = trained_networks([recipe(init=init) for init in inits.values()], drawn_digits(range(seeds)), epochs=0)
     with torch.no_grad():
         losses = [[float(CrossEntropy.formula(one.module(one.x), one.y, 0.0).mean()) for one in arm] for arm in found]
     means = dict(zip(inits, np.mean(losses, 1), strict=True))

@@ -10,7 +10,7 @@ from tenfold.recipe.recipe import Recipe
 from tenfold.recipe.words.explain import explain
 from tenfold.studies.all_studies import CHAPTERS, chapters, studies, study_named
 from tenfold.studies.page import study_page
-from tenfold.studies.study import Bound, Study, by_seed, run_study
+from tenfold.studies.study import Bound, ClaimStudy, by_seed, run_study
 
 STUDIES = studies()
 QUICK = ("what-multiplies", "bouncing", "leaky-as-maximum", "elu-as-maximum", "centred-yet-saturated", "xaviers-name",
@@ -25,7 +25,7 @@ def made(**changes):
         "follows": "nothing", "sources": ("none",), "measure": by_seed(lambda seed: {"x": seed}),
         "bounds": (Bound("x", 0, 3),), "say": lambda means: f"{means['x']:.1f}", "draw": lambda numbers: "<svg></svg>",
     }  # fmt: skip
-    return Study(**{**parts, **changes})
+    return ClaimStudy(**{**parts, **changes})
 
 
 @pytest.mark.parametrize("study", STUDIES.values(), ids=list(STUDIES))
@@ -120,5 +120,5 @@ def test_a_page_says_what_is_not_confirmed_and_a_booklet_has_every_figure_under_
     assert len(ids) == len(set(ids))
     assert "3 claims" in page
     broken = STUDIES["elu-as-maximum"]
-    found = run_study(Study(**{**broken.__dict__, "bounds": (Bound("too large at 5", high=1),)}), 1)
+    found = run_study(ClaimStudy(**{**broken.__dict__, "bounds": (Bound("too large at 5", high=1),)}), 1)
     assert "This run does not confirm the verdict. too large at 5: 142.4, expected at most 1" in study_page([found])

@@ -8,13 +8,13 @@ import pkgutil
 from functools import cache
 
 from tenfold.errors import BadInput
-from tenfold.studies.study import Study
+from tenfold.studies.study import ClaimStudy
 
 CHAPTERS = ("gradients", "activations", "initialization")  # in the order of the booklet
 
 
 @cache
-def chapters() -> dict[str, tuple[Study, ...]]:
+def chapters() -> dict[str, tuple[ClaimStudy, ...]]:
     """The studies of every chapter, by their names."""
     found = {}
     for chapter in CHAPTERS:
@@ -27,12 +27,12 @@ def chapters() -> dict[str, tuple[Study, ...]]:
     return found
 
 
-def studies() -> dict[str, Study]:
+def studies() -> dict[str, ClaimStudy]:
     """All of them by name."""
     return {study.name: study for chapter in chapters().values() for study in chapter}
 
 
-def study_named(name: str) -> Study:
+def study_named(name: str) -> ClaimStudy:
     """A study by its name, or by the number of one of its claims. Raises BadInput for another name."""
     for study in studies().values():
         if name == study.name or name.upper() in study.claims:

@@ -15,7 +15,7 @@ from markupsafe import Markup
 from tenfold.errors import BadInput
 
 Array = np.ndarray
-Numbers = Mapping[str, Array]  # name -> (seeds,) or (seeds, ...)
+Measured = Mapping[str, Array]  # name -> (seeds,) or (seeds, ...)
 SEEDS = 10  # that a verdict is stable over
 HOLDS, FAILS, CONDITION = "holds", "does not hold", "holds only if "
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
@@ -50,7 +50,7 @@ class Bound:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Study:
+class ClaimStudy:
     """A claim and the experiment that decides it.
 
     name: words with hyphens. claims: its numbers in the list of claims. told: the claim as it is usually told; verdict:
@@ -72,10 +72,10 @@ class Study:
     rules: tuple[str, ...] = ()
     recipe: str = ""
     sources: tuple[str, ...]
-    measure: Callable[[Sequence[int]], Numbers]
+    measure: Callable[[Sequence[int]], Measured]
     bounds: tuple[Bound, ...]
     say: Callable[[Mapping[str, Any]], str]
-    draw: Callable[[Numbers], Markup]
+    draw: Callable[[Measured], Markup]
     seeds: int = SEEDS
 
     def __post_init__(self) -> None:
@@ -93,9 +93,9 @@ class Study:
 class Found:
     """A study that was run. broken: the bounds that do not hold, in words; none of them: the verdict is confirmed."""
 
-    study: Study
+    study: ClaimStudy
     seeds: tuple[int, ...]
-    numbers: Numbers
+    numbers: Measured
     broken: tuple[str, ...]
     seconds: float
 
@@ -112,8 +112,9 @@ class Found:
     def to_dict(self) -> dict[str, Any]:
         """As JSON: the verdict, whether this run confirms it, and every number by seed."""
         return {
-            "name": self.study.name, "told": self.study.told, "verdict": self.study.verdict, "confirmed": not self.broken,
-            "broken": list(self.broken), "sentences": self.sentences, "seeds": list(self.seeds), "seconds": self.seconds,
+            "name": self.study.name, "told": self.study.told, "verdict": self.study.verdict,
+            "confirmed": not self.broken, "broken": list(self.broken), "sentences": self.sentences,
+            "seeds": list(self.seeds), "seconds": self.seconds,
             "numbers": {name: values.tolist() for name, values in self.numbers.items()},
         }  # fmt: skip
 
@@ -126,7 +127,7 @@ class Found:
         return found
 
 
-def run_study(study: Study, seeds: int | Sequence[int] | None = None) -> Found:
+def run_study(study: ClaimStudy, seeds: int | Sequence[int] | None = None) -> Found:
     """Measure a study over seeds (a number of them, or which; default: its own number) and hold it against its bounds.
 
     Raises BadInput for no seed at all.
@@ -144,10 +145,10 @@ def run_study(study: Study, seeds: int | Sequence[int] | None = None) -> Found:
     return Found(study, chosen, numbers, broken, time.perf_counter() - begun)
 
 
-def by_seed(one: Callable[[int], Mapping[str, Any]]) -> Callable[[Sequence[int]], Numbers]:
+def by_seed(one: Callable[[int], Mapping[str, Any]]) -> Callable[[Sequence[int]], Measured]:
     """The measure of an experiment that is made for one seed after another."""
 
-    def measure(seeds: Sequence[int]) -> Numbers:
+    def measure(seeds: Sequence[int]) -> Measured:
         rows = [one(seed) for seed in seeds]
         return {name: np.array([row[name] for row in rows], float) for name in rows[0]}
 

@@ -11,9 +11,9 @@ from markupsafe import Markup
 
 from tenfold.rules.activations import ReLU
 from tenfold.rules.initialization import Fans, He
-from tenfold.studies.parts.chain import draw
-from tenfold.studies.parts.pictures import lines
-from tenfold.studies.study import CONDITION, Bound, Numbers, Study, by_seed
+from tenfold.studies.parts.chain import drawn_weights
+from tenfold.studies.parts.pictures import curve_picture
+from tenfold.studies.study import CONDITION, Bound, ClaimStudy, Measured, by_seed
 
 DEPTHS, WIDTHS, NETWORKS = (2, 5, 10, 20), (2, 4, 16), 100
 
@@ -24,12 +24,12 @@ def _dead(depth: int, width: int, rng: np.random.Generator) -> float:
     for _ in range(NETWORKS):
         h = torch.from_numpy(rng.uniform(-1, 1, (200, 1)))
         for layer in range(depth):
-            h = ReLU.formula(h @ draw(He(), Fans(width if layer else 1, width), rng))
+            h = ReLU.formula(h @ drawn_weights(He(), Fans(width if layer else 1, width), rng))
         count += not bool((h > 0).any())
     return count / NETWORKS
 
 
-def measure(seed: int) -> dict[str, Any]:
+def _measure(seed: int) -> dict[str, Any]:
     """Shares by depth and width."""
     rng = np.random.default_rng(seed)
     curves = {width: [_dead(depth, width, rng) for depth in DEPTHS] for width in WIDTHS}
@@ -39,7 +39,7 @@ def measure(seed: int) -> dict[str, Any]:
     }
 
 
-def say(means: Mapping[str, Any]) -> str:
+def _say(means: Mapping[str, Any]) -> str:
     """With numbers."""
     return (
         f"Of networks with ten ReLU layers of width 2, {means['width 2, depth 10']:.0%} have a layer that is off "
@@ -50,13 +50,13 @@ def say(means: Mapping[str, Any]) -> str:
     )
 
 
-def picture(found: Numbers) -> Markup:
+def _picture(found: Measured) -> Markup:
     """By depth."""
     curves = {f"width {width}": found[f"width {width}"] for width in WIDTHS}
-    return lines(np.array(DEPTHS), curves, "layers", "share of networks that are dead at the start")
+    return curve_picture(np.array(DEPTHS), curves, "layers", "share of networks that are dead at the start")
 
 
-STUDY = Study(
+STUDY = ClaimStudy(
     name="born-dead",
     claims=("C20c",),
     told="deep ReLU networks may be dead from the start",
@@ -70,11 +70,11 @@ STUDY = Study(
     rules=("relu", "he"),
     recipe="network: {hidden: [2, 2, 2, 2, 2, 2, 2, 2, 2, 2]}\n",
     sources=("Lu, Shin, Su & Karniadakis 2020, Dying ReLU and initialization",),
-    measure=by_seed(measure),
+    measure=by_seed(_measure),
     bounds=(
         Bound("width 2, depth 10", 0.8), Bound("width 4, depth 10", 0.1, 0.35), Bound("width 4, depth 20", 0.4, 0.8),
         Bound("width 16, depth 20", 0, 0.02),
     ),
-    say=say,
-    draw=picture,
+    say=_say,
+    draw=_picture,
 )  # fmt: skip

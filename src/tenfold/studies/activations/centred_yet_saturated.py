@@ -10,8 +10,8 @@ import torch
 from markupsafe import Markup
 
 from tenfold.rules.activations import ELU, ReLU, Sigmoid, Tanh
-from tenfold.studies.parts.pictures import lines
-from tenfold.studies.study import HOLDS, Bound, Numbers, Study, by_seed
+from tenfold.studies.parts.pictures import curve_picture
+from tenfold.studies.study import HOLDS, Bound, ClaimStudy, Measured, by_seed
 
 KINDS = {
     "sigmoid": Sigmoid.formula, "tanh": Tanh.formula, "ReLU": ReLU.formula, "ELU": lambda x: ELU.formula(x, 1.0)
@@ -24,7 +24,7 @@ def _slope(formula: Any, x: torch.Tensor) -> torch.Tensor:
     return torch.autograd.grad(formula(x).sum(), x)[0]
 
 
-def measure(seed: int) -> dict[str, Any]:
+def _measure(seed: int) -> dict[str, Any]:
     """Means under a normal input, and slopes at 5 and 10."""
     x = torch.from_numpy(np.random.default_rng(seed).standard_normal(ROWS))
     ends = torch.tensor([5.0, 10.0], dtype=torch.float64)
@@ -35,7 +35,7 @@ def measure(seed: int) -> dict[str, Any]:
     return found
 
 
-def say(means: Mapping[str, Any]) -> str:
+def _say(means: Mapping[str, Any]) -> str:
     """With numbers."""
     return (
         f"Under normal inputs tanh has mean {means['mean of tanh']:.3f}, the sigmoid "
@@ -46,13 +46,15 @@ def say(means: Mapping[str, Any]) -> str:
     )
 
 
-def picture(found: Numbers) -> Markup:
+def _picture(found: Measured) -> Markup:
     """The four slopes."""
     x = torch.linspace(-6, 6, 121, dtype=torch.float64)
-    return lines(x.numpy(), {name: _slope(formula, x).numpy() for name, formula in KINDS.items()}, "x", "slope f'(x)")
+    return curve_picture(
+        x.numpy(), {name: _slope(formula, x).numpy() for name, formula in KINDS.items()}, "x", "slope f'(x)"
+    )
 
 
-STUDY = Study(
+STUDY = ClaimStudy(
     name="centred-yet-saturated",
     claims=("C11", "C15", "C19"),
     told="the sigmoid saturates and is not centred; tanh is centred and still saturates; ELU's mean is near 0",
@@ -68,13 +70,13 @@ STUDY = Study(
     sources=("LeCun, Bottou, Orr & Müller 1998, Efficient BackProp",
              "Clevert, Unterthiner & Hochreiter 2016, Fast and accurate deep network learning by exponential "
              "linear units"),
-    measure=by_seed(measure),
+    measure=by_seed(_measure),
     bounds=(
         Bound("mean of tanh", -0.01, 0.01), Bound("mean of sigmoid", 0.49, 0.51), Bound("mean of ELU", 0.1, 0.2),
         Bound("mean of ReLU", 0.39, 0.41), Bound("slope of sigmoid at 10", 0, 5e-5), Bound("slope of tanh at "
         "10", 0, 1e-7),
         Bound("largest slope of sigmoid", 0.25 - 1e-12, 0.25 + 1e-12),
     ),
-    say=say,
-    draw=picture,
+    say=_say,
+    draw=_picture,
 )  # fmt: skip

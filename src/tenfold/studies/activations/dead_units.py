@@ -11,13 +11,13 @@ from markupsafe import Markup
 
 from tenfold.engine.module import ActivationLayer
 from tenfold.studies.parts.pictures import bars
-from tenfold.studies.parts.trainings import Trained, digits, recipe, sgd, train
-from tenfold.studies.study import FAILS, Bound, Numbers, Study
+from tenfold.studies.parts.trainings import Trained, drawn_digits, recipe, sgd, trained_networks
+from tenfold.studies.study import FAILS, Bound, ClaimStudy, Measured
 
 RATES, BIASES = (0.01, 0.1, 0.3, 1.0), (0.01, 0.1)
 
 
-def dead(found: Trained) -> float:
+def _dead(found: Trained) -> float:
     """The share of hidden units that are off on every training row."""
     h, off = found.x, []
     with torch.no_grad():
@@ -28,17 +28,17 @@ def dead(found: Trained) -> float:
     return float(torch.stack(off).mean())
 
 
-def measure(seeds: Sequence[int]) -> Numbers:
+def _measure(seeds: Sequence[int]) -> Measured:
     """Dead units of 64-100-100-10 behind five epochs of SGD on digits."""
     arms = [recipe(**change) for change in sgd(*RATES)]
     arms += [recipe(init={"he": {"bias": bias}}, **sgd(1.0)[0]) for bias in BIASES]
-    shares = [np.array([dead(one) for one in arm]) for arm in train(arms, digits(seeds))]
+    shares = [np.array([_dead(one) for one in arm]) for arm in trained_networks(arms, drawn_digits(seeds))]
     names = [f"rate {rate:g}" for rate in RATES] + [f"rate 1, bias {bias:g}" for bias in BIASES]
     found = dict(zip(names, shares, strict=True))
     return found | {f"gain of bias {bias:g}": found["rate 1"] - found[f"rate 1, bias {bias:g}"] for bias in BIASES}
 
 
-def say(means: Mapping[str, Any]) -> str:
+def _say(means: Mapping[str, Any]) -> str:
     """With numbers."""
     return (
         f"Dead units, off on all training rows: {means['rate 0.3']:.1%} up to a rate of 0.3, {means['rate 1']:.1%} "
@@ -48,12 +48,12 @@ def say(means: Mapping[str, Any]) -> str:
     )
 
 
-def picture(found: Numbers) -> Markup:
+def _picture(found: Measured) -> Markup:
     """Shares of dead units."""
     return bars({name: values for name, values in found.items() if name.startswith("rate")}, "share of dead units")
 
 
-STUDY = Study(
+STUDY = ClaimStudy(
     name="dead-units",
     claims=("C17", "C18", "E6", "E7"),
     told="a unit that some data leave inactive is dead, and a bias of 0.01 prevents it",
@@ -69,11 +69,11 @@ STUDY = Study(
     recipe="network: {hidden: [100, 100]}\noptimizer: {sgd: {lr: 1.0}}\nbatch_size: 50\nepochs: 5\n",
     sources=("Lu, Shin, Su & Karniadakis 2020, Dying ReLU and initialization", "Stanford CS231n, notes on "
     "activation functions"),
-    measure=measure,
+    measure=_measure,
     bounds=(
         Bound("rate 0.3", 0, 0.005), Bound("rate 1", 0.02), Bound("gain of bias 0.01", high=0.01),
         Bound("gain of bias 0.1", high=0.01),
     ),
-    say=say,
-    draw=picture,
+    say=_say,
+    draw=_picture,
 )  # fmt: skip

@@ -10,13 +10,13 @@ import torch
 from markupsafe import Markup
 
 from tenfold.rules.activations import ELU
-from tenfold.studies.parts.pictures import lines
-from tenfold.studies.study import FAILS, Bound, Numbers, Study
+from tenfold.studies.parts.pictures import curve_picture
+from tenfold.studies.study import FAILS, Bound, ClaimStudy, Measured
 
 X = torch.linspace(-5, 5, 2001, dtype=torch.float64)
 
 
-def measure(seeds: Sequence[int]) -> Numbers:
+def _measure(seeds: Sequence[int]) -> Measured:
     """How much too large the maximum is; nothing is drawn at random."""
     gap = (torch.maximum(X.expm1(), X) - ELU.formula(X, 1.0)).abs()
     found = {
@@ -26,7 +26,7 @@ def measure(seeds: Sequence[int]) -> Numbers:
     return {name: np.full(len(seeds), value) for name, value in found.items()}
 
 
-def say(means: Mapping[str, Any]) -> str:
+def _say(means: Mapping[str, Any]) -> str:
     """With numbers."""
     return (
         f"The maximum is too large by {means['too large at 1']:.2f} at x = 1 and by {means['too large at 5']:.0f} "
@@ -37,14 +37,14 @@ def say(means: Mapping[str, Any]) -> str:
     )
 
 
-def picture(found: Numbers) -> Markup:
+def _picture(found: Measured) -> Markup:
     """Both up to 3."""
     x = X[(X >= -3) & (X <= 3)][::20]
     curves = {"ELU": ELU.formula(x, 1.0).numpy(), "max(e^x - 1, x)": torch.maximum(x.expm1(), x).numpy()}
-    return lines(x.numpy(), curves, "x", "ELU and the maximum")
+    return curve_picture(x.numpy(), curves, "x", "ELU and the maximum")
 
 
-STUDY = Study(
+STUDY = ClaimStudy(
     name="elu-as-maximum",
     claims=("C20b", "E9"),
     told="ELU is max(a (e^x - 1), x)",
@@ -56,10 +56,10 @@ STUDY = Study(
     recipe="network: {hidden: [64, 64], activation: elu}\n",
     sources=("Clevert, Unterthiner & Hochreiter 2016, Fast and accurate deep network learning by exponential "
     "linear units",),
-    measure=measure,
+    measure=_measure,
     bounds=(
         Bound("too large at 5", np.expm1(5) - 5 - 1e-6, np.expm1(5) - 5 + 1e-6), Bound("difference below 0", 0, 1e-12)
     ),
-    say=say,
-    draw=picture,
+    say=_say,
+    draw=_picture,
 )  # fmt: skip

@@ -10,21 +10,21 @@ import torch
 from markupsafe import Markup
 
 from tenfold.rules.activations import LeakyReLU
-from tenfold.studies.parts.pictures import lines
-from tenfold.studies.study import CONDITION, Bound, Numbers, Study
+from tenfold.studies.parts.pictures import curve_picture
+from tenfold.studies.study import CONDITION, Bound, ClaimStudy, Measured
 
 SLOPES = (-0.3, 0.01, 1.0, 1.5)
 X = torch.linspace(-5, 5, 2001, dtype=torch.float64)
 
 
-def measure(seeds: Sequence[int]) -> Numbers:
+def _measure(seeds: Sequence[int]) -> Measured:
     """The largest difference on [-5, 5] for four slopes; nothing is drawn at random."""
     gaps = {a: float((LeakyReLU.formula(X, a) - torch.maximum(a * X, X)).abs().max()) for a in SLOPES}
     found = {"difference for slopes up to 1": max(gaps[a] for a in SLOPES if a <= 1), "difference at 1.5": gaps[1.5]}
     return {name: np.full(len(seeds), value) for name, value in found.items()}
 
 
-def say(means: Mapping[str, Any]) -> str:
+def _say(means: Mapping[str, Any]) -> str:
     """With numbers."""
     return (
         f"For slopes up to 1 the maximum of a x and x is leaky ReLU (they differ by "
@@ -34,17 +34,17 @@ def say(means: Mapping[str, Any]) -> str:
     )
 
 
-def picture(found: Numbers) -> Markup:
+def _picture(found: Measured) -> Markup:
     """Both at a slope of 1.5."""
     x = X[::50]
     curves = {
         "max(0, x) + 1.5 min(0, x)": LeakyReLU.formula(x, 1.5).numpy(), "max(1.5 x, "
         "x)": torch.maximum(1.5 * x, x).numpy()
     }  # fmt: skip
-    return lines(x.numpy(), curves, "x", "leaky ReLU of slope 1.5")
+    return curve_picture(x.numpy(), curves, "x", "leaky ReLU of slope 1.5")
 
 
-STUDY = Study(
+STUDY = ClaimStudy(
     name="leaky-as-maximum",
     claims=("C20b", "E8"),
     told="leaky ReLU and PReLU are max(a x, x)",
@@ -56,8 +56,8 @@ STUDY = Study(
     recipe="network: {hidden: [64, 64], activation: prelu}\n",
     sources=("Maas, Hannun & Ng 2013, Rectifier nonlinearities improve neural network acoustic models",
              "He et al. 2015, Delving deep into rectifiers"),
-    measure=measure,
+    measure=_measure,
     bounds=(Bound("difference for slopes up to 1", 0, 1e-15), Bound("difference at 1.5", 2.5 - 1e-9, 2.5 + 1e-9)),
-    say=say,
-    draw=picture,
+    say=_say,
+    draw=_picture,
 )  # fmt: skip

@@ -14,9 +14,9 @@ from torch import Tensor
 from tenfold.rules.activations import ReLU, Sigmoid, Tanh
 from tenfold.rules.initialization import Fans, He
 from tenfold.rules.losses import CrossEntropy
-from tenfold.studies.parts.chain import draw
+from tenfold.studies.parts.chain import drawn_weights
 from tenfold.studies.parts.pictures import bars
-from tenfold.studies.study import CONDITION, Bound, Numbers, Study, by_seed
+from tenfold.studies.study import CONDITION, Bound, ClaimStudy, Measured, by_seed
 
 KINDS = {"sigmoid": Sigmoid.formula, "ReLU": ReLU.formula, "tanh": Tanh.formula}
 TRIES = 5
@@ -34,7 +34,7 @@ def _share(activation: Any, rows: int, rng: np.random.Generator) -> float:
     x, y = _digits()
     tied = alive = 0
     for _ in range(TRIES):
-        w = [draw(He(), Fans(*size), rng).requires_grad_() for size in ((64, 100), (100, 100), (100, 10))]
+        w = [drawn_weights(He(), Fans(*size), rng).requires_grad_() for size in ((64, 100), (100, 100), (100, 10))]
         batch = torch.from_numpy(rng.permutation(len(x))[:rows])
         output = activation(activation(x[batch] @ w[0]) @ w[1]) @ w[2]
         (gradient,) = torch.autograd.grad(CrossEntropy.formula(output, y[batch], 0.0).mean(), w[1])  # (inputs, units)
@@ -44,13 +44,13 @@ def _share(activation: Any, rows: int, rng: np.random.Generator) -> float:
     return tied / alive
 
 
-def measure(seed: int) -> dict[str, float]:
+def _measure(seed: int) -> dict[str, float]:
     """Shares for batches of one row and of fifty."""
     rng = np.random.default_rng(seed)
     return {f"{name}, {rows}": _share(formula, rows, rng) for name, formula in KINDS.items() for rows in (1, 50)}
 
 
-def say(means: Mapping[str, Any]) -> str:
+def _say(means: Mapping[str, Any]) -> str:
     """With numbers."""
     pairs = ", ".join(f"{name} {means[f'{name}, 1']:.0%} and {means[f'{name}, 50']:.0%}" for name in KINDS)
     return (
@@ -60,12 +60,12 @@ def say(means: Mapping[str, Any]) -> str:
     )
 
 
-def picture(found: Numbers) -> Markup:
+def _picture(found: Measured) -> Markup:
     """All six shares."""
     return bars({f"{key.replace(', ', ', batch of ')}": values for key, values in found.items()}, "share of units")
 
 
-STUDY = Study(
+STUDY = ClaimStudy(
     name="one-sign",
     claims=("C12", "E4", "E5"),
     told="without zero-centred activations all weight gradients of a unit have the same sign, so that the path zigzags",
@@ -79,11 +79,11 @@ STUDY = Study(
     "rate a parameter take most of that away.",
     rules=("sigmoid", "relu", "tanh"),
     sources=("LeCun, Bottou, Orr & Müller 1998, Efficient BackProp, section 4.3",),
-    measure=by_seed(measure),
+    measure=by_seed(_measure),
     bounds=(
         Bound("sigmoid, 1", 1, 1), Bound("ReLU, 1", 1, 1), Bound("tanh, 1", 0, 0.01), Bound("sigmoid, 50", 0, 0.5),
         Bound("ReLU, 50", 0, 0.2),
     ),
-    say=say,
-    draw=picture,
+    say=_say,
+    draw=_picture,
 )  # fmt: skip

@@ -10,17 +10,17 @@ import torch
 from markupsafe import Markup
 
 from tenfold.rules.initialization import Fans, LeCun
-from tenfold.studies.parts.chain import chain, draw
+from tenfold.studies.parts.chain import chain, drawn_weights
 from tenfold.studies.parts.pictures import bars
-from tenfold.studies.study import FAILS, Bound, Numbers, Study, by_seed
+from tenfold.studies.study import FAILS, Bound, ClaimStudy, Measured, by_seed
 
 LAYERS, WIDTH = 10, 20
 
 
-def measure(seed: int) -> dict[str, float]:
+def _measure(seed: int) -> dict[str, float]:
     """The gradient of the first of ten linear layers after its inputs, and then all weights, were doubled."""
     rng = np.random.default_rng(seed)
-    weights = [draw(LeCun(), Fans(WIDTH, WIDTH), rng) for _ in range(LAYERS)]
+    weights = [drawn_weights(LeCun(), Fans(WIDTH, WIDTH), rng) for _ in range(LAYERS)]
     x = torch.from_numpy(rng.standard_normal((30, WIDTH)))
     once = chain(weights, lambda z: z, x).weights[0].norm()
     inputs = chain(weights, lambda z: z, 2 * x).weights[0].norm() / once
@@ -28,7 +28,7 @@ def measure(seed: int) -> dict[str, float]:
     return {"inputs x 2": float(inputs), "weights x 2": float(doubled)}
 
 
-def say(means: Mapping[str, Any]) -> str:
+def _say(means: Mapping[str, Any]) -> str:
     """With numbers."""
     return (
         f"Twice the inputs make the first layer's gradient {means['inputs x 2']:.3f} times as large, twice the weights "
@@ -37,12 +37,12 @@ def say(means: Mapping[str, Any]) -> str:
     )
 
 
-def picture(found: Numbers) -> Markup:
+def _picture(found: Measured) -> Markup:
     """Both factors."""
     return bars(found, "the first layer's gradient, times", log=True)
 
 
-STUDY = Study(
+STUDY = ClaimStudy(
     name="what-multiplies",
     claims=("C08", "E2"),
     told="from layer to layer the input is multiplied by the derivative of the activation",
@@ -55,8 +55,8 @@ STUDY = Study(
     rules=("lecun", "he", "xavier"),
     sources=("Rumelhart, Hinton & Williams 1986, Learning representations by back-propagating errors",
              "Glorot & Bengio 2010, Understanding the difficulty of training deep feedforward neural networks"),
-    measure=by_seed(measure),
+    measure=by_seed(_measure),
     bounds=(Bound("inputs x 2", 2 - 1e-9, 2 + 1e-9), Bound("weights x 2", 512 * (1 - 1e-9), 512 * (1 + 1e-9))),
-    say=say,
-    draw=picture,
+    say=_say,
+    draw=_picture,
 )  # fmt: skip

@@ -11,21 +11,21 @@ from markupsafe import Markup
 
 from tenfold.rules.losses import CrossEntropy
 from tenfold.studies.parts.pictures import bars
-from tenfold.studies.parts.trainings import digits, recipe, train
-from tenfold.studies.study import FAILS, Bound, Numbers, Study
+from tenfold.studies.parts.trainings import drawn_digits, recipe, trained_networks
+from tenfold.studies.study import FAILS, Bound, ClaimStudy, Measured
 
 INITS: dict[str, Any] = {"zero last layer": {"he": {"zero_last": True}}, "He": "he", "weights of 1": {"normal": 1.0}}
 
 
-def measure(seeds: Sequence[int]) -> Numbers:
+def _measure(seeds: Sequence[int]) -> Measured:
     """The loss of untrained networks on digits."""
-    found = train([recipe(init=init) for init in INITS.values()], digits(seeds), epochs=0)
+    found = trained_networks([recipe(init=init) for init in INITS.values()], drawn_digits(seeds), epochs=0)
     with torch.no_grad():
         losses = [[float(CrossEntropy.formula(one.module(one.x), one.y, 0.0).mean()) for one in arm] for arm in found]
     return {name: np.array(values) for name, values in zip(INITS, losses, strict=True)}
 
 
-def say(means: Mapping[str, Any]) -> str:
+def _say(means: Mapping[str, Any]) -> str:
     """With numbers."""
     return (
         f"At chance the loss of ten classes is ln 10 = {CrossEntropy().at_chance(10):.3f}. With a last layer of "
@@ -36,12 +36,12 @@ def say(means: Mapping[str, Any]) -> str:
     )
 
 
-def picture(found: Numbers) -> Markup:
+def _picture(found: Measured) -> Markup:
     """The three."""
     return bars(found, "loss before training", log=True)
 
 
-STUDY = Study(
+STUDY = ClaimStudy(
     name="first-loss",
     claims=("O2",),
     told="a network may start anywhere, the training will see to it",
@@ -53,8 +53,8 @@ STUDY = Study(
     rules=("he",),
     recipe="network: {hidden: [100, 100]}\ninit: {normal: 1.0}\n",
     sources=("Karpathy 2019, A recipe for training neural networks",),
-    measure=measure,
+    measure=_measure,
     bounds=(Bound("zero last layer", float(np.log(10)) - 1e-4, float(np.log(10)) + 1e-4), Bound("weights of 1", 100)),
-    say=say,
-    draw=picture,
+    say=_say,
+    draw=_picture,
 )  # fmt: skip

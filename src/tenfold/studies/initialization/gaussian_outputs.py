@@ -9,8 +9,8 @@ import numpy as np
 from markupsafe import Markup
 
 from tenfold.studies.parts.pictures import bars
-from tenfold.studies.parts.trainings import compete, digits, recipe, sgd
-from tenfold.studies.study import FAILS, Bound, Numbers, Study
+from tenfold.studies.parts.trainings import compete, drawn_digits, recipe, sgd
+from tenfold.studies.study import FAILS, Bound, ClaimStudy, Measured
 
 RATES = (0.01, 0.03, 0.1, 0.3, 1.0)
 KINDS: dict[str, Any] = {
@@ -18,13 +18,13 @@ KINDS: dict[str, Any] = {
 }  # fmt: skip
 
 
-def measure(seeds: Sequence[int]) -> Numbers:
+def _measure(seeds: Sequence[int]) -> Measured:
     """Each kind at its best of five rates."""
     arms = {
         name: [recipe((100,) * 10, init=init, epochs=8, **change) for change in sgd(*RATES)]
         for name, init in KINDS.items()
     }
-    arms_found = compete(arms, digits(seeds))
+    arms_found = compete(arms, drawn_digits(seeds))
     found: dict[str, Any] = {name: arm.best for name, arm in arms_found.items()}
     means = [arms_found[name].best.mean() for name in KINDS if name.startswith("He")]
     found["largest difference of He's three"] = np.full(len(seeds), np.ptp(means))
@@ -33,7 +33,7 @@ def measure(seeds: Sequence[int]) -> Numbers:
     return found
 
 
-def say(means: Mapping[str, Any]) -> str:
+def _say(means: Mapping[str, Any]) -> str:
     """With numbers."""
     return (
         "Ten hidden layers, each kind at its best rate: "
@@ -45,12 +45,12 @@ def say(means: Mapping[str, Any]) -> str:
     )
 
 
-def picture(found: Numbers) -> Markup:
+def _picture(found: Measured) -> Markup:
     """Accuracies."""
     return bars({name: found[name] for name in KINDS}, "accuracy on other rows, at the best of five rates")
 
 
-STUDY = Study(
+STUDY = ClaimStudy(
     name="gaussian-outputs",
     claims=("C38", "C39", "E20"),
     told="outputs must be Gaussian for a network to learn",
@@ -61,12 +61,12 @@ STUDY = Study(
     rules=("he", "lecun"),
     recipe="network: {hidden: [100, 100, 100, 100, 100, 100, 100, 100, 100, 100]}\ninit: {he: uniform}\n",
     sources=("He, Zhang, Ren & Sun 2015, Delving deep into rectifiers",),
-    measure=measure,
+    measure=_measure,
     bounds=(
         Bound("largest difference of He's three", high=0.04), Bound("He normal above 1/sqrt(n)", 0.05, clear=True),
         Bound("best rates at the border", 0, 0),
     ),
     seeds=3,
-    say=say,
-    draw=picture,
+    say=_say,
+    draw=_picture,
 )  # fmt: skip

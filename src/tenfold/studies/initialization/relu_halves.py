@@ -12,13 +12,13 @@ from markupsafe import Markup
 from tenfold.rules.activations import ReLU
 from tenfold.rules.initialization import He, LeCun
 from tenfold.studies.parts.chain import square_chain
-from tenfold.studies.parts.pictures import lines
-from tenfold.studies.study import FAILS, Bound, Numbers, Study, by_seed
+from tenfold.studies.parts.pictures import curve_picture
+from tenfold.studies.study import FAILS, Bound, ClaimStudy, Measured, by_seed
 
 DEPTH, WIDTH, ROWS, DRAWS = 10, 500, 500, 1_000_000
 
 
-def measure(seed: int) -> dict[str, Any]:
+def _measure(seed: int) -> dict[str, Any]:
     """Moments of ReLU under a normal input; sizes of ten layers with and without the 2."""
     y = ReLU.formula(torch.from_numpy(np.random.default_rng(seed).standard_normal(DRAWS)))
     found: dict[str, Any] = {"E[y^2]": float(y.square().mean()), "standard deviation": float(y.std())}
@@ -31,7 +31,7 @@ def measure(seed: int) -> dict[str, Any]:
     return found
 
 
-def say(means: Mapping[str, Any]) -> str:
+def _say(means: Mapping[str, Any]) -> str:
     """With numbers."""
     return (
         f"Of a standard normal input ReLU keeps E[y^2] = {means['E[y^2]']:.3f}, exactly a half, while its standard "
@@ -42,13 +42,13 @@ def say(means: Mapping[str, Any]) -> str:
     )
 
 
-def picture(found: Numbers) -> Markup:
+def _picture(found: Measured) -> Markup:
     """Root mean square by layer."""
     curves = {name: found[f"rms, {name}"] for name in ("He, 2/n", "1/n")}
-    return lines(np.arange(1, DEPTH + 1), curves, "layer", "root mean square of the outputs", log="y")
+    return curve_picture(np.arange(1, DEPTH + 1), curves, "layer", "root mean square of the outputs", log="y")
 
 
-STUDY = Study(
+STUDY = ClaimStudy(
     name="relu-halves",
     claims=("C37", "C38", "E18", "E19"),
     told="ReLU halves the standard deviation, so one divides by sqrt(n / 2)",
@@ -59,13 +59,13 @@ STUDY = Study(
     "relatives.",
     rules=("he", "lecun"),
     sources=("He, Zhang, Ren & Sun 2015, Delving deep into rectifiers",),
-    measure=by_seed(measure),
+    measure=by_seed(_measure),
     bounds=(
         Bound("E[y^2]", 0.4975, 0.5025), Bound("standard deviation", 0.581, 0.587), Bound("layer 10 over layer 1, "
         "He, 2/n", 0.5, 2),
         Bound("layer 10 over layer 1, 1/n", 0.035, 0.055),
     ),
     seeds=5,
-    say=say,
-    draw=picture,
+    say=_say,
+    draw=_picture,
 )  # fmt: skip

@@ -8,25 +8,25 @@ from typing import Any
 from markupsafe import Markup
 
 from tenfold.studies.parts.pictures import bars
-from tenfold.studies.parts.trainings import compete, digits, recipe, sgd
-from tenfold.studies.study import FAILS, Bound, Numbers, Study
+from tenfold.studies.parts.trainings import compete, drawn_digits, recipe, sgd
+from tenfold.studies.study import FAILS, Bound, ClaimStudy, Measured
 
 KINDS: dict[str, Any] = {
     "SGD 0.05": sgd(0.05)[0], "SGD 0.5": sgd(0.5)[0], "Adam 0.001": {"optimizer": {"adam": {"lr": 1e-3}}}
 }  # fmt: skip
 
 
-def measure(seeds: Sequence[int]) -> Numbers:
+def _measure(seeds: Sequence[int]) -> Measured:
     """Accuracy with one to three hidden layers of 100, by optimizer."""
     arms = {
         f"{kind}, {depth} hidden": [recipe((100,) * depth, init={"normal": 0.01}, epochs=15, **change)]
         for kind, change in KINDS.items() for depth in (1, 2, 3)
     }  # fmt: skip
     arms["He, SGD 0.05, 3 hidden"] = [recipe((100,) * 3, epochs=15, **sgd(0.05)[0])]
-    return {name: arm.best for name, arm in compete(arms, digits(seeds)).items()}
+    return {name: arm.best for name, arm in compete(arms, drawn_digits(seeds)).items()}
 
 
-def say(means: Mapping[str, Any]) -> str:
+def _say(means: Mapping[str, Any]) -> str:
     """With numbers."""
     rows = {kind: ", ".join(f"{means[f'{kind}, {depth} hidden']:.2f}" for depth in (1, 2, 3)) for kind in KINDS}
     return (
@@ -38,12 +38,12 @@ def say(means: Mapping[str, Any]) -> str:
     )
 
 
-def picture(found: Numbers) -> Markup:
+def _picture(found: Measured) -> Markup:
     """All ten."""
     return bars(found, "accuracy on other rows after 15 epochs")
 
 
-STUDY = Study(
+STUDY = ClaimStudy(
     name="small-weights",
     claims=("C33", "E15"),
     told="0.01 randn() works for two or three layers",
@@ -55,11 +55,11 @@ STUDY = Study(
     rules=("normal", "he"),
     recipe="network: {hidden: [100, 100]}\ninit: {normal: 0.01}\noptimizer: {sgd: {lr: 0.05}}\n",
     sources=("He, Zhang, Ren & Sun 2015, Delving deep into rectifiers, section 2.2",),
-    measure=measure,
+    measure=_measure,
     bounds=(
         Bound("SGD 0.05, 1 hidden", 0.85), Bound("SGD 0.05, 2 hidden", high=0.3), Bound("SGD 0.5, 3 hidden", high=0.3),
         Bound("Adam 0.001, 3 hidden", 0.85), Bound("He, SGD 0.05, 3 hidden", 0.9),
     ),
-    say=say,
-    draw=picture,
+    say=_say,
+    draw=_picture,
 )  # fmt: skip

@@ -12,7 +12,7 @@ from tenfold.rules.activations import Tanh
 from tenfold.rules.initialization import LeCun, Normal
 from tenfold.studies.parts.chain import square_chain
 from tenfold.studies.parts.pictures import histograms
-from tenfold.studies.study import HOLDS, Bound, Numbers, Study, by_seed
+from tenfold.studies.study import HOLDS, Bound, ClaimStudy, Measured, by_seed
 
 DEPTH, WIDTH, ROWS = 10, 500, 1000
 EDGES = np.linspace(-1, 1, 41)
@@ -21,7 +21,7 @@ RULES: dict[str, Any] = {
 }  # fmt: skip
 
 
-def measure(seed: int) -> dict[str, Any]:
+def _measure(seed: int) -> dict[str, Any]:
     """Standard deviations and histograms of the outputs of ten layers of 500 units."""
     found: dict[str, Any] = {}
     for name, rule in RULES.items():
@@ -34,7 +34,7 @@ def measure(seed: int) -> dict[str, Any]:
     return found
 
 
-def say(means: Mapping[str, Any]) -> str:
+def _say(means: Mapping[str, Any]) -> str:
     """With numbers."""
     ends = {name: means[f"{name}, layer {DEPTH}"] for name in RULES}
     return (
@@ -46,7 +46,7 @@ def say(means: Mapping[str, Any]) -> str:
     )
 
 
-def picture(found: Numbers) -> Markup:
+def _picture(found: Measured) -> Markup:
     """Histograms of five layers, a row for each size of the weights."""
     parts = {
         f"{name}: layer {layer}": found[f"histogram {name} {layer}"] for name in RULES for layer in (1, 2, 4, 7, 10)
@@ -54,7 +54,7 @@ def picture(found: Numbers) -> Markup:
     return histograms(parts, EDGES, "outputs of tanh layers, by the weights' standard deviation")
 
 
-STUDY = Study(
+STUDY = ClaimStudy(
     name="ten-layers",
     claims=("C32", "C35"),
     told="0.01 randn() is too small for deep tanh networks, randn() / sqrt(n) is right",
@@ -70,7 +70,7 @@ STUDY = Study(
     "{normal: 0.01}\n",
     sources=("Glorot & Bengio 2010, Understanding the difficulty of training deep feedforward neural networks",
              "Stanford CS231n, lecture on weight initialization"),
-    measure=by_seed(measure),
+    measure=by_seed(_measure),
     bounds=(
         Bound("0.01, layer 1", 0.21, 0.218), Bound("0.01, layer 10", high=1e-6), Bound("1/sqrt(n), layer "
         "1", 0.615, 0.64),
@@ -78,6 +78,6 @@ STUDY = Study(
         "layer 10", 0.95),
     ),
     seeds=3,
-    say=say,
-    draw=picture,
+    say=_say,
+    draw=_picture,
 )  # fmt: skip

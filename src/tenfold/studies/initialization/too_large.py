@@ -11,13 +11,13 @@ from markupsafe import Markup
 from tenfold.rules.activations import Tanh
 from tenfold.rules.initialization import LeCun, Normal
 from tenfold.studies.parts.chain import square_chain
-from tenfold.studies.parts.pictures import lines
-from tenfold.studies.study import FAILS, Bound, Numbers, Study, by_seed
+from tenfold.studies.parts.pictures import curve_picture
+from tenfold.studies.study import FAILS, Bound, ClaimStudy, Measured, by_seed
 
 DEPTH, WIDTH, ROWS = 20, 256, 128
 
 
-def measure(seed: int) -> dict[str, Any]:
+def _measure(seed: int) -> dict[str, Any]:
     """Saturated units, and the gradient layer by layer against the last one's."""
     found: dict[str, Any] = {}
     for name, rule in (("weights of 1", Normal(std=1.0)), ("1/sqrt(n)", LeCun())):
@@ -29,7 +29,7 @@ def measure(seed: int) -> dict[str, Any]:
     return found
 
 
-def say(means: Mapping[str, Any]) -> str:
+def _say(means: Mapping[str, Any]) -> str:
     """With numbers."""
     reach = 10 ** means["log10 of first over last, weights of 1"]
     return (
@@ -41,13 +41,13 @@ def say(means: Mapping[str, Any]) -> str:
     )
 
 
-def picture(found: Numbers) -> Markup:
+def _picture(found: Measured) -> Markup:
     """The gradient by layer."""
     curves = {name: 10 ** found[f"log10 gradient, {name}"] for name in ("weights of 1", "1/sqrt(n)")}
-    return lines(np.arange(1, DEPTH + 1), curves, "layer", "gradient, in units of the last layer's", log="y")
+    return curve_picture(np.arange(1, DEPTH + 1), curves, "layer", "gradient, in units of the last layer's", log="y")
 
 
-STUDY = Study(
+STUDY = ClaimStudy(
     name="too-large",
     claims=("C34", "E16"),
     told="with weights of standard deviation 1 tanh saturates and the gradient goes to 0",
@@ -60,9 +60,9 @@ STUDY = Study(
     rules=("normal", "lecun"),
     recipe="network: {hidden: [100, 100, 100, 100, 100, 100], activation: tanh}\ninit: {normal: 1.0}\n",
     sources=("Schoenholz, Gilmer, Ganguli & Sohl-Dickstein 2017, Deep information propagation",),
-    measure=by_seed(measure),
+    measure=by_seed(_measure),
     bounds=(Bound("saturated, weights of 1", 0.9), Bound("log10 of first over last, weights of 1", 6)),
     seeds=5,
-    say=say,
-    draw=picture,
+    say=_say,
+    draw=_picture,
 )  # fmt: skip

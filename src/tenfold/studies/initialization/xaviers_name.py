@@ -9,21 +9,21 @@ import numpy as np
 from markupsafe import Markup
 
 from tenfold.rules.initialization import Fans, He, LeCun, Xavier
-from tenfold.studies.parts.chain import draw
+from tenfold.studies.parts.chain import drawn_weights
 from tenfold.studies.parts.pictures import bars
-from tenfold.studies.study import FAILS, Bound, Numbers, Study, by_seed
+from tenfold.studies.study import FAILS, Bound, ClaimStudy, Measured, by_seed
 
 FANS = Fans(400, 300)
 
 
-def measure(seed: int) -> dict[str, float]:
+def _measure(seed: int) -> dict[str, float]:
     """Standard deviations of a drawn layer."""
     rng = np.random.default_rng(seed)
     rules: dict[str, Any] = {"1/sqrt(fan_in) (LeCun)": LeCun(), "Xavier": Xavier(), "He": He()}
-    return {name: float(draw(rule, FANS, rng).std()) for name, rule in rules.items()}
+    return {name: float(drawn_weights(rule, FANS, rng).std()) for name, rule in rules.items()}
 
 
-def say(means: Mapping[str, Any]) -> str:
+def _say(means: Mapping[str, Any]) -> str:
     """With numbers."""
     return (
         f"For a layer of 400 inputs and 300 units 1/sqrt(fan_in) gives {means['1/sqrt(fan_in) (LeCun)']:.4f} and "
@@ -33,12 +33,12 @@ def say(means: Mapping[str, Any]) -> str:
     )
 
 
-def picture(found: Numbers) -> Markup:
+def _picture(found: Measured) -> Markup:
     """The three."""
     return bars(found, "standard deviation of the weights, 400 inputs and 300 units")
 
 
-STUDY = Study(
+STUDY = ClaimStudy(
     name="xaviers-name",
     claims=("C36", "E17"),
     told="Xavier initialization is randn(n) / sqrt(n)",
@@ -50,8 +50,8 @@ STUDY = Study(
     rules=("lecun", "xavier", "he"),
     sources=("LeCun, Bottou, Orr & Müller 1998, Efficient BackProp, section 4.6",
              "Glorot & Bengio 2010, Understanding the difficulty of training deep feedforward neural networks, eq. 12"),
-    measure=by_seed(measure),
+    measure=by_seed(_measure),
     bounds=(Bound("1/sqrt(fan_in) (LeCun)", 0.0497, 0.0503), Bound("Xavier", 0.0531, 0.0538)),
-    say=say,
-    draw=picture,
+    say=_say,
+    draw=_picture,
 )  # fmt: skip

@@ -10,35 +10,35 @@ import torch
 from markupsafe import Markup
 
 from tenfold.studies.parts.pictures import bars
-from tenfold.studies.parts.trainings import Trained, accuracy, digits, recipe, train
-from tenfold.studies.study import HOLDS, Bound, Numbers, Study
+from tenfold.studies.parts.trainings import Trained, accuracy_of, drawn_digits, recipe, trained_networks
+from tenfold.studies.study import HOLDS, Bound, ClaimStudy, Measured
 
 
-def apart(found: Trained) -> float:
+def _apart(found: Trained) -> float:
     """The largest difference between the incoming weights of two units of the first layer."""
     weight = next(layer.weight for layer in found.module if isinstance(layer, torch.nn.Linear))
     return float((weight - weight[:1]).detach().abs().max())
 
 
-def measure(seeds: Sequence[int]) -> Numbers:
+def _measure(seeds: Sequence[int]) -> Measured:
     """Zeros and constants on digits, with a hidden layer, without one, and with dropout."""
-    rows = digits(seeds)
+    rows = drawn_digits(seeds)
     starts: tuple[tuple[Any, float], ...] = (
         ("zeros", 0.0),
         ({"constant": 0.1}, 0.0),
         ({"constant": 0.1}, 0.5),
         ("he", 0.0),
     )
-    arms = train([recipe((100,), init=init, network={"dropout": rate}) for init, rate in starts[:3]], rows)
-    arms += train([recipe((100,), init="he")], rows) + train([recipe((), init="zeros")], rows)
+    arms = trained_networks([recipe((100,), init=init, network={"dropout": rate}) for init, rate in starts[:3]], rows)
+    arms += trained_networks([recipe((100,), init="he")], rows) + trained_networks([recipe((), init="zeros")], rows)
     names = ("zeros", "constant 0.1", "constant 0.1 with dropout", "He", "linear model from zeros")
-    found = {name: np.array([accuracy(one) for one in arm]) for name, arm in zip(names, arms, strict=True)}
-    gaps = {f"units of {name} differ by": np.array([apart(one) for one in arm])
+    found = {name: np.array([accuracy_of(one) for one in arm]) for name, arm in zip(names, arms, strict=True)}
+    gaps = {f"units of {name} differ by": np.array([_apart(one) for one in arm])
             for name, arm in zip(names[:3], arms[:3], strict=True)}  # fmt: skip
     return found | gaps
 
 
-def say(means: Mapping[str, Any]) -> str:
+def _say(means: Mapping[str, Any]) -> str:
     """With numbers."""
     return (
         f"After training, accuracy is {means['zeros']:.2f} from zeros, {means['constant 0.1']:.2f} from a constant "
@@ -51,12 +51,12 @@ def say(means: Mapping[str, Any]) -> str:
     )
 
 
-def picture(found: Numbers) -> Markup:
+def _picture(found: Measured) -> Markup:
     """Accuracies."""
     return bars({name: values for name, values in found.items() if "differ" not in name}, "accuracy on other rows")
 
 
-STUDY = Study(
+STUDY = ClaimStudy(
     name="zero-weights",
     claims=("C30", "C31", "E14"),
     told="with zero weights all neurons compute the same",
@@ -71,13 +71,13 @@ STUDY = Study(
     rules=("zeros", "constant", "he"),
     recipe="network: {hidden: [100]}\ninit: {constant: 0.1}\n",
     sources=("Goodfellow, Bengio & Courville 2016, Deep Learning, section 8.4",),
-    measure=measure,
+    measure=_measure,
     bounds=(
         Bound("zeros", high=0.2), Bound("constant 0.1", high=0.3), Bound("linear model from "
         "zeros", 0.9), Bound("He", 0.9),
         Bound("units of zeros differ by", 0, 0), Bound("units of constant 0.1 differ by", 0, 1e-6),
         Bound("units of constant 0.1 with dropout differ by", 1e-3),
     ),
-    say=say,
-    draw=picture,
+    say=_say,
+    draw=_picture,
 )  # fmt: skip

@@ -26,7 +26,7 @@ class Chain(NamedTuple):
         return float(self.sums[0].norm() / self.sums[-1].norm())
 
 
-def draw(rule: Any, fans: Fans, rng: np.random.Generator) -> Tensor:
+def drawn_weights(rule: Any, fans: Fans, rng: np.random.Generator) -> Tensor:
     """Initial weights (inputs, units) float64."""
     return torch.from_numpy(rule.weights(base_draw(rule.draw, rng, fans.fan_in, fans.fan_out), fans))
 
@@ -68,7 +68,7 @@ def square_chain(
     rng = np.random.default_rng(seed)
     x = torch.from_numpy(rng.standard_normal((rows, width)))
     fans = Fans(width, width)
-    return chain([draw(rule, fans, rng) for _ in range(depth)], activation, x, normalize=normalize, back=back)
+    return chain([drawn_weights(rule, fans, rng) for _ in range(depth)], activation, x, normalize=normalize, back=back)
 
 
 def _gradient(tensor: Tensor) -> Tensor:

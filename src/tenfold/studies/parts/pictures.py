@@ -9,7 +9,7 @@ import numpy as np
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from tenfold.report.drawing import log_scale
+from tenfold.report.drawing import head, log_scale
 from tenfold.report.svg import ACCENT, INK, SOFT, drawable, style, to_svg
 
 Array = np.ndarray
@@ -22,7 +22,7 @@ LOOKS = (
 )  # fmt: skip
 
 
-def lines(
+def curve_picture(
     x: Sequence[float] | Array, curves: Mapping[str, Array], across: str, up: str, *, log: str = "", name: str = "lines"
 ) -> Markup:
     """Curves by label over x, (points,) or (seeds, points): then their mean, and all of them thin. log: "x", "y", "xy"
@@ -41,9 +41,7 @@ def lines(
             log_scale(axes, list(curves.values()), "y")
         axes.grid(axis="y")
         axes.set_xlabel(across)
-        axes.set_title(up, loc="left", fontsize=10.5)
-        if len(curves) > 1:
-            axes.legend(frameon=False, fontsize=9, loc="best", handlelength=2.6)
+        head(axes, up, legend=len(curves) > 1)
         return to_svg(figure, name, f"{up} by {across}: {', '.join(curves)}")
 
 

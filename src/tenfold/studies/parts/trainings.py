@@ -25,15 +25,15 @@ CHANCE = 0.1  # of digits; what a diverged training counts
 TEST = 797
 
 
-class Rows(NamedTuple):
-    """Rows, their classes, and a (training, validation) pair of row numbers for each seed."""
+class DrawnRows(NamedTuple):
+    """DrawnRows, their classes, and a (training, validation) pair of row numbers for each seed."""
 
     x: np.ndarray
     y: np.ndarray
     folds: list[tuple[np.ndarray, np.ndarray]]
 
 
-def digits(seeds: Sequence[int], train: int = 1000, noise: float = 0.0) -> Rows:
+def drawn_digits(seeds: Sequence[int], train: int = 1000, noise: float = 0.0) -> DrawnRows:
     """Digits, shuffled anew for each seed: `train` rows, and 797 others to score on. noise: share of training labels
     that are replaced by another class (never of the rows that score)."""
     data: Any = load_digits()
@@ -47,7 +47,7 @@ def digits(seeds: Sequence[int], train: int = 1000, noise: float = 0.0) -> Rows:
         x.append(data.data[order])
         y.append(labels)
         folds.append((first + np.arange(train), first + np.arange(len(order) - TEST, len(order))))
-    return Rows(np.concatenate(x), np.concatenate(y), folds)
+    return DrawnRows(np.concatenate(x), np.concatenate(y), folds)
 
 
 def recipe(hidden: Sequence[int] = (100, 100), **changes: Any) -> Recipe:
@@ -94,7 +94,7 @@ class Arm:
         return f"{self.best.mean():.3f} ± {spread:.3f} at {self.rates[self.place]:g}{mark}"
 
 
-def compete(arms: Mapping[str, Sequence[Recipe]], rows: Rows) -> dict[str, Arm]:
+def compete(arms: Mapping[str, Sequence[Recipe]], rows: DrawnRows) -> dict[str, Arm]:
     """Cross-validate all recipes of all arms together."""
     recipes = [one for arm in arms.values() for one in arm]
     found = cross_validate(recipes, rows.x, rows.y, folds=rows.folds, task="classification", device="cpu")
@@ -128,7 +128,7 @@ class Trained(NamedTuple):
     test_y: torch.Tensor
 
 
-def train(recipes: Sequence[Recipe], rows: Rows, epochs: int | None = None) -> list[list[Trained]]:
+def trained_networks(recipes: Sequence[Recipe], rows: DrawnRows, epochs: int | None = None) -> list[list[Trained]]:
     """The networks of recipes of one shape, trained in one pack: a list over the seeds for each recipe."""
     problem = understand(rows.x, rows.y, "classification").problem(rows.folds)
     feed = problem.feed(recipes, torch.device("cpu"), torch.float32)
@@ -148,7 +148,7 @@ def train(recipes: Sequence[Recipe], rows: Rows, epochs: int | None = None) -> l
     return found
 
 
-def accuracy(found: Trained) -> float:
+def accuracy_of(found: Trained) -> float:
     """On the rows that score."""
     with torch.no_grad():
         return float((found.module(found.test_x).argmax(1) == found.test_y).double().mean())
