@@ -64,6 +64,7 @@ init: xavier
 optimizer: {nadam: {lr: 0.005}}
 decay: {one_cycle: {cycle_momentum: false}}
 """
+COUNTS = "network: {hidden: [16]}\nloss: poisson\noptimizer: {rmsprop: {lr: 0.01}}\n"
 MARGINS = "network: {hidden: [24]}\nloss: hinge\noptimizer: {amsgrad: {lr: 0.01}}\n"
 NUMBERS = (
     "network: {hidden: [16], normalization: layer, activation: tanh}\ninit: lecun\noptimizer: {adamw: {lr: 0.01}}\n"
@@ -105,6 +106,7 @@ TABLES = {
     "batch norm and momentum": (numbers, "a,b,c,d,size", "size", PLAIN, 25),
     "a regression of everything": (prices, "size;few;city;flag;when;weight;price", "price", LEVELS, 30),
     "embedded levels": (prices, "size;few;city;flag;when;weight;price", "price", EMBEDDED, 30),
+    "a rate that cannot be negative": (prices, "size;few;city;flag;when;weight;price", "price", COUNTS, 60),
     "margins": (numbers, "a,b,c,d,size", "size", MARGINS, 25),
 }
 

@@ -65,29 +65,35 @@ def training_program(model: Model, prepared: Prepared, name: str) -> str:
     name: of the program's file. Raises `BadInput` that names what the program has no lines for: a rule, a layer, a way
     in which the file is written.
     """
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
     schema = prepared.schema
     if schema is None:
-        raise BadInput("a training program for images", expected="the run of a table", do="an .onnx file")
+        from tenfold.export.image_program import image_program
+
+        return image_program(model, prepared, name)
     member = heaviest_member(model)
     delimiter = _delimiter(prepared, schema)
-    _refuse_unknown(member.recipe, bool(model.classes))
+    refuse_unknown(member.recipe, bool(model.classes))
+    network = _network(model, member)
+    return rendered(
+        "program.j2", name=in_docstring(name),
+        title=in_docstring(f"Trains the network that predicts {prepared.target!r} of {prepared.name!r}."),
+        about=about_program(model, member), delimiter=repr(delimiter), **_file(schema, prepared),
+        **_inputs(schema, member), **network, **training_lines(model, member, prepared, network["used"]),
+    )  # fmt: skip
+
+
+def rendered(template: str, **values: Any) -> str:
+    """The text of a program."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
     environment = Environment(
         loader=PackageLoader("tenfold.export"), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
         keep_trailing_newline=True, autoescape=False,
     )  # fmt: skip
-    network = _network(model, member)
-    made = environment.get_template("program.j2").render(
-        name=_in_docstring(name),
-        title=_in_docstring(f"Trains the network that predicts {prepared.target!r} of {prepared.name!r}."),
-        about=_about(model, member), delimiter=repr(delimiter), **_file(schema, prepared), **_inputs(schema, member),
-        **network, **_training(model, member, prepared, network["used"]),
-    )  # fmt: skip
-    return made.rstrip("\n") + "\n"
+    return environment.get_template(template).render(**values).rstrip("\n") + "\n"
 
 
-def _about(model: Model, member: Member) -> list[str]:
+def about_program(model: Model, member: Member) -> list[str]:
     """What the program trains, and how that is less than the run's model."""
     lines = [f"The network: {member.recipe.describe()}."]
     if len(model.alike) > 1:
@@ -100,11 +106,11 @@ def _about(model: Model, member: Member) -> list[str]:
     return [line for text in lines for line in textwrap.wrap(text, 112)]
 
 
-def _refuse_unknown(recipe: Recipe, classification: bool) -> None:
+def refuse_unknown(recipe: Recipe, classification: bool, preprocessing: Sequence[str] = PREPROCESSING) -> None:
     """Raise `BadInput` where the program has no lines for a part of the recipe."""
     loss = loss_of(recipe, classification)
     parts = {
-        "preprocess": (recipe.preprocess, PREPROCESSING), "init": (recipe.init, INITIALIZATION),
+        "preprocess": (recipe.preprocess, preprocessing), "init": (recipe.init, INITIALIZATION),
         "optimizer": (recipe.optimizer, OPTIMIZERS), "decay": (recipe.decay, SCHEDULES), "loss": (loss, LOSSES),
         "weight_decay_schedule": (recipe.weight_decay_schedule, SCHEDULES),
         "dropout_schedule": (recipe.dropout_schedule, SCHEDULES),
@@ -195,37 +201,37 @@ def _file(schema: Schema, prepared: Prepared) -> dict[str, Any]:
     kinds = {column.cell_kind for column in schema.used}
     words = dict.fromkeys(sorted({*TRUE, "1"}), 1.0) | dict.fromkeys(sorted({*FALSE, "0"}), 0.0)
     return {
-        "target": _literal(schema.target), "columns": _wrapped([column.name for column in schema.used]),
-        "classes": _literal(list(schema.classes)) if schema.classes else "",
+        "target": literal(schema.target), "columns": _wrapped([column.name for column in schema.used]),
+        "classes": literal(list(schema.classes)) if schema.classes else "",
         "missing": _wrapped(sorted(missing_words(schema.reading.missing).words)),
         "column_lines": lines, "booleans": words,
         "kinds": {
             "number": "number" in kinds or not schema.classes, "boolean": "boolean" in kinds, "date": "date" in kinds,
         },
-        "may_lack": _literal([column.name for column in schema.used if column.kind != "category"]),
+        "may_lack": literal([column.name for column in schema.used if column.kind != "category"]),
     }  # fmt: skip
 
 
-def _literal(value: Any) -> str:
+def literal(value: Any) -> str:
     """A text, a number, or a list or a mapping of such, as Python has it; no text can end it."""
     # An escape of JSON has characters beyond 16 bits as two, which Python would take for two.
     return json.dumps(value, ensure_ascii=False)
 
 
-def _in_docstring(text: str) -> str:
+def in_docstring(text: str) -> str:
     """Text that cannot end the docstring in which it stands."""
     return text.replace("\\", "\\\\").replace('"', '\\"')
 
 
 def _wrapped(words: Sequence[str]) -> str:
     """A list of texts over several lines."""
-    lines = textwrap.wrap(", ".join(map(_literal, words)), 110, break_long_words=False, break_on_hyphens=False)
+    lines = textwrap.wrap(", ".join(map(literal, words)), 110, break_long_words=False, break_on_hyphens=False)
     return "\n    ".join(["[", *lines]) + "\n]"
 
 
 def _column_line(column: ColumnSchema) -> str:
     """The line of the program that reads a column."""
-    name = _literal(column.name)
+    name = literal(column.name)
     cells = f"table[{name}]"
     if column.kind == "category":
         return f'categories[{name}] = {cells}.mask(is_missing({cells}), "")'
@@ -256,9 +262,9 @@ def _inputs(schema: Schema, member: Member) -> dict[str, Any]:
     many = [column.name for column in schema.used if column.kind == "category" and len(column.levels) >= LEAST_LEVELS]
     many += [f"{name} as a category" for name, values in integers.items() if len(values) >= LEAST_LEVELS]
     return {
-        "integers": _literal(integers) if integers else "",
-        "means": _literal(many) if member.means else "",
-        "tables": _literal(many) if member.encoding.levels else "",
+        "integers": literal(integers) if integers else "",
+        "means": literal(many) if member.means else "",
+        "tables": literal(many) if member.encoding.levels else "",
         "preprocess": rule_name(rule), "rule": rule, "clip_predictions": recipe.clip_predictions,
     }  # fmt: skip
 
@@ -275,8 +281,9 @@ def _network(model: Model, member: Member) -> dict[str, Any]:
     return {
         "layers": layers, "used": used, "views": views is not None, "embedded": bool(views and views.embedded),
         "phases": bool(waves and waves.phases), "bins": bins.outside if bins else 0, "needs_edges": bins is not None,
+        "dropouts": "nn.Dropout", "batch_inputs": "x[rows]",
         "linear_layers": "nn.Linear | Heads" if views else "nn.Linear", "init": rule_name(init), "rule_of_init": init,
-        "draw": "" if rule_name(init) == "data_driven" else _draw(init),
+        "draw": "" if rule_name(init) == "data_driven" else draw_line(init),
         "probabilities": _readable(bool(model.classes), views is not None, model),
         "outputs_of_new": "network(encoder(*rows_of_new))",
     }  # fmt: skip
@@ -294,7 +301,7 @@ def _readable(classification: bool, views: bool, model: Model) -> str:
     return f"(({mean}).log(){calm}).softmax(1)" if calm else mean
 
 
-def _draw(init: Any) -> str:
+def draw_line(init: Any) -> str:
     """The line that draws the weights of a layer."""
     fan = {"fan_in": "inputs", "fan_out": "units", "average": "((inputs + units) / 2)"}[init.fan]
     size = f"{init.gain!r} * {fan} ** -0.5"
@@ -364,8 +371,10 @@ def _activation(rule: Any) -> str:
     return f"nn.{rule.torch_layer_name}({', '.join(map(repr, numbers(rule)))})"
 
 
-def _training(model: Model, member: Member, prepared: Prepared, used: set[str]) -> dict[str, Any]:
-    """What the program is told about the training. used: classes of the program."""
+def training_lines(
+    model: Model, member: Member, prepared: Prepared, used: set[str], linear: str = ""
+) -> dict[str, Any]:
+    """What the program is told about the training. used: classes of the program; linear: of its affine layers."""
     recipe = member.recipe
     per_epoch = Dealing.of(prepared.problem.folds, recipe.batch_size).updates
     optimizer: Any = recipe.optimizer
@@ -386,8 +395,9 @@ def _training(model: Model, member: Member, prepared: Prepared, used: set[str]) 
         "updates": member.updates, "scheduled": per_epoch * recipe.epochs, "per_epoch": per_epoch,
         "batch": None if full else recipe.batch_size, "batch_rows": "len(x)" if full else "BATCH",
         "optimizer": optimizer, "optimizer_line": _optimizer_line(optimizer), "schedule_lines": schedules,
-        "factor_lines": _factor_lines(recipe, used), "weight_decay": recipe.weight_decay, "decoupled": decoupled,
-        "decay_comment": comment, "clip_norm": recipe.clip_norm, "clip_value": recipe.clip_value,
+        "factor_lines": _factor_lines(recipe, used, linear), "weight_decay": recipe.weight_decay,
+        "decoupled": decoupled, "decay_comment": comment, "clip_norm": recipe.clip_norm,
+        "clip_value": recipe.clip_value,
         "most_log_rate": MOST_LOG_RATE, "loss_line": _loss_line(loss_of(recipe, bool(model.classes))),
         "loss": rule_name(loss_of(recipe, bool(model.classes))), "kind_of_loss": getattr(recipe.loss, "kind", ""),
     }  # fmt: skip
@@ -466,10 +476,10 @@ def _schedule(name: str, rule: Any, what: str) -> list[str]:
     return [*lines, f"    return {formulas[kind]()}"]
 
 
-def _factor_lines(recipe: Recipe, used: set[str]) -> list[str]:
+def _factor_lines(recipe: Recipe, used: set[str], linear: str) -> list[str]:
     """What `factor_of` of the program decides, line by line. used: classes of the program."""
     factors = recipe.rate_factors
-    linear = "nn.Linear | Heads" if "Heads" in used else "nn.Linear"
+    linear = linear or ("nn.Linear | Heads" if "Heads" in used else "nn.Linear")
     cases = [
         (sorted(used & {"Waves", "ColumnMap"}), factors.embedding),
         (sorted(used & {"Lookup"}), factors.categories),

@@ -136,7 +136,8 @@ def _counts(records: dict[int, RecipeRecord], recipes: int) -> dict[str, int]:
 
 
 def _state_line(run: Run, status: Status, counts: dict[str, int]) -> str:
-    share = "" if status.share is None else f"{status.share:.0%} of the training is done"
+    when = "is done" if status.state == "running" else "was done when this page was last drawn on the way"
+    share = "" if status.share is None else f"{status.share:.0%} of the training {when}"
     seen = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
     where = f"recipes: {seen}" if seen else ""
     state = "; ".join(part for part in (status.step or "", share, where) if part)
