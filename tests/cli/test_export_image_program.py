@@ -15,6 +15,7 @@ from tenfold.data.feed.moments import column_moments
 from tenfold.errors import BadInput
 from tenfold.export.program import training_program
 from tenfold.recipe import Recipe
+from tenfold.rules.augmentation import augment
 from tenfold.rules.preprocessing.moments import apply_affine
 from tenfold.run.fit import read_again
 from tenfold.store.run_directory import Run
@@ -23,15 +24,19 @@ from .program import tenfold
 
 CONVOLUTIONS = """
 preprocess: standardize_channel
-augment: {shift: 1, flip: true}
 network: {layers: [{conv: 8}, batch_norm, relu, {max_pool: 2}, {residual: [{conv: 8}, gelu]}, {channel_dropout: 0.05},
   flatten, {dense: 32}, relu, {dropout: 0.1}]}
-optimizer: {adamw: {lr: 0.005}}
+optimizer: {adamw: {lr: 0.01}}
 decay: {cosine: {warmup: 0.1}}
 weight_decay: 0.001
 batch_size: 32
 """
-ROWS = "preprocess: center_image\nnetwork: {hidden: [32], normalization: batch}\nbatch_size: 32\n"
+ROWS = """
+preprocess: center_image
+network: {hidden: [64], normalization: batch}
+optimizer: {adamw: {lr: 0.01}}
+batch_size: 32
+"""
 X, Y = load_digits(return_X_y=True)
 
 
@@ -63,7 +68,7 @@ def run_here(program, *files):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("recipe", "epochs"), [(CONVOLUTIONS, 12), (ROWS, 15)], ids=["convolutions", "rows"])
+@pytest.mark.parametrize(("recipe", "epochs"), [(CONVOLUTIONS, 25), (ROWS, 15)], ids=["convolutions", "rows"])
 def test_a_program_scores_as_the_run_does(recipe, epochs, tmp_path):
     run, train, new = fitted(tmp_path, recipe, epochs)
     done = tenfold("export", run, tmp_path / "train.py")
@@ -143,6 +148,25 @@ def test_a_folder_is_read_as_in_the_run(tmp_path):
     np.testing.assert_array_equal(found, prepared.problem.inputs.numbers)
     assert labels == [file.split("/")[0] for file in files]
     assert [names["CLASSES"].index(label) for label in labels] == prepared.problem.y.tolist()
+
+
+@pytest.mark.parametrize(("flip", "shift"), [(True, 0), (False, 2), (True, 1)])
+def test_training_images_are_moved_as_the_rule_says(short, flip, shift):
+    model, prepared, *_ = short
+    recipe = Recipe.from_dict({**model.recipe.to_dict(), "augment": {"flip": flip, "shift": shift}})
+    names = {}
+    member = replace(model.members[0], recipe=recipe)
+    exec(compile(training_program(replace(model, members=(member,)), prepared, "train.py"), "train.py", "exec"), names)
+    image = torch.arange(1.0, 65.0).reshape(1, 1, 8, 8)
+    ways = range(-shift, shift + 1)
+    each = [(f, d, r) for f in ([False, True] if flip else [False]) for d in ways for r in ways]
+    flips, down, right = (torch.tensor(column)[None] for column in zip(*each, strict=True))
+    wanted = augment(image.permute(0, 2, 3, 1)[None].expand(1, len(each), -1, -1, -1), flips, down, right)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        found = names["moved"](image.expand(900, -1, -1, -1))
+    seen = {tuple(one.flatten().tolist()) for one in found}
+    assert seen == {tuple(one.flatten().tolist()) for one in wanted[0]}
 
 
 def test_what_it_has_no_lines_for_is_named(short):
