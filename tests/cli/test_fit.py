@@ -308,6 +308,7 @@ def test_several_metrics_are_reported_at_once(tmp_path):
     done = tenfold(*command, "--metrics", "log_loss, accuracy,roc_auc", "--keep", "refit", "--out", tmp_path / "run")
     assert done.code == 0, done.err
     assert re.search(r"^Log loss 0\.\d+ \+- 0\.\d+ over 2 folds", done.out, re.MULTILINE)
+    assert "metric   log loss (asked for); accuracy, ROC AUC reported besides\n" in done.out
     line = next(line for line in done.out.splitlines() if line.startswith("The same predictions by other metrics: "))
     assert re.search(r"accuracy 0\.\d+ \+- [\d.]+ \(dummy 0\.\d+, linear 0\.\d+, boosting 0\.\d+\); ROC AUC 0\.", line)
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())

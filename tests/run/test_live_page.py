@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import csv
+import os
+import subprocess
+import sys
 import time
 from types import SimpleNamespace
 
@@ -191,3 +194,53 @@ def test_a_run_that_died_says_that_nobody_knows_why(tmp_path, at_once):
         assert status_of(opened).state == "ended"
         line = unfinished_data(opened, status_of(opened))["lines"][0]
     assert "it was killed, or failed; `tenfold resume" in line
+
+
+PROGRAM = """
+import sys
+from tenfold.cli.main import run
+from tenfold.run.fit import Fit
+from tenfold.run.live_page import LivePage
+LivePage.first, LivePage.share, Fit.every = 0.0, float("inf"), 0.1
+sys.argv = ["tenfold", *sys.argv[1:]]
+sys.exit(run())
+"""
+
+
+def begun(path):
+    """A real `fit` in a process of its own, which draws at every rung."""
+    command = [sys.executable, "-c", PROGRAM, "fit", "sklearn:breast_cancer", "--trials", "24", "--out", str(path)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"})
+
+
+def program(*arguments):
+    command = [sys.executable, "-m", "tenfold.cli.main", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.slow
+def test_a_killed_run_is_reported_and_goes_on(tmp_path):
+    run = tmp_path / "run"
+    with begun(run) as process:
+        for line in process.stdout:
+            if "recipes go on" in line and (run / "report.html").exists():
+                break
+        under_way = program("report", run)
+        process.kill()
+    assert under_way.returncode == 0, under_way.stderr
+    assert under_way.stdout.startswith(f"Process {process.pid} is working on it; as of ")
+    page = (run / "report.html").read_text()
+    assert '<meta http-equiv="refresh" content="20">' in page
+    found = program("report", run)
+    assert found.returncode == 0, found.stderr
+    assert found.stdout.startswith("Not finished: no process is working on it")
+    assert "Best so far: " in found.stdout
+    page = (run / "report.html").read_text()
+    assert "refresh" not in page
+    assert "Leaderboard so far" in page
+    assert program("check", run).returncode == 0
+    assert program("resume", run).returncode == 0
+    page = (run / "report.html").read_text()
+    assert "<h2>Verdict</h2>" in page
+    assert "refresh" not in page
+    assert "Not finished" not in page

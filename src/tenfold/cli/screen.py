@@ -122,10 +122,12 @@ def plan_lines(prepared: Prepared, plan: RunPlan) -> list[str]:
     limit = prepared.settings.time_limit
     whole = f", {in_time_words(plan.whole)} with baselines, final model and report," if limit is None else ""
     within = "" if limit is None else f"; all within the limit of {in_time_words(limit)}"
+    others = ", ".join(metric.words for metric in prepared.problem.also)
+    also = f"; {others} reported besides" if others else ""
     nested = f", and again inside every fold ({plan.folds} x {plan.folds})" if prepared.settings.nested else ""
     return [
         f"task     {plan.why_task}",
-        f"metric   {plan.metric.words} ({plan.why_metric})",
+        f"metric   {plan.metric.words} ({plan.why_metric}){also}",
         f"{'rows  ' if problem.inputs.image is None else 'images'}   {development} for development{sealed}{gone}",
         f"plan     {recipes} x {prepared.division} = {plan.trials * len(problem.folds)} trials{race}{nested}, "
         f"about {in_time_words(plan.seconds)} of training {_trained_by(prepared, plan)}{whole} and "
