@@ -4,27 +4,31 @@ middle of a search, and what is refused before anything is trained."""
 import os
 import pickle
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
+import warnings
 
 import numpy as np
 import pytest
 from sklearn.datasets import load_breast_cancer, load_diabetes
 
 import tenfold
-from tenfold.errors import BadInput, Stopped
+from tenfold.errors import BadInput, RunFailed, Stopped
 from tenfold.executors.choose import opened_cluster
 from tenfold.executors.own_code import as_bytes, own_modules
 from tenfold.executors.protocol import TravellingJob
 from tenfold.problem.from_arrays import understand
 from tenfold.problem.settings import Settings
+from tenfold.run.checkpoint_journal import CHECKPOINT, RunJournal
 from tenfold.search.context import Journal, SearchContext
 from tenfold.search.job import Message
 from tenfold.search.racing import Strategy
 from tenfold.search.records import EpochRecorder
 from tenfold.search.search import Given, SearchPlan, SearchRun, train_all
+from tenfold.store.run_directory import Run
 
 SPACE = {
     "network": {"hidden": [[32], [64, 32]], "dropout": [0.0, 0.2]},
@@ -56,10 +60,16 @@ def nodes():
     """A cluster of a head without cores and two nodes with one core each; gives its address, and what adds a node."""
     from ray.cluster_utils import Cluster
 
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
     head = {"num_cpus": 0, "include_dashboard": False, "_system_config": {"worker_niceness": 0}}
-    cluster = Cluster(initialize_head=True, connect=False, head_node_args=head)
+    head["ray_client_server_port"] = port
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # of Ray's own
+        cluster = Cluster(initialize_head=True, connect=False, head_node_args=head)
     for _ in range(2):
         cluster.add_node(num_cpus=1)
+    cluster.client_port = port
     yield cluster
     cluster.shutdown()
 
@@ -108,21 +118,22 @@ def test_a_killed_worker_and_a_killed_node_change_no_bit(nodes):
         if len(ahead) < 2 or len(killed) == 2:
             return
         if not killed:
-            worker = subprocess.run(["pgrep", "-f", "^ray::RayWorker"], capture_output=True, text=True).stdout.split()
-            os.kill(int(worker[0]), signal.SIGKILL)
+            os.kill(workers_of_ours()[0], signal.SIGKILL)
         else:
             for process in nodes.list_all_nodes()[-1].all_processes["raylet"]:
                 os.kill(process.process.pid, signal.SIGKILL)
         killed.append(message.pack)
         epoch.clear()
 
-    journal = _Messages(kill)
-    found = searched(problem, recipes, nodes.address, journal=journal, every=0.3)
+    journal, told = _Messages(kill), []
+    found = searched(problem, recipes, nodes.address, journal=journal, every=0.3, on_epochs=told.extend)
     nodes.remove_node(nodes.list_all_nodes()[-1])
     nodes.add_node(num_cpus=1)
     same_bits(expected, found)
     assert len(killed) == 2
     assert lost_epochs(journal.seen) >= 1
+    places = [(each.recipe, each.fold, each.epoch) for each in told]
+    assert len(places) == len(set(places)) == found.epochs()[0]
 
 
 def lost_epochs(seen):
@@ -167,9 +178,6 @@ def test_a_search_that_is_stopped_goes_on_from_its_checkpoints(nodes, tmp_path):
     problem = table()
     recipes = tenfold.Space.from_dict({**SPACE, "epochs": 900}).sample(4, seed=0)
     expected = searched(problem, recipes, None)
-    from tenfold.run.checkpoint_journal import CHECKPOINT, RunJournal
-    from tenfold.store.run_directory import Run
-
     begun = []
 
     def stop():
@@ -308,6 +316,135 @@ def test_a_pack_goes_on_from_its_last_checkpoint_and_travels_without_its_rows():
     assert {n: a.tobytes() for n, a in told[-1].arrays.items()} == {n: a.tobytes() for n, a in mine[-1].arrays.items()}
 
 
+class WideJob:
+    """A job that several cores can do together, and tells how many it has."""
+
+    own_code, width = (), 4
+
+    def packed(self, share, threads):
+        return lambda emit, order: emit(threads)
+
+    def after(self, message):
+        return self
+
+
+@pytest.mark.slow
+def test_a_job_alone_takes_the_cores_of_one_machine(nodes):
+    node, got = nodes.add_node(num_cpus=2), []
+    try:
+        with opened_cluster("ray", nodes.address) as cluster:
+            assert cluster.workers == 4
+            cluster.executor(1).run([WideJob()], receive=got.append)
+            cluster.executor(8).run([WideJob()] * 8, receive=got.append)
+    finally:
+        nodes.remove_node(node)
+    assert got == [2] + 8 * [1]
+
+
+@pytest.mark.slow
+def test_a_job_that_kills_its_workers_ends_the_run(nodes):
+    def deadly(emit, order):
+        emit("begun")
+        time.sleep(1)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    got = []
+    with (
+        pytest.raises(
+            RunFailed, match=r"a pack lost 3 workers in a row, the last on .* nothing that was committed is lost"
+        ),
+        opened_cluster("ray", nodes.address) as cluster,
+    ):
+        cluster.executor(1).run([deadly], receive=got.append)
+    assert got == ["begun"] * 3
+
+
+@pytest.mark.slow
+def test_a_client_from_elsewhere_gets_the_same_bits(nodes):
+    problem, recipes = table(), tenfold.Space.from_dict({**SPACE, "epochs": 8}).sample(3, seed=0)
+    expected = searched(problem, recipes, None)
+    same_bits(expected, searched(problem, recipes, f"ray://127.0.0.1:{nodes.client_port}"))
+
+
+@pytest.mark.slow
+def test_a_node_without_tenfold_is_refused(nodes, tmp_path):
+    (tmp_path / "tenfold").mkdir()
+    (tmp_path / "tenfold" / "__init__.py").write_text("raise ModuleNotFoundError(\"No module named 'tenfold'\")")
+    node = nodes.add_node(num_cpus=1, env_vars={"PYTHONPATH": f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}"})
+    try:
+        with pytest.raises(
+            BadInput, match="a worker cannot be started: ModuleNotFoundError: No module named 'tenfold'"
+        ):
+            searched(table(), [tenfold.Recipe(epochs=2)], nodes.address)
+    finally:
+        nodes.remove_node(node)
+
+
+@pytest.mark.slow
+def test_what_a_worker_cannot_import_is_refused_by_name(nodes, tmp_path, monkeypatch):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "my_blocks.py").write_text("import torch\nblock = torch.nn.Linear\n")
+    (tmp_path / "my_network.py").write_text(
+        "import my_blocks\n\ndef net(outputs):\n    return my_blocks.block(30, outputs)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path / "elsewhere")
+    monkeypatch.syspath_prepend(tmp_path)
+    import my_network
+
+    recipe = tenfold.Recipe(network=tenfold.Module(my_network.net), epochs=2)
+    with pytest.raises(BadInput, match=r"net cannot be read by Ray's workers: ModuleNotFoundError: .*my_blocks"):
+        searched(table(), [recipe], nodes.address)
+
+
+@pytest.mark.slow
+def test_a_cluster_that_was_joined_is_left_alone_and_its_noise_unheard(nodes, tmp_path):
+    (tmp_path / "space.yaml").write_text("{epochs: 3000, optimizer: {adam: {lr: [0.001, 0.003]}}}")
+    fit = ["fit", "sklearn:breast_cancer", "--space", "space.yaml", "--keep", "refit", "--out", "run"]
+    with program(tmp_path, *fit, "--engine", "ray", "--address", nodes.address) as running:
+        lines = []
+        reader = threading.Thread(target=lambda: lines.extend(iter(running.stdout.readline, "")))
+        reader.start()
+        while not any("% trained" in line for line in lines) and running.poll() is None:
+            time.sleep(0.1)
+        os.kill(workers_of_ours()[0], signal.SIGKILL)
+        reader.join()
+        assert (running.stderr.read(), running.wait()) == ("", 0)
+    assert not [line for line in lines if "raylet" in line or "ray::" in line]
+    assert any(f"packs are trained on Ray at {nodes.address}, 2 cores on 3 nodes" in line for line in lines)
+    deadline = time.monotonic() + 60
+    while workers_of_ours() and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert not workers_of_ours()
+    with Run.open(tmp_path / "run") as run:
+        assert "lost_workers" in [name for _, name, _ in run.events()]
+    # it still works
+    searched(table(), [tenfold.Recipe(epochs=2)], nodes.address)
+
+
+@pytest.mark.slow
+def test_ray_that_was_started_here_ends_with_a_killed_process(tmp_path):
+    (tmp_path / "space.yaml").write_text("{epochs: 30000, optimizer: {adam: {lr: [0.001, 0.003]}}}")
+    with program(tmp_path, "fit", "sklearn:breast_cancer", "--space", "space.yaml", "--engine", "ray") as running:
+        while "% trained" not in running.stdout.readline() and running.poll() is None:
+            pass
+        ours = workers_of_ours()
+        assert ours
+        running.kill()
+        running.wait()
+    deadline = time.monotonic() + 240  # Ray's agents try for a minute to report that their node is gone
+    while (processes_of_ray(running.pid) or set(ours) & set(workers_of_ours())) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert not processes_of_ray(running.pid)
+    assert not set(ours) & set(workers_of_ours())
+
+
+def workers_of_ours():
+    """The processes of our workers."""
+    return list(
+        map(int, subprocess.run(["pgrep", "-f", "^ray::RayWorker"], capture_output=True, text=True).stdout.split())
+    )
+
+
 FIT = """
 import signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # as in a terminal: a shell's background jobs ignore it
@@ -316,17 +453,18 @@ entry()
 """
 
 
+def program(folder, *arguments):
+    """The command line in a folder and a process group of its own."""
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen([sys.executable, "-c", FIT, *arguments], cwd=folder, start_new_session=True, **pipes)
+
+
 @pytest.mark.slow
 def test_the_command_line_stops_resumes_and_leaves_nothing_of_ray(tmp_path):
     (tmp_path / "space.yaml").write_text("{epochs: 600, optimizer: {adam: {lr: [0.001, 0.003]}}}")
     fit = ["fit", "sklearn:breast_cancer", "--space", "space.yaml", "--keep", "refit", "--seed", "3"]
-
-    def run(*arguments):
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-        return subprocess.Popen([sys.executable, "-c", FIT, *arguments], cwd=tmp_path, start_new_session=True, **pipes)
-
-    here = run(*fit, "--out", "here")
-    with run(*fit, "--engine", "ray", "--out", "there") as there:
+    here = program(tmp_path, *fit, "--out", "here")
+    with program(tmp_path, *fit, "--engine", "ray", "--out", "there") as there:
         lines = []
         reader = threading.Thread(target=lambda: lines.extend(iter(there.stdout.readline, "")))
         reader.start()

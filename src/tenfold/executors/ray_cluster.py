@@ -12,14 +12,16 @@ import signal
 import socket
 import tempfile
 import threading
+import time
 import uuid
 import warnings
 from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 import ray
+from ray.exceptions import RayError
 from threadpoolctl import threadpool_info
 
 from tenfold.engine.native.threads import usable_cores
@@ -47,7 +49,8 @@ class HiredWorker:
 class RayCluster:
     """Ray at an address; None: where RAY_ADDRESS says, or else it is started on this machine, on all its cores.
 
-    hired: our workers. lost: the hosts of those that died. sent, heard: bytes of jobs and of what they told.
+    hired: our workers. lost: the hosts of those that died. arrived: when the last one did, by the monotonic clock.
+    sent, heard: bytes of jobs and of what they told.
 
     Errors: `BadInput` for an address without Ray, for Ray or Python of another version, a cluster without cores.
     """
@@ -56,6 +59,7 @@ class RayCluster:
     workers: int = 0
     hired: list[HiredWorker] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
+    arrived: float = 0.0
     sent: int = 0
     heard: int = 0
     _machines: list[Mapping[str, str]] = field(default_factory=list)
@@ -134,6 +138,7 @@ class RayCluster:
                     do=f"install {name} {here} on {facts['host']}",
                 )  # fmt: skip
         worker.node, worker.host = facts["node"], facts["host"]
+        self.arrived = time.monotonic()
         if facts["machine"] not in self._machines:
             self._machines.append(facts["machine"])
 
@@ -141,7 +146,8 @@ class RayCluster:
         """A worker is lost, or not needed any more."""
         if worker in self.hired:
             self.hired.remove(worker)
-        ray.kill(worker.actor)
+        with suppress(RayError, ConnectionError):  # where it is gone already, or the whole cluster is
+            ray.kill(worker.actor)
 
     def share(self, value: Any, functions: Sequence[Any]) -> tuple[SharedValue, Any]:
         """What stands for a value that several jobs have in common, and where it is: it is put there once."""

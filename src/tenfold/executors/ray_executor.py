@@ -26,19 +26,23 @@ if TYPE_CHECKING:
 
 IDLE_SECONDS = 0.1  # between two calls of `idle`, at most
 HEAR_SECONDS = 0.2  # that a worker gathers what it tells
-HEARD_A_SECOND = 500  # answers that this process takes, at most: of many workers each gathers longer
+HEARD_A_SECOND = 200  # answers that this process takes, at most: of many workers each gathers longer
 MOST_LOSSES = 3  # workers in a row that a job may lose before it has got any further
-GATHER_SECONDS = 20.0  # for workers to come, where jobs are fewer and can use the cores of several
+GATHER_SECONDS = 10.0  # after a worker has come, for the next one, where jobs are fewer and can use several
 PATIENCE_SECONDS = 300.0  # without any worker: a cluster may have to start machines
 AGAIN = "nothing that was committed is lost, and the same call or `tenfold resume` goes on from there"
 
 
 @dataclass(eq=False)
 class TravellingWork:
-    """A job on its way through the workers. losses: workers that it lost since it last got further."""
+    """A job on its way through the workers. losses: workers that it lost since it last got further; unheard: workers
+    that were lost before they told anything of it, as those of a machine that has been gone for a while; answered:
+    whether this worker has."""
 
     job: Job
     losses: int = 0
+    unheard: int = 0
+    answered: bool = False
     threads: int = 1
 
     def heard(self, message: Any) -> None:
@@ -46,7 +50,7 @@ class TravellingWork:
         if isinstance(self.job, TravellingJob):
             after = self.job.after(message)
             if after is not self.job:
-                self.job, self.losses = after, 0
+                self.job, self.losses, self.unheard = after, 0, 0
 
 
 class RayExecutor:
@@ -84,7 +88,7 @@ class _RayJobs:
         self.failure: BaseException | None = None
         self._wanted = min(workers, sum(_width(job) for job in jobs))
         self._each = max(1, workers // len(jobs))  # cores that a job may use
-        self._begun = self._alive = time.monotonic()
+        self._alive = time.monotonic()
 
     def run(self, receive: Callable[[Any], None], idle: Callable[[], None]) -> None:
         try:
@@ -160,7 +164,7 @@ class _RayJobs:
         """Jobs to workers that have none, on the node with the most cores to spare."""
         occupied = {worker for worker, _ in self.busy.values()}
         coming = any(not worker.node for worker in self.cluster.hired)
-        if self._each > 1 and coming and time.monotonic() - self._begun < GATHER_SECONDS:
+        if self._each > 1 and coming and time.monotonic() - self.cluster.arrived < GATHER_SECONDS:
             return
         there = [worker for worker in self.cluster.hired if worker.node]
         spare: dict[str, int] = {}
@@ -192,6 +196,7 @@ class _RayJobs:
         else:
             sent = as_bytes(job, [job])
         self.cluster.sent += len(sent)
+        work.answered = False
         worker.actor.begin.remote(sent, shared)
         self._ask(worker, work)
 
@@ -212,7 +217,7 @@ class _RayJobs:
             self._lost(worker, work, error)
             return
         del self.busy[answer]
-        self._alive = time.monotonic()
+        self._alive, work.answered = time.monotonic(), True
         self.cluster.heard += len(heard)
         told: list[Told] = pickle.loads(heard)
         self.told.extend((work, each) for each in told)
@@ -224,12 +229,11 @@ class _RayJobs:
         self.cluster.lost.append(worker.host)
         if self.failure is not None:
             return
-        work.losses += 1
-        if work.losses >= MOST_LOSSES:
+        work.losses, work.unheard = work.losses + work.answered, work.unheard + (not work.answered)
+        if work.losses >= MOST_LOSSES or work.unheard >= MOST_LOSSES + self.workers:
             why = clipped(" ".join(str(error).split()), 200)
-            self._fail(
-                RunFailed(f"a pack lost {work.losses} workers in a row, the last on {worker.host}: {why}; {AGAIN}")
-            )
+            lost = work.losses + work.unheard
+            self._fail(RunFailed(f"a pack lost {lost} workers in a row, the last on {worker.host}: {why}; {AGAIN}"))
             return
         self.waiting.appendleft(work)
         self.cluster.hire(self._wanted)
