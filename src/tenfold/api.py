@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from tenfold.recipe.recipe import Recipe
 from tenfold.recipe.spaces.grid import grid_size
 from tenfold.recipe.spaces.range_edges import border_warnings
 from tenfold.recipe.spaces.space import MOST_RECIPES, Space, functions_of
+from tenfold.run.machine import TrainedBy
 from tenfold.run.search_in_python import kept_search
 from tenfold.search.blended import blend_parts, temperature_of
 from tenfold.search.context import SearchContext, device_named
@@ -32,6 +33,9 @@ from tenfold.search.search import Given, SearchPlan, train_all
 from tenfold.search.so_far import TrialEpoch, each_epoch
 from tenfold.statistics.metrics.own import OwnScores
 from tenfold.statistics.spread import Spread
+
+if TYPE_CHECKING:
+    from tenfold.run.replay import Replay
 
 TRIALS = 64  # recipes that `search` proposes from a space, unless told
 SHOWN = 10  # recipes of a result that Python prints
@@ -52,6 +56,7 @@ class CrossValidation:
 
     trained: SearchResults
     data: Labelled
+    by: TrainedBy = TrainedBy()
 
     def __repr__(self) -> str:
         """A line a recipe: its mean score, the standard error of it, what it is."""
@@ -82,6 +87,13 @@ class CrossValidation:
         """(recipes, rows, classes or 1)."""
         return np.stack([self.trained.out_of_fold(number) for number in range(len(self.trained.recipes))])
 
+    @undisturbed
+    def replay(self, trials: int | str = 10, *, seed: int = 0) -> Replay:
+        """Train trials again and compare their bits, see `Search.replay`."""
+        from tenfold.run.replay import replay_results
+
+        return replay_results(self.trained, str(trials), self.by, seed=seed)
+
     def to_frame(self) -> Any:
         """The table as a frame of the library at hand (pandas, polars or pyarrow, whichever is installed)."""
         return _frame([frame_row(row) for row in self.table])
@@ -96,6 +108,7 @@ class Search:
     seed: int
     device: str
     space: Space | None = None
+    by: TrainedBy = TrainedBy()
 
     def __repr__(self) -> str:
         """The ten best recipes: mean score, the standard error of it, what it is."""
@@ -154,6 +167,33 @@ class Search:
     def to_frame(self) -> Any:
         """The table as a frame of the library at hand."""
         return _frame([frame_row(row) for row in self.table])
+
+    @undisturbed
+    def replay(self, trials: int | str = 10, *, seed: int = 0) -> Replay:
+        """Train trials again from recipe, fold and seed, each alone, and compare curves and predictions bit by bit with
+        what is here (or in `run_dir`).
+
+        trials: how many, the winner's first and the others drawn by the seed; "all"; or which, by recipe and place of
+        the fold, "3:0,3:1". Of what is given back `in_words()` says what differs, and `failed` whether something does
+        that must not: on the machine and with the versions that trained it all bits are the same. Raises `BadInput`
+        for trials that there are none of.
+        """
+        from tenfold.run.replay import replay_results
+
+        return replay_results(self.trained, str(trials), self.by, seed=seed)
+
+    @undisturbed
+    def findings(self) -> list[dict[str, Any]]:
+        """Why recipes failed: groups of those that diverged or learnt nothing, what their settings share, and of the
+        largest groups the doctor's word on one of them, as `fit` reports it. It trains some again, for seconds.
+
+        One dict a group: what, trials (of all, `of`), recipes (by number), where, cause (None where nothing was found),
+        words, probability, evidence, remedy, proof, and all of it as a `sentence`; `unjudged` says why the doctor
+        cannot look, as at a loss of your own.
+        """
+        from tenfold.repair.failures import search_findings
+
+        return search_findings(self.trained, SearchContext.local(self.device, engine=self.by.engine))
 
     def refit(self, keep: str = "refit") -> Any:
         """The best recipe as a fitted model: trained on all rows for the updates that the folds chose (refit), the mean
@@ -245,7 +285,9 @@ def cross_validate(
             SearchContext.local(device, cluster=cluster, on_epochs=told),
         ) as context,
     ):  # fmt: skip
-        return CrossValidation(train_all(problem, recipes, context, SearchPlan(seed=seed)), data)
+        trained = train_all(problem, recipes, context, SearchPlan(seed=seed))
+        by = TrainedBy.of(context, device)
+    return CrossValidation(trained, data, by)
 
 
 def recipe_list(recipes: Any) -> list[Recipe]:
@@ -326,7 +368,8 @@ def search(
         ) as context,
     ):  # fmt: skip
         found = train_all(problem, chosen, context, plan)
-    return Search(found, data, seed, device, only)
+        by = TrainedBy.of(context, device)
+    return Search(found, data, seed, device, only, by)
 
 
 def _proposer(space: Space | Sequence[Recipe], proposals: str, trials: int | None, seed: int) -> Proposer:
@@ -388,7 +431,8 @@ def _module_notes(trained: SearchResults, device: str = "auto") -> list[str]:
     kind, size = device_named(device).type, trained.problem.size
     pairs = ((recipe.network, size.of(recipe)) for recipe in trained.recipes)
     known = dict.fromkeys((network, own) for network, own in pairs if isinstance(network, Module))
-    return list(dict.fromkeys(line for network, own in known for line in module_sentences(network, own, kind)))
+    lines = [line for network, own in known for line in module_sentences(network, own, kind)]
+    return [*dict.fromkeys(lines), *trained.notes]
 
 
 def _frame(rows: Sequence[dict[str, Any]]) -> Any:

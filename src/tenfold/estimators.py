@@ -21,9 +21,9 @@ from tenfold.errors import BadInput
 from tenfold.model.final import check_kind
 from tenfold.problem.default_space import default_space
 from tenfold.problem.from_arrays import is_frame, with_gaps
-from tenfold.problem.given_target import as_floats, one_value_a_row, values_of
+from tenfold.problem.given_target import as_floats, one_value_a_row, several_numbers, values_of
 from tenfold.recipe.recipe import Recipe
-from tenfold.recipe.spaces.space import Space
+from tenfold.recipe.spaces.space import Space, functions_of
 from tenfold.search.leaderboard import printed_row
 from tenfold.search.racing import Strategy
 from tenfold.search.search import SearchPlan
@@ -83,7 +83,7 @@ class _Network(BaseEstimator):
         }  # fmt: skip
         if isinstance(self.recipe, Recipe):
             found = cross_validate(self.recipe, x, y, **options)
-            self.search_ = Search(found.trained, found.data, seed, self.device)
+            self.search_ = Search(found.trained, found.data, seed, self.device, by=found.by)
         else:
             space = self._space(x, y) if self.recipe is None else self.recipe
             options |= {"strategy": plan.strategy.name, "rule": plan.rule, "time_limit": self.time_limit}
@@ -141,6 +141,12 @@ class _Network(BaseEstimator):
             _with_nan(np.array(given, object))  # names the place
             raise
         return dense(matrix)[0] if is_sparse(matrix) else matrix
+
+    def _several(self, y: Any) -> Array | None:
+        """A target of several numbers a row, which only a user's own network takes; None for any other."""
+        recipe = self.recipe
+        made_by = functions_of([recipe]) if isinstance(recipe, Recipe) else recipe.functions if recipe else []
+        return several_numbers(y, None) if made_by and y is not None else None
 
     def _target(self, y: Any, *, numbers: bool = False) -> Array:
         if y is None:
@@ -238,7 +244,8 @@ class Classifier(ClassifierMixin, _Network):
 class Regressor(RegressorMixin, _Network):
     """A network regressor whose training configuration is chosen by cross-validation; see `Classifier`.
 
-    metric default: R2.
+    metric default: R2. Where the recipe's network is a `Module`, y may hold several numbers for each row, or for a loss
+    and a metric of your own any shape.
     """
 
     _task = "regression"
@@ -247,12 +254,14 @@ class Regressor(RegressorMixin, _Network):
     def fit(self, X: Any, y: Any, groups: Any = None) -> Regressor:
         """Search, choose, and keep the winner. groups (rows,): rows of one group are never on both sides of a fold."""
         x = self._check(X, fitting=True)
-        y = self._target(y, numbers=True)
-        _check_finite(y)
+        several = self._several(y)
+        y = self._target(y, numbers=True) if several is None else several
+        if several is None:
+            _check_finite(y)
         self._fit(x, y, groups)
         return self
 
     def predict(self, X: Any) -> Array:
-        """The predicted number of each row, in the target's own unit."""
+        """The predicted number of each row (rows,), or its several numbers (rows, k), in the target's own unit."""
         check_is_fitted(self, "model_")
         return self.model_.predict(self._check(X, fitting=False))

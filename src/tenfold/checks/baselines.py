@@ -61,7 +61,8 @@ def run_baseline(
     the budget is strict and one of the trees would be over it, or a linear one over it and over a second.
 
     The linear model gets the encoded and standardized inputs, the trees the raw numbers (missing cells included)
-    and categories; both are fitted on each fold's training rows only. Images come averaged down to `coarse_size`.
+    and categories; both are fitted on each fold's training rows only. Images come averaged down to `coarse_size`,
+    tensors as the numbers of each row side by side, evenly thinned to 256.
     """
     start, scores = time.monotonic(), list[dict[str, float]]()
     options = _affordable(problem, name, seed, budget) if strict else {}
@@ -88,10 +89,11 @@ def baseline_seconds(problem: Problem) -> float:
     """
     rows, folds = max(len(fold.train) for fold in problem.folds), len(problem.folds)
     columns, outputs = problem.inputs.numbers.shape[1] + len(problem.inputs.sizes), problem.outputs
+    columns = columns if problem.inputs.tensors is None else flat_tensors(problem.inputs.take(slice(1))).shape[1]
     trees, columns = (50, min(columns, PIXELS)) if problem.inputs.image is not None else (100, columns)
     leaves, outputs = min(31.0, rows / 25), outputs if outputs > 2 else 1
     growing = leaves * (1.5e-4 + 1.5e-6 * columns) * max(0.5, 1 - (outputs - 1) / 50) + 5e-9 * rows * columns
-    linear = 1e-9 * rows * problem.width * outputs * (100 if problem.classes else 10)
+    linear = 1e-9 * rows * max(problem.width, columns) * outputs * (100 if problem.classes else 10)
     return folds * (5e-4 * columns + trees * outputs * growing + linear)
 
 
@@ -174,8 +176,8 @@ def _model(problem: Problem, name: str, number: int, seed: int) -> Any:
 def _inputs(problem: Problem, name: str, number: int, fold: Fold) -> Array:
     if name == "dummy":
         return np.zeros((problem.inputs.rows, 1))
-    if problem.inputs.image is not None:
-        x = coarse_pixels(problem.inputs)
+    if problem.inputs.image is not None or problem.inputs.tensors is not None:
+        x = coarse_pixels(problem.inputs) if problem.inputs.image is not None else flat_tensors(problem.inputs)
         std = x[fold.train].std(0)
         return x if name == "boosting" else (x - x[fold.train].mean(0)) / np.where(std > 0, std, 1.0)
     encoding = problem.encodings[number]
@@ -217,3 +219,10 @@ def coarse_pixels(inputs: Inputs) -> Array:
         sums = np.add.reduceat(np.add.reduceat(x, down, axis=1), right, axis=2)
         out[rows] = (sums / area).reshape(len(x), -1)
     return out
+
+
+def flat_tensors(inputs: Inputs) -> Array:
+    """The numbers of each row of the tensors of these inputs, (rows, at most 256) float64: evenly thinned."""
+    assert inputs.tensors is not None
+    x = np.column_stack([array.reshape(inputs.rows, -1) for array in inputs.tensors.arrays.values()]).astype(np.float64)
+    return x[:, :: -(-x.shape[1] // PIXELS)] if x.shape[1] > PIXELS else x

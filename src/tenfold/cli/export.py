@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tenfold.cli.options import JsonOption, RunDirectory, print_json, say, shell_path
+from tenfold.cli.options import (
+    JsonOption,
+    ModuleAgainOption,
+    RunDirectory,
+    given_functions,
+    load_model,
+    print_json,
+    say,
+    shell_path,
+)
 from tenfold.errors import BadInput
 
 if TYPE_CHECKING:
@@ -20,6 +29,7 @@ KINDS_OF_FILES = (".onnx", ".py")
 def export_command(
     run: RunDirectory,
     output: Annotated[Path, typer.Argument(metavar="FILE", help="The .onnx or .py file to write.")],
+    module: ModuleAgainOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Write the model of RUN as FILE: ONNX with all that happens to a row, or a PyTorch program that trains the winner.
@@ -27,7 +37,6 @@ def export_command(
     An .onnx file is compared with `predict` on all development rows before it gets its name. A .py file is a program
     of its own, which takes torch, numpy and pandas only.
     """
-    from tenfold.model.model import load
     from tenfold.run.fit import read_again
     from tenfold.store.no_model import refuse_without_model
     from tenfold.store.run_directory import Run
@@ -35,8 +44,9 @@ def export_command(
     _check_file(output)
     with Run.read(run) as opened:
         refuse_without_model(opened, run)
-        model = load(run)
-        prepared = read_again(opened, run)
+        functions = given_functions(module)
+        model = load_model(run, functions)
+        prepared = read_again(opened, run, modules=functions)
     if output.suffix == ".py":
         lines, written = _write_program(model, prepared, output)
     else:

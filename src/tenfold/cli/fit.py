@@ -26,6 +26,8 @@ from tenfold.cli.options import (
     MetricOption,
     MetricsOption,
     MissingOption,
+    ModuleAgainOption,
+    ModuleOption,
     NoHeaderOption,
     RepeatsOption,
     RunDirectory,
@@ -34,6 +36,7 @@ from tenfold.cli.options import (
     TargetOption,
     TaskOption,
     TensorBoardOption,
+    given_functions,
     next_directory,
     parse_integer,
     parse_number,
@@ -72,6 +75,7 @@ def fit(
         ),
     ] = None,
     space: Annotated[Path | None, typer.Option(metavar="FILE", help="Search this space (YAML).")] = None,
+    module: ModuleOption = None,
     strategy: Annotated[
         str | None,
         typer.Option(help="halving, hyperband, racing (over folds) or exhaustive; default: halving from 16 recipes."),
@@ -152,6 +156,7 @@ def fit(
     options["reading"] = ReadOptions(header_row, no_header, skip_rows, missing, asked_kinds(kind), bad_rows)
     options["metrics"] = tuple(part for part in map(str.strip, (metrics or "").split(",")) if part)
     options |= {**recipe_options(recipe), "space": _space(space), "drop": tuple(drop or ())}
+    options["modules"] = given_functions(module)
     settings = Settings(**{**options, "time_limit": parse_seconds(time_limit)})
     _fit(settings, out, begun, tensorboard, dry_run=dry_run, as_json=as_json)
 
@@ -186,6 +191,7 @@ def resume(
         str | None, typer.Option("--engine", help="local or ray; default: as the run was begun, at the same address.")
     ] = None,
     address: AddressOption = None,
+    module: ModuleAgainOption = None,
     tensorboard: TensorBoardOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -199,7 +205,7 @@ def resume(
     begun, screen = monotonic(), Screen(quiet=as_json)
     check_place(executor or ("local" if address is None else "ray"), address)
     with _signals(run) as stop:
-        opened, prepared, plan = reopen(run)
+        opened, prepared, plan = reopen(run, given_functions(module))
         with opened:
             damaged = [damage.file for damage in check(run)] if opened.has("report") else []
             if damaged:

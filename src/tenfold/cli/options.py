@@ -7,12 +7,16 @@ import re
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from tenfold.errors import BadInput, clipped
 from tenfold.formatting import visible
+
+if TYPE_CHECKING:
+    from tenfold.model.model import Model
+    from tenfold.recipe.own_functions import OwnFunctions
 
 
 def parse_integer(text: str | int) -> int:
@@ -59,7 +63,24 @@ def recipe_options(named: Path | None) -> dict[str, Any]:
     if not named.suffix and not named.exists() and named.parent == Path():
         expected = f"a YAML file, or one of the presets: {', '.join(RECIPE_PRESETS)}"
         raise BadInput(f"--recipe {named}: there is no such file or preset", expected=expected)
-    return {"recipe": Recipe.from_yaml(named)}
+    try:
+        return {"recipe": Recipe.from_yaml(named)}
+    except BadInput:
+        if _is_space(named):
+            raise BadInput("this is a space, a set of recipes", where=str(named), expected="one recipe, without sets",
+                           do=f"--space {shell_path(named)}") from None  # fmt: skip
+        raise
+
+
+def _is_space(path: Path) -> bool:
+    """Whether a file that is no recipe is a space."""
+    from tenfold.recipe import Space
+
+    try:
+        Space.from_yaml(path)
+    except BadInput:
+        return False
+    return True
 
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print only one JSON object on standard output.")]
@@ -113,6 +134,17 @@ AddressOption = Annotated[
         "$RAY_ADDRESS, else Ray is started here and ended with the run."
     ),
 ]
+ModuleOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="FILE:FUNCTION",
+        help="A network of your own: the function in a Python file of yours that makes it; can be repeated, for a loss.",
+    ),
+]
+ModuleAgainOption = Annotated[
+    list[str] | None,
+    typer.Option(metavar="FILE:FUNCTION", help="The function of your own that the run names; the file is run."),
+]
 RunDirectory = Annotated[Path, typer.Argument(metavar="RUN", help="The run directory.")]
 
 
@@ -146,6 +178,31 @@ def os_relative(path: Path | str) -> str:
         return str(Path(path).resolve().relative_to(Path.cwd()))
     except ValueError:
         return str(path)
+
+
+def given_functions(options: list[str] | None) -> OwnFunctions | None:
+    """The functions of the options `--module`, whose files are run; None for none."""
+    if not options:
+        return None
+    from tenfold.recipe.own_functions import own_functions
+
+    return own_functions(options)
+
+
+def load_model(run: Path, functions: OwnFunctions | None) -> Model:
+    """The model of a run or a bundle, with functions of the user's own; a changed file of one is noted."""
+    from tenfold.model.model import load
+    from tenfold.recipe.module import NoFunction
+    from tenfold.recipe.own_functions import not_given
+    from tenfold.run.fit import stored_modules
+
+    try:
+        model = load(run, module=functions.by_name if functions else None)
+    except NoFunction as error:
+        raise not_given(error.name, shell_path(run)) from None
+    for note in functions.changed(stored_modules(run)) if functions else ():
+        say(f"warning: {note}", error=True)
+    return model
 
 
 def next_directory(name: str) -> Path:

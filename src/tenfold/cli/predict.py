@@ -18,9 +18,12 @@ from tenfold.cli.options import (
     HeaderRowOption,
     JsonOption,
     MissingOption,
+    ModuleAgainOption,
     NoHeaderOption,
     RunDirectory,
     SkipRowsOption,
+    given_functions,
+    load_model,
     parse_integer,
     print_json,
     say,
@@ -60,6 +63,7 @@ def predict(
         bool,
         typer.Option("--safe-csv", help="Put a ' before text that a spreadsheet would take for a formula."),
     ] = False,
+    module: ModuleAgainOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Predict every row of DATA, in input order; it must have the columns of the training data.
@@ -68,8 +72,6 @@ def predict(
     image of a folder and its subfolders, sorted by path, one image file, or an npz file.
     """
     from tenfold.data.read.read import read_images
-    from tenfold.model.model import load
-
     if output is not None:
         _check_output(output, data)
     if as_json and output is None:
@@ -78,7 +80,7 @@ def predict(
     if safe_csv and output is not None and output.suffix != ".csv":
         raise BadInput("--safe-csv with a Parquet file", expected="a file name that ends in .csv",
                        do="leave --safe-csv out: a Parquet file holds no formulas")  # fmt: skip
-    model = load(run)
+    model = load_model(run, given_functions(module))
     if proba and not model.classes:
         raise BadInput("--proba with a regression model", expected="a classifier", do="leave --proba out")
     images = read_images(data, model.contract) if model.contract is not None else None

@@ -16,11 +16,14 @@ from tenfold.cli.options import (
     JsonOption,
     KindOption,
     MissingOption,
+    ModuleAgainOption,
     NoHeaderOption,
     RunDirectory,
     SkipRowsOption,
     TargetOption,
     TaskOption,
+    given_functions,
+    load_model,
     parse_integer,
     print_json,
     say,
@@ -29,6 +32,7 @@ from tenfold.cli.options import (
 from tenfold.data.read.options import ReadOptions, asked_kinds
 
 if TYPE_CHECKING:
+    from tenfold.recipe.own_functions import OwnFunctions
     from tenfold.run.replay import Replay
     from tenfold.store.run_directory import Run
 
@@ -104,18 +108,18 @@ def _say_unfinished(path: Path | None, lines: list[str], state: str, as_json: bo
         say(*lines, *(() if path is None else ("", shell_path(path))))
 
 
-def test(run: RunDirectory, as_json: JsonOption = False) -> None:
+def test(run: RunDirectory, module: ModuleAgainOption = None, as_json: JsonOption = False) -> None:
     """Open the lockbox of RUN: score its model on the sealed test rows. Every opening is recorded."""
-    from tenfold.model.model import load
     from tenfold.run.fit import reopen
     from tenfold.run.lockbox import open_lockbox, refuse_unsealed
     from tenfold.store.no_model import refuse_without_model
 
-    opened, prepared, _ = reopen(run)
+    functions = given_functions(module)
+    opened, prepared, _ = reopen(run, functions)
     with opened:
         refuse_without_model(opened, run)
         refuse_unsealed(opened, prepared.sealed)
-        model = load(opened.path / "model")
+        model = load_model(opened.path / "model", functions)
         open_lockbox(opened, prepared.sealed, model, prepared.problem.metric, again=True)
         data = write_report(opened)
     if as_json:
@@ -140,13 +144,15 @@ def check_command(
     test: Annotated[
         str | None, typer.Option(metavar="FILE", help="With --replay: where the file of its test rows is now.")
     ] = None,
+    module: ModuleAgainOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Verify the hash of everything in RUN; exit code 1 if anything is damaged, or trains to other bits."""
     from tenfold.store.check import check as find_problems
 
     problems = find_problems(run)
-    again = None if problems or replay is None else _replayed(run, replay, seed, data, test)
+    functions = None if replay is None else given_functions(module)
+    again = None if problems or replay is None else _replayed(run, replay, seed, data, test, functions)
     if as_json:
         found = [{"file": p.file, "what": p.what, "expected": p.expected, "found": p.found} for p in problems]
         about = {} if replay is None else {"replay": None if again is None else again.to_dict()}
@@ -161,14 +167,16 @@ def check_command(
         raise typer.Exit(1)
 
 
-def _replayed(run: Path, wanted: str, seed: int, data: str | None, test: str | None) -> Replay:
+def _replayed(
+    run: Path, wanted: str, seed: int, data: str | None, test: str | None, functions: OwnFunctions | None
+) -> Replay:
     from tenfold.run.replay import replay
     from tenfold.store.no_model import refuse_unfinished
     from tenfold.store.run_directory import Run
 
     with Run.read(run) as opened:
         refuse_unfinished(opened, run)
-        return replay(opened, wanted, seed=seed, data=data, test=test)
+        return replay(opened, wanted, seed=seed, data=data, test=test, modules=functions)
 
 
 def recipes(

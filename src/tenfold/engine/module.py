@@ -22,8 +22,8 @@ def lane_arrays(layout: Layout, width: int, w: Tensor, moments: Tensor) -> dict[
     """One lane's parameters by name, as `Pack.parameters` says. w: its row (1, layout.total); moments: its running
     moments (layout.moment_total,); width: the input columns of its fold, of those that the layout has."""
     arrays: dict[str, np.ndarray] = {}
-    for slot, view in zip(layout.slots, layout.views(w), strict=True):
-        array = slot.cut(layout.inputs - width).real(view)[0].cpu().numpy().copy()  # without the padding
+    for slot, view in zip(layout.slots_of(width), layout.views(w), strict=True):
+        array = slot.real(view)[0].cpu().numpy().copy()  # without the padding
         arrays[f"{slot.op}.{slot.kind}"] = array[0] if slot.is_vector else array
     row = moments.cpu().numpy()
     for number, (mean, var, _) in layout.moments.items():

@@ -41,6 +41,7 @@ from tenfold.model.member import Member
 from tenfold.model.model import Model
 from tenfold.problem.from_file import Prepared
 from tenfold.problem.outputs import MOST_LOG_RATE
+from tenfold.recipe.module import Module
 from tenfold.recipe.recipe import Recipe, loss_of
 from tenfold.rules.record import numbers, rule_name
 
@@ -66,6 +67,9 @@ def training_program(model: Model, prepared: Prepared, name: str) -> str:
     in which the file is written.
     """
     schema = prepared.schema
+    if any(isinstance(member.recipe.network, Module) for member in model.members):
+        found = "a training program around a network of your own, whose code is in your file"
+        raise BadInput(found, expected="a network of our layers", do="Model.module in Python, with tenfold.load")
     if schema is None:
         from tenfold.export.image_program import image_program
 

@@ -41,7 +41,8 @@ class Member:
     integers: tuple[FewIntegers, ...] = ()  # that are categories too
     means: tuple[TargetMeans, ...] = ()  # of levels
     target_bounds: tuple[float, float] | None = None
-    columns: int | None = None  # that enter a user's module, some of them without a meaning in this member's fold
+    # that enter a user's module of a former version, some of them without a meaning in this member's fold
+    columns: int | None = None
     tensors: TensorShapes | None = None  # that a user's module takes in place of columns
 
     @property

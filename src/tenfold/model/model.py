@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, reduce
@@ -19,7 +20,7 @@ from tenfold.data.feed.randomness import derive_int
 from tenfold.data.feed.tensors import TensorShapes, as_given
 from tenfold.data.read.images import ImageContract
 from tenfold.data.read.options import ReadOptions
-from tenfold.data.read.read import read_as, read_images
+from tenfold.data.read.read import read_as, read_images, read_tensors
 from tenfold.data.read.sparse import dense, is_sparse
 from tenfold.engine.undisturbed import own_random_state, plain_torch
 from tenfold.errors import BadInput, Corrupt
@@ -154,7 +155,9 @@ class Model:
             known = self.contract.pixel_range
             return pixel_inputs(images.pixels, known), [*images.notes, *outside(images.pixels, known)], {}
         if self.tensors is not None:
-            return tensor_inputs(as_given(x, self.tensors)), [], {}
+            of_file = isinstance(x, str | os.PathLike)
+            given = read_tensors(x, self.tensors) if of_file else as_given(x, self.tensors)
+            return tensor_inputs(given), [], {}
         if self.schema is None:
             x = dense(x)[0] if is_sparse(x) else with_gaps(x)
             matrix, columns = np.asarray(x, np.float64), self.members[0].numbers

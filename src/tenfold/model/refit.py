@@ -26,7 +26,6 @@ from tenfold.model.final import BlendPart, FoldWeights, refits_of_part
 from tenfold.model.member import Member
 from tenfold.model.model import Model
 from tenfold.problem.problem import Problem
-from tenfold.recipe.module import Module
 from tenfold.recipe.recipe import Recipe
 
 Array = np.ndarray
@@ -197,7 +196,6 @@ def _model(
             affine=recipe.preprocess.fit(views[recipe].moments_for([recipe])[fold]),
             target_scale=problem.scale(fold),
             target_bounds=problem.bounds(fold, clip=recipe.clip_predictions),
-            columns=problem.size.of(recipe).inputs if isinstance(recipe.network, Module) else None,
             tensors=problem.size.tensors,
             weights=weights,
             epochs=updates / per_epoch,

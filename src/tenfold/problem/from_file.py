@@ -13,12 +13,15 @@ from tenfold.data.columns.markers import marker_warnings
 from tenfold.data.columns.schema import Schema, decide_schema
 from tenfold.data.columns.table import Column, Table
 from tenfold.data.columns.target import Target, read_labels, read_target
-from tenfold.data.feed.encode import Inputs, PixelRange
+from tenfold.data.feed.encode import Inputs, PixelRange, tensor_inputs
+from tenfold.data.feed.tensors import SINGLE, as_given
 from tenfold.data.profile.card import Card, make_card
 from tenfold.data.profile.image_card import make_image_card
+from tenfold.data.profile.tensor_card import make_tensor_card
 from tenfold.data.read.images import Images
 from tenfold.data.read.read import read_any
 from tenfold.data.read.source_sha import source_sha
+from tenfold.data.read.tensor_rows import TensorRows
 from tenfold.data.split.folds import usable_folds
 from tenfold.data.split.holdout import hold_out
 from tenfold.data.split.request import Splits, describe
@@ -31,13 +34,14 @@ from tenfold.recipe.presets import recipe_preset
 from tenfold.statistics.metrics import metrics_for
 
 Array = np.ndarray
+Rows = Table | Images | TensorRows
 
 
 @dataclass(frozen=True)
 class Prepared:
     """The development rows as a problem, and the sealed rows, whose labels nothing has used.
 
-    schema: of the columns, None for images. target: the name of what is learned. division: the folds in words.
+    schema: of the columns, None for images and tensors. target: the name of what is learned. division: the folds in words.
     """
 
     settings: Settings
@@ -52,7 +56,7 @@ class Prepared:
     rows: tuple[int, ...]  # (with a target, development, test, without a target)
     sealed: Sealed
     division: str
-    reading: dict[str, Any]  # what was decided about the file, as JSON; empty for images
+    reading: dict[str, Any]  # what was decided about the file, as JSON; empty for images and tensors
     warnings: tuple[str, ...] = ()  # on the labels and the division; the verdict repeats them
     shas: tuple[str, str] = ("", "")  # of the data and of the file of test rows, as they were read
 
@@ -76,8 +80,9 @@ def _shas(settings: Settings) -> tuple[str, str]:
 
 
 def _prepare(settings: Settings) -> Prepared:
-    data = read_any(settings.data, options=settings.reading, expected=_named(settings))
-    target = read_target(data.labels if isinstance(data, Images) else data, settings.target, settings.task)
+    of_module = bool(settings.modules)
+    data = read_any(settings.data, options=settings.reading, expected=_named(settings), for_module=of_module)
+    target = read_target(data if isinstance(data, Table) else data.labels, settings.target, settings.task)
     metric, *also = metrics_for(target.task, settings.metric, settings.metrics)
     splits = _splits(data, target, settings)
     if len(target.values) < settings.folds:
@@ -129,26 +134,36 @@ def _prepare(settings: Settings) -> Prepared:
     )  # fmt: skip
 
 
+def _kind(data: Rows) -> str:
+    """What rows are, in words."""
+    return "a table" if isinstance(data, Table) else "images" if isinstance(data, Images) else "tensors"
+
+
+def _handed(rows: TensorRows) -> Any:
+    arrays = rows.tensors.arrays
+    return arrays[SINGLE] if rows.tensors.kind == "tensor" else arrays
+
+
 def _named(settings: Settings) -> list[str]:
     """The columns that the settings name."""
     return [name for name in (settings.target, settings.groups, settings.time, *settings.drop) if name is not None]
 
 
-def _marker_warnings(usable: Table | Images) -> list[str]:
+def _marker_warnings(usable: Rows) -> list[str]:
     """A warning of columns of text that a word which was read as missing fills much of."""
     option = "give --missing '', so that every word is a value"
-    return [] if isinstance(usable, Images) else marker_warnings(usable.columns, option)
+    return marker_warnings(usable.columns, option) if isinstance(usable, Table) else []
 
 
-def _splits(data: Table | Images, target: Target, settings: Settings) -> Splits:
+def _splits(data: Rows, target: Target, settings: Settings) -> Splits:
     """How the rows with a target are to be divided."""
     columns: dict[str, Array | None] = {"groups": None, "time": None}
     for name in columns:
         column = getattr(settings, name)
         if column is None:
             continue
-        if isinstance(data, Images):
-            raise BadInput(f"--{name} {column}: these are images", expected="a table with such a column")
+        if not isinstance(data, Table):
+            raise BadInput(f"--{name} {column}: these are {_kind(data)}", expected="a table with such a column")
         if column == target.name:
             raise BadInput(f"--{name} {column} is the target", expected="another column")
         columns[name] = _dividing(data, column, name, target.keep)
@@ -171,12 +186,13 @@ def _dividing(table: Table, name: str, option: str, keep: Array) -> Array:
     return column.values[keep]
 
 
-def _inputs_of(data: Table | Images, target: Target, settings: Settings, *, other: bool = False) -> Table | Images:
+def _inputs_of(data: Rows, target: Target, settings: Settings, *, other: bool = False) -> Rows:
     """What may be learned from: everything but the target, the columns to be left out, and the one that names the
     groups. other: a file of test rows, which may lack those."""
-    if isinstance(data, Images):
+    if not isinstance(data, Table):
         if settings.drop:
-            raise BadInput(f"--drop {settings.drop[0]}: these are images", expected="a table with such a column")
+            found = f"--drop {settings.drop[0]}: these are {_kind(data)}"
+            raise BadInput(found, expected="a table with such a column")
         return data
     for option in ("target", "groups", "time"):
         name = target.name if option == "target" else getattr(settings, option)
@@ -190,11 +206,15 @@ def _inputs_of(data: Table | Images, target: Target, settings: Settings, *, othe
 
 
 def _sides(
-    usable: Table | Images, target: Target, splits: Splits, settings: Settings, *, alone: bool
+    usable: Rows, target: Target, splits: Splits, settings: Settings, *, alone: bool
 ) -> tuple[Array, Array]:
     """Development and test rows; alone: the test rows come from elsewhere."""
     share = 0.0 if alone else settings.holdout
-    copies = copy_labels(usable.pixels if isinstance(usable, Images) else _without_names(usable))[0]
+    if isinstance(usable, Table):
+        cells: Any = _without_names(usable)
+    else:
+        cells = usable.pixels if isinstance(usable, Images) else tensor_inputs(usable.tensors)
+    copies = copy_labels(cells)[0]
     classification = target.task == "classification"
     return hold_out(
         target.values, share, classification=classification, seed=settings.seed, splits=splits, copies=copies
@@ -214,21 +234,23 @@ def _without_names(table: Table) -> Table:
 
 
 def _test_file(
-    data: Table | Images, target: Target, settings: Settings
-) -> tuple[Table | Images, Target, list[str], Table | Images]:
+    data: Rows, target: Target, settings: Settings
+) -> tuple[Rows, Target, list[str], Rows]:
     """The rows of the file of test rows, their target, notes, and the rows with all columns."""
     # The same program wrote both files, but not with the same lines above the table.
     reading = replace(settings.reading, header_row=None, skip_rows="")
-    other = read_any(str(settings.test), options=reading, expected=[target.name])
-    if isinstance(data, Images) != isinstance(other, Images):
+    other = read_any(str(settings.test), options=reading, expected=[target.name], for_module=bool(settings.modules))
+    if type(data) is not type(other):
         raise BadInput(
-            "one of the data and the test file holds images, the other a table",
+            f"the data are {_kind(data)}, and the test file holds {_kind(other)}",
             where=other.source,
             expected="two tables, or images in both",
         )
+    if isinstance(data, TensorRows) and isinstance(other, TensorRows):
+        other = replace(other, tensors=as_given(_handed(other), data.tensors.shapes))
     if isinstance(data, Table) and isinstance(other, Table) and target.name in other.names:
         other = conform_numbers(other, data.column(target.name))
-    labels = read_labels(other.labels if isinstance(other, Images) else other, target)
+    labels = read_labels(other if isinstance(other, Table) else other.labels, target)
     rows = _inputs_of(other, target, settings, other=True).take(labels.keep)
     if isinstance(data, Images) and isinstance(other, Images):
         if data.pixels.shape[1:] != other.pixels.shape[1:]:
@@ -250,9 +272,12 @@ def _test_file(
 
 def _copies(development: Inputs, test: Inputs) -> list[str]:
     """A note where rows of the test file equal a development row."""
+    tensors = None
+    if development.tensors is not None and test.tensors is not None:
+        tensors = development.tensors.followed_by(test.tensors)
     both = replace(
         development, numbers=np.concatenate([development.numbers, test.numbers]),
-        codes=np.concatenate([development.codes, test.codes]),
+        codes=np.concatenate([development.codes, test.codes]), tensors=tensors,
     )  # fmt: skip
     labels = copy_labels(both, always=True)[0]
     if labels is None:
@@ -264,20 +289,22 @@ def _copies(development: Inputs, test: Inputs) -> list[str]:
     return [f"{equal}: their score tells little about new rows"]
 
 
-def _understand(rows: Table | Images, target: Target, *, grouped: bool) -> tuple[Schema | None, Card, Inputs]:
+def _understand(rows: Rows, target: Target, *, grouped: bool) -> tuple[Schema | None, Card, Inputs]:
     """The schema, the card and the inputs of the development rows."""
     if isinstance(rows, Images):
         inputs = row_inputs(rows, None)
         return None, make_image_card(rows, inputs, target), inputs
+    if isinstance(rows, TensorRows):
+        return None, make_tensor_card(rows, target), row_inputs(rows, None)
     schema = decide_schema(rows, target)
     inputs = row_inputs(rows, schema)
     card = make_card(rows, schema, target.values, dropped_rows=target.dropped, grouped=grouped, inputs=inputs)
     return schema, card, inputs
 
 
-def _reading(data: Table | Images, settings: Settings) -> dict[str, Any]:
+def _reading(data: Rows, settings: Settings) -> dict[str, Any]:
     """What was decided about the file, as JSON: what was noticed, what later files are read by, what was asked for."""
-    if isinstance(data, Images):
+    if not isinstance(data, Table):
         return {}
     return {"notes": list(data.remarks), "contract": asdict(data.reading), "options": settings.reading.to_dict()}
 

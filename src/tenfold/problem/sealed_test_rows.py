@@ -11,8 +11,9 @@ import numpy as np
 from tenfold.data.columns.conform import conform
 from tenfold.data.columns.schema import Schema
 from tenfold.data.columns.table import Table
-from tenfold.data.feed.encode import Inputs, make_inputs, pixel_inputs
+from tenfold.data.feed.encode import Inputs, make_inputs, pixel_inputs, tensor_inputs
 from tenfold.data.read.images import Images
+from tenfold.data.read.tensor_rows import TensorRows
 from tenfold.data.split.row_fingerprint import RowFingerprint
 
 Array = np.ndarray
@@ -20,13 +21,13 @@ Array = np.ndarray
 
 @dataclass(frozen=True)
 class Sealed:
-    """Test rows, which no statistic has seen. schema: of the development rows, None for images; whole: the rows with
+    """Test rows, which no statistic has seen. schema: of the development rows, None for images and tensors; whole: the rows with
     all that was read of them, the target and the columns left out too. source_sha: of their file, "" for none."""
 
-    _rows: Table | Images
+    _rows: Table | Images | TensorRows
     _y: Array
     schema: Schema | None
-    whole: Table | Images
+    whole: Table | Images | TensorRows
     target: str = ""
     source_sha: str = ""
 
@@ -45,6 +46,11 @@ class Sealed:
         digest = hashlib.sha256()
         if isinstance(self._rows, Images):
             digest.update(np.ascontiguousarray(self._rows.pixels).tobytes())
+            return digest.hexdigest()
+        if isinstance(self._rows, TensorRows):
+            for name, array in sorted(self._rows.tensors.arrays.items()):
+                digest.update(f"\n{name} {array.dtype} {array.shape}\n".encode())
+                digest.update(np.ascontiguousarray(array).tobytes())
             return digest.hexdigest()
         for column in sorted(self._rows.columns, key=lambda column: column.name):
             digest.update(f"\n{column.name}\n{column.kind}\n".encode("utf-8", "backslashreplace"))
@@ -65,8 +71,10 @@ class Sealed:
         return self._y
 
 
-def row_inputs(rows: Table | Images, schema: Schema | None) -> Inputs:
+def row_inputs(rows: Table | Images | TensorRows, schema: Schema | None) -> Inputs:
     """The inputs of rows whose schema was decided."""
+    if isinstance(rows, TensorRows):
+        return tensor_inputs(rows.tensors)
     if isinstance(rows, Images):
         return pixel_inputs(rows.pixels, rows.pixel_range)
     assert schema is not None

@@ -12,6 +12,7 @@ from tenfold.errors import BadInput, clipped
 from tenfold.executors.choose import check_place
 
 if TYPE_CHECKING:
+    from tenfold.recipe.own_functions import OwnFunctions
     from tenfold.recipe.recipe import Recipe
     from tenfold.recipe.spaces.space import Space
 
@@ -35,7 +36,8 @@ class Settings:
     names of columns that are left out. metrics: that are reported besides the one that selects, which is the first of
     them unless `metric` says another. test: a file of test rows instead of a held-out share. no_test: leave the test
     rows sealed. strategy None: halving from 16 recipes on or under a time limit, else exhaustive. reading: how files
-    are read. executor, address: where packs are trained, see `opened_cluster`.
+    are read. executor, address: where packs are trained, see `opened_cluster`. modules: functions of the user's own, of which a run stores the names alone;
+    they bind those of the recipe and the space, and the first one makes the network where these name none.
     """
 
     data: str
@@ -68,12 +70,14 @@ class Settings:
     reading: ReadOptions = DEFAULT
     executor: str = "local"
     address: str | None = None
+    modules: OwnFunctions | None = None
 
     def __post_init__(self) -> None:
         for name in ("target", "groups", "time"):  # as the names of columns are
             value = getattr(self, name)
             object.__setattr__(self, name, None if value is None else composed(value))
         object.__setattr__(self, "drop", tuple(map(composed, self.drop)))
+        self._bind()
         one = self.recipe is not None or self.preset is not None
         if one and self.space is not None:
             raise BadInput("both a recipe and a space are given", do="--recipe FILE or --space FILE, not both")
@@ -102,6 +106,21 @@ class Settings:
                 found = f"--device {self.device} with --engine ray, whose workers have a core each"
                 raise BadInput(found, do="--device cpu, or --engine local")
             object.__setattr__(self, "device", "cpu")
+
+    def _bind(self) -> None:
+        """Put the functions of the user's own into the recipe and the space."""
+        if self.preset is not None and self.recipe is None and self.modules:
+            raise BadInput(f"--module together with --recipe {self.preset}", expected="a recipe for a network of your own")
+        if self.recipe is None and self.space is None:
+            return
+        from tenfold.recipe.own_functions import OwnFunctions
+        from tenfold.recipe.spaces.own_networks import space_of_own_networks, with_own_network
+
+        given = self.modules or OwnFunctions()
+        if self.recipe is not None:
+            object.__setattr__(self, "recipe", with_own_network(self.recipe, given))
+        if self.space is not None:
+            object.__setattr__(self, "space", space_of_own_networks(self.space, given))
 
     def _check_words(self) -> None:
         if not DEVICE.fullmatch(self.device):
@@ -142,12 +161,12 @@ class Settings:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON."""
-        values = {item.name: getattr(self, item.name) for item in fields(self)}
+        values = {item.name: getattr(self, item.name) for item in fields(self) if item.name != "modules"}
         plain = {name: value.to_dict() for name in ("recipe", "space") if (value := values[name]) is not None}
         return {**values, **plain, "reading": self.reading.to_dict()}
 
     @staticmethod
-    def of(values: dict[str, Any]) -> Settings:
+    def of(values: dict[str, Any], modules: OwnFunctions | None = None) -> Settings:
         """The inverse of `to_dict`: the settings of a stored run."""
         from tenfold.recipe.recipe import Recipe
         from tenfold.recipe.spaces.space import Space
@@ -160,4 +179,5 @@ class Settings:
             "drop": tuple(values["drop"]),  # JSON has lists
             "metrics": tuple(values.get("metrics", ())),
             "reading": ReadOptions.of(values["reading"]) if "reading" in values else DEFAULT,
+            "modules": modules,
         })  # fmt: skip

@@ -12,11 +12,16 @@ from tenfold.rules.fields import is_numeric
 MAKE, GROUPS, LOSS = "make_model", "groups", "loss"
 
 
-GivenModules = Callable[..., Any] | Sequence[Callable[..., Any]] | None  # one function of a `Module`, or several
+# One function of a `Module`, or several, or those by other names than their own.
+GivenModules = Callable[..., Any] | Sequence[Callable[..., Any]] | Mapping[str, Callable[..., Any]] | None
 
 
 class NoFunction(BadInput):
     """A network's function was not given, and its name is all that there is of it."""
+
+    def __init__(self, found: str, *, where: str = "", expected: str = "", do: str = "", name: str = "") -> None:
+        super().__init__(found, where=where, expected=expected, do=do)
+        self.name = name
 
 
 class ParameterGroup(NamedTuple):
@@ -113,10 +118,11 @@ class Module:
         loss = functions.get(self.loss, self.loss) if isinstance(self.loss, str) else self.loss
         if self.name not in functions:
             given = f"given: {', '.join(functions)}" if functions else "none is given"
+            name = clipped(self.name)
             raise NoFunction(
-                f"the network is made by a function {clipped(self.name)!r}; {given}",
-                do=f"tenfold.load(path, module={clipped(self.name)})",
-            )
+                f"the network is made by a function {name!r}; {given}",
+                do=f"tenfold.load(path, module={name}), or --module FILE:{name} in a terminal", name=self.name,
+            )  # fmt: skip
         return Module(functions[self.name], self.groups, loss, **dict(self.fields))
 
     def sequence(self) -> tuple[Any, ...]:
@@ -160,6 +166,8 @@ def function_name(function: Any) -> str:
 
 def functions_by_name(given: GivenModules) -> dict[str, Callable[..., Any]]:
     """The functions that somebody gives for the names of networks. Raises `BadInput` where two have one name."""
+    if isinstance(given, Mapping):
+        return dict(given)
     functions: list[Any] = [] if given is None else [given] if callable(given) else list(given)
     found: dict[str, Callable[..., Any]] = {}
     for function in functions:
@@ -168,6 +176,14 @@ def functions_by_name(given: GivenModules) -> dict[str, Callable[..., Any]]:
             raise BadInput(f"two functions are called {clipped(name)}", do="give one of them another name")
         found[name] = function
     return found
+
+
+def cannot_judge(recipe: Any, target_axes: int) -> str:
+    """Why the doctor cannot judge lanes of a recipe, "" if it can: what it knows of losses and skill is of one class or
+    one number for each row. target_axes: of y."""
+    if isinstance(recipe.network, Module) and recipe.network.loss is not None:
+        return "its loss is a function of your own, of which the doctor does not know what it should come to"
+    return "" if target_axes == 1 else "its target has several numbers for each row"
 
 
 def _groups(given: Any) -> tuple[ParameterGroup, ...]:

@@ -9,7 +9,10 @@ from typing import Any, Literal
 
 import numpy as np
 
+from tenfold.checks.baselines import run_baseline
 from tenfold.doctor.prove.paired import UNHELPED
+from tenfold.errors import Stopped, clipped
+from tenfold.recipe.module import Module, cannot_judge
 from tenfold.recipe.recipe import Recipe
 from tenfold.search.context import SearchContext
 from tenfold.search.results import SearchResults
@@ -176,14 +179,40 @@ def findings(
     proof."""
     found = []
     for place, group in enumerate(failures(trained, dummy)):
-        seen = _looked_at(trained, group, context) if looks and place < MOST and not context.late() else {}
+        unjudged = cannot_judge(trained.recipes[group.recipes[0]], trained.problem.y.ndim)
+        seen = {}
+        if looks and place < MOST and not context.late() and not unjudged:
+            seen, unjudged = _seen(trained, group, context)
         found.append({
             "cause": seen.get("cause"), "words": seen.get("words", group.what), "probability": seen.get("probability"),
             "what": group.what, "trials": group.trials, "of": group.of, "recipes": list(group.recipes),
             "where": group.where, "evidence": seen.get("evidence", []), "remedy": seen.get("remedy", ""),
             "proof": seen.get("proof", ""),
+            **({"unjudged": unjudged} if unjudged else {}),
         })  # fmt: skip
     return found
+
+
+def _seen(trained: SearchResults, group: Failures, context: SearchContext) -> tuple[dict[str, Any], str]:
+    """What the doctor says of a group, and why it says nothing where the user's own module cannot be measured."""
+    if not isinstance(trained.recipes[group.recipes[0]].network, Module):
+        return _looked_at(trained, group, context), ""
+    try:
+        return _looked_at(trained, group, context), ""
+    except Stopped:
+        raise
+    except Exception as error:  # what goes wrong in somebody's code is not known beforehand
+        return {}, f"its module cannot be measured ({type(error).__name__}: {clipped(error, 120)})"
+
+
+def search_findings(trained: SearchResults, context: SearchContext) -> list[dict[str, Any]]:
+    """The findings of a search in Python, each with its sentence."""
+    problem = trained.problem
+    if problem.y.ndim == 1 and not any(cannot_judge(recipe, 1) for recipe in trained.recipes):
+        dummy = run_baseline(problem, "dummy", seed=0).mean
+    else:
+        dummy = -problem.metric.sign * np.inf  # nothing is known of what an answer without inputs would score
+    return [{**finding, "sentence": failure_sentence(finding)} for finding in findings(trained, dummy, context)]
 
 
 def _looked_at(trained: SearchResults, group: Failures, context: SearchContext) -> dict[str, Any]:
@@ -211,6 +240,8 @@ def failure_sentence(finding: Mapping[str, Any]) -> str:
     text += f", in {count} recipe{'s' if count != 1 else ''}"
     if finding["where"]:
         text += f", all with {finding['where']}"
+    if finding.get("unjudged"):
+        text += f"; not looked at: {finding['unjudged']}"
     if finding["cause"]:
         sure = "" if finding["cause"] == UNRELATED else f" ({finding['probability']:.2f})"
         text += f": {finding['words']}{sure}; {' '.join(finding['remedy'].split())}"

@@ -18,7 +18,7 @@ from tenfold.errors import BadInput
 from tenfold.formatting import number
 from tenfold.problem.from_arrays import understand
 from tenfold.problem.problem import Problem
-from tenfold.recipe.module import Module
+from tenfold.recipe.module import cannot_judge
 from tenfold.recipe.recipe import Recipe
 from tenfold.repair.diagnose_recipe import BUDGET, RecipeDiagnosis
 from tenfold.search.context import SearchContext
@@ -153,10 +153,12 @@ def _problem_of(recipe: object, X: Any, y: Any, task: str | None, **division: An
     """What the doctor trains one recipe on. Raises `BadInput` for anything but one recipe."""
     if not isinstance(recipe, Recipe):
         raise BadInput(f"a {type(recipe).__name__}", expected="a Recipe", do="tenfold.Recipe.from_yaml or from_dict")
-    if isinstance(recipe.network, Module):
+    data = understand(X, y, task)
+    unjudged = cannot_judge(recipe, data.y.ndim)
+    if unjudged:
         do = "tenfold.diagnose(make_model, X, y, criterion, make_optimizer), or tenfold.watch"
-        raise BadInput(f"the network is a module of your own, {recipe.network.name}", expected="layers of ours", do=do)
-    return understand(X, y, task).problem(**division)
+        raise BadInput(f"{unjudged}", where=recipe.describe()[:80], expected="one class or number a row", do=do)
+    return data.problem(**division)
 
 
 def repair_problem(

@@ -110,13 +110,15 @@ def run_headline(data: Mapping[str, Any], metric: str) -> str:
 
 def fit_command(data: Mapping[str, Any]) -> str:
     """The command that repeats the run: with every option if data["settings"] is stored, else with the recipes,
-    folds and seed of the summary."""
+    folds and seed of the summary. Of the user's own functions a run knows the names, and no file."""
     summary = data["summary"]
     trials = summary["recipes"] if summary["recipes"] > 1 else None
     asked = data.get("settings") or {"trials": trials, "folds": summary["folds"], "seed": summary["seed"]}
     parts = ["tenfold", "fit", data["source"]]
-    if not data["source"].startswith("sklearn:") and not data["card"].get("images"):
+    card = data["card"]
+    if not data["source"].startswith("sklearn:") and not card.get("images") and not card.get("tensors"):
         parts += ["--target", data["target"]]
+    parts += [part for name in data.get("modules", []) for part in ("--module", f"FILE.py:{name}")]
     for option in fields(Settings):
         if option.name not in PLACED and asked.get(option.name) != option.default:
             parts += _arguments(option.name, asked.get(option.name))

@@ -26,14 +26,16 @@ from tenfold.executors.protocol import Cluster
 from tenfold.formatting import in_time_words
 from tenfold.jsonable import jsonable
 from tenfold.model.final import final_model
-from tenfold.model.model import load
+from tenfold.model.model import Model, load
 from tenfold.problem.from_file import Prepared, prepare
 from tenfold.problem.settings import Settings
+from tenfold.recipe.own_functions import OwnFunctions
 from tenfold.recipe.recipe import Recipe
 from tenfold.repair.failures import failures, findings
 from tenfold.run.fit_result import RunResult, run_tables, test_summary, what_predicts
 from tenfold.run.live_page import DrawPage, LivePage
 from tenfold.run.lockbox import TestScore, ledger, open_lockbox
+from tenfold.run.machine import note_machines
 from tenfold.run.plan import RunPlan, by_engine, make_plan
 from tenfold.run.report_data import report_data
 from tenfold.run.search_in_python import ASKED
@@ -50,12 +52,12 @@ from tenfold.search.results import SearchResults
 from tenfold.search.search import Given, SearchPlan, keeps_weights, train_all
 from tenfold.search.so_far import SoFar
 from tenfold.store.bundle import bundle_sha
-from tenfold.store.database import remains
+from tenfold.store.database import NAME, remains
 from tenfold.store.other_runs import SEALED
 from tenfold.store.run_directory import Run
 
-MACHINES = "machines"  # the fact that lists those that have trained for a run, each once
 PUT_BACK = "put the old data back, or start a new run"
+MODULES = "modules"  # the names of functions of the user's own, and the SHA-256 of their files
 
 
 class Listener(Protocol):
@@ -110,6 +112,7 @@ def create_run(settings: Settings, out: str | Path, prepared: Prepared, plan: Ru
         "workers": plan.workers,
         "engine": plan.engine,
         "notes": list(plan.notes),
+        **({MODULES: dict(settings.modules.files)} if settings.modules else {}),
         "seconds": {"total": 0.0, "training": 0.0},
         ABOUT: about(prepared, plan),
     }
@@ -119,13 +122,15 @@ def create_run(settings: Settings, out: str | Path, prepared: Prepared, plan: Ru
     return run
 
 
-def reopen(path: str | Path) -> tuple[Run, Prepared, RunPlan]:
-    """Open a run that was stopped, read its data again, and see that nothing about them has changed."""
+def reopen(path: str | Path, modules: OwnFunctions | None = None) -> tuple[Run, Prepared, RunPlan]:
+    """Open a run that was stopped, read its data again, and see that nothing about them has changed. modules: the
+    functions of the user's own that it names."""
     run = Run.open(path)
     try:
-        prepared = read_again(run, path)
+        prepared = read_again(run, path, modules=modules)
         plan = make_plan(prepared, run.get("workers"))
-        recipes = tuple(Recipe.from_dict(value) for value in run.get("recipes.0"))
+        functions = functions_in(prepared.settings)
+        recipes = tuple(Recipe.from_dict(value).with_modules(functions) for value in run.get("recipes.0"))
         plan = replace(plan, recipes=recipes, notes=tuple(run.get("notes")))
         plan = _with_engine(plan, run.get("engine") if run.has("engine") else "packs")
         return run, _as_named(prepared, run), plan
@@ -134,13 +139,29 @@ def reopen(path: str | Path) -> tuple[Run, Prepared, RunPlan]:
         raise
 
 
-def read_again(
-    run: Run, where: str | Path, *, data: str | None = None, test: str | None = None, do: str = PUT_BACK
-) -> Prepared:
-    """The data of a run as they were when it began. where: the run, as the user named it. data, test: where the files
-    are now, if not where they were. do: what to do where they are gone or have changed.
+def stored_modules(path: Path) -> dict[str, str]:
+    """The functions of the user's own that a run names, with the SHA-256 of their files; none where it is no run."""
+    if not (path / NAME).is_file():
+        return {}
+    with Run.read(path) as run:
+        return run.get(MODULES) if run.has(MODULES) else {}
 
-    Errors: `BadInput` where they are not what they were, or are not divided as they were.
+
+def functions_in(settings: Settings) -> Mapping[str, Callable[..., Any]]:
+    """The functions of the user's own, by name."""
+    return settings.modules.by_name if settings.modules else {}
+
+
+def read_again(
+    run: Run, where: str | Path, *, data: str | None = None, test: str | None = None, do: str = PUT_BACK,
+    modules: OwnFunctions | None = None,
+) -> Prepared:  # fmt: skip
+    """The data of a run as they were when it began. where: the run, as the user named it. data, test: where the files
+    are now, if not where they were. do: what to do where they are gone or have changed. modules: the functions of the
+    user's own that the run names.
+
+    Errors: `BadInput` where they are not what they were, or are not divided as they were; and for a function that is
+    not given, or whose file is another one.
     """
     if run.has(ASKED):
         raise BadInput("a search in Python keeps its work there", where=str(where), do="the same call in Python")
@@ -150,7 +171,8 @@ def read_again(
             what = f"the plan of the run is missing; still there: {', '.join(left)}"
             raise Corrupt(what, file=str(run.path / "run.db"))
         raise BadInput("the run was stopped before its plan was committed", where=str(where), do="fit again")
-    settings = Settings.of(run.get("settings"))
+    (modules or OwnFunctions()).check(run.get(MODULES) if run.has(MODULES) else {}, str(where))
+    settings = Settings.of(run.get("settings"), modules if run.has(MODULES) else None)
     settings = replace(settings, data=data or settings.data, test=settings.test and (test or settings.test))
     stored = {settings.data: run.get("data_sha")}
     if settings.test is not None:
@@ -343,23 +365,17 @@ class Fit:
 
     def _search(self) -> SearchResults:
         proposer = self.plan.proposer if self.plan.proposer.rounds > 1 else Given(self.plan.recipes)
-        self._note_machines([machine_facts(device_named(self.prepared.settings.device).type, self.plan.engine)])
+        note_machines(self.run, [machine_facts(device_named(self.prepared.settings.device).type, self.plan.engine)])
         try:
             return self._timed(
                 lambda: train_all(self.prepared.problem, proposer, self._search_context(), self.plan.search)
             )
         finally:
             if self.cluster is not None:
-                self._note_machines(self.cluster.machines)
+                note_machines(self.run, self.cluster.machines)
                 if self.cluster.lost:
                     self.run.event("lost_workers", {"hosts": list(self.cluster.lost)})
 
-    def _note_machines(self, facts: Sequence[Mapping[str, str]]) -> None:
-        """What trains, among all that have trained for the run: the bits depend on it."""
-        before = self.run.get(MACHINES) if self.run.has(MACHINES) else []
-        new = [dict(each) for each in facts if each not in before]
-        if new:
-            self.run.put(MACHINES, [*before, *new])
 
     def _search_context(self) -> SearchContext:
         from tenfold.run.checkpoint_journal import RunJournal
@@ -376,6 +392,7 @@ class Fit:
             every=self.every,
             engine=self.plan.engine,
             cluster=self.cluster,
+            modules=functions_in(self.prepared.settings),
         )
 
     def _timed(self, train: Callable[[], SearchResults]) -> SearchResults:
@@ -474,10 +491,13 @@ class Fit:
 
         return RunJournal(self.run, {}).once("blend", make, write=Blend.to_dict, read=Blend.of)
 
+    def _load(self, path: Path) -> Model:
+        return load(path, module=functions_in(self.prepared.settings))
+
     def _model_is_whole(self) -> bool:
         """Whether the model that an earlier session trained is still there, with all its bits."""
         try:
-            load(self.run.path)
+            self._load(self.run.path)
         except (Corrupt, BadInput):
             return False
         return True
@@ -496,7 +516,7 @@ class Fit:
         if sealed.rows == 0 or settings.no_test:
             return None
         self._step("opening the sealed test rows")
-        return open_lockbox(self.run, sealed, load(self.run.path / "model"), self.prepared.problem.metric)
+        return open_lockbox(self.run, sealed, self._load(self.run.path / "model"), self.prepared.problem.metric)
 
     def _write_files(self, result: RunResult) -> None:
         self._step("writing the report")

@@ -121,9 +121,10 @@ class RunResult:
         lines += [*self.plan.notes, *self.borders]
         lines += [f"the {b.name} baseline was cut short: {b.cut} ({b.seconds:.1f} s)" for b in self.baselines if b.cut]
         counts = self.trained.outcomes()
-        for outcome in (Outcome.DIVERGED, Outcome.OUT_OF_MEMORY, Outcome.TIMEOUT):
+        for outcome in (Outcome.DIVERGED, Outcome.FAILED, Outcome.OUT_OF_MEMORY, Outcome.TIMEOUT):
             if number := counts.get(outcome.label):
                 lines.append(f"{number} of {sum(counts.values())} trials: {outcome.sentence}; try {outcome.remedy}")
+        lines += self.trained.notes
         if len(self.ledger.sentences) > 1 or self.ledger.opened > 1:
             lines += [f"sealed test rows: {sentence}" for sentence in self.ledger.sentences]
         return lines

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tenfold.checks.baselines import baseline_seconds, coarse_size
+from tenfold.checks.baselines import PIXELS, baseline_seconds, coarse_size, flat_tensors
 from tenfold.data.feed.encode import LEAST_LEVELS
 from tenfold.engine.engines import Engine, best_engine, engine_of
 from tenfold.engine.native.speed import core_speed
@@ -19,9 +19,11 @@ from tenfold.executors.choose import gain
 from tenfold.formatting import listed
 from tenfold.problem.default_space import default_space, is_table
 from tenfold.problem.from_file import Prepared
+from tenfold.problem.module_space import module_space
 from tenfold.problem.problem import Problem
 from tenfold.problem.settings import Settings
 from tenfold.problem.table_space import FOLDS, recipe_budget
+from tenfold.recipe.module import Module
 from tenfold.recipe.recipe import Recipe
 from tenfold.recipe.spaces.grid import grid_size
 from tenfold.recipe.spaces.space import Space
@@ -92,7 +94,7 @@ def make_plan(prepared: Prepared, workers: int) -> RunPlan:
         from tenfold.model.refit_or_ensemble import inner_folds
 
         inner_folds(problem, settings.seed)  # raises here, not after the search, if there can be none
-    notes += _image_note(problem)
+    notes += [*_image_note(problem), *_module_notes(problem, recipes, settings.device)]
     notes += [*_integers_note(problem, recipes), *_categories_notes(problem, recipes)]
     strategy = _strategy(settings, trials)
     longest = max(recipe.epochs for recipe in recipes)
@@ -133,13 +135,21 @@ def _chosen(settings: Settings, problem: Problem, workers: int) -> tuple[Space |
     """The space that was given, or the default one, and what proposes from it; the one recipe that was given."""
     if settings.recipe is not None:
         return None, Given((settings.recipe,))
-    if settings.space is None and is_table(problem.size):
+    if settings.space is None and not settings.modules and is_table(problem.size):
         space, trials = _for_a_table(settings, problem, workers)
     else:
-        space = settings.space or default_space(problem.size, rows=problem.inputs.rows, task=problem.task)
+        space = settings.space or _default_space(settings, problem)
         whole = settings.proposals == "grid" and settings.trials is None
         trials = grid_size(space) if whole else _trials(space, settings, problem, workers)
     return space, proposer(settings.proposals, space, trials, settings.seed)
+
+
+def _default_space(settings: Settings, problem: Problem) -> Space:
+    """Around the user's own network, where one is given, or for images."""
+    rows = problem.inputs.rows
+    if settings.modules:
+        return module_space(settings.modules.first, problem.size, rows=rows)
+    return default_space(problem.size, rows=rows, task=problem.task)
 
 
 def _for_a_table(settings: Settings, problem: Problem, workers: int) -> tuple[Space, int]:
@@ -239,6 +249,24 @@ def _image_note(problem: Problem) -> list[str]:
         return []
     height, width, _ = coarse_size(image)
     return [f"the linear and the boosting baseline see the images averaged down to {height} x {width} pixels"]
+
+
+def _module_notes(problem: Problem, recipes: Sequence[Recipe], device: str) -> list[str]:
+    """How the lanes of the user's own modules are trained, and what the baselines see of their inputs."""
+    size = problem.size
+    networks = dict.fromkeys((r.network, size.of(r)) for r in recipes if isinstance(r.network, Module))
+    if not networks:
+        return []
+    from tenfold.engine.user_modules.skeleton import module_sentences
+
+    kind = "cuda" if device.startswith("cuda") else "cpu"
+    lines = [line for network, own in networks for line in module_sentences(network, own, kind)]
+    tensors = problem.inputs.tensors
+    if tensors is not None:
+        count = sum(array[0].size for array in tensors.arrays.values())
+        thinned = f", {flat_tensors(problem.inputs.take(slice(1))).shape[1]} of them" if count > PIXELS else ""
+        lines.append(f"the linear and the boosting baseline see the {count} numbers of each row side by side{thinned}")
+    return list(dict.fromkeys(lines))
 
 
 def _integers_note(problem: Problem, recipes: Sequence[Recipe]) -> list[str]:

@@ -16,20 +16,24 @@ from typing import Any
 import numpy as np
 
 from tenfold.data.feed.randomness import derive
-from tenfold.engine.engines import best_engine
+from tenfold.engine.engines import Engine, best_engine
 from tenfold.engine.machine import machine_facts
 from tenfold.engine.plan.packing import PackPlan
 from tenfold.engine.plan.shape import Shape
 from tenfold.errors import BadInput, Corrupt, clipped
 from tenfold.executors.choose import choose_executor
 from tenfold.problem.problem import Problem
+from tenfold.recipe.own_functions import OwnFunctions
 from tenfold.recipe.recipe import Recipe
-from tenfold.run.fit import MACHINES, read_again
+from tenfold.run.fit import functions_in, read_again
+from tenfold.run.machine import MACHINES, TrainedBy
+from tenfold.run.search_in_python import ASKED
 from tenfold.run.stored_search import stored_recipes, stored_records
 from tenfold.search.context import SearchContext
 from tenfold.search.job import Message, PackJob
 from tenfold.search.records import EpochRecorder, RecipeRecord
-from tenfold.search.trial_outcome import CURVES, Outcome
+from tenfold.search.results import SearchResults
+from tenfold.search.trial_outcome import CURVES, is_broken
 from tenfold.store.files import read_regular
 from tenfold.store.run_directory import Run
 
@@ -130,34 +134,60 @@ class Replay:
         return f"; the last bits may differ: the run was trained with {'; '.join(before)}"
 
 
-def replay(run: Run, wanted: str, *, seed: int = 0, data: str | None = None, test: str | None = None) -> Replay:
+def replay(
+    run: Run, wanted: str, *, seed: int = 0, data: str | None = None, test: str | None = None,
+    modules: OwnFunctions | None = None,
+) -> Replay:  # fmt: skip
     """Train trials of a finished run again and compare their curves, predictions and scores with what is stored.
 
     wanted: how many ("10"), "all", or which: recipe and place of the fold, "3:0,3:1". Of so many, those of the winner
     come first; the rest is drawn by the seed. data, test: where the files of the run are now, if not where they were.
-    Nothing is written.
+    modules: the functions of the user's own that the run names. Nothing is written.
 
-    Errors: `BadInput` for data that are gone or changed, or for trials that there are none of.
+    Errors: `BadInput` for data that are gone or changed, for a function that is not given, or for trials that there are
+    none of.
     """
-    recipes, records, leaderboard = stored_recipes(run), stored_records(run), _leaderboard(run)
+    if run.has(ASKED):
+        found = "a search in Python keeps its work there, and its data are in Python"
+        raise BadInput(found, where=str(run.path), do=f"the same call in Python, and then .replay({wanted!r})")
+    records, leaderboard = stored_records(run), _leaderboard(run)
     winner = next(iter(leaderboard))
     chosen = _chosen(wanted, records, winner, seed)
-    prepared = read_again(run, run.path, data=data, test=test, do=MOVED)
-    problem = prepared.problem
+    prepared = read_again(run, run.path, data=data, test=test, do=MOVED, modules=modules)
     begun_with = run.get("engine") if run.has("engine") else "packs"
-    engine = begun_with if best_engine() == "compiled" else "packs"
-    context = SearchContext.local(prepared.settings.device, engine=engine)
+    machines = run.get(MACHINES) if run.has(MACHINES) else []
+    by = TrainedBy(prepared.settings.device, begun_with, tuple(machines))
+    said = {place: leaderboard.get(place[0], {}).get(f"fold_{place[1]}") for place in chosen}
+    functions = functions_in(prepared.settings)
+    recipes = [recipe.with_modules(functions) for recipe in stored_recipes(run)]
+    return _again(prepared.problem, recipes, records, chosen, winner, by, said)
+
+
+def replay_results(trained: SearchResults, wanted: str, by: TrainedBy, *, seed: int = 0) -> Replay:
+    """The same of a search in Python, kept in a directory or not: what is compared is what its results hold."""
+    records = dict(trained.records)
+    winner = trained.ranking()[0]
+    chosen = _chosen(wanted, records, winner, seed)
+    return _again(trained.problem, trained.recipes, records, chosen, winner, by, {})
+
+
+def _again(
+    problem: Problem, recipes: Sequence[Recipe], records: Mapping[int, RecipeRecord], chosen: list[tuple[int, int]],
+    winner: int, by: TrainedBy, said: Mapping[tuple[int, int], str | None],
+) -> Replay:  # fmt: skip
+    """The chosen trials trained again. said: the cells of leaderboard.csv about them."""
+    engine: Engine = by.engine if best_engine() == "compiled" else "packs"
+    context = SearchContext.local(by.device, engine=engine)
     again = _train(problem, recipes, {trial: records[trial[0]] for trial in chosen}, context)
     trials: list[Replayed] = []
     for number, place in chosen:
         fold, stored, new = problem.folds[place], records[number], again[number, place]
-        first, greatest, other = _compare(stored, new, place, leaderboard.get(number, {}).get(f"fold_{place}"))
+        first, greatest, other = _compare(stored, new, place, said.get((number, place)))
         made = _made(stored, place)
         trials.append(
             Replayed(number, place, fold.number, fold.seed, made, number == winner, first, greatest, tuple(other))
         )
-    machines = run.get(MACHINES) if run.has(MACHINES) else []
-    return Replay(tuple(trials), machine_facts(context.device.type, engine), tuple(machines))
+    return Replay(tuple(trials), machine_facts(context.device.type, engine), by.machines)
 
 
 def _leaderboard(run: Run) -> dict[int, dict[str, str]]:
@@ -177,8 +207,7 @@ def _made(record: RecipeRecord, place: int) -> int:
 def _until(record: RecipeRecord, place: int) -> int:
     """The epoch to which a trial is trained again; 0 for one that was never trained. One that diverged did so in the
     epoch after its last."""
-    diverged = record.outcomes[place] is Outcome.DIVERGED
-    return min(_made(record, place) + diverged, record.curves.shape[2])
+    return min(_made(record, place) + is_broken(record.outcomes[place]), record.curves.shape[2])
 
 
 def _chosen(wanted: str, records: Mapping[int, RecipeRecord], winner: int, seed: int) -> list[tuple[int, int]]:
@@ -259,16 +288,22 @@ def _compare(
         other.append("predictions are stored" if new is None else "no predictions are stored")
     elif old is not None and new is not None and (old.dtype != new.dtype or old.tobytes() != new.tobytes()):
         greatest["predictions"] = _distance(old, new) if old.shape == new.shape else float("inf")
-    ends = [(r.outcomes[place] is Outcome.DIVERGED) and r.ended[place] for r in (stored, again)]
+    ends = [_broken_at(r, place) for r in (stored, again)]
     if ends[0] != ends[1]:
-        words = [f"diverged at update {end}" if end is not False else "did not diverge" for end in ends]
+        words = ["neither diverged nor failed" if end is None else f"{end[0]} at {end[1]}" for end in ends]
         other.append(f"the run says that it {words[0]}, and it {words[1]}")
-    if said is not None and stored.epoch and Outcome.DIVERGED not in (stored.outcomes[place], again.outcomes[place]):
+    if said is not None and stored.epoch and not any(is_broken(r.outcomes[place]) for r in (stored, again)):
         score = again.curves[2, place, stored.epoch - 1]
         cell = float(said) if said else float("nan")
         if cell != score and not (np.isnan(cell) and np.isnan(score)):
             greatest["leaderboard"] = _distance(np.array([cell]), np.array([score]))
     return first, greatest, other
+
+
+def _broken_at(record: RecipeRecord, place: int) -> tuple[str, int] | None:
+    """How a trial broke, and at which update or epoch; None where it did not."""
+    outcome = record.outcomes[place]
+    return (outcome.label, record.ended[place]) if outcome is not None and outcome.broken else None
 
 
 def _distance(old: Array, new: Array) -> float:

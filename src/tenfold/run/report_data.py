@@ -21,7 +21,7 @@ def report_data(result: RunResult, run: Run) -> dict[str, Any]:
         names = ("train_loss", "loss", "score")
         curves = {name: record.curves[i].tolist() for i, name in enumerate(names)}
     best = trained.recipes[result.ranking[0]]
-    summary = result.summary(run.path.name)
+    summary, modules = result.summary(run.path.name), result.prepared.settings.modules
     return {
         "summary": summary,
         "verdict": verdict(result),
@@ -39,5 +39,6 @@ def report_data(result: RunResult, run: Run) -> dict[str, Any]:
         "others": list(result.ledger.others),
         "sealed_sha": result.prepared.sealed.sha,
         "settings": result.prepared.settings.to_dict(),
+        **({"modules": list(modules.asked)} if modules else {}),
         "versions": {"tenfold": __version__} | {name: version(name) for name in ("torch", "numpy", "scikit-learn")},
     }

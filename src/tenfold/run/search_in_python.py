@@ -13,13 +13,16 @@ from typing import Any
 
 import numpy as np
 
+from tenfold.engine.machine import machine_facts
 from tenfold.errors import BadInput
 from tenfold.problem.problem import Problem
 from tenfold.recipe.module import functions_by_name
+from tenfold.run.machine import note_machines
 from tenfold.search.context import SearchContext
 from tenfold.store.run_directory import Run
 
 ASKED = "python"  # the name of what the call asked for
+ENDED = "ended"  # whether all of it was done once
 
 
 @contextmanager
@@ -52,7 +55,11 @@ def kept_search(
                 run.put(ASKED, wanted)
         _check(run.get(ASKED), wanted, path)
         # as it was begun: which recipes train together, and by which engine, is part of the bits
-        yield replace(context, journal=RunJournal(run, {}), engine=run.get("engine"), workers=run.get("workers"))
+        context = replace(context, journal=RunJournal(run, {}), engine=run.get("engine"), workers=run.get("workers"))
+        if not run.has(ENDED):
+            note_machines(run, [machine_facts(context.device.type, context.engine)])
+        yield context
+        run.put(ENDED, True)
 
 
 def problem_sha(problem: Problem) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 from tenfold.data.feed.randomness import derive
 from tenfold.jsonable import jsonable
 from tenfold.model.final import BlendPart
-from tenfold.search.trial_outcome import Outcome
+from tenfold.search.trial_outcome import is_broken
 from tenfold.statistics.blending import blend_or_best, crossed_gain
 from tenfold.statistics.intervals import within
 from tenfold.statistics.temperature import best_temperature
@@ -124,7 +124,7 @@ def _usable(results: SearchResults, number: int) -> bool:
     record = results.records[number]
     parts = record.out_of_fold or [None]
     there = all(part is not None and np.isfinite(part).all() for part in parts)
-    return there and Outcome.DIVERGED not in record.outcomes and math.isfinite(record.mean())
+    return there and not any(map(is_broken, record.outcomes)) and math.isfinite(record.mean())
 
 
 def _alone(results: SearchResults, best: int) -> Blend:

@@ -85,6 +85,10 @@ class Journal:
     def receive(self, message: Message) -> None:
         """Gets every message of the packs, in the calling thread."""
 
+    def machines(self) -> list[dict[str, str]]:
+        """The facts of the machines that trained what it holds, where it notes them."""
+        return []
+
     def named(self, prefix: str) -> Journal:
         """A journal of another search in the same run, whose names begin with the prefix."""
         return self

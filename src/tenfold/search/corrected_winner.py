@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tenfold.search.trial_outcome import Outcome
+from tenfold.search.trial_outcome import is_broken
 from tenfold.statistics.intervals import within
 from tenfold.statistics.winner_correction import CorrectedScore, corrected_score
 
@@ -45,7 +45,7 @@ def _contributions(results: SearchResults) -> Array:
     recipe the last epoch first, since that is chosen of equal ones."""
     parts = []
     for record in results.records.values():
-        if record.rows is not None and Outcome.DIVERGED not in record.outcomes:
+        if record.rows is not None and not any(map(is_broken, record.outcomes)):
             measured = np.isfinite(record.curves[2]).all(0)
             parts.append(record.rows[measured[: len(record.rows)]][::-1])
     return np.concatenate(parts) if parts else np.zeros((0, 0), np.float32)

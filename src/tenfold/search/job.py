@@ -11,6 +11,7 @@ import numpy as np
 
 from tenfold.engine.engines import Engine, make_lanes
 from tenfold.engine.out_of_memory import is_out_of_memory
+from tenfold.engine.lane_failed import LaneFailed
 from tenfold.engine.packs.lane_states import LaneRows, LaneStates, Snapshot
 from tenfold.engine.packs.lanes import Lane
 from tenfold.engine.packs.rows import Feed
@@ -162,18 +163,41 @@ class PackJob:
                 if lane.number in number_of_best and found is not None:
                     best_so_far[lane.number, lane.fold] = pack.epoch, lane, (found[0].copy(), found[1].copy())
 
+        def failed(error: LaneFailed, epoch: int) -> None:
+            """The lanes whose own code fails leave; what the others have is untouched."""
+            gone = set(error.lanes) or set(range(len(pack.lanes)))
+            for place in gone:
+                recorder.fail(pack.lanes[place], epoch, error.note)
+            pack.keep([place not in gone for place in range(len(pack.lanes))])
+
+        def evaluated() -> list[Array]:
+            while pack.lanes:
+                try:
+                    return pack.evaluate()
+                except LaneFailed as error:
+                    failed(error, pack.epoch)
+            return []
+
         def each_epoch() -> None:
+            outputs = evaluated()
             if later := pack.made_ahead():
-                recorder.look_ahead(pack.lanes, {pack.epoch: pack.evaluate(), **later})
+                recorder.look_ahead(pack.lanes, {pack.epoch: outputs, **later})
             bad, trained = pack.bad.cpu().numpy(), tuple(lane.number for lane in pack.lanes)
-            stay = recorder.record(pack.epoch, pack.lanes, pack.train_loss(), pack.evaluate(), bad)
+            stay = recorder.record(pack.epoch, pack.lanes, pack.train_loss(), outputs, bad)
             keep_best()
             measured = self._measured(pack, recorder) if self.tells_epochs else ()
             if not all(stay):
                 pack.keep(stay)
             emit(Message("epoch", self.key, pack.epoch, {}, {}, best(), trained=trained, measured=measured))
 
-        if not train(pack, last=self.until * pack.per_epoch, tick=tick, each_epoch=each_epoch):
+        def trained_on() -> bool:
+            while True:
+                try:
+                    return train(pack, last=self.until * pack.per_epoch, tick=tick, each_epoch=each_epoch)
+                except LaneFailed as error:
+                    failed(error, pack.epoch + 1)
+
+        if not trained_on():
             if ordered() == "stop":
                 emit(self._checkpoint(pack, recorder))
                 return

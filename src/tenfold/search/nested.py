@@ -16,7 +16,7 @@ from tenfold.recipe.recipe import Recipe
 from tenfold.search.context import SearchContext
 from tenfold.search.results import SearchResults
 from tenfold.search.search import SearchPlan, train_all
-from tenfold.search.trial_outcome import Outcome
+from tenfold.search.trial_outcome import is_broken
 from tenfold.statistics.intervals import fold_error, fold_interval, within
 
 Array = np.ndarray
@@ -117,7 +117,7 @@ def nested_result(outer: SearchResults, inner: SearchResults) -> Nested:
     for o in range(len(outer.problem.folds)):
         recipe, epoch, mean = _pick(inner, slice(o * count, (o + 1) * count))
         record = outer.records[recipe]
-        lost = record.outcomes[o] is Outcome.DIVERGED
+        lost = is_broken(record.outcomes[o])
         score = math.nan if lost else float(record.curves[2, o, epoch - 1])
         picks.append(Pick(recipe, epoch, mean, score))
     return Nested(tuple(picks), outer)
@@ -127,7 +127,7 @@ def _pick(inner: SearchResults, folds: slice) -> tuple[int, int, float]:
     """The recipe and the epoch (from 1) of the best mean over these folds, and that mean."""
     sign, best = inner.problem.metric.sign, (-math.inf, 0, 1)
     for number, record in inner.records.items():
-        if Outcome.DIVERGED in record.outcomes[folds]:
+        if any(map(is_broken, record.outcomes[folds])):
             continue
         mean = sign * record.curves[2, folds].mean(0)  # (epochs,)
         mean = np.where(np.isfinite(mean), mean, -math.inf)

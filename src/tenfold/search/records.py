@@ -9,10 +9,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tenfold.engine.packs.lanes import Lane
+from tenfold.errors import BadInput, clipped
 from tenfold.problem.problem import Problem
+from tenfold.recipe.module import Module, function_name
 from tenfold.recipe.recipe import Recipe, loss_of
 from tenfold.rules.losses import Link
-from tenfold.search.trial_outcome import CURVES, Outcome
+from tenfold.search.trial_outcome import CURVES, Outcome, is_broken
 from tenfold.statistics.metrics import METRICS
 from tenfold.statistics.metrics.own import over_columns
 
@@ -37,19 +39,20 @@ class RecipeRecord:
     out_of_fold: list[Array | None] | None = None
     rows: Array | None = None
     dropped: int = 0  # the epoch at which racing dropped it; 0: it did not
+    note: str = ""  # why a trial ended without a score, where the user's own code is the reason
 
     def scores(self) -> Array:
         """Score of each fold at the chosen epoch; NaN for a trial that diverged or was not run."""
         if self.epoch == 0:
             return np.full(len(self.outcomes), np.nan)
-        diverged = np.array([outcome is Outcome.DIVERGED for outcome in self.outcomes])
-        return np.where(diverged, np.nan, self.curves[2, :, self.epoch - 1])
+        broken = np.array(list(map(is_broken, self.outcomes)))
+        return np.where(broken, np.nan, self.curves[2, :, self.epoch - 1])
 
     def mean(self) -> float:
         """Mean score over the folds that were begun: all of them, unless racing dropped it before; NaN if one
         diverged."""
         begun = np.isfinite(self.curves[2, :, 0])
-        if Outcome.DIVERGED in self.outcomes or not begun.any():
+        if any(map(is_broken, self.outcomes)) or not begun.any():
             return float("nan")
         return float(self.scores()[begun].mean())
 
@@ -99,7 +102,7 @@ class RecipeRecord:
                 arrays[f"{prefix}.oof.{fold}"] = part
         outcomes = [outcome.name if outcome else None for outcome in self.outcomes]
         meta = {"outcomes": outcomes, "ended": self.ended, "epoch": self.epoch, "dropped": self.dropped}
-        return arrays, meta
+        return arrays, {**meta, "note": self.note} if self.note else meta
 
     @staticmethod
     def of(arrays: dict[str, Array], meta: dict[str, Any], prefix: str) -> RecipeRecord:
@@ -109,7 +112,7 @@ class RecipeRecord:
         return RecipeRecord(
             arrays[f"{prefix}.curves"], outcomes, list(meta["ended"]), int(meta["epoch"]),
             parts if any(part is not None for part in parts) else None,
-            arrays.get(f"{prefix}.rows"), int(meta["dropped"]),
+            arrays.get(f"{prefix}.rows"), int(meta["dropped"]), meta.get("note", ""),
         )  # fmt: skip
 
 
@@ -190,11 +193,13 @@ class EpochRecorder:
         for (fold, reading), members in by_fold.items():
             numbers = [lanes[i].number for i in members]
             known |= zip(
-                [(n, fold) for n in numbers], self._scored(fold, reading, [outputs[i] for i in members]), strict=True
+                [(n, fold) for n in numbers],
+                self._scored(fold, reading, [outputs[i] for i in members], epoch),
+                strict=True,
             )
         for lane in lanes:
             record, found = self.records[lane.number], known.get((lane.number, lane.fold))
-            if found is not None and record.outcomes[lane.fold] is not Outcome.DIVERGED:
+            if found is not None and not is_broken(record.outcomes[lane.fold]):
                 self._enter(record, epoch, lane.fold, found)
                 predictions[lane.number, lane.fold] = found.predictions
         for number in sorted({lane.number for lane in lanes}):
@@ -211,12 +216,26 @@ class EpochRecorder:
                 if np.isfinite(out).all():
                     by_fold.setdefault((lane.fold, _reading(lane, self.problem)), []).append((epoch, lane, out))
         for (fold, reading), members in by_fold.items():
-            scored = self._scored(fold, reading, [m[2] for m in members])
+            scored = self._scored(fold, reading, [m[2] for m in members], members[0][0])
             for (epoch, lane, _), found in zip(members, scored, strict=True):
                 self._ahead[epoch][lane.number, fold] = found
 
-    def _scored(self, fold: int, reading: _Reading, outputs: Sequence[Array]) -> list[_LaneScore]:
+    def _scored(self, fold: int, reading: _Reading, outputs: Sequence[Array], epoch: int) -> list[_LaneScore]:
         """Predictions, loss, score and the rows' contributions of outputs on a fold, (rows, C) each."""
+        if self.problem.metric.name in METRICS:
+            return self._scores(fold, reading, outputs)
+        try:
+            return self._scores(fold, reading, outputs)
+        except Exception as error:  # the user's own metric
+            found = error.found if isinstance(error, BadInput) else f"{type(error).__name__}: {clipped(error, 200)}"
+            rows = self.problem.folds[fold]
+            raise BadInput(
+                f"the metric {clipped(self.problem.metric.name)} fails: {found}",
+                where=f"fold {rows.number}, epoch {epoch}, y and prediction of its {len(rows.validation)} rows",
+                expected="a number for each row", do="call it on a few rows yourself",
+            ) from error  # fmt: skip
+
+    def _scores(self, fold: int, reading: _Reading, outputs: Sequence[Array]) -> list[_LaneScore]:
         y, metric = self.problem.y[self.problem.folds[fold].validation], self.problem.metric
         stack = self.problem.readable(np.stack(outputs), fold, reading.link, clip=reading.clip)
         loss, score = self._loss.score(y, stack), metric.score(y, stack)
@@ -233,8 +252,20 @@ class EpochRecorder:
             # A row that several folds score (repeats) gets the mean of its contributions.
             record.rows[epoch - 1, to] += found.rows[of] * self._share[to]
 
+    def fail(self, lane: Lane, epoch: int, note: str) -> None:
+        """The user's own code has raised an error in this epoch (from 1) of a trial."""
+        record = self.records[lane.number]
+        record.outcomes[lane.fold], record.ended[lane.fold] = Outcome.FAILED, epoch
+        record.note = record.note or f"fold {self.problem.folds[lane.fold].number}, epoch {epoch}: {note}"
+        record.epoch, record.out_of_fold = 0, None
+
     def _diverged(self, lane: Lane, update: int) -> None:
         record = self.records[lane.number]
+        network = lane.recipe.network
+        if isinstance(network, Module) and network.loss is not None and not record.note:
+            where = f"fold {self.problem.folds[lane.fold].number}, update {max(update, 0)}"
+            what = f"its loss {function_name(network.loss)}" if update >= 0 else "an output"
+            record.note = f"{where}: {what} is not a finite number"
         record.outcomes[lane.fold], record.ended[lane.fold] = Outcome.DIVERGED, max(update, 0)
         # The epoch so far was chosen with this fold in the mean: the others choose theirs among the epochs to come.
         record.epoch, record.out_of_fold = 0, None
@@ -301,5 +332,5 @@ def _places(recorded_rows: Array, validation: Array) -> tuple[Array, Array]:
 def _fold_means(scores: Array, outcomes: Sequence[Outcome | None]) -> Array:
     """Mean over the folds that were begun and did not diverge, epoch by epoch: (epochs,)."""
     begun = np.isfinite(scores)[:, 0]
-    alive = [f for f, outcome in enumerate(outcomes) if outcome is not Outcome.DIVERGED and begun[f]]
+    alive = [f for f, outcome in enumerate(outcomes) if not is_broken(outcome) and begun[f]]
     return scores[alive].mean(0) if alive else np.full(scores.shape[1], np.nan)

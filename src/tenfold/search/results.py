@@ -85,7 +85,7 @@ class SearchResults:
     def begun(self) -> tuple[int, ...]:
         """Recipes that were trained at all: those that have a score after some epoch, diverged, or lacked memory. A
         time limit may end a search before the others have their turn."""
-        ended = {Outcome.DIVERGED, Outcome.OUT_OF_MEMORY}
+        ended = {Outcome.DIVERGED, Outcome.FAILED, Outcome.OUT_OF_MEMORY}
         return tuple(n for n, r in self.records.items() if r.made or ended & set(r.outcomes))
 
     def complete(self, number: int) -> bool:
@@ -152,8 +152,14 @@ class SearchResults:
     def remedy(self) -> str:
         """What to try when no recipe has a score: against the outcome that most trials had."""
         counts = self.outcomes()
-        failures = (Outcome.DIVERGED, Outcome.OUT_OF_MEMORY, Outcome.TIMEOUT)
+        failures = (Outcome.DIVERGED, Outcome.FAILED, Outcome.OUT_OF_MEMORY, Outcome.TIMEOUT)
         return max(failures, key=lambda outcome: counts.get(outcome.label, 0)).remedy
+
+    @property
+    def notes(self) -> list[str]:
+        """What the user's own code did where a trial ended without a score: a sentence a recipe."""
+        noted = ((n, record.note) for n, record in sorted(self.records.items()) if record.note)
+        return [f"recipe {n} ({self.recipes[n].describe()}), {note}" for n, note in noted]
 
     def outcomes(self, number: int | None = None) -> dict[str, int]:
         """How many trials ended how, of one recipe or of all."""

@@ -22,9 +22,24 @@ class Outcome(Enum):
         "there was not enough memory for its network and batches",
         "a smaller batch_size (full holds all rows at once), narrower layers, or fewer workers",
     )
+    FAILED = (
+        "failed",
+        "the code of the user's own network or loss raised an error",
+        "call it on such rows yourself; the notes of the run say which error, where",
+    )
     TIMEOUT = ("timeout", "ended by the time limit", "a longer time limit, or fewer trials")
 
     def __init__(self, label: str, sentence: str, remedy: str) -> None:
         self.label: str = label
         self.sentence: str = sentence
         self.remedy: str = remedy
+
+    @property
+    def broken(self) -> bool:
+        """Whether the trial has no score: its recipe has no mean and cannot win."""
+        return self in (Outcome.DIVERGED, Outcome.FAILED)
+
+
+def is_broken(outcome: Outcome | None) -> bool:
+    """The same of a trial that may be under way."""
+    return outcome is not None and outcome.broken

@@ -71,6 +71,10 @@ class GivenTensors:
         """Some rows."""
         return replace(self, arrays={name: array[rows] for name, array in self.arrays.items()})
 
+    def followed_by(self, others: GivenTensors) -> GivenTensors:
+        """These rows, and others behind them."""
+        return replace(self, arrays={name: np.concatenate([a, others.arrays[name]]) for name, a in self.arrays.items()})
+
     @property
     def shapes(self) -> TensorShapes:
         """What they are."""
@@ -101,6 +105,13 @@ def given_tensors(x: Any) -> GivenTensors | None:
     if _is_tensor(single) and not (single.ndim == 2 and single.is_floating_point()):
         return _checked("tensor", {SINGLE: single})
     return None
+
+
+def given_arrays(arrays: dict[str, Array]) -> GivenTensors:
+    """Arrays of these names as tensors that a module is called with by name, or alone where it is called `SINGLE`.
+
+    Raises `BadInput` as `given_tensors`."""
+    return _checked("tensor" if set(arrays) == {SINGLE} else "dict", dict(arrays))
 
 
 def as_given(x: Any, shapes: TensorShapes) -> GivenTensors:

@@ -73,9 +73,26 @@ class ImageFacts:
 
 
 @dataclass(frozen=True)
+class TensorFacts:
+    """What a card shows of one tensor: its name, type, the shape of one row, its least and its greatest number."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    least: float
+    greatest: float
+
+    @property
+    def line(self) -> str:
+        """In words."""
+        shape = " x ".join(map(str, self.shape)) or "one number"
+        return f"{visible(self.name)}: {self.dtype}, {shape} for each row, {self.least:g} to {self.greatest:g}"
+
+
+@dataclass(frozen=True)
 class Card:
     """The data card. rows: development rows; target: name and what it is, in words; dropped_rows: without a target;
-    images: of images, which have no columns; leaks: columns that alone predict the target."""
+    images, tensors: of images, and of tensors that a user's module takes, which have no columns; leaks: columns that alone predict the target."""
 
     rows: int
     columns: tuple[CardColumn, ...]
@@ -85,18 +102,25 @@ class Card:
     dropped_rows: int = 0
     images: ImageFacts | None = None
     leaks: tuple[str, ...] = ()
+    tensors: tuple[TensorFacts, ...] = ()
 
     def __post_init__(self) -> None:
         if self.rows < 0 or self.dropped_rows < 0:
             raise BadInput(f"a card of {self.rows} rows, {self.dropped_rows} dropped", expected="no negative numbers")
 
     def to_dict(self) -> dict[str, Any]:
-        """The card as JSON values."""
-        return asdict(self)
+        """The card as JSON values; tensors in words."""
+        plain = asdict(self)
+        if not self.tensors:
+            del plain["tensors"]
+            return plain
+        return {**plain, "tensors": [tensor.line for tensor in self.tensors]}
 
     @property
     def what(self) -> str:
         """What the rows are, in words."""
+        if self.tensors:
+            return f"rows of {len(self.tensors)} tensor{'s' * (len(self.tensors) > 1)}"
         if self.images is None:
             return f"rows, {len(self.columns)} columns ({sum(column.used for column in self.columns)} used)"
         facts = self.images
@@ -108,7 +132,10 @@ class Card:
         out = [f"{self.rows:,} development {self.what}; target {self.target}"]
         if self.dropped_rows:
             out.append(f"{self.dropped_rows:,} rows without a target dropped")
-        out += ["", *(self.images.lines(width) if self.images else _grid(self.columns[:SHOWN], width))]
+        if self.tensors:
+            out += ["", *(tensor.line for tensor in self.tensors)]
+        else:
+            out += ["", *(self.images.lines(width) if self.images else _grid(self.columns[:SHOWN], width))]
         if len(self.columns) > SHOWN:
             out.append(f"... and {len(self.columns) - SHOWN} more")
         for heading, items in (("noticed", self.notes), ("warnings", self.warnings)):

@@ -10,7 +10,8 @@ import io
 import math
 import os
 import zipfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -26,8 +27,10 @@ from tenfold.data.columns.missing import USUAL_MISSING, MissingWords
 from tenfold.data.columns.numbers import EXACT, LARGEST
 from tenfold.data.columns.objects import as_float, is_absent, is_integer, sort_of
 from tenfold.data.columns.table import Column, Table
+from tenfold.data.feed.tensors import SINGLE, GivenTensors, TensorShapes, as_given, given_arrays
 from tenfold.data.read.images import Images, as_pixels
 from tenfold.data.read.memory import MOST_TIMES_COLUMNS, check_fits
+from tenfold.data.read.tensor_rows import TensorRows
 from tenfold.data.read.unquoted import QUIET
 from tenfold.errors import BadInput
 from tenfold.formatting import nearest
@@ -80,11 +83,13 @@ def from_npz(
     """The arrays x and y (rows,) of an npz file: x (rows, columns) is a table with columns x0, x1, ... and "target",
     x (rows, height, width) or (rows, height, width, channels) images.
 
-    x_train and y_train are used where x and y are absent, and an array `classes` names the classes that integers in y
-    count. labelled: whether images need a y.
+    x_train and y_train are used where x and y are absent, X for x, and an array `classes` names the classes that
+    integers in y count. labelled: whether a y is needed.
     """
     arrays, notes = _npz_arrays(raw, source, ("x", "y") if labelled else ("x",))
     x, y = arrays["x"], arrays.get("y")
+    if y is None and x.ndim == 2:
+        return from_array(x, name=name, source=source, words=words)
     if y is None:
         return Images(name=name, source=source, pixels=as_pixels(x, source=source), notes=notes)
     y = y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
@@ -103,22 +108,67 @@ def from_npz(
     return Table(name, source, (*table.columns, target), (*table.notes, *notes, *target_notes), target=TARGET)
 
 
-def _npz_arrays(raw: bytes, source: str, wanted: tuple[str, ...]) -> tuple[dict[str, Array], tuple[str, ...]]:
-    """Those of the arrays x, y and classes that exist, and notes; BadInput where one of `wanted` does not."""
+def npz_for_module(
+    raw: bytes, *, name: str, source: str, words: MissingWords = USUAL_MISSING
+) -> Table | Images | TensorRows:
+    """An npz file for a user's own module: y, and what the module is called with.
+
+    Only an array x: a table or images, as `from_npz` reads it, and so floats X (rows, columns). An array X of anything
+    else is handed to the module as it is; several arrays, or one of another name, by their names.
+    """
+    with _npz(raw, source) as (archive, members):
+        given = [member for member in members if member not in ("y", "classes")]
+        if "y" not in members and not {"x_train", "y_train"} <= set(members):
+            raise BadInput(f"no array 'y' (arrays: {', '.join(members) or 'none'})", where=source,
+                           expected="y, and X or several arrays that the module is called with by name")  # fmt: skip
+        if not given:
+            raise BadInput("no array beside y", where=source, expected="X, or several arrays by name")
+        names = [] if "y" not in members or given == ["x"] else [*given, *({"y", "classes"} & set(members))]
+        arrays = {member: _npz_array(archive, members[member], member, source) for member in names}
+    if not arrays or (given == ["X"] and arrays["X"].ndim == 2 and arrays["X"].dtype.kind == "f"):
+        return from_npz(raw, name=name, source=source, words=words)
+    y = arrays["y"]
+    y = y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
+    if y.ndim != 1:
+        do = "tenfold.cross_validate in Python, which takes several numbers a row, and your own loss and metric"
+        raise BadInput(f"y has the shape {y.shape}", where=source, expected="y (rows,), one value a row", do=do)
+    tensors = _tensors({SINGLE if given == ["X"] else member: arrays[member] for member in given}, source)
+    if tensors.rows != len(y) or not len(y):
+        raise BadInput(f"{', '.join(given)} have {tensors.rows} rows and y {len(y)}", where=source,
+                       expected="as many rows in each, at least one")  # fmt: skip
+    target, notes = _npz_target(y, arrays.get("classes"), source, words)
+    return TensorRows(name=name, source=source, tensors=tensors, target=target, notes=tuple(notes))
+
+
+def npz_tensors(raw: bytes, shapes: TensorShapes, source: str) -> GivenTensors:
+    """The arrays of an npz file that a model takes which was trained on tensors of these shapes."""
+    with _npz(raw, source) as (archive, members):
+        wanted = {tensor.name: "X" if tensor.name == SINGLE else tensor.name for tensor in shapes.tensors}
+        missing = next((member for member in wanted.values() if member not in members), None)
+        if missing is not None:
+            raise BadInput(f"no array '{missing}' (arrays: {', '.join(members) or 'none'})", where=source,
+                           expected=f"{', '.join(wanted.values())}, as in training")  # fmt: skip
+        arrays = {own: _npz_array(archive, members[member], member, source) for own, member in wanted.items()}
+    return as_given(arrays[SINGLE] if shapes.kind == "tensor" else arrays, shapes)
+
+
+def _tensors(arrays: dict[str, Array], source: str) -> GivenTensors:
+    try:
+        return given_arrays(arrays)
+    except BadInput as error:
+        inside = f"{source}, {error.where}" if error.where else source
+        raise BadInput(error.found, where=inside, expected=error.expected, do=error.do) from error
+
+
+@contextmanager
+def _npz(raw: bytes, source: str) -> Generator[tuple[zipfile.ZipFile, dict[str, zipfile.ZipInfo]]]:
+    """The archive, and its arrays by name. Raises `BadInput` for whatever goes wrong with it inside."""
     try:
         with zipfile.ZipFile(io.BytesIO(raw)) as archive:
             members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
             if len(members) < len(archive.infolist()):
                 raise BadInput("two arrays of the npz file have one name", where=source, do="write it again")
-            names = {key: key for key in ("x", "y", "classes") if key in members}
-            if "x" not in names and "x_train" in members:
-                names |= {key: f"{key}_train" for key in ("x", "y") if f"{key}_train" in members}
-            missing = [key for key in wanted if key not in names]
-            if missing:
-                listed = ", ".join(members) or "none"
-                raise BadInput(f"no array '{missing[0]}' (arrays: {listed})", where=source, expected="arrays x and y")
-            arrays = {key: _npz_array(archive, members[stored], stored, source) for key, stored in names.items()}
-            others = [stored for stored in members if stored not in names.values()]
+            yield archive, members
     except BadInput:
         raise
     except Exception as error:  # damaged and hostile archives raise nearly everything
@@ -128,6 +178,24 @@ def _npz_arrays(raw: bytes, source: str, wanted: tuple[str, ...]) -> tuple[dict[
         raise BadInput(
             f"the npz file cannot be read: {reason}", where=source, expected="numeric arrays x, y"
         ) from error
+
+
+def _npz_arrays(raw: bytes, source: str, wanted: tuple[str, ...]) -> tuple[dict[str, Array], tuple[str, ...]]:
+    """Those of the arrays x, y and classes that exist, and notes; BadInput where one of `wanted` does not."""
+    with _npz(raw, source) as (archive, members):
+        names = {key: key for key in ("x", "y", "classes") if key in members}
+        if "x" not in names and "X" in members:
+            names["x"] = "X"
+        if "x" not in names and "x_train" in members:
+            names |= {key: f"{key}_train" for key in ("x", "y") if f"{key}_train" in members}
+        missing = [key for key in wanted if key not in names]
+        if missing:
+            listed = ", ".join(members) or "none"
+            do = "--module FILE:FUNCTION, for a network of your own that takes other arrays" if "y" in members else ""
+            raise BadInput(f"no array '{missing[0]}' (arrays: {listed})", where=source, expected="arrays x and y",
+                           do=do)  # fmt: skip
+        arrays = {key: _npz_array(archive, members[stored], stored, source) for key, stored in names.items()}
+        others = [stored for stored in members if stored not in names.values()]
     notes = [f"arrays {names['x']} and {names['y']} are used as x and y"] if names.get("y") == "y_train" else []
     notes += [f"not used: {', '.join(others)}"] if others else []
     return arrays, tuple(notes)

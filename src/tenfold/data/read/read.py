@@ -17,11 +17,23 @@ from tenfold.data.columns.conform import conform
 from tenfold.data.columns.schema import Schema
 from tenfold.data.columns.table import Table
 from tenfold.data.read.delimited import read_delimited
-from tenfold.data.read.frames import bundled, bundled_digits, from_array, from_frame, from_list, from_npz, from_parquet
+from tenfold.data.feed.tensors import GivenTensors, TensorShapes
+from tenfold.data.read.frames import (
+    bundled,
+    bundled_digits,
+    from_array,
+    from_frame,
+    from_list,
+    from_npz,
+    from_parquet,
+    npz_for_module,
+    npz_tensors,
+)
 from tenfold.data.read.image_files import read_files, read_folder
 from tenfold.data.read.images import ImageContract, Images, as_pixels
 from tenfold.data.read.memory import check_fits
 from tenfold.data.read.options import DEFAULT, ReadOptions
+from tenfold.data.read.tensor_rows import TensorRows
 from tenfold.data.read.text import decompress
 from tenfold.errors import BadInput
 from tenfold.formatting import nearest
@@ -52,9 +64,11 @@ def read_any(
     name: str | None = None,
     options: ReadOptions = DEFAULT,
     expected: Collection[str] = (),
-) -> Table | Images:
+    for_module: bool = False,
+) -> Table | Images | TensorRows:
     """The table in a source (see `read_table`), or the images: of a folder with one subfolder a class, of an npz file
-    whose x has more than two axes, or scikit-learn's digits."""
+    whose x has more than two axes, or scikit-learn's digits. for_module: an npz file may hold other arrays too, which a
+    user's own module takes (see `npz_for_module`)."""
     if isinstance(source, str) and source == DIGITS:
         return bundled_digits()
     if isinstance(source, (str, os.PathLike)) and os.path.isdir(source):
@@ -63,9 +77,27 @@ def read_any(
         except OSError as error:
             raise BadInput(f"cannot be read: {error.strerror}", where=os.fsdecode(source)) from error
     if isinstance(source, os.PathLike) or (isinstance(source, str) and not source.startswith("sklearn:")):
+        if for_module and PurePath(os.fsdecode(source)).suffix.lower() == ".npz":
+            raw = _npz_bytes(os.fsdecode(source))
+            found = npz_for_module(raw, name=name or _stem(os.fsdecode(source)), source=os.fsdecode(source),
+                                   words=options.words)  # fmt: skip
+            return _typed(found, options) if isinstance(found, Table) else found
         table = _read_file(os.fspath(source), name, options=options, expected=expected)
         return table if isinstance(table, Images) else _typed(table, options)
     return read_table(source, name=name, options=options, expected=expected)
+
+
+def read_tensors(path: str | os.PathLike[str], shapes: TensorShapes) -> GivenTensors:
+    """The arrays of an npz file that a model takes which was trained on tensors of these shapes."""
+    path = os.fsdecode(path)
+    return npz_tensors(_npz_bytes(path), shapes, path)
+
+
+def _npz_bytes(path: str) -> bytes:
+    raw = _bytes(path)
+    if not raw.startswith(ZIP):
+        raise BadInput("not an npz file (no zip archive)", where=path, do="write it with numpy.savez(path, X=X, y=y)")
+    return raw
 
 
 def read_images(source: Any, contract: ImageContract) -> Images:
@@ -150,7 +182,7 @@ def read_as(
         bad_rows=options.bad_rows if options.drops else known.bad_rows,
     )
     expected = [column.name for column in schema.used]
-    table = _read_source(source, None, options, expected, keep_bad=True)
+    table = _read_source(source, None, options, expected, keep_bad=True, labelled=False)
     if isinstance(table, TextTable) and table.reading.no_header and known.columns:
         table = _numbered(table, schema)
     found, notes = conform(table, schema)
@@ -179,13 +211,16 @@ def _read_source(
     expected: Collection[str],
     *,
     keep_bad: bool = False,
+    labelled: bool = True,
 ) -> Table | TextTable:
     if isinstance(source, Table):
         return source
     if isinstance(source, str) and source.startswith("sklearn:"):
         return bundled(source.removeprefix("sklearn:"))
     if isinstance(source, (str, os.PathLike)):
-        table = _read_file(os.fspath(source), name, options=options, expected=expected, keep_bad=keep_bad)
+        table = _read_file(
+            os.fspath(source), name, labelled=labelled, options=options, expected=expected, keep_bad=keep_bad
+        )
         if isinstance(table, Images):
             height, width, channels = table.pixels.shape[1:]
             size = f"{height} x {width} x {channels}"

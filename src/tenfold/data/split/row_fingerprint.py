@@ -18,6 +18,7 @@ import numpy as np
 
 from tenfold.data.columns.table import Column, Table
 from tenfold.data.read.images import Images
+from tenfold.data.read.tensor_rows import TensorRows
 
 Array = np.ndarray
 BITS = 32.0  # of evidence from which equal columns are no coincidence
@@ -37,12 +38,17 @@ class RowFingerprint:
     place: str = ""
 
     @staticmethod
-    def of(rows: Table | Images, target: str = "", source_sha: str = "") -> RowFingerprint:
+    def of(rows: Table | Images | TensorRows, target: str = "", source_sha: str = "") -> RowFingerprint:
         """Of rows with everything that was read of them. target: the column whose values the division has balanced.
         source_sha: the hash of their file, where it is known."""
         if isinstance(rows, Images):
             images = sorted(hashlib.sha256(np.ascontiguousarray(image).tobytes()).digest() for image in rows.pixels)
             return RowFingerprint(len(images), hashlib.sha256(b"".join(images)).hexdigest())
+        if isinstance(rows, TensorRows):
+            arrays = [np.ascontiguousarray(a) for _, a in sorted(rows.tensors.arrays.items())]
+            parts = zip(*arrays, strict=True)
+            hashes = sorted(hashlib.sha256(b"".join(part.tobytes() for part in row)).digest() for row in parts)
+            return RowFingerprint(len(hashes), hashlib.sha256(b"".join(hashes)).hexdigest())
         every, found = np.zeros(rows.rows, np.uint64), dict[str, float]()
         for column in rows.columns:
             cells = _cells(column)

@@ -8,6 +8,7 @@ from typing import get_args
 import numpy as np
 
 from tenfold.errors import BadInput
+from tenfold.recipe.module import Module
 from tenfold.recipe.network import MLP
 from tenfold.recipe.recipe import Recipe
 from tenfold.recipe.spaces.space import Space
@@ -25,7 +26,8 @@ def random_recipe_change(
     task: "classification" or "regression"; rows: development rows. Raises `ValueError` where nothing can be changed.
     """
     space = _usual_values(rows, task)
-    fields = ["init", "weight_decay", "activation", "dropout"]
+    own = isinstance(recipe.network, Module)  # whose layers and first weights stay
+    fields = ["weight_decay"] if own else ["init", "weight_decay", "activation", "dropout"]
     if recipe.optimizer.family != "second_order":
         fields += ["optimizer", "decay", "clip_norm"]
     for _ in range(100):

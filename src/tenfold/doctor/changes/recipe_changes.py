@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from tenfold.doctor.changes.all_changes import CHANGES
 from tenfold.errors import BadInput
 from tenfold.recipe.grammar.files import dump_yaml
+from tenfold.recipe.module import Module
+from tenfold.recipe.network import MLP
 from tenfold.recipe.recipe import Recipe
 
 
@@ -19,6 +22,13 @@ def changed_recipe(recipe: Recipe, name: str) -> Recipe | None:
     change = CHANGES.get(name)
     if change is None or change.recipe is None:
         return None
+    if isinstance(recipe.network, Module):
+        # what is around a user's module may change, and not the module: neither its layers nor its first weights
+        stand_in = replace(recipe, network=MLP())
+        changed = changed_recipe(stand_in, name)
+        if changed is None or (changed.network, changed.init) != (stand_in.network, stand_in.init):
+            return None
+        return replace(changed, network=recipe.network)
     try:
         changed = change.recipe(recipe)
     except BadInput:  # two values that do not go together, such as clipping with a second-order method

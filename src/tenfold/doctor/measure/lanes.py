@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
-
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -239,12 +238,18 @@ class LevelsApart(nn.Sequential):
 
 def lane_inputs(pack: LaneStates, lane: int, rows: np.ndarray, update: int | None = None) -> tuple[Tensor, ...]:
     """Inputs (rows, columns) as they enter a lane's network: encoded, preprocessed, in training (`update`) augmented;
-    where categories are embedded their rows apart (see `LevelsApart`). Images are rows of pixels, channel last."""
+    where categories are embedded their rows apart (see `LevelsApart`). Images are rows of pixels, channel last; for a
+    user's module (rows, channels, height, width), and tensors as it gets them, in their order."""
     feed, fold = pack.feed, pack.lanes[lane].fold
+    if feed.given is not None:
+        index = torch.from_numpy(np.ascontiguousarray(rows)).to(feed.device)
+        return tuple(tensor.index_select(0, index) for tensor in feed.tensors.values())
     index = torch.from_numpy(np.ascontiguousarray(rows))[None].expand(len(feed.folds), -1).to(feed.device)
     group, width = pack.batches.group_list[lane], feed.folds[fold].encoding.width
     x = feed.inputs(index, pack.batches.groups, update)[group, :, :width]
     size = pack.shape.size
+    if pack.shape.is_module and pack.shape.image is not None:
+        return (x.unflatten(1, pack.shape.image).permute(0, 3, 1, 2).contiguous(),)
     if not size.tables:
         return (x,)
     levels = slice(size.numeric, size.numeric + len(size.tables))
@@ -255,7 +260,14 @@ def lane_module(pack: LaneStates, lane: Lane, w: Tensor, moments: Tensor) -> nn.
     """A lane's network in training mode, with its dropout and batch normalization, for its parameters (1, total) and
     running moments (moment_total,); activations are torch's own layers where torch has them. Of views it gives the mean
     in training too: what is measured is a row's output and its loss."""
-    arrays = lane_arrays(pack.layout, pack.feed.folds[lane.fold].encoding.width, w.detach(), moments)
+    width = pack.feed.folds[lane.fold].encoding.width
+    arrays = lane_arrays(pack.layout, width, w.detach(), moments)
+    if pack.layout.module is not None:
+        own: nn.Module = pack.layout.module.of_width(width).with_arrays(arrays_of_op(arrays))
+        given = pack.feed.given
+        if given is not None and given.kind == "dict":
+            own = ByName(own, tuple(given.arrays))
+        return own.to(pack.feed.device, w.dtype).train()
     module = build_module(pack.shape.steps(lane.recipe), arrays, pack.shape.image)
     for parent in list(module.modules()):
         for name, child in list(parent.named_children()):
@@ -266,6 +278,23 @@ def lane_module(pack: LaneStates, lane: Lane, w: Tensor, moments: Tensor) -> nn.
     if pack.shape.tables:
         module = LevelsApart(module, pack.shape.size.numeric)
     return module.to(pack.feed.device).train()
+
+
+def arrays_of_op(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Those of a network of one operation, without its number."""
+    return {name.split(".", 1)[1]: array for name, array in arrays.items()}
+
+
+class ByName(nn.Module):
+    """A user's module that takes its inputs by name, called with them in the order of X."""
+
+    def __init__(self, module: nn.Module, names: Sequence[str]) -> None:
+        super().__init__()
+        self.module, self.names = module, tuple(names)
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        """What the module gives."""
+        return self.module(**dict(zip(self.names, inputs, strict=True)))
 
 
 @torch.no_grad()
@@ -301,6 +330,9 @@ def lane_watched(pack: LaneStates, observer: LaneObserver, lane_index: int) -> W
         modules.append((pack.update, now))
     model, states = modules[0][1], [(update, module.state_dict()) for update, module in modules[1:]]
     criterion = criterion_of(lane, pack)
+    curves = _curves(pack, observer, lane_index)
+    if any(not parameter.requires_grad for parameter in model.parameters()):
+        curves.updates = []  # they are of learned parameters alone, and would be taken for those of others
     return Watched(
         model=model,
         criterion=criterion,
@@ -310,7 +342,7 @@ def lane_watched(pack: LaneStates, observer: LaneObserver, lane_index: int) -> W
         snapshots=states,
         batches=_batches(pack, lane_index, model, criterion),
         evaluation=_evaluation(pack, lane_index, deepcopy(now), criterion),
-        curves=_curves(pack, observer, lane_index),
+        curves=curves,
         steps=pack.update,
     )
 

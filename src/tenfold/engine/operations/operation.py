@@ -121,7 +121,9 @@ class Slot:
 
     def real(self, view: Any) -> Any:
         """A view (lanes, *stored) without its padding, (lanes, *size)."""
-        return view[:, : self.size[0], : self.size[1]] if len(self.size) == 2 and not self.own else view
+        if self.own:
+            return view[(slice(None), *map(slice, self.size))]
+        return view[:, : self.size[0], : self.size[1]] if len(self.size) == 2 else view
 
 
 @dataclass(frozen=True)

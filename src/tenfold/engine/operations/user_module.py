@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -22,6 +23,7 @@ from tenfold.engine.operations.operation import (
     Work,
 )
 from tenfold.engine.plan.size import Size
+from tenfold.errors import BadInput
 from tenfold.recipe.module import Module
 
 if TYPE_CHECKING:
@@ -58,20 +60,56 @@ class ModuleOp(NetworkOperation):
     def slots(self) -> list[Slot]:
         return list(self.skeleton.slots)
 
-    def start(self, fold: Fold) -> dict[str, np.ndarray]:
-        """The first values of its slots on a fold, by kind: as the function draws them with the fold's seed."""
+    def of_width(self, width: int) -> ModuleOp:
+        """The same on a fold whose training rows give so many columns: the function makes it for these."""
+        if self.size.tensors is not None or self.size.image is not None or width == self.size.inputs:
+            return self
+        return replace(self, size=self.size._replace(inputs=width))
+
+    def slots_of(self, width: int) -> list[Slot]:
+        """Its slots, each with the size that it has on a fold of so many columns, stored as on the widest fold.
+
+        Raises `BadInput` where a parameter is larger there, or another one."""
+        mine, own = self.slots(), self.of_width(width).slots()
+        for slot, narrow in zip_longest(mine, own):
+            fits = (
+                slot is not None and narrow is not None and slot.kind == narrow.kind
+                and len(slot.size) == len(narrow.size)
+                and all(n <= most for n, most in zip(narrow.size, slot.size, strict=True))
+            )  # fmt: skip
+            if not fits:
+                name, most = (slot or narrow).kind.split(".", 1)[1], None if slot is None else slot.size
+                raise BadInput(
+                    f"on a fold with {width} input columns {name} is {None if narrow is None else narrow.size}",
+                    where=f"network {self.network.name}", expected=f"at most {most}, as for {self.size.inputs} columns",
+                    do="fewer missing cells, or a module whose parameters do not grow where columns are fewer",
+                )  # fmt: skip
+        return [replace(slot, size=narrow.size) for slot, narrow in zip(mine, own, strict=True)]
+
+    def start(self, fold: Fold, width: int) -> dict[str, np.ndarray]:
+        """The first values of its slots on a fold of so many columns, by kind: as the function draws them with the
+        fold's seed, with zeros where the widest fold has more."""
         from tenfold.engine.user_modules.making import make_module
         from tenfold.engine.user_modules.skeleton import first_seed
 
-        return self.skeleton.values(make_module(self.network, self.size, first_seed(fold)))
+        own = self.of_width(width)
+        values = own.skeleton.values(make_module(own.network, own.size, first_seed(fold)))
+        if own is self:
+            return values
+        stored = {slot.kind: np.zeros(slot.stored) for slot in self.slots_of(width)}
+        for kind, value in values.items():
+            stored[kind][tuple(map(slice, value.shape))] = value
+        return stored
 
     def work(self, layer: Any) -> Work:
         return self.skeleton.work
 
     def lane_values(self, layers: Sequence[Any], column: Callable[[Sequence[float]], Tensor]) -> Any:
         """What runs the lanes."""
+        from tenfold.engine.user_modules.widths import LaneRunners
+
         like = column([0.0])
-        return self.skeleton.runner(like.device, like.dtype)
+        return LaneRunners(self, like.device, like.dtype)
 
     def forward(self, h: Flow, lanes: Operands) -> Flow:
         """h: what each lane's module is called with."""
@@ -83,10 +121,14 @@ class ModuleOp(NetworkOperation):
         return lanes.values(h, held, batch.rows, padded=batch.weight.shape[2], draws=batch.draws, frozen=batch.frozen)
 
     def modules(self, layer: Any, arrays: Arrays) -> list[nn.Module]:
+        from tenfold.engine.layers import GivenModule
+
+        return [GivenModule(self.with_arrays(arrays)).eval()]
+
+    def with_arrays(self, arrays: Arrays) -> nn.Module:
         """The user's module with these numbers."""
         import torch
 
-        from tenfold.engine.layers import GivenModule
         from tenfold.engine.user_modules.making import make_module
         from tenfold.engine.user_modules.skeleton import KIND
 
@@ -96,4 +138,4 @@ class ModuleOp(NetworkOperation):
             for kind, array in arrays.items():
                 tensor = own[kind.removeprefix(KIND)]
                 tensor.copy_(torch.from_numpy(np.asarray(array)).to(tensor.dtype))
-        return [GivenModule(module).eval()]
+        return module

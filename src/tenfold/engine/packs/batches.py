@@ -10,12 +10,14 @@ import torch
 from torch import Tensor
 
 from tenfold.data.feed.batches import deal
+from tenfold.engine.lane_failed import own_code
 from tenfold.engine.operations.operation import BatchContext, Flow, rule_blocks
 from tenfold.engine.packs.dropout_masks import DropoutMasks
 from tenfold.engine.packs.lanes import Lane, LaneValues
 from tenfold.engine.packs.rows import Ahead, Feed
 from tenfold.engine.plan.shape import Shape
 from tenfold.errors import BadInput
+from tenfold.recipe.module import function_name
 from tenfold.recipe.recipe import loss_of
 
 
@@ -132,8 +134,10 @@ class PackBatches:
         """Inputs of the groups (G, B, D) for every lane: (L, B, D), or an image tensor a lane, cut to its real rows;
         for a user's module rows or images of each lane, cut too."""
         if self.shape.image is None and self.shape.is_module:
+            # a module gets the columns of its own fold, not those that pad it to the widest one
             rows = [len(x[0])] * len(self.folds) if real is None else real
-            return [x[group][:n, : self.shape.inputs] for group, n in zip(self.group_list, rows, strict=True)]
+            widths = [self.feed.folds[fold].encoding.width for fold in self.folds]
+            return [x[g][:n, :width] for g, n, width in zip(self.group_list, rows, widths, strict=True)]
         if self.shape.image is None:
             return x.index_select(0, self.group_of)
         height, width, channels = self.shape.image
@@ -168,9 +172,11 @@ class PackBatches:
     def _own_losses(self, output: Tensor, batch: Batch) -> Tensor:
         """The user's own loss of the real rows of each lane (L,)."""
         found: list[Tensor] = []
-        for out, target, rows in zip(output, batch.target, batch.context.rows, strict=True):
-            loss = self._own_loss(out[:rows].unflatten(1, self._output_shape), target[:rows])
-            found.append(loss if loss.dim() == 0 else loss.mean())
+        lanes = zip(output, batch.target, batch.context.rows, strict=True)
+        for place, (out, target, rows) in enumerate(lanes):
+            with own_code(f"its loss {function_name(self._own_loss)}", [place]):
+                loss = self._own_loss(out[:rows].unflatten(1, self._output_shape), target[:rows])
+                found.append(loss if loss.dim() == 0 else loss.mean())
         return torch.stack(found)
 
     def _losses_of(self, output: Tensor, batch: Batch) -> Tensor:

@@ -44,7 +44,7 @@ def initial_parameters(
             if isinstance(module, ModuleOp):
                 key = (lane.fold, module)
                 if key not in own:
-                    own[key] = module.start(fold)
+                    own[key] = module.start(fold, widths[lane.fold])
                 row[slot.start : slot.stop] = own[key][slot.kind].reshape(-1)
                 continue
             layer += slot.kind == "weight"

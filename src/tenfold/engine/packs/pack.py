@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from tenfold.data.feed.batches import align
+from tenfold.engine.lane_failed import LaneFailed
 from tenfold.engine.packs.batches import EpochPlan
 from tenfold.engine.packs.first_order import FirstOrderStep
 from tenfold.engine.packs.lane_states import LaneStates
@@ -55,7 +56,11 @@ class Pack(LaneStates):
             if tick() != "go on":
                 self._settle()
                 return False
-            self._step.step(self.update, self.batch_loss(plan), self._note)
+            try:
+                self._step.step(self.update, self.batch_loss(plan), self._note)
+            except LaneFailed:  # the lanes that have failed leave, and the others go on from this update
+                self._settle()
+                raise
             self._restrict()
             if self.observer is not None:
                 self.observer.after(self)

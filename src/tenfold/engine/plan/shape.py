@@ -84,11 +84,19 @@ class Layout:
     moments: dict[int, tuple[int, int, int]]
     moment_total: int
     inputs: int
+    module: ModuleOp | None = None  # the user's own, where that is the network
 
     @property
     def weights(self) -> list[int]:
         """The numbers of the slots that hold weights."""
         return [i for i, slot in enumerate(self.slots) if slot.is_weight]
+
+    def slots_of(self, width: int) -> Sequence[Slot]:
+        """The slots with their sizes on a fold that has so many input columns."""
+        if self.module is not None:
+            places = zip(self.slots, self.module.slots_of(width), strict=True)
+            return [replace(slot, size=own.size) for slot, own in places]
+        return [slot.cut(self.inputs - width) for slot in self.slots]
 
     def views(self, flat: Any) -> list[Any]:
         """One view (L, *stored) for each slot of rows (L, total)."""
@@ -113,7 +121,8 @@ class Layout:
             if width:
                 moments[number] = (moment_start, moment_start + align(width), width)
                 moment_start += 2 * align(width)
-        return Layout(tuple(slots), max(start, ALIGN), moments, moment_start, shape.inputs)
+        module = shape.ops[0] if isinstance(shape.ops[0], ModuleOp) else None
+        return Layout(tuple(slots), max(start, ALIGN), moments, moment_start, shape.inputs, module)
 
 
 def as_column(column: Any, like: Any) -> Any:

@@ -14,11 +14,16 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 from torch.func import vmap
+from torch.utils._pytree import tree_map
 
+from tenfold.engine.lane_failed import own_code
 from tenfold.engine.undisturbed import own_random_state
+from tenfold.engine.user_modules.batch_norm import with_lanes_apart
 from tenfold.engine.user_modules.draws import DrawnDropout, MaskBoard, ModuleDraws, masks_of, with_drawn_dropout
 from tenfold.errors import BadInput, clipped
 
+BEHIND = 64  # rows of copies behind the lanes, so that what fills no vector is theirs
+FORWARD = "its forward pass"
 ModuleInput = Any  # what one module is called with: a tensor, a tuple or a dict of tensors, first axis the rows
 
 
@@ -30,11 +35,14 @@ class Names(NamedTuple):
 
 
 class Ways(NamedTuple):
-    """Whether lanes are stacked in training and in evaluation, and whether the module draws numbers of its own."""
+    """Whether lanes are stacked in training and in evaluation, and whether the module draws numbers of its own; behind:
+    whether copies of a lane are put behind all others, because the last numbers of a tensor are computed otherwise (one
+    by one, where others fill a vector), and whose they are must not depend on which lanes there are."""
 
     training: bool
     evaluation: bool
     draws: bool
+    behind: bool = False
 
 
 class _Called:
@@ -88,23 +96,28 @@ class ModuleRunner:
         self.board = MaskBoard()
         module = deepcopy(module).to(device, dtype)
         module.requires_grad_(False)
-        self._evaluating = _Called(deepcopy(module).eval(), names)
+        evaluating = deepcopy(module).eval()
+        if ways.evaluation:
+            with_lanes_apart(evaluating)
+        self._evaluating = _Called(evaluating, names)
         with_drawn_dropout(module.train(), self.board)
+        if ways.training:
+            with_lanes_apart(module)
         self._training = _Called(module, names)
         self._drops = any(isinstance(part, DrawnDropout) for part in module.modules())
         self._noted: dict[Any, list[tuple[tuple[int, ...], float]]] = {}
 
     def __call__(
         self, x: Sequence[ModuleInput], held: Sequence[Tensor], rows: Sequence[int] | None = None, *, padded: int = 0,
-        draws: ModuleDraws | None = None, frozen: bool = False,
+        draws: ModuleDraws | None = None, frozen: bool = False, places: Sequence[int] | None = None,
     ) -> Tensor:  # fmt: skip
         """Outputs (L, padded, C) of the lanes. x: what each lane's module is called with; held: for each of `names` a
         tensor (L, ...), buffers moved in place unless frozen; rows: real rows of each lane in training, None in
-        evaluation, where all have the same number."""
+        evaluation, where all have the same number; places: of the lanes among those of `draws`."""
         count = len(self.names.parameters)
         parameters, buffers = held[:count], held[count:]
         if rows is None:
-            return self._run(x, parameters, buffers, list(range(len(x))), None)[0]
+            return self._run(x, parameters, buffers, list(range(len(x)) if places is None else places), None)[0]
         groups: dict[int, list[int]] = {}
         for lane, number in enumerate(rows):
             groups.setdefault(number, []).append(lane)
@@ -114,7 +127,8 @@ class ModuleRunner:
             at = torch.tensor(lanes, device=held[0].device) if held and not every else None
             own = [part if at is None else part.index_select(0, at) for part in parameters]
             kept = [part.detach() if at is None else part.detach().index_select(0, at) for part in buffers]
-            out, after = self._run([x[lane] for lane in lanes], own, kept, lanes, draws)
+            drawn_for = lanes if places is None else [places[lane] for lane in lanes]
+            out, after = self._run([x[lane] for lane in lanes], own, kept, drawn_for, draws)
             if not frozen:
                 for to, new in zip(buffers, after, strict=True):
                     # a lane's row is being differentiated, and what moves here is no part of that
@@ -139,12 +153,13 @@ class ModuleRunner:
             masks = masks_of(self.board, draws, lanes)
         if self.ways.training if training else self.ways.evaluation:
             called = self._training if training else self._evaluating
-            return self._stacked(called, stack_rows(x), parameters, [part.clone() for part in kept], masks)
+            with own_code(FORWARD, lanes):
+                return self._stacked(called, stack_rows(x), parameters, [part.clone() for part in kept], masks)
         outs: list[Tensor] = []
         after: list[tuple[Tensor, ...]] = []
         own = [part.unbind(0) for part in parameters]  # whose derivative stacks; that of an index would fill zeros
         for i, lane in enumerate(lanes):
-            with self._seeded(draws, lane):
+            with self._seeded(draws, lane), own_code(FORWARD, [lane]):
                 out, new = self._one(
                     x[i], [part[i] for part in own], [part[i].clone() for part in kept], [m[i] for m in masks],
                     training=training,
@@ -172,8 +187,13 @@ class ModuleRunner:
             self.board.hand_out(drawn)
             return called(x, (*own, *kept))
 
-        out, after = vmap(one, randomness="error")(x, list(parameters), list(buffers), list(masks))
-        return out, list(after)
+        given = x, list(parameters), list(buffers), list(masks)
+        count = len(tensors_of(x)[0])
+        if self.ways.behind:
+            copies = -(-BEHIND // tensors_of(x)[0].shape[1])
+            given = tree_map(lambda part: torch.cat([part, part[:1].expand(copies, *part.shape[1:])]), given)
+        out, after = vmap(one, randomness="error")(*given)
+        return out[:count], [part[:count] for part in after]
 
     def _note(self, x: ModuleInput, parameters: Sequence[Tensor], buffers: Sequence[Tensor]) -> None:
         """Let the board know what dropout layers ask for with so many rows."""

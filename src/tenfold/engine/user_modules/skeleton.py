@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import lru_cache
@@ -18,6 +18,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from tenfold.data.feed.randomness import derive, derive_int
 from tenfold.data.feed.tensors import TensorShape
 from tenfold.data.split.folds import Fold
+from tenfold.engine.lane_failed import LaneFailed
 from tenfold.engine.operations.operation import Slot, Work
 from tenfold.engine.plan.size import Size
 from tenfold.engine.undisturbed import own_random_state
@@ -39,7 +40,8 @@ from tenfold.rules.initialization import Fans
 if TYPE_CHECKING:
     from tenfold.recipe.module import Module
 
-PROBED = 6  # rows of the trial that a module is put to
+PROBED, MORE_PROBED = 6, 20  # rows of the trial that a module is put to, and of another one
+BESIDE = 5  # lanes of the trial of whether bits depend on other lanes
 KIND = "module."  # begins the kinds of its slots
 CONVOLUTIONS = nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d
 RECURRENT = nn.RNNBase, nn.RNNCellBase
@@ -93,6 +95,7 @@ def first_seed(fold: Fold) -> int:
 def skeleton(network: Module, size: Size) -> Skeleton:
     """The skeleton of a network for rows of this size. Raises `BadInput` where the function or its module fails."""
     module, other = make_module(network, size, 0), make_module(network, size, 1)
+    _refuse_shared(network, module, other)
     module, other = module.float(), other.float()
     constant = _constants(module)
     buffers = {name: buffer for name, buffer in module.named_buffers() if name not in constant}
@@ -107,6 +110,19 @@ def skeleton(network: Module, size: Size) -> Skeleton:
     )
     trial = _Trial(draft, network, size, (draft.values(module), draft.values(other)))
     return trial.result()
+
+
+def _refuse_shared(network: Module, module: nn.Module, other: nn.Module) -> None:
+    """Refuse a function that gives the same module, or one with the same parameters, whenever it is called."""
+    where, expected = f"network {network.name}", "a new module, with parameters of its own, at each call"
+    if module is other:
+        raise BadInput("it returns one shared module each time", where=where, expected=expected,
+                       do="make the module inside the function")  # fmt: skip
+    own = {id(parameter) for parameter in other.parameters()}
+    shared = next((name for name, parameter in module.named_parameters() if id(parameter) in own), None)
+    if shared is not None:
+        raise BadInput(f"the modules that it returns share the parameter {shared}", where=where, expected=expected,
+                       do="make every part inside the function")  # fmt: skip
 
 
 def _constants(module: nn.Module) -> set[str]:
@@ -172,8 +188,9 @@ class _Trial:
         except BadInput as error:
             raise BadInput(error.found, where=where, expected=error.expected, do=error.do) from error
         except Exception as error:
-            found = f"it fails on rows of X ({self._in_words()}): {type(error).__name__}: {one_line(error)}"
-            raise BadInput(found, where=where, do="call it on a few rows of X yourself") from error
+            cause = error.error if isinstance(error, LaneFailed) else error
+            found = f"it fails on rows of X ({self._in_words()}): {type(cause).__name__}: {one_line(cause)}"
+            raise BadInput(found, where=where, do="call it on a few rows of X yourself") from cause
         if looped.outputs.shape[1] != PROBED:
             shape = tuple(looped.outputs.shape[1:])
             raise BadInput(f"{PROBED} rows give outputs {shape}", where=where, expected="an output for every row")
@@ -193,7 +210,14 @@ class _Trial:
         elsewhere = Ways(stacks, stacks and not self._evaluates_otherwise(evaluated), draws)
         if stacks and convolutions:
             why, stacks = "convolutions of one lane at a time are faster on a CPU", False
-        ways = Ways(stacks, stacks and elsewhere.evaluation, draws)
+        behind = stacks and self._depends_on_others(self._passed, Ways(True, False, False))
+        if behind and self._depends_on_others(self._passed, Ways(True, False, False, behind=True)):
+            why, stacks = "stacked, the last bits of each would depend on the others", False
+        evaluation = stacks and elsewhere.evaluation
+        if evaluation:
+            how = Ways(True, True, False, behind)
+            evaluation = not self._depends_on_others(lambda *these: [self._evaluate(*these)], how)
+        ways = Ways(stacks, evaluation, draws, behind and stacks)
         leaves = sum(1 for part in draft.module.modules() if not list(part.children()))
         work = Work(**{**vars(work), "convs": 0 if stacks else leaves})
         return Skeleton(
@@ -201,17 +225,20 @@ class _Trial:
             looped.outputs.shape[2], self._output_shape, work,
         )  # fmt: skip
 
-    def _run(self, ways: Ways) -> _Made:
-        """One training pass of two lanes and its gradients, by derived draws."""
-        runner = self._runner(ways)
-        held = [part.clone() for part in self.held]
+    def _run(
+        self, ways: Ways, lanes: Sequence[int] = (0, 1), probed: int = PROBED, runner: ModuleRunner | None = None
+    ) -> _Made:
+        """One training pass of some lanes, each on so many rows of its own, and its gradients, by derived draws. Lanes
+        of even numbers have the same parameters, and those of odd ones."""
+        runner = runner or self._runner(ways)
+        x, held = self._lanes(lanes, probed)
         learned = [i for i, slot in enumerate(self.draft.slots) if slot.learned]
         for i in learned:
             held[i].requires_grad_()
-        rows = np.arange(PROBED)
-        draws = ModuleDraws([Fold(rows, rows[:0], 0, 0)], [0, 0], torch.device("cpu"))
-        outputs = runner(self.x, held, [PROBED, PROBED], padded=PROBED, draws=draws)
-        weights = torch.linspace(0.5, 1.5, outputs.numel()).view_as(outputs)
+        rows = np.arange(probed)
+        draws = ModuleDraws([Fold(rows, rows[:0], 0, 0)], [0] * len(lanes), torch.device("cpu"))
+        outputs = runner(x, held, [probed] * len(lanes), padded=probed, draws=draws)
+        weights = torch.linspace(0.5, 1.5, outputs[0].numel()).view_as(outputs[0]).expand_as(outputs)
         leaves = [held[i] for i in learned]
         found: Any = ()
         if leaves and outputs.requires_grad:
@@ -219,9 +246,32 @@ class _Trial:
         gradients = [_NO_GRADIENT if g is None else g for g in (found or [None] * len(leaves))]
         return _Made(outputs.detach(), gradients, [part.detach() for part in held[len(self.draft.names.parameters) :]])
 
+    def _lanes(self, lanes: Sequence[int], probed: int) -> tuple[list[ModuleInput], list[Tensor]]:
+        rows = [probe_rows(self.size, probed, lane) for lane in lanes]
+        return rows, [part[[lane % 2 for lane in lanes]] for part in self.held]
+
     @torch.no_grad()
-    def _evaluate(self, ways: Ways) -> Tensor:
-        return self._runner(ways)(self.x, self.held)
+    def _evaluate(
+        self, ways: Ways, lanes: Sequence[int] = (0, 1), probed: int = PROBED, runner: ModuleRunner | None = None
+    ) -> Tensor:
+        return (runner or self._runner(ways))(*self._lanes(lanes, probed))
+
+    def _depends_on_others(self, passes: Callable[..., Sequence[Tensor]], ways: Ways) -> bool:
+        """Whether the bits of a stacked lane depend on which lanes are beside it. passes: the tensors (lanes, ...) of a
+        pass of these lanes on so many rows."""
+        runner = self._runner(ways)
+        for probed in (PROBED, MORE_PROBED):
+            whole = passes(ways, range(BESIDE), probed, runner)
+            for some in ([0], [BESIDE - 1], [1, BESIDE - 2]):
+                pairs = zip(whole, passes(ways, some, probed, runner), strict=True)
+                if not all(torch.equal(a[some].nan_to_num(), b.nan_to_num()) for a, b in pairs):
+                    return True
+        return False
+
+    def _passed(self, *how: Any) -> list[Tensor]:
+        """All that a training pass makes."""
+        made = self._run(*how)
+        return [made.outputs, *(g for g in made.gradients if g is not _NO_GRADIENT), *made.buffers]
 
     def _runner(self, ways: Ways) -> ModuleRunner:
         return replace(self.draft, ways=ways).runner(torch.device("cpu"), torch.float32)
@@ -236,7 +286,7 @@ class _Trial:
                 warnings.simplefilter("error")  # of operations that torch would loop over, slowly
                 stacked = self._run(Ways(True, False, False))
         except Exception as error:
-            return _reason(error)
+            return _reason(error.error if isinstance(error, LaneFailed) else error)
         pairs = zip(
             [looped.outputs, *looped.gradients, *looped.buffers],
             [stacked.outputs, *stacked.gradients, *stacked.buffers],

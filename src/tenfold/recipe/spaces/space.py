@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,12 +29,17 @@ GIVE_UP = 10_000  # repeats in a row after which a space that is too large to li
 
 def functions_of(recipes: Sequence[Recipe]) -> list[Callable[..., Any]]:
     """The functions of the modules among the networks of recipes, each once."""
+    return list(dict.fromkeys(function for function in _made_by(recipes) if callable(function)))
+
+
+def _made_by(recipes: Sequence[Recipe]) -> list[Any]:
+    """The functions, or names of such, of the modules among the networks of recipes."""
     networks = [recipe.network for recipe in recipes if isinstance(recipe.network, Module)]
-    functions = [function for network in networks for function in (network.make_model, network.loss)]
-    return list(dict.fromkeys(function for function in functions if callable(function)))
+    return [made for network in networks for made in (network.make_model, network.loss) if made is not None]
 
 
-def _functions(node: Node) -> Iterator[Callable[..., Any]]:
+def _functions(node: Node) -> Iterator[Any]:
+    """The same of a tree."""
     match node:
         case Choice(options):
             inner = options
@@ -44,11 +49,28 @@ def _functions(node: Node) -> Iterator[Callable[..., Any]]:
             inner = tuple(child for _, child in fields)
             if record is Module:
                 known = [child.value for name, child in fields if name in (MAKE, LOSS) and isinstance(child, Fixed)]
-                yield from (function for function in known if callable(function))
+                yield from (made for made in known if made is not None)
         case _:
             inner = ()
     for child in inner:
         yield from _functions(child)
+
+
+def _bound(node: Node, functions: Mapping[str, Callable[..., Any]]) -> Node:
+    """The node with the functions of its modules, where their names alone stand."""
+    match node:
+        case Choice(options):
+            return Choice(tuple(_bound(option, functions) for option in options))
+        case Items(items):
+            return Items(tuple(_bound(item, functions) for item in items))
+        case Group(record, fields):
+            if record is not Module:
+                return Group(record, tuple((name, _bound(child, functions)) for name, child in fields))
+            known = {name: child.value for name, child in fields if name in (MAKE, LOSS) and isinstance(child, Fixed)}
+            bound = Module(known[MAKE], loss=known.get(LOSS)).bind(functions).written()
+            return Group(record, tuple((n, Fixed(bound.get(n)) if n in known else child) for n, child in fields))
+        case _:
+            return node
 
 
 @dataclass(frozen=True, repr=False)
@@ -117,7 +139,18 @@ class Space:
     @property
     def functions(self) -> list[Callable[..., Any]]:
         """The functions of the modules among its networks."""
-        return list(dict.fromkeys([*functions_of(self.first), *_functions(self.tree)]))
+        return list(dict.fromkeys(made for made in self.made_by if callable(made)))
+
+    @property
+    def made_by(self) -> list[Any]:
+        """The same, with the names of functions that a file has named and nobody has given yet."""
+        return [*_made_by(self.first), *_functions(self.tree)]
+
+    def with_modules(self, functions: Mapping[str, Callable[..., Any]]) -> Space:
+        """The space with the functions of its modules, of which a file holds the names alone. Raises `BadInput` where
+        no such function is given."""
+        first = tuple(recipe.with_modules(functions) for recipe in self.first)
+        return replace(self, tree=_bound(self.tree, functions), first=first)
 
     def sample(self, n: int, seed: int = 0) -> list[Recipe]:
         """n distinct recipes, those of `first` and then others at random, or all of a smaller space; the first k of

@@ -11,6 +11,7 @@ from tenfold.errors import BadInput
 from tenfold.formatting import nearest
 from tenfold.recipe.grammar.field_kinds import Either, Family, Fields, LayerList, kinds
 from tenfold.recipe.recipe import Recipe
+from tenfold.recipe.words.topics import TOPICS, Topic
 from tenfold.rules.record import SECTIONS, sections
 
 LABEL = 12  # columns of a section's name
@@ -73,8 +74,8 @@ def _entries(record: type) -> Iterator[Entry]:
                     yield from _entries(inner)
 
 
-def explain(name: str) -> list[Entry]:
-    """The rules of that name (of a file or of Python, however it is spelled), each once.
+def explain(name: str) -> list[Entry | Topic]:
+    """The rules of that name (of a file or of Python, however it is spelled), each once; and what is no rule.
 
     Raises `BadInput` with the nearest name and all names by place.
     """
@@ -87,8 +88,11 @@ def explain(name: str) -> list[Entry]:
         # a rule that has the same name in two places is listed in the first
         if not any(names.get(entry.name) is entry.rule for names in places.values()):
             places.setdefault(entry.place, {})[entry.name] = entry.rule
-    if matching:
-        return list(matching.values())
+    topics = [topic for topic in TOPICS if _letters(topic.name) == asked]
+    if matching or topics:
+        return [*matching.values(), *topics]
+    for topic in TOPICS:
+        places.setdefault(f"{topic.place}s" if topic.place in ("field", "preset") else topic.place, {})[topic.name] = Topic
     near = nearest(name, (known for names in places.values() for known in names), likeness=0.5)
     listed = "\n".join(f"  {place}: {', '.join(names)}" for place, names in places.items())
     hint = f"; nearest: {near}" if near else ""
@@ -99,8 +103,10 @@ def _letters(name: str) -> str:
     return "".join(filter(str.isalnum, name)).lower()
 
 
-def explanation(entry: Entry, *, width: int = WIDEST) -> str:
+def explanation(entry: Entry | Topic, *, width: int = WIDEST) -> str:
     """The entry for people to read: its name and place, the summary, then its sections, wrapped."""
+    if isinstance(entry, Topic):
+        return "\n".join(entry.lines(max(min(width, WIDEST), 40), LABEL)) + "\n"
     text = sections(entry.rule)
     presets = (f"{library} ({yaml_fields(fields) or 'as here'})" for library, fields in entry.presets.items())
     text |= {"Defaults": yaml_fields(entry.defaults), "Presets": "; ".join(presets)}
