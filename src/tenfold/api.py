@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,7 +56,7 @@ class CrossValidation:
 
     trained: SearchResults
     data: Labelled
-    by: TrainedBy = TrainedBy()
+    by: TrainedBy = field(default_factory=TrainedBy)
 
     def __repr__(self) -> str:
         """A line a recipe: its mean score, the standard error of it, what it is."""
@@ -108,7 +108,7 @@ class Search:
     seed: int
     device: str
     space: Space | None = None
-    by: TrainedBy = TrainedBy()
+    by: TrainedBy = field(default_factory=TrainedBy)
 
     def __repr__(self) -> str:
         """The ten best recipes: mean score, the standard error of it, what it is."""

@@ -100,8 +100,9 @@ def test_what_a_module_does_is_said(iris):
     ):
         with pytest.raises(BadInput, match=message):
             tenfold.cross_validate(Recipe(network=network, epochs=1), *iris, folds=3, device="cpu")
-    with pytest.raises(BadInput, match="a module of your own, Unused"):
-        tenfold.diagnose_recipe(recipe, *iris)
+    own_loss = Recipe(network=Module(mlp, loss=lambda outputs, targets: outputs.sum()))
+    with pytest.raises(BadInput, match="its loss is a function of your own"):
+        tenfold.diagnose_recipe(own_loss, *iris)
     with pytest.raises(BadInput, match="only its name is here"):
         tenfold.cross_validate(Recipe.from_dict(recipe.to_dict()), *iris, folds=3, device="cpu")
     with pytest.raises(BadInput, match="its own first weights"):

@@ -11,6 +11,8 @@ from sklearn.datasets import load_iris
 
 import tenfold
 from tenfold import BadInput, Module, Space
+from tenfold.run.replay import replay
+from tenfold.store.run_directory import Run
 
 SPACE = {"network": Module(mlp, width=[4, 8], rate=0.2), "optimizer": {"adam": {"lr": [0.03, 0.003]}}, "epochs": 6}
 # The third checkpoint kills the process: one is due at every update.
@@ -62,10 +64,23 @@ def test_a_killed_search_of_a_module_goes_on_to_the_same_result(tmp_path):
     assert again.table == whole.table
     for number in range(4):
         assert np.array_equal(again.trained.out_of_fold(number), whole.trained.out_of_fold(number), equal_nan=True)
+    replayed = again.replay("all")
+    assert len(replayed.trials) == 12
+    assert replayed.comparable
+    assert all(trial.equal for trial in replayed.trials), replayed.in_words()
+    assert tenfold_check(run_dir) == "a search in Python keeps its work there, and its data are in Python"
     with pytest.raises(BadInput, match="begun with other seed"):
         searched(run_dir, seed=1, folds=_same_folds(whole))
     with pytest.raises(BadInput, match="X, y or the folds"):
         searched(run_dir, repeats=2)
+
+
+def tenfold_check(run_dir):
+    """What the replay of a directory says without the data."""
+    with Run.read(Path(run_dir)) as run, pytest.raises(BadInput) as refused:
+        replay(run, "all")
+    assert "and then .replay('all')" in refused.value.do
+    return refused.value.found
 
 
 def _same_folds(found):

@@ -138,7 +138,7 @@ ModuleOption = Annotated[
     list[str] | None,
     typer.Option(
         metavar="FILE:FUNCTION",
-        help="A network of your own: the function in a Python file of yours that makes it; can be repeated, for a loss.",
+        help="A network of your own: the function of a Python file that makes it; can be repeated, for a loss.",
     ),
 ]
 ModuleAgainOption = Annotated[

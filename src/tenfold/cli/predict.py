@@ -72,6 +72,7 @@ def predict(
     image of a folder and its subfolders, sorted by path, one image file, or an npz file.
     """
     from tenfold.data.read.read import read_images
+
     if output is not None:
         _check_output(output, data)
     if as_json and output is None:

@@ -34,14 +34,15 @@ from tenfold.recipe.presets import recipe_preset
 from tenfold.statistics.metrics import metrics_for
 
 Array = np.ndarray
-Rows = Table | Images | TensorRows
+ReadRows = Table | Images | TensorRows
 
 
 @dataclass(frozen=True)
 class Prepared:
     """The development rows as a problem, and the sealed rows, whose labels nothing has used.
 
-    schema: of the columns, None for images and tensors. target: the name of what is learned. division: the folds in words.
+    schema: of the columns, None for images and tensors. target: the name of what is learned. division: the folds in
+    words.
     """
 
     settings: Settings
@@ -134,7 +135,7 @@ def _prepare(settings: Settings) -> Prepared:
     )  # fmt: skip
 
 
-def _kind(data: Rows) -> str:
+def _kind(data: ReadRows) -> str:
     """What rows are, in words."""
     return "a table" if isinstance(data, Table) else "images" if isinstance(data, Images) else "tensors"
 
@@ -149,13 +150,13 @@ def _named(settings: Settings) -> list[str]:
     return [name for name in (settings.target, settings.groups, settings.time, *settings.drop) if name is not None]
 
 
-def _marker_warnings(usable: Rows) -> list[str]:
+def _marker_warnings(usable: ReadRows) -> list[str]:
     """A warning of columns of text that a word which was read as missing fills much of."""
     option = "give --missing '', so that every word is a value"
     return marker_warnings(usable.columns, option) if isinstance(usable, Table) else []
 
 
-def _splits(data: Rows, target: Target, settings: Settings) -> Splits:
+def _splits(data: ReadRows, target: Target, settings: Settings) -> Splits:
     """How the rows with a target are to be divided."""
     columns: dict[str, Array | None] = {"groups": None, "time": None}
     for name in columns:
@@ -186,7 +187,7 @@ def _dividing(table: Table, name: str, option: str, keep: Array) -> Array:
     return column.values[keep]
 
 
-def _inputs_of(data: Rows, target: Target, settings: Settings, *, other: bool = False) -> Rows:
+def _inputs_of(data: ReadRows, target: Target, settings: Settings, *, other: bool = False) -> ReadRows:
     """What may be learned from: everything but the target, the columns to be left out, and the one that names the
     groups. other: a file of test rows, which may lack those."""
     if not isinstance(data, Table):
@@ -205,9 +206,7 @@ def _inputs_of(data: Rows, target: Target, settings: Settings, *, other: bool = 
     return table if settings.groups is None or other else table.drop(settings.groups)
 
 
-def _sides(
-    usable: Rows, target: Target, splits: Splits, settings: Settings, *, alone: bool
-) -> tuple[Array, Array]:
+def _sides(usable: ReadRows, target: Target, splits: Splits, settings: Settings, *, alone: bool) -> tuple[Array, Array]:
     """Development and test rows; alone: the test rows come from elsewhere."""
     share = 0.0 if alone else settings.holdout
     if isinstance(usable, Table):
@@ -233,9 +232,7 @@ def _without_names(table: Table) -> Table:
     return replace(table, columns=others) if others else table
 
 
-def _test_file(
-    data: Rows, target: Target, settings: Settings
-) -> tuple[Rows, Target, list[str], Rows]:
+def _test_file(data: ReadRows, target: Target, settings: Settings) -> tuple[ReadRows, Target, list[str], ReadRows]:
     """The rows of the file of test rows, their target, notes, and the rows with all columns."""
     # The same program wrote both files, but not with the same lines above the table.
     reading = replace(settings.reading, header_row=None, skip_rows="")
@@ -289,7 +286,7 @@ def _copies(development: Inputs, test: Inputs) -> list[str]:
     return [f"{equal}: their score tells little about new rows"]
 
 
-def _understand(rows: Rows, target: Target, *, grouped: bool) -> tuple[Schema | None, Card, Inputs]:
+def _understand(rows: ReadRows, target: Target, *, grouped: bool) -> tuple[Schema | None, Card, Inputs]:
     """The schema, the card and the inputs of the development rows."""
     if isinstance(rows, Images):
         inputs = row_inputs(rows, None)
@@ -302,7 +299,7 @@ def _understand(rows: Rows, target: Target, *, grouped: bool) -> tuple[Schema | 
     return schema, card, inputs
 
 
-def _reading(data: Rows, settings: Settings) -> dict[str, Any]:
+def _reading(data: ReadRows, settings: Settings) -> dict[str, Any]:
     """What was decided about the file, as JSON: what was noticed, what later files are read by, what was asked for."""
     if not isinstance(data, Table):
         return {}

@@ -21,8 +21,9 @@ Array = np.ndarray
 
 @dataclass(frozen=True)
 class Sealed:
-    """Test rows, which no statistic has seen. schema: of the development rows, None for images and tensors; whole: the rows with
-    all that was read of them, the target and the columns left out too. source_sha: of their file, "" for none."""
+    """Test rows, which no statistic has seen. schema: of the development rows, None for images and tensors; whole: the
+    rows with all that was read of them, the target and the columns left out too. source_sha: of their file, "" for
+    none."""
 
     _rows: Table | Images | TensorRows
     _y: Array

@@ -110,7 +110,9 @@ class Settings:
     def _bind(self) -> None:
         """Put the functions of the user's own into the recipe and the space."""
         if self.preset is not None and self.recipe is None and self.modules:
-            raise BadInput(f"--module together with --recipe {self.preset}", expected="a recipe for a network of your own")
+            raise BadInput(
+                f"--module together with --recipe {self.preset}", expected="a recipe for a network of your own"
+            )
         if self.recipe is None and self.space is None:
             return
         from tenfold.recipe.own_functions import OwnFunctions

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from tenfold.engine.engines import Engine, make_lanes
-from tenfold.engine.out_of_memory import is_out_of_memory
 from tenfold.engine.lane_failed import LaneFailed
+from tenfold.engine.out_of_memory import is_out_of_memory
 from tenfold.engine.packs.lane_states import LaneRows, LaneStates, Snapshot
 from tenfold.engine.packs.lanes import Lane
 from tenfold.engine.packs.rows import Feed

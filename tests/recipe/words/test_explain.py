@@ -1,12 +1,16 @@
 """What `recipes --explain` says of a rule: found by any of its names, all sections, wrapped."""
 
 import json
+import re
 
 import pytest
 
 from tenfold.errors import BadInput
+from tenfold.recipe import Recipe
 from tenfold.recipe.grammar.field_kinds import kinds
+from tenfold.recipe.presets import RECIPE_PRESETS
 from tenfold.recipe.words.explain import catalogue, explain, explanation
+from tenfold.recipe.words.topics import TOPICS
 from tenfold.rules.activations import LeakyReLU
 from tenfold.rules.normalization import BatchNorm
 from tenfold.rules.record import SECTIONS, sections
@@ -80,3 +84,19 @@ def test_an_unknown_name_is_refused_with_all_there_are():
     assert any(line.startswith("  layer: dense, conv, ") and "relu" not in line for line in lines)
     with pytest.raises(BadInput, match="unknown name '';"):
         explain("")
+
+
+@pytest.mark.parametrize("topic", TOPICS, ids=lambda topic: topic.name)
+def test_values_of_fields_and_presets_are_explained_too(topic):
+    assert topic in explain(topic.name.upper())
+    text = explanation(topic, width=60)
+    assert text.startswith(f"{topic.name} ({topic.place})\n")
+    assert max(map(len, text.splitlines())) <= 60
+    assert topic.to_dict()["summary"] in " ".join(text.split()).replace("Choose", "")
+
+
+def test_every_value_of_the_fields_and_every_preset_is_a_topic():
+    named = {topic.name for topic in TOPICS}
+    assert {"integers", "categories", *RECIPE_PRESETS} <= named
+    values = set(re.findall(r"'(\w+)'", Recipe.__annotations__["categories"]))
+    assert values == {"one_hot", "target_means", "embedded"} <= named

@@ -92,7 +92,8 @@ class TensorFacts:
 @dataclass(frozen=True)
 class Card:
     """The data card. rows: development rows; target: name and what it is, in words; dropped_rows: without a target;
-    images, tensors: of images, and of tensors that a user's module takes, which have no columns; leaks: columns that alone predict the target."""
+    images, tensors: of images, and of tensors that a user's module takes, which have no columns; leaks: columns that
+    alone predict the target."""
 
     rows: int
     columns: tuple[CardColumn, ...]

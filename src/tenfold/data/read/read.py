@@ -16,8 +16,8 @@ from tenfold.data.columns.cells import TextTable
 from tenfold.data.columns.conform import conform
 from tenfold.data.columns.schema import Schema
 from tenfold.data.columns.table import Table
-from tenfold.data.read.delimited import read_delimited
 from tenfold.data.feed.tensors import GivenTensors, TensorShapes
+from tenfold.data.read.delimited import read_delimited
 from tenfold.data.read.frames import (
     bundled,
     bundled_digits,

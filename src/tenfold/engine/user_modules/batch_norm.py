@@ -1,4 +1,4 @@
-"""Batch normalization of stacked lanes: torch's own kernel, stacked, gives a lane other last bits by what lies beside it.
+"""Batch normalization of stacked lanes, whose last bits in torch's own kernel depend on what lies beside them.
 
 torch puts the channels of all lanes side by side and adds up in the order that suits their number. Here every lane adds
 up by itself.

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from tenfold.errors import BadInput
 from tenfold.recipe.module import Module
 from tenfold.recipe.network import MLP
 from tenfold.recipe.own_functions import OwnFunctions, not_given
 from tenfold.recipe.recipe import Recipe
-from tenfold.recipe.spaces.space import FIRST, Space
+from tenfold.recipe.spaces.space import FIRST, Space, made_by
 
 NETWORK = "network"
 
@@ -20,7 +22,9 @@ def with_own_network(recipe: Recipe, functions: OwnFunctions) -> Recipe:
     if isinstance(recipe.network, Module):
         if not functions and not recipe.network.bound:
             raise not_given(recipe.network.name, "the recipe")
-        return recipe.with_modules(functions.by_name)
+        bound = recipe.with_modules(functions.by_name)
+        _refuse_names(made_by([bound]), "the recipe")
+        return bound
     if not functions:
         return recipe
     if recipe.network != MLP():
@@ -32,9 +36,7 @@ def space_of_own_networks(space: Space, functions: OwnFunctions) -> Space:
     """The same for a space."""
     named = space.made_by
     if not functions:
-        unbound = next((name for name in named if isinstance(name, str)), None)
-        if unbound is not None:
-            raise not_given(unbound, "the space")
+        _refuse_names(named, "the space")
         return space
     if NETWORK not in space.to_dict() and not named:
         data = {**space.to_dict(), NETWORK: Module(functions.first)}
@@ -43,7 +45,16 @@ def space_of_own_networks(space: Space, functions: OwnFunctions) -> Space:
         return Space(Space.from_dict(data).tree, first)
     if not named:
         raise _beside("space", functions)
-    return space.with_modules(functions.by_name)
+    bound = space.with_modules(functions.by_name)
+    _refuse_names(bound.made_by, "the space")
+    return bound
+
+
+def _refuse_names(made: Sequence[Any], where: str) -> None:
+    """Refuse what is still the name of a function."""
+    unbound = next((name for name in made if isinstance(name, str)), None)
+    if unbound is not None:
+        raise not_given(unbound, where)
 
 
 def _beside(what: str, functions: OwnFunctions) -> BadInput:

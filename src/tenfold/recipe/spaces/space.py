@@ -29,10 +29,10 @@ GIVE_UP = 10_000  # repeats in a row after which a space that is too large to li
 
 def functions_of(recipes: Sequence[Recipe]) -> list[Callable[..., Any]]:
     """The functions of the modules among the networks of recipes, each once."""
-    return list(dict.fromkeys(function for function in _made_by(recipes) if callable(function)))
+    return list(dict.fromkeys(function for function in made_by(recipes) if callable(function)))
 
 
-def _made_by(recipes: Sequence[Recipe]) -> list[Any]:
+def made_by(recipes: Sequence[Recipe]) -> list[Any]:
     """The functions, or names of such, of the modules among the networks of recipes."""
     networks = [recipe.network for recipe in recipes if isinstance(recipe.network, Module)]
     return [made for network in networks for made in (network.make_model, network.loss) if made is not None]
@@ -144,7 +144,7 @@ class Space:
     @property
     def made_by(self) -> list[Any]:
         """The same, with the names of functions that a file has named and nobody has given yet."""
-        return [*_made_by(self.first), *_functions(self.tree)]
+        return [*made_by(self.first), *_functions(self.tree)]
 
     def with_modules(self, functions: Mapping[str, Callable[..., Any]]) -> Space:
         """The space with the functions of its modules, of which a file holds the names alone. Raises `BadInput` where

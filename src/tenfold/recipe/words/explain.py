@@ -91,10 +91,11 @@ def explain(name: str) -> list[Entry | Topic]:
     topics = [topic for topic in TOPICS if _letters(topic.name) == asked]
     if matching or topics:
         return [*matching.values(), *topics]
-    for topic in TOPICS:
-        places.setdefault(f"{topic.place}s" if topic.place in ("field", "preset") else topic.place, {})[topic.name] = Topic
-    near = nearest(name, (known for names in places.values() for known in names), likeness=0.5)
-    listed = "\n".join(f"  {place}: {', '.join(names)}" for place, names in places.items())
+    alone = [place for place, names in places.items() if list(names) == [place]]
+    others = [*alone, *(topic.name for topic in TOPICS)]
+    near = nearest(name, [*(known for names in places.values() for known in names), *others], likeness=0.5)
+    lines = {place: names for place, names in places.items() if place not in alone} | {"others": others}
+    listed = "\n".join(f"  {place}: {', '.join(names)}" for place, names in lines.items())
     hint = f"; nearest: {near}" if near else ""
     raise BadInput(f"unknown name {name[:40]!r}{hint}; there are\n{listed}")
 

@@ -25,7 +25,9 @@ class Topic:
     def lines(self, width: int, label: int) -> list[str]:
         """For people to read, wrapped."""
         found = [f"{self.name} ({self.place})"]
-        found += textwrap.wrap(self.summary, width, initial_indent=" " * (label + 2), subsequent_indent=" " * (label + 2))
+        found += textwrap.wrap(
+            self.summary, width, initial_indent=" " * (label + 2), subsequent_indent=" " * (label + 2)
+        )
         for name, text in (("Choose", self.choose), ("Source", self.source)):
             if text:
                 first = f"  {name:<{label}}"
