@@ -37,6 +37,7 @@ from tenfold.cli.options import (
     TaskOption,
     TensorBoardOption,
     given_functions,
+    modules_again,
     next_directory,
     parse_integer,
     parse_number,
@@ -158,7 +159,7 @@ def fit(
     options |= {**recipe_options(recipe), "space": _space(space), "drop": tuple(drop or ())}
     options["modules"] = given_functions(module)
     settings = Settings(**{**options, "time_limit": parse_seconds(time_limit)})
-    _fit(settings, out, begun, tensorboard, dry_run=dry_run, as_json=as_json)
+    _fit(settings, out, begun, tensorboard, dry_run=dry_run, as_json=as_json, again=modules_again(module))
 
 
 def _check_place(out: Path) -> None:
@@ -204,7 +205,8 @@ def resume(
 
     begun, screen = monotonic(), Screen(quiet=as_json)
     check_place(executor or ("local" if address is None else "ray"), address)
-    with _signals(run) as stop:
+    again = modules_again(module)
+    with _signals(run, again) as stop:
         opened, prepared, plan = reopen(run, given_functions(module))
         with opened:
             damaged = [damage.file for damage in check(run)] if opened.has("report") else []
@@ -212,7 +214,7 @@ def resume(
                 screen.say(f"damaged, and made again: {', '.join(damaged)}")
             elif opened.has("report"):
                 screen.say(f"{shell_path(run)} is finished: nothing left to do")
-                _end(opened, screen, as_json)
+                _end(opened, screen, as_json, again)
                 if has_failed(opened):
                     raise RunFailed(NO_MODEL)
                 return
@@ -221,7 +223,7 @@ def resume(
             with opened_cluster(place, at, quiet=True) as cluster:
                 if place != "local" or prepared.settings.executor != "local":
                     screen.say(f"packs are trained on {'this machine' if cluster is None else cluster.in_words()}")
-                _work(opened, prepared, plan, screen, stop, begun, as_json, tensorboard, cluster)
+                _work(opened, prepared, plan, screen, stop, begun, as_json, tensorboard, cluster, again)
             for damage in check(run) if damaged else ():
                 raise Corrupt(damage.what, file=str(run / damage.file), expected=damage.expected, found=damage.found)
 
@@ -243,8 +245,9 @@ def _space(path: Path | None) -> Space | None:
 
 def _fit(
     settings: Settings, out: Path | None, begun: float, tensorboard: Path | None = None, *, dry_run: bool = False,
-    as_json: bool = False,
+    as_json: bool = False, again: str = "",
 ) -> None:  # fmt: skip
+    """again: the options that later commands on the run need once more."""
     from tenfold.cli.screen import Screen, plan_dict
     from tenfold.engine.native.threads import usable_cores
     from tenfold.executors.choose import opened_cluster
@@ -267,13 +270,13 @@ def _fit(
                 print_json(plan_dict(prepared, plan))
             return
         path = out or next_directory(prepared.name)
-        with _signals(path) as stop, create_run(prepared.settings, path, prepared, plan) as run:
-            _work(run, prepared, plan, screen, stop, begun, as_json, tensorboard, cluster)
+        with _signals(path, again) as stop, create_run(prepared.settings, path, prepared, plan) as run:
+            _work(run, prepared, plan, screen, stop, begun, as_json, tensorboard, cluster, again)
 
 
 def _work(
     run: Run, prepared: Prepared, plan: RunPlan, screen: Screen, stop: Stop, begun: float, as_json: bool,
-    tensorboard: Path | None = None, cluster: Cluster | None = None,
+    tensorboard: Path | None = None, cluster: Cluster | None = None, again: str = "",
 ) -> None:  # fmt: skip
     """Do what is left of a run and print how it ended. begun: when the command did, from which a time limit counts."""
     from tenfold.cli.runs import draw_unfinished
@@ -291,12 +294,12 @@ def _work(
         failure = error
     finally:
         screen.close()
-    _end(run, screen, as_json)
+    _end(run, screen, as_json, again)
     if failure is not None:
         raise failure
 
 
-def _end(run: Run, screen: Screen, as_json: bool) -> None:
+def _end(run: Run, screen: Screen, as_json: bool, again: str = "") -> None:
     """Write the report; print the verdict and the next commands."""
     from tenfold.cli.runs import write_report
 
@@ -305,14 +308,14 @@ def _end(run: Run, screen: Screen, as_json: bool) -> None:
         print_json(data["summary"])
     where = shell_path(run.path)
     sealed = data["summary"]["rows"]["test"] and data["summary"]["test"]["score"] is None
-    opening = [f"test     tenfold test {where}"] if sealed and run.has("model") else []
-    predicting = [f"predict  tenfold predict {where} NEW_DATA -o predictions.csv"] if run.has("model") else []
+    opening = [f"test     tenfold test {where}{again}"] if sealed and run.has("model") else []
+    predicting = [f"predict  tenfold predict {where} NEW_DATA -o predictions.csv{again}"] if run.has("model") else []
     next_steps = [f"report   {where}/report.html", *opening, *predicting, f"check    tenfold check {where}"]
     screen.say("", *data["verdict"], *data["tested"], "", *next_steps)
 
 
 @contextmanager
-def _signals(path: Path) -> Generator[Stop]:
+def _signals(path: Path, again: str) -> Generator[Stop]:
     """SIGINT and SIGTERM stop the work at the next update, with a checkpoint; a second signal quits immediately."""
     from tenfold.run.fit import Stop
 
@@ -327,7 +330,7 @@ def _signals(path: Path) -> Generator[Stop]:
     try:
         yield stop
     except Stopped as error:
-        raise Stopped(f"{error}\n  go on with: tenfold resume {shell_path(path)}", error.exit_code) from None
+        raise Stopped(f"{error}\n  go on with: tenfold resume {shell_path(path)}{again}", error.exit_code) from None
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -189,6 +189,11 @@ def given_functions(options: list[str] | None) -> OwnFunctions | None:
     return own_functions(options)
 
 
+def modules_again(options: list[str] | None) -> str:
+    """The options `--module` as a later command needs them, which the run does not know."""
+    return "".join(f" --module {shell_path(option)}" for option in options or ())
+
+
 def load_model(run: Path, functions: OwnFunctions | None) -> Model:
     """The model of a run or a bundle, with functions of the user's own; a changed file of one is noted."""
     from tenfold.model.model import load

@@ -36,8 +36,9 @@ class Settings:
     names of columns that are left out. metrics: that are reported besides the one that selects, which is the first of
     them unless `metric` says another. test: a file of test rows instead of a held-out share. no_test: leave the test
     rows sealed. strategy None: halving from 16 recipes on or under a time limit, else exhaustive. reading: how files
-    are read. executor, address: where packs are trained, see `opened_cluster`. modules: functions of the user's own, of which a run stores the names alone;
-    they bind those of the recipe and the space, and the first one makes the network where these name none.
+    are read. executor, address: where packs are trained, see `opened_cluster`. modules: functions of the user's own, of
+    which a run stores the names alone; they bind those of the recipe and the space, and the first one makes the network
+    where these name none.
     """
 
     data: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -333,7 +333,8 @@ def lane_watched(pack: LaneStates, observer: LaneObserver, lane_index: int) -> W
     criterion = criterion_of(lane, pack)
     curves = _curves(pack, observer, lane_index)
     if any(not parameter.requires_grad for parameter in model.parameters()):
-        curves.updates = []  # they are of learned parameters alone, and would be taken for those of others
+        # they are of learned parameters alone, and would be taken for those of others
+        curves = replace(curves, updates=[])
     return Watched(
         model=model,
         criterion=criterion,

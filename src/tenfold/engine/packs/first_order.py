@@ -116,9 +116,10 @@ class FirstOrderStep:
         if values.clip_value is not None:
             self.g.copy_(clip_value(self.g, values.clip_value))
         if values.clip is not None:
-            # a module's zeros beside what a fold really has lie among its numbers, and must not change the sum's bits
-            exact = torch.float64 if self.layout.module is not None else self.g.dtype
-            norm = torch.linalg.vector_norm(self.g, dim=1, keepdim=True, dtype=exact).to(self.g.dtype)
+            norm = self.g.norm(dim=1, keepdim=True)
+            if self.layout.module is not None:
+                # zeros beside what a fold really has lie among its numbers, and must not change the bits of the sum
+                norm = self.g.norm(dim=1, keepdim=True, dtype=torch.float64).to(self.g.dtype)
             self.g.mul_(clip_factor(norm, values.clip))
         for chunk, numbers, need in zip(self.chunks, self._numbers, self._needs, strict=True):
             now = numbers[update - self._first]

@@ -36,7 +36,7 @@ def _forward(layer: Any, x: Tensor) -> Tensor:
         with torch.no_grad():
             if layer.num_batches_tracked is not None:
                 layer.num_batches_tracked = layer.num_batches_tracked + 1
-            share = 1.0 / layer.num_batches_tracked if layer.momentum is None else layer.momentum
+            share: Any = layer.num_batches_tracked.reciprocal() if layer.momentum is None else layer.momentum
             unbiased = variance.detach() * (count / (count - 1))
             layer.running_mean = (1 - share) * layer.running_mean + share * mean.detach()
             layer.running_var = (1 - share) * layer.running_var + share * unbiased
