@@ -376,7 +376,6 @@ class Fit:
                 if self.cluster.lost:
                     self.run.event("lost_workers", {"hosts": list(self.cluster.lost)})
 
-
     def _search_context(self) -> SearchContext:
         from tenfold.run.checkpoint_journal import RunJournal
 

@@ -72,16 +72,13 @@ class ModuleOp(NetworkOperation):
         Raises `BadInput` where a parameter is larger there, or another one."""
         mine, own = self.slots(), self.of_width(width).slots()
         for slot, narrow in zip_longest(mine, own):
-            fits = (
-                slot is not None and narrow is not None and slot.kind == narrow.kind
-                and len(slot.size) == len(narrow.size)
-                and all(n <= most for n, most in zip(narrow.size, slot.size, strict=True))
-            )  # fmt: skip
-            if not fits:
-                name, most = (slot or narrow).kind.split(".", 1)[1], None if slot is None else slot.size
+            if slot is None or narrow is None or not _fits_into(narrow, slot):
+                named = narrow or slot
+                name = "a parameter" if named is None else named.kind.split(".", 1)[1]
+                found, most = (None if part is None else part.size for part in (narrow, slot))
                 raise BadInput(
-                    f"on a fold with {width} input columns {name} is {None if narrow is None else narrow.size}",
-                    where=f"network {self.network.name}", expected=f"at most {most}, as for {self.size.inputs} columns",
+                    f"on a fold with {width} input columns {name} is {found}", where=f"network {self.network.name}",
+                    expected=f"at most {most}, as for {self.size.inputs} columns",
                     do="fewer missing cells, or a module whose parameters do not grow where columns are fewer",
                 )  # fmt: skip
         return [replace(slot, size=narrow.size) for slot, narrow in zip(mine, own, strict=True)]
@@ -139,3 +136,10 @@ class ModuleOp(NetworkOperation):
                 tensor = own[kind.removeprefix(KIND)]
                 tensor.copy_(torch.from_numpy(np.asarray(array)).to(tensor.dtype))
         return module
+
+
+def _fits_into(narrow: Slot, slot: Slot) -> bool:
+    """Whether a parameter on a narrower fold is the same one, and not larger."""
+    if narrow.kind != slot.kind or len(narrow.size) != len(slot.size):
+        return False
+    return all(n <= most for n, most in zip(narrow.size, slot.size, strict=True))
