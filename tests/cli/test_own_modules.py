@@ -207,7 +207,6 @@ def test_what_does_not_fit_is_refused(place, options, message, tmp_path, monkeyp
 def test_the_next_commands_name_the_file_again(place):
     done = tenfold("resume", place / "run", *given(place))
     assert f"tenfold predict {place / 'run'} NEW_DATA -o predictions.csv --module {place}" in done.out
-    assert f"tenfold test {place / 'run'} --module {place / 'my_model.py'}:make_model" in done.out
 
 
 def test_a_loss_is_named_by_a_second_function(place):

@@ -34,9 +34,9 @@ def _forward(layer: Any, x: Tensor) -> Tensor:
     variance = (x - _by_channel(mean, x)).square().sum(dims) / count
     if layer.training and layer.running_mean is not None:
         with torch.no_grad():
-            if layer.num_batches_tracked is not None:
-                layer.num_batches_tracked = layer.num_batches_tracked + 1
-            share: Any = layer.num_batches_tracked.reciprocal() if layer.momentum is None else layer.momentum
+            seen: Any = layer.num_batches_tracked + 1
+            layer.num_batches_tracked = seen
+            share: Any = seen.reciprocal() if layer.momentum is None else layer.momentum
             unbiased = variance.detach() * (count / (count - 1))
             layer.running_mean = (1 - share) * layer.running_mean + share * mean.detach()
             layer.running_var = (1 - share) * layer.running_var + share * unbiased
