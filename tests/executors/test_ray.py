@@ -3,15 +3,18 @@ middle of a search, and what is refused before anything is trained."""
 
 import os
 import pickle
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.datasets import load_breast_cancer, load_diabetes
 
@@ -63,15 +66,17 @@ def nodes():
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     head = {"num_cpus": 0, "include_dashboard": False, "_system_config": {"worker_niceness": 0}}
-    head["ray_client_server_port"] = port
+    folder = tempfile.mkdtemp(prefix="ray-")  # a path of sockets must be short
+    head |= {"ray_client_server_port": port, "temp_dir": folder}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)  # of Ray's own
         cluster = Cluster(initialize_head=True, connect=False, head_node_args=head)
-    for _ in range(2):
-        cluster.add_node(num_cpus=1)
+        for _ in range(2):
+            cluster.add_node(num_cpus=1)
     cluster.client_port = port
     yield cluster
     cluster.shutdown()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def same_bits(one, other):
@@ -100,6 +105,19 @@ def searched(problem, recipes, address, **options):
     plan = SearchPlan(Strategy("halving"), seed=0)
     with opened_cluster("local" if address is None else "ray", address) as cluster:
         return train_all(problem, recipes, SearchContext.local("cpu", cluster=cluster, **options), plan)
+
+
+def test_folders_of_killed_processes_are_removed(tmp_path, monkeypatch):
+    from tenfold.executors import ray_cluster
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
+        pass
+    gone, alive = f"tenfold-ray-{ended.pid}-ab", f"tenfold-ray-{os.getpid()}-cd"
+    for name in (gone, alive, "tenfold-ray-other"):
+        (tmp_path / name / "session").mkdir(parents=True)
+    ray_cluster._remove_left_folders()
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([alive, "tenfold-ray-other"])
 
 
 @pytest.mark.slow
@@ -151,7 +169,7 @@ def lost_epochs(seen):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["images", "module", "numbers with a metric of one's own"])
+@pytest.mark.parametrize("kind", ["images", "module", "categories in three ways", "numbers with a metric of one's own"])
 def test_the_same_bits_as_here(nodes, kind):
     rng = np.random.default_rng(0)
     if kind == "images":
@@ -162,6 +180,11 @@ def test_the_same_bits_as_here(nodes, kind):
         x, y = load_breast_cancer(return_X_y=True)
         network = tenfold.Module(small_module, width=[4, 8])
         recipes = tenfold.Space.from_dict({"network": network, "epochs": 5}).sample(4, seed=0)
+    elif kind.startswith("categories"):
+        x = pd.DataFrame({"level": rng.integers(0, 30, 300).astype(str), "number": rng.normal(size=300)})
+        y = np.where(rng.random(300) < 0.2, 1, x["level"].str.len() - 1)
+        ways = {"categories": ["one_hot", "target_means", "embedded"], "epochs": 5}
+        recipes = tenfold.Space.from_dict({**ways, "optimizer": {"adam": {"lr": [1e-2, 1e-3]}}}).sample(6, seed=0)
     else:
         x, y = load_diabetes(return_X_y=True)
         recipes = tenfold.Space.from_dict({**SPACE, "epochs": 6}).sample(4, seed=0)

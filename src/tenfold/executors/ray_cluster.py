@@ -18,6 +18,7 @@ import warnings
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import ray
@@ -32,6 +33,7 @@ from tenfold.executors.ray_worker import SEEN, RayWorker, SharedValue, versions
 
 ADDRESSES = "auto, HOST:6379 on a machine of the cluster, or ray://HOST:10001 from elsewhere"
 ANSWER_SECONDS = 5.0  # for a machine to take a connection
+FOLDER = "tenfold-ray-"  # of Ray that is started here: this, and the number of the process
 RAY_ADDRESS = "RAY_ADDRESS"  # where a job that was submitted to a cluster finds it
 
 
@@ -101,7 +103,8 @@ class RayCluster:
             )
 
     def _start(self) -> None:
-        self._folder = tempfile.mkdtemp(prefix="tenfold-ray-")
+        _remove_left_folders()
+        self._folder = tempfile.mkdtemp(prefix=f"{FOLDER}{os.getpid()}-")
         try:
             ray.init(
                 address="local", num_cpus=self.workers, include_dashboard=False, log_to_driver=False,
@@ -192,6 +195,19 @@ class RayCluster:
         if self._folder:
             shutil.rmtree(self._folder, ignore_errors=True)
         self._connected, self._ours, self._folder = False, False, ""
+
+
+def _remove_left_folders() -> None:
+    """Those of processes that were killed."""
+    for path in Path(tempfile.gettempdir()).glob(f"{FOLDER}*-*"):
+        number = path.name.removeprefix(FOLDER).split("-")[0]
+        if number.isdecimal():
+            try:
+                os.kill(int(number), 0)
+            except ProcessLookupError:
+                shutil.rmtree(path, ignore_errors=True)
+            except (OSError, OverflowError):
+                continue  # it lives, and is somebody else's
 
 
 def _cores() -> int:
