@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 import socket
+import sys
 import threading
 import time
 import traceback
@@ -67,8 +68,10 @@ class RayWorker:
 
         from tenfold.engine.engines import best_engine
         from tenfold.engine.machine import machine_facts
+        from tenfold.executors.threads import SWITCH_SECONDS
 
         torch.set_num_threads(1)
+        sys.setswitchinterval(SWITCH_SECONDS)  # as in one process
         import_module("scipy.linalg")  # so that the limit holds for it; it lasts as long as the process
         threadpool_limits(self._blas, user_api="blas")
         node = ray.get_runtime_context().get_node_id()
