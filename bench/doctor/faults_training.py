@@ -262,7 +262,7 @@ def last_only(case: Case) -> Case | None:
     return case.loop_with(optimized="last") if case.net.hidden else None
 
 
-@fault("frozen_parameters")
+@fault("frozen_parameters", "foreign_optimizer")
 def other_model(case: Case) -> Case | None:
     """The optimizer was given the parameters of another copy of the network."""
     return case.loop_with(optimized="copy")

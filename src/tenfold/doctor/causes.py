@@ -164,6 +164,76 @@ CAUSES: dict[str, Cause] = {
             "clip the gradients before each step: torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)",
         ),
     ),
+    "loop_error": _cause(
+        "the loop ends with an error",
+        Remedy("as_is", "mend what the error names first: nothing behind it was trained"),
+    ),
+    "order_of_calls": _cause(
+        "calls of the loop in the wrong order",
+        Remedy("as_is", "in this order, at every update: optimizer.zero_grad(); loss.backward(); optimizer.step()"),
+    ),
+    "cut_path": _cause(
+        "the way of the gradient is cut",
+        Remedy("as_is", "keep tensors between the parameters and the loss: no detach(), NumPy, new tensor or rounding"),
+    ),
+    "unregistered_parameters": _cause(
+        "weights that the model does not hold",
+        Remedy(
+            "as_is",
+            "hold layers in nn.ModuleList or nn.ModuleDict (tensors in nn.ParameterList), and make the optimizer after",
+        ),
+    ),
+    "foreign_optimizer": _cause(
+        "the optimizer of other parameters",
+        Remedy(
+            "unfreeze", "make the optimizer of this model: torch.optim.Adam(model.parameters()), after it is complete"
+        ),
+    ),
+    "schedule": _cause(
+        "a schedule that takes the rate away",
+        Remedy(
+            "as_is",
+            "call scheduler.step() once an epoch, behind the loop over batches, or give the schedule as many steps as "
+            "there are updates",
+        ),
+    ),
+    "rows_mixed": _cause(
+        "rows that influence each other",
+        Remedy(
+            "as_is",
+            "keep rows apart: dim=1 of softmax and normalization, batch_first=True of recurrent layers and attention",
+        ),
+    ),
+    "axes_order": _cause(
+        "axes in the wrong order",
+        Remedy("as_is", "bring the classes to the axis that the criterion takes: output.transpose(1, 2)"),
+    ),
+    "ignored_targets": _cause(
+        "a batch whose targets are all ignored",
+        Remedy("as_is", "leave batches without a target that counts out, or sum the loss and divide by max(1, count)"),
+    ),
+    "criterion_space": _cause(
+        "outputs or targets that the criterion is not made for",
+        Remedy("as_is", "give the criterion what it is made for, as the evidence says"),
+    ),
+    "criterion_numbers": _cause(
+        "numbers of the criterion that cannot be used",
+        Remedy("as_is", "weight classes by rows / (classes * count.clamp(min=1)), which is finite and above 0"),
+    ),
+    "hidden_nan_gradient": _cause(
+        "a gradient that is not a number behind a finite loss",
+        Remedy(
+            "as_is",
+            "guard the argument, not the result: torch.where(s > 0, s, 1.0).sqrt() inside the outer torch.where, or "
+            "(s + 1e-12).sqrt()",
+        ),
+    ),
+    "same_batch": _cause(
+        "the same batch at every update",
+        Remedy(
+            "as_is", "loop over the loader: for x, y in loader: ..., with shuffle=True; next(iter(loader)) starts anew"
+        ),
+    ),
 }
 
 SYMPTOMS: dict[str, str] = {

@@ -7,14 +7,25 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tenfold.doctor.causes import cause_words
+from tenfold.doctor.judge.evidence_loop import READINGS as OF_THE_LOOP
 from tenfold.doctor.judge.gather import gather
 from tenfold.doctor.judge.judge import HEALTHY, SHOWN, Verdict, alarm, judge
 from tenfold.doctor.prescribe.prescribe import prescribe
-from tenfold.doctor.prove.paired import proof_sentence
+from tenfold.doctor.prove.paired import paired_wins, proof_sentence
 from tenfold.doctor.record import Record
 
 MOST_EVIDENCE = 5
+# What can be read off a program and has one explanation; other evidence is a matter of degree.
+READINGS = frozenset(OF_THE_LOOP) | {
+    "inputs_not_finite", "targets_not_finite", "broadcast", "softmax_on_one", "identical_start", "climbs", "summed",
+    "evaluation_scaled", "frozen", "unmoved", "frozen_norm", "gradient_accumulates", "squashed_twice", "logits_cut",
+    "odds_out_of_range", "unnormalized_scores", "target_out_of_range", "squared_on_classes", "odds_on_numbers",
+    "no_nonlinearity", "no_biases", "epsilon_large", "odd_activation", "growing_activation", "imbalance",
+    "inputs_large", "inputs_tiny", "targets_large", "narrow", "dropout_high", "decay_large", "dead_start",
+    "weights_large", "weights_small",
+}  # fmt: skip
 WIDTH = 110  # columns of the text
+MOST = 0.9  # probability of a cause that nothing settles: no reading, no change that repaired the training
 SURE, NAMED = 0.9, 0.08  # below the first, a run whose most probable cause is below the second raises no alarm
 
 
@@ -107,7 +118,24 @@ def _finding(verdict: Verdict, record: Record) -> Finding:
     sentences = [item.sentence for item in shown]
     proof = proof_sentence(record.proofs, remedy.change)
     layer = next((item.layer for item in verdict.evidence if item.layer), "")
-    return Finding(verdict.cause, verdict.probability, layer, sentences, remedy.words, proof, remedy.change)
+    probability = verdict.probability if settled(verdict, record, remedy.change) else min(verdict.probability, MOST)
+    return Finding(verdict.cause, probability, layer, sentences, remedy.words, proof, remedy.change)
+
+
+def settled(verdict: Verdict, record: Record, change: str) -> bool:
+    """Whether a cause may be called more than MOST: one of its readings is beyond doubt, or a change that cures it was
+    tried and repaired the training."""
+    strong = {item.name for item in verdict.evidence if item.strength >= MOST}
+    if verdict.cause == "corrupted_labels":
+        # the linear and tree models find nothing, and neither does any short training of the network
+        return {"labels_unrelated", "nothing_works"} <= strong
+    if strong & READINGS or any(name.startswith("fixed_by_") for name in strong):
+        return True
+    before, after = (next((t for t in record.proofs if t.change == name), None) for name in ("as_is", change))
+    if before is None or after is None or change == "as_is":
+        return False
+    wins, count = paired_wins(before, after)
+    return count > 0 and wins >= 0.8 * count
 
 
 def diagnosis_text(diagnosis: Diagnosis) -> str:
@@ -132,8 +160,14 @@ def diagnosis_verdict(diagnosis: Diagnosis) -> str:
         first = diagnosis.findings[0]
         named = f"{cause_words(first.cause)} ({first.probability:.2f})"
         return f"Not healthy (p = {diagnosis.probability:.2f}). Most likely cause: {named}."
-    if diagnosis.record.unseen:
+    record = diagnosis.record
+    if record.unseen:
         return "No fault was found in the network's structure and its updates. Whether it learns was not looked at."
+    if record.unjudged:
+        return (
+            "No fault was found in the network's structure and its updates. Whether it learns is not judged: "
+            f"{'; '.join(record.unjudged)}."
+        )
     return f"Healthy (p = {1 - diagnosis.probability:.2f})."
 
 

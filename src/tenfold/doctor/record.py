@@ -16,7 +16,7 @@ from typing import Any, Literal
 OperationKind = Literal[
     "linear", "conv", "recurrent", "attention", "embedding", "normalization", "activation", "dropout", "pool", "other"
 ]
-OutputKind = Literal["classes", "binary", "numbers"]
+OutputKind = Literal["classes", "binary", "labels", "numbers"]  # labels: several that are 0 or 1, independent
 ProbeState = Literal["start", "during", "end", "reference"]
 WEIGHTED = ("linear", "conv", "recurrent", "attention")  # operations with a weight matrix
 LEAST_SKILL = -0.2  # skills below it count as this: how much worse than a constant answer a run is means nothing
@@ -153,7 +153,7 @@ class Facts:
     """The structure of a training: the network, the loss, the optimizer, the rows."""
 
     task: OutputKind
-    classes: int  # 2 for binary, 0 for numbers
+    classes: int  # 2 for binary and labels, 0 for numbers
     operations: list[Operation]
     parameters: list[ParameterFacts]
     optimizers: list[OptimizerFacts]
@@ -299,6 +299,60 @@ class SimpleModel:
 
 
 @dataclass(frozen=True)
+class LoopFacts:
+    """What a watched loop did, beside its numbers.
+
+    orders: of the updates that were looked at, the calls in their order, a letter each: F the model, C the criterion, c
+    the criterion where its loss carries no gradient although gradients are recorded, B a backward pass from that loss,
+    Z gradients set to zero, S the optimizer's step; what follows S was called by the step itself (a closure). losses:
+    calls of the criterion with a gradient, severed: without one although gradients are recorded. factor: what the first
+    backward pass multiplied the loss by. no_gradient: share of the updates looked at that found no gradient at all.
+
+    members: the model's trainable parameters that the optimizers hold, trainable: all of them, foreign: tensors of the
+    optimizers that are none of the model's. unreached: trainable parameters of the optimizers that no gradient reached.
+    cut, cut_at: the operation at which the path from them to the loss ends, and where. unheld: weights that the loss
+    depends on, that the model does not hold and that nothing moves, each with where it was found.
+
+    rate: what the schedule calls the learning rate (the group's `initial_lr`), None without a schedule. error: what the
+    loop ended with. hidden: the operation whose gradient is not finite behind a finite loss, with the update and the
+    rows of its batch. mixed: how much a row's outputs change, in evaluation mode, where it is alone, relative to their
+    spread. axes, space, weights: sentences about the order of axes, outputs or targets that the criterion is not made
+    for, and its own numbers. ignored: updates whose targets are all ignored. repeated: rows of the batch where all
+    batches are the same. left: the update from which on the model was in evaluation mode, after it had been in training
+    mode. small_type: a sentence about an epsilon that is 0 in the weights' type. unjudged: why its skill is not judged.
+    """
+
+    orders: list[str] = field(default_factory=list[str])
+    losses: int = 0
+    severed: int = 0
+    factor: float | None = None
+    no_gradient: float = 0.0
+    members: int = 0
+    trainable: int = 0
+    foreign: int = 0
+    unreached: list[str] = field(default_factory=list[str])
+    cut: str = ""
+    cut_at: str = ""
+    unheld: list[str] = field(default_factory=list[str])
+    rate: float | None = None
+    error: str = ""
+    error_step: int = 0
+    hidden: str = ""
+    hidden_step: int = 0
+    hidden_rows: list[int] = field(default_factory=list[int])
+    hidden_parameter: str = ""
+    mixed: float | None = None
+    axes: str = ""
+    space: str = ""
+    weights: str = ""
+    small_type: str = ""
+    left: int | None = None
+    ignored: list[int] = field(default_factory=list[int])
+    repeated: int = 0
+    unjudged: list[str] = field(default_factory=list[str])
+
+
+@dataclass(frozen=True)
 class Record:
     """All numbers of one training."""
 
@@ -313,11 +367,22 @@ class Record:
     proofs: list[Trial] = field(default_factory=list)  # paired over seeds: as_is, remedies, "control: " a random change
     extra: dict[str, float] = field(default_factory=dict)  # on request: curvature, gradient_check, gradient_noise...
     notes: list[str] = field(default_factory=list)  # what was not measured, and why
+    loop: LoopFacts = field(default_factory=LoopFacts)
 
     @property
     def unseen(self) -> bool:
         """Whether updates were made and no loss of them was seen."""
         return bool(self.facts.steps) and not self.curves.loss
+
+    @property
+    def unjudged(self) -> list[str]:
+        """Why it is not said whether the training learns; nothing where its skill was measured."""
+        if self.loop.unjudged:
+            return self.loop.unjudged
+        end, tried = self.probe("end"), any(trial.reached is not None for trial in self.trials)
+        if self.facts.steps and not tried and (end is None or end.skill is None):
+            return ["the skill of its outputs could not be measured"]
+        return []
 
     def probe(self, state: ProbeState) -> Probe | None:
         """The last probe of a state."""

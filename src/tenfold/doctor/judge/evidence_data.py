@@ -81,6 +81,15 @@ def _evaluation(record: Record) -> Iterator[Evidence]:
     )
 
 
+def _unfitted(record: Record) -> float:
+    """Targets that the network fits may be all there is to learn, as in a task of memory, unless others are evaluated
+    that it does not."""
+    end = record.probe("end")
+    if end is None or end.skill is None or record.curves.validation_skill is not None:
+        return 1.0
+    return strength(end.skill, 0.95, 0.8)
+
+
 def _targets(record: Record) -> Iterator[Evidence]:
     y, facts = record.targets, record.facts
     assert y is not None
@@ -103,7 +112,8 @@ def _targets(record: Record) -> Iterator[Evidence]:
             "labels_unrelated",
             strength(best.p_value, 0.002, 0.05)
             * strength(best.skill, 0.15, 0.05)
-            * strength(max(y.shares, default=0.0), 0.95, 0.85),
+            * strength(max(y.shares, default=0.0), 0.95, 0.85)
+            * _unfitted(record),
             f"no model finds anything in {rows} rows: the best ({best.name}) has skill {digits(best.skill)} (p = "
             f"{digits(best.p_value)})",
         )

@@ -20,6 +20,7 @@ LOGITS = (
     "MultiLabelSoftMarginLoss",
     "MultiMarginLoss",
 )
+YES_OR_NO = ("BCEWithLogitsLoss", "binary_cross_entropy_with_logits", "MultiLabelSoftMarginLoss")
 ODDS = ("BCELoss", "binary_cross_entropy")
 ELEMENTWISE = (*SQUARED, *ODDS, "BCEWithLogitsLoss", "binary_cross_entropy_with_logits", "PoissonNLLLoss")
 
@@ -146,7 +147,7 @@ def _task(record: Record, units: int) -> Iterator[Evidence]:
             1.0 if units == 1 and facts.classes > 2 else 0.0,
             f"one output unit for {facts.classes} classes",
         )
-    elif name in (*LOGITS, *ODDS) and facts.target_shape:
+    elif name in (*LOGITS, *ODDS) and facts.target_shape and not _between(record):
         yield Evidence("odds_on_numbers", 1.0, f"{name} on targets that are numbers")
     known = not name or name.endswith("Loss") or name in (*SQUARED, *LOGITS, *ODDS, "nll_loss")
     yield Evidence("own_loss", 0.0 if known else 1.0, f"the loss ({name}) is one of your own")
@@ -155,6 +156,12 @@ def _task(record: Record, units: int) -> Iterator[Evidence]:
         yield Evidence(
             "loss_misses_task", strength(best, 0.9, 0.5), f"outputs that minimize {name} have skill {digits(best)} only"
         )
+
+
+def _between(record: Record) -> bool:
+    """Whether targets that are numbers are odds, which the losses of yes-or-no questions take."""
+    y = record.targets
+    return record.facts.criterion in (*YES_OR_NO, *ODDS) and y is not None and y.smallest >= 0 and y.largest <= 1
 
 
 def _shapes(record: Record) -> Iterator[Evidence]:

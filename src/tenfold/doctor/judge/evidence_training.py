@@ -19,8 +19,9 @@ USUAL_RATES = {
 def training_evidence(record: Record) -> Iterator[Evidence]:
     """Curves, updates, options."""
     yield from _finite(record)
-    yield from _loss(record)
-    yield from _validation(record)
+    if not record.loop.unjudged:
+        yield from _loss(record)
+        yield from _validation(record)
     yield from _updates(record)
     yield from _optimizers(record)
     yield from _batches(record)
@@ -130,7 +131,8 @@ def _validation(record: Record) -> Iterator[Evidence]:
 
 def _updates(record: Record) -> Iterator[Evidence]:
     ratio = record.early_update_ratio()
-    if ratio is not None:
+    # a step with a closure is many updates
+    if ratio is not None and not any(rule.rule == "lbfgs" for rule in record.facts.optimizers):
         yield Evidence(
             "steps_large",
             log_strength(ratio, 0.03, 0.5),

@@ -92,12 +92,12 @@ class _Training:
         """The task's own output and loss: nothing behind the last layer, one unit a class (or a number), and cross
         entropy (or the squared error)."""
         pipeline, operations = self.pipeline, self.setup.operations
-        needed, loss = proper_loss(pipeline.task, pipeline.classes)
+        needed, loss = proper_loss(pipeline.task, pipeline.classes, pipeline.left_out)
         last = operations[weighted(operations)[-1]]
         count = int(torch.tensor(pipeline.shape).prod()) if pipeline.shape else 1
         criterion = lambda output, target: loss(output, pipeline.wanted(target))  # noqa: E731
-        if pipeline.task == "numbers":
-            self.pipeline = replace(pipeline, criterion=criterion, after="", sign=1.0)
+        if pipeline.task in ("numbers", "labels"):
+            self.pipeline = replace(pipeline, criterion=criterion, after="", sign=1.0, cut=0.0)
             return {}
         if pipeline.task == "binary" and count == 1:
             binary = lambda z, y: nn.functional.binary_cross_entropy_with_logits(  # noqa: E731

@@ -56,8 +56,9 @@ def diagnose(
 ) -> Diagnosis:
     """Train a module under the doctor and say what is wrong, with a remedy that is proven by paired short trainings.
 
-    make_model: makes a fresh module, called after seeding; X: (rows, ...) and y: (rows,) or (rows, ...), arrays or
-    tensors (float64 becomes float32, whole numbers int64); criterion(module(x), y): the loss; make_optimizer(params)
+    make_model: makes a fresh module, called after seeding; X: (rows, ...), or a tuple of such where the module takes
+    several inputs, and y: (rows,) or (rows, ...), arrays or tensors (float64 becomes float32, whole numbers int64);
+    criterion(module(x), y): the loss; make_optimizer(params)
     or make_optimizer(module); batch_size: rows; epochs: passes over four fifths of the rows (a fifth is held out).
     seeds: trainings; the worst is examined, and the others say how often it happens. budget: seconds for the short
     trainings, about; the proof takes as much again. What is tried from outside: input and target scaling, learning
@@ -93,11 +94,14 @@ def _proven(record: Record, attempt: TrialMaker | None) -> Diagnosis:
     return diagnosis_of(replace(record, proofs=proofs))
 
 
-def _rows(X: Any, y: Any) -> tuple[Tensor, Tensor]:
+def _rows(X: Any, y: Any) -> tuple[tuple[Tensor, ...], Tensor]:
     """Inputs and targets as finite tensors, of the types that torch's losses want."""
-    inputs, targets = _tensor(X, "X"), _tensor(y, "y")
-    check_rows(inputs, targets, LEAST_ROWS)
-    check_finite(inputs, "X")
+    values = X if isinstance(X, tuple) else (X,)
+    names = ["X"] if len(values) == 1 else [f"X[{place}]" for place in range(len(values))]
+    inputs, targets = tuple(_tensor(v, n) for v, n in zip(values, names, strict=True)), _tensor(y, "y")
+    for value, name in zip(inputs, names, strict=True):
+        check_rows(value, targets, LEAST_ROWS)
+        check_finite(value, name)
     check_finite(targets, "y")
     return inputs, targets
 
@@ -109,7 +113,9 @@ def _tensor(values: Any, name: str) -> Tensor:
     return found if found.is_floating_point() or found.dtype == torch.bool else found.long()
 
 
-def _checked(make_model: Callable[[], nn.Module], x: Tensor, y: Tensor, criterion: Any) -> Callable[[], nn.Module]:
+def _checked(
+    make_model: Callable[[], nn.Module], x: tuple[Tensor, ...], y: Tensor, criterion: Any
+) -> Callable[[], nn.Module]:
     """make_model, refused where the first rows do not go through it and the criterion, and later on where it gives a
     module twice."""
     check_maker(make_model, "make_model", "lambda: Network(), or the class itself")
@@ -118,7 +124,7 @@ def _checked(make_model: Callable[[], nn.Module], x: Tensor, y: Tensor, criterio
         first = make_model()
         check_module(first, "let make_model return the module that it builds")
         check_parameters(first)
-        output = called(first, (x[:FIRST_ROWS],), "X")
+        output = called(first, tuple(v[:FIRST_ROWS] for v in x), "X")
         check_labels(criterion, output, y)
         criticized(criterion, output, y[:FIRST_ROWS], "X")
     made = [first]
@@ -133,15 +139,15 @@ def _checked(make_model: Callable[[], nn.Module], x: Tensor, y: Tensor, criterio
 
 
 def _trained(
-    make_model: Callable[[], nn.Module], x: Tensor, y: Tensor, criterion: Any, make_optimizer: Any,
+    make_model: Callable[[], nn.Module], x: tuple[Tensor, ...], y: Tensor, criterion: Any, make_optimizer: Any,
     batch_size: int, epochs: int, seed: int,
 ) -> Watched:  # fmt: skip
     with torch.random.fork_rng(devices=[]), torch.enable_grad():
         torch.manual_seed(seed)
         model = make_model()
         optimizer = optimizer_of(make_optimizer, model)
-        order = torch.randperm(len(x))
-        held = max(1, int(HELD_OUT * len(x))) if len(x) >= 20 else 0
+        order = torch.randperm(len(y))
+        held = max(1, int(HELD_OUT * len(y))) if len(y) >= 20 else 0
         validation, training = order[:held], order[held:]
         every = max(1, epochs // EVALUATIONS)
         with watch(model, optimizer, criterion) as doctor:
@@ -151,20 +157,20 @@ def _trained(
                     if len(part) == 1 < len(training):
                         continue  # batch normalization takes no batch of one
                     optimizer.zero_grad()
-                    output = model(x[part])
+                    output = model(*(v[part] for v in x))
                     loss = criterion(output, y[part])
                     doctor.observe(output, y[part], loss) if not isinstance(criterion, nn.Module) else None
                     loss.backward()
                     optimizer.step()
                 if held and (epoch % every == 0 or epoch == epochs - 1):
-                    _look(model, x[validation], y[validation], criterion, doctor)
+                    _look(model, tuple(v[validation] for v in x), y[validation], criterion, doctor)
         return doctor.watched()
 
 
-def _look(model: nn.Module, x: Tensor, y: Tensor, criterion: Any, doctor: Any) -> None:
+def _look(model: nn.Module, x: tuple[Tensor, ...], y: Tensor, criterion: Any, doctor: Any) -> None:
     model.eval()
     with torch.no_grad():
-        output = model(x)
+        output = model(*x)
         loss = criterion(output, y)
         if not isinstance(criterion, nn.Module):
             doctor.observe(output, y, loss)

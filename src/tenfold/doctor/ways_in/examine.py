@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
 from tenfold.doctor.changes.surgery import reinitialize
 from tenfold.doctor.diagnosis import Diagnosis, diagnosis_of
+from tenfold.doctor.judge.evidence_loop import settled_by_reading
 from tenfold.doctor.judge.evidence_trials import worth_trying
 from tenfold.doctor.measure.numbers.baselines import baselines
 from tenfold.doctor.measure.numbers.facts import facts_of
 from tenfold.doctor.measure.numbers.gradients import against_recorded, check_gradient, curvature as top_curvature, noise
+from tenfold.doctor.measure.numbers.loop_facts import loop_facts
 from tenfold.doctor.measure.numbers.moments import data_moments
 from tenfold.doctor.measure.numbers.pipeline import Pipeline
 from tenfold.doctor.measure.numbers.propagation import probe
@@ -27,6 +29,8 @@ from tenfold.doctor.prove.paired import prove as make_proofs
 from tenfold.doctor.prove.plan import references, single_changes
 from tenfold.doctor.record import (
     DataMoments,
+    Facts,
+    OptimizerFacts,
     Probe,
     Record,
     SimpleModel,
@@ -75,22 +79,61 @@ def measure(
 
     simple: whether models without gradients are tried on the kept rows; for the others see `examine`.
     """
-    study = study_of(watched)
-    inputs, targets, evaluated = _moments(study)
-    facts = facts_of(study)
-    curves = replace(watched.curves, evaluation_inputs=evaluated, validation_skill=_validation_skill(study))
-    probes, landmarks = _probes(study)
-    record = Record(
-        facts, inputs, targets, curves, probes, landmarks, notes=study.notes,
-        baselines=_baselines(study) if simple else [], extra=_extra(study, curvature, gradient_check),
-    )  # fmt: skip
+    try:
+        study = study_of(watched)
+        facts = facts_of(study)
+    except Exception as error:  # such as a module that cannot be copied
+        return _bare(watched, error), None
+    inputs, targets, evaluated = _tried(study, "moments", lambda: _moments(study), (None, None, None))
+    skill = _tried(study, "the skill in evaluation", lambda: _validation_skill(study), None)
+    curves = replace(watched.curves, evaluation_inputs=evaluated, validation_skill=skill)
+    loop = loop_facts(study)
+    probes, landmarks = _tried(study, "the network's layers", lambda: _probes(study), ([], Theory()))
+    record = Record(facts, inputs, targets, curves, probes, landmarks, notes=study.notes, loop=loop)
+    if settled_by_reading(record):  # no short training says more than what was read
+        return record, None
+    record = replace(
+        record,
+        baselines=_tried(study, "simple models", lambda: _baselines(study), []) if simple else [],
+        extra=_tried(study, "gradients taken again", lambda: _extra(study, curvature, gradient_check), {}),
+    )
     if not try_changes or not study.operations or (trials is None and study.pipeline is None):
         return record, None
-    attempt = trials if trials is not None else Attempts(setup_of(study, facts), facts, budget)
-    record = replace(record, trials=attempt(references(record), (0,)))
-    if worth_trying(record):
-        record = replace(record, trials=[*record.trials, *attempt(single_changes(record), (0,))])
+    try:
+        attempt = trials if trials is not None else Attempts(setup_of(study, facts), facts, budget)
+        record = replace(record, trials=attempt(references(record), (0,)))
+        if worth_trying(record):
+            record = replace(record, trials=[*record.trials, *attempt(single_changes(record), (0,))])
+    except Exception as error:
+        return replace(record, notes=[*record.notes, _said("short trainings", error)]), None
     return record, attempt
+
+
+T = TypeVar("T")
+
+
+def _said(what: str, error: Exception) -> str:
+    return f"{what} could not be measured: {type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
+
+
+def _tried(study: Study, what: str, compute: Callable[[], T], otherwise: T) -> T:
+    """A measure of a module that may do anything: what fails becomes a note."""
+    try:
+        return compute()
+    except Exception as error:
+        study.notes.append(_said(what, error))
+        return otherwise
+
+
+def _bare(watched: Watched, error: Exception) -> Record:
+    """What the loop alone tells, of a model that cannot be copied or called."""
+    kinds = [type(o).__name__.lower() for o in watched.optimizers]
+    rates = [float(groups[0].get("lr", 0.0)) if groups else 0.0 for groups in watched.options]
+    optimizers = [OptimizerFacts(kind, rate) for kind, rate in zip(kinds, rates, strict=True)]
+    facts = Facts("numbers", 0, [], [], optimizers, "", "", "unknown", [], [], 0, 0, watched.steps)
+    notes = [*watched.notes, _said("a copy of the model", error)]
+    loop = replace(watched.loop, unjudged=["a copy of the model could not be made or called"])
+    return Record(facts, curves=watched.curves, notes=notes, loop=loop)
 
 
 def _moments(study: Study) -> tuple[DataMoments | None, DataMoments | None, DataMoments | None]:
@@ -99,14 +142,17 @@ def _moments(study: Study) -> tuple[DataMoments | None, DataMoments | None, Data
     firsts = [f for p in study.parts if (f := p.first()) is not None]
     inputs = data_moments(torch.cat(firsts)) if firsts and len({f.shape[1:] for f in firsts}) == 1 else None
     classes = study.pipeline.classes if study.pipeline is not None else 0
-    wanted = torch.cat([p.target for p in study.parts])
-    if study.pipeline is not None and study.pipeline.task != "numbers":
-        wanted = study.pipeline.wanted(wanted)
-    targets = data_moments(wanted, classes=classes)
     seen = [rows for rows in map(rows_of, study.watched.evaluation) if rows is not None]
     others = [f for p in seen if (f := p.first()) is not None]
     same = others and firsts and all(f.shape[1:] == firsts[0].shape[1:] for f in others)
-    return inputs, targets, data_moments(torch.cat(others)) if same else None
+    evaluated = data_moments(torch.cat(others)) if same else None
+    if study.unjudged or len({p.target.shape[1:] for p in study.parts}) > 1:
+        return inputs, None, evaluated
+    wanted = torch.cat([p.target for p in study.parts])
+    if study.pipeline is not None and study.pipeline.task != "numbers":
+        wanted = study.pipeline.wanted(wanted)
+        wanted = wanted[wanted != study.pipeline.left_out] if study.pipeline.task == "classes" else wanted
+    return inputs, data_moments(wanted, classes=classes) if wanted.numel() else None, evaluated
 
 
 def _validation_skill(study: Study) -> float | None:
@@ -131,7 +177,7 @@ def _probes(study: Study) -> tuple[list[Probe], Theory]:
     def look(state: Any, step: int, parts: Sequence[RowBatch], pipeline: Pipeline | None) -> None:
         try:
             found.append(probe(model, parts, pipeline, state, step, joined=study.joined))
-        except (RuntimeError, ValueError, IndexError, TypeError) as error:
+        except Exception as error:
             study.notes.append(f"the network at update {step} could not be probed: {error}")
 
     look("start", 0, study.parts, study.pipeline)
@@ -195,7 +241,8 @@ def _spread(count: int) -> list[int]:
 
 
 def _baselines(study: Study) -> list[SimpleModel]:
-    if not study.joined or study.pipeline is None:
+    # what rebuilds its inputs, or answers several questions, has no simple model that is as good or as bad
+    if not study.joined or study.pipeline is None or study.rebuilds or study.pipeline.task == "labels":
         return []
     rows = join(study.parts)
     first = rows.first()
@@ -204,4 +251,7 @@ def _baselines(study: Study) -> list[SimpleModel]:
     wanted = study.pipeline.wanted(rows.target)
     if wanted.shape[0] != first.shape[0]:
         return []
+    if study.pipeline.task == "classes" and wanted.dim() > 0:
+        known = wanted.reshape(len(wanted), -1)[:, 0] != study.pipeline.left_out
+        first, wanted = first[known], wanted[known]
     return baselines(first, wanted, study.pipeline.task)

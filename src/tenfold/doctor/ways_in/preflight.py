@@ -12,12 +12,13 @@ from torch import Tensor, nn
 from tenfold.doctor.check_user_code.calls import called, check_labels, check_same_rows, criticized
 from tenfold.doctor.check_user_code.values import check_criterion, check_finite, check_module, check_parameters, tensor
 from tenfold.doctor.diagnosis import Diagnosis, diagnosis_of
+from tenfold.doctor.measure.watching.calls import CallLog, dependence
 from tenfold.doctor.measure.watching.quiet import quiet
 from tenfold.doctor.measure.watching.seeded import seeded
 from tenfold.doctor.measure.watching.trace import first_tensor
 from tenfold.doctor.measure.watching.watched import ObservedBatch, Watched
 from tenfold.doctor.prove.attempts import SETTLED
-from tenfold.doctor.record import Curves
+from tenfold.doctor.record import Curves, LoopFacts
 from tenfold.doctor.ways_in.examine import measure
 from tenfold.errors import BadInput
 
@@ -55,12 +56,41 @@ def preflight(model: nn.Module, x: Any, y: Any, criterion: Any) -> Diagnosis:
     check_labels(criterion, output, targets)
     check_same_rows(inputs, output, targets, "x")
     criticized(criterion, output, target, "x")
-    return _judged(Watched(inner, criterion, *_adam(inner), start, [], batches, [], Curves([]), 0))
+    optimizers, options = _adam(clone)
+    log = _dependence(clone, criterion, batches[0], optimizers)
+    loop = LoopFacts(severed=log.severed, members=len(log.members), trainable=len(log.members))
+    return _judged(
+        Watched(clone, criterion, optimizers, options, start, [], batches, [], Curves([]), 0, loop=loop, calls=log)
+    )
+
+
+def _dependence(clone: nn.Module, criterion: Any, batch: ObservedBatch, optimizers: list[Any]) -> CallLog:
+    """What the loss of the first batch depends on, as the log of a loop would have it."""
+    log = CallLog(clone, optimizers)
+    with seeded(0), torch.enable_grad():
+        output = first_tensor(clone(*batch.inputs, **batch.keywords))
+        loss = criterion(output, batch.target)
+        if not loss.requires_grad:
+            log.no_gradient(output, output)
+            return log
+        log.depends = dependence(loss)
+        log.versions = {key: leaf._version for key, leaf in log.depends.leaves.items()}
+        found: Any = torch.autograd.grad(loss.sum(), log.members, allow_unused=True)
+    log.reached = {id(p) for p, g in zip(log.members, found, strict=True) if g is not None and bool(g.any())}
+    log.orders = ["FCB"]
+    return log
 
 
 def _adam(model: nn.Module) -> tuple[list[Any], list[Any]]:
     """The optimizer that is imagined, with its options."""
-    optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=RATE)
+    trained = [p for p in model.parameters() if p.requires_grad]
+    if not trained:
+        raise BadInput(
+            "the model has no parameter that is trained",
+            expected="parameters with requires_grad=True",
+            do="hold layers as attributes, in nn.ModuleList or nn.ModuleDict, and set requires_grad_(True)",
+        )
+    optimizer = torch.optim.Adam(trained, lr=RATE)
     return [optimizer], [[{"lr": RATE, "betas": (0.9, 0.999), "eps": 1e-8}]]
 
 

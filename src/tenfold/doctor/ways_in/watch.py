@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 import torch
@@ -12,10 +11,11 @@ from torch import Tensor, nn
 
 from tenfold.doctor.check_user_code.values import check_watched
 from tenfold.doctor.measure.numbers.pipeline import name_of
+from tenfold.doctor.measure.watching.calls import CallLog
 from tenfold.doctor.measure.watching.sampling import Sampler, first_bad, points, thinned
 from tenfold.doctor.measure.watching.trace import first_tensor
 from tenfold.doctor.measure.watching.watched import ObservedBatch, Watched
-from tenfold.doctor.record import Curves
+from tenfold.doctor.record import Curves, LoopFacts
 from tenfold.errors import BadInput
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ FIRST_BATCHES = 64  # training batches kept from the beginning
 KEPT_ROWS, KEPT_BYTES = 4096, 64 << 20  # of training batches
 SEEN_ROWS = 2048  # of batches seen without gradients, the last ones
 MOST_LOSSES = 8192  # kept; every second one is dropped beyond
+SEVERED = 16  # batches kept whose loss carries no gradient
 
 
 class Watch:
@@ -64,20 +65,32 @@ class Watch:
         self.calls: int = 0  # losses with gradients
         self.in_training: int = 0  # those of them in training mode
         self.still: list[str] = []
-        self.losses: list[tuple[int, Tensor]] = []
+        self.losses: list[tuple[int, Tensor | float]] = []
         self.validation: list[tuple[int, Tensor]] = []
         self.batches: list[ObservedBatch] = []
         self.evaluation: list[ObservedBatch] = []
         self._rows = self._bytes = 0
         parameter = next(self.model.parameters(), None)
         self._reads = parameter is not None and parameter.device.type == "cpu"  # a loss without waiting for a device
+        self._near = self._reads
         self._broken: ObservedBatch | None = None  # the first batch that is not kept and whose loss is not finite
         self._stride, self._keeps = 1, True  # losses: one of so many is kept; whether this update's batch is
-        self._seen: tuple[Any, Any, Tensor | None] = ((), {}, None)  # arguments, keywords, output of the model
+        self._seen: tuple[Any, Any, Any] = ((), {}, None)  # arguments, keywords, output of the model
         self._first: tuple[tuple[Any, ...], dict[str, Any]] | None = None  # arguments and keywords of the first call
         self.options: list[list[dict[str, Any]]] = [
             [_options(group) for group in o.param_groups] for o in self.optimizers
         ]
+        self.log: CallLog = CallLog(self.model, self.optimizers)
+        self.severed: list[ObservedBatch] = []  # in training mode, without a gradient though gradients are recorded
+        self.severed_losses: list[tuple[int, Tensor | float]] = []
+        self.no_target: str = ""  # why what the criterion gets is no output with its target
+        self.several: bool = False  # whether the model gives more than one tensor
+        self.error: str = ""
+        self._left: int | None = None  # the update since which the model is in evaluation mode, after training mode
+        self._last_calls: str = ""  # behind the last step
+        self._given: Any = None  # the last target
+        self._sunk: tuple[int, str, ObservedBatch] | None = None  # update, parameter and batch that made it nan
+        self._watched_values: list[tuple[str, Tensor]] = self._first_values() if self._reads else []
         self.sampler: Sampler = Sampler(self.model, self.optimizers, sparse=self.schedule == "sparse")
         self._next = [0] * len(self.optimizers)  # updates made when something is to be done again
         for number, optimizer in enumerate(self.optimizers):
@@ -87,8 +100,22 @@ class Watch:
         self._listen()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def _first_values(self) -> list[tuple[str, Tensor]]:
+        """The first number of the first and of a middle parameter, as views: where one of them is not finite, the
+        update before has made it so. Looking at all numbers would cost more than all other watching."""
+        held = {id(p) for p in self.log.members}
+        named = [(name, p) for name, p in self.model.named_parameters() if id(p) in held and p.numel()]
+        wanted = dict.fromkeys(named[i] for i in (0, len(named) // 2) if i < len(named))
+        return [(name, p.detach().reshape(-1)[0]) for name, p in wanted if p.is_floating_point()]
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         """Every hook leaves; what is raised inside goes on."""
+        own = kind is not None and kind.__module__.split(".")[0] not in ("builtins", "torch")
+        if isinstance(error, Exception) and not own:
+            self.error = f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
+        self._last_calls = self.log.unfinished()
+        self.log.rest()
+        self._given = None
         for handle in (*self._handles, *self._step_handles):
             handle.remove()
         if self._opening is not None:
@@ -99,6 +126,7 @@ class Watch:
     def _listen(self) -> None:
         """Hooks on the model and the criterion, which the sparse schedule has at sampled updates only, and the one
         that opens a sampled update."""
+        self.log.listen()
         if self._opening is None:
             self._opening = self.optimizers[0].register_step_pre_hook(self._guarded(self._before, 0))
         if self._step_handles:
@@ -111,6 +139,7 @@ class Watch:
 
     def _rest(self) -> None:
         """Nothing is sampled for a while."""
+        self.log.rest()
         if self._opening is not None:
             self._opening.remove()
             self._opening = None
@@ -121,16 +150,16 @@ class Watch:
 
     def _guarded(self, hook: Callable[..., None], *first: Any) -> Callable[..., None]:
         """A hook of ours never breaks the user's training: an exception switches it off and becomes a note."""
-        called: Callable[..., None] | None = partial(hook, *first) if first else hook
+        works = True
 
         def run(*args: Any) -> None:
-            nonlocal called
-            if called is None:
+            nonlocal works
+            if not works:
                 return
             try:
-                called(*args)
+                hook(*first, *args)
             except Exception as error:
-                called = None
+                works = False
                 self.notes.append(
                     f"{hook.__name__.strip('_')} could not be measured any more: {type(error).__name__}: {error}"
                 )
@@ -138,44 +167,66 @@ class Watch:
         return run
 
     def _leaves(self, module: nn.Module, args: Any, keywords: Any, output: Any) -> None:
+        if module is not self.outer:  # a copy that was made in the loop brings the hook along
+            return
+        if self.log.listening:
+            self.log.forward()
         if self._first is None:
             self._first = copied((args, keywords))
+            self.several = isinstance(output, (tuple, list)) and sum(isinstance(v, Tensor) for v in output) > 1
         if self._keeps or self._reads or not torch.is_grad_enabled():
-            found = first_tensor(output)
-            self._seen = args, keywords, None if found is None else found.detach()
+            self._seen = args, keywords, output
 
     def _criticized(self, module: nn.Module, args: Any, keywords: Any, loss: Any) -> None:
         given = (*args, *keywords.values()) if keywords else args
+        if len(given) > 2 and not self.no_target and sum(isinstance(v, Tensor) for v in given) > 2:
+            self.no_target = "the criterion takes more than an output and a target"
         if len(given) >= 2 and isinstance(loss, Tensor):
             self._noted(given[0], given[1], loss)
 
-    def observe(self, output: Tensor, target: Tensor, loss: Tensor | None = None) -> None:
-        """Tell of a loss that a plain function computed: what it was given, and the loss itself (computed from the
-        criterion without gradients where it is left out)."""
+    def observe(self, output: Any, target: Any, loss: Tensor | None = None) -> None:
+        """Tell of a loss that a plain function computed: what it was given (of several tensors, in a tuple, a mapping
+        or a dataclass, the first counts), and the loss itself (computed from the criterion without gradients where it
+        is left out). Call it before `loss.backward()`."""
         self._guarded(self._observed)(output, target, loss)
 
-    def _observed(self, output: Tensor, target: Tensor, loss: Tensor | None) -> None:
-        if loss is None and self.criterion is not None:
-            loss = self.criterion(output.detach(), target).requires_grad_(
-                output.requires_grad and torch.is_grad_enabled()
+    def _observed(self, output: Any, target: Any, loss: Tensor | None) -> None:
+        scored, wanted = first_tensor(output), first_tensor(target)
+        if loss is None and self.criterion is not None and scored is not None:
+            loss = self.criterion(scored.detach(), wanted).requires_grad_(
+                scored.requires_grad and torch.is_grad_enabled()
             )
         if loss is not None:
-            self._noted(output, target, loss)
+            self._noted(scored, wanted, loss)
 
     def _noted(self, scored: Any, target: Any, loss: Tensor) -> None:
         if not loss.requires_grad:  # computed without gradients
-            self._evaluated(scored, target, loss)
+            if self.model.training and torch.is_grad_enabled():
+                self._cut(scored, target, loss)
+            else:
+                self._evaluated(scored, target, loss)
             return
         training = self.model.training
         if not self.calls and training:
             self.still = [name for name, module in self.model.named_modules() if not module.training]
         self.calls += 1
         self.in_training += training
+        if training:
+            self._left = None
+        elif self._left is None and self.in_training:
+            self._left = self.step
+        if self.log.listening:
+            self.log.loss(loss)
+        # reading a number of the processor's own memory costs less than keeping a tensor, and waits for nothing
+        value = loss.item() if self._near and loss.dim() == 0 and loss.device.type == "cpu" else loss.detach()
         if self._stride == 1 or self.step % self._stride == 0:
-            self.losses.append((self.step, loss.detach()))
+            self.losses.append((self.step, value))
             if len(self.losses) > MOST_LOSSES:
                 self.losses, self._stride = self.losses[::2], self._stride * 2
+        self._given = target
         if self._keeps:
+            if isinstance(target, Tensor) and target.requires_grad:
+                self.no_target = "what the criterion gets for a target comes from the network too"
             batch = self._batch(scored, target, loss, training)
             self.batches.append(batch)
             self._rows += len(batch.target) if batch.target is not None and batch.target.dim() else 1
@@ -184,9 +235,17 @@ class Watch:
         elif (
             self._reads
             and self._broken is None
-            and not math.isfinite(loss.item() if loss.dim() == 0 else float(loss.detach().sum()))
+            and not math.isfinite(float(value.sum()) if isinstance(value, Tensor) else value)
         ):
             self._broken, self._reads = self._batch(scored, target, loss, training), False
+
+    def _cut(self, scored: Any, target: Any, loss: Tensor) -> None:
+        """A loss without a gradient though gradients are recorded: a cut path, or a number for a log."""
+        self.log.no_gradient(scored, first_tensor(self._seen[2]))
+        if len(self.severed) < SEVERED:
+            self.severed.append(self._batch(scored, target, loss, True))
+        if len(self.severed_losses) < MOST_LOSSES:
+            self.severed_losses.append((self.step, loss.detach()))
 
     def _wants_batch(self) -> bool:
         """Whether a batch of this update is kept."""
@@ -201,16 +260,25 @@ class Watch:
             self.evaluation.append(self._batch(scored, target, loss, self.model.training))
 
     def _batch(self, scored: Any, target: Any, loss: Tensor, training: bool) -> ObservedBatch:
-        args, keywords, output = (copied(value) for value in self._seen)
-        return ObservedBatch(self.step, args, keywords, output, copied(scored), copied(target), None, training)
+        args, keywords = copied(self._seen[:2])
+        output = copied(first_tensor(self._seen[2]))
+        scored, target = (copied(first_tensor(value)) for value in (scored, target))
+        return ObservedBatch(self.step, args, keywords, output, scored, target, None, training)
 
     def _before(self, number: int, optimizer: torch.optim.Optimizer, args: Any, keywords: Any) -> None:
+        self.log.before_step(number == 0)
         self.sampler.before(number, self.made[number])
 
     def _after(self, number: int, optimizer: torch.optim.Optimizer, args: Any, keywords: Any) -> None:
         self.made[number] = made = self.made[number] + 1
         if number == 0:
             self.step = made
+            if self.log.listening:
+                self.log.after_step()
+            for _, value in self._watched_values:
+                if not math.isfinite(value.item()):
+                    self._look_sunk()
+                    break
             if self.schedule == "default":
                 self.sampler.passed(made - 1)
         if made < self._next[number]:
@@ -224,18 +292,28 @@ class Watch:
             else:
                 self._rest()
 
+    def _look_sunk(self) -> None:
+        """The update just made has left a parameter that is not finite."""
+        name, value = next((n, v) for n, v in self._watched_values if not math.isfinite(v.item()))
+        self._watched_values = []
+        step, self.step = self.step, self.step - 1
+        self._sunk = step - 1, name, self._batch(None, self._given, value, self.model.training)
+        self.step = step
+
     def watched(self) -> Watched:
         """What was recorded so far, inside the block or after it."""
         if not self._begun:
             raise RuntimeError("nothing was watched yet: train inside `with tenfold.watch(...)`")
-        if not self.step:
+        if not self.step and not (self.calls or self.severed or self.error):
             raise BadInput(
                 f"nothing to judge: the optimizer that is watched made no update ({self.calls} losses were seen)",
                 expected="a loop that trains inside the block",
                 do="call its step() inside the block; before any training use tenfold.preflight",
             )
         notes = list(dict.fromkeys(self.notes))
-        if not self.losses:
+        # where no loss carries a gradient, those without one are what the loop trains on
+        batches, losses = (self.batches, self.losses) if self.calls else (self.severed, self.severed_losses)
+        if not losses:
             notes.append(
                 "no loss was seen, so only the network's structure and its updates were looked at: give watch the "
                 "criterion that the loop calls, or call doctor.observe(output, target, loss)"
@@ -243,18 +321,39 @@ class Watch:
         if self.outer is not self.model and hasattr(self.outer, "_orig_mod"):
             notes.append("the model is compiled: layers are measured on the plain module that it was compiled from")
         curves = Curves(
-            loss=points(thinned(self.losses)), validation=points(_grouped(self.validation)),
+            loss=points(thinned(losses)), validation=points(_grouped(self.validation)),
             gradient_norm=self.sampler.gradient_norms(), lr=self.sampler.rates(), updates=self.sampler.updates(),
             non_finite=first_bad(
-                self.losses, self.sampler, [*self.batches, *([self._broken] if self._broken is not None else [])]
+                losses, self.sampler, [*batches, *([self._broken] if self._broken is not None else [])],
+                self._sunk[:2] if self._sunk is not None else None,
             ),
         )  # fmt: skip
         every_loss = self.schedule == "default"
         return Watched(
             self.model, self.criterion, self.optimizers, self.options, self.sampler.start,
-            self.sampler.states(self.step), self.batches, self.evaluation, curves, self.step,
+            self.sampler.states(self.step), batches, self.evaluation, curves, self.step,
             self.in_training / max(self.calls, 1), self.calls / max(self.step, 1) if every_loss else 1.0,
-            self.outer is not self.model, self.still, notes, self._first,
+            self.outer is not self.model, self.still, notes, self._first, self._loop(), self.log,
+            [self._broken] if self._broken is not None else [], self.several,
+            self._sunk[2] if self._sunk is not None else None, self.no_target,
+        )  # fmt: skip
+
+    def _loop(self) -> LoopFacts:
+        """What the log of the calls says."""
+        log, held = self.log, {id(p) for p in self.model.parameters()}
+        group = self.optimizers[0].param_groups[0] if self.optimizers[0].param_groups else {}
+        unfinished = self._last_calls or log.unfinished()
+        return LoopFacts(
+            orders=[*log.orders, *([unfinished] if unfinished and not self.step else [])],
+            losses=self.calls, severed=log.severed, factor=log.factor,
+            no_gradient=log.empty / len(log.orders) if log.orders else 0.0,
+            members=len(log.members), trainable=sum(p.requires_grad for p in self.model.parameters()),
+            foreign=sum(id(p) not in held for o in self.optimizers for g in o.param_groups for p in g["params"]),
+            rate=float(group["initial_lr"]) if "initial_lr" in group else None,
+            left=self._left,
+            error=self.error, error_step=self.step,
+            hidden_step=self._sunk[0] if self._sunk is not None else -1,
+            hidden_parameter=self._sunk[1] if self._sunk is not None else "",
         )  # fmt: skip
 
     def diagnose(self, **options: Any) -> Diagnosis:
@@ -263,7 +362,8 @@ class Watch:
         from tenfold.doctor.ways_in.examine import examine
 
         watched = self.watched()
-        if isinstance(self.criterion, nn.Module) and not self.calls and not self.notes:
+        seen = self.calls or self.severed or self.error or self.notes or not self.log.members
+        if isinstance(self.criterion, nn.Module) and not seen:
             self._refuse()
         return examine(watched, **options)
 

@@ -45,20 +45,22 @@ def facts_of(study: Study) -> Facts:
 
 
 def _reduction(study: Study) -> str:
-    """From the criterion's word, or from the losses of a batch and of its halves: "sum" where the halves' losses add
-    up, "mean" where they average, "coupled" where neither, so that a row's loss depends on the other rows."""
+    """From the criterion's word, or from the losses of a batch, of it twice and of its halves: "sum" where it doubles,
+    "mean" where the halves average, "coupled" where neither, so that a row's loss depends on the other rows."""
     batch = next((b for b in study.watched.batches if b.output is not None and b.target is not None), None)
     word = str(getattr(study.watched.criterion, "reduction", ""))
     if study.pipeline is None or batch is None or batch.output is None or batch.target is None:
         return word
     # measured, since the reduction of a function is written nowhere
     half = batch.target.shape[0] // 2
-    if half < 2 or batch.output.shape[0] != batch.target.shape[0]:
+    if half < 2 or batch.output.shape[0] != batch.target.shape[0] or word:
         return word
-    loss, output, target = study.pipeline.loss, batch.output, batch.target
+    # as many rows as both halves have: an odd one would make a mean of three rows out of two means
+    loss, output, target = study.pipeline.loss, batch.output[: 2 * half], batch.target[: 2 * half]
     with torch.no_grad():
         try:
             together = float(loss(output, target))
+            twice = float(loss(torch.cat([output, output]), torch.cat([target, target])))
             first, second = (
                 float(loss(output[:half], target[:half])),
                 float(loss(output[half : 2 * half], target[half : 2 * half])),
@@ -66,9 +68,10 @@ def _reduction(study: Study) -> str:
         except (RuntimeError, ValueError, IndexError):
             return word
     scale = abs(together) + abs(first) + abs(second)
-    if word or not scale > 0:
+    if not scale > 0:
         return word
-    if abs(together - first - second) < 0.02 * scale + abs(first + second) / max(half, 1):
+    # the same rows twice: a mean stays, a sum doubles, however few rows there are
+    if abs(twice - 2 * together) < 0.02 * abs(together) < abs(twice):
         return "sum"
     return "mean" if abs(together - (first + second) / 2) < COUPLED * scale else "coupled"
 

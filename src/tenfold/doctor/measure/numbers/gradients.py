@@ -17,6 +17,7 @@ from tenfold.doctor.measure.watching.watched import Watched
 
 ITERATIONS = 20  # of the power method
 ENTRIES = 24  # that a gradient check looks at
+SEVERAL = 1.2  # backward passes an update
 STEP = 1e-5  # of its centred differences
 
 
@@ -40,6 +41,9 @@ def against_recorded(model: nn.Module, watched: Watched, pipeline: Pipeline) -> 
     gradient at w_0: near -1 where the loss is climbed. Dropout makes them rough.
     """
     states = dict(watched.snapshots)
+    # an update of several batches, or of a closure that asks for gradients anew, is not the gradient of one batch
+    if watched.accumulated > SEVERAL or any(type(o).__name__ == "LBFGS" for o in watched.optimizers):
+        return {}
     batches = {b.step: b for b in reversed(watched.batches)}
     found: dict[str, float] = {}
     # gradients can be compared where an update was sampled, its batch was kept and its state was kept
@@ -47,10 +51,10 @@ def against_recorded(model: nn.Module, watched: Watched, pipeline: Pipeline) -> 
         batch, state = batches.get(sample.step), states.get(sample.step)
         rows = rows_of(batch) if batch is not None else None
         norms = [g for g in sample.gradient if g is not None]
-        if rows is None or state is None or not norms:
+        if batch is None or rows is None or state is None or not norms:
             continue
         model.load_state_dict(state, strict=False)
-        model.train(watched.training_mode >= 0.5)
+        model.train(batch.training_mode)
         taken = mean_gradient(model, rows, pipeline)
         norm = float(torch.stack([t.double().square().sum() for t in taken]).sum().sqrt())
         recorded = sum(n * n for n in norms) ** 0.5

@@ -24,6 +24,20 @@ _AFTER: dict[str, Callable[[Tensor], Tensor]] = {
     "transpose": lambda z: z.transpose(1, -1) if z.dim() > 2 else z,
 }
 MOST_CLASSES = 20
+DISTRIBUTIONS = ("CrossEntropyLoss", "cross_entropy", "KLDivLoss", "kl_div")  # take the odds of all classes as targets
+BY_ODDS = (
+    "BCEWithLogitsLoss", "binary_cross_entropy_with_logits", "BCELoss", "binary_cross_entropy",
+    "MultiLabelSoftMarginLoss", "multilabel_soft_margin_loss",
+)  # fmt: skip
+COUNTS = ("PoissonNLLLoss", "poisson_nll_loss")
+IGNORED = -100  # torch's default
+
+
+def ignored(criterion: Any) -> int | None:
+    """The class number that a criterion leaves out; None where it has none."""
+    if name_of(criterion) in ("CrossEntropyLoss", "NLLLoss", "cross_entropy", "nll_loss"):
+        return int(getattr(criterion, "ignore_index", IGNORED))
+    return None
 
 
 @dataclass(frozen=True)
@@ -42,6 +56,7 @@ class Pipeline:
     values: tuple[float, float] = (0.0, 1.0)
     cut: float = 0.0
     sign: float = 1.0
+    left_out: int = IGNORED  # the class number of targets that do not count
 
     def scored(self, output: Tensor) -> Tensor:
         """What the criterion gets for a model's output."""
@@ -60,10 +75,18 @@ class Pipeline:
         return self.sign * (loss if loss.dim() == 0 else loss.mean())
 
     def predicted(self, output: Tensor) -> Tensor:
-        """Class numbers (rows,), or numbers (rows, targets)."""
+        """Class numbers (rows,), labels of 0 and 1 (rows, labels), or numbers (rows, targets)."""
         scored = self.scored(output).detach()
         if self.task == "numbers":
-            return scored.reshape(scored.shape[0], -1).double()
+            numbers = scored.reshape(scored.shape[0], -1).double()
+            # outputs of counts are logarithms of rates
+            return (
+                numbers.exp()
+                if name_of(self.criterion) in COUNTS and getattr(self.criterion, "log_input", True)
+                else numbers
+            )
+        if self.task == "labels":
+            return (scored.reshape(scored.shape[0], -1) > self.cut).long()
         if scored.dim() > 1 and scored[0].numel() > 1:
             return scored.argmax(1)
         single = scored.reshape(scored.shape[0])
@@ -72,9 +95,11 @@ class Pipeline:
         return single.round().clamp(0, self.classes - 1).nan_to_num(0).long()
 
     def wanted(self, target: Tensor) -> Tensor:
-        """Class numbers (rows,), or numbers (rows, targets), of targets."""
+        """Class numbers (rows,), labels of 0 and 1 (rows, labels), or numbers (rows, targets), of targets."""
         if self.task == "numbers":
             return target.reshape(target.shape[0], -1).double()
+        if self.task == "labels":
+            return (target.reshape(target.shape[0], -1) > 0.5).long()
         if target.is_floating_point() and target.dim() > 1 and target[0].numel() > 1:
             return target.argmax(1)
         flat = target.reshape(target.shape[0], -1)
@@ -83,7 +108,8 @@ class Pipeline:
         return flat[:, 0].long() if flat.shape[1] == 1 else target.long()
 
     def skill(self, outputs: Tensor, targets: Tensor) -> float | None:
-        """See `class_skill` and `number_skill`; None for a constant target."""
+        """See `class_skill` and `number_skill`, without the targets that are ignored; None for a constant target, and
+        where there is none. Of labels: the mean over all of them, against always saying the commoner value of each."""
         if not torch.isfinite(outputs).all():
             return WORST
         predicted, wanted = self.predicted(outputs), self.wanted(targets)
@@ -92,6 +118,18 @@ class Pipeline:
                 return None
             residual, total = ((predicted - wanted) ** 2).sum(), ((wanted - wanted.mean(0)) ** 2).sum()
             return number_skill(float(residual), float(total))
+        if self.task == "labels":
+            ones = wanted.double().mean(0)
+            return class_skill(
+                float((predicted == wanted).double().mean()), float(torch.maximum(ones, 1 - ones).mean())
+            )
+        known = wanted != self.left_out
+        if not bool(known.all()):
+            if predicted.shape != wanted.shape or not bool(known.any()):
+                return None
+            predicted, wanted = predicted[known], wanted[known]
+        if bool((wanted < 0).any()):
+            return None
         chance = float(torch.bincount(wanted.flatten()).max()) / wanted.numel()
         accuracy = float((predicted == wanted).double().mean())
         return class_skill(accuracy, chance)
@@ -99,7 +137,7 @@ class Pipeline:
 
 def pipeline_of(criterion: Any, batches: list[ObservedBatch]) -> Pipeline | None:
     """The pipeline that explains the first batches; None where output, target or loss was not seen."""
-    batches_seen, task_seen = _complete(batches), task_of(batches)
+    batches_seen, task_seen = _complete(batches), task_of(batches, name_of(criterion))
     if not batches_seen or task_seen is None or criterion is None:
         return None
     first = batches_seen[0]
@@ -110,16 +148,22 @@ def pipeline_of(criterion: Any, batches: list[ObservedBatch]) -> Pipeline | None
     cut = 0.5 if name in ("BCELoss", "binary_cross_entropy") else sum(values) / 2
     if name in ("BCEWithLogitsLoss", "binary_cross_entropy_with_logits", "SoftMarginLoss", "HingeEmbeddingLoss"):
         cut = 0.0
-    return Pipeline(criterion, after, tuple(first.scored.shape[1:]), task, classes, values, cut)
+    if task == "labels":
+        cut = 0.0 if name not in ("BCELoss", "binary_cross_entropy") else 0.5
+    left_out = ignored(criterion)
+    return Pipeline(
+        criterion, after, tuple(first.scored.shape[1:]), task, classes, values, cut,
+        left_out=IGNORED if left_out is None else left_out,
+    )  # fmt: skip
 
 
 def _complete(batches: list[ObservedBatch]) -> list[ObservedBatch]:
     return [b for b in batches if b.output is not None and b.scored is not None and b.target is not None]
 
 
-def task_of(batches: list[ObservedBatch]) -> tuple[OutputKind, int, tuple[float, float]] | None:
+def task_of(batches: list[ObservedBatch], criterion: str = "") -> tuple[OutputKind, int, tuple[float, float]] | None:
     """The task, its classes and the two values of a binary one, of what the criterion got; None where it was not
-    seen."""
+    seen. criterion: its name, where it says more than outputs and targets do."""
     seen = _complete(batches)
     if not seen:
         return None
@@ -132,7 +176,7 @@ def task_of(batches: list[ObservedBatch]) -> tuple[OutputKind, int, tuple[float,
             if b.target is not None and b.target.dim()
         ]
     )
-    return _task(first.scored, first.target, targets)
+    return _task(first.scored, first.target, targets, criterion)
 
 
 def what_follows(output: Tensor, scored: Tensor) -> str:
@@ -161,15 +205,16 @@ def name_of(criterion: Any) -> str:
     return getattr(criterion, "__name__", None) or type(criterion).__name__
 
 
-def _task(scored: Tensor, target: Tensor, seen: Tensor) -> tuple[OutputKind, int, tuple[float, float]]:
+def _task(scored: Tensor, target: Tensor, seen: Tensor, criterion: str) -> tuple[OutputKind, int, tuple[float, float]]:
     values = torch.unique(seen)
     if not target.is_floating_point():
         if scored.dim() >= 2 and scored.shape[1] > 1 and target.dim() == scored.dim() - 1:
             return "classes", int(scored.shape[1]), (0.0, 1.0)
-    elif target.dim() == 2 and target.shape[1] > 1 and target.shape == scored.shape:
-        one_hot = bool(((target == 0) | (target == 1)).all() and (target.sum(1) == 1).all())
-        if one_hot:
-            return "classes", int(target.shape[1]), (0.0, 1.0)
+    elif target.dim() == 2 and target.shape[1] > 1 and target.shape == scored.shape and _odds(target, criterion):
+        return "classes", int(target.shape[1]), (0.0, 1.0)
+    several = target.shape == scored.shape and target.dim() > 1 and target[0].numel() > 1
+    if criterion in BY_ODDS and several and bool(((target == 0) | (target == 1)).all()):
+        return "labels", 2, (0.0, 1.0)  # several answers to yes-or-no questions, or a map of pixels
     single = scored.dim() < 2 or scored[0].numel() == 1
     if single and target[0].numel() == 1 and len(values) == 2:
         low, high = float(values[0]), float(values[1])
@@ -181,8 +226,25 @@ def _task(scored: Tensor, target: Tensor, seen: Tensor) -> tuple[OutputKind, int
     return "numbers", 0, (0.0, 1.0)
 
 
-def proper_loss(task: OutputKind, classes: int) -> tuple[int, Callable[[Tensor, Tensor], Tensor]]:
+def _odds(target: Tensor, criterion: str) -> bool:
+    """Whether targets (rows, classes) are the odds of exclusive classes: one of them 1, or, for a criterion that takes
+    it, a sum of 1."""
+    if bool(((target == 0) | (target == 1)).all() and (target.sum(1) == 1).all()):
+        return True
+    if criterion not in DISTRIBUTIONS:
+        return False
+    odds = target.exp() if bool((target <= 0).all()) else target
+    return bool((odds >= 0).all()) and bool(((odds.sum(1) - 1).abs() < 1e-3).all())
+
+
+def proper_loss(
+    task: OutputKind, classes: int, left_out: int = IGNORED
+) -> tuple[int, Callable[[Tensor, Tensor], Tensor]]:
     """The output units that the task needs and the loss of class numbers (rows,) or numbers (rows, targets)."""
     if task == "numbers":
         return 0, lambda output, wanted: F.mse_loss(output.reshape(wanted.shape), wanted.to(output.dtype))
-    return classes, lambda output, wanted: F.cross_entropy(output, wanted)
+    if task == "labels":
+        return 0, lambda output, wanted: F.binary_cross_entropy_with_logits(
+            output.reshape(wanted.shape), wanted.to(output.dtype)
+        )
+    return classes, lambda output, wanted: F.cross_entropy(output, wanted, ignore_index=left_out)

@@ -17,7 +17,7 @@ from tenfold.rules.optimizers import Adam
 from tenfold.rules.optimizers.update import Coefficients, Flat, Need, Time, shared_update
 
 STEPS = 150
-LOG_ODDS, ODDS = ("NLLLoss", "nll_loss"), ("BCELoss", "binary_cross_entropy")
+LOG_ODDS, ODDS = ("NLLLoss", "nll_loss", "KLDivLoss", "kl_div"), ("BCELoss", "binary_cross_entropy")
 
 
 def theory(pipeline: Pipeline, sample: Tensor, targets: Tensor) -> Theory:

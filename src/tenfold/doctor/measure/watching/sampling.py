@@ -178,8 +178,15 @@ def thinned(values: Sequence[Any]) -> Sequence[Any]:
     return [values[i * (len(values) - 1) // (MOST_POINTS - 1)] for i in range(MOST_POINTS)]
 
 
-def points(values: Sequence[tuple[int, Tensor]]) -> list[CurvePoint]:
-    """Tensors read in one go; a loss with several entries counts with its mean."""
+def points(values: Sequence[tuple[int, Tensor | float]]) -> list[CurvePoint]:
+    """Numbers, and tensors read in one go; a loss with several entries counts with its mean."""
+    tensors = _read([(step, value) for step, value in values if isinstance(value, Tensor)])
+    numbers = [CurvePoint(step, value) for step, value in values if not isinstance(value, Tensor)]
+    return sorted([*numbers, *tensors], key=lambda point: point.step) if numbers and tensors else numbers or tensors
+
+
+def _read(values: Sequence[tuple[int, Tensor]]) -> list[CurvePoint]:
+    """Tensors read in one go."""
     if not values:
         return []
     stack = torch.stack([v.float().mean() if v.dim() else v.float() for _, v in values]).tolist()
@@ -187,8 +194,9 @@ def points(values: Sequence[tuple[int, Tensor]]) -> list[CurvePoint]:
 
 
 def first_bad(
-    losses: Sequence[tuple[int, Tensor]], sampler: Sampler, batches: Sequence[ObservedBatch]
-) -> NonFinite | None:
+    losses: Sequence[tuple[int, Tensor | float]], sampler: Sampler, batches: Sequence[ObservedBatch],
+    sunk: tuple[int, str] | None = None,
+) -> NonFinite | None:  # fmt: skip
     """The first input, target, loss, gradient or state that is not finite; None where loss, gradients and states are: a
     model that fills missing inputs, or a loss that leaves missing targets out, is sound."""
     found: list[tuple[int, int, NonFinite]] = []
@@ -206,6 +214,8 @@ def first_bad(
         if late is not None:
             found.append((at, 4, NonFinite(at, "the parameter", late)))
             break
+    if sunk is not None:  # the update after which a parameter was seen not to be finite
+        found.append((sunk[0], 4, NonFinite(sunk[0], "the parameter", sunk[1])))
     found += _given_bad(batches) if found else []
     return min(found, key=lambda item: item[:2])[2] if found else None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
 import torch
@@ -83,6 +83,8 @@ class Tracer(TorchFunctionMode):
         """Before the next forward pass."""
         self.place, self.channels = 0, False
         self.named: dict[str, int] = {}
+        self.last: Tensor | None = None  # the last layer's outputs, and how many units it has
+        self.width = 0
 
     def left(self) -> None:
         """A module has ended."""
@@ -99,6 +101,8 @@ class Tracer(TorchFunctionMode):
             known = ("activation", "square")
         if known is None or (known[0] == "activation" and not _floating(args)):
             return func(*args, **kwargs)
+        if known[0] == "activation" and self._computes(known[1], args[0]):
+            known = ("other", known[1])
         # An operation in place would overwrite the output of the one before it, which has been noted, and of which the
         # gradient is asked: it runs on a copy.
         if kwargs.get("inplace"):
@@ -115,7 +119,25 @@ class Tracer(TorchFunctionMode):
         if self.every is not None:
             self.every(call)
             result = result.clone() if isinstance(result, Tensor) else result  # what is noted stays as it is
-        return result if goal is None else goal.copy_(result)
+        result = result if goal is None else goal.copy_(result)
+        if call.operation.kind in ("linear", "conv", "normalization"):
+            self.last, self.width = first_tensor(result), call.operation.units
+        return result
+
+    def _computes(self, rule: str, given: Tensor) -> bool:
+        """Whether a function that can be an activation is a step of a computation instead: the exponential or square of
+        something other than a layer's outputs (half a log-variance), a softmax over another number of units (the scores
+        of an attention written by hand)."""
+        if self.stack and self.stack[-1] in self.leaves and self.stack[-1]:
+            return False
+        if rule in ("exp", "square"):
+            return given is not self.last
+        return (
+            rule in ("softmax", "log_softmax", "softmin")
+            and bool(self.width)
+            and given.dim() > 2
+            and (given.shape[-1] != self.width and given is not self.last)
+        )
 
     def _parameter(self, value: Any) -> str:
         """The name of a parameter, or of the one that a value is a view of; "" for others."""
@@ -159,9 +181,11 @@ class Tracer(TorchFunctionMode):
 
 
 def first_tensor(value: Any) -> Tensor | None:
-    """The first tensor of a value that may be a tuple, a list or a mapping."""
+    """The first tensor of a value that may be a tuple, a list, a mapping or a dataclass."""
     if isinstance(value, Tensor):
         return value
+    if is_dataclass(value) and not isinstance(value, (type, Mapping)):
+        value = [getattr(value, field.name) for field in fields(value)]
     if isinstance(value, Mapping):
         value = list(value.values())
     if isinstance(value, (tuple, list)):

@@ -7,7 +7,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from tenfold.doctor.record import Curves
+from tenfold.doctor.measure.watching.calls import CallLog
+from tenfold.doctor.record import Curves, LoopFacts
 
 
 @dataclass
@@ -33,7 +34,8 @@ class Watched:
     model: the user's own module (the one inside a compiled one), to be copied, never changed. start: its state at the
     beginning; snapshots: parameters and buffers by name at some updates, oldest first, the last is the end.
     batches: training batches, evaluation: batches seen without gradients; both bounded in rows and bytes. first: the
-    arguments and keywords of the model's first call, which show its structure where no loss was seen.
+    arguments and keywords of the model's first call, which show its structure where no loss was seen. loop: what is
+    known of the order of its calls, calls: the log of them.
     """
 
     model: nn.Module
@@ -52,3 +54,9 @@ class Watched:
     still: list[str] = field(default_factory=list)  # modules that were in evaluation mode while the model trained
     notes: list[str] = field(default_factory=list)
     first: tuple[tuple[Any, ...], dict[str, Any]] | None = None
+    loop: LoopFacts = field(default_factory=LoopFacts)
+    calls: CallLog | None = None
+    broken: list[ObservedBatch] = field(default_factory=list)  # the first whose loss is not finite
+    several: bool = False  # whether the model gives more than one tensor
+    sunk: ObservedBatch | None = None  # the batch whose update made a parameter nan, where that was seen at once
+    no_target: str = ""  # why what the criterion gets is no output with its target
