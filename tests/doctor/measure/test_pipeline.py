@@ -39,7 +39,7 @@ ODD = torch.tensor([0.0, 1.0, 1.0, 4.0]).repeat(10)[:, None]
 SIGMOID, SOFT, LOG = torch.sigmoid, partial(torch.softmax, dim=1), partial(torch.log_softmax, dim=1)
 CASES = {  # name: (criterion, output, what is done to it, target, after, task, classes, cut)
     "bare classes": (nn.CrossEntropyLoss(), drawn(ROWS, 4), None, labels(4), "", "classes", 4, 0.5),
-    "class odds": (nn.CrossEntropyLoss(), drawn(ROWS, 4), None, SOFT(drawn(ROWS, 4, seed=3)), "", "numbers", 0, 0.5),
+    "class odds": (nn.CrossEntropyLoss(), drawn(ROWS, 4), None, SOFT(drawn(ROWS, 4, seed=3)), "", "classes", 4, 0.5),
     "one-hot": (nn.CrossEntropyLoss(), drawn(ROWS, 4), None, one_hot(4), "", "classes", 4, 0.5),
     "two bare classes": (F.cross_entropy, drawn(ROWS, 2), None, labels(2), "", "classes", 2, 0.5),
     "softmax twice": (nn.CrossEntropyLoss(), drawn(ROWS, 4), SOFT, labels(4), "softmax", "classes", 4, 0.5),

@@ -125,3 +125,36 @@ def test_what_does_not_fit_is_said():
         looked(dense(0), x=DIGITS.double())
     with pytest.raises(tenfold.BadInput, match=r"the criterion cannot be called.*of float32"):
         looked(dense(0), y=LABELS.float())
+
+
+class Hidden(nn.Module):
+    """64-16-10, with something done to the hidden layer, whose first layer stands in a container."""
+
+    def __init__(self, kind=nn.ModuleList, then=lambda h: h, last=lambda z: z):
+        super().__init__()
+        self.layers, self.out, self.then, self.last = kind([nn.Linear(64, 16)]), nn.Linear(16, 10), then, last
+
+    def forward(self, x):
+        return self.last(self.out(self.then(torch.relu(self.layers[0](x)))))
+
+
+@pytest.mark.parametrize(
+    ("model", "criterion", "cause"),
+    [
+        (lambda: Hidden(list), nn.CrossEntropyLoss(), "unregistered_parameters"),
+        (lambda: Hidden(then=lambda h: h.detach()), nn.CrossEntropyLoss(), "cut_path"),
+        (lambda: Hidden(then=lambda h: torch.tensor(h.tolist())), nn.CrossEntropyLoss(), "cut_path"),
+        (lambda: Hidden(last=lambda z: z.detach()), nn.CrossEntropyLoss(), "cut_path"),
+        (lambda: Hidden(last=lambda z: z.log_softmax(0)), nn.NLLLoss(), "rows_mixed"),
+        (Hidden, nn.CrossEntropyLoss(weight=torch.tensor([float("inf")] + 9 * [1.0])), "criterion_numbers"),
+    ],
+)
+def test_what_the_loop_would_do_wrong_is_seen_before_it(model, criterion, cause):
+    torch.manual_seed(0)
+    diagnosis = looked(model(), criterion=criterion)
+    assert diagnosis.findings[0].cause == cause, diagnosis.report()
+
+
+def test_a_model_without_parameters_is_refused():
+    with pytest.raises(tenfold.BadInput, match="no parameter that is trained"):
+        looked(nn.Flatten())

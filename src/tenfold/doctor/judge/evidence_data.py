@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tenfold.doctor.judge.evidence import Evidence, digits, log_strength, share, strength
+from tenfold.doctor.judge.evidence_trials import unfitted
 from tenfold.doctor.measure.numbers.non_finite import NotFinite
 from tenfold.doctor.record import DataMoments, Record
 
@@ -81,15 +82,6 @@ def _evaluation(record: Record) -> Iterator[Evidence]:
     )
 
 
-def _unfitted(record: Record) -> float:
-    """Targets that the network fits may be all there is to learn, as in a task of memory, unless others are evaluated
-    that it does not."""
-    end = record.probe("end")
-    if end is None or end.skill is None or record.curves.validation_skill is not None:
-        return 1.0
-    return strength(end.skill, 0.95, 0.8)
-
-
 def _targets(record: Record) -> Iterator[Evidence]:
     y, facts = record.targets, record.facts
     assert y is not None
@@ -113,13 +105,13 @@ def _targets(record: Record) -> Iterator[Evidence]:
             strength(best.p_value, 0.002, 0.05)
             * strength(best.skill, 0.15, 0.05)
             * strength(max(y.shares, default=0.0), 0.95, 0.85)
-            * _unfitted(record),
+            * unfitted(record),
             f"no model finds anything in {rows} rows: the best ({best.name}) has skill {digits(best.skill)} (p = "
             f"{digits(best.p_value)})",
         )
     top_skill = max(b.skill for b in record.baselines)
     yield Evidence(
         "labels_noisy",
-        strength(top_skill, 0.6, 0.2),
+        strength(top_skill, 0.6, 0.2) * unfitted(record),
         f"the best of {len(record.baselines)} simple models reaches skill {digits(top_skill)}",
     )

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from tenfold.doctor.judge.evidence import Evidence, digits, log_strength, share, strength
+from tenfold.doctor.judge.evidence_trials import full_skill
 from tenfold.doctor.measure.activations import activation_facts
 from tenfold.doctor.record import Record, following, hidden_layers, output_activations
 
@@ -210,7 +211,8 @@ def _parameters(record: Record) -> Iterator[Evidence]:
         ("unmoved", [p for p in weights if p.moved is False]),
     ):
         part = sum(math.prod(p.shape) for p in members) / total
-        count = max(part, len(members) / max(len(weights), 1))
+        # parts that are frozen on purpose, where the rest learns all there is
+        count = 0.0 if full_skill(record) else max(part, len(members) / max(len(weights), 1))
         yield Evidence(
             cause,
             strength(count, 0.05, 0.4),

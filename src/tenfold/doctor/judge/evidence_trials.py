@@ -9,6 +9,8 @@ from tenfold.doctor.changes.all_changes import REFERENCES, SINGLE
 from tenfold.doctor.judge.evidence import Evidence, digits, strength
 from tenfold.doctor.record import LEAST_SKILL, Record
 
+FULL = 0.95  # of skill
+
 
 def attained(record: Record) -> float | None:
     """What the run itself reached on rows that it trained on, in the mode in which it is used; a run that is not finite
@@ -39,6 +41,27 @@ def held_out(record: Record) -> float | None:
     if as_is is None or user is None or as_is.skill[0] is None or as_is.held_out[0] is None:
         return None
     return as_is.reached if as_is.skill[0] >= user - 0.05 else None
+
+
+def unfitted(record: Record) -> float:
+    """How far the targets are from being fitted, 0 to 1: those that the network fits may be all there is to learn, as
+    in a task of memory, unless the loop evaluates others that it does not."""
+    end = record.probe("end")
+    if end is None or end.skill is None or record.curves.validation_skill is not None:
+        return 1.0
+    return strength(end.skill, 0.95, 0.8)
+
+
+def full_skill(record: Record) -> bool:
+    """Whether the run leaves nothing to wish for, on rows that it trained on and on others as far as they are known."""
+    user, best, outside = attained(record), possible(record), held_out(record)
+    if user is None or user < FULL:
+        return False
+    return (
+        outside is None
+        or outside >= FULL
+        or (record.curves.validation_skill is None and outside >= (best or 0.0) - 0.1)
+    )
 
 
 def worth_trying(record: Record) -> bool:
@@ -98,7 +121,7 @@ def _limits(record: Record, best: float) -> Iterator[Evidence]:
     """Of the data, and of the network."""
     yield Evidence(
         "nothing_works",
-        strength(best, 0.2, 0.02),
+        strength(best, 0.2, 0.02) * unfitted(record),
         f"the best of all short trainings and simple models reaches skill {digits(best)}",
     )
     references = [v for name in REFERENCES if (v := record.reached(name)) is not None]
