@@ -17,7 +17,12 @@ def logged(order, updates=3):
     model, criterion = nn.Linear(6, 2), nn.CrossEntropyLoss()
     optimizer = torch.optim.SGD(model.parameters(), 0.1)
     loss = None
-    calls = {"Z": optimizer.zero_grad, "z": model.zero_grad, "S": optimizer.step, "B": lambda: loss.backward()}
+    calls = {
+        "Z": lambda: optimizer.zero_grad(),  # looked up at the call, as a loop does
+        "z": model.zero_grad,
+        "S": optimizer.step,
+        "B": lambda: loss.backward(),
+    }
     with tenfold.watch(model, optimizer, criterion) as doctor:
         for _ in range(updates):
             for letter in order:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
@@ -87,6 +88,7 @@ class Watch:
         self.several: bool = False  # whether the model gives more than one tensor
         self.error: str = ""
         self._left: int | None = None  # the update since which the model is in evaluation mode, after training mode
+        self._caught: tuple[str, int] | None = None  # an error of the model or the criterion, and the updates before it
         self._last_calls: str = ""  # behind the last step
         self._given: Any = None  # the last target
         self._sunk: tuple[int, str, ObservedBatch] | None = None  # update, parameter and batch that made it nan
@@ -110,9 +112,9 @@ class Watch:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         """Every hook leaves; what is raised inside goes on."""
-        own = kind is not None and kind.__module__.split(".")[0] not in ("builtins", "torch")
-        if isinstance(error, Exception) and not own:
-            self.error = f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
+        self.error = _words(error)
+        if not self.error and error is None and self._caught is not None and self._caught[1] == self.step:
+            self.error = self._caught[0]
         self._last_calls = self.log.unfinished()
         self.log.rest()
         self._given = None
@@ -131,10 +133,15 @@ class Watch:
             self._opening = self.optimizers[0].register_step_pre_hook(self._guarded(self._before, 0))
         if self._step_handles:
             return
-        self._step_handles = [self.outer.register_forward_hook(self._guarded(self._leaves), with_kwargs=True)]
+        # always: an error of the model or of the criterion is seen even where the loop catches it
+        self._step_handles = [
+            self.outer.register_forward_hook(self._guarded(self._leaves), with_kwargs=True, always_call=True)
+        ]
         if isinstance(self.criterion, nn.Module):
             self._step_handles.append(
-                self.criterion.register_forward_hook(self._guarded(self._criticized), with_kwargs=True)
+                self.criterion.register_forward_hook(
+                    self._guarded(self._criticized), with_kwargs=True, always_call=True
+                )
             )
 
     def _rest(self) -> None:
@@ -169,6 +176,8 @@ class Watch:
     def _leaves(self, module: nn.Module, args: Any, keywords: Any, output: Any) -> None:
         if module is not self.outer:  # a copy that was made in the loop brings the hook along
             return
+        if output is None and self._raised():
+            return
         if self.log.listening:
             self.log.forward()
         if self._first is None:
@@ -177,7 +186,16 @@ class Watch:
         if self._keeps or self._reads or not torch.is_grad_enabled():
             self._seen = args, keywords, output
 
+    def _raised(self) -> bool:
+        """Whether the model or the criterion raised, which is what the loop ended with unless it goes on."""
+        words = _words(sys.exc_info()[1])
+        if words:
+            self._caught = words, self.step
+        return bool(words)
+
     def _criticized(self, module: nn.Module, args: Any, keywords: Any, loss: Any) -> None:
+        if loss is None and self._raised():
+            return
         given = (*args, *keywords.values()) if keywords else args
         if len(given) > 2 and not self.no_target and sum(isinstance(v, Tensor) for v in given) > 2:
             self.no_target = "the criterion takes more than an output and a target"
@@ -216,7 +234,7 @@ class Watch:
         elif self._left is None and self.in_training:
             self._left = self.step
         if self.log.listening:
-            self.log.loss(loss)
+            self.log.loss(loss, scored, first_tensor(self._seen[2]))
         # reading a number of the processor's own memory costs less than keeping a tensor, and waits for nothing
         value = loss.item() if self._near and loss.dim() == 0 and loss.device.type == "cpu" else loss.detach()
         if self._stride == 1 or self.step % self._stride == 0:
@@ -412,6 +430,13 @@ def copied(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: copied(item) for name, item in value.items()}
     return value
+
+
+def _words(error: BaseException | None) -> str:
+    """An error of Python's or torch's own classes in a line; "" for others, which a loop may use to end itself."""
+    if not isinstance(error, Exception) or type(error).__module__.split(".")[0] not in ("builtins", "torch"):
+        return ""
+    return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
 
 
 def _options(group: dict[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from tenfold.doctor.measure.numbers.pipeline import ignored, name_of
 from tenfold.doctor.measure.watching.watched import ObservedBatch
 
 BY_SIGN = ("SoftMarginLoss", "soft_margin_loss", "HingeEmbeddingLoss", "hinge_embedding_loss")
-BY_ODDS = ("BCEWithLogitsLoss", "binary_cross_entropy_with_logits")
+BY_ODDS = ("BCEWithLogitsLoss", "binary_cross_entropy_with_logits", "BCELoss", "binary_cross_entropy")
 DIVERGENCES, RATES = ("KLDivLoss", "kl_div"), ("PoissonNLLLoss", "poisson_nll_loss")
 NEAR = 0.05  # by which the odds of a row may miss the sum of 1
 FINITE = 1e6  # outputs beyond it have run away: then it is not the criterion's space that is left

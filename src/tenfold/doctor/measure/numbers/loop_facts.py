@@ -53,7 +53,9 @@ def _path(study: Study, loop: LoopFacts) -> dict[str, Any]:
     names = {id(p): name for name, p in watched.model.named_parameters()}
     if log is None:
         return {}
-    if loop.severed and not loop.losses:
+    apart = log.depends is not None and not any(id(p) in log.depends.leaves for p in log.members)
+    if log.members and (apart or (loop.severed and not loop.losses)):
+        # no part of the model is in the graph of the loss: cut in the model, behind it, or by a block without gradients
         if log.severed_by:
             return {"cut": log.severed_by, "cut_at": "between the model and the criterion",
                     "unreached": [names[id(p)] for p in log.members]}  # fmt: skip
@@ -74,6 +76,10 @@ def _path(study: Study, loop: LoopFacts) -> dict[str, Any]:
     if not unreached:
         return {}
     operation, where = _cut(study, unreached)
+    if not operation and (apart or loop.severed):
+        operation = "torch.no_grad() about the model" if log.without else "an operation"
+        where = "" if log.without else "between the model and the criterion"
+        return {"unreached": unreached, "cut": operation, "cut_at": where}
     return {"unreached": unreached, "cut": operation, "cut_at": where and f"module {where}"}
 
 
@@ -94,6 +100,9 @@ def _owners(study: Study, loop: LoopFacts) -> dict[str, Any]:
     held |= {id(p) for o in watched.optimizers for g in o.param_groups for p in g["params"]}
     if isinstance(watched.criterion, torch.nn.Module):
         held |= {id(p) for p in watched.criterion.parameters()}
+    anew = log.made_anew(held)
+    if anew:
+        return {"unheld": [f"{anew} parameter{'' if anew == 1 else 's'} that forward makes anew at every call"]}
     outside = {key for key, leaf in log.still().items() if key not in held and leaf.requires_grad}
     return {"unheld": unheld(watched.model, outside)} if outside else {}
 

@@ -31,12 +31,21 @@ def rows_mixed(model: nn.Module, rows: RowBatch) -> float | None:
     size = float(together.abs().max()) + 1e-12
     worst = 0.0
     for place in range(ALONE):
-        alone = _output(model, few.take(torch.tensor([place], device=rows.target.device)))
+        alone = _alone(model, few, place)
         if alone is None or alone.shape[1:] != together.shape[1:]:
             return None
         gap = float((alone[0].double() - together[place]).abs().max())
         worst = max(worst, 0.0 if gap < 1e-4 * size else gap / spread)
     return worst
+
+
+def _alone(model: nn.Module, rows: RowBatch, place: int) -> Tensor | None:
+    """The outputs of a row by itself; of a module that refuses a single one, beside one other."""
+    pick = lambda *places: rows.take(torch.tensor(places, device=rows.target.device))  # noqa: E731
+    try:
+        return _output(model, pick(place))
+    except ValueError:  # moments of one value, where batch normalization takes them of the batch
+        return _output(model, pick(place, rows.count - 1))
 
 
 def _output(model: nn.Module, rows: RowBatch, seed: int = 0) -> Tensor | None:

@@ -69,6 +69,8 @@ class CallLog:
         self.versions: dict[int, int] = {}  # of the leaves, at the time of the walk
         self.severed: int = 0
         self.severed_by: str = ""
+        self.without: bool = False  # whether the model's output carried no gradient
+        self.again: Dependence | None = None  # what the second loss depends on
         self._letters: list[str] = []
         self._full: set[int] = set()  # members with a gradient when the step began
         self._arrived: bool = False  # a gradient that is not 0, since it was last seen cleared
@@ -134,8 +136,8 @@ class CallLog:
             self._look_cleared()
             self.note("F")
 
-    def loss(self, loss: Tensor) -> None:
-        """The criterion gave a loss that carries a gradient."""
+    def loss(self, loss: Tensor, scored: Any = None, output: Tensor | None = None) -> None:
+        """The criterion gave a loss that carries a gradient, for what it scored and the model's output."""
         if not self.listening:
             return
         self.note("C")
@@ -150,13 +152,24 @@ class CallLog:
         if self.depends is None:
             self.depends = dependence(loss)
             self.versions = {key: leaf._version for key, leaf in self.depends.leaves.items()}
+            if self.members and not any(id(p) in self.depends.leaves for p in self.members):
+                self._cut_off(scored, output)
+        elif self.again is None:
+            self.again = dependence(loss)
 
     def no_gradient(self, scored: Any, output: Tensor | None) -> None:
         """The criterion gave a loss without a gradient although gradients are recorded."""
         self.severed += 1
         self.note("c")
-        if not self.severed_by and isinstance(scored, Tensor) and output is not None and output.requires_grad:
-            self.severed_by = severed_by(output.detach(), scored)
+        if not self.severed_by:
+            self._cut_off(scored, output)
+
+    def _cut_off(self, scored: Any, output: Tensor | None) -> None:
+        """What the loss of these depends on is none of the members."""
+        if isinstance(scored, Tensor) and output is not None:
+            self.severed_by = severed_by(output.detach(), scored) if output.requires_grad else ""
+            if not output.requires_grad and output.is_floating_point():
+                self.without = True
 
     def before_step(self, first: bool) -> None:
         """An optimizer is about to step."""
@@ -186,6 +199,20 @@ class CallLog:
     def unfinished(self) -> str:
         """The calls since the last step."""
         return "".join(self._letters)
+
+    def made_anew(self, held: set[int]) -> int:
+        """How many parameters, none of those held (by id), the first two losses depend on, each on others of the same
+        shapes: they are made anew at every call."""
+        if self.depends is None or self.again is None:
+            return 0
+        one, two = (
+            sorted(
+                tuple(leaf.shape) for key, leaf in of.leaves.items()
+                if isinstance(leaf, nn.Parameter) and key not in other.leaves and key not in held
+            )
+            for of, other in ((self.depends, self.again), (self.again, self.depends))
+        )  # fmt: skip
+        return len(one) if one == two else 0
 
     def still(self) -> dict[int, Tensor]:
         """The leaves that nothing has changed since the walk."""
