@@ -42,9 +42,11 @@ def strengths(run: dict[str, Any]) -> dict[str, float]:
 
 
 def fitted(
-    prior: torch.Tensor, mask: torch.Tensor, x: torch.Tensor, right: torch.Tensor, weight: torch.Tensor
-) -> torch.Tensor:
-    """Weights (verdicts, evidence) for strengths x (runs, evidence) and right verdicts (runs, verdicts) in {0, 1}."""
+    prior: torch.Tensor, mask: torch.Tensor, free: torch.Tensor, x: torch.Tensor, right: torch.Tensor,
+    weight: torch.Tensor,
+) -> torch.Tensor:  # fmt: skip
+    """Weights (verdicts, evidence) for strengths x (runs, evidence) and right verdicts (runs, verdicts) in {0, 1}.
+    free: which of them are fitted; the others stay what they were."""
     w = prior.clone().requires_grad_()
     rule = torch.optim.Adam([w], lr=RATE)
     sign = prior.sign()
@@ -58,6 +60,7 @@ def fitted(
         rule.step()
         with torch.no_grad():
             w[:, 1:] = torch.where(w[:, 1:] * sign[:, 1:] < 0, torch.zeros(()), w[:, 1:])  # the rest at place 0 is free
+            w[:] = torch.where(free, w, prior)
     return w.detach()
 
 
@@ -75,6 +78,8 @@ def main() -> None:
     first = lambda w: float(w[0] if isinstance(w, list) else w)  # noqa: E731
     prior = torch.tensor([[first(table[c].get(n, 0.0)) for n in names] for c in causes])
     mask = torch.tensor([[float(n in table[c]) for n in names] for c in causes])
+    # a pair is a belief that is calibrated; a number is set, as of readings of the loop and their causes at rest
+    free = torch.tensor([[isinstance(table[c].get(n), list) for n in names] for c in causes])
     found = runs(options.runs)
     evidence = [strengths(r) for r in found]
     x = torch.tensor([[1.0, *(e.get(n, 0.0) for n in names[1:])] for e in evidence])
@@ -82,7 +87,7 @@ def main() -> None:
     known = right.sum(1) > 0
     healthy = right[:, 0] > 0
     weight = torch.where(healthy, 0.5 / healthy.sum(), 0.5 / (known & ~healthy).sum()) * known
-    w = fitted(prior, mask, x, right, weight)
+    w = fitted(prior, mask, free, x, right, weight)
     for name, table_of in (("beforehand", prior), ("calibrated", w)):
         p = torch.softmax(x @ (table_of * mask).T, 1)
         sick = 1 - p[:, 0]
@@ -101,7 +106,9 @@ def main() -> None:
         w[0, 0] += math.log(cut / (1 - cut))  # so that the alarm is at one half
         lines = ["alarm: 0.5"]
         for i, cause in enumerate(causes):
-            cells = [f"{n}: [{prior[i, names.index(n)]:g}, {w[i, names.index(n)]:.2f}]" for n in table[cause]]
+            old = {n: f"{prior[i, names.index(n)]:g}" for n in table[cause]}
+            cells = [f"{n}: [{old[n]}, {w[i, names.index(n)]:.2f}]" if isinstance(table[cause][n], list) else
+                     f"{n}: {old[n]}" for n in table[cause]]  # fmt: skip
             lines.append(f"{cause}: {{{', '.join(cells)}}}")
         path.write_text(head + "\n".join(lines) + "\n")
 
