@@ -9,6 +9,8 @@ from tenfold.doctor.judge.evidence_trials import unfitted
 from tenfold.doctor.measure.numbers.non_finite import NotFinite
 from tenfold.doctor.record import DataMoments, Record
 
+FEW = 400  # rows in which a relation that explains a few per cent may not show
+
 
 def data_evidence(record: Record) -> Iterator[Evidence]:
     """Scales, offsets, repetition and balance of what was trained on."""
@@ -107,7 +109,7 @@ def _targets(record: Record) -> Iterator[Evidence]:
             * strength(max(y.shares, default=0.0), 0.95, 0.85)
             * unfitted(record),
             f"no model finds anything in {rows} rows: the best ({best.name}) has skill {digits(best.skill)} (p = "
-            f"{digits(best.p_value)})",
+            f"{digits(best.p_value)})" + (f"; a weak relation does not show in {rows} rows" if rows < FEW else ""),
         )
     top_skill = max(b.skill for b in record.baselines)
     yield Evidence(

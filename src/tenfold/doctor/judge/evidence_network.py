@@ -63,7 +63,7 @@ def _structure(record: Record) -> Iterator[Evidence]:
         f"{len(hidden)} hidden layers" + ("" if normalized else ", without normalization"),
     )
     widths = [operations[i].units for i in hidden]
-    if widths:
+    if widths and not full_skill(record):  # few units may be all that is needed
         yield Evidence("narrow", strength(min(widths), 4, 2), f"a hidden layer of {min(widths)} units")
     sizes = sum(math.prod(p.shape) for p in record.facts.parameters)
     if rows := record.facts.rows_kept:
