@@ -141,7 +141,7 @@ def plateau(seed: int) -> Program:
     return Program(model, criterion, optimizer, x, y, r2(u, v), 30, 40, loop)
 
 
-@sound(C, 0.45)
+@sound(C, 0.85)
 def frozen_backbone(seed: int) -> Program:
     """A trained body that is frozen, and a new head for another target."""
     x, y = _three(700)
@@ -150,9 +150,10 @@ def frozen_backbone(seed: int) -> Program:
     earlier = Program(first, nn.CrossEntropyLoss(), torch.optim.Adam(first.parameters(), 5e-3), x, y, accuracy(x, y))
     plain(earlier, None)
     body.requires_grad_(False)
-    model, other = nn.Sequential(body, nn.ReLU(), nn.Linear(24, 2)), (y == 1).long()
-    optimizer = torch.optim.Adam(model[2].parameters(), 1e-2)
-    return Program(model, nn.CrossEntropyLoss(), optimizer, x, other, accuracy(x, other), 32, 20)
+    head = mlp(24, 24, 2)
+    model, other = nn.Sequential(body, nn.ReLU(), head), (y == 1).long()
+    optimizer = torch.optim.Adam(head.parameters(), 1e-2)
+    return Program(model, nn.CrossEntropyLoss(), optimizer, x, other, accuracy(x, other), 32, 40)
 
 
 @sound(E, 0.8)

@@ -8,7 +8,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from tenfold.doctor.measure.numbers.pipeline import Pipeline
-from tenfold.doctor.measure.numbers.theory import least, theory
+from tenfold.doctor.measure.numbers.theory import another_goal, least, theory
+from tenfold.doctor.measure.watching.watched import ObservedBatch
 
 ROWS = 200
 GENERATOR = torch.Generator().manual_seed(0)
@@ -104,3 +105,34 @@ def test_no_floor_no_gradient_and_no_loss():
 def test_outputs_that_are_not_finite_do_not_spoil_the_landmarks():
     found = theory(classes(nn.CrossEntropyLoss()), torch.full((ROWS, 5), float("nan")), CLASSES)
     assert found.constant == pytest.approx(entropy(torch.bincount(CLASSES, minlength=5) / ROWS), rel=1e-3)
+
+
+def pinball(share):
+    def loss(output, target):
+        return torch.maximum(share * (target - output), (share - 1) * (target - output)).mean()
+
+    return loss
+
+
+@pytest.mark.parametrize(("share", "other"), [(0.1, True), (0.4, False), (0.5, False), (0.6, False), (0.9, True)])
+def test_an_own_loss_whose_best_constant_is_a_high_or_low_quantile_asks_for_something_else(share, other):
+    found = asked_for(pinball(share))
+    assert bool(found) == other
+    if other:
+        quantile = float(torch.quantile(NUMBERS, share))
+        assert f"is {quantile:.2g}" in found or abs(float(found.split(" is ")[1].split(",")[0]) - quantile) < 5
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [nn.MSELoss(), lambda o, t: (o.log1p() - t.log1p()).square().mean(), lambda o, t: (o - t).abs().mean()],
+)
+def test_losses_of_nearness_ask_for_the_targets(loss):
+    assert asked_for(loss) == ""
+
+
+def asked_for(loss):
+    pipeline = Pipeline(loss, "", (1,), "numbers", 0)
+    output = torch.full((20, 1), 300.0)
+    batches = [ObservedBatch(n, (), {}, output, output, NUMBERS[20 * n : 20 * n + 20], None, True) for n in range(10)]
+    return another_goal(pipeline, batches)

@@ -16,7 +16,8 @@ def data_evidence(record: Record) -> Iterator[Evidence]:
     """Scales, offsets, repetition and balance of what was trained on."""
     yield from _not_finite(record)
     if record.inputs is not None and not _words(record):
-        yield from _inputs(record.inputs)
+        if not _scaled_by_itself(record):
+            yield from _inputs(record.inputs)
         yield from _evaluation(record)
     if record.targets is not None:
         yield from _targets(record)
@@ -40,6 +41,11 @@ def _not_finite(record: Record) -> Iterator[Evidence]:
 def _words(record: Record) -> bool:
     """Whether the first operation looks inputs up: their scale means nothing."""
     return any(op.kind == "embedding" for op in record.facts.operations[:1])
+
+
+def _scaled_by_itself(record: Record) -> bool:
+    """Whether the first operation brings every column to one scale, so that the scale of the inputs means nothing."""
+    return any(op.rule in ("batch_norm", "instance_norm") for op in record.facts.operations[:1])
 
 
 def _inputs(x: DataMoments) -> Iterator[Evidence]:

@@ -90,7 +90,7 @@ def trial_evidence(record: Record) -> Iterator[Evidence]:
         )
     if user is not None and best is not None:
         yield from _behind(record, user, best)
-        yield from _limits(record, best)
+        yield from _limits(record, user, best)
         yield from _repaired(record, user, best)
 
 
@@ -117,11 +117,14 @@ def _behind(record: Record, user: float, best: float) -> Iterator[Evidence]:
         )
 
 
-def _limits(record: Record, best: float) -> Iterator[Evidence]:
+def _limits(record: Record, user: float, best: float) -> Iterator[Evidence]:
     """Of the data, and of the network."""
+    short = record.trial("as_is")
+    learnt = short.skill[0] if short is not None and short.skill[0] is not None else user
     yield Evidence(
         "nothing_works",
-        strength(best, 0.2, 0.02) * unfitted(record),
+        # Short trainings that learn far less than the run, on rows that both train on, are too short to say anything.
+        strength(best, 0.2, 0.02) * unfitted(record) * strength(user - learnt, 0.4, 0.15),
         f"the best of all short trainings and simple models reaches skill {digits(best)}",
     )
     references = [v for name in REFERENCES if (v := record.reached(name)) is not None]

@@ -17,14 +17,18 @@ ROWS, COLUMNS, FOLDS = 1000, 64, 3
 def baselines(inputs: Tensor, wanted: Tensor, task: OutputKind) -> list[SimpleModel]:
     """Cross-validated skill of a linear model, neighbours and trees on standardized (for many columns, the first 64
     principal) inputs; none of fewer than 30 rows, or where a training part holds one value only. wanted: class numbers
-    (rows,), or numbers (rows, targets), of which the first is looked at.
+    (rows,), or numbers or labels (rows, targets), of which the one that varies most is looked at.
 
     p_value: against chance, by the binomial test of the hits, or the t-test of the correlation. Source: scikit-learn.
     """
     x = inputs.detach().reshape(len(inputs), -1)[:ROWS].double().cpu().numpy()
     y = wanted.detach().cpu().numpy()[:ROWS]
-    y = y.reshape(len(y), -1)[:, 0]
-    if len(x) < 30 or not np.isfinite(x).all() or not np.isfinite(y).all() or not _two_values(y):
+    y = y.reshape(len(y), -1)
+    if len(x) < 30 or not np.isfinite(x).all() or not np.isfinite(y).all():
+        return []
+    # The first number of several may be one that never varies, as a picture's corner is.
+    y = y[:, y.astype(float).var(0).argmax()]
+    if not _two_values(y):
         return []
     found = []
     with warnings.catch_warnings():

@@ -206,6 +206,8 @@ def name_of(criterion: Any) -> str:
 
 
 def _task(scored: Tensor, target: Tensor, seen: Tensor, criterion: str) -> tuple[OutputKind, int, tuple[float, float]]:
+    if criterion in COUNTS:
+        return "numbers", 0, (0.0, 1.0)  # whole numbers from 0 on, which are no classes
     values = torch.unique(seen)
     if not target.is_floating_point():
         if scored.dim() >= 2 and scored.shape[1] > 1 and target.dim() == scored.dim() - 1:

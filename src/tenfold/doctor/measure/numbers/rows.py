@@ -12,6 +12,7 @@ from torch import Tensor
 from tenfold.doctor.measure.watching.watched import ObservedBatch
 
 PROBE_ROWS, PROBE_VALUES = 4096, 2_000_000  # rows and input numbers of one probe
+NEARLY_CONSTANT = 1e-3  # of the standard deviation of the number that varies most
 
 
 @dataclass(frozen=True)
@@ -126,8 +127,11 @@ def standardized_inputs(parts: list[RowBatch], held: RowBatch | None) -> tuple[l
 
 
 def standardized_targets(parts: list[RowBatch], held: RowBatch | None) -> tuple[list[RowBatch], RowBatch | None]:
-    """Targets with the training rows' mean 0 and std 1, number by number."""
+    """Targets with the training rows' mean 0 and std 1, number by number; those that are constant, as a picture's
+    corners are, only centred."""
     y = torch.cat([p.target for p in parts]).double()
-    mean, std = y.mean(0, keepdim=True), y.std(0, keepdim=True, correction=0).clamp_min(1e-12)
+    mean, std = y.mean(0, keepdim=True), y.std(0, keepdim=True, correction=0)
+    # One held-out value in such a place would be all of the residual: 1e12 standard deviations of nothing.
+    std = torch.where(std > NEARLY_CONSTANT * std.max(), std, std.max().clamp_min(1e-12))
     change = lambda p: replace(p, target=((p.target.double() - mean) / std).to(p.target.dtype))  # noqa: E731
     return [change(p) for p in parts], None if held is None else change(held)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from tenfold.doctor.measure.numbers.pipeline import Pipeline, name_of, pipeline_of, task_of
 from tenfold.doctor.measure.numbers.rows import RowBatch, distinct, join, rows_of, splittable
+from tenfold.doctor.measure.numbers.theory import another_goal
 from tenfold.doctor.measure.watching.trace import operations as trace_operations
 from tenfold.doctor.measure.watching.watched import ObservedBatch, Watched
 from tenfold.doctor.record import Operation, OutputKind
@@ -65,6 +66,8 @@ def study_of(watched: Watched) -> Study:
         pipeline = None
     unjudged = [f"{watched.no_target}: the loss has no targets"] if watched.no_target else []
     unjudged += _unjudged(watched)
+    goal = another_goal(pipeline, watched.batches) if pipeline is not None else ""
+    unjudged += [goal] if goal else []
     if unjudged:
         pipeline = None
     found: list[Operation] = []
