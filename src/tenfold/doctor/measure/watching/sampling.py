@@ -205,12 +205,12 @@ def first_bad(
         found.append((step, 2, NonFinite(step, "the loss")))
     names = [name for name, _ in sampler.model.named_parameters()]
     for sample in sampler.samples:
-        late = next((n for n, g in sample.gradient.items() if not bool(torch.isfinite(g))), None)
+        late = next((n for n, g in sample.gradient.items() if not _finite(g)), None)
         if late is not None:
             found.append((sample.step, 3, NonFinite(sample.step, "the gradient", names[late])))
             break
     for at, state in sampler.kept:
-        late = next((n for n, v in state.items() if v.is_floating_point() and not bool(torch.isfinite(v).all())), None)
+        late = next((n for n, v in state.items() if v.is_floating_point() and not _finite(v)), None)
         if late is not None:
             found.append((at, 4, NonFinite(at, "the parameter", late)))
             break
@@ -218,6 +218,11 @@ def first_bad(
         found.append((sunk[0], 4, NonFinite(sunk[0], "the parameter", sunk[1])))
     found += _given_bad(batches) if found else []
     return min(found, key=lambda item: item[:2])[2] if found else None
+
+
+def _finite(value: Tensor) -> bool:
+    """Whether all numbers are finite; of a tensor without numbers (on the meta device) nothing is known."""
+    return value.is_meta or bool(torch.isfinite(value).all())
 
 
 def _given_bad(batches: Sequence[ObservedBatch]) -> list[tuple[int, int, NonFinite]]:
