@@ -51,12 +51,12 @@ def another_goal(pipeline: Pipeline, batches: Sequence[ObservedBatch]) -> str:
     of the middle half of the targets, as that of a high quantile does; "" where it does not, or is not known."""
     if pipeline.task != "numbers" or name_of(pipeline.criterion) in NEAR_THE_TARGETS:
         return ""
-    seen = [b for b in batches if b.output is not None and b.target is not None and b.target.is_floating_point()]
-    seen = [b for b in seen if b.output is not None and b.output.shape == seen[0].output.shape][:32]
-    if not seen or seen[0].output is None or seen[0].target is None or seen[0].target[0].numel() != 1:
+    pairs = [(b.output, b.target) for b in batches]
+    seen = [(o, t) for o, t in pairs if o is not None and t is not None and t.is_floating_point() and t.dim()]
+    seen = [(o, t) for o, t in seen if o.shape[1:] == seen[0][0].shape[1:] and t.shape[1:] == seen[0][1].shape[1:]]
+    if not seen or seen[0][1][0].numel() != 1:
         return ""
-    wanted = torch.cat([b.target for b in seen if b.target is not None])[:1024]
-    output = torch.cat([b.output for b in seen if b.output is not None])[:1024].detach()
+    output, wanted = (torch.cat(parts)[:1024].detach() for parts in zip(*seen, strict=True))
     if output.shape != wanted.shape:
         return ""
     start = (output * 0 + wanted.mean().to(output.dtype)).mean(0, keepdim=True)
