@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tenfold.run.fit import MACHINES
+from tenfold.run.machine import MACHINES
 from tenfold.store import Run, check
 
 from .program import Done, rows, tenfold, write

@@ -126,7 +126,8 @@ def test_options_that_cannot_be(arguments, words, here):
         ("optimizer: {adam: {learning_rate: 0.1}}\n", ["unknown field; nearest: lr"]),
         ("network: {hidden: [8]\n", ["line"]),
         ("- 1\n- 2\n", ["bad.yaml"]),
-        ("network: {hidden: [[8], [9]]}\n", ["hidden"]),
+        ("network: {hidden: [[8], [9]]}\n", ["this is a space", "--space bad.yaml"]),
+        ("network: {hidden: [8, [9]]}\n", ["hidden"]),
     ],
 )
 def test_recipe_files_that_cannot_be_read(text, words, here):

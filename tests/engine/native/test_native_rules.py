@@ -65,6 +65,17 @@ def assert_near(got, expected, tolerance, z):
     assert np.isfinite(got[finite]).all()
 
 
+def one_by_one_where_torch_overflows(rule, z, forward):
+    """With AVX-512 torch's GELU in float32 doubles its argument before it halves it: vectors of the largest number and
+    of infinity come out as infinity and NaN, single ones as they should."""
+    wrong = ~np.isfinite(forward) & (z >= np.finfo(z.dtype).max)
+    singles = {value: rule.formula(torch.tensor([value], dtype=torch.from_numpy(z).dtype), *numbers(rule)).item()
+               for value in np.unique(z[wrong]).tolist()}  # fmt: skip
+    forward = forward.copy()
+    forward[wrong] = [singles[value] for value in z[wrong].tolist()]
+    return forward
+
+
 @rules
 @DTYPES
 def test_a_compiled_activation_is_the_formula_and_its_gradient(level, rule, dtype, tolerance):
@@ -74,7 +85,8 @@ def test_a_compiled_activation_is_the_formula_and_its_gradient(level, rule, dtyp
     expected = rule.formula(free, *numbers(rule))
     (expected_back,) = torch.autograd.grad(expected, free, torch.from_numpy(dy.copy()))
     number = level.activations()[rule.native]
-    assert_near(level.value(number, z, rule.native_number), expected.detach().numpy(), tolerance, z)
+    forward = one_by_one_where_torch_overflows(rule, z, expected.detach().numpy())
+    assert_near(level.value(number, z, rule.native_number), forward, tolerance, z)
     assert_near(level.back(number, z, dy, rule.native_number), expected_back.numpy(), tolerance, z)
 
 
