@@ -12,6 +12,7 @@ import tempfile
 import threading
 import time
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -61,6 +62,7 @@ class _Messages(Journal):
 @pytest.fixture(scope="module")
 def nodes():
     """A cluster of a head without cores and two nodes with one core each; gives its address, and what adds a node."""
+    import ray._private.utils as ray_utils
     from ray.cluster_utils import Cluster
 
     with socket.create_server(("127.0.0.1", 0)) as free:
@@ -68,6 +70,8 @@ def nodes():
     head = {"num_cpus": 0, "include_dashboard": False, "_system_config": {"worker_niceness": 0}}
     folder = tempfile.mkdtemp(prefix="ray-")  # a path of sockets must be short
     head |= {"ray_client_server_port": port, "temp_dir": folder}
+    # A cluster of its tests notes its address where Ray has its folder by default, which a fresh machine lacks.
+    Path(ray_utils.get_ray_address_file(None)).parent.mkdir(parents=True, exist_ok=True)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)  # of Ray's own
         cluster = Cluster(initialize_head=True, connect=False, head_node_args=head)
