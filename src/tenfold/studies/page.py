@@ -15,7 +15,12 @@ def study_page(found: Sequence[Found]) -> str:
     order = list(chapter_of)
     chosen = sorted(found, key=lambda one: order.index(one.study.name))
     parts = [
-        {"study": one.study, "found": one, "chapter": chapter_of[one.study.name].capitalize(), "picture": picture(one)}
+        {
+            "study": one.study,
+            "found": one,
+            "chapter": chapter_of[one.study.name].capitalize(),
+            "picture": one.study.draw(one.numbers).svg(one.study.name),
+        }
         for one in chosen
     ]
     if len(chosen) == 1:
@@ -24,13 +29,3 @@ def study_page(found: Sequence[Found]) -> str:
         title = "What is told of training networks"
         several = f"{len(chosen)} claims, each measured over {len(chosen[0].seeds)} seeds on this machine."
     return template("study.html.j2").render(title=title, several=several, studies=parts)
-
-
-def picture(found: Found) -> str:
-    """The figure; its ids begin with the study's name, so that a booklet may hold many."""
-    drawn = found.study.draw(found.numbers)
-    return (
-        drawn.replace('id="', f'id="{found.study.name}-')
-        .replace("url(#", f"url(#{found.study.name}-")
-        .replace('href="#', f'href="#{found.study.name}-')
-    )

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from markupsafe import Markup
 
 from tenfold.errors import BadInput
+from tenfold.studies.parts.pictures import StudyPicture
 
 Array = np.ndarray
 Measured = Mapping[str, Array]  # name -> (seeds,) or (seeds, ...)
@@ -59,7 +59,7 @@ class ClaimStudy:
     play with, as a recipe file; sources: papers and pages.
 
     measure(seeds) -> numbers, the first axis the seeds; bounds: between which the verdict is right; say(means) -> two
-    sentences with the numbers; draw(numbers) -> the figure, an <svg> element.
+    sentences with the numbers; draw(numbers) -> the figure.
     """
 
     name: str
@@ -75,7 +75,7 @@ class ClaimStudy:
     measure: Callable[[Sequence[int]], Measured]
     bounds: tuple[Bound, ...]
     say: Callable[[Mapping[str, Any]], str]
-    draw: Callable[[Measured], Markup]
+    draw: Callable[[Measured], StudyPicture]
     seeds: int = SEEDS
 
     def __post_init__(self) -> None:

@@ -7,12 +7,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from markupsafe import Markup
 
 from tenfold.rules.activations import ReLU
 from tenfold.rules.initialization import Fans, He
 from tenfold.studies.parts.chain import drawn_weights
-from tenfold.studies.parts.pictures import curve_picture
+from tenfold.studies.parts.pictures import StudyPicture, curve_picture
 from tenfold.studies.study import CONDITION, Bound, ClaimStudy, Measured, by_seed
 
 DEPTHS, WIDTHS, NETWORKS = (2, 5, 10, 20), (2, 4, 16), 100
@@ -50,7 +49,7 @@ def _say(means: Mapping[str, Any]) -> str:
     )
 
 
-def _picture(found: Measured) -> Markup:
+def _picture(found: Measured) -> StudyPicture:
     """By depth."""
     curves = {f"width {width}": found[f"width {width}"] for width in WIDTHS}
     return curve_picture(np.array(DEPTHS), curves, "layers", "share of networks that are dead at the start")

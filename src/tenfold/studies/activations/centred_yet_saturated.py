@@ -7,10 +7,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from markupsafe import Markup
 
 from tenfold.rules.activations import ELU, ReLU, Sigmoid, Tanh
-from tenfold.studies.parts.pictures import curve_picture
+from tenfold.studies.parts.pictures import StudyPicture, curve_picture
 from tenfold.studies.study import HOLDS, Bound, ClaimStudy, Measured, by_seed
 
 KINDS = {
@@ -46,7 +45,7 @@ def _say(means: Mapping[str, Any]) -> str:
     )
 
 
-def _picture(found: Measured) -> Markup:
+def _picture(found: Measured) -> StudyPicture:
     """The four slopes."""
     x = torch.linspace(-6, 6, 121, dtype=torch.float64)
     return curve_picture(

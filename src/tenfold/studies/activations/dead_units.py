@@ -7,10 +7,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from markupsafe import Markup
 
 from tenfold.engine.module import ActivationLayer
-from tenfold.studies.parts.pictures import bars
+from tenfold.studies.parts.pictures import StudyPicture, bars
 from tenfold.studies.parts.trainings import Trained, drawn_digits, recipe, sgd, trained_networks
 from tenfold.studies.study import FAILS, Bound, ClaimStudy, Measured
 
@@ -48,7 +47,7 @@ def _say(means: Mapping[str, Any]) -> str:
     )
 
 
-def _picture(found: Measured) -> Markup:
+def _picture(found: Measured) -> StudyPicture:
     """Shares of dead units."""
     return bars({name: values for name, values in found.items() if name.startswith("rate")}, "share of dead units")
 

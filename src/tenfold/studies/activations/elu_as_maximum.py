@@ -7,10 +7,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from markupsafe import Markup
 
 from tenfold.rules.activations import ELU
-from tenfold.studies.parts.pictures import curve_picture
+from tenfold.studies.parts.pictures import StudyPicture, curve_picture
 from tenfold.studies.study import FAILS, Bound, ClaimStudy, Measured
 
 X = torch.linspace(-5, 5, 2001, dtype=torch.float64)
@@ -37,7 +36,7 @@ def _say(means: Mapping[str, Any]) -> str:
     )
 
 
-def _picture(found: Measured) -> Markup:
+def _picture(found: Measured) -> StudyPicture:
     """Both up to 3."""
     x = X[(X >= -3) & (X <= 3)][::20]
     curves = {"ELU": ELU.formula(x, 1.0).numpy(), "max(e^x - 1, x)": torch.maximum(x.expm1(), x).numpy()}

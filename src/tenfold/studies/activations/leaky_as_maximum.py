@@ -7,10 +7,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from markupsafe import Markup
 
 from tenfold.rules.activations import LeakyReLU
-from tenfold.studies.parts.pictures import curve_picture
+from tenfold.studies.parts.pictures import StudyPicture, curve_picture
 from tenfold.studies.study import CONDITION, Bound, ClaimStudy, Measured
 
 SLOPES = (-0.3, 0.01, 1.0, 1.5)
@@ -34,7 +33,7 @@ def _say(means: Mapping[str, Any]) -> str:
     )
 
 
-def _picture(found: Measured) -> Markup:
+def _picture(found: Measured) -> StudyPicture:
     """Both at a slope of 1.5."""
     x = X[::50]
     curves = {

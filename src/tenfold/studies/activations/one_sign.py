@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from markupsafe import Markup
 from sklearn.datasets import load_digits
 from torch import Tensor
 
@@ -15,7 +14,7 @@ from tenfold.rules.activations import ReLU, Sigmoid, Tanh
 from tenfold.rules.initialization import Fans, He
 from tenfold.rules.losses import CrossEntropy
 from tenfold.studies.parts.chain import drawn_weights
-from tenfold.studies.parts.pictures import bars
+from tenfold.studies.parts.pictures import StudyPicture, bars
 from tenfold.studies.study import CONDITION, Bound, ClaimStudy, Measured, by_seed
 
 KINDS = {"sigmoid": Sigmoid.formula, "ReLU": ReLU.formula, "tanh": Tanh.formula}
@@ -60,7 +59,7 @@ def _say(means: Mapping[str, Any]) -> str:
     )
 
 
-def _picture(found: Measured) -> Markup:
+def _picture(found: Measured) -> StudyPicture:
     """All six shares."""
     return bars({f"{key.replace(', ', ', batch of ')}": values for key, values in found.items()}, "share of units")
 

@@ -7,11 +7,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from markupsafe import Markup
 
 from tenfold.rules.optimizers import SGD
 from tenfold.studies.parts.descent import descend
-from tenfold.studies.parts.pictures import curve_picture
+from tenfold.studies.parts.pictures import StudyPicture, curve_picture
 from tenfold.studies.study import CONDITION, Bound, ClaimStudy, Measured
 
 CURVATURES = torch.tensor([1.0, 100.0], dtype=torch.float64)
@@ -52,7 +51,7 @@ def _say(means: Mapping[str, Any]) -> str:
     )
 
 
-def _picture(found: Measured) -> Markup:
+def _picture(found: Measured) -> StudyPicture:
     """The steep coordinate over the first thirty updates."""
     curves = {f"rate x curvature {share:g}": found[f"path {share:g}"].mean(0) for share in SHARES}
     return curve_picture(np.arange(31), curves, "update", "the steep coordinate, its start being 1")

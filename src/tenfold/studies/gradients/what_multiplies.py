@@ -7,11 +7,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from markupsafe import Markup
 
 from tenfold.rules.initialization import Fans, LeCun
 from tenfold.studies.parts.chain import chain, drawn_weights
-from tenfold.studies.parts.pictures import bars
+from tenfold.studies.parts.pictures import StudyPicture, bars
 from tenfold.studies.study import FAILS, Bound, ClaimStudy, Measured, by_seed
 
 LAYERS, WIDTH = 10, 20
@@ -37,7 +36,7 @@ def _say(means: Mapping[str, Any]) -> str:
     )
 
 
-def _picture(found: Measured) -> Markup:
+def _picture(found: Measured) -> StudyPicture:
     """Both factors."""
     return bars(found, "the first layer's gradient, times", log=True)
 

@@ -7,10 +7,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from markupsafe import Markup
 
 from tenfold.rules.losses import CrossEntropy
-from tenfold.studies.parts.pictures import bars
+from tenfold.studies.parts.pictures import StudyPicture, bars
 from tenfold.studies.parts.trainings import drawn_digits, recipe, trained_networks
 from tenfold.studies.study import FAILS, Bound, ClaimStudy, Measured
 
@@ -36,7 +35,7 @@ def _say(means: Mapping[str, Any]) -> str:
     )
 
 
-def _picture(found: Measured) -> Markup:
+def _picture(found: Measured) -> StudyPicture:
     """The three."""
     return bars(found, "loss before training", log=True)
 

@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from markupsafe import Markup
 
-from tenfold.studies.parts.pictures import bars
+from tenfold.studies.parts.pictures import StudyPicture, bars
 from tenfold.studies.parts.trainings import compete, drawn_digits, recipe, sgd
 from tenfold.studies.study import FAILS, Bound, ClaimStudy, Measured
 
@@ -45,7 +44,7 @@ def _say(means: Mapping[str, Any]) -> str:
     )
 
 
-def _picture(found: Measured) -> Markup:
+def _picture(found: Measured) -> StudyPicture:
     """Accuracies."""
     return bars({name: found[name] for name in KINDS}, "accuracy on other rows, at the best of five rates")
 

@@ -7,12 +7,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from markupsafe import Markup
 
 from tenfold.rules.activations import ReLU
 from tenfold.rules.initialization import He, LeCun
 from tenfold.studies.parts.chain import square_chain
-from tenfold.studies.parts.pictures import curve_picture
+from tenfold.studies.parts.pictures import StudyPicture, curve_picture
 from tenfold.studies.study import FAILS, Bound, ClaimStudy, Measured, by_seed
 
 DEPTH, WIDTH, ROWS, DRAWS = 10, 500, 500, 1_000_000
@@ -42,7 +41,7 @@ def _say(means: Mapping[str, Any]) -> str:
     )
 
 
-def _picture(found: Measured) -> Markup:
+def _picture(found: Measured) -> StudyPicture:
     """Root mean square by layer."""
     curves = {name: found[f"rms, {name}"] for name in ("He, 2/n", "1/n")}
     return curve_picture(np.arange(1, DEPTH + 1), curves, "layer", "root mean square of the outputs", log="y")

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from markupsafe import Markup
-
-from tenfold.studies.parts.pictures import bars
+from tenfold.studies.parts.pictures import StudyPicture, bars
 from tenfold.studies.parts.trainings import compete, drawn_digits, recipe, sgd
 from tenfold.studies.study import FAILS, Bound, ClaimStudy, Measured
 
@@ -38,7 +36,7 @@ def _say(means: Mapping[str, Any]) -> str:
     )
 
 
-def _picture(found: Measured) -> Markup:
+def _picture(found: Measured) -> StudyPicture:
     """All ten."""
     return bars(found, "accuracy on other rows after 15 epochs")
 

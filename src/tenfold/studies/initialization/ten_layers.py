@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from markupsafe import Markup
 
 from tenfold.rules.activations import Tanh
 from tenfold.rules.initialization import LeCun, Normal
 from tenfold.studies.parts.chain import square_chain
-from tenfold.studies.parts.pictures import histograms
+from tenfold.studies.parts.pictures import StudyPicture, histograms
 from tenfold.studies.study import HOLDS, Bound, ClaimStudy, Measured, by_seed
 
 DEPTH, WIDTH, ROWS = 10, 500, 1000
@@ -46,7 +45,7 @@ def _say(means: Mapping[str, Any]) -> str:
     )
 
 
-def _picture(found: Measured) -> Markup:
+def _picture(found: Measured) -> StudyPicture:
     """Histograms of five layers, a row for each size of the weights."""
     parts = {
         f"{name}: layer {layer}": found[f"histogram {name} {layer}"] for name in RULES for layer in (1, 2, 4, 7, 10)

@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from markupsafe import Markup
 
 from tenfold.rules.activations import Tanh
 from tenfold.rules.initialization import LeCun, Normal
 from tenfold.studies.parts.chain import square_chain
-from tenfold.studies.parts.pictures import curve_picture
+from tenfold.studies.parts.pictures import StudyPicture, curve_picture
 from tenfold.studies.study import FAILS, Bound, ClaimStudy, Measured, by_seed
 
 DEPTH, WIDTH, ROWS = 20, 256, 128
@@ -41,7 +40,7 @@ def _say(means: Mapping[str, Any]) -> str:
     )
 
 
-def _picture(found: Measured) -> Markup:
+def _picture(found: Measured) -> StudyPicture:
     """The gradient by layer."""
     curves = {name: 10 ** found[f"log10 gradient, {name}"] for name in ("weights of 1", "1/sqrt(n)")}
     return curve_picture(np.arange(1, DEPTH + 1), curves, "layer", "gradient, in units of the last layer's", log="y")

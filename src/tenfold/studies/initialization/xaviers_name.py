@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from markupsafe import Markup
 
 from tenfold.rules.initialization import Fans, He, LeCun, Xavier
 from tenfold.studies.parts.chain import drawn_weights
-from tenfold.studies.parts.pictures import bars
+from tenfold.studies.parts.pictures import StudyPicture, bars
 from tenfold.studies.study import FAILS, Bound, ClaimStudy, Measured, by_seed
 
 FANS = Fans(400, 300)
@@ -33,7 +32,7 @@ def _say(means: Mapping[str, Any]) -> str:
     )
 
 
-def _picture(found: Measured) -> Markup:
+def _picture(found: Measured) -> StudyPicture:
     """The three."""
     return bars(found, "standard deviation of the weights, 400 inputs and 300 units")
 

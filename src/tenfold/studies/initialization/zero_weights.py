@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from markupsafe import Markup
 
-from tenfold.studies.parts.pictures import bars
+from tenfold.studies.parts.pictures import StudyPicture, bars
 from tenfold.studies.parts.trainings import Trained, accuracy_of, drawn_digits, recipe, trained_networks
 from tenfold.studies.study import HOLDS, Bound, ClaimStudy, Measured
 
@@ -51,7 +50,7 @@ def _say(means: Mapping[str, Any]) -> str:
     )
 
 
-def _picture(found: Measured) -> Markup:
+def _picture(found: Measured) -> StudyPicture:
     """Accuracies."""
     return bars({name: values for name, values in found.items() if "differ" not in name}, "accuracy on other rows")
 

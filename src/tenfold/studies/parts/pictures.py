@@ -1,9 +1,9 @@
-"""Figures of studies: lines, bars and histograms in the page's colours, as <svg> elements."""
+"""Figures of studies: lines, bars and histograms in the page's colours."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from markupsafe import Markup
@@ -22,9 +22,21 @@ LOOKS = (
 )  # fmt: skip
 
 
+class StudyPicture(NamedTuple):
+    """A figure, and what it shows in words."""
+
+    figure: Figure
+    label: str
+
+    def svg(self, name: str) -> Markup:
+        """As an <svg> element, whose ids begin with the name."""
+        with style():
+            return to_svg(self.figure, name, self.label)
+
+
 def curve_picture(
-    x: Sequence[float] | Array, curves: Mapping[str, Array], across: str, up: str, *, log: str = "", name: str = "lines"
-) -> Markup:
+    x: Sequence[float] | Array, curves: Mapping[str, Array], across: str, up: str, *, log: str = ""
+) -> StudyPicture:
     """Curves by label over x, (points,) or (seeds, points): then their mean, and all of them thin. log: "x", "y", "xy"
     or ""."""
     with style():
@@ -42,10 +54,10 @@ def curve_picture(
         axes.grid(axis="y")
         axes.set_xlabel(across)
         head(axes, up, legend=len(curves) > 1)
-        return to_svg(figure, name, f"{up} by {across}: {', '.join(curves)}")
+        return StudyPicture(figure, f"{up} by {across}: {', '.join(curves)}")
 
 
-def bars(values: Mapping[str, Array | float], up: str, *, log: bool = False, name: str = "bars") -> Markup:
+def bars(values: Mapping[str, Array | float], up: str, *, log: bool = False) -> StudyPicture:
     """One bar a label, the mean over (seeds,) with a dot for each."""
     with style():
         figure = Figure(figsize=(SIZE[0], 0.42 * len(values) + 0.9), layout="constrained")
@@ -60,12 +72,10 @@ def bars(values: Mapping[str, Array | float], up: str, *, log: bool = False, nam
         if log:
             log_scale(axes, [np.atleast_1d(v) for v in values.values()], "x")
         axes.set_xlabel(up)
-        return to_svg(figure, name, f"{up}: " + ", ".join(f"{key} {np.mean(v):.3g}" for key, v in values.items()))
+        return StudyPicture(figure, f"{up}: " + ", ".join(f"{key} {np.mean(v):.3g}" for key, v in values.items()))
 
 
-def histograms(
-    parts: Mapping[str, Array], edges: Array, across: str, *, columns: int = 5, name: str = "histograms"
-) -> Markup:
+def histograms(parts: Mapping[str, Array], edges: Array, across: str, *, columns: int = 5) -> StudyPicture:
     """A small histogram a label: counts (bins,) or (seeds, bins) as shares, between edges (bins + 1,)."""
     rows = -(-len(parts) // columns)
     with style():
@@ -81,4 +91,4 @@ def histograms(
             axes.set_title(label, loc="left", fontsize=9)
             axes.set_yticks([])
         figure.supxlabel(across, fontsize=10)
-        return to_svg(figure, name, f"Histograms of {across}: {', '.join(parts)}")
+        return StudyPicture(figure, f"Histograms of {across}: {', '.join(parts)}")
