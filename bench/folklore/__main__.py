@@ -17,9 +17,9 @@ from bench.folklore.entry import ENTRIES, Erratum, Finding
 from bench.machine import describe, facts
 from bench.speed import RESULTS, markdown
 
-MODULES = ("starts", "trained", "inputs", "steps", "curvature", "regularized")
+MODULES = ("trained", "inputs", "steps", "curvature", "regularized")
 FAMILIES = (
-    "gradients", "activations", "preprocessing", "initialization", "normalization", "optimizers", "decay",
+    "preprocessing", "initialization", "normalization", "optimizers", "decay",
     "second order", "dropout", "averages",
 )  # fmt: skip
 HEAD = ("no.", "what is usually told", "what is right", "measured (tolerance)", "verdict", "where")
