@@ -6,7 +6,7 @@ They are written as users write them: another body of the loop, or a wrapper aro
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -30,14 +30,38 @@ def _epochs(case: Case, data: Data) -> Any:
                 yield epoch, data.x_train[rows], data.y_train[rows]
 
 
-def _loop(step: Callable[..., Any]) -> Callable[..., int]:
-    """A body of the loop whose updates `step(case, model, optimizer, criterion, doctor, x, y, number)` makes."""
+@dataclass
+class Update:
+    """What an update of a loop has: the program's parts, the batch, and how many updates came before."""
+
+    case: Case
+    model: nn.Module
+    optimizer: Any
+    criterion: Any
+    doctor: Any
+    x: Tensor
+    y: Tensor
+    number: int = 0
+
+    def loss(self, output: Tensor) -> Tensor:
+        """Of these outputs."""
+        return loss_of(self.case, output, self.y, self.criterion, self.doctor)
+
+    def make(self) -> None:
+        """As it should be."""
+        self.optimizer.zero_grad()
+        self.loss(self.model(self.x)).backward()
+        self.optimizer.step()
+
+
+def _loop(step: Callable[[Update], Any]) -> Callable[..., int]:
+    """A body of the loop whose updates `step` makes."""
 
     def body(case: Case, data: Data, model: nn.Module, optimizer: Any, criterion: Any, doctor: Any) -> int:
         number = 0
         model.train()
         for _, x, y in _epochs(case, data):
-            step(case, model, optimizer, criterion, doctor, x, y, number)
+            step(Update(case, model, optimizer, criterion, doctor, x, y, number))
             number += 1
         return number
 
@@ -51,10 +75,10 @@ def _loop(step: Callable[..., Any]) -> Callable[..., int]:
 def cleared_before_step(case: Case) -> Case | None:
     """Backward, then zero_grad, then step."""
 
-    def step(case: Case, model: Any, optimizer: Any, criterion: Any, doctor: Any, x: Tensor, y: Tensor, n: int) -> None:
-        loss_of(case, model(x), y, criterion, doctor).backward()
-        optimizer.zero_grad()
-        optimizer.step()
+    def step(now: Update) -> None:
+        now.loss(now.model(now.x)).backward()
+        now.optimizer.zero_grad()
+        now.optimizer.step()
 
     return replace(case, body=_loop(step))
 
@@ -63,10 +87,10 @@ def cleared_before_step(case: Case) -> Case | None:
 def stepped_before_backward(case: Case) -> Case | None:
     """Zero_grad, step, backward."""
 
-    def step(case: Case, model: Any, optimizer: Any, criterion: Any, doctor: Any, x: Tensor, y: Tensor, n: int) -> None:
-        optimizer.zero_grad()
-        loss = loss_of(case, model(x), y, criterion, doctor)
-        optimizer.step()
+    def step(now: Update) -> None:
+        now.optimizer.zero_grad()
+        loss = now.loss(now.model(now.x))
+        now.optimizer.step()
         loss.backward()
 
     return replace(case, body=_loop(step))
@@ -76,10 +100,10 @@ def stepped_before_backward(case: Case) -> Case | None:
 def no_backward(case: Case) -> Case | None:
     """Backward is not called."""
 
-    def step(case: Case, model: Any, optimizer: Any, criterion: Any, doctor: Any, x: Tensor, y: Tensor, n: int) -> None:
-        optimizer.zero_grad()
-        loss_of(case, model(x), y, criterion, doctor)
-        optimizer.step()
+    def step(now: Update) -> None:
+        now.optimizer.zero_grad()
+        now.loss(now.model(now.x))
+        now.optimizer.step()
 
     return replace(case, body=_loop(step))
 
@@ -88,9 +112,9 @@ def no_backward(case: Case) -> Case | None:
 def no_step(case: Case) -> Case | None:
     """Step is not called."""
 
-    def step(case: Case, model: Any, optimizer: Any, criterion: Any, doctor: Any, x: Tensor, y: Tensor, n: int) -> None:
-        optimizer.zero_grad()
-        loss_of(case, model(x), y, criterion, doctor).backward()
+    def step(now: Update) -> None:
+        now.optimizer.zero_grad()
+        now.loss(now.model(now.x)).backward()
 
     return replace(case, body=_loop(step))
 
@@ -99,11 +123,11 @@ def no_step(case: Case) -> Case | None:
 def accumulation_cleared(case: Case) -> Case | None:
     """Eight batches a step, each a small one, whose gradients are cleared before the next."""
 
-    def step(case: Case, model: Any, optimizer: Any, criterion: Any, doctor: Any, x: Tensor, y: Tensor, n: int) -> None:
-        optimizer.zero_grad()
-        (loss_of(case, model(x), y, criterion, doctor) / 8).backward()
-        if n % 8 == 7:
-            optimizer.step()
+    def step(now: Update) -> None:
+        now.optimizer.zero_grad()
+        (now.loss(now.model(now.x)) / 8).backward()
+        if now.number % 8 == 7:
+            now.optimizer.step()
 
     return replace(case, body=_loop(step)).loop_with(batch=max(4, case.loop.batch // 8), epochs=2)
 
@@ -115,10 +139,10 @@ def accumulation_cleared(case: Case) -> Case | None:
 def detached_output(case: Case) -> Case | None:
     """The output is detached, and the loss asked for a gradient."""
 
-    def step(case: Case, model: Any, optimizer: Any, criterion: Any, doctor: Any, x: Tensor, y: Tensor, n: int) -> None:
-        optimizer.zero_grad()
-        loss_of(case, model(x).detach().requires_grad_(), y, criterion, doctor).backward()
-        optimizer.step()
+    def step(now: Update) -> None:
+        now.optimizer.zero_grad()
+        now.loss(now.model(now.x).detach().requires_grad_()).backward()
+        now.optimizer.step()
 
     return replace(case, body=_loop(step))
 
@@ -127,11 +151,11 @@ def detached_output(case: Case) -> Case | None:
 def loss_of_numbers(case: Case) -> Case | None:
     """Outputs go through NumPy, and the loss is made to require a gradient."""
 
-    def step(case: Case, model: Any, optimizer: Any, criterion: Any, doctor: Any, x: Tensor, y: Tensor, n: int) -> None:
-        optimizer.zero_grad()
-        output = torch.tensor(model(x).detach().numpy())
-        loss_of(case, output, y, criterion, doctor).requires_grad_().backward()
-        optimizer.step()
+    def step(now: Update) -> None:
+        now.optimizer.zero_grad()
+        output = torch.tensor(now.model(now.x).detach().numpy())
+        now.loss(output).requires_grad_().backward()
+        now.optimizer.step()
 
     return replace(case, body=_loop(step))
 
@@ -140,12 +164,12 @@ def loss_of_numbers(case: Case) -> Case | None:
 def without_gradients(case: Case) -> Case | None:
     """The forward pass stands in torch.no_grad()."""
 
-    def step(case: Case, model: Any, optimizer: Any, criterion: Any, doctor: Any, x: Tensor, y: Tensor, n: int) -> None:
-        optimizer.zero_grad()
+    def step(now: Update) -> None:
+        now.optimizer.zero_grad()
         with torch.no_grad():
-            output = model(x)
-        loss_of(case, output.requires_grad_(), y, criterion, doctor).backward()
-        optimizer.step()
+            output = now.model(now.x)
+        now.loss(output.requires_grad_()).backward()
+        now.optimizer.step()
 
     return replace(case, body=_loop(step))
 
@@ -156,10 +180,10 @@ def rounded(case: Case) -> Case | None:
     if case.task == "classes":
         return None
 
-    def step(case: Case, model: Any, optimizer: Any, criterion: Any, doctor: Any, x: Tensor, y: Tensor, n: int) -> None:
-        optimizer.zero_grad()
-        loss_of(case, torch.round(model(x)), y, criterion, doctor).backward()
-        optimizer.step()
+    def step(now: Update) -> None:
+        now.optimizer.zero_grad()
+        now.loss(torch.round(now.model(now.x))).backward()
+        now.optimizer.step()
 
     return replace(case, body=_loop(step))
 
@@ -250,17 +274,9 @@ def replaced_after(case: Case) -> Case | None:
         for place, part in enumerate(model):  # type: ignore[arg-type]
             if isinstance(part, nn.Linear):
                 model[place] = nn.Linear(part.in_features, part.out_features)  # type: ignore[operator]
-        return _loop(_plain)(case, data, model, optimizer, criterion, doctor)
+        return _loop(Update.make)(case, data, model, optimizer, criterion, doctor)
 
     return replace(case, body=body)
-
-
-def _plain(
-    case: Case, model: Any, optimizer: Any, criterion: Any, doctor: Any, x: Tensor, y: Tensor, n: int
-) -> None:  # fmt: skip
-    optimizer.zero_grad()
-    loss_of(case, model(x), y, criterion, doctor).backward()
-    optimizer.step()
 
 
 # ---- schedules -------------------------------------------------------------------------------------------------------
@@ -274,7 +290,7 @@ def _scheduled(make: Callable[[Any], Any], *, every_batch: bool, stepped: bool =
             if stepped and not every_batch and epoch != before:
                 schedule.step()
             before = epoch
-            _plain(case, model, optimizer, criterion, doctor, x, y, number)
+            Update(case, model, optimizer, criterion, doctor, x, y).make()
             if stepped and every_batch:
                 schedule.step()
             number += 1
@@ -379,8 +395,8 @@ def reshaped_rows(case: Case) -> Case | None:
 def shuffled_apart(case: Case) -> Case | None:
     """Inputs are shuffled in every batch, targets are not."""
 
-    def step(case: Case, model: Any, optimizer: Any, criterion: Any, doctor: Any, x: Tensor, y: Tensor, n: int) -> None:
-        _plain(case, model, optimizer, criterion, doctor, x[torch.randperm(len(x))], y, n)
+    def step(now: Update) -> None:
+        replace(now, x=now.x[torch.randperm(len(now.x))]).make()
 
     return replace(case, body=_loop(step))
 
@@ -401,7 +417,7 @@ def same_batch(case: Case) -> Case | None:
         for _ in range(case.loop.epochs):
             model.train()
             for _ in range(max(1, len(data.x_train) // case.loop.batch)):
-                _plain(case, model, optimizer, criterion, doctor, x, y, number)
+                Update(case, model, optimizer, criterion, doctor, x, y).make()
                 number += 1
             model.eval()
             with torch.no_grad():
@@ -476,9 +492,10 @@ def batch_of_ignored(case: Case) -> Case | None:
     if case.criterion != "ce":
         return None
 
-    def step(case: Case, model: Any, optimizer: Any, criterion: Any, doctor: Any, x: Tensor, y: Tensor, n: int) -> None:
-        y = torch.full_like(y, -100) if n == 20 else torch.where(torch.rand(len(y)) < 0.2, -100, y)
-        _plain(case, model, optimizer, criterion, doctor, x, y, n)
+    def step(now: Update) -> None:
+        ignored = now.number == 20
+        y = torch.full_like(now.y, -100) if ignored else torch.where(torch.rand(len(now.y)) < 0.2, -100, now.y)
+        replace(now, y=y).make()
 
     return replace(case, body=_loop(step)).loop_with(function=False)
 
@@ -524,7 +541,7 @@ def last_batch_of_one(case: Case) -> Case | None:
         rows, number = len(data.x_train) - (len(data.x_train) - 1) % case.loop.batch, 0
         model.train()
         for batch in torch.arange(rows).split(case.loop.batch):
-            _plain(case, model, optimizer, criterion, doctor, data.x_train[batch], data.y_train[batch], number)
+            Update(case, model, optimizer, criterion, doctor, data.x_train[batch], data.y_train[batch]).make()
             number += 1
         return number
 
