@@ -73,6 +73,11 @@ def check_whole(name: str, value: Any, *, least: int, most: int, do: str = "") -
         raise BadInput(f"{name} {clipped(value)}", expected=f"a whole number from {least} to {most:,}", do=do)
 
 
+def in_short(error: BaseException) -> str:
+    """The kind of an error of somebody else's code and the first line of its words."""
+    return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
+
+
 def clipped(value: object, most: int = 40) -> str:
     """A value that a message repeats, of at most so many characters."""
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from tenfold.run.machine import MACHINES
+from tenfold.run.machine import machines_of
 from tenfold.search.context import Journal, as_it_is
 from tenfold.search.job import Message, Saved
 from tenfold.store.run_directory import Run
@@ -66,7 +66,7 @@ class RunJournal(Journal):
                 self.run.drop(CHECKPOINT, key)
 
     def machines(self) -> list[dict[str, str]]:
-        return self.run.get(MACHINES) if self.run.has(MACHINES) else []
+        return machines_of(self.run)
 
     def named(self, prefix: str) -> RunJournal:
         return RunJournal(self.run, self.known, self.prefix + prefix)

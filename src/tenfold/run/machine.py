@@ -28,9 +28,14 @@ class TrainedBy(NamedTuple):
         return TrainedBy(device, context.engine, (*known, *(each for each in others if each not in known)))
 
 
+def machines_of(run: Run) -> list[dict[str, str]]:
+    """The facts of all that have trained for a run; none of one that was made before they were noted."""
+    return run.get(MACHINES) if run.has(MACHINES) else []
+
+
 def note_machines(run: Run, facts: Sequence[Mapping[str, str]]) -> None:
     """Commit the facts of what trains, among all that have trained for a run."""
-    before = run.get(MACHINES) if run.has(MACHINES) else []
+    before = machines_of(run)
     new = [dict(each) for each in facts if each not in before]
     if new:
         run.put(MACHINES, [*before, *new])

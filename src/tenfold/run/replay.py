@@ -26,7 +26,7 @@ from tenfold.problem.problem import Problem
 from tenfold.recipe.own_functions import OwnFunctions
 from tenfold.recipe.recipe import Recipe
 from tenfold.run.fit import functions_in, read_again
-from tenfold.run.machine import MACHINES, TrainedBy
+from tenfold.run.machine import TrainedBy, machines_of
 from tenfold.run.search_in_python import ASKED
 from tenfold.run.stored_search import stored_recipes, stored_records
 from tenfold.search.context import SearchContext
@@ -155,7 +155,7 @@ def replay(
     chosen = _chosen(wanted, records, winner, seed)
     prepared = read_again(run, run.path, data=data, test=test, do=MOVED, modules=modules)
     begun_with = run.get("engine") if run.has("engine") else "packs"
-    machines = run.get(MACHINES) if run.has(MACHINES) else []
+    machines = machines_of(run)
     by = TrainedBy(prepared.settings.device, begun_with, tuple(machines))
     said = {place: leaderboard.get(place[0], {}).get(f"fold_{place[1]}") for place in chosen}
     functions = functions_in(prepared.settings)

@@ -14,6 +14,13 @@ from tenfold.doctor.measure.numbers.non_finite import not_finite
 from tenfold.errors import BadInput
 
 
+def inputs_by_name(values: Any, name: str) -> dict[str, Any]:
+    """What a model gets, by the name that a message has for it: one input, or several in a tuple."""
+    if not isinstance(values, tuple) or len(values) == 1:
+        return {name: values[0] if isinstance(values, tuple) else values}
+    return {f"{name}[{place}]": value for place, value in enumerate(values)}
+
+
 def tensor(values: Any, name: str) -> Tensor:
     """A tensor as it is; arrays, frames and nested lists as a tensor, float64 as float32 and whole numbers as int64.
 

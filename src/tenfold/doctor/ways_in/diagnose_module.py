@@ -19,6 +19,7 @@ from tenfold.doctor.check_user_code.values import (
     check_module,
     check_parameters,
     check_rows,
+    inputs_by_name,
     optimizer_of,
     tensor,
 )
@@ -96,10 +97,9 @@ def _proven(record: Record, attempt: TrialMaker | None) -> Diagnosis:
 
 def _rows(X: Any, y: Any) -> tuple[tuple[Tensor, ...], Tensor]:
     """Inputs and targets as finite tensors, of the types that torch's losses want."""
-    values = X if isinstance(X, tuple) else (X,)
-    names = ["X"] if len(values) == 1 else [f"X[{place}]" for place in range(len(values))]
-    inputs, targets = tuple(_tensor(v, n) for v, n in zip(values, names, strict=True)), _tensor(y, "y")
-    for value, name in zip(inputs, names, strict=True):
+    given = inputs_by_name(X, "X")
+    inputs, targets = tuple(_tensor(value, name) for name, value in given.items()), _tensor(y, "y")
+    for value, name in zip(inputs, given, strict=True):
         check_rows(value, targets, LEAST_ROWS)
         check_finite(value, name)
     check_finite(targets, "y")

@@ -36,6 +36,7 @@ from tenfold.doctor.record import (
     SimpleModel,
     Theory,
 )
+from tenfold.errors import in_short
 
 SNAPSHOTS = 6  # states between start and end that are probed
 
@@ -113,7 +114,7 @@ T = TypeVar("T")
 
 
 def _said(what: str, error: Exception) -> str:
-    return f"{what} could not be measured: {type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
+    return f"{what} could not be measured: {in_short(error)}"
 
 
 def _tried(study: Study, what: str, compute: Callable[[], T], otherwise: T) -> T:

@@ -10,7 +10,14 @@ import torch
 from torch import Tensor, nn
 
 from tenfold.doctor.check_user_code.calls import called, check_labels, check_same_rows, criticized
-from tenfold.doctor.check_user_code.values import check_criterion, check_finite, check_module, check_parameters, tensor
+from tenfold.doctor.check_user_code.values import (
+    check_criterion,
+    check_finite,
+    check_module,
+    check_parameters,
+    inputs_by_name,
+    tensor,
+)
 from tenfold.doctor.diagnosis import Diagnosis, diagnosis_of
 from tenfold.doctor.measure.watching.calls import CallLog, dependence
 from tenfold.doctor.measure.watching.quiet import quiet
@@ -105,12 +112,11 @@ def _judged(watched: Watched) -> Diagnosis:
 
 def _given(x: Any, y: Any) -> tuple[tuple[Tensor, ...], Tensor]:
     """The inputs and the targets as finite tensors."""
-    values = x if isinstance(x, tuple) else (x,)
-    names = ["x"] if len(values) == 1 else [f"x[{place}]" for place in range(len(values))]
+    given = inputs_by_name(x, "x")
     scalar = lambda value: isinstance(value, Tensor) and not value.dim()  # noqa: E731
-    inputs = tuple(v if i and scalar(v) else tensor(v, n) for i, (v, n) in enumerate(zip(values, names, strict=True)))
+    inputs = tuple(v if i and scalar(v) else tensor(v, n) for i, (n, v) in enumerate(given.items()))
     targets = tensor(y, "y")
-    for place, (value, name) in enumerate(zip(inputs, names, strict=True)):
+    for place, (value, name) in enumerate(zip(inputs, given, strict=True)):
         check_finite(value, name, infinite=not place)
     check_finite(targets, "y")
     if not len(targets):

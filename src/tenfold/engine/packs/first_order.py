@@ -116,10 +116,9 @@ class FirstOrderStep:
         if values.clip_value is not None:
             self.g.copy_(clip_value(self.g, values.clip_value))
         if values.clip is not None:
-            norm = self.g.norm(dim=1, keepdim=True)
-            if self.layout.module is not None:
-                # zeros beside what a fold really has lie among its numbers, and must not change the bits of the sum
-                norm = self.g.norm(dim=1, keepdim=True, dtype=torch.float64).to(self.g.dtype)
+            # In a module, zeros beside what a fold really has lie among its numbers: they must not change the bits.
+            exact = self.g.dtype if self.layout.module is None else torch.float64
+            norm = self.g.norm(dim=1, keepdim=True, dtype=exact).to(self.g.dtype)
             self.g.mul_(clip_factor(norm, values.clip))
         for chunk, numbers, need in zip(self.chunks, self._numbers, self._needs, strict=True):
             now = numbers[update - self._first]

@@ -8,12 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tenfold.doctor.measure.numbers.pipeline import ignored, name_of
+from tenfold.doctor.measure.numbers.pipeline import BINARY_LOSSES, COUNTS, ignored, name_of
 from tenfold.doctor.measure.watching.watched import ObservedBatch
 
 BY_SIGN = ("SoftMarginLoss", "soft_margin_loss", "HingeEmbeddingLoss", "hinge_embedding_loss")
-BY_ODDS = ("BCEWithLogitsLoss", "binary_cross_entropy_with_logits", "BCELoss", "binary_cross_entropy")
-DIVERGENCES, RATES = ("KLDivLoss", "kl_div"), ("PoissonNLLLoss", "poisson_nll_loss")
+DIVERGENCES = ("KLDivLoss", "kl_div")
 NEAR = 0.05  # by which the odds of a row may miss the sum of 1
 FINITE = 1e6  # outputs beyond it have run away: then it is not the criterion's space that is left
 
@@ -38,9 +37,9 @@ def _said(criterion: Any, name: str, scored: Tensor, target: Tensor) -> str:
     low, high = (float(values[0]), float(values[-1])) if len(values) else (0.0, 0.0)
     if name in BY_SIGN and not bool(((values == 1) | (values == -1)).all()):
         return f"wants targets of -1 and 1, and gets {low:g} to {high:g}: y = 2 * y - 1"
-    if name in BY_ODDS and (low < 0 or high > 1):
+    if name in BINARY_LOSSES and (low < 0 or high > 1):
         return f"wants targets from 0 to 1, and gets {low:g} to {high:g}: its loss has no lower end"
-    if name in RATES:
+    if name in COUNTS:
         if not getattr(criterion, "log_input", True) and bool((scored < 0).any()):
             share = float((scored < 0).double().mean())
             return (

@@ -22,6 +22,7 @@ from tenfold.doctor.measure.numbers.rows_alone import axes_confused, classes_els
 from tenfold.doctor.measure.numbers.study import Study
 from tenfold.doctor.measure.watching.watched import ObservedBatch
 from tenfold.doctor.record import LoopFacts
+from tenfold.errors import in_short
 
 BY_CLASS = ("CrossEntropyLoss", "cross_entropy", "NLLLoss", "nll_loss")
 REPEATED = 8  # batches from which on it says something that all of them are the same
@@ -34,12 +35,8 @@ def loop_facts(study: Study) -> LoopFacts:
         try:
             found = replace(found, **part(study, found))
         except Exception as error:  # a loop may hold anything: what fails here is said, and stops nothing
-            study.notes.append(f"{part.__name__.strip('_')} of the loop could not be looked at: {_short(error)}")
+            study.notes.append(f"{part.__name__.strip('_')} of the loop could not be looked at: {in_short(error)}")
     return replace(found, unjudged=unjudged(study))
-
-
-def _short(error: Exception) -> str:
-    return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
 
 
 def _batches(study: Study) -> list[ObservedBatch]:

@@ -25,10 +25,8 @@ _AFTER: dict[str, Callable[[Tensor], Tensor]] = {
 }
 MOST_CLASSES = 20
 DISTRIBUTIONS = ("CrossEntropyLoss", "cross_entropy", "KLDivLoss", "kl_div")  # take the odds of all classes as targets
-BY_ODDS = (
-    "BCEWithLogitsLoss", "binary_cross_entropy_with_logits", "BCELoss", "binary_cross_entropy",
-    "MultiLabelSoftMarginLoss", "multilabel_soft_margin_loss",
-)  # fmt: skip
+BINARY_LOSSES = ("BCEWithLogitsLoss", "binary_cross_entropy_with_logits", "BCELoss", "binary_cross_entropy")
+BY_ODDS = (*BINARY_LOSSES, "MultiLabelSoftMarginLoss", "multilabel_soft_margin_loss")
 COUNTS = ("PoissonNLLLoss", "poisson_nll_loss")
 IGNORED = -100  # torch's default
 

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tenfold.doctor.measure.numbers.pipeline import Pipeline, name_of
+from tenfold.doctor.measure.numbers.pipeline import COUNTS, Pipeline, name_of
 from tenfold.doctor.measure.watching.watched import ObservedBatch
 from tenfold.doctor.record import Theory
 from tenfold.rules.optimizers import Adam
@@ -20,7 +20,7 @@ from tenfold.rules.optimizers.update import Coefficients, Flat, Need, Time, shar
 STEPS = 150
 NEAR_THE_TARGETS = (
     "MSELoss", "mse_loss", "L1Loss", "l1_loss", "SmoothL1Loss", "smooth_l1_loss", "HuberLoss", "huber_loss",
-    "PoissonNLLLoss", "poisson_nll_loss", "GaussianNLLLoss", "gaussian_nll_loss",
+    *COUNTS, "GaussianNLLLoss", "gaussian_nll_loss",
 )  # fmt: skip
 LOG_ODDS, ODDS = ("NLLLoss", "nll_loss", "KLDivLoss", "kl_div"), ("BCELoss", "binary_cross_entropy")
 
