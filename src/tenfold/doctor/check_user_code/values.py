@@ -31,6 +31,12 @@ def tensor(values: Any, name: str) -> Tensor:
     else:
         array = _numbers(values, name)
         found = torch.from_numpy(array.astype({"f": np.float32, "b": np.bool_}.get(array.dtype.kind, np.int64)))
+    if found.is_meta:
+        raise BadInput(
+            f"{name} is on the meta device: it has a shape and no numbers",
+            expected="numbers in memory",
+            do=f"pass the rows of {name} as a torch tensor or a NumPy array",
+        )
     if not found.dim():
         raise BadInput(
             f"{name} is a single value ({type(values).__name__})",
@@ -83,8 +89,20 @@ def check_finite(values: Tensor, name: str, *, infinite: bool = True) -> None:
     )
 
 
+def check_numbers(model: nn.Module) -> None:
+    """Refuse weights on the meta device: shapes without numbers."""
+    name = next((name for name, value in model.state_dict(keep_vars=True).items() if value.is_meta), None)
+    if name is not None:
+        raise BadInput(
+            f"{name} of the model is on the meta device: it has a shape and no numbers",
+            expected="a model whose weights are in memory",
+            do="make room and initialize it first: model.to_empty(device='cpu'), then reset_parameters() of its layers",
+        )
+
+
 def check_parameters(model: nn.Module) -> None:
-    """Refuse weights that are not finite."""
+    """Refuse weights that are not finite, and such as have no numbers at all."""
+    check_numbers(model)
     for name, parameter in model.named_parameters():
         if isinstance(parameter, nn.parameter.UninitializedParameter):
             continue

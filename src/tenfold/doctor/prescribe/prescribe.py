@@ -32,7 +32,8 @@ ERRORS = {
 }
 
 
-def _of_error(error: str) -> str:
+def remedy_of_error(error: str) -> str:
+    """What to do where torch ends a loop with this message."""
     return next((words for part, words in ERRORS.items() if part in error), CAUSES["loop_error"].remedies[0].words)
 
 
@@ -59,7 +60,7 @@ def prescribe(cause: str, record: Record, evidence: Sequence[str] = ()) -> Remed
         if name in PARTICULAR:
             return PARTICULAR[name]
     if cause == "loop_error":
-        return Remedy("as_is", _of_error(record.loop.error))
+        return Remedy("as_is", remedy_of_error(record.loop.error))
     if record.facts.task == "numbers" and cause in ("loss_function", "output_activation"):
         return Remedy("head", NUMBERS)
     remedies = CAUSES[cause].remedies

@@ -24,10 +24,11 @@ from tenfold.doctor.measure.watching.quiet import quiet
 from tenfold.doctor.measure.watching.seeded import seeded
 from tenfold.doctor.measure.watching.trace import first_tensor
 from tenfold.doctor.measure.watching.watched import ObservedBatch, Watched
+from tenfold.doctor.prescribe.prescribe import remedy_of_error
 from tenfold.doctor.prove.attempts import SETTLED
 from tenfold.doctor.record import Curves, LoopFacts
 from tenfold.doctor.ways_in.examine import measure
-from tenfold.errors import BadInput
+from tenfold.errors import BadInput, in_short
 
 ROWS, BATCH = 512, 32
 RATE = 3e-3  # of Adam, as in the reference
@@ -52,10 +53,10 @@ def preflight(model: nn.Module, x: Any, y: Any, criterion: Any) -> Diagnosis:
     """
     check_module(model, "pass a module: tenfold.preflight({}, x, y, criterion)")
     check_criterion(criterion)
-    inputs, targets = _given(x, y)
     check_parameters(model)
+    inputs, targets = _given(x, y)
     inner = getattr(model, "_orig_mod", model)
-    clone = copy.deepcopy(inner)
+    clone = _copy(inner)
     start = {name: value.detach().clone() for name, value in inner.state_dict().items()}
     batches = _batches(clone, inputs, targets)
     output, target = batches[0].output, batches[0].target
@@ -71,6 +72,18 @@ def preflight(model: nn.Module, x: Any, y: Any, criterion: Any) -> Diagnosis:
     )
 
 
+def _copy(model: nn.Module) -> nn.Module:
+    """A copy to try things on."""
+    try:
+        return copy.deepcopy(model)
+    except Exception as error:  # whatever the model's own attributes do
+        raise BadInput(
+            f"the model cannot be copied, and nothing is tried on the original: {in_short(error)}",
+            expected="a model that copy.deepcopy takes",
+            do="hold what cannot be copied outside of the model, or watch its training: tenfold.watch",
+        ) from error
+
+
 def _dependence(clone: nn.Module, criterion: Any, batch: ObservedBatch, optimizers: list[Any]) -> CallLog:
     """What the loss of the first batch depends on, as the log of a loop would have it."""
     log = CallLog(clone, optimizers)
@@ -82,7 +95,14 @@ def _dependence(clone: nn.Module, criterion: Any, batch: ObservedBatch, optimize
             return log
         log.depends = dependence(loss)
         log.versions = {key: leaf._version for key, leaf in log.depends.leaves.items()}
-        found: Any = torch.autograd.grad(loss.sum(), log.members, allow_unused=True)
+        try:
+            found: Any = torch.autograd.grad(loss.sum(), log.members, allow_unused=True)
+        except RuntimeError as error:
+            raise BadInput(
+                f"the gradient of the loss cannot be computed: {in_short(error)}",
+                expected="a loss that backward() works on",
+                do=remedy_of_error(str(error)),
+            ) from error
     log.reached = {id(p) for p, g in zip(log.members, found, strict=True) if g is not None and bool(g.any())}
     log.orders = ["FCB"]
     return log

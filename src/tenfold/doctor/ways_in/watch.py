@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn
 import torch
 from torch import Tensor, nn
 
-from tenfold.doctor.check_user_code.values import check_watched
+from tenfold.doctor.check_user_code.values import check_numbers, check_watched
 from tenfold.doctor.measure.numbers.pipeline import name_of
 from tenfold.doctor.measure.watching.calls import CallLog
 from tenfold.doctor.measure.watching.sampling import Sampler, first_bad, points, thinned
@@ -328,6 +328,7 @@ class Watch:
                 expected="a loop that trains inside the block",
                 do="call its step() inside the block; before any training use tenfold.preflight",
             )
+        check_numbers(self.model)
         notes = list(dict.fromkeys(self.notes))
         # where no loss carries a gradient, those without one are what the loop trains on
         batches, losses = (self.batches, self.losses) if self.calls else (self.severed, self.severed_losses)
