@@ -25,7 +25,7 @@ autodoc_default_options = {"members": True, "exclude-members": "__init__, __new_
 highlight_language = "none"
 
 PARTS = {
-    "Start": ["overview", "journeys/practitioner", "journeys/pytorch", "journeys/student"],
+    "Start": ["overview", "installing", "commands", "python", "journeys/practitioner", "journeys/pytorch", "journeys/student"],
     "Choose": [
         "recipes", "tables", "modules", "activations", "embeddings", "preprocessing", "initialization", "normalization",
         "optimizers", "decay", "regularization", "losses", "convolution", "folklore",
@@ -55,7 +55,8 @@ def _adapt(app, name, source):
             .replace("docs/images/", "_static/")
         )
         text = re.sub(r"\[([^\]]*)\]\((?:bench/|constraints|README\.)[^)]*\)", r"\1", text)
-    text = re.sub(r"\[([^\]]*)\]\(\.\./README\.md\)", r"[\1](overview.md)", text)
+    text = re.sub(r"\[([^\]]*)\]\(\.\./README\.md(#[\w-]+)?\)", r"[\1](overview.md\2)", text)
+    text = re.sub(r"\[([^\]]*)\]\(\.\./constraints\.txt\)", r"\1", text)
     text = re.sub(r"\[([^\]]*)\]\((?:\.\./)+bench/[^)]*\)", r"\1", text)
     if name == "index":
         text += "".join(_tree(caption, pages) for caption, pages in PARTS.items())

@@ -130,7 +130,7 @@ def test_the_yaml_blocks_are_recipes_and_spaces(page):
 def test_every_option_of_fit_is_in_the_manual():
     said = set(OPTION.findall("".join(page.read_text(encoding="utf-8") for page in MANUAL)))
     assert {option for option in verbs()["fit"] if option.startswith("--")} - {"--help"} <= said
-    table = section(text_of("README.md"), "Options of fit")
+    table = section(text_of("commands.md"), "Options of fit")
     assert set(OPTION.findall(table)) == {o for o in verbs()["fit"] if o.startswith("--")} - {"--help"}
 
 
@@ -147,7 +147,7 @@ def test_no_option_or_verb_is_mentioned_that_does_not_exist(page):
 
 
 def test_every_verb_is_in_the_table_of_commands():
-    named = re.findall(r"^\| `tenfold (\w+)", section(text_of("README.md"), "The commands"), re.MULTILINE)
+    named = re.findall(r"^\| `tenfold (\w+)", section(text_of("commands.md"), "The commands"), re.MULTILINE)
     assert set(named) == set(verbs()) - {""}
 
 
@@ -174,8 +174,8 @@ def test_no_rule_is_described_that_does_not_exist(family):
 
 
 def test_lists_of_metrics_have_them_all():
-    readme = next(row for row in rows(section(text_of("README.md"), "Options of fit")) if row[0] == "`--metric`")
-    assert re.findall(r"`(\w+)`", readme[1]) == list(METRICS)
+    listed = next(row for row in rows(section(text_of("commands.md"), "Options of fit")) if row[0] == "`--metric`")
+    assert re.findall(r"`(\w+)`", listed[1]) == list(METRICS)
     listed = inspect.getdoc(tenfold.cross_validate).split("- metric:", 1)[1].split("- device:", 1)[0]
     assert {name for name in METRICS if re.search(rf"\b{name}\b", listed)} == set(METRICS)
 
