@@ -17,10 +17,10 @@ from bench.folklore.entry import ENTRIES, Erratum, Finding
 from bench.machine import describe, facts
 from bench.speed import RESULTS, markdown
 
-MODULES = ("trained", "inputs", "steps", "curvature", "regularized")
+MODULES = ("trained", "inputs", "regularized")
 FAMILIES = (
-    "preprocessing", "initialization", "normalization", "optimizers", "decay",
-    "second order", "dropout", "averages",
+    "preprocessing", "initialization", "normalization",
+    "dropout", "averages",
 )  # fmt: skip
 HEAD = ("no.", "what is usually told", "what is right", "measured (tolerance)", "verdict", "where")
 

@@ -10,7 +10,7 @@ from functools import cache
 from tenfold.errors import BadInput
 from tenfold.studies.study import ClaimStudy
 
-CHAPTERS = ("gradients", "activations", "initialization")  # in the order of the booklet
+CHAPTERS = ("gradients", "activations", "initialization", "optimizers")  # in the order of the booklet
 
 
 @cache

@@ -1,8 +1,8 @@
-"""Figures of studies: lines, bars and histograms in the page's colours."""
+"""Figures of studies: lines, bars, histograms and paths on surfaces in the page's colours."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -34,27 +34,50 @@ class StudyPicture(NamedTuple):
             return to_svg(self.figure, name, self.label)
 
 
+class CurvePanel(NamedTuple):
+    """CurvePanel by label over x, (points,) or (seeds, points): then their mean, and all of them thin. log: "x", "y", "xy"
+    or ""."""
+
+    x: Sequence[float] | Array
+    curves: Mapping[str, Array]
+    across: str
+    up: str
+    log: str = ""
+
+    def draw(self, axes: Any) -> None:
+        """On these axes."""
+        for look, (label, values) in zip(LOOKS * 2, self.curves.items(), strict=False):
+            rows = np.atleast_2d(drawable(values))
+            for row in rows if len(rows) > 1 else ():
+                axes.plot(self.x, row, **look, linewidth=0.7, alpha=0.25)
+            axes.plot(self.x, rows.mean(0), **look, linewidth=2, label=label, marker="o", markersize=3)
+        if "x" in self.log:
+            log_scale(axes, self.x, "x")
+        if "y" in self.log:
+            log_scale(axes, list(self.curves.values()), "y")
+        axes.grid(axis="y")
+        axes.set_xlabel(self.across)
+        head(axes, self.up, legend=len(self.curves) > 1)
+
+    def words(self) -> str:
+        """What it shows."""
+        return f"{self.up} by {self.across}: {', '.join(self.curves)}"
+
+
+def curve_panels(*panels: CurvePanel) -> StudyPicture:
+    """Panels of curves, one below the other."""
+    with style():
+        figure = Figure(figsize=(SIZE[0], SIZE[1] * len(panels)), layout="constrained")
+        for axes, panel in zip(np.ravel(figure.subplots(len(panels))), panels, strict=True):
+            panel.draw(axes)
+        return StudyPicture(figure, "; ".join(panel.words() for panel in panels))
+
+
 def curve_picture(
     x: Sequence[float] | Array, curves: Mapping[str, Array], across: str, up: str, *, log: str = ""
 ) -> StudyPicture:
-    """Curves by label over x, (points,) or (seeds, points): then their mean, and all of them thin. log: "x", "y", "xy"
-    or ""."""
-    with style():
-        figure = Figure(figsize=SIZE, layout="constrained")
-        axes: Any = figure.subplots()
-        for look, (label, values) in zip(LOOKS * 2, curves.items(), strict=False):
-            rows = np.atleast_2d(drawable(values))
-            for row in rows if len(rows) > 1 else ():
-                axes.plot(x, row, **look, linewidth=0.7, alpha=0.25)
-            axes.plot(x, rows.mean(0), **look, linewidth=2, label=label, marker="o", markersize=3)
-        if "x" in log:
-            log_scale(axes, x, "x")
-        if "y" in log:
-            log_scale(axes, list(curves.values()), "y")
-        axes.grid(axis="y")
-        axes.set_xlabel(across)
-        head(axes, up, legend=len(curves) > 1)
-        return StudyPicture(figure, f"{up} by {across}: {', '.join(curves)}")
+    """One panel of curves."""
+    return curve_panels(CurvePanel(x, curves, across, up, log))
 
 
 def bars(values: Mapping[str, Array | float], up: str, *, log: bool = False) -> StudyPicture:
@@ -92,3 +115,32 @@ def histograms(parts: Mapping[str, Array], edges: Array, across: str, *, columns
             axes.set_yticks([])
         figure.supxlabel(across, fontsize=10)
         return StudyPicture(figure, f"Histograms of {across}: {', '.join(parts)}")
+
+
+def surface_paths(
+    surface: Callable[[Array, Array], Array], x: tuple[float, float], y: tuple[float, float],
+    paths: Mapping[str, Array], *, goal: tuple[float, float] | None = None,
+) -> StudyPicture:  # fmt: skip
+    """The same loss surface side by side, each with the path (points, 2) of one optimizer. surface(x, y) of grids;
+    x, y: the ranges shown; goal: marked with a cross, the best point where there is one."""
+    across, up = np.meshgrid(np.linspace(*x, 121), np.linspace(*y, 121))
+    height = surface(across, up)
+    # Levels at equal shares of the area: valleys and slopes both have lines.
+    levels = np.unique(np.quantile(height, np.linspace(0.02, 0.98, 13)))
+    columns = 3 if len(paths) % 3 == 0 else 2
+    rows = -(-len(paths) // columns)
+    with style():
+        figure = Figure(figsize=(2.7 * columns, 2.35 * rows), layout="constrained")
+        grid: Any = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
+        for axes, (label, path) in zip(grid.ravel(), paths.items(), strict=False):
+            path = drawable(path)
+            axes.contour(across, up, height, levels, colors=[SOFT], linewidths=0.6, linestyles="solid", alpha=0.6)
+            axes.plot(path[:, 0], path[:, 1], color=ACCENT, linewidth=1.4, marker="o", markersize=2.2)
+            axes.plot(*path[0], "s", color=INK, markersize=4)
+            if goal is not None:
+                axes.plot(*goal, "x", color=INK, markersize=6)
+            axes.set(xlim=x, ylim=y)
+            axes.set_title(label, loc="left", fontsize=9)
+        for axes in grid.ravel()[len(paths) :]:
+            axes.axis("off")
+        return StudyPicture(figure, f"Paths on a loss surface, from the square on: {', '.join(paths)}")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -128,24 +129,43 @@ class Trained(NamedTuple):
     test_y: torch.Tensor
 
 
-def trained_networks(recipes: Sequence[Recipe], rows: DrawnRows, epochs: int | None = None) -> list[list[Trained]]:
-    """The networks of recipes of one shape, trained in one pack: a list over the seeds for each recipe."""
+def trained_over_epochs(
+    recipes: Sequence[Recipe], rows: DrawnRows, epochs: Sequence[int]
+) -> Iterator[list[list[Trained]]]:
+    """The networks of recipes of one shape, trained in one pack, behind each of these numbers of epochs, which rise
+    (0: as they begin): a list over the seeds for each recipe."""
     problem = understand(rows.x, rows.y, "classification").problem(rows.folds)
     feed = problem.feed(recipes, torch.device("cpu"), torch.float32)
     shape = Shape.of(recipes[0], Size(feed.width, problem.outputs), problem.folds)
     lanes = [Lane(one, number, fold) for number, one in enumerate(recipes) for fold in range(len(rows.folds))]
     pack = Pack(lanes, shape, feed)
-    for _ in range(recipes[0].epochs if epochs is None else epochs):
-        pack.run_epoch()
     moments = problem.plain.moments_for(recipes)
-    found: list[list[Any]] = [[None] * len(rows.folds) for _ in recipes]
-    for i, lane in enumerate(pack.lanes):
-        module = build_module(shape.steps(lane.recipe), pack.parameters(i), shape.image)
-        affine, parts = lane.recipe.preprocess.fit(moments[lane.fold]), []
+    parts: dict[tuple[int, int], list[torch.Tensor]] = {}
+    for lane in pack.lanes:
+        affine = lane.recipe.preprocess.fit(moments[lane.fold])
+        own = parts[lane.number, lane.fold] = []
         for part in rows.folds[lane.fold]:
-            parts += [torch.from_numpy(apply_affine(affine, rows.x[part])).float(), torch.from_numpy(rows.y[part])]
-        found[lane.number][lane.fold] = Trained(module, *parts)
-    return found
+            own += [torch.from_numpy(apply_affine(affine, rows.x[part])).float(), torch.from_numpy(rows.y[part])]
+    for epoch in epochs:
+        while pack.epoch < epoch:
+            pack.run_epoch()
+        found: list[list[Any]] = [[None] * len(rows.folds) for _ in recipes]
+        for i, lane in enumerate(pack.lanes):
+            module = build_module(shape.steps(lane.recipe), pack.parameters(i), shape.image)
+            found[lane.number][lane.fold] = Trained(module, *parts[lane.number, lane.fold])
+        yield found
+
+
+def trained_networks(recipes: Sequence[Recipe], rows: DrawnRows, epochs: int | None = None) -> list[list[Trained]]:
+    """The same behind the last epoch alone."""
+    return next(trained_over_epochs(recipes, rows, [recipes[0].epochs if epochs is None else epochs]))
+
+
+def training_loss(found: Trained) -> float:
+    """The mean cross-entropy on the training rows; infinite where the training was lost."""
+    with torch.no_grad():
+        loss = torch.nn.functional.cross_entropy(found.module(found.x), found.y)
+    return float(loss) if loss.isfinite() else math.inf
 
 
 def accuracy_of(found: Trained) -> float:

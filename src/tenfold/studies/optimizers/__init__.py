@@ -1,0 +1,1 @@
+"""Studies of optimizers: first order, decay of the rate, second order."""
