@@ -60,6 +60,7 @@ class _Problem:
         """The largest curvature of each lane by some power iterations, and its direction, from where that one was."""
         w = w.detach().requires_grad_()
         g = self.gradient(w, True)
+        found = w.new_zeros(len(w))
         for _ in range(POWERS):
             direction = direction / direction.norm(dim=1, keepdim=True)
             turned = torch.autograd.grad((g * direction).sum(), w, retain_graph=True)[0]

@@ -35,7 +35,7 @@ class StudyPicture(NamedTuple):
 
 
 class CurvePanel(NamedTuple):
-    """CurvePanel by label over x, (points,) or (seeds, points): then their mean, and all of them thin. log: "x", "y", "xy"
+    """Curves by label over x, (points,) or (seeds, points): then their mean, and all of them thin. log: "x", "y", "xy"
     or ""."""
 
     x: Sequence[float] | Array
