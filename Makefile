@@ -15,7 +15,7 @@ CODE := src tests $(wildcard bench) compile_lanes.py
 PYTEST := OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --dist worksteal
 WORKERS ?= 2
 
-.PHONY: setup demo test test-long crash-points corruption fuzz test-floor docs coverage check format lint types imports wheel bench clean
+.PHONY: setup demo test test-long test-frameworks test-some crash-points corruption fuzz test-floor docs coverage check format lint types imports wheel bench clean
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
 
@@ -54,6 +54,13 @@ test: setup
 # Kills, experiments and the longer oracles.
 test-long: setup
 	@$(PYTEST) --numprocesses $(WORKERS) -m slow
+
+# The pages on other training loops and logs, with Lightning, Hugging Face and MLflow installed: warnings are theirs.
+test-frameworks:
+	@$(MAKE) VENV=.venv-frameworks EXTRA=test,frameworks WHAT='-W default tests/test_docs.py -k "python_blocks_run and (diagnosis or watching)"' test-some
+
+test-some: setup
+	@$(PYTEST) --numprocesses $(WORKERS) $(WHAT)
 
 # Every call of the system that changes a file of a run: killed before it, killed at half, refused. Some 2,750 points, an hour or more.
 crash-points: setup

@@ -37,6 +37,7 @@ JOURNEYS = sorted((ROOT / "docs" / "journeys").glob("*.md"))  # tests/test_journ
 CHINESE = ROOT / "README.zh-CN.md"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *CAUSE_PAGES, *JOURNEYS, CHINESE]
 MANUAL = [page for page in PAGES if page.name != "log.md"]  # the log says what was, not what is
+FRAMEWORKS = r"^(?:import|from) (lightning|mlflow|transformers)\b"
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
 FOREIGN = ("python -m bench", ".venv/bin/python", "tensorboard ", "ray start")  # lines of other programs begin so
 FAMILIES = {name: kind for record in (Recipe, MLP) for name, kind in kinds(record).items() if isinstance(kind, Family)}
@@ -112,8 +113,8 @@ def test_the_python_blocks_run(page, workplace, monkeypatch, tmp_path):
     names = {}
     for number, block in enumerate(blocks(page, "python"), 1):
         code = compile(block, f"{page.name}, block {number}", "exec")
-        # of a tool that nothing here needs, the syntax is all that can be checked without it
-        if all(importlib.util.find_spec(name) for name in re.findall(r"^import (mlflow)$", block, re.MULTILINE)):
+        # of a tool that nothing here needs, the syntax is all that can be checked without it (`make test-frameworks`)
+        if all(importlib.util.find_spec(name) for name in re.findall(FRAMEWORKS, block, re.MULTILINE)):
             exec(code, names)
 
 
