@@ -37,7 +37,7 @@ def _list(chapters: dict[str, Any], as_json: bool) -> None:
         print(json.dumps({"chapters": found}, indent=1))
         return
     for chapter, part in chapters.items():
-        print(f"\n{chapter}")
+        print(f"\n{chapter.replace('_', '-')}")
         for study in part:
             print(f"  {study.name:24s} {study.told}: {study.verdict}")
     print("\n`tenfold study NAME` measures one and writes its page, `tenfold study all` a booklet.")

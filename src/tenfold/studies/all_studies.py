@@ -10,7 +10,8 @@ from functools import cache
 from tenfold.errors import BadInput
 from tenfold.studies.study import ClaimStudy
 
-CHAPTERS = ("gradients", "activations", "initialization", "optimizers")  # in the order of the booklet
+# In the order of the booklet.
+CHAPTERS = ("cross_validation", "gradients", "activations", "initialization", "optimizers")
 
 
 @cache

@@ -18,7 +18,7 @@ def study_page(found: Sequence[Found]) -> str:
         {
             "study": one.study,
             "found": one,
-            "chapter": chapter_of[one.study.name].capitalize(),
+            "chapter": chapter_of[one.study.name].replace("_", "-").capitalize(),
             "picture": one.study.draw(one.numbers).svg(one.study.name),
         }
         for one in chosen

@@ -1,4 +1,4 @@
-"""Figures of studies: lines, bars, histograms and paths on surfaces in the page's colours."""
+"""Figures of studies: lines, bars, histograms, clouds and paths on surfaces in the page's colours."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from tenfold.report.drawing import head, log_scale
 from tenfold.report.svg import ACCENT, INK, SOFT, drawable, style, to_svg
 
 Array = np.ndarray
+Height = Callable[[Array, Array], Array]  # of a surface over two grids
 SIZE = (6.4, 3.2)  # inches
 # One colour and several dashes: a page has light and dark colours, and prints in black.
 LOOKS = (
@@ -118,15 +119,13 @@ def histograms(parts: Mapping[str, Array], edges: Array, across: str, *, columns
 
 
 def surface_paths(
-    surface: Callable[[Array, Array], Array], x: tuple[float, float], y: tuple[float, float],
-    paths: Mapping[str, Array], *, goal: tuple[float, float] | None = None,
+    surface: Height | Mapping[str, Height], x: tuple[float, float], y: tuple[float, float], paths: Mapping[str, Array], *,
+    goal: tuple[float, float] | None = None,
 ) -> StudyPicture:  # fmt: skip
-    """The same loss surface side by side, each with the path (points, 2) of one optimizer. surface(x, y) of grids;
-    x, y: the ranges shown; goal: marked with a cross, the best point where there is one."""
+    """The same loss surface side by side, each with the path (points, 2) of one optimizer; or a surface for each path, by
+    its label. surface(x, y) of grids; x, y: the ranges shown; goal: marked with a cross, the best point where there is
+    one."""
     across, up = np.meshgrid(np.linspace(*x, 121), np.linspace(*y, 121))
-    height = surface(across, up)
-    # Levels at equal shares of the area: valleys and slopes both have lines.
-    levels = np.unique(np.quantile(height, np.linspace(0.02, 0.98, 13)))
     columns = 3 if len(paths) % 3 == 0 else 2
     rows = -(-len(paths) // columns)
     with style():
@@ -134,6 +133,9 @@ def surface_paths(
         grid: Any = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
         for axes, (label, path) in zip(grid.ravel(), paths.items(), strict=False):
             path = drawable(path)
+            height = (surface[label] if isinstance(surface, Mapping) else surface)(across, up)
+            # Levels at equal shares of the area: valleys and slopes both have lines.
+            levels = np.unique(np.quantile(height, np.linspace(0.02, 0.98, 13)))
             axes.contour(across, up, height, levels, colors=[SOFT], linewidths=0.6, linestyles="solid", alpha=0.6)
             axes.plot(path[:, 0], path[:, 1], color=ACCENT, linewidth=1.4, marker="o", markersize=2.2)
             axes.plot(*path[0], "s", color=INK, markersize=4)
@@ -144,3 +146,23 @@ def surface_paths(
         for axes in grid.ravel()[len(paths) :]:
             axes.axis("off")
         return StudyPicture(figure, f"Paths on a loss surface, from the square on: {', '.join(paths)}")
+
+
+def cloud(groups: Mapping[str, tuple[Array, Array]], across: str, up: str, *, diagonal: bool = False) -> StudyPicture:
+    """Points (points,) and (points,) of each label; diagonal: the line on which both numbers are equal."""
+    with style():
+        figure = Figure(figsize=(SIZE[0], 3.6), layout="constrained")
+        axes: Any = figure.subplots()
+        for look, (label, (x, y)) in zip(LOOKS, groups.items(), strict=False):
+            axes.plot(drawable(x), drawable(y), "o", color=look["color"], markersize=3.5, alpha=0.55, markeredgewidth=0,
+                      label=label)  # fmt: skip
+        if diagonal:
+            axes.axline((0.5, 0.5), slope=1, color=INK, linewidth=0.8, linestyle=(0, (4, 2)))
+            both = np.concatenate([drawable(part).ravel() for pair in groups.values() for part in pair])
+            edge = 0.05 * float(np.nanmax(both) - np.nanmin(both))
+            axes.set_xlim(np.nanmin(both) - edge, np.nanmax(both) + edge)
+            axes.set_ylim(np.nanmin(both) - edge, np.nanmax(both) + edge)
+        axes.grid()
+        axes.set_xlabel(across)
+        head(axes, up, legend=len(groups) > 1)
+        return StudyPicture(figure, f"{up} against {across}: {', '.join(groups)}")

@@ -172,3 +172,9 @@ def accuracy_of(found: Trained) -> float:
     """On the rows that score."""
     with torch.no_grad():
         return float((found.module(found.test_x).argmax(1) == found.test_y).double().mean())
+
+
+def probabilities_of(found: Trained) -> np.ndarray:
+    """Of the classes (rows, classes), on the rows that score."""
+    with torch.no_grad():
+        return found.module(found.test_x).softmax(1).numpy()
