@@ -58,6 +58,8 @@ class _Network(BaseEstimator):
         metric: str | None = None,
         time_limit: float | None = None,
         device: str = "auto",
+        engine: str = "local",
+        address: str | None = None,
         random_state: Any = None,
     ) -> None:
         self.recipe = recipe
@@ -70,6 +72,8 @@ class _Network(BaseEstimator):
         self.metric = metric
         self.time_limit = time_limit
         self.device = device
+        self.engine = engine
+        self.address = address
         self.random_state = random_state
 
     def _fit(self, x: Any, y: Array, groups: Any) -> None:
@@ -79,7 +83,7 @@ class _Network(BaseEstimator):
             check_consistent_length(y, groups)
         options: dict[str, Any] = {
             "folds": self.folds, "repeats": self.repeats, "groups": groups, "seed": seed, "task": self._task,
-            "metric": self.metric, "device": self.device,
+            "metric": self.metric, "device": self.device, "engine": self.engine, "address": self.address,
         }  # fmt: skip
         if isinstance(self.recipe, Recipe):
             found = cross_validate(self.recipe, x, y, **options)
@@ -209,7 +213,7 @@ class Classifier(ClassifierMixin, _Network):
     one-se), time_limit (seconds of training): see `search`; keep: what predicts, the winner trained on all rows
     (refit), five times (refits), the mean of its folds' models (ensemble), the better of refit and ensemble (both), or
     a blend of the folds' models of several recipes (blend, the default); metric (default accuracy);
-    random_state: seed. After `fit`: classes_, best_recipe_, model_ (the fitted model), search_ (the table of all
+    device, engine, address: where it is trained, see `cross_validate`; random_state: seed. After `fit`: classes_, best_recipe_, model_ (the fitted model), search_ (the table of all
     recipes), corrected_score_, n_iter_ (the winner's epochs). X: numeric array, NaN for missing; a frame with any
     columns; a sparse matrix whose dense form fits into memory; or images (rows, height, width) or (rows, height, width,
     channels), uint8 or float.

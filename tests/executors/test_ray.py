@@ -201,6 +201,17 @@ def test_the_same_bits_as_here(nodes, kind):
 
 
 @pytest.mark.slow
+def test_an_estimator_is_searched_on_the_cluster(nodes):
+    x, y = load_breast_cancer(return_X_y=True)
+    space = tenfold.Space.from_dict({**SPACE, "epochs": 4})
+    how = {"trials": 4, "folds": 3, "random_state": 0, "device": "cpu"}
+    expected = tenfold.Classifier(space, **how).fit(x, y)
+    found = tenfold.Classifier(space, **how, engine="ray", address=nodes.address).fit(x, y)
+    same_bits(expected.search_.trained, found.search_.trained)
+    assert np.array_equal(expected.predict_proba(x), found.predict_proba(x))
+
+
+@pytest.mark.slow
 def test_a_search_that_is_stopped_goes_on_from_its_checkpoints(nodes, tmp_path):
     problem = table()
     recipes = tenfold.Space.from_dict({**SPACE, "epochs": 900}).sample(4, seed=0)
