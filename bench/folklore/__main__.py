@@ -18,10 +18,7 @@ from bench.machine import describe, facts
 from bench.speed import RESULTS, markdown
 
 MODULES = ("trained", "inputs", "regularized")
-FAMILIES = (
-    "preprocessing", "initialization", "normalization",
-    "dropout", "averages",
-)  # fmt: skip
+FAMILIES = ("preprocessing", "initialization", "averages")
 HEAD = ("no.", "what is usually told", "what is right", "measured (tolerance)", "verdict", "where")
 
 

@@ -1,24 +1,20 @@
-"""Preprocessing, batch normalization and dropout: formulas."""
+"""Preprocessing and outputs of layers: formulas."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
-import torch
 from scipy.stats import skew
 from sklearn.datasets import load_digits
 from torch import Tensor
 
-from bench.folklore.entry import Finding, erratum, near
+from bench.folklore.entry import Finding, erratum
 from tenfold.data.feed.moments import column_moments
 from tenfold.rules.activations import ReLU
 from tenfold.rules.initialization import He
-from tenfold.rules.normalization import batch_norm
 from tenfold.rules.preprocessing import PCA, WhitenPCA, WhitenZCA, apply_affine
-from tenfold.studies.parts.chain import square_chain, standardized
-
-DEPTH = 20
+from tenfold.studies.parts.chain import square_chain
 
 
 @erratum(
@@ -74,89 +70,6 @@ def whitening(seeds: int) -> Finding:
         f"variance of {least:.3f}; ZCA symmetric to {symmetric:.0e}; other rows with "
         f"ε = 1e-5 reach {np.abs(naive).max():.0f}, without the null directions {np.abs(ours).max():.0f}",
         holds=off < 1e-10 and least < 0.9 and symmetric < 1e-10 and np.abs(naive).max() > 5 * np.abs(ours).max(),
-    )
-
-
-@erratum(
-    "E21 C42", "normalization",
-    told="batch normalization makes features Gaussian",
-    right="it sets mean and variance; the shape stays what it is",
-    where="`batch`",
-)  # fmt: skip
-def not_gaussian(seeds: int) -> Finding:
-    """The skewness of exponential numbers, before and after."""
-    z = np.random.default_rng(0).exponential(size=(10_000, 1))
-    after = standardized(torch.from_numpy(z)).numpy()
-    one, two = float(skew(z)[0]), float(skew(after)[0])
-    return Finding(
-        measured=f"Exp(1): skewness {one:.4f} before, {two:.4f} after (equal to 1e-9)", holds=near(two, one, 1e-9)
-    )
-
-
-@erratum(
-    "E22 C41", "normalization",
-    told="γ equal to the variance and β equal to the mean undo it",
-    right="γ = √(variance + ε), β = mean",
-    where="`batch`",
-)  # fmt: skip
-def undone(seeds: int) -> Finding:
-    """The error of the identity with either gamma."""
-    z = torch.from_numpy(np.random.default_rng(0).normal(3.0, 2.0, (1, 256, 8)))
-    mean, var = z.mean(1, keepdim=True), z.var(1, correction=0, keepdim=True)
-    weight = torch.full((1, 1, 256), 1 / 256).double()
-    right, wrong = (
-        float((batch_norm(z, weight, gamma, mean, 1e-5)[0] - z).abs().max()) for gamma in ((var + 1e-5).sqrt(), var)
-    )
-    return Finding(
-        measured=f"error of the identity: γ = σ {right:.0e}, γ = σ² {wrong:.1f} (1e-12; > 1)",
-        holds=right < 1e-12 and wrong > 1,
-    )
-
-
-@erratum(
-    "E25 C49", "normalization",
-    told="FC - BN - ReLU; of the layer's bias nothing is said",
-    right="a bias in front of batch normalization does nothing: its gradient is 0, so it is left out",
-    where="`batch`",
-)  # fmt: skip
-def useless_bias(seeds: int) -> Finding:
-    """The gradient of a bias before batch normalization."""
-    rng = np.random.default_rng(0)
-    z, ahead = (torch.from_numpy(rng.standard_normal((64, 8))) for _ in range(2))
-    bias = torch.zeros(8, dtype=torch.float64, requires_grad=True)
-    (ReLU.formula(standardized(z + bias)) * ahead).sum().backward()
-    assert bias.grad is not None
-    size = float(bias.grad.abs().max())
-    return Finding(measured=f"largest gradient of such a bias {size:.0e} (1e-12)", holds=size < 1e-12)
-
-
-def growth(seeds: int, normalize: bool) -> tuple[float, float]:
-    """How much larger the gradient is in the first of 20 ReLU layers, and its squared growth a layer."""
-    found = [
-        square_chain(He(), ReLU.formula, depth=DEPTH, width=512, rows=128, seed=seed, normalize=normalize)
-        for seed in range(seeds)
-    ]
-    sizes = np.log([[float(g.square().sum()) for g in c.sums[1:-1]] for c in found])
-    return (
-        float(np.exp(np.mean([np.log(c.reach()) for c in found]))),
-        float(np.exp((sizes[:, 0] - sizes[:, -1]).mean() / (sizes.shape[1] - 1))),
-    )
-
-
-@erratum(
-    "E23 C44", "normalization",
-    told="batch normalization solves vanishing and exploding gradients together",
-    right="it takes the scale of the weights out; at the start of a plain ReLU network the gradient then grows by "
-    "π / (π − 1) = 1.467 a layer, squared",
-    where="`batch`; deep: `residual`",
-)  # fmt: skip
-def batch_norm_explodes(seeds: int) -> Finding:
-    """20 layers of 512 ReLU units, batch 128."""
-    (plain, _), (normal, factor) = growth(seeds, False), growth(seeds, True)
-    return Finding(
-        measured=f"first over last of 20 layers: He {plain:.2f}, with batch norm {normal:.1f}; squared growth a layer "
-        f"{factor:.3f} (1.467 ± 0.05; 10 to 100)",
-        holds=abs(factor - np.pi / (np.pi - 1)) < 0.05 and 10 < normal < 100 and 0.3 < plain < 3,
     )
 
 

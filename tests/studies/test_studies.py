@@ -15,7 +15,8 @@ from tenfold.studies.study import Bound, ClaimStudy, by_seed, run_study
 STUDIES = studies()
 QUICK = ("what-multiplies", "bouncing", "leaky-as-maximum", "elu-as-maximum", "centred-yet-saturated", "xaviers-name",
          "first-loss", "heavy-ball", "sign-of-the-velocity", "nesterov-lines", "adagrad-steps", "hessian-transposed",
-         "leaving-saddles", "newton-without-rate")  # fmt: skip
+         "leaving-saddles", "newton-without-rate",
+         "undone", "not-gaussian", "through-the-batch", "exact-mean")  # fmt: skip
 CAPITALS = ("ReLU", "ELU", "Xavier", "0.01", "L1", "PCA", "Adam", "RMSProp", "Newton")
 
 

@@ -11,7 +11,15 @@ from tenfold.errors import BadInput
 from tenfold.studies.study import ClaimStudy
 
 # In the order of the booklet.
-CHAPTERS = ("cross_validation", "gradients", "activations", "initialization", "optimizers")
+CHAPTERS = (
+    "cross_validation",
+    "gradients",
+    "activations",
+    "initialization",
+    "normalization",
+    "optimizers",
+    "dropout",
+)
 
 
 @cache

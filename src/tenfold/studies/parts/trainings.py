@@ -21,6 +21,7 @@ from tenfold.engine.plan.size import Size
 from tenfold.problem.from_arrays import understand
 from tenfold.recipe.recipe import Recipe
 from tenfold.rules.preprocessing import apply_affine
+from tenfold.search.trial_outcome import is_broken
 
 CHANCE = 0.1  # of digits; what a diverged training counts
 TEST = 797
@@ -52,8 +53,10 @@ def drawn_digits(seeds: Sequence[int], train: int = 1000, noise: float = 0.0) ->
 
 
 def recipe(hidden: Sequence[int] = (100, 100), **changes: Any) -> Recipe:
-    """A multi-layer perceptron with He weights, SGD at 0.1 and batches of 50, changed; network: its other fields."""
-    network = {"hidden": list(hidden), **changes.pop("network", {})}
+    """A multi-layer perceptron with He weights, SGD at 0.1 and batches of 50, changed; network: its other fields, or
+    its layers."""
+    network = changes.pop("network", {})
+    network = network if "layers" in network else {"hidden": list(hidden), **network}
     plain = {"optimizer": {"sgd": {"lr": 0.1}}, "batch_size": 50, "epochs": 5, "network": network}
     return Recipe.from_dict({**plain, **changes})
 
@@ -95,14 +98,37 @@ class Arm:
         return f"{self.best.mean():.3f} ± {spread:.3f} at {self.rates[self.place]:g}{mark}"
 
 
+class EpochCurves(NamedTuple):
+    """By epoch, (recipes, seeds, epochs): the training loss, the log loss and the accuracy on the rows that score, NaN
+    of a training that has diverged. Recipes of fewer epochs stand at the end."""
+
+    training_loss: np.ndarray
+    log_loss: np.ndarray
+    accuracy: np.ndarray
+
+    @property
+    def last(self) -> np.ndarray:
+        """The accuracy after the last epoch, (recipes, seeds); of a training that has diverged, chance."""
+        return np.nan_to_num(self.accuracy[..., -1], nan=CHANCE)
+
+
+def train_together(recipes: Sequence[Recipe], rows: DrawnRows) -> EpochCurves:
+    """Cross-validate recipes together."""
+    found = cross_validate(recipes, rows.x, rows.y, folds=rows.folds, task="classification", device="cpu").trained
+    records = [found.records[number] for number in range(len(recipes))]
+    longest = max(one.epochs for one in recipes)
+    curves = np.stack([_padded(record.curves, longest) for record in records], 1)
+    curves[:, [[is_broken(outcome) for outcome in record.outcomes] for record in records]] = np.nan
+    return EpochCurves(*curves)
+
+
+def _padded(curves: np.ndarray, epochs: int) -> np.ndarray:
+    return np.pad(curves, ((0, 0), (0, 0), (epochs - curves.shape[-1], 0)), constant_values=np.nan)
+
+
 def compete(arms: Mapping[str, Sequence[Recipe]], rows: DrawnRows) -> dict[str, Arm]:
     """Cross-validate all recipes of all arms together."""
-    recipes = [one for arm in arms.values() for one in arm]
-    found = cross_validate(recipes, rows.x, rows.y, folds=rows.folds, task="classification", device="cpu")
-    scores = np.full((len(recipes), len(rows.folds)), CHANCE)
-    for trial in found.trials:
-        if trial["outcome"] == "ok" and trial["curve"]:
-            scores[trial["recipe"], trial["fold"]] = trial["curve"][-1]
+    scores = train_together([one for arm in arms.values() for one in arm], rows).last
     out, first = {}, 0
     for name, arm in arms.items():
         out[name] = Arm(tuple(one.optimizer.lr for one in arm), scores[first : first + len(arm)])
