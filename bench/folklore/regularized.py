@@ -1,36 +1,9 @@
-"""Averages of weights, and Adam's correction: what they do to trainings on digits."""
+"""Averages of weights: what they do to trainings on digits."""
 
 from __future__ import annotations
 
 from bench.folklore.entry import Finding, erratum
 from tenfold.studies.parts.trainings import better, compete, drawn_digits, recipe
-
-
-@erratum(
-    "E31 C55", "optimizers",
-    told="Adam's bias correction may be left out",
-    right="it may at a rate that is several times lower; at the usual large ones the first steps do harm",
-    where="`adam` (bias_correction)",
-)  # fmt: skip
-def correction(seeds: int) -> Finding:
-    """50 updates on digits, with and without, by rate."""
-    rates = [10 ** (k / 2) for k in range(-8, 0)]
-    arms = {
-        word: [
-            recipe(batch_size=100, optimizer={"adam": {"lr": rate, "bias_correction": word == "with"}})
-            for rate in rates
-        ]
-        for word in ("with", "without")
-    }
-    found = compete(arms, drawn_digits(range(seeds)))
-    yes, no = found["with"], found["without"]
-    at = rates.index(min(rates, key=lambda rate: abs(rate - 0.0316)))
-    return Finding(
-        measured=f"at lr {rates[at]:.3f} with {yes.scores[at].mean():.3f}, without {no.scores[at].mean():.3f}; each "
-        f"at its best: with {yes}, without {no}",
-        holds=None if yes.border or no.border else better(yes.scores[at], no.scores[at]) == 1
-        and abs(yes.best.mean() - no.best.mean()) < 0.05,
-    )  # fmt: skip
 
 
 @erratum(
