@@ -254,7 +254,8 @@ def cross_validate(
       are left out of training whose group goes on into the validation rows.
     - seed: seed of everything random.
     - task: classification or regression; by default decided from y.
-    - metric: accuracy (the default for classes), log_loss, balanced_accuracy, roc_auc; r2 (the default for numbers),
+    - metric: accuracy (the default for classes; where one has at least 90 % of the rows roc_auc, or log_loss of
+      several classes or few rows), log_loss, balanced_accuracy, roc_auc; r2 (the default for numbers),
       rmse, mae; or a function of y and the predictions of some rows that gives a number for each, the larger the
       better.
     - metrics: several of them, reported at once for the same predictions; the first selects, unless `metric` is given.

@@ -212,11 +212,11 @@ class Classifier(ClassifierMixin, _Network):
     a space; folds, repeats: see `cross_validate`; strategy (halving, hyperband, racing, exhaustive), rule (best,
     one-se), time_limit (seconds of training): see `search`; keep: what predicts, the winner trained on all rows
     (refit), five times (refits), the mean of its folds' models (ensemble), the better of refit and ensemble (both), or
-    a blend of the folds' models of several recipes (blend, the default); metric (default accuracy);
-    device, engine, address: where it is trained, see `cross_validate`; random_state: seed. After `fit`: classes_, best_recipe_, model_ (the fitted model), search_ (the table of all
-    recipes), corrected_score_, n_iter_ (the winner's epochs). X: numeric array, NaN for missing; a frame with any
-    columns; a sparse matrix whose dense form fits into memory; or images (rows, height, width) or (rows, height, width,
-    channels), uint8 or float.
+    a blend of the folds' models of several recipes (blend, the default); metric, device, engine, address: see
+    `cross_validate`; random_state: seed. After `fit`: classes_, best_recipe_, model_ (the fitted model), search_ (the
+    table of all recipes), corrected_score_, n_iter_ (the winner's epochs). X: numeric array, NaN for missing; a frame
+    with any columns; a sparse matrix whose dense form fits into memory; or images (rows, height, width) or (rows,
+    height, width, channels), uint8 or float.
     """
 
     _task = "classification"

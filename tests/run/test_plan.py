@@ -1,11 +1,17 @@
 """What a plan says of the time and the memory of a run, against sums of a reader's own."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+import tenfold
 from tenfold import Recipe
 from tenfold.engine.native.records import AHEAD_BYTES
 from tenfold.problem.from_arrays import understand
+from tenfold.problem.from_file import prepare
+from tenfold.problem.settings import Settings
+from tenfold.run.plan import make_plan
 from tenfold.run.plan_memory import STARTED_BYTES, STATE_BYTES, UNDER_WAY_BYTES, run_memory
 
 RNG = np.random.default_rng(0)
@@ -54,3 +60,23 @@ def test_memory_counts_the_rows_of_a_tall_table():
     few, many = (memory(problem_of(rows, 20), [with_hidden(4)]) for rows in (1_000, 20_000))
     # At least the rows twice, as they were read, and once as tables of each fold.
     assert many - few > 19_000 * 20 * (2 * 8 + 5 * 4)
+
+
+def planned(settings):
+    return make_plan(prepare(settings), 2)
+
+
+def test_the_metric_of_lopsided_classes_is_chosen_and_said(tmp_path):
+    rng = np.random.default_rng(0)
+    lines = [f"{a:.3f},{'late' if i % 20 == 0 else 'paid'}" for i, a in enumerate(rng.normal(size=400))]
+    (tmp_path / "loans.csv").write_text("\n".join(["amount,state", *lines]))
+    settings = Settings(data=str(tmp_path / "loans.csv"), target="state", holdout=0)
+    plan = planned(settings)
+    assert plan.metric.name == "log_loss"  # 4 late rows in a fold
+    assert plan.why_metric.endswith("paid is 95% of the rows; --metric accuracy overrules")
+    assert planned(replace(settings, folds=4)).metric.name == "roc_auc"
+    assert planned(replace(settings, metric="accuracy")).why_metric == "asked for"
+    x, y = np.random.default_rng(0).normal(size=(400, 1)), np.arange(400) % 20 == 0
+    recipe = tenfold.Recipe(network=tenfold.MLP(hidden=(4,)), epochs=1)
+    found = tenfold.cross_validate(recipe, x, y, folds=4)
+    assert found.table[0]["mean"] == found.table[0]["metrics"]["roc_auc"]

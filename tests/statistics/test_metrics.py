@@ -8,7 +8,7 @@ import pytest
 from sklearn import metrics as sk
 
 from tenfold.errors import BadInput
-from tenfold.statistics.metrics import METRICS, all_scores, metric_for
+from tenfold.statistics.metrics import METRICS, all_scores, metric_for, metric_of_lopsided
 
 TRIALS = 4
 
@@ -114,6 +114,22 @@ def test_signs_defaults_and_refusals():
     for task, name in (("regression", "accuracy"), ("classification", "rmse"), ("classification", "acuracy")):
         with pytest.raises(BadInput, match=f"metric '{name}' is not one for {task}"):
             metric_for(task, name)
+
+
+def test_classes_of_which_one_dwarfs_the_others_have_a_default_of_their_own():
+    def chosen(*counts, folds=5):
+        y = np.repeat(np.arange(len(counts)), counts)
+        metric = metric_of_lopsided(y, [y[start::folds] for start in range(folds)])
+        return None if metric is None else metric.name
+
+    assert chosen(899, 101) is None
+    assert chosen(900, 100) == "roc_auc"
+    assert chosen(100, 900) == "roc_auc"
+    assert chosen(980, 20) == "log_loss"  # 4 in a fold
+    assert chosen(975, 25) == "roc_auc"  # 5 in a fold
+    assert chosen(950, 25, 25) == "log_loss"
+    assert chosen(500, 500, 3) is None
+    assert chosen(975, 25, folds=6) == "log_loss"
 
 
 def test_all_scores_are_those_of_the_task():

@@ -97,7 +97,12 @@ FoldsOption = Annotated[int, typer.Option(parser=parse_integer, help="Number of 
 RepeatsOption = Annotated[
     int, typer.Option(parser=parse_integer, help="Repeat cross-validation with new folds and seeds.")
 ]
-MetricOption = Annotated[str | None, typer.Option(help="Metric to optimize and report; default: accuracy, or r2.")]
+MetricOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Metric to optimize and report; default: accuracy (roc_auc where one class dwarfs the others), or r2."
+    ),
+]
 MetricsOption = Annotated[
     str | None,
     typer.Option(metavar="A,B", help="Report several metrics at once; the first selects, unless --metric does."),

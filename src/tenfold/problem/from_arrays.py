@@ -84,7 +84,8 @@ class Labelled:
         splits = Splits(folds, repeats, groups, time, gap, seed)
         names = tuple(str(label) for label in self.labels)
         chosen, *also = self._metrics(metric, metrics)
-        return make_problem(self.inputs, self.y, names, chosen, splits, also)[0]
+        asked = metric is not None or bool(metrics)
+        return make_problem(self.inputs, self.y, names, chosen, splits, also, asked=asked)[0]
 
     def _metrics(self, metric: str | OwnScores | None, also: Sequence[str | OwnScores]) -> list[Metric]:
         """The metric that selects, by default the first of the others, then those that are reported besides."""

@@ -30,7 +30,7 @@ from tenfold.rules.losses import Link
 from tenfold.rules.optimizers.second_order import SecondOrder
 from tenfold.rules.preprocessing import Moments
 from tenfold.rules.record import rule_name
-from tenfold.statistics.metrics import METRICS, Metric
+from tenfold.statistics.metrics import METRICS, Metric, metric_of_lopsided
 
 if TYPE_CHECKING:
     import torch
@@ -300,10 +300,20 @@ class Problem:
 
 
 def make_problem(
-    inputs: Inputs, y: Array, classes: tuple[str, ...], metric: Metric, splits: Splits, also: Sequence[Metric] = ()
+    inputs: Inputs,
+    y: Array,
+    classes: tuple[str, ...],
+    metric: Metric,
+    splits: Splits,
+    also: Sequence[Metric] = (),
+    *,
+    asked: bool = True,
 ) -> tuple[Problem, list[str]]:
-    """The problem of these rows, divided as asked (see `divide_rows`), and notes on the division."""
+    """The problem of these rows, divided as asked (see `divide_rows`), and notes on the division. asked: whether the
+    metric was; where it was not, lopsided classes have another one (see `metric_of_lopsided`)."""
     division = divide_rows(inputs, y, splits, classification=bool(classes))
+    if classes and not asked:
+        metric = metric_of_lopsided(y, [y[fold.validation] for fold in division.folds]) or metric
     ordered = splits.way == "forward"
     groups = splits.group_codes if ordered else None
     problem = Problem(inputs, y, classes, division.folds, metric, division.units, ordered, groups, also=tuple(also))

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from tenfold.checks.baselines import PIXELS, baseline_seconds, coarse_size, flat_tensors
 from tenfold.data.feed.encode import LEAST_LEVELS
 from tenfold.engine.engines import Engine, best_engine, engine_of
@@ -33,7 +35,7 @@ from tenfold.search.nested import inner_problem
 from tenfold.search.proposals import Proposer, proposer
 from tenfold.search.racing import Strategy
 from tenfold.search.search import FEWER_LANES, Given, SearchPlan, keeps_weights
-from tenfold.statistics.metrics import Metric
+from tenfold.statistics.metrics import Metric, metric_for
 
 TRAINING_SECONDS = 75.0  # that a default search is planned to train for
 DEFAULT_TRIALS, MOST_TRIALS = 48, 400  # at most, without and with a time limit
@@ -111,13 +113,22 @@ def make_plan(prepared: Prepared, workers: int) -> RunPlan:
     kept = keeps_weights(problem, recipes, trials)
     whole += seconds_after_training(problem, recipes, settings.keep, compiled=compiled, kept=kept)
     asked = settings.metric is not None or settings.metrics
-    why = "asked for" if asked else "the default for " + problem.task
+    why = "asked for" if asked else _why_metric(problem)
     memory = run_memory(problem, recipes, trials, workers, compiled=compiled, kept=kept)
     return RunPlan(
         tuple(recipes), problem.divisions, problem.metric, why, prepared.why_task, workers, seconds, whole, memory,
         tuple(notes), trials, SearchPlan(strategy, settings.rule, settings.audit, settings.seed), chosen, space,
         best_engine(), inner,
     )  # fmt: skip
+
+
+def _why_metric(problem: Problem) -> str:
+    """Why the default is the default."""
+    if problem.metric.name == metric_for(problem.task, None).name:
+        return "the default for " + problem.task
+    counts = np.bincount(problem.y)
+    largest = f"{problem.classes[int(counts.argmax())]} is {counts.max() / counts.sum():.0%} of the rows"
+    return f"the default where one class dwarfs the others: {largest}; --metric accuracy overrules"
 
 
 def by_engine(recipes: Sequence[Recipe], prepared: Prepared, engine: Engine) -> tuple[list[Recipe], list[Recipe]]:
