@@ -148,11 +148,13 @@ def train(case: Case, seed: int, watcher: Watcher | None = None) -> Trained:
     criterion = PLAIN[case.criterion] if case.loop.function and case.criterion in PLAIN else CRITERIA[case.criterion]()
     optimizer = optimizer_of(case, model)
     since, stopped, updates = time.perf_counter(), "", 0
-    with watcher(model, optimizer, criterion) if watcher else nullcontext() as doctor:
-        try:
+    watched = watcher(model, optimizer, criterion) if watcher else nullcontext()
+    doctor: Any = watched if watcher else None
+    try:
+        with watched:
             updates = (case.body or _loop)(case, data, model, optimizer, criterion, doctor)
-        except (RuntimeError, ValueError, IndexError) as error:  # what a loss or a layer refuses
-            stopped = str(error)[:200]
+    except (RuntimeError, ValueError, IndexError) as error:  # what a loss or a layer refuses
+        stopped = str(error)[:200]
     seconds = time.perf_counter() - since
     return Trained(model, data, skill(case, model, data), updates, seconds, stopped, doctor)
 

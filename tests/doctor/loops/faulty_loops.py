@@ -132,6 +132,14 @@ def nan_of_the_other_branch():
     return loop(model, adam(model), nn.CrossEntropyLoss(), x, y)
 
 
+def nan_behind_a_normalization():
+    x, y = numbers()
+    x[77] = 0.0
+    model = Root()
+    model.b = nn.Sequential(nn.BatchNorm1d(8), model.b)  # which takes no row alone
+    return loop(model, adam(model), nn.CrossEntropyLoss(), x, y)
+
+
 # B4: rows that influence each other
 
 
@@ -538,6 +546,7 @@ FAULTY = {
     "hinge_of_zeros": (hinge_of_zeros, "criterion_space"),
     "poisson_of_negative_rates": (poisson_of_negative_rates, "criterion_space"),
     "nan_of_the_other_branch": (nan_of_the_other_branch, "hidden_nan_gradient"),
+    "nan_behind_a_normalization": (nan_behind_a_normalization, "hidden_nan_gradient"),
     "normalized_over_rows": (normalized_over_rows, "rows_mixed"),
     "time_for_rows": (time_for_rows, "rows_mixed"),
     "schedule_in_the_batch_loop": (schedule_in_the_batch_loop, "schedule"),

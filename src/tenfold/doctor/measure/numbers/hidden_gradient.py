@@ -31,10 +31,18 @@ def hidden_gradient(
             continue
         count = min(rows.count, MOST_ROWS)
         ones = [rows.take(torch.tensor([i])) for i in range(count)]
+        _by_running_moments(model)
         bad = [i for i, one in enumerate(ones) if _gradient_finite(model, one, pipeline) is False]
         if bad and len(bad) <= max(1, count // 2):
             return _operation(model, ones[bad[0]], pipeline), batch.step, bad
     return None
+
+
+def _by_running_moments(model: nn.Module) -> None:
+    """Batch normalization as in evaluation: a row alone has no variance."""
+    for module in model.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):  # pyright: ignore[reportPrivateUsage]
+            module.eval()
 
 
 def _loss(model: nn.Module, rows: RowBatch, pipeline: Pipeline) -> Tensor:
