@@ -9,11 +9,11 @@ import numpy as np
 import torch
 
 from tenfold.engine.module import ActivationLayer
-from tenfold.studies.parts.pictures import StudyPicture, bars
-from tenfold.studies.parts.trainings import Trained, drawn_digits, recipe, sgd, trained_networks
+from tenfold.studies.parts.pictures import StudyPicture, curve_picture
+from tenfold.studies.parts.trainings import Trained, drawn_digits, recipe, sgd, trained_over_epochs
 from tenfold.studies.study import FAILS, Bound, ClaimStudy, Measured
 
-RATES, BIASES = (0.01, 0.1, 0.3, 1.0), (0.01, 0.1)
+RATES, BIASES, EPOCHS = (0.01, 0.1, 0.3, 1.0), (0.01, 0.1), 5
 
 
 def _dead(found: Trained) -> float:
@@ -28,12 +28,17 @@ def _dead(found: Trained) -> float:
 
 
 def _measure(seeds: Sequence[int]) -> Measured:
-    """Dead units of 64-100-100-10 behind five epochs of SGD on digits."""
+    """Dead units of 64-100-100-10 over five epochs of SGD on digits."""
     arms = [recipe(**change) for change in sgd(*RATES)]
     arms += [recipe(init={"he": {"bias": bias}}, **sgd(1.0)[0]) for bias in BIASES]
-    shares = [np.array([_dead(one) for one in arm]) for arm in trained_networks(arms, drawn_digits(seeds))]
+    shares = [
+        [[_dead(one) for one in arm] for arm in networks]
+        for networks in trained_over_epochs(arms, drawn_digits(seeds), range(EPOCHS + 1))
+    ]  # (times, arms, seeds)
     names = [f"rate {rate:g}" for rate in RATES] + [f"rate 1, bias {bias:g}" for bias in BIASES]
-    found = dict(zip(names, shares, strict=True))
+    paths = dict(zip(names, np.transpose(shares, (1, 2, 0)), strict=True))
+    found = {name: path[:, -1] for name, path in paths.items()}
+    found |= {f"over epochs, {name}": path for name, path in paths.items()}
     return found | {f"gain of bias {bias:g}": found["rate 1"] - found[f"rate 1, bias {bias:g}"] for bias in BIASES}
 
 
@@ -48,8 +53,10 @@ def _say(means: Mapping[str, Any]) -> str:
 
 
 def _picture(found: Measured) -> StudyPicture:
-    """Shares of dead units."""
-    return bars({name: values for name, values in found.items() if name.startswith("rate")}, "share of dead units")
+    """Shares of dead units over the epochs."""
+    shown = ("rate 0.3", "rate 1", "rate 1, bias 0.01", "rate 1, bias 0.1")
+    curves = {name: 100 * found[f"over epochs, {name}"] for name in shown}
+    return curve_picture(np.arange(EPOCHS + 1), curves, "epoch", "dead units, in percent")
 
 
 STUDY = ClaimStudy(

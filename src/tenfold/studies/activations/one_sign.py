@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.datasets import load_digits
 from torch import Tensor
 
 from tenfold.rules.activations import ReLU, Sigmoid, Tanh
@@ -15,6 +14,7 @@ from tenfold.rules.initialization import Fans, He
 from tenfold.rules.losses import CrossEntropy
 from tenfold.studies.parts.chain import drawn_weights
 from tenfold.studies.parts.pictures import StudyPicture, bars
+from tenfold.studies.parts.stacked import standardized_digits
 from tenfold.studies.study import CONDITION, Bound, ClaimStudy, Measured, by_seed
 
 KINDS = {"sigmoid": Sigmoid.formula, "ReLU": ReLU.formula, "tanh": Tanh.formula}
@@ -22,10 +22,8 @@ TRIES = 5
 
 
 def _digits() -> tuple[Tensor, Tensor]:
-    data: Any = load_digits()
-    std = data.data.std(0)
-    x = (data.data - data.data.mean(0)) / np.where(std > 0, std, 1)
-    return torch.from_numpy(x), torch.from_numpy(data.target.astype(np.int64))
+    x, classes = standardized_digits()
+    return torch.from_numpy(x), torch.from_numpy(classes.astype(np.int64))
 
 
 def _share(activation: Any, rows: int, rng: np.random.Generator) -> float:

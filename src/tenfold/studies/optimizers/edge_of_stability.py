@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.datasets import load_digits
 from torch import Tensor
 
 from tenfold.rules.activations import Tanh
 from tenfold.rules.initialization import Fans, LeCun
 from tenfold.studies.parts.chain import drawn_weights
 from tenfold.studies.parts.pictures import CurvePanel, StudyPicture, curve_panels
+from tenfold.studies.parts.stacked import stacked_outputs, standardized_digits
 from tenfold.studies.study import CONDITION, Bound, ClaimStudy, Measured
 
 ROWS, UPDATES, EVERY, POWERS = 100, 400, 20, 8
@@ -27,30 +27,21 @@ class _Problem:
     """Lanes of seeds by rates: 64-20-20-10 tanh networks on 100 digits each, half the squared error."""
 
     def __init__(self, seeds: Sequence[int]) -> None:
-        data: Any = load_digits()
-        std = data.data.std(0)
-        x = (data.data - data.data.mean(0)) / np.where(std > 0, std, 1)
+        x, classes = standardized_digits()
         parts = []
         for seed in seeds:
             rng = np.random.default_rng(seed)
             rows = rng.permutation(len(x))[:ROWS]
             weights = [drawn_weights(LeCun(), Fans(*size), rng).ravel() for size in SIZES]
-            parts.append(
-                (torch.from_numpy(x[rows]), torch.from_numpy(np.eye(10)[data.target[rows]]), torch.cat(weights))
-            )
+            parts.append((torch.from_numpy(x[rows]), torch.from_numpy(np.eye(10)[classes[rows]]), torch.cat(weights)))
         self.x, self.y, self.start = (
             torch.stack(part).repeat_interleave(len(RATES), 0) for part in zip(*parts, strict=True)
         )
 
     def loss(self, w: Tensor) -> Tensor:
         """Of each lane, w (lanes, parameters) -> (lanes,)."""
-        h, first = self.x, 0
-        for place, (inputs, units) in enumerate(SIZES):
-            matrix = w[:, first : first + inputs * units].unflatten(1, (inputs, units))
-            first += inputs * units
-            h = h @ matrix
-            h = h if place == len(SIZES) - 1 else Tanh.formula(h)
-        return (h - self.y).square().sum(2).mean(1) / 2
+        found = stacked_outputs(w, self.x, SIZES, Tanh.formula)
+        return (found - self.y).square().sum(2).mean(1) / 2
 
     def gradient(self, w: Tensor, curved: bool = False) -> Tensor:
         """Of each lane; curved: as a function of w."""
