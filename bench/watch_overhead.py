@@ -17,18 +17,48 @@ import tenfold
 from bench.machine import describe, facts
 from bench.speed import RESULTS
 
-CASES = ("mlp", "conv")
+CASES = ("mlp", "conv", "lstm", "transformer")
 SCHEDULES = ("default", "sparse")
-CHUNK = {"mlp": 20, "conv": 2}  # updates in a row: an epoch
+CHUNK = {"mlp": 20, "conv": 2, "lstm": 4, "transformer": 4}  # updates in a row: an epoch
+
+
+class Last(nn.Module):
+    """An LSTM whose last state is classified."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lstm, self.out = nn.LSTM(8, 64, batch_first=True), nn.Linear(64, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.out(self.lstm(x)[0][:, -1])
+
+
+class Tokens(nn.Module):
+    """A transformer's mean over the tokens, classified."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        layer = nn.TransformerEncoderLayer(64, 4, 128, batch_first=True)
+        self.embed, self.out = nn.Embedding(50, 64), nn.Linear(64, 2)
+        self.layers = nn.TransformerEncoder(layer, 2, enable_nested_tensor=False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.out(self.layers(self.embed(x)).mean(1))
 
 
 def program(case: str) -> tuple[nn.Module, torch.optim.Optimizer, torch.Tensor, torch.Tensor, int]:
-    """Model, optimizer, inputs, labels and updates: 30-64-64-2 with Adam on shuffled batches of 32 of 640 rows, or two
-    convolutions (16, 32 channels) on 28 x 28 images with momentum on shuffled batches of 64 of 128."""
+    """Model, optimizer, inputs, labels and updates: 30-64-64-2 with Adam on shuffled batches of 32 of 640 rows; two
+    convolutions (16, 32 channels) on 28 x 28 images with momentum on shuffled batches of 64 of 128; an LSTM of 64 units
+    on 30 steps of 8 numbers, and a transformer of two layers of width 64 on 30 tokens, both with Adam on batches of 32
+    of 128."""
     torch.manual_seed(0)
     if case == "mlp":
         model: nn.Module = nn.Sequential(nn.Linear(30, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 2))
         return model, torch.optim.Adam(model.parameters()), torch.randn(640, 30), torch.randint(2, (640,)), 2000
+    if case in ("lstm", "transformer"):
+        model = Last() if case == "lstm" else Tokens()
+        x = torch.randn(128, 30, 8) if case == "lstm" else torch.randint(50, (128, 30))
+        return model, torch.optim.Adam(model.parameters()), x, torch.randint(2, (128,)), 400
     model = nn.Sequential(
         nn.Conv2d(1, 16, 3),
         nn.ReLU(),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 import torch
@@ -77,6 +78,7 @@ class Watch:
         self._broken: ObservedBatch | None = None  # the first batch that is not kept and whose loss is not finite
         self._stride, self._keeps = 1, True  # losses: one of so many is kept; whether this update's batch is
         self._seen: tuple[Any, Any, Any] = ((), {}, None)  # arguments, keywords, output of the model
+        self._plain: bool = False  # whether a loss was a number of the processor's memory and the calls are not noted
         self._first: tuple[tuple[Any, ...], dict[str, Any]] | None = None  # arguments and keywords of the first call
         self.options: list[list[dict[str, Any]]] = [
             [_options(group) for group in o.param_groups] for o in self.optimizers
@@ -128,6 +130,7 @@ class Watch:
     def _listen(self) -> None:
         """Hooks on the model and the criterion, which the sparse schedule has at sampled updates only, and the one
         that opens a sampled update."""
+        self._plain = False
         self.log.listen()
         if self._opening is None:
             self._opening = self.optimizers[0].register_step_pre_hook(self._guarded(self._before, 0))
@@ -158,13 +161,14 @@ class Watch:
     def _guarded(self, hook: Callable[..., None], *first: Any) -> Callable[..., None]:
         """A hook of ours never breaks the user's training: an exception switches it off and becomes a note."""
         works = True
+        call = partial(hook, *first) if first else hook
 
         def run(*args: Any) -> None:
             nonlocal works
             if not works:
                 return
             try:
-                hook(*first, *args)
+                call(*args)
             except Exception as error:
                 works = False
                 self.notes.append(
@@ -196,6 +200,19 @@ class Watch:
     def _criticized(self, module: nn.Module, args: Any, keywords: Any, loss: Any) -> None:
         if loss is None and self._raised():
             return
+        # the usual update, of which nothing is kept but the loss: it is what most of a long training is made of
+        if (
+            self._plain and not self._keeps and not keywords and len(args) == 2 and self._reads
+            and type(loss) is Tensor and loss.requires_grad and not loss.dim() and self.model.training
+        ):  # fmt: skip
+            value = loss.item()
+            if math.isfinite(value):
+                self.calls += 1
+                self.in_training += 1
+                self._left, self._given = None, args[1]
+                if self.step % self._stride == 0:
+                    self._kept_loss(value)
+                return
         given = (*args, *keywords.values()) if keywords else args
         if len(given) > 2 and not self.no_target and sum(isinstance(v, Tensor) for v in given) > 2:
             self.no_target = "the criterion takes more than an output and a target"
@@ -236,11 +253,11 @@ class Watch:
         if self.log.listening:
             self.log.loss(loss, scored, first_tensor(self._seen[2]))
         # reading a number of the processor's own memory costs less than keeping a tensor, and waits for nothing
-        value = loss.item() if self._near and loss.dim() == 0 and loss.device.type == "cpu" else loss.detach()
-        if self._stride == 1 or self.step % self._stride == 0:
-            self.losses.append((self.step, value))
-            if len(self.losses) > MOST_LOSSES:
-                self.losses, self._stride = self.losses[::2], self._stride * 2
+        near = self._near and loss.dim() == 0 and loss.device.type == "cpu"
+        value = loss.item() if near else loss.detach()
+        self._plain = near and not self.log.listening
+        if self.step % self._stride == 0:
+            self._kept_loss(value)
         self._given = target
         if self._keeps:
             if isinstance(target, Tensor) and target.requires_grad:
@@ -256,6 +273,11 @@ class Watch:
             and not math.isfinite(float(value.sum()) if isinstance(value, Tensor) else value)
         ):
             self._broken, self._reads = self._batch(scored, target, loss, training), False
+
+    def _kept_loss(self, value: Tensor | float) -> None:
+        self.losses.append((self.step, value))
+        if len(self.losses) > MOST_LOSSES:
+            self.losses, self._stride = self.losses[::2], self._stride * 2
 
     def _cut(self, scored: Any, target: Any, loss: Tensor) -> None:
         """A loss without a gradient though gradients are recorded: a cut path, or a number for a log."""
