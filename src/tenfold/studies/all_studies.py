@@ -15,6 +15,7 @@ CHAPTERS = (
     "cross_validation",
     "gradients",
     "activations",
+    "preprocessing",
     "initialization",
     "normalization",
     "optimizers",

@@ -119,12 +119,12 @@ def histograms(parts: Mapping[str, Array], edges: Array, across: str, *, columns
 
 
 def surface_paths(
-    surface: Height | Mapping[str, Height], x: tuple[float, float], y: tuple[float, float], paths: Mapping[str, Array], *,
-    goal: tuple[float, float] | None = None,
+    surface: Height | Mapping[str, Height], x: tuple[float, float], y: tuple[float, float],
+    paths: Mapping[str, Array], *, goal: tuple[float, float] | None = None,
 ) -> StudyPicture:  # fmt: skip
-    """The same loss surface side by side, each with the path (points, 2) of one optimizer; or a surface for each path, by
-    its label. surface(x, y) of grids; x, y: the ranges shown; goal: marked with a cross, the best point where there is
-    one."""
+    """The same loss surface side by side, each with the path (points, 2) of one optimizer; or a surface for each path,
+    by its label. surface(x, y) of grids; x, y: the ranges shown; goal: marked with a cross, the best point where there
+    is one."""
     across, up = np.meshgrid(np.linspace(*x, 121), np.linspace(*y, 121))
     columns = 3 if len(paths) % 3 == 0 else 2
     rows = -(-len(paths) // columns)

@@ -36,13 +36,15 @@ class DrawnRows(NamedTuple):
 
 
 def drawn_digits(seeds: Sequence[int], train: int = 1000, noise: float = 0.0) -> DrawnRows:
-    """Digits, shuffled anew for each seed: `train` rows, and 797 others to score on. noise: share of training labels
-    that are replaced by another class (never of the rows that score)."""
+    """Digits, shuffled anew for each seed: `train` rows with all classes, and 797 others to score on. noise: share of
+    training labels that are replaced by another class (never of the rows that score)."""
     data: Any = load_digits()
     x, y, folds = [], [], []
     for place, seed in enumerate(seeds):
         rng = np.random.default_rng(seed)
         order, first = rng.permutation(len(data.data)), place * len(data.data)
+        while len(np.unique(data.target[order[:train]])) < 10:
+            order = rng.permutation(len(data.data))
         labels = data.target[order].copy()
         wrong = rng.random(train) < noise
         labels[:train][wrong] = (labels[:train][wrong] + rng.integers(1, 10, wrong.sum())) % 10
