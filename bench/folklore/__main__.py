@@ -17,8 +17,8 @@ from bench.folklore.entry import ENTRIES, Erratum, Finding
 from bench.machine import describe, facts
 from bench.speed import RESULTS, markdown
 
-MODULES = ("trained", "inputs", "regularized")
-FAMILIES = ("preprocessing", "initialization", "averages")
+MODULES = ("regularized",)
+FAMILIES = ("averages",)
 HEAD = ("no.", "what is usually told", "what is right", "measured (tolerance)", "verdict", "where")
 
 

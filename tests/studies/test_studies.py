@@ -16,6 +16,7 @@ STUDIES = studies()
 QUICK = ("what-multiplies", "bouncing", "leaky-as-maximum", "elu-as-maximum", "centred-yet-saturated", "xaviers-name",
          "first-loss", "heavy-ball", "sign-of-the-velocity", "nesterov-lines", "adagrad-steps", "hessian-transposed",
          "leaving-saddles", "newton-without-rate", "gradient-check",
+         "centring-and-zigzag", "principal-components", "mean-image", "order-of-the-rows",
          "undone", "not-gaussian", "through-the-batch", "exact-mean")  # fmt: skip
 CAPITALS = ("ReLU", "ELU", "Xavier", "0.01", "L1", "PCA", "Adam", "RMSProp", "Newton")
 

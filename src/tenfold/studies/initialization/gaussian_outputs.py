@@ -6,15 +6,26 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from scipy.stats import skew
 
+from tenfold.rules.activations import ReLU
+from tenfold.rules.initialization import He
+from tenfold.studies.parts.chain import square_chain
 from tenfold.studies.parts.pictures import StudyPicture, bars
 from tenfold.studies.parts.trainings import compete, drawn_digits, recipe, sgd
 from tenfold.studies.study import FAILS, Bound, ClaimStudy, Measured
 
+SKEWNESS = "skewness of He's tenth outputs"
 RATES = (0.01, 0.03, 0.1, 0.3, 1.0)
 KINDS: dict[str, Any] = {
     "He normal": "he", "He uniform": {"he": "uniform"}, "He truncated": {"he": "truncated"}, "1/sqrt(n)": "lecun"
 }  # fmt: skip
+
+
+def _tenth_layer(seed: int) -> tuple[float, float]:
+    """Skewness and share of zeros of the outputs of the tenth ReLU layer at the start."""
+    h = square_chain(He(), ReLU.formula, depth=10, width=300, rows=300, seed=seed, back=False).outputs[-1]
+    return float(skew(h.numpy().ravel())), float((h == 0).double().mean())
 
 
 def _measure(seeds: Sequence[int]) -> Measured:
@@ -28,6 +39,9 @@ def _measure(seeds: Sequence[int]) -> Measured:
     means = [arms_found[name].best.mean() for name in KINDS if name.startswith("He")]
     found["largest difference of He's three"] = np.full(len(seeds), np.ptp(means))
     found["He normal above 1/sqrt(n)"] = found["He normal"] - found["1/sqrt(n)"]
+    ends = [_tenth_layer(seed) for seed in seeds]
+    found[SKEWNESS] = np.array([lean for lean, _ in ends])
+    found["zeros among them"] = np.array([zeros for _, zeros in ends])
     found["best rates at the border"] = np.full(len(seeds), float(sum(arm.border for arm in arms_found.values())))
     return found
 
@@ -39,8 +53,8 @@ def _say(means: Mapping[str, Any]) -> str:
         + ", ".join(f"{name} {means[name]:.3f}" for name in KINDS)
         + ". "
         "What the weights are drawn from makes no difference, how large they are does; and the outputs of a ReLU "
-        "layer, half of them "
-        "zeros, are not Gaussian in any case."
+        f"layer, {means['zeros among them']:.0%} zeros and with a skewness of "
+        f"{means[SKEWNESS]:.1f} in the tenth, are not Gaussian in any case."
     )
 
 
@@ -62,6 +76,7 @@ STUDY = ClaimStudy(
     sources=("He, Zhang, Ren & Sun 2015, Delving deep into rectifiers",),
     measure=_measure,
     bounds=(
+        Bound(SKEWNESS, 1.5), Bound("zeros among them", 0.4, 0.6),
         Bound("largest difference of He's three", high=0.04), Bound("He normal above 1/sqrt(n)", 0.05, clear=True),
         Bound("best rates at the border", 0, 0),
     ),

@@ -14,8 +14,8 @@ from tenfold.studies.parts.pictures import StudyPicture, surface_paths
 from tenfold.studies.study import FAILS, Bound, ClaimStudy, Measured, by_seed
 
 Array = np.ndarray
-ROWS, UPDATES = 200, 500
-NAMES = ("mean 3", "centred", "centred, one unit a tenth")
+ROWS, UPDATES = 200, 300
+NAMES = ("mean 3", "centred", "centred, one unit a fifth")
 START = np.array([1.2, -0.5])
 
 
@@ -23,7 +23,7 @@ def _inputs(rng: np.random.Generator) -> dict[str, Array]:
     """The same rows (rows, 2) in three ways."""
     x = rng.standard_normal((ROWS, 2)) + 3
     centred = x - x.mean(0)
-    return dict(zip(NAMES, (x, centred, centred * [1, 0.1]), strict=True))
+    return dict(zip(NAMES, (x, centred, centred * [1, 0.2]), strict=True))
 
 
 def _path(curvature: Array) -> Array:
@@ -89,7 +89,7 @@ STUDY = ClaimStudy(
     formula="w <- w - lr H w, H = X^T X / n = Cov + mean mean^T:   at the best rate 2 / (h_max + h_min) the steepest "
     "direction is multiplied by -(k - 1) / (k + 1) and the flattest by (k - 1) / (k + 1), k = h_max / h_min",
     done="Least squares with two weights on 200 normal rows with mean 3, the same rows centred, and centred with one "
-    "column divided by 10; 500 updates of gradient descent at the best constant rate. In the figure the first 30, from "
+    "column divided by 5; 300 updates of gradient descent at the best constant rate. In the figure the first 30, from "
     "the square to the cross.",
     follows="Centre, and bring the columns to one unit: `standardize`, the default, does both. Correlations stay; "
     "momentum, Adam or batch normalization deal with those.",
@@ -100,11 +100,11 @@ STUDY = ClaimStudy(
     measure=by_seed(_measure),
     bounds=(
         Bound("condition, mean 3", 10), Bound("condition, centred", 1, 2),
-        Bound("condition, centred, one unit a tenth", 50), Bound("updates, centred", 0, 10),
-        Bound("updates, centred, one unit a tenth", 150),
-        Bound("sign changes in ten updates, centred, one unit a tenth", 10, 10),
+        Bound("condition, centred, one unit a fifth", 15), Bound("updates, centred", 0, 10),
+        Bound("updates, centred, one unit a fifth", 40),
+        Bound("sign changes in ten updates, centred, one unit a fifth", 10, 10),
         Bound("still to and fro after ten updates, centred", 0, 0.01),
-        Bound("still to and fro after ten updates, centred, one unit a tenth", 0.6),
+        Bound("still to and fro after ten updates, centred, one unit a fifth", 0.3),
     ),
     say=_say,
     draw=_picture,
