@@ -58,7 +58,7 @@ STUDY = ClaimStudy(
     name="principal-components",
     claims=("C26", "E13"),
     told="PCA makes the dimensions linearly independent, and compresses",
-    verdict=f"{CONDITION}'linearly independent' is read as 'uncorrelated'",
+    verdict=f"{CONDITION}independent is read as uncorrelated",
     formula="scatter / n = U S U^T, z = (x - mean) U_k:   z^T z / n = S is diagonal, and says nothing of higher moments"
     "",
     done="All components of 1,000 digits: their covariances, the correlations of the squares of the first 20, and how "
