@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 import pytest
+from markupsafe import escape
 
 from tenfold.errors import BadInput
 from tenfold.recipe.recipe import Recipe
@@ -64,7 +65,7 @@ def test_a_quick_study_is_confirmed(name):
     assert found.sentences.endswith(".")
     assert 20 < len(found.sentences.split()) < 120
     page = study_page([found])
-    assert found.study.verdict in page
+    assert str(escape(found.study.verdict)) in page
     assert "<svg" in page
     assert "<script" not in page
 
