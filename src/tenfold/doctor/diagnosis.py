@@ -8,11 +8,12 @@ from typing import Any
 
 from tenfold.doctor.causes import cause_words
 from tenfold.doctor.judge.evidence_loop import READINGS as OF_THE_LOOP
+from tenfold.doctor.judge.evidence_trials import attained
 from tenfold.doctor.judge.gather import gather
 from tenfold.doctor.judge.judge import HEALTHY, SHOWN, Verdict, alarm, judge
 from tenfold.doctor.prescribe.prescribe import prescribe
 from tenfold.doctor.prove.paired import paired_wins, proof_sentence
-from tenfold.doctor.record import Record
+from tenfold.doctor.record import LEARNT, Record
 
 MOST_EVIDENCE = 5
 # What can be read off a program and has one explanation; other evidence is a matter of degree.
@@ -26,6 +27,8 @@ READINGS = frozenset(OF_THE_LOOP) | {
 }  # fmt: skip
 WIDTH = 110  # columns of the text
 MOST = 0.9  # probability of a cause that nothing settles: no reading, no change that repaired the training
+EARLY = 0.45  # before any training: probability of a cause that can be read off
+LEARNS = 0.5  # before any training: share of the best skill at which a network learns
 SURE, NAMED = 0.9, 0.08  # below the first, a run whose most probable cause is below the second raises no alarm
 
 
@@ -96,10 +99,24 @@ def diagnosis_of(record: Record) -> Diagnosis:
     notes = [*record.notes, *remarks(record)]
     causes = [v for v in verdicts if v.cause != HEALTHY]
     vague = sick < SURE and causes[0].probability < NAMED
-    if sick < alarm() or vague:
+    if sick < alarm() or vague or _premature(causes[0], record):
         return Diagnosis(sick, [], record, notes)
     shown = [v for i, v in enumerate(causes) if i == 0 or v.probability >= SHOWN]
     return Diagnosis(sick, [_finding(v, record) for v in shown], record, notes)
+
+
+def _premature(first: Verdict, record: Record) -> bool:
+    """Whether nothing but short trainings before any other speaks for a cause, of a network that learns in them, or
+    where nothing does: how fast a network learns at one rate of Adam says little of a training at its own."""
+    if record.facts.steps or (_read_off(first) and first.probability >= EARLY):
+        return False
+    user, best = attained(record), record.most_reached
+    return best < LEARNT or (user is not None and user >= LEARNS * best)
+
+
+def _read_off(verdict: Verdict) -> bool:
+    """Whether one of its readings is beyond doubt."""
+    return any(item.strength >= MOST and item.name in READINGS for item in verdict.evidence)
 
 
 def remarks(record: Record) -> list[str]:

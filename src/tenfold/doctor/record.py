@@ -19,6 +19,7 @@ OperationKind = Literal[
 OutputKind = Literal["classes", "binary", "labels", "numbers"]  # labels: several that are 0 or 1, independent
 ProbeState = Literal["start", "during", "end", "reference"]
 WEIGHTED = ("linear", "conv", "recurrent", "attention")  # operations with a weight matrix
+LEARNT = 0.1  # of skill: below it nothing was learnt
 LEAST_SKILL = -0.2  # skills below it count as this: how much worse than a constant answer a run is means nothing
 
 
@@ -382,7 +383,18 @@ class Record:
         end, tried = self.probe("end"), any(trial.reached is not None for trial in self.trials)
         if self.facts.steps and not tried and (end is None or end.skill is None):
             return ["the skill of its outputs could not be measured"]
+        if tried and not self.facts.steps and self.most_reached < LEARNT:
+            made = max(trial.steps for trial in self.trials)
+            return [f"nothing learns in short trainings of {made} updates, which a hard task and labels that do not "
+                    "belong to their rows have in common; watch the training"]  # fmt: skip
         return []
+
+    @property
+    def most_reached(self) -> float:
+        """The best skill of all short trainings and simple models, LEAST_SKILL without any."""
+        # that a single batch is memorized says nothing of the others
+        tried = [t.reached for t in self.trials if t.reached is not None and t.change != "one_batch"]
+        return max([*tried, *(simple.skill for simple in self.baselines)], default=LEAST_SKILL)
 
     def probe(self, state: ProbeState) -> Probe | None:
         """The last probe of a state."""

@@ -79,11 +79,28 @@ def unscaled():
         (unscaled, "unscaled_inputs"),
         pytest.param(zeros, "constant_init", marks=SLOW),
         pytest.param(deep, "hidden_activation", marks=SLOW),
-        pytest.param(shuffled, "corrupted_labels", marks=SLOW),
     ],
 )
 def test_a_fault_of_data_or_network_is_named(fault, cause):
     assert looked(*fault()).findings[0].cause == cause
+
+
+@SLOW
+def test_a_hard_task_and_shuffled_labels_are_not_told_apart_before_any_training():
+    torch.manual_seed(0)
+    bits = torch.randint(2, (512, 12)).float()
+    parity = dense(0, inputs=12, outputs=2), bits, (bits.sum(1) % 2).long()
+    for given in (shuffled(), parity):
+        found = looked(*given)
+        assert found.healthy
+        assert "Whether it learns is not judged: nothing learns" in found.report()
+
+
+@SLOW
+def test_a_network_that_learns_slowly_at_the_rate_that_is_tried_raises_no_alarm():
+    found = looked(dense(0, activation=nn.Sigmoid))
+    assert 0.5 < found.record.reached("as_is") < found.record.most_reached - 0.2
+    assert found.healthy
 
 
 @SLOW
