@@ -39,7 +39,7 @@ def _list(chapters: dict[str, Any], as_json: bool) -> None:
     for chapter, part in chapters.items():
         print(f"\n{chapter.replace('_', '-')}")
         for study in part:
-            print(f"  {study.name:24s} {study.told}: {study.verdict}")
+            print(f"  {study.name:26s} {study.told}: {study.verdict}")
     print("\n`tenfold study NAME` measures one and writes its page, `tenfold study all` a booklet.")
 
 
