@@ -20,6 +20,7 @@ CHAPTERS = (
     "normalization",
     "optimizers",
     "dropout",
+    "successors",
 )
 
 

@@ -15,6 +15,7 @@ from tenfold.report.svg import ACCENT, INK, SOFT, drawable, style, to_svg
 Array = np.ndarray
 Height = Callable[[Array, Array], Array]  # of a surface over two grids
 SIZE = (6.4, 3.2)  # inches
+DOTS = 60  # points of a curve that are marked; more of them would hide it
 # One colour and several dashes: a page has light and dark colours, and prints in black.
 LOOKS = (
     {"color": ACCENT, "linestyle": "-"}, {"color": INK, "linestyle": (0, (4, 2))}, {"color": SOFT, "linestyle": "-"},
@@ -51,7 +52,8 @@ class CurvePanel(NamedTuple):
             rows = np.atleast_2d(drawable(values))
             for row in rows if len(rows) > 1 else ():
                 axes.plot(self.x, row, **look, linewidth=0.7, alpha=0.25)
-            axes.plot(self.x, rows.mean(0), **look, linewidth=2, label=label, marker="o", markersize=3)
+            dots = "o" if len(self.x) <= DOTS else ""
+            axes.plot(self.x, rows.mean(0), **look, linewidth=2, label=label, marker=dots, markersize=3)
         if "x" in self.log:
             log_scale(axes, self.x, "x")
         if "y" in self.log:

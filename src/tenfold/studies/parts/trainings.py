@@ -19,6 +19,7 @@ from tenfold.engine.packs.pack import Pack
 from tenfold.engine.plan.shape import Shape
 from tenfold.engine.plan.size import Size
 from tenfold.problem.from_arrays import understand
+from tenfold.problem.problem import Problem
 from tenfold.recipe.recipe import Recipe
 from tenfold.rules.preprocessing import apply_affine
 from tenfold.search.trial_outcome import is_broken
@@ -55,10 +56,11 @@ def drawn_digits(seeds: Sequence[int], train: int = 1000, noise: float = 0.0) ->
 
 
 def recipe(hidden: Sequence[int] = (100, 100), **changes: Any) -> Recipe:
-    """A multi-layer perceptron with He weights, SGD at 0.1 and batches of 50, changed; network: its other fields, or
-    its layers."""
+    """A multi-layer perceptron with He weights, SGD at 0.1 and batches of 50, changed; network: its other fields, its
+    layers, or a module."""
     network = changes.pop("network", {})
-    network = network if "layers" in network else {"hidden": list(hidden), **network}
+    if isinstance(network, dict) and "layers" not in network:
+        network = {"hidden": list(hidden), **network}
     plain = {"optimizer": {"sgd": {"lr": 0.1}}, "batch_size": 50, "epochs": 5, "network": network}
     return Recipe.from_dict({**plain, **changes})
 
@@ -157,16 +159,22 @@ class Trained(NamedTuple):
     test_y: torch.Tensor
 
 
+def pack_of(recipes: Sequence[Recipe], rows: DrawnRows) -> tuple[Problem, Pack]:
+    """Recipes of one shape on the rows of every seed, one pack before its first update."""
+    problem = understand(rows.x, rows.y, "classification").problem(rows.folds)
+    feed = problem.feed(recipes, torch.device("cpu"), torch.float32)
+    shape = Shape.of(recipes[0], Size(feed.width, problem.outputs), problem.folds)
+    lanes = [Lane(one, number, fold) for number, one in enumerate(recipes) for fold in range(len(rows.folds))]
+    return problem, Pack(lanes, shape, feed)
+
+
 def trained_over_epochs(
     recipes: Sequence[Recipe], rows: DrawnRows, epochs: Sequence[int]
 ) -> Iterator[list[list[Trained]]]:
     """The networks of recipes of one shape, trained in one pack, behind each of these numbers of epochs, which rise
     (0: as they begin): a list over the seeds for each recipe."""
-    problem = understand(rows.x, rows.y, "classification").problem(rows.folds)
-    feed = problem.feed(recipes, torch.device("cpu"), torch.float32)
-    shape = Shape.of(recipes[0], Size(feed.width, problem.outputs), problem.folds)
-    lanes = [Lane(one, number, fold) for number, one in enumerate(recipes) for fold in range(len(rows.folds))]
-    pack = Pack(lanes, shape, feed)
+    problem, pack = pack_of(recipes, rows)
+    shape = pack.shape
     moments = problem.plain.moments_for(recipes)
     parts: dict[tuple[int, int], list[torch.Tensor]] = {}
     for lane in pack.lanes:
