@@ -41,7 +41,7 @@ def _measure(seeds: Sequence[int]) -> Measured:
     scores: dict[str, Arm] = compete(arms, drawn_digits(seeds))
     found: dict[str, Any] = {"gradient of a bias in front": np.array([_bias_gradient(seed) for seed in seeds])}
     for place, arm in scores.items():
-        found[f"by rate, {place}"], found[place] = arm.scores.T, arm.best
+        found[f"by rate, {place}"], found[place], found[f"{place}, rate 3"] = arm.scores.T, arm.best, arm.at(3.0)
         found[f"at the border, {place}"] = np.full(len(seeds), float(arm.border))
     return found | {"before minus after": found["before"] - found["after"]}
 
@@ -50,9 +50,9 @@ def _say(means: Mapping[str, Any]) -> str:
     """With numbers."""
     return (
         f"At the best rate of each, accuracy is {means['before']:.3f} with batch normalization before the activation "
-        f"and {means['after']:.3f} behind it: no difference that would make one of them the right place. A bias in "
-        f"front of it does nothing (its gradient is {means['gradient of a bias in front']:.0e} of that in the sums), "
-        "which is seldom told."
+        f"and {means['after']:.3f} behind it: no difference, though before it a rate of 3 still trains "
+        f"({means['before, rate 3']:.2f} against {means['after, rate 3']:.2f}). A bias in front of it does nothing: "
+        f"its gradient is {means['gradient of a bias in front']:.0e} of that in the sums."
     )
 
 
