@@ -85,9 +85,10 @@ def log_scale(axes: Any, values: Any, way: str = "y") -> None:
 
 
 def head(axes: Any, title: str, *, legend: bool = False) -> None:
-    """The title, and a line of the legend under it."""
-    axes.set_title(title, loc="left", fontsize=10.5, pad=20 if legend else 7)
-    if legend and axes.get_legend_handles_labels()[0]:
+    """The title, and the legend under it, four labels a line."""
+    labels = len(axes.get_legend_handles_labels()[0]) if legend else 0
+    axes.set_title(title, loc="left", fontsize=10.5, pad=7 + 13 * max(-(-labels // 4), int(legend)))
+    if labels:
         axes.legend(
             loc="lower left", bbox_to_anchor=(-0.02, 0.985), ncols=4, frameon=False, fontsize=8.5, handlelength=1.5,
             columnspacing=1.1, borderpad=0.1, handletextpad=0.5,
