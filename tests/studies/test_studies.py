@@ -124,6 +124,8 @@ def test_a_page_says_what_is_not_confirmed_and_a_booklet_has_every_figure_under_
     ids = re.findall(r'id="([^"]+)"', page)
     assert len(ids) == len(set(ids))
     assert "3 claims" in page
+    assert all(f'<a href="#{found.study.name}">' in page for found in quick)
+    assert "`" not in page
     broken = STUDIES["elu-as-maximum"]
     found = run_study(ClaimStudy(**{**broken.__dict__, "bounds": (Bound("too large at 5", high=1),)}), 1)
     assert "This run does not confirm the verdict. too large at 5: 142.4, expected at most 1" in study_page([found])

@@ -12,12 +12,13 @@ from tenfold.studies.study import Found
 def study_page(found: Sequence[Found]) -> str:
     """One page with these studies, chapter by chapter as the booklet has them."""
     chapter_of = {study.name: chapter for chapter, part in chapters().items() for study in part}
-    order = list(chapter_of)
+    order, places = list(chapter_of), list(chapters())
     chosen = sorted(found, key=lambda one: order.index(one.study.name))
     parts = [
         {
             "study": one.study,
             "found": one,
+            "place": places.index(chapter_of[one.study.name]),
             "chapter": chapter_of[one.study.name].replace("_", "-").capitalize(),
             "picture": one.study.draw(one.numbers).svg(one.study.name),
         }
