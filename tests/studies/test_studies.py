@@ -58,6 +58,13 @@ def test_names_and_chapters():
         study_named("bouncin")
 
 
+def test_every_claim_of_the_list_is_there():
+    """C29, that whitening is not used for images, is a matter of literature alone."""
+    wanted = {f"C{n:02d}" for n in range(1, 70) if n != 29} | {"C07b", "C20b", "C20c", "C49b"}
+    wanted |= {f"{kind}{n}" for kind, last in (("E", 39), ("O", 8), ("S", 5)) for n in range(1, last + 1)}
+    assert {claim for study in STUDIES.values() for claim in study.claims} == wanted
+
+
 @pytest.mark.parametrize("name", QUICK)
 def test_a_quick_study_is_confirmed(name):
     found = run_study(STUDIES[name], 2)
