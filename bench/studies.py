@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,11 @@ from typing import Any
 import torch
 
 from bench.machine import describe, facts
-from bench.speed import RESULTS, markdown
+from bench.speed import RESULTS
 from tenfold.studies.all_studies import chapters, studies, study_named
 from tenfold.studies.study import Found, run_study
 
 FILE, PAGE = RESULTS / "studies.json", Path(__file__).parent.parent / "docs" / "folklore.md"
-HEAD = ("study", "what is told", "verdict", "measured")
 INTRODUCTION = """\
 # What is told of training networks, measured
 
@@ -57,14 +57,18 @@ def page(report: dict[str, Any]) -> str:
     """docs/folklore.md of the numbers in the file."""
     parts = [INTRODUCTION, f"Measured by `{report['command']}`: {describe(report['machine'])}.\n"]
     for chapter, part in chapters().items():
-        lines = []
+        parts.append(f"## {chapter.replace('_', '-').capitalize()}\n")
         for study in part:
-            measured = report["studies"].get(study.name)
-            if measured is not None:
-                cells = (f"`{study.name}` {' '.join(study.claims)}", study.told, study.verdict, measured["sentences"])
-                lines.append([cell.replace("|", "\\|") for cell in cells])
-        parts.append(f"## {chapter.replace('_', '-').capitalize()}\n\n{markdown(lines, HEAD)}")
+            if study.name in report["studies"]:
+                told = f"“{study.told}”: **{study.verdict}** ({', '.join(study.claims)})."
+                sentences = report["studies"][study.name]["sentences"]
+                parts.append(f"### {study.name}\n\n{_plain(told)}\n\n{_plain(sentences)}\n")
     return "\n".join(parts)
+
+
+def _plain(text: str) -> str:
+    """Stars and angle brackets as themselves, but for the two pairs of stars around the verdict."""
+    return re.sub(r"(?<!\*)\*(?!\*)|<", r"\\\g<0>", text)
 
 
 def main(arguments: list[str] | None = None) -> None:
