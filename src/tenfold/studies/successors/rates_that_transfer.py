@@ -13,7 +13,7 @@ from tenfold.studies.parts.widths import of_width
 from tenfold.studies.study import HOLDS, Bound, ClaimStudy, Measured
 
 WIDTHS = (32, 128, 512)
-RATES = tuple(10 ** (k / 4) for k in range(-13, -3))  # 0.0006 to 0.18
+RATES = tuple(10 ** (k / 4) for k in range(-13, -3))  # 0.0006 to 0.1
 KINDS = {"standard": False, "muP": True}
 
 
@@ -72,7 +72,7 @@ STUDY = ClaimStudy(
     formula="standard: the best rate falls with the width n;   muP: lr for the first layer and biases, lr 64 / n for "
     "hidden and output matrices, output weights of variance 2 / 64 (64 / n)^2",
     done="64-n-n-10 ReLU networks of three widths, two epochs of Adam in batches of 50 of 500 digits, at ten rates "
-    "from 0.0006 to 0.18; the rate with the lowest training loss for each seed.",
+    "from 0.0006 to 0.1; the rate with the lowest training loss for each seed.",
     follows="Searching rates at one width and training at another wants muP; without it search again. In Tenfold "
     "rates by layer are `Module(..., groups=...)`.",
     rules=("adam", "he"),
