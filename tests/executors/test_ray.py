@@ -512,7 +512,8 @@ def test_the_command_line_stops_resumes_and_leaves_nothing_of_ray(tmp_path):
         reader.join()
         said = there.stderr.read()
         assert there.wait() == 130
-    assert said == ("tenfold: stopped; nothing that was committed is lost\n  go on with: tenfold resume there\n")
+    stopped = "tenfold: stopped; at most the last 15 seconds of training are made again"
+    assert said == f"{stopped}\n  go on with: tenfold resume there\n"
     assert any(line.startswith("note     packs are trained on Ray on this machine, ") for line in lines)
     assert not processes_of_ray(there.pid)
     again = subprocess.run([sys.executable, "-c", FIT, "resume", "there"], cwd=tmp_path, capture_output=True, text=True)

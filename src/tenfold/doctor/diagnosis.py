@@ -27,8 +27,10 @@ READINGS = frozenset(OF_THE_LOOP) | {
 }  # fmt: skip
 WIDTH = 110  # columns of the text
 MOST = 0.9  # probability of a cause that nothing settles: no reading, no change that repaired the training
+TIED = 0.5  # of the first cause's probability: from here on the text has the second one's evidence and remedy too
 EARLY = 0.45  # before any training: probability of a cause that can be read off
 LEARNS = 0.5  # before any training: share of the best skill at which a network learns
+DOUBT = 0.35  # of not being healthy: from here on a run without a finding is called so with a reservation
 SURE, NAMED = 0.9, 0.08  # below the first, a run whose most probable cause is below the second raises no alarm
 
 
@@ -166,6 +168,8 @@ def diagnosis_text(diagnosis: Diagnosis) -> str:
         if others:
             named = ", ".join(f"{f.words} ({f.probability:.2f})" for f in others)
             lines += textwrap.wrap(f"Also possible: {named}.", WIDTH)
+            if others[0].probability >= TIED * first.probability:
+                lines += _block("evidence", _joined(others[0].evidence)) + _block("remedy", others[0].remedy)
     for note in diagnosis.notes:
         lines += textwrap.wrap(f"Note: {note}", WIDTH, subsequent_indent="      ")
     return "\n".join(lines)
@@ -185,7 +189,8 @@ def diagnosis_verdict(diagnosis: Diagnosis) -> str:
             "No fault was found in the network's structure and its updates. Whether it learns is not judged: "
             f"{'; '.join(record.unjudged)}."
         )
-    return f"Healthy (p = {1 - diagnosis.probability:.2f})."
+    doubt = "" if diagnosis.probability < DOUBT else " No cause stands out, but it does not look quite right either."
+    return f"Healthy (p = {1 - diagnosis.probability:.2f}).{doubt}"
 
 
 def _joined(sentences: list[str]) -> str:

@@ -93,7 +93,7 @@ class Stop:
     def check(self) -> None:
         """Raise `Stopped` once a signal has come."""
         if self.signal:
-            raise Stopped("stopped; nothing that was committed is lost", 128 + self.signal)
+            raise Stopped("stopped; at most the last 15 seconds of training are made again", 128 + self.signal)
 
 
 def create_run(settings: Settings, out: str | Path, prepared: Prepared, plan: RunPlan) -> Run:

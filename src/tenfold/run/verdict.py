@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -156,6 +157,18 @@ def _nested_line(result: RunResult) -> list[str]:
     return [f"Nested cross-validation, the search repeated inside every fold: {score}."]
 
 
+def _expected(result: RunResult, model: Mapping[str, Any], whole: bool) -> str:
+    """The score to expect of what predicts, on new rows. whole: whether its networks were trained on all rows."""
+    # Only the networks of one fold have not seen a row, so that no out-of-fold score can be that of all together.
+    more = "" if whole else "it is the score of one fold's networks, and all predict together"
+    if model["corrected"] is None:
+        return more and f" Out of fold {more}, which is usually a little better."
+    (low, high), word = model["corrected_interval"], result.trained.problem.metric.words
+    expect = f" On new rows expect {word} of about {number(model['corrected'])} [{number(low)}, {number(high)}], "
+    expect += "corrected for all that was chosen"
+    return f"{expect}{more and f', or a little better: {more}'}."
+
+
 def _keep_line(result: RunResult) -> list[str]:
     """What predicts, where it is more than one network, and why."""
     lines, model = list[str](), result.model
@@ -171,16 +184,14 @@ def _keep_line(result: RunResult) -> list[str]:
     folds, size = len(result.trained.problem.folds), f"{model['networks']} networks, {byte_size(model['bytes'])}"
     whole = result.kept == "refits" or (result.kept == "blend" and short_folds(result.trained.problem))
     where = "all development rows" if whole else f"{folds} folds"
-    # Only the networks of one fold have not seen a row, so that no out-of-fold score can be that of all together.
-    more = "" if whole else " The scores are those of one fold's networks; all together usually do a little better."
+    more = _expected(result, model, whole)
     if result.kept != "blend":
         asked = result.prepared.settings.keep == "blend" and len(result.trained.begun) > 1
         why = "; a blend with other recipes scored no better on rows that did not choose it" if asked else ""
         return [*lines, f"What predicts: the winner on {where}, {size}{why}.{more}"]
     parts = listed((f"{part['share']:.0%} recipe {part['number']}" for part in model["recipes"]), len(model["recipes"]))
-    word, corrected = result.trained.problem.metric.words, model["corrected"]
+    word = result.trained.problem.metric.words
     score = f"{word} {number(model['cv_mean'])} out of fold"
-    score += "" if corrected is None else f"; corrected for having chosen the blend, too: {number(corrected)}"
     what = f"a blend of {len(model['recipes'])} recipes on {where} ({parts}), {size}"
     return [*lines, f"What predicts: {what}: {score}.{more}"]
 

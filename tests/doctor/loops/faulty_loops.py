@@ -353,7 +353,7 @@ def rounded_output():
 # B9: the gradient of every small batch but the last is cleared
 
 
-def accumulation_cleared():
+def accumulation_cleared(after=False):
     x, y = numbers()
     model, criterion = dense(), nn.CrossEntropyLoss()
     optimizer = torch.optim.SGD(model.parameters(), 0.02)
@@ -363,7 +363,13 @@ def accumulation_cleared():
             (criterion(model(one), two) / 4).backward()
             if number % 4 == 3:
                 optimizer.step()
+                if after:
+                    optimizer.zero_grad()
     return said(doctor)
+
+
+def accumulation_cleared_twice():
+    return accumulation_cleared(after=True)
 
 
 # B10: numbers too small for the type
@@ -565,6 +571,7 @@ FAULTY = {
     "thresholded_output": (thresholded_output, "cut_path"),
     "rounded_output": (rounded_output, "cut_path"),
     "accumulation_cleared": (accumulation_cleared, "order_of_calls"),
+    "accumulation_cleared_twice": (accumulation_cleared_twice, "order_of_calls"),
     "half_with_adam": (half_with_adam, "optimizer_epsilon"),
     "infinite_weights": (infinite_weights, "criterion_numbers"),
     "nan_weights": (nan_weights, "criterion_numbers"),

@@ -273,7 +273,7 @@ def test_an_alarm_that_no_cause_stands_for_is_none(monkeypatch):
     from tenfold.doctor.record import Curves, Facts, Record, Theory
 
     record = Record(
-        Facts("classes", 2, [], [], [], "", "", "", [], [], 0, 0, 0, 1.0), None, None, Curves([]), [], Theory()
+        Facts("classes", 2, [], [], [], "", "", "", [], [], 0, 0, 9, 1.0), None, None, Curves([]), [], Theory()
     )
     for first, healthy, said in ((0.06, 0.4, False), (0.09, 0.4, True), (0.06, 0.05, True), (0.09, 0.6, False)):
         rest = (1 - first - healthy) / 30

@@ -15,7 +15,7 @@ READINGS = (
     "mode_left", "outside_space", "weights_unusable", "gradient_hides_nan", "batch_repeated", "epsilon_vanishes",
 )  # fmt: skip
 WORDS = {"F": "model", "C": "criterion", "c": "criterion", "B": "backward", "Z": "zero_grad", "S": "step", "s": "step"}
-LOST = re.compile(r"(?:ZF+C+B+){2,}S")  # several small batches, each of which clears the gradient of the one before
+LOST = re.compile(r"(?:Z+F+C+B+){2,}S")  # several small batches, each of which clears the gradient of the one before
 MOSTLY = 0.7  # of the updates that were looked at
 FEW_UPDATES = 20  # fewer say nothing of a schedule
 GONE, NOT_BEGUN = 1e-4, 0.05  # of the largest rate; of the rate that the schedule leads to

@@ -9,10 +9,8 @@ from tenfold.doctor.record import Record
 
 NO_BETTER = 0.05  # of skill: a stronger remedy that gains less than this over a milder one is not preferred
 
-NUMBERS = (
-    "give the last layer one unit for each number and nothing behind it, with nn.MSELoss; where a logarithm is taken, "
-    "of targets and outputs that are above 0"
-)
+NUMBERS = "give the last layer one unit for each number and nothing behind it, with nn.MSELoss"
+LOGARITHM = "; where a logarithm is taken, of targets and outputs that are above 0"
 # What an error of torch means for the loop, by a part of its words.
 ERRORS = {
     "more than 1 value per channel": "leave a last batch of one row out: DataLoader(..., drop_last=True)",
@@ -61,8 +59,26 @@ def prescribe(cause: str, record: Record, evidence: Sequence[str] = ()) -> Remed
             return PARTICULAR[name]
     if cause == "loop_error":
         return Remedy("as_is", remedy_of_error(record.loop.error))
-    if record.facts.task == "numbers" and cause in ("loss_function", "output_activation"):
-        return Remedy("head", NUMBERS)
+    if cause in ("loss_function", "output_activation"):
+        return _of_output(cause, record)
+    return _tried_best(cause, record)
+
+
+def _of_output(cause: str, record: Record) -> Remedy:
+    """What to do at the output, with the function that stands behind the last layer by its name."""
+    facts = record.facts
+    remedy = _tried_best(cause, record)
+    if facts.task == "numbers":
+        words = NUMBERS + (LOGARITHM if "log" in f"{facts.criterion} {facts.after}".lower() else "")
+        remedy = Remedy("head", words)
+    last = facts.operations[-1] if facts.operations else None
+    if remedy.change != "head" or last is None or last.kind != "activation":
+        return remedy
+    return Remedy(remedy.change, f"take {last.rule} ({last.name}) behind the last layer out: {remedy.words}")
+
+
+def _tried_best(cause: str, record: Record) -> Remedy:
+    """Of a cause's remedies the one that did best in the short trainings."""
     remedies = CAUSES[cause].remedies
     reached = [(skill, remedy) for remedy in remedies if (skill := record.reached(remedy.change)) is not None]
     if not reached:
