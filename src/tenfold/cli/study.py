@@ -29,6 +29,8 @@ def study_command(
 
 
 def _list(chapters: dict[str, Any], as_json: bool) -> None:
+    from tenfold.studies.study import CONDITION
+
     if as_json:
         import json
 
@@ -39,7 +41,8 @@ def _list(chapters: dict[str, Any], as_json: bool) -> None:
     for chapter, part in chapters.items():
         print(f"\n{chapter.replace('_', '-')}")
         for study in part:
-            print(f"  {study.name:26s} {study.told}: {study.verdict}")
+            short = "only if ..." if study.verdict.startswith(CONDITION) else study.verdict
+            print(f"  {short:14s} {study.name:26s} {study.told} ({', '.join(study.claims)})")
     print("\n`tenfold study NAME` measures one and writes its page, `tenfold study all` a booklet.")
 
 

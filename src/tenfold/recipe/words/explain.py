@@ -9,6 +9,7 @@ from typing import Any
 
 from tenfold.errors import BadInput
 from tenfold.formatting import nearest
+from tenfold.recipe.grammar.faults import OTHER_NAMES
 from tenfold.recipe.grammar.field_kinds import Either, Family, Fields, LayerList, kinds
 from tenfold.recipe.recipe import Recipe
 from tenfold.recipe.words.topics import TOPICS, Topic
@@ -74,12 +75,28 @@ def _entries(record: type) -> Iterator[Entry]:
                     yield from _entries(inner)
 
 
+def _letters(name: str) -> str:
+    return "".join(filter(str.isalnum, name)).lower()
+
+
+# Names that courses and other libraries use, in letters alone, and what they are called here.
+COURSES = {
+    **{_letters(other): names[-1] for other, names in OTHER_NAMES.items()},
+    "kaimingnormal": "he", "kaiminguniform": "he", "glorotuniform": "xavier", "glorotnormal": "xavier",
+    "xavieruniform": "xavier", "xaviernormal": "xavier", "heinit": "he", "sgdwithmomentum": "momentum",
+    "sgdmomentum": "momentum", "heavyball": "momentum", "nesterovmomentum": "nesterov", "relus": "relu",
+    "leakyrelu": "leaky_relu", "softmaxcrossentropy": "cross_entropy", "crossentropyloss": "cross_entropy",
+    "mseloss": "squared", "cosineannealing": "cosine", "onecycle": "one_cycle", "standardscaler": "standardize",
+    "minmaxscaler": "min_max", "whitening": "whiten_zca", "zca": "whiten_zca", "pcawhitening": "whiten_pca",
+}  # fmt: skip
+
+
 def explain(name: str) -> list[Entry | Topic]:
     """The rules of that name (of a file or of Python, however it is spelled), each once; and what is no rule.
 
     Raises `BadInput` with the nearest name and all names by place.
     """
-    asked = _letters(name)
+    asked = _letters(COURSES.get(_letters(name), name))
     matching: dict[type, Entry] = {}
     places: dict[str, dict[str, type]] = {}
     for entry in catalogue():
@@ -98,10 +115,6 @@ def explain(name: str) -> list[Entry | Topic]:
     listed = "\n".join(f"  {place}: {', '.join(names)}" for place, names in lines.items())
     hint = f"; nearest: {near}" if near else ""
     raise BadInput(f"unknown name {name[:40]!r}{hint}; there are\n{listed}")
-
-
-def _letters(name: str) -> str:
-    return "".join(filter(str.isalnum, name)).lower()
 
 
 def explanation(entry: Entry | Topic, *, width: int = WIDEST) -> str:

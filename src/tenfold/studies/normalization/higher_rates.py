@@ -39,9 +39,9 @@ def _say(means: Mapping[str, Any]) -> str:
     return (
         f"At a rate of 1 accuracy is {means['at 1, without']:.2f} without batch normalization and "
         f"{means['at 1, with batch norm']:.2f} with it, and {count['with batch norm']:.1f} of nine rates from 0.003 "
-        f"to 30 reach 0.9 in place of {count['without']:.1f}. At a low rate of 0.01 it gains nothing "
-        f"({means['at 0.01, without']:.2f} and {means['at 0.01, with batch norm']:.2f}), and at the best rate of "
-        f"each little ({means['best, without']:.3f} and {means['best, with batch norm']:.3f})."
+        f"to 30 reach 0.9 on average, {count['without']:.1f} without it. At a low rate of 0.01 it is worse "
+        f"({means['at 0.01, with batch norm']:.2f}, {means['at 0.01, without']:.2f} without), and at the best rate of "
+        f"each nearly the same ({means['best, with batch norm']:.3f} and {means['best, without']:.3f})."
     )
 
 
