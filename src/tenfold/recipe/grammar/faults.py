@@ -20,7 +20,8 @@ OTHER_NAMES = {  # names that other libraries use, and what they are called here
     "learning_rate": ("lr",), "glorot": ("xavier",), "kaiming": ("he",), "swish": ("silu",), "batchnorm": ("batch",),
     "batch_norm": ("batch", "batch_norm"), "layer_norm": ("layer", "layer_norm"), "wd": ("weight_decay",),
     "batch_normalization": ("batch", "batch_norm"), "layer_normalization": ("layer", "layer_norm"),
-    "batchnorm1d": ("batch", "batch_norm"), "batchnorm2d": ("batch", "batch_norm"), "layernorm": ("layer", "layer_norm"),
+    "batchnorm1d": ("batch", "batch_norm"), "batchnorm2d": ("batch", "batch_norm"),
+    "layernorm": ("layer", "layer_norm"),
     "standard": ("standardize",), "standard_scaler": ("standardize",), "minmax": ("min_max",), "sigma": ("std",),
 }  # fmt: skip
 OTHER_PLACES = {  # fields that are often written at the top of a recipe, and where they belong

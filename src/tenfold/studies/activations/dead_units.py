@@ -68,9 +68,8 @@ STUDY = ClaimStudy(
     done="Two hidden layers of 100 ReLUs with He's weights, five epochs of plain SGD on 1,000 digits, batches of "
     "50, at four rates; "
     "at the highest also with initial biases of 0.01 and 0.1.",
-    follows="Lower the rate, clip the gradient or take an activation whose slope is not 0 for negative inputs. `tenfold diagnose` "
-    "names dead units only "
-    "where they are off on all rows.",
+    follows="Lower the rate, clip the gradient or take an activation whose slope is not 0 for negative inputs. "
+    "`tenfold diagnose` names dead units only where they are off on all rows.",
     rules=("relu", "leaky_relu"),
     recipe="network: {hidden: [100, 100]}\noptimizer: {sgd: {lr: 1.0}}\nbatch_size: 50\nepochs: 5\n",
     sources=("Lu, Shin, Su & Karniadakis 2020, Dying ReLU and initialization", "Stanford CS231n, notes on "

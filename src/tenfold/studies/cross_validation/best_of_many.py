@@ -58,8 +58,8 @@ def _measure(seed: int) -> dict[str, Any]:
 def _say(means: Mapping[str, Any]) -> str:
     """With numbers."""
     return (
-        f"A score is truth and luck, and the largest of many is picked for its luck: with labels drawn by tossing a coin "
-        f"the best of {RECIPES} recipes has a cross-validated accuracy of {means['best of 64']:.2f}, and a single one "
+        "A score is truth and luck, and the largest of many is picked for its luck: with labels drawn by tossing a "
+        f"coin the best of {RECIPES} recipes has a cross-validated accuracy of {means['best of 64']:.2f}, and a single one "
         f"{means['best of k'][0]:.2f}, because its best epoch was picked on the same rows. "
         f"Nested cross-validation, which picks again inside each fold, says {means['nested']:.2f}, and Tenfold's "
         f"correction, which trains nothing again, {means['corrected']:.2f}; the truth is 0.50."
@@ -88,8 +88,8 @@ STUDY = ClaimStudy(
     done="Sixty rows of ten normal columns with drawn labels; 64 recipes with drawn rates, penalties and batches by "
     "five folds, the epoch picked too; the same by nested cross-validation, and corrected by the bootstrap over the "
     "out-of-fold predictions. The best of k is the mean over all choices of k of the 64.",
-    follows="`tenfold fit` prints the corrected score beside the raw one and seals test rows, which are scored once, at the end; "
-    "`--nested` repeats the whole search in every outer fold.",
+    follows="`tenfold fit` prints the corrected score beside the raw one and seals test rows, which are scored once, "
+    "at the end; `--nested` repeats the whole search in every outer fold.",
     recipe="network: {hidden: [8]}\noptimizer: {sgd: {lr: 0.1}}\nbatch_size: 24\nepochs: 10\n",
     sources=("Cawley & Talbot 2010, On over-fitting in model selection and subsequent selection bias",
              "Tsamardinos, Greasidou & Borboudakis 2018, Bootstrapping the out-of-sample predictions",
