@@ -59,8 +59,8 @@ def _say(means: Mapping[str, Any]) -> str:
     """With numbers."""
     return (
         "A score is truth and luck, and the largest of many is picked for its luck: with labels drawn by tossing a "
-        f"coin the best of {RECIPES} recipes has a cross-validated accuracy of {means['best of 64']:.2f}, and a single one "
-        f"{means['best of k'][0]:.2f}, because its best epoch was picked on the same rows. "
+        f"coin the best of {RECIPES} recipes has a cross-validated accuracy of {means['best of 64']:.2f}, and a single "
+        f"one {means['best of k'][0]:.2f}, because its best epoch was picked on the same rows. "
         f"Nested cross-validation, which picks again inside each fold, says {means['nested']:.2f}, and Tenfold's "
         f"correction, which trains nothing again, {means['corrected']:.2f}; the truth is 0.50."
     )
