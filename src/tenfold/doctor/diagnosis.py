@@ -25,6 +25,10 @@ READINGS = frozenset(OF_THE_LOOP) | {
     "inputs_large", "inputs_tiny", "targets_large", "narrow", "dropout_high", "decay_large", "dead_start",
     "weights_large", "weights_small",
 }  # fmt: skip
+DEGREES = frozenset({  # of these, readings that a network may well learn with
+    "inputs_large", "inputs_tiny", "targets_large", "narrow", "dropout_high", "decay_large", "weights_large",
+    "weights_small", "epsilon_large", "growing_activation", "odd_activation", "imbalance",
+})  # fmt: skip
 WIDTH = 110  # columns of the text
 MOST = 0.9  # probability of a cause that nothing settles: no reading, no change that repaired the training
 TIED = 0.5  # of the first cause's probability: from here on the text has the second one's evidence and remedy too
@@ -110,15 +114,11 @@ def diagnosis_of(record: Record) -> Diagnosis:
 def _premature(first: Verdict, record: Record) -> bool:
     """Whether nothing but short trainings before any other speaks for a cause, of a network that learns in them, or
     where nothing does: how fast a network learns at one rate of Adam says little of a training at its own."""
-    if record.facts.steps or (_read_off(first) and first.probability >= EARLY):
+    read = {item.name for item in first.evidence if item.strength >= MOST and item.name in READINGS}
+    if record.facts.steps or read - DEGREES or (read and first.probability >= EARLY):
         return False
     user, best = attained(record), record.most_reached
     return best < LEARNT or (user is not None and user >= LEARNS * best)
-
-
-def _read_off(verdict: Verdict) -> bool:
-    """Whether one of its readings is beyond doubt."""
-    return any(item.strength >= MOST and item.name in READINGS for item in verdict.evidence)
 
 
 def remarks(record: Record) -> list[str]:

@@ -87,7 +87,9 @@ COURSES = {
     "sgdmomentum": "momentum", "heavyball": "momentum", "nesterovmomentum": "nesterov", "relus": "relu",
     "leakyrelu": "leaky_relu", "softmaxcrossentropy": "cross_entropy", "crossentropyloss": "cross_entropy",
     "mseloss": "squared", "cosineannealing": "cosine", "onecycle": "one_cycle", "standardscaler": "standardize",
-    "minmaxscaler": "min_max", "whitening": "whiten_zca", "zca": "whiten_zca", "pcawhitening": "whiten_pca",
+    "minmaxscaler": "min_max", "learningratedecay": "decay", "lrdecay": "decay",
+    "scheduler": "decay", "initialization": "init", "preprocessing": "preprocess",
+    "whitening": "whiten_zca", "zca": "whiten_zca", "pcawhitening": "whiten_pca",
 }  # fmt: skip
 
 
@@ -108,6 +110,12 @@ def explain(name: str) -> list[Entry | Topic]:
     topics = [topic for topic in TOPICS if _letters(topic.name) == asked]
     if matching or topics:
         return [*matching.values(), *topics]
+    if asked in map(_letters, places):
+        place = next(place for place in places if _letters(place) == asked)
+        members = list(places[place])
+        raise BadInput(
+            f"{place} has several rules: {', '.join(members)}", do=f"tenfold recipes --explain {members[-1]}"
+        )
     alone = [place for place, names in places.items() if list(names) == [place]]
     others = [*alone, *(topic.name for topic in TOPICS)]
     near = nearest(name, [*(known for names in places.values() for known in names), *others], likeness=0.5)

@@ -64,7 +64,8 @@ STUDY = ClaimStudy(
     claims=("C17", "C18", "E6", "E7"),
     told="a unit that some data leave inactive is dead, and a bias of 0.01 prevents it",
     verdict=FAILS,
-    formula="unit j is dead iff relu(x W_j + b_j) = 0 on all rows: then dL/dW_j = 0, and nothing brings it back",
+    formula="unit j is dead iff relu(x W_j + b_j) = 0 on all rows: then dL/dW_j = 0, and no gradient of its own brings "
+    "it back",
     done="Two hidden layers of 100 ReLUs with He's weights, five epochs of plain SGD on 1,000 digits, batches of "
     "50, at four rates; "
     "at the highest also with initial biases of 0.01 and 0.1.",
