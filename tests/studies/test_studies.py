@@ -87,6 +87,8 @@ def test_a_study_is_confirmed_over_ten_other_seeds(name):
 
 def test_bounds():
     assert Bound("x", 1, 2).holds(np.array([1.0, 2.0]))
+    assert Bound("x", 0.995, 0.995).holds(np.full(10, 0.995))
+    assert not Bound("x", 0.995, 0.995).holds(np.full(10, 0.995 + 1e-9))
     assert not Bound("x", 1.6).holds(np.array([1.0, 2.0]))
     assert not Bound("x", high=1.4).holds(np.array([1.0, 2.0]))
     # A mean of 0.5 with a standard error of 0.5 is not clearly above 0.

@@ -16,6 +16,7 @@ from tenfold.studies.parts.pictures import StudyPicture
 
 Array = np.ndarray
 Measured = Mapping[str, Array]  # name -> (seeds,) or (seeds, ...)
+ROUNDING = 1e-12  # of a mean
 SEEDS = 10  # that a verdict is stable over
 HOLDS, FAILS, CONDITION = "holds", "does not hold", "holds only if "
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
@@ -39,7 +40,9 @@ class Bound:
         """Whether the values (seeds,) are within it."""
         mean = float(np.mean(values))
         slack = 2 * float(np.std(values, ddof=1)) / math.sqrt(len(values)) if self.clear and len(values) > 1 else 0.0
-        return self.low + slack <= mean <= self.high - slack
+        # the mean of equal numbers may differ from them by rounding
+        rounding = ROUNDING * abs(mean)
+        return self.low + slack - rounding <= mean <= self.high - slack + rounding
 
     def words(self, values: Array) -> str:
         """What was expected, and what was found."""
