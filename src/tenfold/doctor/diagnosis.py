@@ -162,14 +162,14 @@ def diagnosis_text(diagnosis: Diagnosis) -> str:
     lines = textwrap.wrap(diagnosis_verdict(diagnosis), WIDTH)
     if diagnosis.findings:
         first, *others = diagnosis.findings
-        lines += _block("evidence", _joined(first.evidence)) + _block("remedy", first.remedy)
+        lines += _grounds(first)
         if first.proof:
             lines += _block("proof", first.proof)
         if others:
             named = ", ".join(f"{f.words} ({f.probability:.2f})" for f in others)
             lines += textwrap.wrap(f"Also possible: {named}.", WIDTH)
             if others[0].probability >= TIED * first.probability:
-                lines += _block("evidence", _joined(others[0].evidence)) + _block("remedy", others[0].remedy)
+                lines += _grounds(others[0])
     for note in diagnosis.notes:
         lines += textwrap.wrap(f"Note: {note}", WIDTH, subsequent_indent="      ")
     return "\n".join(lines)
@@ -193,8 +193,9 @@ def diagnosis_verdict(diagnosis: Diagnosis) -> str:
     return f"Healthy (p = {1 - diagnosis.probability:.2f}).{doubt}"
 
 
-def _joined(sentences: list[str]) -> str:
-    return ";\n".join(sentences)
+def _grounds(finding: Finding) -> list[str]:
+    """What speaks for a cause, and what to do about it."""
+    return _block("evidence", ";\n".join(finding.evidence)) + _block("remedy", finding.remedy)
 
 
 def _block(name: str, text: str) -> list[str]:

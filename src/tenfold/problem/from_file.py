@@ -103,8 +103,9 @@ def _prepare(settings: Settings) -> Prepared:
     doubts = (*target.warnings, *_marker_warnings(usable))
     # What the labels may mean comes before anything about the columns.
     card = replace(card, warnings=(*doubts, *card.warnings))
-    asked = settings.metric is not None or bool(settings.metrics)
-    problem, notes = make_problem(inputs, y, target.classes, metric, splits.take(development), also, asked=asked)
+    problem, notes = make_problem(
+        inputs, y, target.classes, metric, splits.take(development), also, asked=settings.asks_metric
+    )
     if isinstance(data, Table):  # the card has the doubts about the inputs only
         named = (data.column(name) for name in (target.name, settings.groups) if name is not None)
         notes += [column.doubted for column in named if column.doubt]

@@ -108,6 +108,11 @@ class Settings:
                 raise BadInput(found, do="--device cpu, or --engine local")
             object.__setattr__(self, "device", "cpu")
 
+    @property
+    def asks_metric(self) -> bool:
+        """Whether a metric is named, so that none is chosen by default."""
+        return self.metric is not None or bool(self.metrics)
+
     def _bind(self) -> None:
         """Put the functions of the user's own into the recipe and the space."""
         if self.preset is not None and self.recipe is None and self.modules:

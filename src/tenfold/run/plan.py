@@ -112,8 +112,7 @@ def make_plan(prepared: Prepared, workers: int) -> RunPlan:
     whole = LOADING_SECONDS + seconds + baseline_seconds(problem) + _saving_seconds(recipes, problem)
     kept = keeps_weights(problem, recipes, trials)
     whole += seconds_after_training(problem, recipes, settings.keep, compiled=compiled, kept=kept)
-    asked = settings.metric is not None or settings.metrics
-    why = "asked for" if asked else _why_metric(problem)
+    why = "asked for" if settings.asks_metric else _why_metric(problem)
     memory = run_memory(problem, recipes, trials, workers, compiled=compiled, kept=kept)
     return RunPlan(
         tuple(recipes), problem.divisions, problem.metric, why, prepared.why_task, workers, seconds, whole, memory,

@@ -100,3 +100,20 @@ def test_every_value_of_the_fields_and_every_preset_is_a_topic():
     assert {"integers", "categories", *RECIPE_PRESETS} <= named
     values = set(re.findall(r"'(\w+)'", Recipe.__annotations__["categories"]))
     assert values == {"one_hot", "target_means", "embedded"} <= named
+
+
+@pytest.mark.parametrize(
+    ("asked", "name"),
+    [("glorot", "xavier"), ("Kaiming normal", "he"), ("batch normalization", "batch"), ("BatchNorm2d", "batch"),
+     ("sgd with momentum", "momentum"), ("CrossEntropyLoss", "cross_entropy"), ("StandardScaler", "standardize")],
+)  # fmt: skip
+def test_names_of_courses_and_other_libraries_are_known(asked, name):
+    assert [entry.name for entry in explain(asked)] == [name]
+
+
+@pytest.mark.parametrize(("asked", "place"), [("decay", "decay"), ("learning rate decay", "decay"), ("init", "init")])
+def test_a_family_is_answered_with_its_rules(asked, place):
+    with pytest.raises(BadInput, match=rf"^{place} has several rules: ") as found:
+        explain(asked)
+    names = str(found.value).splitlines()[0].split(": ")[1].split(", ")
+    assert set(names) == {entry.name for entry in catalogue() if entry.place == place}

@@ -22,6 +22,13 @@ OTHER_NAMES = {  # names that other libraries use, and what they are called here
     "batch_normalization": ("batch", "batch_norm"), "layer_normalization": ("layer", "layer_norm"),
     "batchnorm1d": ("batch", "batch_norm"), "batchnorm2d": ("batch", "batch_norm"),
     "layernorm": ("layer", "layer_norm"),
+    "kaiming_normal": ("he",), "kaiming_uniform": ("he",), "he_init": ("he",), "glorot_uniform": ("xavier",),
+    "glorot_normal": ("xavier",), "xavier_uniform": ("xavier",), "xavier_normal": ("xavier",), "relus": ("relu",),
+    "sgd_with_momentum": ("momentum",), "sgd_momentum": ("momentum",), "heavy_ball": ("momentum",),
+    "nesterov_momentum": ("nesterov",), "softmax_cross_entropy": ("cross_entropy",),
+    "cross_entropy_loss": ("cross_entropy",), "mse_loss": ("squared",), "cosine_annealing": ("cosine",),
+    "min_max_scaler": ("min_max",), "whitening": ("whiten_zca",), "zca": ("whiten_zca",),
+    "pca_whitening": ("whiten_pca",),
     "standard": ("standardize",), "standard_scaler": ("standardize",), "minmax": ("min_max",), "sigma": ("std",),
 }  # fmt: skip
 OTHER_PLACES = {  # fields that are often written at the top of a recipe, and where they belong

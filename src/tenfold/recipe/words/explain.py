@@ -79,17 +79,10 @@ def _letters(name: str) -> str:
     return "".join(filter(str.isalnum, name)).lower()
 
 
-# Names that courses and other libraries use, in letters alone, and what they are called here.
-COURSES = {
-    **{_letters(other): names[-1] for other, names in OTHER_NAMES.items()},
-    "kaimingnormal": "he", "kaiminguniform": "he", "glorotuniform": "xavier", "glorotnormal": "xavier",
-    "xavieruniform": "xavier", "xaviernormal": "xavier", "heinit": "he", "sgdwithmomentum": "momentum",
-    "sgdmomentum": "momentum", "heavyball": "momentum", "nesterovmomentum": "nesterov", "relus": "relu",
-    "leakyrelu": "leaky_relu", "softmaxcrossentropy": "cross_entropy", "crossentropyloss": "cross_entropy",
-    "mseloss": "squared", "cosineannealing": "cosine", "onecycle": "one_cycle", "standardscaler": "standardize",
-    "minmaxscaler": "min_max", "learningratedecay": "decay", "lrdecay": "decay",
-    "scheduler": "decay", "initialization": "init", "preprocessing": "preprocess",
-    "whitening": "whiten_zca", "zca": "whiten_zca", "pcawhitening": "whiten_pca",
+# In letters alone: names that courses and other libraries use, of rules and of their families.
+CALLED_HERE = {_letters(other): names[-1] for other, names in OTHER_NAMES.items()} | {
+    "learningratedecay": "decay", "lrdecay": "decay", "scheduler": "decay", "initialization": "init",
+    "preprocessing": "preprocess",
 }  # fmt: skip
 
 
@@ -98,7 +91,7 @@ def explain(name: str) -> list[Entry | Topic]:
 
     Raises `BadInput` with the nearest name and all names by place.
     """
-    asked = _letters(COURSES.get(_letters(name), name))
+    asked = _letters(CALLED_HERE.get(_letters(name), name))
     matching: dict[type, Entry] = {}
     places: dict[str, dict[str, type]] = {}
     for entry in catalogue():
